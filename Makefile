@@ -1,0 +1,37 @@
+# Everything runs in .venv, made on first use by $(PYTHON), 3.11 or newer.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint types fuzz bench clean
+
+demo: .venv/.stamp
+	$(BIN)/python examples/digits.py
+
+test: .venv/.stamp
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: .venv/.stamp
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+fuzz: .venv/.stamp
+	$(BIN)/python -m pytest -n 2 -m fuzz
+
+bench: .venv/.bench.stamp
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .coverage
+	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+.venv/.stamp: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -e '.[test,examples]'
+	touch $@
+
+.venv/.bench.stamp: .venv/.stamp
+	$(BIN)/python -m pip install -e '.[bench]'
+	touch $@

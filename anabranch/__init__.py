@@ -1,0 +1,81 @@
+"""Anabranch compiles NumPy functions and their gradients for the CPU.
+
+>>> import numpy as np, anabranch
+>>> loss = lambda w, x: np.sum(np.tanh(x @ w @ w))
+>>> dw = anabranch.grad(loss)(np.eye(2), np.ones((3, 2)))
+>>> dw.shape
+(2, 2)
+"""
+
+from .compiler.api import fwd_and_bwd, grad, jit, make_ir, value_and_grad, vjp
+from .compiler.check import check_grads
+from .compiler.function import Compiled, disable_jit
+from .compiler.functions import (
+    avg_pool,
+    conv,
+    gelu,
+    log_softmax,
+    logsumexp,
+    max_pool,
+    one_hot,
+    relu,
+    sigmoid,
+    softmax,
+    stop_gradient,
+)
+from .ir import Graph, TensorType, parse, spec
+from .ir.errors import (
+    AnabranchError,
+    ArgumentError,
+    BoundsError,
+    ConcretizationError,
+    DomainError,
+    DTypeError,
+    GradientError,
+    ParseError,
+    ShapeError,
+    TraceError,
+    UnsupportedError,
+    VerifyError,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AnabranchError",
+    "ArgumentError",
+    "BoundsError",
+    "Compiled",
+    "ConcretizationError",
+    "DTypeError",
+    "DomainError",
+    "GradientError",
+    "Graph",
+    "ParseError",
+    "ShapeError",
+    "TensorType",
+    "TraceError",
+    "UnsupportedError",
+    "VerifyError",
+    "avg_pool",
+    "check_grads",
+    "conv",
+    "disable_jit",
+    "fwd_and_bwd",
+    "gelu",
+    "grad",
+    "jit",
+    "log_softmax",
+    "logsumexp",
+    "make_ir",
+    "max_pool",
+    "one_hot",
+    "parse",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "spec",
+    "stop_gradient",
+    "value_and_grad",
+    "vjp",
+]

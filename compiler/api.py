@@ -1,0 +1,133 @@
+"""The functions that users call: `jit`, `grad` and its kin, `make_ir`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..ir.graph import Graph
+from .function import Compiled
+from .gradient import Argnums, Residuals, gradient, pull_back, with_residuals
+
+__all__ = ["fwd_and_bwd", "grad", "jit", "make_ir", "value_and_grad", "vjp"]
+
+
+def jit(
+    function: Callable[..., Any],
+    *,
+    backend: str = "numba",
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+) -> Compiled:
+    """Compile a NumPy function.
+
+    Args:
+        function: Plain NumPy code. Its arguments and its result are pytrees of arrays
+            and numbers.
+        backend: ``numba``, or ``reference`` to interpret the graph with NumPy.
+        static_argnums: Positions of arguments that are not traced. Each of their values
+            (hashable) is a kind of its own.
+        static_argnames: The same by name.
+
+    Returns:
+        A function that traces at the first call of each kind (structure, dtypes, shapes)
+        and returns what the NumPy function returns: new arrays, and NumPy scalars for
+        results without dimensions.
+
+    Raises:
+        ArgumentError: For an argument that is no array or number, at the call.
+        TraceError: At the first call, where the function does what cannot be traced.
+    """
+    return Compiled(
+        function,
+        backend=backend,
+        static_argnums=static_argnums,
+        static_argnames=static_argnames,
+    )
+
+
+def grad(
+    function: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    backend: str = "numba",
+) -> Compiled:
+    """The gradient of a scalar function.
+
+    Args:
+        function: Returns one float scalar, or ``(scalar, aux)`` with ``has_aux``.
+        argnums: The argument to differentiate, by position or name, or several.
+        has_aux: Whether the function returns something beside the loss.
+        backend: As in `jit`.
+
+    Returns:
+        A compiled function whose result is the gradient, shaped like the argument (a
+        tuple for several), or ``(gradient, aux)``.
+
+    Raises:
+        GradientError: At the first call, where the loss is not a float scalar or the
+            argument is not of floats.
+    """
+    return gradient(
+        function, argnums, has_aux=has_aux, with_value=False, backend=backend
+    )
+
+
+def value_and_grad(
+    function: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    backend: str = "numba",
+) -> Compiled:
+    """Like `grad`, but the result is ``(value, gradient)``.
+
+    With ``has_aux`` it is ``((value, aux), gradient)``.
+    """
+    return gradient(
+        function, argnums, has_aux=has_aux, with_value=True, backend=backend
+    )
+
+
+def fwd_and_bwd(
+    function: Callable[..., Any], argnums: Argnums = 0, *, backend: str = "numba"
+) -> tuple[Compiled, Callable[[Residuals, Any], Any]]:
+    """The forward and the backward pass as two compiled functions.
+
+    Returns:
+        ``fwd`` and ``bwd``. ``fwd(*args)`` returns the result and the residuals, a
+        mapping from the names of forward values to arrays; ``bwd(residuals,
+        cotangents)`` takes the cotangents in the structure of the result and returns
+        those of the arguments.
+    """
+    return with_residuals(function, argnums, backend), pull_back
+
+
+def vjp(
+    function: Callable[..., Any], *args: Any, backend: str = "numba"
+) -> tuple[Any, Callable[[Any], Any]]:
+    """The result at ``args``, and the function that pulls cotangents back.
+
+    Returns:
+        ``(y, pullback)``; ``pullback(y_bar)`` is a tuple with one cotangent for each
+        of ``args``.
+    """
+    forward = with_residuals(function, tuple(range(len(args))), backend)
+    result, residuals = forward(*args)
+    return result, lambda cotangents: pull_back(residuals, cotangents)
+
+
+def make_ir(function: Callable[..., Any]) -> Callable[..., Graph]:
+    """The graph of a function, before any optimisation.
+
+    ``make_ir(f)(*args)`` traces ``f``; arguments may be types such as
+    ``spec("f32[8,4]")``. For a compiled function, such as ``grad(f)``, it is the graph
+    with the adjoint and its sum nodes.
+    """
+    compiled = function if isinstance(function, Compiled) else Compiled(function)
+
+    def build(*args: Any, **kwargs: Any) -> Graph:
+        return compiled.program(*args, **kwargs).graph
+
+    return build

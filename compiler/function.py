@@ -1,0 +1,318 @@
+"""Compiled functions: trace at the first call of a kind, then run.
+
+A *kind* of call is the structure of its arguments, the dtype and shape of each leaf,
+and the values of the static ones. Each kind is traced, transformed and prepared once.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cached_property, update_wrapper
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..backends.base import Executable
+from ..ir.errors import ArgumentError
+from ..ir.graph import Graph
+from ..ir.types import TensorType
+from .pipeline import BACKENDS, optimise
+from .program import Program, inline, trace_program
+from .trace import find_trace, is_traced
+from .tree import Kind, flatten, kind_of, leaf_names, unflatten
+
+__all__ = ["Call", "Compiled", "Entry", "Transform", "disable_jit"]
+
+_interpreted: ContextVar[bool] = ContextVar("interpreted", default=False)
+
+
+@contextmanager
+def disable_jit() -> Iterator[None]:
+    """Run every compiled function by the reference interpreter, node by node."""
+    token = _interpreted.set(True)
+    try:
+        yield
+    finally:
+        _interpreted.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """A static argument: part of the kind of a call, compared by type and value."""
+
+    value: Any
+
+    def _key(self) -> tuple[Any, ...]:
+        exact = repr(self.value) if isinstance(self.value, float) else None
+        return type(self.value), self.value, exact
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Static) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+
+@dataclass(frozen=True)
+class Call:
+    """The shape of one call: the function, and the tree of ``(args, kwargs)``."""
+
+    function: Callable[..., Any]
+    leaves: Sequence[Any]
+    structure: Any
+
+    def kinds(self) -> list[Kind | None]:
+        """The kind of each leaf, None for a static one; errors name the argument."""
+        kinds: list[Kind | None] = []
+        for position, leaf in enumerate(self.leaves):
+            try:
+                kinds.append(None if isinstance(leaf, Static) else kind_of(leaf))
+            except ArgumentError:
+                name = leaf_names(self.function, *self.tree())[position]
+                kind_of(leaf, f"argument {name}")
+                raise
+        return kinds
+
+    def tree(self) -> Any:
+        """The arguments as ``(args, kwargs)``."""
+        return unflatten(self.structure, self.leaves)
+
+    def positions(self, which: int | str) -> Any:
+        """The tree of one argument with the positions of its leaves as leaves.
+
+        Raises `ArgumentError` where the call has no such argument.
+        """
+        args, kwargs = unflatten(self.structure, range(len(self.leaves)))
+        place = _locate(self.function, which, len(args))
+        if isinstance(place, int) and -len(args) <= place < len(args):
+            return args[place]
+        if place in kwargs:
+            return kwargs[place]
+        raise ArgumentError(f"the call has no argument {which!r}")
+
+
+def _locate(function: Callable[..., Any], which: int | str, count: int) -> int | str:
+    """A name as the position that it was passed at, if it was."""
+    if isinstance(which, int):
+        return which
+    names = list(_parameters(function))
+    position = names.index(which) if which in names else count
+    return position if position < count else which
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    try:
+        return dict(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return {}
+
+
+Transform: TypeAlias = Callable[[Program, Call], Program]
+"""What is done to a program between tracing and optimisation."""
+
+
+class Entry:
+    """One kind of call: what was traced, what became of it, and how it runs."""
+
+    def __init__(self, traced: Program, program: Program) -> None:
+        self.traced = traced
+        self.program = program
+        self._types = [node.type for node in program.graph.inputs]
+        self._dynamic = [i for i, name in enumerate(program.arguments) if name]
+        self._runners: dict[str, Executable] = {}
+        self._lock = threading.Lock()
+
+    @cached_property
+    def optimised(self) -> Graph:
+        """The graph as the backends take it."""
+        return optimise(self.program.graph)
+
+    @property
+    def nested(self) -> bool:
+        """Whether the function closed over a value that is being traced."""
+        return any(is_traced(value) for value in self.program.captured)
+
+    def runner(self, backend: str) -> Executable:
+        """The executable of a backend, prepared when it is first asked for."""
+        with self._lock:
+            if backend not in self._runners:
+                self._runners[backend] = BACKENDS[backend](self.optimised)
+            return self._runners[backend]
+
+    def __call__(self, leaves: Sequence[Any], backend: str) -> Any:
+        """Run on the leaves of a call, or build the nodes into the trace around."""
+        values = [leaves[i] for i in self._dynamic]
+        if self.nested or find_trace(values) is not None:
+            return inline(self.program, values)
+        backend = "reference" if _interpreted.get() else backend
+        run = self._runners.get(backend) or self.runner(backend)
+        values += self.program.captured
+        arrays = [input_array(v, t) for v, t in zip(values, self._types, strict=True)]
+        results = run(arrays)
+        return unflatten(
+            self.program.result, [r if r.ndim else r[()] for r in results]
+        )
+
+
+class Compiled:
+    """A function compiled per kind of call.
+
+    ``py_func`` is the user's function. Called with traced arguments it builds its
+    nodes into the trace around it, so compiled functions nest.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        transform: Transform | None = None,
+        *,
+        backend: str = "numba",
+        static_argnums: int | Sequence[int] = (),
+        static_argnames: str | Sequence[str] = (),
+    ) -> None:
+        if not callable(function):
+            raise ArgumentError(f"not a function: {function!r}")
+        if backend not in BACKENDS:
+            raise ArgumentError(
+                f"no backend is called {backend!r}", hint=f"one of {', '.join(BACKENDS)}"
+            )
+        update_wrapper(self, function)
+        if isinstance(function, Compiled) and transform is None:
+            function, transform = function.function, function.transform
+        self.function = function
+        self.transform = transform
+        self.backend = backend
+        self._static = _as_tuple(static_argnums) + _as_tuple(static_argnames)
+        self._entries: dict[Any, Entry] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def py_func(self) -> Callable[..., Any]:
+        """The plain Python function at the bottom."""
+        inner = self.function
+        return inner.py_func if isinstance(inner, Compiled) else inner
+
+    @property
+    def compile_count(self) -> int:
+        """How many kinds of call were compiled."""
+        return len(self._entries)
+
+    @property
+    def signatures(self) -> list[tuple[str, ...]]:
+        """The types of the arguments of each kind, in the order they were met."""
+        return [
+            tuple(f"{node.name}: {node.type}" for node in entry.program.graph.inputs)
+            for entry in self._entries.values()
+        ]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        call = self._call(args, kwargs)
+        return self._entry(call)(call.leaves, self.backend)
+
+    def program(self, *args: Any, **kwargs: Any) -> Program:
+        """The transformed program for a call; arguments may be types (see `spec`)."""
+        return self._entry(self._call(args, kwargs)).program
+
+    def inspect_ir(self, stage: str = "optimised") -> str:
+        """The IR text of the newest kind at a stage.
+
+        ``stage`` is ``forward`` (as traced), ``adjoint`` (as transformed),
+        ``optimised`` or ``plan``.
+        """
+        entry = self._newest()
+        if stage == "forward":
+            return entry.traced.graph.as_text()
+        if stage == "adjoint":
+            return entry.program.graph.as_text()
+        if stage == "optimised":
+            return entry.optimised.as_text()
+        if stage == "plan":
+            return entry.runner(self.backend).plan_text()
+        raise ArgumentError(
+            f"no stage is called {stage!r}",
+            hint="one of forward, adjoint, optimised, plan",
+        )
+
+    def inspect_source(self) -> str:
+        """The generated source of the kernels of the newest kind."""
+        return self._newest().runner(self.backend).source_text()
+
+    def __repr__(self) -> str:
+        return f"<compiled {getattr(self.py_func, '__name__', self.py_func)!s}>"
+
+    def _newest(self) -> Entry:
+        if not self._entries:
+            raise ArgumentError("call the function first: nothing is compiled yet")
+        return list(self._entries.values())[-1]
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        if self._static:
+            args, kwargs = self._mark_static(args, kwargs)
+        return Call(self.function, *flatten((args, kwargs)))
+
+    def _mark_static(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        marked, named = list(args), dict(kwargs)
+        for which in self._static:
+            place = _locate(self.function, which, len(args))
+            if isinstance(place, int) and -len(args) <= place < len(args):
+                marked[place] = Static(args[place])
+            elif isinstance(place, str) and place in named:
+                named[place] = Static(named[place])
+        return tuple(marked), named
+
+    def _entry(self, call: Call) -> Entry:
+        keys = [_leaf_key(leaf) for leaf in call.leaves]
+        key = (call.structure, *keys)
+        try:
+            known = self._entries.get(key)
+        except TypeError:
+            static = [leaf.value for leaf in call.leaves if isinstance(leaf, Static)]
+            raise ArgumentError(f"static arguments must be hashable: {static}") from None
+        if known is not None:
+            return known
+        with self._lock:
+            known = self._entries.get(key)
+            if known is None:
+                known = self._trace(call)
+                if not known.nested:
+                    self._entries[key] = known
+            return known
+
+    def _trace(self, call: Call) -> Entry:
+        kinds = call.kinds()
+        leaves = [
+            leaf.value if isinstance(leaf, Static) else leaf for leaf in call.leaves
+        ]
+        traced = trace_program(self.function, call.structure, leaves, kinds)
+        program = self.transform(traced, call) if self.transform else traced
+        return Entry(traced, program)
+
+
+def _leaf_key(leaf: Any) -> Any:
+    """What distinguishes kinds, quickly; the full check is `Call.kinds`."""
+    if type(leaf) is np.ndarray:
+        return leaf.dtype, leaf.shape
+    if isinstance(leaf, (Static, TensorType)):
+        return leaf
+    if isinstance(leaf, np.generic):
+        return leaf.dtype, ()
+    if is_traced(leaf):
+        return leaf.dtype, leaf.shape, leaf.weak
+    return type(leaf), getattr(leaf, "dtype", None), getattr(leaf, "shape", None)
+
+
+def input_array(leaf: Any, type: TensorType) -> np.ndarray[Any, Any]:
+    """The leaf as a C-contiguous, aligned array in native byte order."""
+    array = np.asarray(leaf, dtype=type.numpy, order="C")
+    return array if array.flags.aligned else array.copy()
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return (value,) if isinstance(value, (int, str)) else tuple(value)

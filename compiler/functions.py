@@ -1,0 +1,241 @@
+"""Functions that NumPy lacks; they take ndarrays as well as traced arrays.
+
+What NumPy can express is written in NumPy. The rest goes through `_apply`, which
+builds a node for traced operands and calls the op's reference for plain ones.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from ..ir.errors import ArgumentError, ShapeError
+from ..ir.ops import OPS
+from ..ir.types import FLOATS, dtype_name
+from .trace import Trace, find_trace, is_traced, lowers
+
+__all__ = [
+    "avg_pool",
+    "conv",
+    "gelu",
+    "log_softmax",
+    "logsumexp",
+    "max_pool",
+    "one_hot",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "stop_gradient",
+]
+
+
+def _apply(op: str, operands: Sequence[Any], **attrs: Any) -> Any:
+    """An op on arrays of one float dtype, traced or not."""
+    trace = find_trace(list(operands))
+    if trace is None:
+        arrays = [np.asarray(operand) for operand in operands]
+        dtype = np.result_type(*arrays)
+        return OPS[op].reference(*(a.astype(dtype) for a in arrays), **attrs)
+    return trace.apply(_OP, (op, operands), attrs)
+
+
+_OP = "anabranch op"
+
+
+@lowers(_OP)
+def _lower_op(trace: Trace, op: str, operands: Sequence[Any], **attrs: Any) -> Any:
+    dtypes = [trace.node(value).type.numpy for value in operands]
+    to = dtype_name(np.result_type(*dtypes))
+    nodes = [trace.node(value, to) for value in operands]
+    return trace.wrap(trace.builder.add_node(op, *nodes, **attrs))
+
+
+def _floats(x: Any) -> Any:
+    """``x`` as an array of floats: integers and bools become float64."""
+    array = x if is_traced(x) or isinstance(x, (np.ndarray, np.generic)) else np.asarray(x)
+    if array.dtype.kind == "f" and dtype_name(array.dtype) in FLOATS:
+        return array
+    return array.astype(np.float64)
+
+
+def stop_gradient(x: Any) -> Any:
+    """``x``, as a constant for every gradient."""
+    return _apply("stop_gradient", [x]) if is_traced(x) else x
+
+
+def sigmoid(x: Any) -> Any:
+    """``1 / (1 + exp(-x))``, element by element, without overflow."""
+    return special.expit(_floats(x))
+
+
+def relu(x: Any) -> Any:
+    """``max(x, 0)``; the derivative at 0 is 1/2, as that of `numpy.maximum` at a tie."""
+    return np.maximum(x, 0)
+
+
+def gelu(x: Any, *, approximate: bool = False) -> Any:
+    """``x Φ(x)`` with the normal distribution function Φ.
+
+    With ``approximate`` Φ is taken by tanh (Hendrycks and Gimpel, arXiv:1606.08415).
+    """
+    x = _floats(x)
+    if approximate:
+        inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
+        return 0.5 * x * (1.0 + np.tanh(inner))
+    return 0.5 * x * (1.0 + special.erf(x * math.sqrt(0.5)))
+
+
+def _shifted(x: Any, axis: Any) -> tuple[Any, Any]:
+    """``x`` minus its maximum along ``axis``, and that maximum; -inf rows stay."""
+    top = stop_gradient(np.max(x, axis=axis, keepdims=True))
+    top = np.where(np.isfinite(top), top, x.dtype.type(0))
+    return x - top, top
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """``log(sum(exp(x)))`` over ``axis``, without overflow.
+
+    The value of rows of -inf is -inf; their gradient is NaN.
+    """
+    shifted, top = _shifted(_floats(x), axis)
+    total = np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)) + top
+    return total if keepdims else np.squeeze(total, axis=_squeezed(x, axis))
+
+
+def _squeezed(x: Any, axis: Any) -> Any:
+    return tuple(range(np.ndim(x))) if axis is None else axis
+
+
+def softmax(x: Any, axis: Any = -1) -> Any:
+    """``exp(x) / sum(exp(x))`` along ``axis``, without overflow."""
+    shifted, _ = _shifted(_floats(x), axis)
+    powers = np.exp(shifted)
+    return powers / np.sum(powers, axis=axis, keepdims=True)
+
+
+def log_softmax(x: Any, axis: Any = -1) -> Any:
+    """``log(softmax(x))`` along ``axis``, without overflow."""
+    shifted, _ = _shifted(_floats(x), axis)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+def one_hot(labels: Any, count: int, dtype: Any = np.float64) -> Any:
+    """1 at the label and 0 elsewhere along a new last axis of ``count`` entries.
+
+    Labels outside of ``0 .. count-1`` give a row of zeros.
+    """
+    labels = labels if is_traced(labels) else np.asarray(labels)
+    hits = np.equal(np.expand_dims(labels, -1), np.arange(count))
+    return hits.astype(np.dtype(dtype))
+
+
+def conv(
+    x: Any,
+    w: Any,
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] | str = 0,
+) -> Any:
+    """Convolution over one or two trailing axes, as machine learning means it.
+
+    Args:
+        x: ``[N, C, L]`` or ``[N, C, H, W]``.
+        w: ``[O, C, K]`` or ``[O, C, KH, KW]``; the kernel is not flipped.
+        stride: The step of the window, for all axes or for each.
+        padding: Zeros on both sides, for all axes or for each, or ``"valid"`` (none),
+            or ``"same"`` (a result of ``ceil(size / stride)``).
+
+    Returns:
+        ``[N, O, ...]``, ``y[n,o,p] = sum over c,k of x[n,c,p*stride+k] w[o,c,k]``.
+
+    Raises:
+        ShapeError: Where ranks, channels or sizes do not fit.
+    """
+    rank = np.ndim(w) - 2
+    if rank not in (1, 2) or np.ndim(x) != rank + 2:
+        raise ShapeError(
+            f"conv: {np.shape(x)} and {np.shape(w)} are not [N, C, L] and [O, C, K], "
+            "nor [N, C, H, W] and [O, C, KH, KW]"
+        )
+    steps = _per_axis(stride, rank, "stride")
+    window = np.shape(w)[2:]
+    x = _padded(_floats(x), window, steps, padding, 0.0)
+    return _apply("conv", [x, _floats(w)], stride=steps)
+
+
+def max_pool(
+    x: Any,
+    size: int | Sequence[int],
+    *,
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] | str = 0,
+) -> Any:
+    """The maximum over windows of the trailing axes of ``[N, C, ...]``.
+
+    ``stride`` is ``size`` by default. Padding is -inf. Equal maxima share the gradient.
+    """
+    views = _window_views(x, size, stride, padding, -math.inf)
+    return np.max(views, axis=_last_axes(views))
+
+
+def avg_pool(
+    x: Any,
+    size: int | Sequence[int],
+    *,
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] | str = 0,
+) -> Any:
+    """The mean over windows of the trailing axes of ``[N, C, ...]``; padding counts."""
+    views = _window_views(x, size, stride, padding, 0.0)
+    return np.mean(views, axis=_last_axes(views))
+
+
+def _last_axes(views: Any) -> tuple[int, ...]:
+    rank = (np.ndim(views) - 2) // 2
+    return tuple(range(2 + rank, 2 + 2 * rank))
+
+
+def _window_views(x: Any, size: Any, stride: Any, padding: Any, fill: float) -> Any:
+    rank = np.ndim(x) - 2
+    if rank not in (1, 2):
+        raise ShapeError(f"pooling: {np.shape(x)} is not [N, C, L] or [N, C, H, W]")
+    window = _per_axis(size, rank, "size")
+    steps = window if stride is None else _per_axis(stride, rank, "stride")
+    x = _padded(_floats(x), window, steps, padding, fill)
+    return _apply("windows", [x], size=window, stride=steps)
+
+
+def _per_axis(value: Any, rank: int, what: str) -> tuple[int, ...]:
+    values = (value,) * rank if np.ndim(value) == 0 else tuple(value)
+    numbers = tuple(operator.index(item) for item in values)
+    if len(numbers) != rank or min(numbers) < 0:
+        raise ArgumentError(f"{what}={value!r} should be {rank} non-negative integers")
+    return numbers
+
+
+def _padded(x: Any, window: Any, steps: Any, padding: Any, fill: float) -> Any:
+    """``x`` with ``fill`` around its trailing axes."""
+    space = np.shape(x)[2:]
+    if isinstance(padding, str):
+        if padding not in ("same", "valid"):
+            raise ArgumentError(f"padding={padding!r} is neither 'same' nor 'valid'")
+        widths = [
+            _same(n, k, s) if padding == "same" else (0, 0)
+            for n, k, s in zip(space, window, steps, strict=True)
+        ]
+    else:
+        widths = [(width, width) for width in _per_axis(padding, len(space), "padding")]
+    if not any(map(any, widths)):
+        return x
+    return np.pad(x, [(0, 0), (0, 0), *widths], constant_values=fill)
+
+
+def _same(size: int, window: int, step: int) -> tuple[int, int]:
+    """Padding that makes a result of ``ceil(size / step)``; the odd one goes behind."""
+    total = max((-(-size // step) - 1) * step + window - size, 0)
+    return total // 2, total - total // 2

@@ -1,0 +1,239 @@
+"""Gradients as transforms of programs: what `grad` and its kin compile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import optree
+
+from ..ir.builder import Builder
+from ..ir.errors import ArgumentError, GradientError
+from ..ir.graph import Graph, Node, Output
+from .adjoint import adjoint
+from .function import Call, Compiled, Entry
+from .pipeline import run_passes
+from .program import Program
+from .tree import NAMESPACE, flatten, kind_of, unflatten
+
+__all__ = ["Argnums", "Residuals", "gradient", "pull_back", "split", "with_residuals"]
+
+Argnums: TypeAlias = "int | str | Sequence[int | str]"
+
+
+def gradient(
+    function: Callable[..., Any],
+    argnums: Argnums,
+    *,
+    has_aux: bool,
+    with_value: bool,
+    backend: str,
+) -> Compiled:
+    """The compiled gradient of a scalar function, with its value if asked for."""
+
+    def transform(program: Program, call: Call) -> Program:
+        value = _value_tree(program, has_aux)
+        chosen = _chosen(call, argnums)
+        graph = adjoint(
+            program.graph, wrt=_names(program, chosen), of=program.graph.results[:1]
+        )
+        count = len(program.graph.outputs)
+        values, cotangents = graph.outputs[:count], graph.outputs[count:]
+        if with_value:
+            return _returning(program, graph, (*values, *cotangents), (value, chosen))
+        tree = (chosen, value[1]) if has_aux else chosen
+        return _returning(program, graph, (*cotangents, *values[1:]), tree)
+
+    return Compiled(function, transform, backend=backend)
+
+
+def _returning(
+    program: Program, graph: Graph, outputs: Sequence[Output], tree: Any
+) -> Program:
+    """The program with this graph, these outputs, and results shaped like ``tree``."""
+    made = Graph(graph.name, list(graph), outputs, graph.sections)
+    return program.with_graph(made, flatten(tree)[1])
+
+
+def _value_tree(program: Program, has_aux: bool) -> Any:
+    """The result as a tree of positions, checked to be a loss or ``(loss, aux)``."""
+    name = program.graph.name
+    tree = unflatten(program.result, range(len(program.graph.outputs)))
+    loss = tree
+    if has_aux:
+        if not isinstance(tree, tuple) or len(tree) != 2:
+            raise GradientError(f"{name} with has_aux=True should return (loss, aux)")
+        loss = tree[0]
+    if not isinstance(loss, int):
+        raise GradientError(
+            f"{name} returns a {type(loss).__name__}, not one scalar",
+            hint="return the loss alone, or (loss, aux) with has_aux=True",
+        )
+    return tree
+
+
+def _chosen(call: Call, argnums: Argnums) -> Any:
+    """The arguments to differentiate as a tree of the positions of their leaves."""
+    if isinstance(argnums, (int, str)):
+        return call.positions(argnums)
+    return tuple(call.positions(which) for which in argnums)
+
+
+def _names(program: Program, chosen: Any) -> list[str]:
+    names = [program.arguments[position] for position in flatten(chosen)[0]]
+    if None in names:
+        raise GradientError("a static argument has no gradient")
+    return [name for name in names if name is not None]
+
+
+class Residuals(Mapping[str, Any]):
+    """The forward values that a backward pass needs, by name.
+
+    ``backward`` is the compiled backward pass that they belong to.
+    """
+
+    def __init__(self, backward: Backward, values: Sequence[Any]) -> None:
+        self.backward = backward
+        self._values = dict(zip(backward.names, values, strict=True))
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Residuals({', '.join(self._values)})"
+
+
+optree.register_pytree_node(
+    Residuals,
+    lambda residuals: (tuple(residuals.values()), residuals.backward),
+    Residuals,
+    namespace=NAMESPACE,
+)
+
+
+class Backward:
+    """A backward pass: residuals and the cotangents of the outputs in, cotangents out."""
+
+    def __init__(self, program: Program, names: Sequence[str], outputs: Any) -> None:
+        self.entry = Entry(program, program)
+        self.names = tuple(names)
+        self.outputs = outputs
+        self.backend = "numba"
+
+    def __call__(self, residuals: Residuals, cotangents: Any) -> Any:
+        leaves, structure = flatten(cotangents)
+        if structure != self.outputs:
+            raise ArgumentError(
+                f"the cotangent has the structure {structure}, the result {self.outputs}"
+            )
+        for node, leaf in zip(self.entry.program.graph.inputs[len(self.names):], leaves, strict=True):
+            found, weak = kind_of(leaf, f"the cotangent %{node.name}")
+            if found.shape != node.type.shape or not (weak or found.is_float):
+                raise ArgumentError(f"%{node.name} is {node.type}, its cotangent {found}")
+        return self.entry([*residuals.values(), *leaves], self.backend)
+
+
+def with_residuals(
+    function: Callable[..., Any], argnums: Argnums, backend: str
+) -> Compiled:
+    """The compiled forward pass: it returns the result and its `Residuals`."""
+
+    def transform(program: Program, call: Call) -> Program:
+        chosen = _chosen(call, argnums)
+        floats = [out for out in program.graph.results if program.graph[out].type.is_float]
+        if len(floats) != len(program.graph.outputs):
+            raise GradientError(f"{program.graph.name} returns values that are not floats")
+        graph = adjoint(
+            program.graph, wrt=_names(program, chosen), of=floats, seeded=True
+        )
+        tidy = run_passes(graph, ("prune", "fold", "simplify", "dedupe", "prune"))
+        count = len(program.graph.outputs)
+        forward, backward, names = split(tidy, count)
+        second = Program(
+            backward,
+            tuple(node.name for node in backward.inputs),
+            (),
+            flatten(chosen)[1],
+        )
+        made = Backward(second, names, program.result)
+        made.backend = backend
+        value = unflatten(program.result, range(count))
+        slots = Residuals(made, range(len(names)))
+        return program.with_graph(forward, flatten((value, slots))[1])
+
+    return Compiled(function, transform, backend=backend)
+
+
+def pull_back(residuals: Residuals, cotangents: Any) -> Any:
+    """Run the backward pass that ``residuals`` belong to."""
+    if not isinstance(residuals, Residuals):
+        raise ArgumentError("the first argument is what the forward pass returned")
+    return residuals.backward(residuals, cotangents)
+
+
+def split(graph: Graph, count: int) -> tuple[Graph, Graph, list[str]]:
+    """Cut an adjoint graph into forward, backward, and the names of the residuals.
+
+    ``graph`` is seeded; its first ``count`` outputs are the results. The forward graph
+    returns them and then the residuals; the backward graph takes the residuals and then
+    the seeds. Constants are not residuals: the backward graph has its own.
+    """
+    last = len(graph.sections)
+    seeds = {node.name for node in graph.inputs[len(graph.inputs) - count :]}
+    backward = [node for node in graph if node.section == last and node.op != "input"]
+    cotangents = graph.outputs[count:]
+    wanted = {name for node in backward for name in node.operands}
+    wanted.update(output.value for output in cotangents)
+    copied = _constants(graph, last)
+    needed = _closure(graph, wanted & copied)
+    residuals = [
+        node
+        for node in graph
+        if node.section < last
+        and node.name in wanted
+        and node.name not in seeds | needed
+    ]
+    results = graph.outputs[:count]
+    forward = Graph(
+        graph.name.removesuffix(".grad"),
+        [n for n in graph if n.section < last and n.name not in seeds],
+        [*results, *(Output(node.name, f"residual.{node.name}") for node in residuals)],
+    )
+    b = Builder(f"{forward.name}.bwd")
+    for node in [*residuals, *(graph[name] for name in graph.nodes if name in seeds)]:
+        b.append(Node(node.name, "input", (), node.type, source=node.source))
+    for node in graph:
+        if node.name in needed or (node.section == last and node.op != "input"):
+            b.append(_moved(node))
+    return forward, b.build(cotangents), [node.name for node in residuals]
+
+
+def _moved(node: Node) -> Node:
+    return Node(
+        node.name, node.op, node.operands, node.type, node.attrs, source=node.source
+    )
+
+
+def _constants(graph: Graph, section: int) -> set[str]:
+    """The forward values that depend on no input."""
+    found: set[str] = set()
+    for node in graph:
+        if node.op != "input" and node.section < section:
+            if all(name in found for name in node.operands):
+                found.add(node.name)
+    return found
+
+
+def _closure(graph: Graph, names: set[str]) -> set[str]:
+    """The values and everything they are computed from."""
+    needed = set(names)
+    for node in reversed(list(graph)):
+        if node.name in needed:
+            needed.update(node.operands)
+    return needed

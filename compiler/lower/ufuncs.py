@@ -1,0 +1,235 @@
+"""Ufuncs: NumPy itself resolves the dtypes, the op does the rest."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from ...ir.errors import DTypeError, ShapeError
+from ...ir.graph import Node
+from ...ir.types import dtype_name
+from ..trace import Trace, is_traced, lowers
+
+_SAME_NAME = (
+    "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan "
+    "sinh cosh tanh arcsinh arccosh arctanh sign floor ceil trunc rint isnan isinf "
+    "isfinite signbit floor_divide remainder fmod power maximum minimum fmax fmin "
+    "arctan2 hypot logaddexp logaddexp2 copysign heaviside bitwise_and bitwise_or "
+    "bitwise_xor left_shift right_shift logical_and logical_or logical_xor "
+    "logical_not invert"
+).split()
+_OTHER_NAME = {
+    np.add: "add",
+    np.subtract: "sub",
+    np.multiply: "mul",
+    np.divide: "div",
+    np.negative: "neg",
+    np.absolute: "abs",
+    np.fabs: "abs",
+    np.positive: "identity",
+    np.conjugate: "identity",
+    np.float_power: "power",
+    np.equal: "eq",
+    np.not_equal: "ne",
+    np.less: "lt",
+    np.less_equal: "le",
+    np.greater: "gt",
+    np.greater_equal: "ge",
+    special.erf: "erf",
+    special.expit: "sigmoid",
+}
+_UFUNCS: dict[Any, str] = {getattr(np, name): name for name in _SAME_NAME} | _OTHER_NAME
+
+# What an op on floats or integers is called where the operands are something else.
+_ON_BOOL = {
+    "add": "logical_or",
+    "mul": "logical_and",
+    "bitwise_and": "logical_and",
+    "bitwise_or": "logical_or",
+    "bitwise_xor": "logical_xor",
+    "invert": "logical_not",
+    "abs": "identity",
+}
+_ON_INTEGERS = {
+    "floor": "identity",
+    "ceil": "identity",
+    "trunc": "identity",
+    "fmax": "maximum",
+    "fmin": "minimum",
+}
+_ALWAYS = {"isnan": False, "isinf": False, "isfinite": True}
+
+
+@lru_cache(maxsize=4096)
+def _resolve(ufunc: Any, kinds: tuple[Any, ...]) -> tuple[str, ...]:
+    """The dtypes of the operands and the result, by NumPy's own rules."""
+    slots = (*kinds, *(None,) * ufunc.nout)
+    return tuple(dtype_name(dtype) for dtype in ufunc.resolve_dtypes(slots))
+
+
+def _kind(value: Any) -> Any:
+    """What NumPy's promotion looks at: a dtype, or ``int``/``float`` if weak."""
+    if is_traced(value):
+        weak = {"i64": int, "f64": float}.get(dtype_name(value.dtype))
+        return weak if value.weak and weak else value.dtype
+    if type(value) in (int, float):
+        return type(value)
+    return np.asarray(value).dtype
+
+
+def resolve(ufunc: Any, *operands: Any) -> tuple[str, ...]:
+    """The dtypes that NumPy would compute ``ufunc(*operands)`` in, result last."""
+    return _resolve(ufunc, tuple(_kind(operand) for operand in operands))
+
+
+def broadcast_nodes(trace: Trace, *nodes: Node) -> list[Node]:
+    """The nodes in their common shape."""
+    try:
+        shape = np.broadcast_shapes(*(node.type.sizes for node in nodes))
+    except ValueError:
+        types = " and ".join(str(node.type) for node in nodes)
+        raise ShapeError(f"the shapes of {types} do not broadcast") from None
+    return [trace.builder.broadcast(node, node.type.with_shape(shape)) for node in nodes]
+
+
+def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> Node:
+    """The node of ``ufunc(*operands)``, computed in ``dtype`` if that is given."""
+    operands = tuple(trace.array(operand) for operand in operands)
+    if dtype is None:
+        *types, _ = resolve(ufunc, *operands)
+    else:
+        signature = (*(None,) * ufunc.nin, np.dtype(dtype))
+        kinds = (*(_kind(operand) for operand in operands), None)
+        resolved = ufunc.resolve_dtypes(kinds, signature=signature)
+        *types, _ = (dtype_name(found) for found in resolved)
+    op = _UFUNCS[ufunc]
+    if op.startswith("logical"):
+        types = ["bool"] * len(types)
+    elif types[0] == "bool":
+        op = _ON_BOOL.get(op, op)
+    elif types[0] not in ("f32", "f64"):
+        op = _ON_INTEGERS.get(op, op)
+    nodes = broadcast_nodes(
+        trace,
+        *(trace.node(value, type_) for value, type_ in zip(operands, types, strict=True)),
+    )
+    b = trace.builder
+    first = nodes[0].type
+    if op in _ALWAYS and not first.is_float:
+        return b.full(first.with_dtype("bool"), _ALWAYS[op])
+    if op == "power":
+        return _power(trace, nodes[0], nodes[1])
+    return b.add_node(op, *nodes)
+
+
+def _power(trace: Trace, x: Node, y: Node) -> Node:
+    """Squares are products, as in NumPy; negative powers of integers are errors."""
+    b = trace.builder
+    exponent = b.literal(y)
+    if exponent == 2:
+        return b.mul(x, x)
+    if not x.type.is_float and not x.type.dtype.startswith("u"):
+        message = "Integers to negative integer powers are not allowed."
+        if exponent is None:
+            wide = b.cast(y, "i64")
+            high = 2**63 - 1
+            checked = b.check(wide, low=0, high=high, error="value", message=message)
+            y = b.cast(checked, y.type.dtype)
+        elif exponent < 0:
+            raise ValueError(message)
+    return b.power(x, y)
+
+
+_FAST_POWERS: dict[Any, Any] = {
+    1: lambda b, x: b.identity(x),
+    0.5: lambda b, x: b.sqrt(x),
+    -1: lambda b, x: b.div(b.like(x, 1.0), x),
+}
+
+
+def _stays_weak(operands: tuple[Any, ...]) -> bool:
+    """Python scalars among themselves make a Python scalar."""
+    return all(
+        value.weak if is_traced(value) else type(value) in (bool, int, float)
+        for value in operands
+    )
+
+
+def _lowering(ufunc: Any) -> Any:
+    def lower(
+        trace: Trace,
+        *operands: Any,
+        operator: bool = False,
+        dtype: Any = None,
+        **unknown: Any,
+    ) -> Any:
+        reject(unknown)
+        if operator and any(not _is_operand(operand) for operand in operands):
+            return NotImplemented
+        if operator and ufunc is np.power and type(operands[1]) in (int, float):
+            fast = _FAST_POWERS.get(operands[1])
+            x = trace.node(operands[0])
+            if fast is not None and x.type.is_float:
+                return trace.wrap(fast(trace.builder, x), _stays_weak(operands))
+        node = lower_ufunc(trace, ufunc, *operands, dtype=dtype)
+        return trace.wrap(node, operator and _stays_weak(operands))
+
+    return lower
+
+
+def _is_operand(value: Any) -> bool:
+    kinds = (bool, int, float, complex, np.generic, np.ndarray, list, tuple)
+    return is_traced(value) or isinstance(value, kinds)
+
+
+def reject(unknown: dict[str, Any]) -> None:
+    """Raise `DTypeError` for keyword arguments that have no lowering."""
+    for name, value in unknown.items():
+        if value is not None and value is not np._NoValue:
+            raise DTypeError(f"the argument {name}= is not supported")
+
+
+for _ufunc in _UFUNCS:
+    lowers(_ufunc)(_lowering(_ufunc))
+
+
+@lowers(np.square)
+def _square(trace: Trace, x: Any) -> Any:
+    node = trace.node(trace.array(x), resolve(np.square, x)[0])
+    op = "logical_and" if node.type.dtype == "bool" else "mul"
+    return trace.wrap(trace.builder.add_node(op, node, node))
+
+
+@lowers(np.reciprocal)
+def _reciprocal(trace: Trace, x: Any) -> Any:
+    node = trace.node(x, resolve(np.reciprocal, x)[0])
+    if not node.type.is_float:
+        raise DTypeError("np.reciprocal of integers is not supported")
+    return trace.wrap(trace.builder.div(trace.builder.like(node, 1.0), node))
+
+
+def _scaling(ufunc: Any, factor: float) -> None:
+    @lowers(ufunc)
+    def _scaled(trace: Trace, x: Any) -> Any:
+        node = trace.node(x, resolve(ufunc, x)[0])
+        b = trace.builder
+        exact = np.float32(math.pi) / np.float32(180)
+        if node.type.dtype == "f32":
+            small = exact if factor < 1 else np.float32(180) / np.float32(math.pi)
+            return trace.wrap(b.mul(node, b.like(node, float(small))))
+        return trace.wrap(b.mul(node, b.like(node, factor)))
+
+
+for _ufunc in (np.deg2rad, np.radians):
+    _scaling(_ufunc, math.pi / 180)
+for _ufunc in (np.rad2deg, np.degrees):
+    _scaling(_ufunc, 180 / math.pi)
+
+
+@lowers(np.divmod)
+def _divmod(trace: Trace, x: Any, y: Any, operator: bool = False) -> Any:
+    return np.floor_divide(x, y), np.remainder(x, y)

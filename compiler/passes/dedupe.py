@@ -1,0 +1,41 @@
+"""Merging of equal nodes."""
+
+from __future__ import annotations
+
+from ...ir.builder import Builder
+from ...ir.graph import Graph, Node
+from .rewrite import rewrite
+
+__all__ = ["dedupe"]
+
+
+def dedupe(graph: Graph) -> Graph:
+    """Merge nodes that compute the same value; inputs are never merged.
+
+    before:
+        graph f(%x: f64[4], %y: f64[4]) {
+          %a = mul(%x, %y) : f64[4]
+          %b = mul(%x, %y) : f64[4]
+          %c = add(%a, %b) : f64[4]
+          return %c
+        }
+    after:
+        graph f(%x: f64[4], %y: f64[4]) {
+          %a = mul(%x, %y) : f64[4]
+          %c = add(%a, %a) : f64[4]
+          return %c
+        }
+
+    Keeps results bit for bit: the surviving node is the first in program order, and
+    constants are compared by their text, so 0.0 and -0.0 stay apart. The labels of sum
+    nodes do not count.
+    """
+    seen: dict[tuple[object, ...], Node] = {}
+
+    def rule(b: Builder, node: Node, *operands: Node) -> Node | None:
+        label = "" if node.op == "add_n" else node.attrs.text
+        key = (node.op, node.operands, label, node.type)
+        first = seen.setdefault(key, node)
+        return None if first is node else first
+
+    return rewrite(graph, rule)

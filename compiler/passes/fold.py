@@ -1,0 +1,55 @@
+"""Constant folding."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...ir.builder import Builder
+from ...ir.graph import Graph, Node
+from ...ir.ops import OPS
+from ...ir.types import TensorType
+from .rewrite import rewrite
+
+__all__ = ["fold"]
+
+
+def fold(graph: Graph) -> Graph:
+    """Compute elementwise nodes whose operands are one number everywhere.
+
+    before:
+        graph f(%x: f64[4]) {
+          %two   = const() {value=2.0}            : f64[]
+          %twos  = broadcast_to(%two) {shape=(4,)} : f64[4]
+          %fours = mul(%twos, %twos)              : f64[4]
+          %y     = add(%x, %fours)                : f64[4]
+          return %y
+        }
+    after:
+        graph f(%x: f64[4]) {
+          %two            = const() {value=2.0}                  : f64[]
+          %twos           = broadcast_to(%two) {shape=(4,)}      : f64[4]
+          %const.0        = const() {value=4.0}                  : f64[]
+          %broadcast_to.0 = broadcast_to(%const.0) {shape=(4,)}  : f64[4]
+          %y              = add(%x, %broadcast_to.0)             : f64[4]
+          return %y
+        }
+
+    Keeps results bit for bit: the value is NumPy's, in the dtype of the node.
+    """
+
+    def rule(b: Builder, node: Node, *operands: Node) -> Node | None:
+        if OPS[node.op].scalar is None:
+            return None
+        literals = [b.literal(operand) for operand in operands]
+        if any(literal is None for literal in literals):
+            return None
+        scalars = [
+            operand.type.numpy.type(literal)
+            for operand, literal in zip(operands, literals, strict=True)
+        ]
+        with np.errstate(all="ignore"):
+            value = OPS[node.op].reference(*scalars, **node.attrs)
+        exact = TensorType(node.type.dtype, ()).numpy.type(value).item()
+        return b.full(node.type, exact)
+
+    return rewrite(graph, rule)

@@ -1,0 +1,35 @@
+"""The driver of passes that replace nodes one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+from ...ir.builder import Builder
+from ...ir.graph import Graph, Node, Output
+
+__all__ = ["Rule", "rewrite"]
+
+Rule: TypeAlias = Callable[..., "Node | None"]
+
+
+def rewrite(graph: Graph, rule: Rule) -> Graph:
+    """Replace nodes by what ``rule(b, node, *operands)`` returns for them.
+
+    The rule sees each node in program order, its operands already replaced, and
+    returns None to keep it. The same graph comes back when nothing was replaced.
+    """
+    b = Builder(graph.name, reserved=graph.nodes)
+    new: dict[str, Node] = {}
+    for node in graph:
+        operands = tuple(new[name] for name in node.operands)
+        names = tuple(operand.name for operand in operands)
+        kept = node if names == node.operands else replace(node, operands=names)
+        b.section, b.source = node.section, node.source
+        found = None if node.op == "input" else rule(b, kept, *operands)
+        new[node.name] = b.append(kept) if found is None else found
+    if all(made.name == name for name, made in new.items()):
+        return graph
+    outputs = [Output(new[out.value].name, out.label) for out in graph.outputs]
+    return graph.with_nodes(list(b.nodes), outputs)

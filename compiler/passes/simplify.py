@@ -1,0 +1,184 @@
+"""Algebraic rules that keep NumPy's bits.
+
+``x + 0.0`` stays, for it turns -0.0 into 0.0, and so do ``x * 0`` and ``x - x``, which
+are NaN where x is. A rule stands in `RULES` under its op.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ...ir.builder import Builder
+from ...ir.graph import Graph, Node
+from ...ir.types import DTYPES
+from .rewrite import rewrite
+
+__all__ = ["RULES", "simplify"]
+
+
+def simplify(graph: Graph) -> Graph:
+    """Apply the rules of `RULES`, each node once, operands first.
+
+    before:
+        graph f(%x: f64[2,3]) {
+          %one  = const() {value=1.0}                : f64[]
+          %ones = broadcast_to(%one) {shape=(2, 3)}  : f64[2,3]
+          %a    = mul(%x, %ones)                     : f64[2,3]
+          %b    = transpose(%a) {perm=(1, 0)}        : f64[3,2]
+          %c    = transpose(%b) {perm=(1, 0)}        : f64[2,3]
+          %d    = neg(%c)                            : f64[2,3]
+          return %d
+        }
+    after:
+        graph f(%x: f64[2,3]) {
+          %one  = const() {value=1.0}                : f64[]
+          %ones = broadcast_to(%one) {shape=(2, 3)}  : f64[2,3]
+          %b    = transpose(%x) {perm=(1, 0)}        : f64[3,2]
+          %d    = neg(%x)                            : f64[2,3]
+          return %d
+        }
+
+    What a rule leaves without readers is for `prune`.
+    """
+
+    def rule(b: Builder, node: Node, *operands: Node) -> Node | None:
+        found = RULES.get(node.op)
+        return found(b, node, *operands) if found else None
+
+    return rewrite(graph, rule)
+
+
+def _is(b: Builder, node: Node, value: float) -> bool:
+    """Whether ``node`` is ``value`` everywhere, sign of zero included."""
+    literal = b.literal(node)
+    if literal is None or isinstance(literal, bool) or literal != value:
+        return False
+    return not isinstance(literal, float) or (
+        math.copysign(1.0, literal) == math.copysign(1.0, value)
+    )
+
+
+def _add(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
+    """``x + -0.0 => x``, ``-0.0 + x => x``; ``x + 0 => x`` for integers."""
+    zero = -0.0 if n.type.is_float else 0
+    return x if _is(b, y, zero) else y if _is(b, x, zero) else None
+
+
+def _sub(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
+    """``x - 0.0 => x``"""
+    return x if _is(b, y, 0.0 if n.type.is_float else 0) else None
+
+
+def _mul(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
+    """``x * 1 => x``, ``1 * x => x``"""
+    return x if _is(b, y, 1) else y if _is(b, x, 1) else None
+
+
+def _div(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
+    """``x / 1 => x``"""
+    return x if _is(b, y, 1) else None
+
+
+def _chain(b: Builder, n: Node, g: Node, d: Node) -> Node | None:
+    """``chain => mul`` where the cotangent is not 0 or the derivative is finite."""
+    cotangent, derivative = b.literal(g), b.literal(d)
+    finite = derivative is not None and math.isfinite(derivative)
+    if finite or (cotangent is not None and cotangent != 0):
+        return _mul(b, n, g, d) or b.mul(g, d)
+    return None
+
+
+def _neg(b: Builder, n: Node, x: Node) -> Node | None:
+    """``-(-x) => x``"""
+    return b[x.operands[0]] if x.op == "neg" else None
+
+
+def _select(b: Builder, n: Node, c: Node, x: Node, y: Node) -> Node | None:
+    """``where(c, x, x) => x``, ``where(True, x, y) => x``"""
+    if x.name == y.name:
+        return x
+    literal = b.literal(c)
+    return None if literal is None else (x if literal else y)
+
+
+def _power(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
+    """``x**1 => x``, ``x**2 => x * x``"""
+    return x if _is(b, y, 1) else b.mul(x, x) if _is(b, y, 2) else None
+
+
+def _first(b: Builder, n: Node, x: Node) -> Node:
+    """``identity(x) => x``"""
+    return x
+
+
+def _cast(b: Builder, n: Node, x: Node) -> Node | None:
+    """``cast(x: T, T) => x``; back from a dtype that holds all values of T => x."""
+    if x.type.dtype == n.type.dtype:
+        return x
+    if x.op != "cast":
+        return None
+    inner = b[x.operands[0]]
+    exact = _holds(x.type.dtype, inner.type.dtype) and inner.type == n.type
+    return inner if exact else None
+
+
+def _holds(wide: str, narrow: str) -> bool:
+    """Whether every value of ``narrow`` survives in ``wide``."""
+    both = (DTYPES[wide], DTYPES[narrow])
+    return both[0].kind == both[1].kind and both[0].itemsize >= both[1].itemsize
+
+
+def _reshape(b: Builder, n: Node, x: Node) -> Node | None:
+    """``reshape(reshape(x)) => reshape(x)``, ``reshape(x: S, S) => x``"""
+    if x.type == n.type:
+        return x
+    return b.reshape(b[x.operands[0]], n.type.shape) if x.op == "reshape" else None
+
+
+def _transpose(b: Builder, n: Node, x: Node) -> Node | None:
+    """``transpose(transpose(x)) => transpose(x)``, or x where they cancel"""
+    perm: Any = n.attrs["perm"]
+    if list(perm) == sorted(perm):
+        return x
+    if x.op != "transpose":
+        return None
+    inner: Any = x.attrs["perm"]
+    return b.transpose(b[x.operands[0]], [inner[axis] for axis in perm])
+
+
+def _broadcast_to(b: Builder, n: Node, x: Node) -> Node | None:
+    """``broadcast_to(broadcast_to(x)) => broadcast_to(x)``"""
+    if x.type == n.type:
+        return x
+    return b.broadcast(b[x.operands[0]], n.type) if x.op == "broadcast_to" else None
+
+
+def _reduce(b: Builder, n: Node, x: Node) -> Node | None:
+    """A reduction over no axes ``=> x``"""
+    return x if n.attrs["axes"] == () else None
+
+
+RULES: dict[str, Callable[..., Node | None]] = {
+    "add": _add,
+    "sub": _sub,
+    "mul": _mul,
+    "div": _div,
+    "chain": _chain,
+    "neg": _neg,
+    "select": _select,
+    "power": _power,
+    "identity": _first,
+    "stop_gradient": _first,
+    "cast": _cast,
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "broadcast_to": _broadcast_to,
+    "reduce_sum": _reduce,
+    "reduce_prod": _reduce,
+    "reduce_max": _reduce,
+    "reduce_min": _reduce,
+    "reduce_any": _reduce,
+    "reduce_all": _reduce,
+}

@@ -1,0 +1,71 @@
+"""The one pipeline: which passes run, in which order, and the backends behind them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from ..backends import reference
+from ..backends.base import Executable
+from ..ir.errors import ArgumentError
+from ..ir.graph import Graph
+from .passes.dedupe import dedupe
+from .passes.fold import fold
+from .passes.fuse import fuse
+from .passes.prune import prune
+from .passes.simplify import simplify
+
+__all__ = ["BACKENDS", "OPTIMISE", "PASSES", "optimise", "run_passes"]
+
+PASSES: dict[str, Callable[[Graph], Graph]] = {
+    "prune": prune,
+    "fold": fold,
+    "simplify": simplify,
+    "dedupe": dedupe,
+    "fuse": fuse,
+}
+
+OPTIMISE = ("prune", "fold", "simplify", "dedupe", "prune", "fuse")
+
+
+def run_passes(
+    graph: Graph,
+    passes: Sequence[str],
+    after_each: Callable[[Graph], object] | None = None,
+) -> Graph:
+    """Run ``passes`` in order; ``after_each`` sees every graph in between.
+
+    The environment variable ``ANABRANCH_DUMP``, names of passes with commas between
+    or ``all``, prints the graph after those passes to the error stream.
+    """
+    dump = os.environ.get("ANABRANCH_DUMP", "").split(",")
+    for name in passes:
+        if name not in PASSES:
+            raise ArgumentError(
+                f"no pass is called {name!r}", hint=f"one of {', '.join(PASSES)}"
+            )
+        graph = PASSES[name](graph)
+        if name in dump or "all" in dump:
+            print(f"# after {name}", graph, sep="\n", file=sys.stderr)
+        if after_each is not None:
+            after_each(graph)
+    return graph
+
+
+def optimise(graph: Graph) -> Graph:
+    """The graph as backends take it."""
+    return run_passes(graph, OPTIMISE)
+
+
+def _numba(graph: Graph) -> Executable:
+    """Import Numba when the first graph needs it, not when the library is imported."""
+    from ..backends.numba.executable import prepare
+
+    return prepare(graph)
+
+
+BACKENDS: dict[str, Callable[[Graph], Executable]] = {
+    "numba": _numba,
+    "reference": reference.prepare,
+}

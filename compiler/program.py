@@ -1,0 +1,122 @@
+"""A traced program: the graph, and how it connects to the caller's pytrees."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..ir.errors import TraceError
+from ..ir.graph import Graph, Node, Output
+from . import lower  # noqa: F401 (registers the lowerings)
+from .source import user_frame, user_line
+from .trace import Trace, find_trace
+from .tree import Kind, flatten, leaf_names, path_names, unflatten
+
+__all__ = ["Program", "inline", "trace_program"]
+
+_state = threading.local()
+
+
+@dataclass(frozen=True)
+class Program:
+    """A graph with its captured arrays and the structure of its result.
+
+    The graph's inputs are the leaves of the arguments and then the captured values; its
+    outputs are the leaves of ``result``. ``arguments`` has the name of the input for each
+    leaf, None for a static one.
+    """
+
+    graph: Graph
+    arguments: tuple[str | None, ...]
+    captured: tuple[Any, ...]
+    result: Any
+
+    def with_graph(self, graph: Graph, result: Any = None) -> Program:
+        """This program computing something else from the same inputs."""
+        kept = self.result if result is None else result
+        return replace(self, graph=graph, result=kept)
+
+
+@contextmanager
+def _deeper() -> Iterator[int]:
+    """The level of a new trace: one more than that of the trace around it."""
+    level: int = getattr(_state, "level", 0)
+    _state.level = level + 1
+    try:
+        yield level + 1
+    finally:
+        _state.level = level
+
+
+def trace_program(
+    function: Callable[..., Any],
+    structure: Any,
+    leaves: Sequence[Any],
+    kinds: Sequence[Kind | None],
+) -> Program:
+    """Run ``function`` on tracers and keep what it did.
+
+    ``leaves`` of ``structure``, the tree of ``(args, kwargs)``, are replaced by tracers
+    of ``kinds``; those whose kind is None are static and passed as they are.
+    """
+    args, kwargs = unflatten(structure, leaves)
+    names = leaf_names(function, args, kwargs)
+    name = getattr(function, "__name__", type(function).__name__)
+    with _deeper() as level:
+        trace = Trace("lambda" if name == "<lambda>" else name, level)
+        trace.builder.source = user_line(user_frame())
+        tracers = [
+            leaf if kind is None else trace.argument(label, *kind)
+            for leaf, kind, label in zip(leaves, kinds, names, strict=True)
+        ]
+        arguments = tuple(
+            None if kind is None else tracer.node.name
+            for tracer, kind in zip(tracers, kinds, strict=True)
+        )
+        args, kwargs = unflatten(structure, tracers)
+        try:
+            result = function(*args, **kwargs)
+        finally:
+            trace.complain()
+        outputs, result_structure = flatten(result)
+        results = [_result(trace, value) for value in outputs]
+    labels = path_names(result)
+    graph = trace.builder.build(
+        [
+            Output(node.name, f"r.{label}" if label[:1].isdigit() else label)
+            for node, label in zip(results, labels, strict=True)
+        ]
+    )
+    return Program(graph, arguments, tuple(trace.captured), result_structure)
+
+
+def _result(trace: Trace, value: Any) -> Node:
+    try:
+        return trace.node(value)
+    except TraceError as error:
+        what = f"{trace.builder.name} returned a {type(value).__name__}: {error.what}"
+        raise TraceError(what) from None
+
+
+def inline(program: Program, leaves: Sequence[Any]) -> Any:
+    """Build the nodes of ``program`` into the trace that ``leaves`` belong to."""
+    trace = find_trace([*leaves, *program.captured])
+    if trace is None:
+        raise TraceError("nothing here is traced")
+    trace.enter()
+    b = trace.builder
+    made: dict[str, Node] = {}
+    values = iter([*leaves, *program.captured])
+    for node in program.graph:
+        if node.op == "input":
+            made[node.name] = trace.node(next(values), node.type.dtype)
+        else:
+            operands = [made[name] for name in node.operands]
+            made[node.name] = b.copy(node, operands, node.name)
+    results = [trace.wrap(made[name]) for name in program.graph.results]
+    return unflatten(program.result, results)
+
+

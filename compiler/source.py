@@ -1,0 +1,49 @@
+"""Where in the user's program an operation stands, and what the user calls it."""
+
+from __future__ import annotations
+
+import dis
+import sys
+from functools import lru_cache
+from types import CodeType, FrameType
+
+from ..ir.errors import SourceLine
+
+__all__ = ["assigned_name", "user_frame", "user_line"]
+
+_ROOT = __name__.split(".")[0]
+_STORES = ("STORE_FAST", "STORE_NAME", "STORE_DEREF", "STORE_GLOBAL")
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame that belongs neither to this library nor to NumPy."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__", "")).split(".")[0]
+        if package not in (_ROOT, "numpy", "optree"):
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def user_line(frame: FrameType | None) -> SourceLine | None:
+    """The file and line that ``frame`` is at."""
+    return SourceLine(frame.f_code.co_filename, frame.f_lineno) if frame else None
+
+
+def assigned_name(frame: FrameType | None) -> str | None:
+    """The variable that the running expression is assigned to, where it is one."""
+    if frame is None:
+        return None
+    return _stores(frame.f_code).get(frame.f_lasti)
+
+
+@lru_cache(maxsize=256)
+def _stores(code: CodeType) -> dict[int, str]:
+    """The offset of each instruction that a store to a plain variable follows."""
+    instructions = list(dis.get_instructions(code))
+    return {
+        before.offset: str(after.argval)
+        for before, after in zip(instructions, instructions[1:], strict=False)
+        if after.opname in _STORES
+    }

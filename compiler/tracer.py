@@ -1,0 +1,310 @@
+"""The array that a user's function sees while it is traced.
+
+In-place writes make new values. Tracers of one memory (an array and its views) share
+a `Memory`, whose version counts the writes; a tracer that missed a write is stale,
+and reading it is an error instead of a wrong number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from ..ir.errors import ConcretizationError, TraceError
+from ..ir.graph import Node
+from ..ir.types import DTYPES
+
+if TYPE_CHECKING:
+    from .trace import Trace
+
+__all__ = ["Memory", "Tracer"]
+
+
+class Memory:
+    """What an array and its views share: how often it was written.
+
+    ``argument`` is the name of the parameter whose memory it is, if it is one's.
+    """
+
+    __slots__ = ("argument", "version")
+
+    def __init__(self, argument: str | None = None) -> None:
+        self.version = 0
+        self.argument = argument
+
+
+def _binary(function: Any, reflected: bool = False) -> Any:
+    def method(self: Tracer, other: Any) -> Any:
+        pair = (other, self) if reflected else (self, other)
+        return self.trace.operator(function, *pair)
+
+    return method
+
+
+def _unary(function: Any) -> Any:
+    def method(self: Tracer) -> Any:
+        return self.trace.operator(function, self)
+
+    return method
+
+
+def _in_place(function: Any) -> Any:
+    def method(self: Tracer, other: Any) -> Any:
+        result = self.trace.operator(function, self, other)
+        return result if self.ndim == 0 else self.write(result)
+
+    return method
+
+
+def _method(function: Any) -> Any:
+    def method(self: Tracer, *args: Any, **kwargs: Any) -> Any:
+        return self.trace.apply(function, (self, *args), kwargs)
+
+    return method
+
+
+class Tracer:
+    """A traced array: shape and dtype are known, values are not.
+
+    ``weak`` marks a Python scalar, which adapts its dtype to the arrays it meets.
+    """
+
+    __slots__ = ("_node", "memory", "seen", "trace", "weak")
+    __array_priority__ = 1000.0
+    __hash__ = None  # type: ignore[assignment]  # unhashable, as arrays are
+
+    def __init__(
+        self, trace: Trace, node: Node, weak: bool = False, memory: Memory | None = None
+    ) -> None:
+        self.trace = trace
+        self.weak = weak
+        self.memory = memory or Memory()
+        self.seen = self.memory.version
+        self._node = node
+
+    @property
+    def node(self) -> Node:
+        """The node that makes the value; raises `TraceError` for a stale tracer."""
+        if self.seen != self.memory.version:
+            self.trace.enter()
+            raise TraceError(
+                "this array was written through another name (a view of it, or the "
+                "array that it is a view of)",
+                source=self.trace.builder.source,
+                hint="make the view again after the write, or copy before it",
+            )
+        return self._node
+
+    def write(self, value: Any) -> Tracer:
+        """Become ``value``, cast and broadcast to this array's type."""
+        trace, node = self.trace, self.node
+        if self.memory.argument is not None:
+            raise TraceError(
+                f"writing into {self.memory.argument} would change the caller's array",
+                source=trace.builder.source,
+                hint="copy it first: x = x.copy(), or write x = x + ...",
+            )
+        if not np.can_cast(value.dtype, self.dtype, "same_kind"):
+            raise TraceError(
+                f"cannot write {value.dtype} into an array of {self.dtype}",
+                source=trace.builder.source,
+            )
+        b = trace.builder
+        new = b.broadcast(trace.node(value, node.type.dtype), node.type)
+        self.memory.version += 1
+        self.seen = self.memory.version
+        self._node = new
+        return self
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._node.type.sizes
+
+    @property
+    def ndim(self) -> int:
+        return self._node.type.rank
+
+    @property
+    def size(self) -> int:
+        return self._node.type.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return DTYPES[self._node.type.dtype]
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.itemsize
+
+    @property
+    def T(self) -> Any:
+        return self.trace.apply(np.transpose, (self,), {})
+
+    @property
+    def mT(self) -> Any:
+        return self.trace.apply(np.matrix_transpose, (self,), {})
+
+    @property
+    def real(self) -> Any:
+        return self
+
+    @property
+    def flat(self) -> NoReturn:
+        self._refuse(".flat", "use x.ravel()")
+
+    def __array_ufunc__(
+        self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
+    ) -> Any:
+        return self.trace.ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(
+        self, function: Any, types: Any, args: Any, kwargs: Any
+    ) -> Any:
+        return self.trace.apply(function, args, kwargs)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.trace.apply(_getitem, (self, index), {})
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.write(self.trace.apply(_setitem, (self, index, value), {}))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d array")
+        return (self[index] for index in range(self.shape[0]))
+
+    def __repr__(self) -> str:
+        return f"<traced {self._node.type} %{self._node.name}>"
+
+    def __format__(self, format_spec: str) -> str:
+        if format_spec:
+            self._refuse(f"formatting with {format_spec!r}", "print it after the call")
+        return repr(self)
+
+    def _refuse(self, what: str, hint: str) -> NoReturn:
+        self.trace.refuse(what, self._node, hint)
+
+    def __bool__(self) -> bool:
+        self._refuse(
+            "a Python 'if', 'while', 'and', 'or', 'not', 'in' or bool()",
+            "choose with np.where(condition, a, b), combine conditions with & and |, "
+            "or make the argument static (jit(f, static_argnames=...))",
+        )
+
+    def __float__(self) -> float:
+        self._refuse("float() or a function of the math module", "use np.sin and so on")
+
+    def __complex__(self) -> complex:
+        self._refuse("complex()", "complex numbers are not supported")
+
+    def __int__(self) -> int:
+        self._refuse("int()", "use x.astype(int), or make the argument static")
+
+    def __index__(self) -> int:
+        self._refuse(
+            "range(), a list index or an array's shape",
+            "make the argument static (jit(f, static_argnames=...))",
+        )
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+        self._refuse(
+            "np.asarray(), np.array() or a library that needs a real array",
+            "stack traced values with np.stack, or pass x itself to NumPy",
+        )
+
+    def item(self, *args: Any) -> NoReturn:
+        self._refuse(".item()", "index it instead, x[0]")
+
+    def tolist(self) -> NoReturn:
+        self._refuse(".tolist()", "return the array and convert it after the call")
+
+    def sort(self, *args: Any, **kwargs: Any) -> NoReturn:
+        self._refuse(".sort()", "sorting has no lowering yet")
+
+    def fill(self, value: Any) -> None:
+        self[...] = value
+
+    def reshape(self, *shape: Any, **kwargs: Any) -> Any:
+        wanted = shape[0] if len(shape) == 1 else shape
+        return self.trace.apply(np.reshape, (self, wanted), kwargs)
+
+    def transpose(self, *axes: Any) -> Any:
+        wanted = axes[0] if len(axes) == 1 else (axes or None)
+        return self.trace.apply(np.transpose, (self, wanted), {})
+
+    def flatten(self, order: str = "C") -> Any:
+        return self.trace.apply(np.reshape, (self, -1), {"order": order}).copy()
+
+    def copy(self, order: str = "C") -> Any:
+        return self.trace.apply(np.copy, (self,), {})
+
+    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
+        return self.trace.apply(np.astype, (self, np.dtype(dtype)), {})
+
+    def clip(self, min: Any = None, max: Any = None) -> Any:
+        return self.trace.apply(np.clip, (self, min, max), {})
+
+    sum, prod, mean = _method(np.sum), _method(np.prod), _method(np.mean)
+    max, min = _method(np.max), _method(np.min)
+    var, std = _method(np.var), _method(np.std)
+    any, all = _method(np.any), _method(np.all)
+    argmax, argmin = _method(np.argmax), _method(np.argmin)
+    cumsum, cumprod = _method(np.cumsum), _method(np.cumprod)
+    ravel, squeeze = _method(np.ravel), _method(np.squeeze)
+    swapaxes, repeat = _method(np.swapaxes), _method(np.repeat)
+    take, dot, round = _method(np.take), _method(np.dot), _method(np.round)
+    diagonal = _method(np.diagonal)
+    conj = conjugate = _method(np.conjugate)
+
+    __add__, __radd__ = _binary(np.add), _binary(np.add, True)
+    __sub__, __rsub__ = _binary(np.subtract), _binary(np.subtract, True)
+    __mul__, __rmul__ = _binary(np.multiply), _binary(np.multiply, True)
+    __truediv__, __rtruediv__ = _binary(np.divide), _binary(np.divide, True)
+    __floordiv__ = _binary(np.floor_divide)
+    __rfloordiv__ = _binary(np.floor_divide, True)
+    __mod__, __rmod__ = _binary(np.remainder), _binary(np.remainder, True)
+    __divmod__, __rdivmod__ = _binary(np.divmod), _binary(np.divmod, True)
+    __pow__, __rpow__ = _binary(np.power), _binary(np.power, True)
+    __matmul__, __rmatmul__ = _binary(np.matmul), _binary(np.matmul, True)
+    __and__, __rand__ = _binary(np.bitwise_and), _binary(np.bitwise_and, True)
+    __or__, __ror__ = _binary(np.bitwise_or), _binary(np.bitwise_or, True)
+    __xor__, __rxor__ = _binary(np.bitwise_xor), _binary(np.bitwise_xor, True)
+    __lshift__, __rlshift__ = _binary(np.left_shift), _binary(np.left_shift, True)
+    __rshift__, __rrshift__ = _binary(np.right_shift), _binary(np.right_shift, True)
+    __eq__, __ne__ = _binary(np.equal), _binary(np.not_equal)
+    __lt__, __le__ = _binary(np.less), _binary(np.less_equal)
+    __gt__, __ge__ = _binary(np.greater), _binary(np.greater_equal)
+    __neg__, __pos__ = _unary(np.negative), _unary(np.positive)
+    __abs__, __invert__ = _unary(np.absolute), _unary(np.invert)
+    __iadd__, __isub__ = _in_place(np.add), _in_place(np.subtract)
+    __imul__, __itruediv__ = _in_place(np.multiply), _in_place(np.divide)
+    __ifloordiv__, __imod__ = _in_place(np.floor_divide), _in_place(np.remainder)
+    __ipow__, __imatmul__ = _in_place(np.power), _in_place(np.matmul)
+    __iand__, __ior__ = _in_place(np.bitwise_and), _in_place(np.bitwise_or)
+    __ixor__ = _in_place(np.bitwise_xor)
+
+
+def _getitem(x: Any, index: Any) -> Any:
+    """``x[index]``: the key of its lowering."""
+    return x[index]
+
+
+def _setitem(x: Any, index: Any, value: Any) -> Any:
+    """``x`` after ``x[index] = value``: the key of its lowering."""
+    written = np.array(x)
+    written[index] = value
+    return written
+
+
+GETITEM, SETITEM = _getitem, _setitem

@@ -1,0 +1,21 @@
+"""The intermediate representation: typed dataflow graphs held in networkx."""
+
+from .builder import Builder
+from .graph import Contribution, Graph, Node, Output, Read, Section
+from .ops import OPS
+from .text import parse
+from .types import TensorType, spec
+
+__all__ = [
+    "OPS",
+    "Builder",
+    "Contribution",
+    "Graph",
+    "Node",
+    "Output",
+    "Read",
+    "Section",
+    "TensorType",
+    "parse",
+    "spec",
+]

@@ -1,0 +1,211 @@
+"""The builder: adds nodes one by one and checks types as it goes.
+
+``b.add_node("mul", x, y)`` and, shorter, ``b.mul(x, y)`` make a node of the registry's
+op ``mul``; the type rule runs at once, so a wrong graph is never built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+import numpy as np
+
+from .errors import AnabranchError, SourceLine, VerifyError
+from .graph import Graph, Node, Output, Section, rename
+from .literals import NO_ATTRS, Attrs, Literal, format_literal
+from .ops import OPS
+from .ops.source import const_attrs
+from .text import format_node
+from .types import TensorType
+
+__all__ = ["Builder"]
+
+
+class Builder:
+    """Collects the nodes of one graph.
+
+    ``section`` and ``source`` are given to each node that is made; whoever drives the
+    builder sets them. Names that the builder makes are unique, and none of ``reserved``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        nodes: Iterable[Node] = (),
+        reserved: Collection[str] = (),
+    ) -> None:
+        self.name = name
+        self.section = 0
+        self.source: SourceLine | None = None
+        self._nodes: dict[str, Node] = {node.name: node for node in nodes}
+        self._reserved = reserved
+        self._counters: dict[str, int] = {}
+        self._constants: dict[tuple[str, str], Node] = {}
+        self._hints: dict[str, str] = {}
+
+    def __getattr__(self, op: str) -> Callable[..., Node]:
+        if op not in OPS:
+            raise AttributeError(f"no op is called {op!r}")
+        return lambda *operands, **attrs: self.add_node(op, *operands, **attrs)
+
+    @property
+    def nodes(self) -> Iterable[Node]:
+        """The nodes made so far, in order."""
+        return self._nodes.values()
+
+    def __getitem__(self, name: str) -> Node:
+        return self._nodes[name]
+
+    def unique(self, hint: str, separator: str = "_") -> str:
+        """``hint`` itself if it is free, else the first free ``hint_1``, ``hint_2``."""
+        name = hint
+        while name in self._nodes:
+            count = self._counters[hint] = self._counters.get(hint, 0) + 1
+            name = f"{hint}{separator}{count}"
+        return name
+
+    def _temporary(self, op: str) -> str:
+        """``op.0``, ``op.1``, ...: a dot marks a name that the compiler made."""
+        while True:
+            count = self._counters[op] = self._counters.get(op, -1) + 1
+            name = f"{op}.{count}"
+            if name not in self._nodes and name not in self._reserved:
+                return name
+
+    def append(self, node: Node) -> Node:
+        """Add a node as it stands; its name must be free."""
+        if node.name in self._nodes:
+            raise VerifyError(f"graph {self.name}: two nodes are called %{node.name}")
+        self._nodes[node.name] = node
+        return node
+
+    def input(self, name: str, type: TensorType) -> Node:
+        """Add an input."""
+        return self.append(
+            Node(self.unique(name), "input", (), type, source=self.source)
+        )
+
+    def add_node(self, op: str, *operands: Node, **attrs: Literal) -> Node:
+        """Add ``op(*operands) {attrs}``; raises what its type rule raises."""
+        given = Attrs(attrs) if attrs else NO_ATTRS
+        names = tuple(operand.name for operand in operands)
+        try:
+            made = OPS[op].infer(tuple(operand.type for operand in operands), given)
+        except AnabranchError as error:
+            call = f"%? = {op}({', '.join(f'%{name}' for name in names)})"
+            types = ", ".join(f"%{o.name}: {o.type}" for o in operands)
+            raise error.at(self.source, f"{call}   {types}") from None
+        return self.append(
+            Node(
+                self._temporary(op),
+                op,
+                names,
+                made,
+                given,
+                self.section,
+                source=self.source,
+            )
+        )
+
+    def copy(self, node: Node, operands: Sequence[Node], name: str) -> Node:
+        """Add ``node`` of another graph, reading ``operands`` of this one."""
+        return self.append(
+            Node(
+                self.unique(name),
+                node.op,
+                tuple(operand.name for operand in operands),
+                node.type,
+                node.attrs,
+                self.section,
+                source=node.source,
+            )
+        )
+
+    def const(self, value: bool | int | float, dtype: str) -> Node:
+        """A scalar of ``dtype``; the same bits give the same node.
+
+        Raises `OverflowError` where NumPy does: an integer outside of its dtype.
+        """
+        with np.errstate(all="ignore"):
+            exact = TensorType(dtype, ()).numpy.type(value).item()
+        key = (dtype, format_literal(exact))
+        known = self._constants.get(key)
+        if known is None:
+            known = self.add_node("const", **const_attrs(exact, dtype))
+            self._constants[key] = known
+        return known
+
+    def full(self, type: TensorType, value: bool | int | float) -> Node:
+        """``value`` everywhere in a value of ``type``."""
+        return self.broadcast(self.const(value, type.dtype), type)
+
+    def like(self, node: Node, value: bool | int | float) -> Node:
+        """``value`` in the type of ``node``."""
+        return self.full(node.type, value)
+
+    def broadcast(self, node: Node, type: TensorType) -> Node:
+        """``node`` in the shape of ``type``; itself if it has that shape."""
+        if node.type.shape == type.shape:
+            return node
+        return self.add_node("broadcast_to", node, shape=type.shape)
+
+    def cast(self, node: Node, dtype: str) -> Node:
+        """``node`` as ``dtype``; itself if it has that dtype."""
+        if node.type.dtype == dtype:
+            return node
+        return self.add_node("cast", node, dtype=dtype)
+
+    def reshape(self, node: Node, shape: Sequence[int | str]) -> Node:
+        """``node`` in another shape of the same size; itself if it has that shape."""
+        if node.type.shape == tuple(shape):
+            return node
+        return self.add_node("reshape", node, shape=tuple(shape))
+
+    def transpose(self, node: Node, perm: Sequence[int]) -> Node:
+        """``node`` with its axes permuted; itself for the identity."""
+        if tuple(perm) == tuple(range(node.type.rank)):
+            return node
+        return self.add_node("transpose", node, perm=tuple(perm))
+
+    def literal(self, node: Node) -> bool | int | float | None:
+        """The number that ``node`` has everywhere, where that is known."""
+        while node.op in ("broadcast_to", "reshape"):
+            node = self._nodes[node.operands[0]]
+        value = node.attrs["value"] if node.op == "const" else None
+        return value if isinstance(value, (bool, int, float)) else None
+
+    def suggest(self, node: Node, hint: str) -> None:
+        """Let the finished graph call ``node`` by ``hint``; the first hint wins."""
+        self._hints.setdefault(node.name, hint)
+
+    def keep_read(self, outputs: Sequence[Output]) -> None:
+        """Drop the nodes of the current section that nothing reads."""
+        read = {output.value for output in outputs}
+        for node in reversed(list(self._nodes.values())):
+            if node.section < self.section:
+                break
+            if node.name in read:
+                read.update(node.operands)
+            else:
+                del self._nodes[node.name]
+                self._hints.pop(node.name, None)
+
+    def build(
+        self, outputs: Sequence[Output], sections: Sequence[Section] = ()
+    ) -> Graph:
+        """The finished graph: inputs first, nodes called as was suggested."""
+        nodes = sorted(self._nodes.values(), key=lambda node: node.op != "input")
+        graph = Graph(self.name, nodes, outputs, sections)
+        return rename(graph, self._final_names()) if self._hints else graph
+
+    def _final_names(self) -> dict[str, str]:
+        taken = {name for name in self._nodes if name not in self._hints}
+        names: dict[str, str] = {}
+        for name, hint in self._hints.items():
+            final, count = hint, 0
+            while final in taken:
+                count += 1
+                final = f"{hint}_{count}"
+            taken.add(final)
+            names[name] = final
+        return names

@@ -1,0 +1,133 @@
+"""The tree of errors.
+
+AnabranchError
+├── ShapeError            (ValueError)   shapes or axes that do not fit
+├── DTypeError            (TypeError)    a dtype that an op or the compiler cannot take
+├── TraceError            (TypeError)    the user's function did what tracing cannot follow
+│   ├── ConcretizationError              a Python value was asked of a traced one
+│   └── UnsupportedError                 NumPy calls without a lowering, all of them at once
+├── GradientError         (TypeError)    a gradient that does not exist
+├── ArgumentError         (TypeError)    an argument of a compiled function
+├── BoundsError           (IndexError)   an index outside its axis, found while running
+├── DomainError           (ValueError)   a value outside an op's domain, found while running
+├── ParseError            (ValueError)   IR text that is not in the grammar
+└── VerifyError           (ValueError)   a graph that breaks an invariant
+
+A message has up to four parts: what is wrong, the user's line, the node as IR
+text, and what to do about it.
+"""
+
+from __future__ import annotations
+
+import linecache
+from dataclasses import dataclass
+
+__all__ = [
+    "AnabranchError",
+    "ArgumentError",
+    "BoundsError",
+    "ConcretizationError",
+    "DTypeError",
+    "DomainError",
+    "GradientError",
+    "ParseError",
+    "ShapeError",
+    "SourceLine",
+    "TraceError",
+    "UnsupportedError",
+    "VerifyError",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """A line of the user's program."""
+
+    file: str
+    line: int
+
+    @property
+    def text(self) -> str:
+        """The line itself without indentation, empty where the file is not at hand."""
+        return linecache.getline(self.file, self.line).strip()
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.text}".rstrip(": ")
+
+
+class AnabranchError(Exception):
+    """Base of all errors of this library."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        source: SourceLine | None = None,
+        node: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.what = what
+        self.source = source
+        self.node = node
+        self.hint = hint
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.source is not None:
+            lines.append(f"  {self.source}")
+        if self.node is not None:
+            lines.append(f"  {self.node}")
+        if self.hint is not None:
+            lines.append(f"  hint: {self.hint}")
+        return "\n".join(lines)
+
+    def at(self, source: SourceLine | None, node: str | None = None) -> AnabranchError:
+        """Add where it happened, unless that is known already; returns self."""
+        self.source = self.source or source
+        self.node = self.node or node
+        return self
+
+
+class ShapeError(AnabranchError, ValueError):
+    """Shapes or axes that do not fit."""
+
+
+class DTypeError(AnabranchError, TypeError):
+    """A dtype that an op or the compiler cannot take."""
+
+
+class TraceError(AnabranchError, TypeError):
+    """The user's function did what tracing cannot follow."""
+
+
+class ConcretizationError(TraceError):
+    """A Python value was asked of a traced one."""
+
+
+class UnsupportedError(TraceError):
+    """NumPy calls without a lowering."""
+
+
+class GradientError(AnabranchError, TypeError):
+    """A gradient that does not exist."""
+
+
+class ArgumentError(AnabranchError, TypeError):
+    """An argument that a compiled function cannot take."""
+
+
+class BoundsError(AnabranchError, IndexError):
+    """An index outside its axis."""
+
+
+class DomainError(AnabranchError, ValueError):
+    """A value outside the domain of an op."""
+
+
+class ParseError(AnabranchError, ValueError):
+    """Text outside the grammar of the IR."""
+
+
+class VerifyError(AnabranchError, ValueError):
+    """A graph that breaks an invariant of the IR."""

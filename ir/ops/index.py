@@ -1,0 +1,119 @@
+"""Indexing by arrays: gather, scatter-add, and the check that makes both safe.
+
+``take`` and ``scatter_add`` trust their indices; whoever builds them puts a ``check``
+in front unless the indices are known to be inside.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import BoundsError, DomainError
+from ..types import TensorType
+from .spec import INT, NONDIFFERENTIABLE, TEXT, OpDef, register, require, require_dtype
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+    from ..graph import Node
+
+__all__ = ["CHECK", "SCATTER_ADD", "TAKE", "check_error"]
+
+
+def _take_type(x: TensorType, i: TensorType, *, axis: int) -> TensorType:
+    require(0 <= axis < x.rank, "take", f"no axis {axis} in {x}")
+    require_dtype(i.dtype == "i64", "take", f"the indices are {i}, not i64")
+    return x.with_shape((*x.shape[:axis], *i.shape, *x.shape[axis + 1 :]))
+
+
+def _take_adjoint(b: Builder, n: Node, g: Node, x: Node, i: Node) -> tuple[Node, None]:
+    axis: Any = n.attrs["axis"]
+    return b.scatter_add(g, i, axis=axis, size=x.type.sizes[axis]), None
+
+
+TAKE = register(
+    OpDef(
+        "take",
+        2,
+        _take_type,
+        lambda x, i, axis: np.take(x, i, axis=axis),
+        _take_adjoint,
+        {"axis": INT},
+        constant_slots=(1,),
+    )
+)
+
+
+def _scatter_type(
+    x: TensorType, i: TensorType, *, axis: int, size: int
+) -> TensorType:
+    end = axis + i.rank
+    require(
+        axis >= 0 and size >= 0 and x.shape[axis:end] == i.shape,
+        "scatter_add",
+        f"{x} does not have the indices {i} at axis {axis}",
+    )
+    require_dtype(i.dtype == "i64", "scatter_add", f"the indices are {i}, not i64")
+    return x.with_shape((*x.shape[:axis], size, *x.shape[end:]))
+
+
+def _scatter_add(x: Any, i: Any, *, axis: int, size: int) -> Any:
+    x, i = np.asarray(x), np.asarray(i)
+    rows = x.reshape((*x.shape[:axis], i.size, *x.shape[axis + i.ndim :]))
+    total = np.zeros((*x.shape[:axis], size, *x.shape[axis + i.ndim :]), x.dtype)
+    np.add.at(np.moveaxis(total, axis, 0), i.reshape(-1), np.moveaxis(rows, axis, 0))
+    return total
+
+
+def _scatter_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, i: Node
+) -> tuple[Node, None]:
+    return b.take(g, i, axis=n.attrs["axis"]), None
+
+
+SCATTER_ADD = register(
+    OpDef(
+        "scatter_add",
+        2,
+        _scatter_type,
+        _scatter_add,
+        _scatter_adjoint,
+        {"axis": INT, "size": INT},
+        constant_slots=(1,),
+    )
+)
+
+
+def _check_type(
+    x: TensorType, *, low: int, high: int, error: str, message: str
+) -> TensorType:
+    require_dtype(x.dtype == "i64", "check", f"takes i64, not {x}")
+    require(error in _ERRORS, "check", f"error is one of {', '.join(_ERRORS)}")
+    return x
+
+
+_ERRORS = {"index": BoundsError, "value": DomainError}
+
+
+def check_error(error: str, message: str) -> BoundsError | DomainError:
+    """The exception that a failing check raises."""
+    return _ERRORS[error](message)
+
+
+def _check(x: Any, *, low: int, high: int, error: str, message: str) -> Any:
+    if np.any((np.asarray(x) < low) | (np.asarray(x) >= high)):
+        raise check_error(error, message)
+    return np.array(x)
+
+
+CHECK = register(
+    OpDef(
+        "check",
+        1,
+        _check_type,
+        _check,
+        NONDIFFERENTIABLE,
+        {"low": INT, "high": INT, "error": TEXT, "message": TEXT},
+    )
+)

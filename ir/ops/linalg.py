@@ -1,0 +1,47 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..types import TensorType
+from .spec import OpDef, register, require, require_dtype
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+    from ..graph import Node
+
+__all__ = ["MATMUL", "transposed"]
+
+
+def transposed(b: Builder, x: Node) -> Node:
+    """``x`` with its last two axes exchanged."""
+    rank = x.type.rank
+    return b.transpose(x, (*range(rank - 2), rank - 1, rank - 2))
+
+
+def _matmul_type(x: TensorType, y: TensorType) -> TensorType:
+    require(
+        x.rank == y.rank >= 2 and x.shape[:-2] == y.shape[:-2],
+        "matmul",
+        f"{x} and {y} are not matrices, or not stacks of one shape",
+    )
+    require(
+        x.shape[-1] == y.shape[-2],
+        "matmul",
+        f"inner sizes differ, {x.shape[-1]} and {y.shape[-2]}",
+    )
+    require_dtype(x.dtype == y.dtype, "matmul", f"{x} and {y} differ in dtype")
+    return x.with_shape((*x.shape[:-1], y.shape[-1]))
+
+
+def _matmul_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, y: Node
+) -> tuple[Node, Node]:
+    """``z = x y``;  ``x.bar = z.bar yᵀ``,  ``y.bar = xᵀ z.bar``."""
+    return b.matmul(g, transposed(b, y)), b.matmul(transposed(b, x), g)
+
+
+MATMUL = register(OpDef("matmul", 2, _matmul_type, np.matmul, _matmul_adjoint))

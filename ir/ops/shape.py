@@ -1,0 +1,292 @@
+"""Ops that move elements: each is linear, and its adjoint is another one of them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..types import Shape, TensorType
+from .spec import (
+    INT,
+    INTS,
+    NUMBER,
+    SHAPE,
+    OpDef,
+    register,
+    require,
+    require_dtype,
+)
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+    from ..graph import Node
+
+__all__ = ["BROADCAST_TO", "CONCATENATE", "PAD", "RESHAPE", "SLICE", "TRANSPOSE"]
+
+Ints = tuple[int, ...]
+
+
+def _reshape_type(x: TensorType, *, shape: Shape) -> TensorType:
+    numbers = sorted(dim for dim in x.shape if isinstance(dim, str))
+    wanted = sorted(dim for dim in shape if isinstance(dim, str))
+    same = numbers == wanted and math.prod(
+        dim for dim in x.shape if isinstance(dim, int)
+    ) == math.prod(dim for dim in shape if isinstance(dim, int))
+    require(same, "reshape", f"cannot give {x} the shape {shape}")
+    return x.with_shape(shape)
+
+
+RESHAPE = register(
+    OpDef(
+        "reshape",
+        1,
+        _reshape_type,
+        lambda x, shape: np.reshape(x, shape),
+        lambda b, n, g, x: (b.reshape(g, x.type.shape),),
+        {"shape": SHAPE},
+    )
+)
+
+
+def _transpose_type(x: TensorType, *, perm: Ints) -> TensorType:
+    fits = sorted(perm) == list(range(x.rank))
+    require(fits, "transpose", f"{perm} does not permute the axes of {x}")
+    return x.with_shape(tuple(x.shape[axis] for axis in perm))
+
+
+def _transpose_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
+    perm: Any = n.attrs["perm"]
+    inverse = [0] * len(perm)
+    for position, axis in enumerate(perm):
+        inverse[axis] = position
+    return (b.transpose(g, inverse),)
+
+
+TRANSPOSE = register(
+    OpDef(
+        "transpose",
+        1,
+        _transpose_type,
+        lambda x, perm: np.transpose(x, perm),
+        _transpose_adjoint,
+        {"perm": INTS},
+    )
+)
+
+
+def _broadcast_type(x: TensorType, *, shape: Shape) -> TensorType:
+    extra = len(shape) - x.rank
+    fits = extra >= 0 and all(
+        dim in (1, new) for dim, new in zip(x.shape, shape[max(extra, 0) :], strict=True)
+    )
+    require(fits, "broadcast_to", f"cannot broadcast {x} to {shape}")
+    return x.with_shape(shape)
+
+
+def _broadcast_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
+    """Sum over the axes along which the value was repeated."""
+    extra = n.type.rank - x.type.rank
+    repeated = [
+        axis
+        for axis, dim in enumerate(n.type.shape)
+        if axis < extra or (x.type.shape[axis - extra] == 1 and dim != 1)
+    ]
+    summed = b.reduce_sum(g, axes=tuple(repeated)) if repeated else g
+    return (b.reshape(summed, x.type.shape),)
+
+
+BROADCAST_TO = register(
+    OpDef(
+        "broadcast_to",
+        1,
+        _broadcast_type,
+        lambda x, shape: np.broadcast_to(x, shape),
+        _broadcast_adjoint,
+        {"shape": SHAPE},
+    )
+)
+
+
+def _slice_type(x: TensorType, *, start: Ints, shape: Ints, step: Ints) -> TensorType:
+    require(
+        len(start) == len(shape) == len(step) == x.rank,
+        "slice",
+        f"start, shape and step need {x.rank} entries",
+    )
+    for dim, first, count, by in zip(x.sizes, start, shape, step, strict=True):
+        last = first + (count - 1) * by
+        inside = count == 0 or (0 <= first < dim and 0 <= last < dim)
+        require(
+            count >= 0 and by != 0 and inside,
+            "slice",
+            f"{count} from {first} by {by} leaves an axis of {dim}",
+        )
+    return x.with_shape(shape)
+
+
+def _slice(x: Any, *, start: Ints, shape: Ints, step: Ints) -> Any:
+    index = tuple(
+        slice(first, stop if (stop := first + count * by) >= 0 else None, by)
+        if count
+        else slice(0, 0)
+        for first, count, by in zip(start, shape, step, strict=True)
+    )
+    return np.asarray(x)[index]
+
+
+def _slice_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
+    """Flip what ran backwards, then pad: between the elements and around them."""
+    start: Any = n.attrs["start"]
+    step: Any = n.attrs["step"]
+    counts, sizes = n.type.sizes, x.type.sizes
+    if 0 in counts:
+        return (b.like(x, 0.0),)
+    lows = [
+        min(first, first + (count - 1) * by)
+        for first, count, by in zip(start, counts, step, strict=True)
+    ]
+    gaps = [
+        abs(by) - 1 if count > 1 else 0 for count, by in zip(counts, step, strict=True)
+    ]
+    spans = [
+        count + gap * (count - 1) for count, gap in zip(counts, gaps, strict=True)
+    ]
+    highs = [
+        size - low - span for size, low, span in zip(sizes, lows, spans, strict=True)
+    ]
+    flipped = flip(b, g, [axis for axis, by in enumerate(step) if by < 0])
+    if not any(lows) and not any(highs) and not any(gaps):
+        return (flipped,)
+    padded = b.pad(
+        flipped, low=tuple(lows), high=tuple(highs), interior=tuple(gaps), value=0.0
+    )
+    return (padded,)
+
+
+def flip(b: Builder, x: Node, axes: list[int]) -> Node:
+    """``x`` with these axes reversed."""
+    if not axes:
+        return x
+    sizes = x.type.sizes
+    start = tuple(
+        max(size - 1, 0) if axis in axes else 0 for axis, size in enumerate(sizes)
+    )
+    step = tuple(-1 if axis in axes else 1 for axis in range(len(sizes)))
+    return b.slice(x, start=start, shape=sizes, step=step)
+
+
+SLICE = register(
+    OpDef(
+        "slice",
+        1,
+        _slice_type,
+        _slice,
+        _slice_adjoint,
+        {"start": INTS, "shape": INTS, "step": INTS},
+    )
+)
+
+
+def _pad_type(
+    x: TensorType, *, low: Ints, high: Ints, interior: Ints, value: float
+) -> TensorType:
+    fits = len(low) == len(high) == len(interior) == x.rank
+    require(fits, "pad", f"low, high and interior need {x.rank} entries")
+    require(min((*low, *high, *interior), default=0) >= 0, "pad", "negative padding")
+    require_dtype(
+        x.is_float or type(value) in (bool, int), "pad", f"{value!r} does not fit {x}"
+    )
+    return x.with_shape(
+        tuple(
+            before + size + gap * max(size - 1, 0) + after
+            for size, before, after, gap in zip(
+                x.sizes, low, high, interior, strict=True
+            )
+        )
+    )
+
+
+def _interior(x: TensorType, low: Ints, interior: Ints) -> dict[str, Ints]:
+    """The attributes of the slice that undoes a pad."""
+    step = tuple(gap + 1 for gap in interior)
+    return {"start": low, "shape": x.sizes, "step": step}
+
+
+def _pad(x: Any, *, low: Ints, high: Ints, interior: Ints, value: float) -> Any:
+    type_ = TensorType("bool", np.shape(x))
+    shape = _pad_type(type_, low=low, high=high, interior=interior, value=False).sizes
+    padded = np.full(shape, value, np.asarray(x).dtype)
+    inside = tuple(
+        slice(first, first + (gap + 1) * max(size - 1, 0) + min(size, 1), gap + 1)
+        for first, gap, size in zip(low, interior, np.shape(x), strict=True)
+    )
+    padded[inside] = x
+    return padded
+
+
+def _pad_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
+    low: Any = n.attrs["low"]
+    interior: Any = n.attrs["interior"]
+    if x.type.size == 0:
+        return (b.like(x, 0.0),)
+    return (b.slice(g, **_interior(x.type, low, interior)),)
+
+
+PAD = register(
+    OpDef(
+        "pad",
+        1,
+        _pad_type,
+        _pad,
+        _pad_adjoint,
+        {"low": INTS, "high": INTS, "interior": INTS, "value": NUMBER},
+    )
+)
+
+
+def _concatenate_type(*types: TensorType, axis: int) -> TensorType:
+    first = types[0]
+    require(0 <= axis < first.rank, "concatenate", f"no axis {axis} in {first}")
+    for other in types[1:]:
+        rest = other.shape[:axis] + other.shape[axis + 1 :]
+        fits = rest == first.shape[:axis] + first.shape[axis + 1 :]
+        require(
+            other.rank == first.rank and fits,
+            "concatenate",
+            f"{first} and {other} differ off axis {axis}",
+        )
+        require_dtype(
+            other.dtype == first.dtype, "concatenate", f"{first} and {other} differ"
+        )
+    total = sum(type_.sizes[axis] for type_ in types)
+    return first.with_shape((*first.shape[:axis], total, *first.shape[axis + 1 :]))
+
+
+def _concatenate_adjoint(b: Builder, n: Node, g: Node, *parts: Node) -> tuple[Node, ...]:
+    axis: Any = n.attrs["axis"]
+    step = (1,) * n.type.rank
+    slices: list[Node] = []
+    offset = 0
+    for part in parts:
+        start = [0] * n.type.rank
+        start[axis] = offset
+        slices.append(
+            b.slice(g, start=tuple(start), shape=part.type.sizes, step=step)
+        )
+        offset += part.type.sizes[axis]
+    return tuple(slices)
+
+
+CONCATENATE = register(
+    OpDef(
+        "concatenate",
+        1,
+        _concatenate_type,
+        lambda *parts, axis: np.concatenate(parts, axis=axis),
+        _concatenate_adjoint,
+        {"axis": INT},
+        variadic=True,
+    )
+)

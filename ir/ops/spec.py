@@ -1,0 +1,162 @@
+"""What an op is: one record with its four facts, and the registry of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..errors import DTypeError, ShapeError, VerifyError
+from ..literals import Attrs
+from ..types import DTYPES, TensorType
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+    from ..graph import Node
+
+__all__ = [
+    "DTYPE",
+    "FLAG",
+    "INT",
+    "INTS",
+    "NONDIFFERENTIABLE",
+    "NUMBER",
+    "OPS",
+    "SHAPE",
+    "TEXT",
+    "Adjoint",
+    "NonDifferentiable",
+    "OpDef",
+    "register",
+    "require",
+    "require_dtype",
+]
+
+Contributions: TypeAlias = "tuple[Node | None, ...]"
+Adjoint: TypeAlias = "Callable[..., Contributions]"
+Check: TypeAlias = Callable[[Any], bool]
+
+
+class NonDifferentiable(Enum):
+    """Says that no gradient passes through an op: its derivative is zero or none."""
+
+    NONDIFFERENTIABLE = "nondifferentiable"
+
+
+NONDIFFERENTIABLE = NonDifferentiable.NONDIFFERENTIABLE
+
+
+def INT(value: Any) -> bool:
+    """An integer attribute."""
+    return type(value) is int
+
+
+def FLAG(value: Any) -> bool:
+    """A boolean attribute."""
+    return type(value) is bool
+
+
+def NUMBER(value: Any) -> bool:
+    """A boolean, integer or float attribute."""
+    return type(value) in (bool, int, float)
+
+
+def TEXT(value: Any) -> bool:
+    """A string attribute."""
+    return type(value) is str
+
+
+def INTS(value: Any) -> bool:
+    """A tuple of integers."""
+    return type(value) is tuple and all(type(item) is int for item in value)
+
+
+def SHAPE(value: Any) -> bool:
+    """A tuple of dimensions."""
+    return type(value) is tuple and all(type(item) in (int, str) for item in value)
+
+
+def DTYPE(value: Any) -> bool:
+    """The short name of a dtype."""
+    return type(value) is str and value in DTYPES
+
+
+def READS(value: Any) -> bool:
+    """The labels of a sum node: a tuple of (consumer, slot)."""
+    return type(value) is tuple and all(
+        type(item) is tuple and len(item) == 2 and TEXT(item[0]) and INT(item[1])
+        for item in value
+    )
+
+
+@dataclass(frozen=True)
+class OpDef:
+    """One op.
+
+    ``type_rule(*types, **attrs)`` gives the type of the value or raises `ShapeError`
+    or `DTypeError`. ``reference(*arrays, **attrs)`` computes it with NumPy.
+    ``adjoint(b, n, g, *operands)`` returns one contribution per slot for the cotangent
+    ``g`` of node ``n``; it never sums contributions and never un-broadcasts. It returns
+    ``None`` exactly for the slots in ``constant_slots`` and for operands that are not
+    floats. ``scalar`` is the expression of one element for an elementwise op, over the
+    operands ``{0}``, ``{1}``, ...; ``variadic`` ops take one or more operands.
+    """
+
+    name: str
+    arity: int
+    type_rule: Callable[..., TensorType]
+    reference: Callable[..., Any]
+    adjoint: Adjoint | NonDifferentiable
+    attrs: Mapping[str, Check] = field(default_factory=dict[str, Check])
+    optional: tuple[str, ...] = ()
+    constant_slots: tuple[int, ...] = ()
+    scalar: str | None = None
+    variadic: bool = False
+
+    def is_differentiable(self, slot: int) -> bool:
+        """Whether a read in this slot may contribute to a gradient."""
+        return (
+            self.adjoint is not NONDIFFERENTIABLE and slot not in self.constant_slots
+        )
+
+    def infer(self, types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
+        """The type of the value; checks the number of operands and the attributes."""
+        if self.variadic and not types:
+            raise VerifyError(f"{self.name} takes one or more operands")
+        if not self.variadic and len(types) != self.arity:
+            raise VerifyError(f"{self.name} takes {self.arity} operands")
+        for key, value in attrs.items():
+            check = self.attrs.get(key)
+            if check is None:
+                raise VerifyError(f"{self.name} has no attribute {key!r}")
+            if not check(value):
+                raise VerifyError(f"{self.name}: bad attribute {key}={value!r}")
+        if len(attrs) < len(self.attrs):
+            for key in self.attrs:
+                if key not in attrs and key not in self.optional:
+                    raise VerifyError(f"{self.name} needs the attribute {key!r}")
+        return self.type_rule(*types, **attrs)
+
+
+OPS: dict[str, OpDef] = {}
+
+
+def register(op: OpDef) -> OpDef:
+    """Put an op into the registry."""
+    if op.name in OPS:
+        raise ValueError(f"two ops are called {op.name}")
+    OPS[op.name] = op
+    return op
+
+
+def require(condition: bool, op: str, what: str) -> None:
+    """Raise `ShapeError` ``op: what`` unless the condition holds."""
+    if not condition:
+        raise ShapeError(f"{op}: {what}")
+
+
+def require_dtype(condition: bool, op: str, what: str) -> None:
+    """Raise `DTypeError` ``op: what`` unless the condition holds."""
+    if not condition:
+        raise DTypeError(f"{op}: {what}")

@@ -1,0 +1,135 @@
+"""Tensor types: a dtype and a shape.
+
+A dtype is written by its short name (``f64``), a dimension is a number or a symbol
+(``f32[B,784]``). Types are values: immutable, hashable, checked when made.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import DTypeError, ParseError, ShapeError
+
+__all__ = ["DTYPES", "FLOATS", "Dim", "Shape", "TensorType", "dtype_name", "spec"]
+
+Dim: TypeAlias = int | str
+Shape: TypeAlias = tuple[Dim, ...]
+
+DTYPES: dict[str, np.dtype[np.generic]] = {
+    "bool": np.dtype(np.bool_),
+    **{f"i{8 * size}": np.dtype(f"i{size}") for size in (1, 2, 4, 8)},
+    **{f"u{8 * size}": np.dtype(f"u{size}") for size in (1, 2, 4, 8)},
+    "f32": np.dtype(np.float32),
+    "f64": np.dtype(np.float64),
+}
+FLOATS = ("f32", "f64")
+MAX_BYTES = 2**63 - 1
+MAX_RANK = 32
+
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+_SYMBOL = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
+_TYPE = re.compile(r"\s*(\w+)\s*\[([^\[\]]*)\]\s*\Z", re.ASCII)
+_SIZE = re.compile(r"[0-9]{1,19}\Z")
+
+
+def dtype_name(dtype: npt.DTypeLike) -> str:
+    """The short name of a NumPy dtype: ``float64`` is ``f64``.
+
+    Raises `DTypeError` for dtypes that have no place in the IR (float16, complex,
+    object, strings, structures).
+    """
+    found = np.dtype(dtype)
+    native = found.newbyteorder("=") if found.kind in "iuf" else found
+    try:
+        return _NAMES[native]
+    except KeyError:
+        raise DTypeError(
+            f"dtype {found} is not supported",
+            hint=f"the supported ones are {', '.join(DTYPES)}",
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """The type of a value: ``TensorType("f64", (8, 4))`` prints as ``f64[8,4]``."""
+
+    dtype: str
+    shape: Shape
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise DTypeError(f"unknown dtype {self.dtype!r}")
+        if len(self.shape) > MAX_RANK:
+            raise ShapeError(f"rank {len(self.shape)} is above {MAX_RANK}")
+        nbytes = DTYPES[self.dtype].itemsize
+        for dim in self.shape:
+            if type(dim) is int:
+                if dim < 0:
+                    raise ShapeError(f"negative dimension {dim}")
+                nbytes *= max(dim, 1)
+            elif type(dim) is not str or not _SYMBOL.match(dim):
+                raise ShapeError(f"a dimension is a number or a symbol, not {dim!r}")
+        if nbytes > MAX_BYTES:
+            raise ShapeError(f"{self} has more than 2**63 bytes")
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+
+    @property
+    def rank(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def numpy(self) -> np.dtype[np.generic]:
+        """The NumPy dtype."""
+        return DTYPES[self.dtype]
+
+    @property
+    def is_float(self) -> bool:
+        """Whether values of this type can carry a gradient."""
+        return self.dtype in FLOATS
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape as numbers; `ShapeError` where a dimension is a symbol."""
+        if any(type(dim) is not int for dim in self.shape):
+            raise ShapeError(f"{self} has symbols where numbers are needed")
+        return self.shape  # type: ignore[return-value]  # checked on the line above
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.sizes)
+
+    def with_shape(self, shape: Shape) -> TensorType:
+        """The same dtype in another shape."""
+        return TensorType(self.dtype, shape)
+
+    def with_dtype(self, dtype: str) -> TensorType:
+        """The same shape in another dtype."""
+        return TensorType(dtype, self.shape)
+
+
+def spec(text: str) -> TensorType:
+    """Read a type: ``spec("f32[B,784]")``.
+
+    >>> spec("f32[8, 4]").shape
+    (8, 4)
+    """
+    match = _TYPE.match(text)
+    if match is None:
+        raise ParseError(f"not a type: {text[:80]!r}", hint="write it as f64[8,4]")
+    dtype, dims = match.groups()
+    parts = [part.strip() for part in dims.split(",")] if dims.strip() else []
+    shape: list[Dim] = [int(p) if _SIZE.match(p) else p for p in parts]
+    try:
+        return TensorType(dtype, tuple(shape))
+    except (ShapeError, DTypeError) as error:
+        raise ParseError(f"not a type: {text[:80]!r}: {error.what}") from None

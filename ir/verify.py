@@ -1,0 +1,90 @@
+"""The verifier: every invariant of the IR, checked from the graph alone."""
+
+from __future__ import annotations
+
+from .errors import AnabranchError, VerifyError
+from .graph import Graph, Node
+from .law import contributing_reads
+from .ops import OPS
+from .text import format_node, is_name
+
+__all__ = ["verify"]
+
+
+def verify(graph: Graph) -> Graph:
+    """Return ``graph`` if it is sound, else raise `VerifyError` naming the node."""
+    seen: set[str] = set()
+    section = 0
+    for node in graph:
+        if not is_name(node.name):
+            raise VerifyError(f"graph {graph.name}: bad value name {node.name[:80]!r}")
+        try:
+            _verify_node(graph, node, seen)
+        except AnabranchError as error:
+            what = f"graph {graph.name}: {error.what}"
+            raise VerifyError(what, source=node.source, node=format_node(node)) from None
+        if not section <= node.section <= len(graph.sections):
+            raise VerifyError(f"%{node.name} stands in the wrong section")
+        section = node.section
+        seen.add(node.name)
+    for result in graph.results:
+        if result not in seen:
+            raise VerifyError(f"graph {graph.name}: no value %{result} to return")
+    _verify_edges(graph)
+    for number, claim in enumerate(graph.sections, 1):
+        if claim.lawful:
+            _verify_law(graph, number)
+    return graph
+
+
+def _verify_node(graph: Graph, node: Node, seen: set[str]) -> None:
+    op = OPS.get(node.op)
+    if op is None:
+        raise VerifyError(f"unknown op {node.op!r}")
+    for operand in node.operands:
+        if operand not in seen:
+            raise VerifyError(f"%{operand} is read before it is made, or never made")
+    if node.op == "input":
+        return
+    types = tuple(operand.type for operand in graph.operands(node))
+    inferred = op.infer(types, node.attrs)
+    if inferred != node.type:
+        raise VerifyError(f"the type is {inferred}, not {node.type}")
+
+
+def _verify_edges(graph: Graph) -> None:
+    edges = graph.graph.edges(keys=True)
+    expected = {
+        (operand, node.name, slot)
+        for node in graph
+        for slot, operand in enumerate(node.operands)
+    }
+    if set(edges) != expected or len(edges) != len(expected):
+        raise VerifyError(f"graph {graph.name}: edges and operands disagree")
+
+
+def _verify_law(graph: Graph, number: int) -> None:
+    """Each value with k >= 2 contributing reads has one sum node with k operands."""
+    claim = graph.sections[number - 1]
+    for name in (*claim.of, *claim.wrt):
+        if name not in graph or graph[name].section >= number:
+            raise VerifyError(f"%{name} is not a forward value of section {number}")
+    sums = {
+        node.name: node
+        for node in graph
+        if node.section == number and node.op == "add_n" and "reads" in node.attrs
+    }
+    for value, reads in contributing_reads(graph, number).items():
+        if len(reads) < 2:
+            continue
+        found = sums.pop(f"{value}.{claim.suffix}", None)
+        if found is None:
+            raise VerifyError(f"%{value} has {len(reads)} reads and no sum node")
+        labels = tuple((read.consumer, read.slot) for read in reads)
+        if len(found.operands) != len(reads) or found.attrs["reads"] != labels:
+            raise VerifyError(
+                f"the sum node of %{value} should add the reads {labels}",
+                node=format_node(found),
+            )
+    if sums:
+        raise VerifyError(f"%{next(iter(sums))} sums for a value read less than twice")
