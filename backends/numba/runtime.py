@@ -162,6 +162,13 @@ def compile_function(function: Callable[..., int], signature: Any = KERNEL) -> i
     return compiled.address
 
 
+def _namespace() -> dict[str, Any]:
+    """What generated source sees: NAMESPACE, and the scalar functions."""
+    from .scalar import FUNCTIONS
+
+    return {**NAMESPACE, **FUNCTIONS, "__builtins__": {}}
+
+
 def compile_kernel(source: str, name: str) -> int:
     """The address of the function `name` that `source` defines.
 
@@ -175,7 +182,7 @@ def compile_kernel(source: str, name: str) -> int:
                 filename = f"<anabranch {name}>"
                 lines = source.splitlines(keepends=True)
                 linecache.cache[filename] = len(source), None, lines, filename
-                namespace: dict[str, Any] = {**NAMESPACE, "__builtins__": {}}
+                namespace = _namespace()
                 exec(compile(source, filename, "exec"), namespace)
                 _kernels[source] = compile_function(namespace[name])
     return _kernels[source]

@@ -1,0 +1,116 @@
+"""A plan made callable: kernels compiled, tables filled, one native call to run."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...ir.errors import AnabranchError
+from ...ir.graph import Graph
+from ...ir.ops.index import check_error
+from ...ir.text import format_node
+from ..base import Array
+from .blas import gemm_kernel
+from .kernel import Kernel
+from .library import library_source
+from .plan import Plan, Step, make_plan
+from .printer import print_kernel
+from .runtime import compile_kernel, executor, failure
+
+__all__ = ["NumbaExecutable", "prepare"]
+
+MAX_IDLE_ARENAS = 4
+
+
+def source_of(kernel: Kernel | str) -> str | None:
+    """The generated source of a kernel; None for a product, which BLAS computes."""
+    if isinstance(kernel, Kernel):
+        return print_kernel(kernel)
+    return None if kernel.startswith("gemm") else library_source(kernel)
+
+
+def address_of(kernel: Kernel | str, source: str | None) -> int:
+    """The address of a kernel, compiled if this process has not met it."""
+    if source is not None:
+        return compile_kernel(source, "kernel")
+    return gemm_kernel(str(kernel).split()[1])
+
+
+class NumbaExecutable:
+    """A prepared graph.
+
+    Everything but the arena is shared and constant after construction, so that any
+    number of threads may call at once: each call takes an arena of its own.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        distinct = {step.kernel: source_of(step.kernel) for step in plan.steps}
+        self.sources = [source for source in distinct.values() if source]
+        addresses = {k: address_of(k, source) for k, source in distinct.items()}
+        self._words = [np.array(step.words, np.int64) for step in plan.steps]
+        pairs = zip(plan.steps, self._words, strict=True)
+        self._program = np.array(
+            [(addresses[step.kernel], words.ctypes.data) for step, words in pairs],
+            np.int64,
+        ).reshape(-1)
+        self._constants = np.array(plan.constants or [0], np.int64)
+        graph = plan.graph
+        self._outputs = [(graph[name].type.sizes, graph[name].type.numpy) for name in graph.results]
+        self._arenas: deque[Array] = deque(maxlen=MAX_IDLE_ARENAS)
+        self._run = executor()
+        self._address = self._program.ctypes.data
+
+    def __call__(self, arrays: Sequence[Array]) -> list[Array]:
+        results = [np.empty(shape, dtype) for shape, dtype in self._outputs]
+        try:
+            arena = self._arenas.pop()
+        except IndexError:
+            arena = np.empty(self.plan.arena_bytes + 64, np.uint8)
+        start = arena.ctypes.data
+        buffers = np.array(
+            [
+                *(array.ctypes.data for array in arrays),
+                *(array.ctypes.data for array in results),
+                self._constants.ctypes.data,
+                start + -start % 64,
+            ],
+            np.int64,
+        )
+        status = self._run(self._address, len(self._words), buffers.ctypes.data)
+        self._arenas.append(arena)
+        if status:
+            raise self._error(self.plan.steps[failure(status)[0]])
+        return results
+
+    def _error(self, step: Step) -> AnabranchError:
+        """The error of a check that failed."""
+        attrs = step.node.attrs
+        error = check_error(str(attrs["error"]), str(attrs["message"]))
+        return error.at(step.node.source, format_node(step.node))
+
+    def plan_text(self) -> str:
+        """One step a line: the kernel, what it computes, and where that lies."""
+        plan = self.plan
+        kernels = {kernel: number for number, kernel in enumerate({s.kernel: 0 for s in plan.steps})}
+        lines = [
+            f"plan {plan.graph.name}: {len(plan.steps)} steps, {len(kernels)} distinct "
+            f"kernels, arena {plan.arena_bytes} bytes"
+        ]
+        lines += [
+            f"  {number:>4}  {step.label:<8} kernel {kernels[step.kernel]:<3} "
+            f"%{step.node.name} : {step.node.type}"
+            for number, step in enumerate(plan.steps)
+        ]
+        return "\n".join([*lines, ""])
+
+    def source_text(self) -> str:
+        """The generated source of the distinct kernels."""
+        return "\n".join(self.sources)
+
+
+def prepare(graph: Graph) -> NumbaExecutable:
+    """Plan a graph and compile the kernels that this process has not met."""
+    return NumbaExecutable(make_plan(graph))

@@ -1,0 +1,102 @@
+"""From views to a loop nest: the order of the axes, the kernel form, the words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ...ir.types import TensorType
+from .kernel import (
+    Access,
+    Instruction,
+    Kernel,
+    Reduction,
+    Write,
+    accumulator,
+    merge_axes,
+)
+
+if TYPE_CHECKING:
+    from .plan import Planner, View
+
+__all__ = ["loop_step"]
+
+
+def loop_step(
+    planner: Planner,
+    space: Sequence[int],
+    reads: Sequence[View],
+    body: Sequence[Instruction],
+    writes: Sequence[tuple[View, int]],
+    reductions: Sequence[tuple[View, int, str]],
+    axes: Sequence[int],
+    accumulate: bool,
+) -> tuple[Kernel, list[int]]:
+    """The kernel and its words for a loop nest over ``space``.
+
+    ``reads`` and ``writes`` are views of the shape of the space, writes and reductions
+    with the number of their value; a reduction over ``axes`` goes to a view of the
+    space without them. With ``accumulate`` the writes add to what is there.
+    """
+    results = [_with_axes(view, axes) for view, _, _ in reductions]
+    views = [*reads, *(view for view, _ in writes), *results]
+    reduced = [axis in axes for axis in range(len(space))]
+    strides = [view.strides for view in views]
+    sizes, reduced, merged = merge_axes(space, reduced, strides)
+    order = _order(reduced)
+    sizes = [sizes[axis] for axis in order]
+    reduced = [reduced[axis] for axis in order]
+    merged = [[row[axis] for axis in order] for row in merged]
+
+    made = [
+        _access(view.type.dtype, row) for view, row in zip(views, merged, strict=True)
+    ]
+    count, stores = len(reads), len(reads) + len(writes)
+    kernel = Kernel(
+        len(sizes),
+        tuple(reduced),
+        tuple(made[:count]),
+        tuple(body),
+        tuple(
+            Write(access, value, accumulate)
+            for access, (_, value) in zip(made[count:stores], writes, strict=True)
+        ),
+        tuple(
+            Reduction(access, value, op)
+            for access, (_, value, op) in zip(made[stores:], reductions, strict=True)
+        ),
+    )
+    words = list(sizes)
+    for view, row in zip(views, merged, strict=True):
+        words += [view.buffer, view.offset, *row]
+    if kernel.row_wise:
+        for item in kernel.reductions:
+            kept = TensorType(accumulator(item.op, item.access.dtype), (sizes[-1],))
+            row = planner.allocate(kept)
+            words += [row.buffer, row.offset, *(0,) * (len(sizes) - 1), 1]
+    return kernel, words
+
+
+def _with_axes(view: View, axes: Sequence[int]) -> View:
+    """A result in the rank of the space: stride 0 along the reduced axes."""
+    strides = list(view.strides)
+    shape = list(view.type.sizes)
+    for axis in sorted(axes):
+        strides.insert(axis, 0)
+        shape.insert(axis, 1)
+    return view.moved(shape, strides)
+
+
+def _order(reduced: Sequence[bool]) -> list[int]:
+    """Reduced axes go inside; a last axis that is not reduced stays the innermost."""
+    parallel = [axis for axis, flag in enumerate(reduced) if not flag]
+    inner = [axis for axis, flag in enumerate(reduced) if flag]
+    if inner and parallel and parallel[-1] > inner[-1]:
+        return [*parallel[:-1], *inner, parallel[-1]]
+    return [*parallel, *inner]
+
+
+def _access(dtype: str, strides: Sequence[int]) -> Access:
+    if not any(strides):
+        return Access(dtype, 0, scalar=True)
+    return Access(dtype, strides[-1] if strides[-1] in (0, 1) else None)

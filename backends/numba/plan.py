@@ -1,0 +1,309 @@
+"""The plan: which kernels run in which order, and where every value lies.
+
+A value is a `View`: a buffer, a byte offset, and a stride per axis. Ops that only move
+elements make views of views and no step. A step is a kernel and its words. Buffers are
+numbered: the inputs, the outputs, the constants, and one arena for everything else. The
+plan depends on the shapes; the kernels do not.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...ir.graph import Graph, Node
+from ...ir.ops import OPS
+from ...ir.types import TensorType
+from .kernel import Instruction, Kernel
+from .loops import loop_step
+
+__all__ = ["Plan", "Planner", "Step", "View", "emits", "make_plan"]
+
+ALIGNMENT = 64
+
+EMITTERS: dict[str, Callable[[Planner, Node], View]] = {}
+
+
+def emits(*ops: str) -> Callable[[Any], Any]:
+    """Register how the planner makes the value of an op.
+
+    The emitter takes the planner and the node, adds steps, and returns the view.
+    """
+
+    def add(emitter: Callable[[Planner, Node], View]) -> Callable[[Planner, Node], View]:
+        for op in ops:
+            EMITTERS[op] = emitter
+        return emitter
+
+    return add
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where a value lies: byte offset in a buffer, strides in elements."""
+
+    buffer: int
+    offset: int
+    type: TensorType
+    strides: tuple[int, ...]
+
+    @property
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in C order without gaps."""
+        sizes = self.type.sizes
+        return 0 in sizes or all(
+            size == 1 or stride == row
+            for size, stride, row in zip(
+                sizes, self.strides, row_strides(sizes), strict=True
+            )
+        )
+
+    def moved(self, shape: Sequence[int], strides: Sequence[int], by: int = 0) -> View:
+        """Another view of the same buffer, ``by`` elements further on."""
+        offset = self.offset + by * self.type.numpy.itemsize
+        return View(
+            self.buffer, offset, self.type.with_shape(tuple(shape)), tuple(strides)
+        )
+
+    def reshaped(self, shape: Sequence[int]) -> View:
+        """A contiguous view in another shape."""
+        return self.moved(shape, row_strides(shape))
+
+
+def row_strides(sizes: Sequence[int]) -> tuple[int, ...]:
+    """The strides of a C-contiguous array, in elements."""
+    strides: list[int] = []
+    step = 1
+    for size in reversed(sizes):
+        strides.append(step)
+        step *= size
+    return tuple(reversed(strides))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One kernel call: generated ``source`` or a library kernel's name, and words.
+
+    ``node`` is the node that the step computes, for messages and for the plan's text.
+    """
+
+    kernel: Kernel | str
+    words: tuple[int, ...]
+    node: Node
+    label: str
+
+
+@dataclass
+class Plan:
+    """Everything that a call needs, besides the arrays."""
+
+    graph: Graph
+    steps: list[Step] = field(default_factory=list[Step])
+    constants: list[int] = field(default_factory=list[int])
+    arena_bytes: int = 0
+
+
+class Planner:
+    """Builds the plan of one graph.
+
+    ``views`` has the view of each value that was planned so far.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.plan = Plan(graph)
+        self.views: dict[str, View] = {}
+        inputs, outputs = len(graph.inputs), len(graph.outputs)
+        self._constants = inputs + outputs
+        self._arena = inputs + outputs + 1
+        self._pool: dict[int, int] = {}
+        self._slots: dict[str, int] = {}
+        for number, name in enumerate(graph.results):
+            self._slots.setdefault(name, inputs + number)
+        for number, node in enumerate(graph.inputs):
+            self.views[node.name] = self._whole(number, node.type)
+
+    def _whole(self, buffer: int, type_: TensorType, offset: int = 0) -> View:
+        return View(buffer, offset, type_, row_strides(type_.sizes))
+
+    def allocate(self, type_: TensorType, name: str | None = None) -> View:
+        """Contiguous memory: that of an output, if ``name`` is one, or of the arena."""
+        slot = self._slots.pop(name, None) if name else None
+        if slot is not None:
+            return self._whole(slot, type_)
+        offset = self.plan.arena_bytes
+        size = math.prod(type_.sizes) * type_.numpy.itemsize
+        self.plan.arena_bytes = -(-(offset + size) // ALIGNMENT) * ALIGNMENT
+        return self._whole(self._arena, type_, offset)
+
+    def constant(self, value: bool | int | float, dtype: str) -> View:
+        """A scalar of the constant pool; equal bits share their place."""
+        type_ = TensorType(dtype, ())
+        raw = np.array(value, type_.numpy).tobytes().ljust(8, b"\0")
+        bits = int.from_bytes(raw, "little", signed=True)
+        place = self._pool.setdefault(bits, len(self._pool))
+        if place == len(self.plan.constants):
+            self.plan.constants.append(bits)
+        return View(self._constants, 8 * place, type_, ())
+
+    def operands(self, node: Node) -> list[View]:
+        """The views of a node's operands."""
+        return [self.views[name] for name in node.operands]
+
+    def step(
+        self, kernel: Kernel | str, words: Sequence[int], node: Node, label: str
+    ) -> None:
+        """Add a call of a kernel."""
+        self.plan.steps.append(Step(kernel, tuple(words), node, label))
+
+    def loop(
+        self,
+        node: Node,
+        label: str,
+        space: Sequence[int],
+        reads: Sequence[View],
+        body: Sequence[Instruction] = (),
+        writes: Sequence[tuple[View, int]] = (),
+        *,
+        reductions: Sequence[tuple[View, int, str]] = (),
+        axes: Sequence[int] = (),
+        accumulate: bool = False,
+    ) -> None:
+        """Add a loop nest over ``space``; see `loops.loop_step`."""
+        if 0 in space and not reductions:
+            return
+        kernel, words = loop_step(
+            self, space, reads, body, writes, reductions, axes, accumulate
+        )
+        self.step(kernel, words, node, label)
+
+    def copy(self, node: Node, source: View, target: View) -> None:
+        """Copy every element of ``source`` into ``target``, a view of the same shape."""
+        self.loop(node, "copy", source.type.sizes, [source], (), [(target, 0)])
+
+    def fill(self, node: Node, target: View, value: bool | int | float) -> None:
+        """Set every element of ``target``."""
+        scalar = self.constant(value, target.type.dtype)
+        source = scalar.moved(target.type.sizes, (0,) * target.type.rank)
+        self.loop(node, "fill", target.type.sizes, [source], (), [(target, 0)])
+
+    def contiguous(self, node: Node, view: View) -> View:
+        """``view`` itself, or a contiguous copy of it."""
+        if view.is_contiguous:
+            return view
+        target = self.allocate(view.type)
+        self.copy(node, view, target)
+        return target
+
+    def run(self) -> Plan:
+        """Plan every node, then whatever outputs are not in their place yet."""
+        from . import conv, index, linalg, reduce, shape  # noqa: F401 (registers)
+
+        for unit in _units(self.graph):
+            if unit[0].kernel is not None:
+                self._group(unit)
+            else:
+                self.views[unit[0].name] = EMITTERS[unit[0].op](self, unit[0])
+        inputs = len(self.graph.inputs)
+        for number, name in enumerate(self.graph.results):
+            view = self.views[name]
+            if view.buffer != inputs + number:
+                node = self.graph[name]
+                self.copy(node, view, self._whole(inputs + number, node.type))
+        return self.plan
+
+    def _group(self, members: list[Node]) -> None:
+        """One loop nest for the nodes of one fused kernel."""
+        inside = {node.name for node in members}
+        reads: dict[str, int] = {}
+        for node in members:
+            for name in node.operands:
+                if name not in inside:
+                    reads.setdefault(name, len(reads))
+        numbers = dict(reads)
+        body: list[Instruction] = []
+        writes: list[tuple[View, int]] = []
+        reductions: list[tuple[View, int, str]] = []
+        space: tuple[int, ...] = ()
+        axes: Any = ()
+        results = set(self.graph.results)
+        for node in members:
+            operands = tuple(numbers[name] for name in node.operands)
+            if OPS[node.op].scalar is None:
+                axes = node.attrs["axes"]
+                space = self.graph[node.operands[0]].type.sizes
+                target = self.allocate(node.type, node.name)
+                self.views[node.name] = target
+                reductions.append((target, operands[0], node.op))
+                continue
+            space = node.type.sizes
+            numbers[node.name] = len(reads) + len(body)
+            body.append(Instruction(node.op, operands, node.type.dtype))
+            readers = (read.consumer for read in self.graph.reads[node.name])
+            if node.name in results or any(name not in inside for name in readers):
+                target = self.allocate(node.type, node.name)
+                self.views[node.name] = target
+                writes.append((target, numbers[node.name]))
+        self.loop(
+            members[-1],
+            f"k{members[0].kernel}",
+            space,
+            [self.views[name] for name in reads],
+            body,
+            writes,
+            reductions=reductions,
+            axes=axes,
+        )
+
+
+def _units(graph: Graph) -> list[list[Node]]:
+    """Kernels and single nodes in an order in which operands come first.
+
+    Among those that are ready the one that stands first in the program goes first.
+    """
+    unit_of: dict[str, int] = {}
+    units: list[list[Node]] = []
+    kernels: dict[int, int] = {}
+    for node in graph:
+        if node.op == "input":
+            continue
+        number = len(units)
+        if node.kernel is not None:
+            number = kernels.setdefault(node.kernel, number)
+        if number == len(units):
+            units.append([])
+        units[number].append(node)
+        unit_of[node.name] = number
+    needs: list[set[int]] = [set() for _ in units]
+    feeds: list[set[int]] = [set() for _ in units]
+    for name, number in unit_of.items():
+        for operand in graph[name].operands:
+            other = unit_of.get(operand, number)
+            if other != number:
+                needs[number].add(other)
+                feeds[other].add(number)
+    waiting = [len(found) for found in needs]
+    ready = [number for number, count in enumerate(waiting) if count == 0]
+    order: list[list[Node]] = []
+    while ready:
+        number = heapq.heappop(ready)
+        order.append(units[number])
+        for other in feeds[number]:
+            waiting[other] -= 1
+            if waiting[other] == 0:
+                heapq.heappush(ready, other)
+    if len(order) != len(units):
+        raise AssertionError(f"graph {graph.name}: fused kernels depend on each other")
+    return order
+
+
+def make_plan(graph: Graph) -> Plan:
+    """The plan of an optimised graph with numbers for all dimensions."""
+    return Planner(graph).run()
+
+

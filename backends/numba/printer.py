@@ -1,0 +1,216 @@
+"""Kernels as Numba Python: readable source, one three-address line per instruction.
+
+Words, in order: the size of each axis, then for each access (reads, writes, reductions,
+workspace) its buffer, its byte offset and its stride along each axis in elements.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ...ir.ops import OPS
+from .kernel import Access, Kernel, Reduction, accumulator
+
+__all__ = ["accesses", "print_kernel"]
+
+CASTS = {
+    **{f"f{bits}": f"float{bits}" for bits in (32, 64)},
+    **{f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
+    **{f"u{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
+    "bool": "boolean",
+}
+_WRAPPING = {"add": "wrapping_add", "sub": "wrapping_subtract", "mul": "wrapping_multiply"}
+_FLOAT = re.compile(r"(?<![\w.])\d+\.\d+")
+_LOWEST = {"f32": "-math.inf", "f64": "-math.inf", "bool": "False"}
+_HIGHEST = {"f32": "math.inf", "f64": "math.inf", "bool": "True"}
+
+
+def accesses(kernel: Kernel) -> list[tuple[str, Access]]:
+    """Every access with the name of its pointer, in the order of the words."""
+    found = [(f"x{i}", access) for i, access in enumerate(kernel.reads)]
+    found += [(f"y{i}", write.access) for i, write in enumerate(kernel.writes)]
+    found += [(f"r{i}", item.access) for i, item in enumerate(kernel.reductions)]
+    if kernel.row_wise:
+        found += [
+            (f"w{i}", Access(accumulator(item.op, item.access.dtype), 1))
+            for i, item in enumerate(kernel.reductions)
+        ]
+    return found
+
+
+def print_kernel(kernel: Kernel) -> str:
+    """The source of the function ``kernel(buffers, words)``."""
+    lines = ["def kernel(buffers, words):"]
+    lines += [f"    n{axis} = words[{axis}]" for axis in range(kernel.rank)]
+    lines += [f"    {line}" for line in _prologue(kernel)]
+    lines += _loops(kernel)
+    return "\n".join([*lines, "    return 0", ""])
+
+
+def _prologue(kernel: Kernel) -> Iterator[str]:
+    word = kernel.rank
+    for label, (name, access) in enumerate(accesses(kernel)):
+        address = f"buffers[words[{word}]] + words[{word + 1}]"
+        yield f"{name} = {access.dtype}_pointer({address}, {label})"
+        if not access.scalar:
+            for axis in range(kernel.rank):
+                if not (axis == kernel.rank - 1 and access.inner is not None):
+                    yield f"{name}_{axis} = words[{word + 2 + axis}]"
+        word += 2 + kernel.rank
+    for i, access in enumerate(kernel.reads):
+        if access.scalar:
+            yield f"v{i} = x{i}[0]"
+
+
+def _index(kernel: Kernel, name: str, access: Access) -> str:
+    """The index expression of an access at the current point."""
+    if access.scalar:
+        return "0"
+    terms: list[str] = []
+    for axis in range(kernel.rank):
+        if axis == kernel.rank - 1 and access.inner is not None:
+            terms += [f"i{axis}"] if access.inner else []
+        else:
+            terms.append(f"i{axis} * {name}_{axis}")
+    return " + ".join(terms) or "0"
+
+
+def _loops(kernel: Kernel) -> Iterator[str]:
+    """The nest: open the loops, the body at the bottom, the reductions around it."""
+    first_reduced = kernel.reduced.index(True) if any(kernel.reduced) else kernel.rank
+    indent = "    "
+    for axis in range(kernel.rank):
+        if axis == first_reduced:
+            yield from (indent + line for line in _start(kernel))
+        yield f"{indent}for i{axis} in range(n{axis}):"
+        indent += "    "
+    if first_reduced == kernel.rank:
+        yield from (indent + line for line in _start(kernel))
+    yield from (indent + line for line in _body(kernel))
+    outer = "    " * (1 + first_reduced)
+    yield from (outer + line for line in _finish(kernel))
+
+
+def _start(kernel: Kernel) -> Iterator[str]:
+    last = kernel.rank - 1
+    for i, item in enumerate(kernel.reductions):
+        initial = _initial(item)
+        if kernel.row_wise:
+            yield f"for i{last} in range(n{last}):"
+            yield f"    w{i}[i{last}] = {initial}"
+        else:
+            yield f"a{i} = {initial}"
+
+
+def _finish(kernel: Kernel) -> Iterator[str]:
+    last = kernel.rank - 1
+    for i, item in enumerate(kernel.reductions):
+        cast = CASTS[item.access.dtype]
+        where = _result_index(kernel, i, item.access)
+        if kernel.row_wise:
+            yield f"for i{last} in range(n{last}):"
+            yield f"    r{i}[{where}] = {cast}(w{i}[i{last}])"
+        else:
+            yield f"r{i}[{where}] = {cast}(a{i})"
+
+
+def _result_index(kernel: Kernel, number: int, access: Access) -> str:
+    """The index of a result: only the axes that are not reduced count."""
+    terms: list[str] = []
+    for axis in range(kernel.rank):
+        if kernel.reduced[axis]:
+            continue
+        if axis == kernel.rank - 1 and access.inner is not None:
+            terms += [f"i{axis}"] if access.inner else []
+        else:
+            terms.append(f"i{axis} * r{number}_{axis}")
+    return " + ".join(terms) if terms and not access.scalar else "0"
+
+
+def _body(kernel: Kernel) -> Iterator[str]:
+    for i, access in enumerate(kernel.reads):
+        if not access.scalar:
+            yield f"v{i} = x{i}[{_index(kernel, f'x{i}', access)}]"
+    dtypes = kernel.dtypes()
+    for number, item in enumerate(kernel.body, len(kernel.reads)):
+        names = [f"v{operand}" for operand in item.operands]
+        yield f"v{number} = {expression(item.op, names, dtypes[item.operands[0]], item.dtype)}"
+    for i, write in enumerate(kernel.writes):
+        where = _index(kernel, f"y{i}", write.access)
+        if write.accumulate:
+            yield f"y{i}[{where}] = y{i}[{where}] + v{write.value}"
+        else:
+            yield f"y{i}[{where}] = v{write.value}"
+    for i, item in enumerate(kernel.reductions):
+        target = f"w{i}[i{kernel.rank - 1}]" if kernel.row_wise else f"a{i}"
+        yield f"{target} = {_combined(item, target)}"
+
+
+def expression(op: str, names: list[str], dtype: str, result: str) -> str:
+    """One scalar operation on operands of ``dtype``, cast to ``result``."""
+    if op == "cast":
+        return _cast(names[0], dtype, result)
+    if result[0] in "iu":
+        if op in _WRAPPING:
+            return f"{_WRAPPING[op]}({', '.join(names)})"
+        if op == "neg":
+            return f"wrapping_subtract({CASTS[result]}(0), {names[0]})"
+        if op == "add_n":
+            total = names[0]
+            for name in names[1:]:
+                total = f"wrapping_add({total}, {name})"
+            return total
+    template = OPS[op].scalar or ""
+    if OPS[op].variadic:
+        text = template.join(names)
+    else:
+        typed = _FLOAT.sub(lambda found: f"{CASTS[dtype]}({found[0]})", template)
+        text = typed.format(*names)
+    return text if result == "bool" else f"{CASTS[result]}({text})"
+
+
+def _cast(name: str, dtype: str, result: str) -> str:
+    if result == "bool":
+        return f"{name} != 0"
+    if dtype[0] == "f" and result[0] == "u" and result != "u64":
+        return f"{CASTS[result]}(int64({name}))"
+    return f"{CASTS[result]}({name})"
+
+
+def _initial(item: Reduction) -> str:
+    """The value a reduction starts from."""
+    dtype = item.access.dtype
+    cast = CASTS[accumulator(item.op, dtype)]
+    kind = item.op.removeprefix("reduce_")
+    if kind in ("any", "all"):
+        return "False" if kind == "any" else "True"
+    if kind in ("sum", "prod"):
+        return f"{cast}({0 if kind == 'sum' else 1})"
+    lowest = kind == "max"
+    ends = _LOWEST if lowest else _HIGHEST
+    if dtype in ends:
+        return ends[dtype] if dtype == "bool" else f"{cast}({ends[dtype]})"
+    bits = int(dtype[1:])
+    if dtype[0] == "u":
+        return f"{cast}({0 if lowest else 2**bits - 1})"
+    return f"{cast}({-(2 ** (bits - 1)) if lowest else 2 ** (bits - 1) - 1})"
+
+
+def _combined(item: Reduction, kept: str) -> str:
+    dtype = item.access.dtype
+    wide = accumulator(item.op, dtype)
+    value = f"v{item.value}" if wide == dtype else f"{CASTS[wide]}(v{item.value})"
+    kind = item.op.removeprefix("reduce_")
+    if kind == "sum":
+        add = "reassociated_add" if dtype[0] == "f" else "wrapping_add"
+        return f"{add}({kept}, {value})"
+    if kind == "prod":
+        times = f"{kept} * {value}"
+        return times if dtype[0] == "f" else f"wrapping_multiply({kept}, {value})"
+    if kind in ("any", "all"):
+        return f"{kept} {'or' if kind == 'any' else 'and'} {value}"
+    if dtype == "bool":
+        return f"{kept} {'or' if kind == 'max' else 'and'} {value}"
+    sign = ">=" if kind == "max" else "<="
+    return f"{kept} if {kept} {sign} {value} or {kept} != {kept} else {value}"

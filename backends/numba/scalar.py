@@ -1,0 +1,154 @@
+"""The functions that the scalar expressions of `ir.ops` may call, for Numba.
+
+Each takes and returns scalars of one dtype and follows NumPy at the corners: integer
+division by zero is 0, shifts by the width or more leave 0 or the sign, remainders take
+the sign of the divisor. None of them can raise.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import overload, register_jitable
+
+from .runtime import NAMESPACE
+
+__all__ = ["FUNCTIONS"]
+
+_subtract = NAMESPACE["wrapping_subtract"]
+
+
+def _by_kind(name: str, on_floats: Any, on_integers: Any) -> Any:
+    """A function with one body for floats and another for integers."""
+
+    def function(*operands: Any) -> Any:
+        raise TypeError(f"{name} is for compiled code")
+
+    def choose(*operands: Any) -> Any:
+        return on_floats if isinstance(operands[0], types.Float) else on_integers
+
+    function.__name__ = name
+    overload(function, jit_options={"error_model": "numpy"})(choose)
+    return function
+
+
+@register_jitable
+def chain(g: Any, d: Any) -> Any:
+    """``g * d``, and 0 where g is 0 although d is infinite or NaN."""
+    product = g * d
+    return g * 0 if g == 0 and product != product else product
+
+
+def _divide_floats(a: Any, b: Any) -> Any:
+    if b == 0:
+        return a / b
+    mod = math.fmod(a, b)
+    quotient = (a - mod) / b
+    if mod != 0 and (b < 0) != (mod < 0):
+        quotient -= 1.0
+    if quotient == 0:
+        return math.copysign(0.0, a / b)
+    whole = np.floor(quotient)
+    return whole + 1.0 if quotient - whole > 0.5 else whole
+
+
+def _divide_integers(a: Any, b: Any) -> Any:
+    if b == 0:
+        return a - a
+    if b == -1:
+        return _subtract(a - a, a)
+    return a // b
+
+
+def _remainder_floats(a: Any, b: Any) -> Any:
+    mod = math.fmod(a, b)
+    if mod == 0:
+        return math.copysign(0.0, b) if b != 0 else mod
+    return mod + b if (b < 0) != (mod < 0) else mod
+
+
+def _remainder_integers(a: Any, b: Any) -> Any:
+    return a - a if b == 0 or b == -1 else a % b
+
+
+def _fmod_floats(a: Any, b: Any) -> Any:
+    return math.fmod(a, b)
+
+
+def _fmod_integers(a: Any, b: Any) -> Any:
+    if b == 0 or b == -1:
+        return a - a
+    mod = a % b
+    return mod - b if mod != 0 and (a < 0) != (b < 0) else mod
+
+
+def _power_floats(a: Any, b: Any) -> Any:
+    return math.pow(a, b)
+
+
+def _power_integers(a: Any, b: Any) -> Any:
+    result, factor, exponent = a - a + 1, a, b
+    while exponent > 0:
+        if exponent & 1:
+            result = result * factor
+        factor = factor * factor
+        exponent >>= 1
+    return result
+
+
+def _absolute_floats(a: Any) -> Any:
+    return math.fabs(a)
+
+
+def _absolute_integers(a: Any) -> Any:
+    return _subtract(a - a, a) if a < 0 else a
+
+
+def _bits(kind: Any) -> int:
+    return int(kind.bitwidth)
+
+
+def left_shift(a: Any, b: Any) -> Any:
+    """``a << b``; 0 for shifts by the width or more, or by less than 0."""
+    raise TypeError("left_shift is for compiled code")
+
+
+@overload(left_shift)
+def _left_shift(a: Any, b: Any) -> Any:
+    width = _bits(a)
+    return lambda a, b: a << b if 0 <= b < width else a - a
+
+
+def right_shift(a: Any, b: Any) -> Any:
+    """``a >> b``; 0 or -1, the sign, for shifts by the width or more."""
+    raise TypeError("right_shift is for compiled code")
+
+
+@overload(right_shift)
+def _right_shift(a: Any, b: Any) -> Any:
+    width = _bits(a)
+    return lambda a, b: a >> b if 0 <= b < width else (a - a if a >= 0 else ~(a - a))
+
+
+FUNCTIONS: dict[str, Any] = {
+    **{
+        name: getattr(np, name)
+        for name in (
+            "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos "
+            "arctan sinh cosh tanh arcsinh arccosh arctanh floor ceil trunc rint isnan "
+            "isinf isfinite signbit arctan2 hypot logaddexp logaddexp2 copysign"
+        ).split()
+    },
+    "erf": math.erf,
+    "chain": chain,
+    "absolute": _by_kind("absolute", _absolute_floats, _absolute_integers),
+    "floor_divide": _by_kind("floor_divide", _divide_floats, _divide_integers),
+    "remainder": _by_kind("remainder", _remainder_floats, _remainder_integers),
+    "fmod": _by_kind("fmod", _fmod_floats, _fmod_integers),
+    "power": _by_kind("power", _power_floats, _power_integers),
+    "left_shift": left_shift,
+    "right_shift": right_shift,
+}
