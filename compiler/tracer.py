@@ -53,7 +53,9 @@ def _unary(function: Any) -> Any:
 def _in_place(function: Any) -> Any:
     def method(self: Tracer, other: Any) -> Any:
         result = self.trace.operator(function, self, other)
-        return result if self.ndim == 0 else self.write(result)
+        if result is NotImplemented or self.ndim == 0:
+            return result
+        return self.write(result)
 
     return method
 

@@ -179,7 +179,7 @@ def _subscripts(text: str, arrays: list[Any]) -> tuple[list[str], str]:
         for labels, count in zip(inputs, counts, strict=True)
     ]
     for labels, array in zip(full, arrays, strict=True):
-        if len(labels) != array.ndim or not labels.isalpha() * len(labels) == bool(labels):
+        if len(labels) != array.ndim or not set(labels) <= set(string.ascii_letters):
             raise ShapeError(f"einsum: {labels!r} does not fit the shape {array.shape}")
     if not arrow:
         once = Counter("".join(full))

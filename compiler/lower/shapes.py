@@ -427,9 +427,16 @@ def _result_type(trace: Trace, *values: Any) -> Any:
 
 @lowers(np.nan_to_num)
 def _nan_to_num(
-    trace: Trace, x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None,
+    trace: Trace,
+    x: Any,
+    copy: bool = True,
+    nan: Any = 0.0,
+    posinf: Any = None,
     neginf: Any = None,
 ) -> Any:
+    x = trace.array(x)
+    if x.dtype.kind != "f":
+        return np.copy(x)
     info = np.finfo(x.dtype)
     top = info.max if posinf is None else posinf
     bottom = info.min if neginf is None else neginf
@@ -448,7 +455,18 @@ def _sinc(trace: Trace, x: Any) -> Any:
 
 @lowers(np.round, np.around)
 def _round(trace: Trace, a: Any, decimals: int = 0) -> Any:
-    if decimals:
-        scale = a.dtype.type(10.0**decimals)
-        return np.rint(a * scale) / scale
-    return np.rint(a) if a.dtype.kind == "f" else np.copy(a)
+    """Scaled by a power of ten, rounded half to even, scaled back, as NumPy does."""
+    a = trace.array(a)
+    if a.dtype.kind in "iu":
+        return np.copy(a) if decimals >= 0 else _round_integers(a, decimals)
+    if decimals == 0:
+        return np.rint(a)
+    scale = a.dtype.type(10.0 ** abs(decimals))
+    return np.rint(a * scale) / scale if decimals > 0 else np.rint(a / scale) * scale
+
+
+def _round_integers(a: Any, decimals: int) -> Any:
+    return np.round(a.astype(np.float64), decimals).astype(a.dtype)
+
+
+lowers(np.fix)(lambda trace, x: np.trunc(x))

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ...ir.errors import DTypeError, ShapeError
+from ...ir.errors import DTypeError, ShapeError, TraceError
 from ...ir.graph import Node
-from ...ir.types import dtype_name
+from ...ir.types import FLOATS, dtype_name
 from ..trace import Trace, is_traced, lowers
 
 _SAME_NAME = (
     "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan "
     "sinh cosh tanh arcsinh arccosh arctanh sign floor ceil trunc rint isnan isinf "
-    "isfinite signbit floor_divide remainder fmod power maximum minimum fmax fmin "
+    "isfinite floor_divide remainder fmod power maximum minimum fmax fmin "
     "arctan2 hypot logaddexp logaddexp2 copysign heaviside bitwise_and bitwise_or "
     "bitwise_xor left_shift right_shift logical_and logical_or logical_xor "
     "logical_not invert"
@@ -54,7 +54,7 @@ _ON_BOOL = {
     "invert": "logical_not",
     "abs": "identity",
 }
-_ON_INTEGERS = {
+_ON_NON_FLOATS = {
     "floor": "identity",
     "ceil": "identity",
     "trunc": "identity",
@@ -98,7 +98,13 @@ def broadcast_nodes(trace: Trace, *nodes: Node) -> list[Node]:
 
 def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> Node:
     """The node of ``ufunc(*operands)``, computed in ``dtype`` if that is given."""
+    op = _UFUNCS[ufunc]
     operands = tuple(trace.array(operand) for operand in operands)
+    if op in _COMPARISONS:
+        operands = tuple(map(_within_reach, operands, operands[::-1]))
+        mixed = _compare_signs(trace, op, *operands)
+        if mixed is not None:
+            return mixed
     if dtype is None:
         *types, _ = resolve(ufunc, *operands)
     else:
@@ -106,13 +112,12 @@ def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> 
         kinds = (*(_kind(operand) for operand in operands), None)
         resolved = ufunc.resolve_dtypes(kinds, signature=signature)
         *types, _ = (dtype_name(found) for found in resolved)
-    op = _UFUNCS[ufunc]
     if op.startswith("logical"):
         types = ["bool"] * len(types)
     elif types[0] == "bool":
-        op = _ON_BOOL.get(op, op)
-    elif types[0] not in ("f32", "f64"):
-        op = _ON_INTEGERS.get(op, op)
+        op = _ON_BOOL.get(op) or _ON_NON_FLOATS.get(op, op)
+    elif types[0] not in FLOATS:
+        op = _ON_NON_FLOATS.get(op, op)
     nodes = broadcast_nodes(
         trace,
         *(trace.node(value, type_) for value, type_ in zip(operands, types, strict=True)),
@@ -124,6 +129,41 @@ def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> 
     if op == "power":
         return _power(trace, nodes[0], nodes[1])
     return b.add_node(op, *nodes)
+
+
+_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+
+
+def _within_reach(value: Any, other: Any) -> Any:
+    """A Python integer to compare with integers that cannot reach it: as a float.
+
+    Beyond their range the float has the same order to all of them.
+    """
+    if type(value) is not int:
+        return value
+    dtype = np.asarray(other).dtype if not is_traced(other) else other.dtype
+    if dtype.kind not in "iu" or np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
+        return value
+    return math.copysign(math.inf, value)
+
+
+def _compare_signs(trace: Trace, op: str, x: Any, y: Any) -> Node | None:
+    """Compare i8..i64 with u64, which have no common integer dtype, exactly.
+
+    A negative number is below every unsigned one; the others compare as u64.
+    """
+    a, b = _kind(x), _kind(y)
+    signed = [isinstance(kind, np.dtype) and kind.kind == "i" for kind in (a, b)]
+    if np.uint64 not in (a, b) or not any(signed):
+        return None
+    build = trace.builder
+    nodes = broadcast_nodes(trace, trace.node(x), trace.node(y))
+    signed_node = nodes[signed.index(True)]
+    negative = build.lt(signed_node, build.like(signed_node, 0))
+    order = build.add_node(op, *(build.cast(node, "u64") for node in nodes))
+    if op == "ne" or op in (("lt", "le") if signed[0] else ("gt", "ge")):
+        return build.logical_or(negative, order)
+    return build.logical_and(build.logical_not(negative), order)
 
 
 def _power(trace: Trace, x: Node, y: Node) -> Node:
@@ -168,11 +208,13 @@ def _lowering(ufunc: Any) -> Any:
         **unknown: Any,
     ) -> Any:
         reject(unknown)
-        if operator and any(not _is_operand(operand) for operand in operands):
-            return NotImplemented
+        if operator and not all(map(_is_operand, operands)):
+            return _not_an_operand(ufunc, operands)
         if operator and ufunc is np.power and type(operands[1]) in (int, float):
             fast = _FAST_POWERS.get(operands[1])
             x = trace.node(operands[0])
+            if x.type.dtype == "bool" and type(operands[1]) is int and operands[1] == 2:
+                return np.square(operands[0])
             if fast is not None and x.type.is_float:
                 return trace.wrap(fast(trace.builder, x), _stays_weak(operands))
         node = lower_ufunc(trace, ufunc, *operands, dtype=dtype)
@@ -184,6 +226,17 @@ def _lowering(ufunc: Any) -> Any:
 def _is_operand(value: Any) -> bool:
     kinds = (bool, int, float, complex, np.generic, np.ndarray, list, tuple)
     return is_traced(value) or isinstance(value, kinds)
+
+
+def _not_an_operand(ufunc: Any, operands: tuple[Any, ...]) -> Any:
+    """Let Python raise its `TypeError`; == and != it would answer by identity."""
+    if ufunc in (np.equal, np.not_equal):
+        other = next(value for value in operands if not _is_operand(value))
+        raise TraceError(
+            f"a traced array is compared with a {type(other).__name__}",
+            hint="to test for None write 'x is None'",
+        )
+    return NotImplemented
 
 
 def reject(unknown: dict[str, Any]) -> None:
@@ -199,35 +252,48 @@ for _ufunc in _UFUNCS:
 
 @lowers(np.square)
 def _square(trace: Trace, x: Any) -> Any:
-    node = trace.node(trace.array(x), resolve(np.square, x)[0])
-    op = "logical_and" if node.type.dtype == "bool" else "mul"
-    return trace.wrap(trace.builder.add_node(op, node, node))
+    x = trace.array(x)
+    node = trace.node(x, resolve(np.square, x)[0])
+    return trace.wrap(trace.builder.mul(node, node))
+
+
+@lowers(np.signbit)
+def _signbit(trace: Trace, x: Any) -> Any:
+    """The sign of integers too; NumPy sends the small ones through float16."""
+    b = trace.builder
+    node = trace.node(trace.array(x))
+    if node.type.is_float:
+        return trace.wrap(b.signbit(node))
+    if node.type.numpy.kind == "i":
+        return trace.wrap(b.lt(node, b.like(node, 0)))
+    return trace.wrap(b.full(node.type.with_dtype("bool"), False))
 
 
 @lowers(np.reciprocal)
 def _reciprocal(trace: Trace, x: Any) -> Any:
-    node = trace.node(x, resolve(np.reciprocal, x)[0])
-    if not node.type.is_float:
-        raise DTypeError("np.reciprocal of integers is not supported")
-    return trace.wrap(trace.builder.div(trace.builder.like(node, 1.0), node))
+    """``1 / x``; of integers its whole part, taken in float64 as NumPy does."""
+    b = trace.builder
+    to = resolve(np.reciprocal, x)[0]
+    node = trace.node(x, to if to in FLOATS else "f64")
+    return trace.wrap(b.cast(b.div(b.like(node, 1.0), node), to))
 
 
-def _scaling(ufunc: Any, factor: float) -> None:
+def _scaling(ufunc: Any, above: float, below: float) -> None:
+    """``x * (above / below)``, the quotient rounded in the precision of x."""
+    factor, single = above / below, float(np.float32(above) / np.float32(below))
+
     @lowers(ufunc)
     def _scaled(trace: Trace, x: Any) -> Any:
         node = trace.node(x, resolve(ufunc, x)[0])
         b = trace.builder
-        exact = np.float32(math.pi) / np.float32(180)
-        if node.type.dtype == "f32":
-            small = exact if factor < 1 else np.float32(180) / np.float32(math.pi)
-            return trace.wrap(b.mul(node, b.like(node, float(small))))
-        return trace.wrap(b.mul(node, b.like(node, factor)))
+        exact = single if node.type.dtype == "f32" else factor
+        return trace.wrap(b.mul(node, b.like(node, exact)))
 
 
 for _ufunc in (np.deg2rad, np.radians):
-    _scaling(_ufunc, math.pi / 180)
+    _scaling(_ufunc, math.pi, 180.0)
 for _ufunc in (np.rad2deg, np.degrees):
-    _scaling(_ufunc, 180 / math.pi)
+    _scaling(_ufunc, 180.0, math.pi)
 
 
 @lowers(np.divmod)
