@@ -11,6 +11,7 @@ __all__ = ["Array", "Executable"]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
+
 class Executable(Protocol):
     """A prepared graph."""
 

@@ -154,9 +154,7 @@ class Entry:
         values += self.program.captured
         arrays = [input_array(v, t) for v, t in zip(values, self._types, strict=True)]
         results = run(arrays)
-        return unflatten(
-            self.program.result, [r if r.ndim else r[()] for r in results]
-        )
+        return unflatten(self.program.result, [r if r.ndim else r[()] for r in results])
 
 
 class Compiled:
@@ -179,7 +177,8 @@ class Compiled:
             raise ArgumentError(f"not a function: {function!r}")
         if backend not in BACKENDS:
             raise ArgumentError(
-                f"no backend is called {backend!r}", hint=f"one of {', '.join(BACKENDS)}"
+                f"no backend is called {backend!r}",
+                hint=f"one of {', '.join(BACKENDS)}",
             )
         update_wrapper(self, function)
         if isinstance(function, Compiled) and transform is None:
@@ -274,7 +273,9 @@ class Compiled:
             known = self._entries.get(key)
         except TypeError:
             static = [leaf.value for leaf in call.leaves if isinstance(leaf, Static)]
-            raise ArgumentError(f"static arguments must be hashable: {static}") from None
+            raise ArgumentError(
+                f"static arguments must be hashable: {static}"
+            ) from None
         if known is not None:
             return known
         with self._lock:

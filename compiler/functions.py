@@ -57,7 +57,9 @@ def _lower_op(trace: Trace, op: str, operands: Sequence[Any], **attrs: Any) -> A
 
 def _floats(x: Any) -> Any:
     """``x`` as an array of floats: integers and bools become float64."""
-    array = x if is_traced(x) or isinstance(x, (np.ndarray, np.generic)) else np.asarray(x)
+    array = (
+        x if is_traced(x) or isinstance(x, (np.ndarray, np.generic)) else np.asarray(x)
+    )
     if array.dtype.kind == "f" and dtype_name(array.dtype) in FLOATS:
         return array
     return array.astype(np.float64)

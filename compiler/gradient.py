@@ -132,10 +132,14 @@ class Backward:
             raise ArgumentError(
                 f"the cotangent has the structure {structure}, the result {self.outputs}"
             )
-        for node, leaf in zip(self.entry.program.graph.inputs[len(self.names):], leaves, strict=True):
+        for node, leaf in zip(
+            self.entry.program.graph.inputs[len(self.names) :], leaves, strict=True
+        ):
             found, weak = kind_of(leaf, f"the cotangent %{node.name}")
             if found.shape != node.type.shape or not (weak or found.is_float):
-                raise ArgumentError(f"%{node.name} is {node.type}, its cotangent {found}")
+                raise ArgumentError(
+                    f"%{node.name} is {node.type}, its cotangent {found}"
+                )
         return self.entry([*residuals.values(), *leaves], self.backend)
 
 
@@ -146,9 +150,13 @@ def with_residuals(
 
     def transform(program: Program, call: Call) -> Program:
         chosen = _chosen(call, argnums)
-        floats = [out for out in program.graph.results if program.graph[out].type.is_float]
+        floats = [
+            out for out in program.graph.results if program.graph[out].type.is_float
+        ]
         if len(floats) != len(program.graph.outputs):
-            raise GradientError(f"{program.graph.name} returns values that are not floats")
+            raise GradientError(
+                f"{program.graph.name} returns values that are not floats"
+            )
         graph = adjoint(
             program.graph, wrt=_names(program, chosen), of=floats, seeded=True
         )

@@ -11,7 +11,7 @@ from typing import Any
 from ..ir.errors import TraceError
 from ..ir.graph import Graph, Node, Output
 from . import lower  # noqa: F401 (registers the lowerings)
-from .source import user_frame, user_line
+from .source import definition_line
 from .trace import Trace, find_trace
 from .tree import Kind, flatten, leaf_names, path_names, unflatten
 
@@ -67,7 +67,7 @@ def trace_program(
     name = getattr(function, "__name__", type(function).__name__)
     with _deeper() as level:
         trace = Trace("lambda" if name == "<lambda>" else name, level)
-        trace.builder.source = user_line(user_frame())
+        trace.builder.source = definition_line(function)
         tracers = [
             leaf if kind is None else trace.argument(label, *kind)
             for leaf, kind, label in zip(leaves, kinds, names, strict=True)
@@ -118,5 +118,3 @@ def inline(program: Program, leaves: Sequence[Any]) -> Any:
             made[node.name] = b.copy(node, operands, node.name)
     results = [trace.wrap(made[name]) for name in program.graph.results]
     return unflatten(program.result, results)
-
-

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dis
+import inspect
 import sys
 from functools import lru_cache
 from types import CodeType, FrameType
+from typing import Any
 
 from ..ir.errors import SourceLine
 
-__all__ = ["assigned_name", "user_frame", "user_line"]
+__all__ = ["assigned_name", "definition_line", "user_frame", "user_line"]
 
 _ROOT = __name__.split(".")[0]
 _STORES = ("STORE_FAST", "STORE_NAME", "STORE_DEREF", "STORE_GLOBAL")
@@ -29,6 +31,12 @@ def user_frame() -> FrameType | None:
 def user_line(frame: FrameType | None) -> SourceLine | None:
     """The file and line that ``frame`` is at."""
     return SourceLine(frame.f_code.co_filename, frame.f_lineno) if frame else None
+
+
+def definition_line(function: Any) -> SourceLine | None:
+    """The line where a function is defined, None where Python did not define it."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return SourceLine(code.co_filename, code.co_firstlineno) if code else None
 
 
 def assigned_name(frame: FrameType | None) -> str | None:

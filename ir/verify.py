@@ -22,7 +22,9 @@ def verify(graph: Graph) -> Graph:
             _verify_node(graph, node, seen)
         except AnabranchError as error:
             what = f"graph {graph.name}: {error.what}"
-            raise VerifyError(what, source=node.source, node=format_node(node)) from None
+            raise VerifyError(
+                what, source=node.source, node=format_node(node)
+            ) from None
         if not section <= node.section <= len(graph.sections):
             raise VerifyError(f"%{node.name} stands in the wrong section")
         section = node.section

@@ -27,7 +27,11 @@ def window_view(view: View, size: Any, stride: Any) -> View:
 def channels_first(windows: View, rank: int) -> View:
     """``[N, C, *places, *size]`` as ``[N, C, *size, *places]``."""
     lead = windows.type.rank - 2 * rank
-    order = [*range(lead), *range(lead + rank, lead + 2 * rank), *range(lead, lead + rank)]
+    order = [
+        *range(lead),
+        *range(lead + rank, lead + 2 * rank),
+        *range(lead, lead + rank),
+    ]
     return windows.moved(
         [windows.type.sizes[axis] for axis in order],
         [windows.strides[axis] for axis in order],
@@ -102,7 +106,9 @@ def conv_input(planner: Planner, node: Node) -> View:
     kernel = _repeated(_swapped(_flat_kernel(planner, node, w)), batch)
     places = _flat_places(planner, node, y)
     inner = channels * math.prod(size)
-    columns = planner.allocate(node.type.with_shape((batch, inner, places.type.sizes[-1])))
+    columns = planner.allocate(
+        node.type.with_shape((batch, inner, places.type.sizes[-1]))
+    )
     product(planner, node, kernel, places, columns)
     target = planner.allocate(node.type, node.name)
     into = channels_first(window_view(target, size, stride), len(size))

@@ -58,7 +58,9 @@ class NumbaExecutable:
         ).reshape(-1)
         self._constants = np.array(plan.constants or [0], np.int64)
         graph = plan.graph
-        self._outputs = [(graph[name].type.sizes, graph[name].type.numpy) for name in graph.results]
+        self._outputs = [
+            (graph[name].type.sizes, graph[name].type.numpy) for name in graph.results
+        ]
         self._arenas: deque[Array] = deque(maxlen=MAX_IDLE_ARENAS)
         self._run = executor()
         self._address = self._program.ctypes.data
@@ -94,7 +96,10 @@ class NumbaExecutable:
     def plan_text(self) -> str:
         """One step a line: the kernel, what it computes, and where that lies."""
         plan = self.plan
-        kernels = {kernel: number for number, kernel in enumerate({s.kernel: 0 for s in plan.steps})}
+        kernels = {
+            kernel: number
+            for number, kernel in enumerate({s.kernel: 0 for s in plan.steps})
+        }
         lines = [
             f"plan {plan.graph.name}: {len(plan.steps)} steps, {len(kernels)} distinct "
             f"kernels, arena {plan.arena_bytes} bytes"

@@ -113,7 +113,8 @@ def merge_axes(
         step = [row[i] for row in strides]
         joins = bool(new_sizes) and new_reduced[-1] == reduced[i]
         if joins and all(
-            made[-1] == by * sizes[i] for made, by in zip(new_strides, step, strict=True)
+            made[-1] == by * sizes[i]
+            for made, by in zip(new_strides, step, strict=True)
         ):
             new_sizes[-1] *= sizes[i]
             for made, by in zip(new_strides, step, strict=True):

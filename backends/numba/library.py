@@ -161,7 +161,9 @@ _TEMPLATES: dict[str, str] = {
 }
 
 
-def _arithmetic(dtype: str) -> tuple[Callable[[str, str], str], Callable[[str, str], str]]:
+def _arithmetic(
+    dtype: str,
+) -> tuple[Callable[[str, str], str], Callable[[str, str], str]]:
     """How sums and products of two expressions are written for a dtype."""
     if dtype == "bool":
         return (lambda a, b: f"{a} or {b}"), (lambda a, b: f"({a} and {b})")
@@ -177,12 +179,16 @@ def library_source(name: str) -> str:
     """The source of a library kernel: ``take f64``."""
     kind, dtype = name.split()
     plus, times = _arithmetic(dtype)
-    return _TEMPLATES[kind].lstrip().format(
-        t=dtype,
-        cast=CASTS[dtype],
-        zero="False" if dtype == "bool" else f"{CASTS[dtype]}(0)",
-        sum_yx=plus("y[target + i]", "x[source + i]"),
-        sum_before=plus("y[before + i]", "x[at + i]"),
-        recurrence=plus(times("a[at + i]", "y[before + i]"), "x[at + i]"),
-        multiply_add=plus("z[row + j]", times("v", "w")),
+    return (
+        _TEMPLATES[kind]
+        .lstrip()
+        .format(
+            t=dtype,
+            cast=CASTS[dtype],
+            zero="False" if dtype == "bool" else f"{CASTS[dtype]}(0)",
+            sum_yx=plus("y[target + i]", "x[source + i]"),
+            sum_before=plus("y[before + i]", "x[at + i]"),
+            recurrence=plus(times("a[at + i]", "y[before + i]"), "x[at + i]"),
+            multiply_add=plus("z[row + j]", times("v", "w")),
+        )
     )

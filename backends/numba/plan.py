@@ -35,7 +35,9 @@ def emits(*ops: str) -> Callable[[Any], Any]:
     The emitter takes the planner and the node, adds steps, and returns the view.
     """
 
-    def add(emitter: Callable[[Planner, Node], View]) -> Callable[[Planner, Node], View]:
+    def add(
+        emitter: Callable[[Planner, Node], View],
+    ) -> Callable[[Planner, Node], View]:
         for op in ops:
             EMITTERS[op] = emitter
         return emitter
@@ -305,5 +307,3 @@ def _units(graph: Graph) -> list[list[Node]]:
 def make_plan(graph: Graph) -> Plan:
     """The plan of an optimised graph with numbers for all dimensions."""
     return Planner(graph).run()
-
-

@@ -20,7 +20,11 @@ CASTS = {
     **{f"u{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
     "bool": "boolean",
 }
-_WRAPPING = {"add": "wrapping_add", "sub": "wrapping_subtract", "mul": "wrapping_multiply"}
+_WRAPPING = {
+    "add": "wrapping_add",
+    "sub": "wrapping_subtract",
+    "mul": "wrapping_multiply",
+}
 _FLOAT = re.compile(r"(?<![\w.])\d+\.\d+")
 _LOWEST = {"f32": "-math.inf", "f64": "-math.inf", "bool": "False"}
 _HIGHEST = {"f32": "math.inf", "f64": "math.inf", "bool": "True"}

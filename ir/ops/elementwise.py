@@ -212,9 +212,7 @@ MUL = elementwise(
 )
 
 
-def _chain_adjoint(
-    b: Builder, n: Node, h: Node, g: Node, d: Node
-) -> tuple[Node, Node]:
+def _chain_adjoint(b: Builder, n: Node, h: Node, g: Node, d: Node) -> tuple[Node, Node]:
     return b.chain(h, d), b.chain(h, g)
 
 
@@ -263,9 +261,7 @@ REMAINDER = elementwise(
     _remainder_adjoint,
     dtypes=_NUMBERS,
 )
-FMOD = elementwise(
-    "fmod", 2, np.fmod, "fmod({0}, {1})", _fmod_adjoint, dtypes=_NUMBERS
-)
+FMOD = elementwise("fmod", 2, np.fmod, "fmod({0}, {1})", _fmod_adjoint, dtypes=_NUMBERS)
 
 
 def _power_adjoint(b: Builder, n: Node, g: Node, x: Node, y: Node) -> tuple[Node, Node]:
@@ -278,7 +274,9 @@ def _power_adjoint(b: Builder, n: Node, g: Node, x: Node, y: Node) -> tuple[Node
     return x_bar, b.chain(g, b.chain(log_x, n))
 
 
-POWER = elementwise("power", 2, np.power, "power({0}, {1})", _power_adjoint, dtypes=_NUMBERS)
+POWER = elementwise(
+    "power", 2, np.power, "power({0}, {1})", _power_adjoint, dtypes=_NUMBERS
+)
 
 
 def _maximum_adjoint(
@@ -431,7 +429,11 @@ for _name, _function, _sign in (
         dtypes=_ANY,
         result="bool",
     )
-for _name, _scalar in (("and", "{0} and {1}"), ("or", "{0} or {1}"), ("xor", "{0} != {1}")):
+for _name, _scalar in (
+    ("and", "{0} and {1}"),
+    ("or", "{0} or {1}"),
+    ("xor", "{0} != {1}"),
+):
     elementwise(
         f"logical_{_name}",
         2,

@@ -45,9 +45,7 @@ TAKE = register(
 )
 
 
-def _scatter_type(
-    x: TensorType, i: TensorType, *, axis: int, size: int
-) -> TensorType:
+def _scatter_type(x: TensorType, i: TensorType, *, axis: int, size: int) -> TensorType:
     end = axis + i.rank
     require(
         axis >= 0 and size >= 0 and x.shape[axis:end] == i.shape,

@@ -153,9 +153,7 @@ def position(name: str, reference: Callable[..., Any]) -> OpDef:
     def apply(x: Any, *, axis: int) -> Any:
         return reference(x, axis=axis)
 
-    return register(
-        OpDef(name, 1, type_rule, apply, NONDIFFERENTIABLE, {"axis": INT})
-    )
+    return register(OpDef(name, 1, type_rule, apply, NONDIFFERENTIABLE, {"axis": INT}))
 
 
 ARGMAX = position("argmax", np.argmax)

@@ -79,7 +79,8 @@ TRANSPOSE = register(
 def _broadcast_type(x: TensorType, *, shape: Shape) -> TensorType:
     extra = len(shape) - x.rank
     fits = extra >= 0 and all(
-        dim in (1, new) for dim, new in zip(x.shape, shape[max(extra, 0) :], strict=True)
+        dim in (1, new)
+        for dim, new in zip(x.shape, shape[max(extra, 0) :], strict=True)
     )
     require(fits, "broadcast_to", f"cannot broadcast {x} to {shape}")
     return x.with_shape(shape)
@@ -150,9 +151,7 @@ def _slice_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
     gaps = [
         abs(by) - 1 if count > 1 else 0 for count, by in zip(counts, step, strict=True)
     ]
-    spans = [
-        count + gap * (count - 1) for count, gap in zip(counts, gaps, strict=True)
-    ]
+    spans = [count + gap * (count - 1) for count, gap in zip(counts, gaps, strict=True)]
     highs = [
         size - low - span for size, low, span in zip(sizes, lows, spans, strict=True)
     ]
@@ -264,7 +263,9 @@ def _concatenate_type(*types: TensorType, axis: int) -> TensorType:
     return first.with_shape((*first.shape[:axis], total, *first.shape[axis + 1 :]))
 
 
-def _concatenate_adjoint(b: Builder, n: Node, g: Node, *parts: Node) -> tuple[Node, ...]:
+def _concatenate_adjoint(
+    b: Builder, n: Node, g: Node, *parts: Node
+) -> tuple[Node, ...]:
     axis: Any = n.attrs["axis"]
     step = (1,) * n.type.rank
     slices: list[Node] = []
@@ -272,9 +273,7 @@ def _concatenate_adjoint(b: Builder, n: Node, g: Node, *parts: Node) -> tuple[No
     for part in parts:
         start = [0] * n.type.rank
         start[axis] = offset
-        slices.append(
-            b.slice(g, start=tuple(start), shape=part.type.sizes, step=step)
-        )
+        slices.append(b.slice(g, start=tuple(start), shape=part.type.sizes, step=step))
         offset += part.type.sizes[axis]
     return tuple(slices)
 

@@ -33,9 +33,7 @@ def const_attrs(value: bool | int | float, dtype: str) -> Attrs:
     return Attrs({"value": value, "dtype": dtype})
 
 
-def _const_type(
-    *, value: bool | int | float, dtype: str | None = None
-) -> TensorType:
+def _const_type(*, value: bool | int | float, dtype: str | None = None) -> TensorType:
     type_ = TensorType(dtype or _DEFAULTS[type(value)], ())
     with np.errstate(all="ignore"):
         try:

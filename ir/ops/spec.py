@@ -116,9 +116,7 @@ class OpDef:
 
     def is_differentiable(self, slot: int) -> bool:
         """Whether a read in this slot may contribute to a gradient."""
-        return (
-            self.adjoint is not NONDIFFERENTIABLE and slot not in self.constant_slots
-        )
+        return self.adjoint is not NONDIFFERENTIABLE and slot not in self.constant_slots
 
     def infer(self, types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
         """The type of the value; checks the number of operands and the attributes."""
