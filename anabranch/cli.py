@@ -13,7 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,7 +46,7 @@ Args = Annotated[
 ]
 
 
-class Stage(str, Enum):
+class Stage(StrEnum):
     """What to show of a graph."""
 
     FORWARD = "forward"
@@ -55,7 +55,7 @@ class Stage(str, Enum):
     PLAN = "plan"
 
 
-class Backend(str, Enum):
+class Backend(StrEnum):
     """What runs a graph."""
 
     NUMBA = "numba"

@@ -1,0 +1,1 @@
+"""Backends: how an optimised graph is run."""

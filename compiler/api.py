@@ -30,9 +30,9 @@ def jit(
         static_argnames: The same by name.
 
     Returns:
-        A function that traces at the first call of each kind (structure, dtypes, shapes)
-        and returns what the NumPy function returns: new arrays, and NumPy scalars for
-        results without dimensions.
+        A function that traces at the first call of each kind (structure, dtypes and
+        shapes) and returns what the NumPy function returns: new arrays, and NumPy
+        scalars for results without dimensions.
 
     Raises:
         ArgumentError: For an argument that is no array or number, at the call.

@@ -118,7 +118,7 @@ optree.register_pytree_node(
 
 
 class Backward:
-    """A backward pass: residuals and the cotangents of the outputs in, cotangents out."""
+    """A backward pass: from residuals and cotangents of the outputs to cotangents."""
 
     def __init__(self, program: Program, names: Sequence[str], outputs: Any) -> None:
         self.entry = Entry(program, program)
@@ -130,7 +130,7 @@ class Backward:
         leaves, structure = flatten(cotangents)
         if structure != self.outputs:
             raise ArgumentError(
-                f"the cotangent has the structure {structure}, the result {self.outputs}"
+                f"the cotangent is structured as {structure}, not {self.outputs}"
             )
         for node, leaf in zip(
             self.entry.program.graph.inputs[len(self.names) :], leaves, strict=True
@@ -232,9 +232,9 @@ def _constants(graph: Graph, section: int) -> set[str]:
     """The forward values that depend on no input."""
     found: set[str] = set()
     for node in graph:
-        if node.op != "input" and node.section < section:
-            if all(name in found for name in node.operands):
-                found.add(node.name)
+        forward = node.op != "input" and node.section < section
+        if forward and all(name in found for name in node.operands):
+            found.add(node.name)
     return found
 
 

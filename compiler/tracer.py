@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ..ir.errors import ConcretizationError, TraceError
+from ..ir.errors import TraceError
 from ..ir.graph import Node
 from ..ir.types import DTYPES
 

@@ -1,0 +1,1 @@
+"""The Numba backend: plans, generated kernels, one native call."""

@@ -119,7 +119,7 @@ def conv_input(planner: Planner, node: Node) -> View:
 def _add_into(
     planner: Planner, node: Node, source: View, target: View, into: View
 ) -> None:
-    """Zero ``target``, then add ``source`` into ``into``, a view of it that overlaps."""
+    """Zero ``target``, then add ``source`` into ``into``, its overlapping view."""
     planner.fill(node, target, 0.0 if target.type.is_float else 0)
     planner.loop(
         node, "fold", into.type.sizes, [source], (), [(into, 0)], accumulate=True

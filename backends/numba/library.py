@@ -110,7 +110,8 @@ def kernel(buffers, words):
     a = {t}_pointer(buffers[words[0]] + words[1], 0)
     x = {t}_pointer(buffers[words[2]] + words[3], 1)
     y = {t}_pointer(buffers[words[4]] + words[5], 2)
-    outer, length, inner, first, step = words[6], words[7], words[8], words[9], words[10]
+    outer, length, inner = words[6], words[7], words[8]
+    first, step = words[9], words[10]
     for o in range(outer):
         at = (o * length + first) * inner
         for i in range(inner):

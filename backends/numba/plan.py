@@ -185,7 +185,7 @@ class Planner:
         self.step(kernel, words, node, label)
 
     def copy(self, node: Node, source: View, target: View) -> None:
-        """Copy every element of ``source`` into ``target``, a view of the same shape."""
+        """Copy ``source`` into ``target``, a view of the same shape."""
         self.loop(node, "copy", source.type.sizes, [source], (), [(target, 0)])
 
     def fill(self, node: Node, target: View, value: bool | int | float) -> None:

@@ -139,7 +139,8 @@ def _body(kernel: Kernel) -> Iterator[str]:
     dtypes = kernel.dtypes()
     for number, item in enumerate(kernel.body, len(kernel.reads)):
         names = [f"v{operand}" for operand in item.operands]
-        yield f"v{number} = {expression(item.op, names, dtypes[item.operands[0]], item.dtype)}"
+        dtype = dtypes[item.operands[0]]
+        yield f"v{number} = {expression(item.op, names, dtype, item.dtype)}"
     for i, write in enumerate(kernel.writes):
         where = _index(kernel, f"y{i}", write.access)
         if write.accumulate:

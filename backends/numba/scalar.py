@@ -133,15 +133,14 @@ def _right_shift(a: Any, b: Any) -> Any:
     return lambda a, b: a >> b if 0 <= b < width else (a - a if a >= 0 else ~(a - a))
 
 
+_NUMPY = (
+    "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan "
+    "sinh cosh tanh arcsinh arccosh arctanh floor ceil trunc rint isnan isinf "
+    "isfinite signbit arctan2 hypot logaddexp logaddexp2 copysign"
+).split()
+
 FUNCTIONS: dict[str, Any] = {
-    **{
-        name: getattr(np, name)
-        for name in (
-            "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos "
-            "arctan sinh cosh tanh arcsinh arccosh arctanh floor ceil trunc rint isnan "
-            "isinf isfinite signbit arctan2 hypot logaddexp logaddexp2 copysign"
-        ).split()
-    },
+    **{name: getattr(np, name) for name in _NUMPY},
     "erf": math.erf,
     "chain": chain,
     "absolute": _by_kind("absolute", _absolute_floats, _absolute_integers),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from ...ir.graph import Node
@@ -66,7 +67,7 @@ def reshaped_strides(
                 want *= new[j]
                 j += 1
         run = pairs[start:i]
-        for (_, outer), (size, inner) in zip(run, run[1:], strict=False):
+        for (_, outer), (size, inner) in pairwise(run):
             if outer != inner * size:
                 return None
         while j < len(new) and new[j] == 1:

@@ -17,10 +17,9 @@ from ..trace import Trace, is_traced, lowers
 _SAME_NAME = (
     "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan "
     "sinh cosh tanh arcsinh arccosh arctanh sign floor ceil trunc rint isnan isinf "
-    "isfinite floor_divide remainder fmod power maximum minimum fmax fmin "
-    "arctan2 hypot logaddexp logaddexp2 copysign heaviside bitwise_and bitwise_or "
-    "bitwise_xor left_shift right_shift logical_and logical_or logical_xor "
-    "logical_not invert"
+    "isfinite floor_divide remainder fmod power maximum minimum fmax fmin arctan2 "
+    "hypot logaddexp logaddexp2 copysign heaviside bitwise_and bitwise_or bitwise_xor "
+    "left_shift right_shift logical_and logical_or logical_xor logical_not invert"
 ).split()
 _OTHER_NAME = {
     np.add: "add",

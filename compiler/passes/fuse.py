@@ -24,7 +24,9 @@ __all__ = ["fuse"]
 
 MAX_NODES = 48
 
-_REDUCTIONS = tuple(f"reduce_{kind}" for kind in "sum prod max min any all".split())
+_REDUCTIONS = tuple(
+    f"reduce_{kind}" for kind in ("sum", "prod", "max", "min", "any", "all")
+)
 _VIEWS = ("reshape", "transpose", "broadcast_to", "slice", "windows")
 
 
@@ -139,7 +141,7 @@ class _Kernels:
         return name
 
     def _limited(self, graph: Graph) -> dict[str, str]:
-        """Kernels of at most `MAX_NODES` nodes: a larger one is cut in program order."""
+        """Kernels of at most `MAX_NODES` nodes, a larger one cut in program order."""
         sizes: dict[str, int] = {}
         axes: dict[str, Any] = {}
         found: dict[str, str] = {}
