@@ -1,0 +1,48 @@
+"""Graphs of one op, and their adjoints."""
+
+from __future__ import annotations
+
+from anabranch.compiler.adjoint import adjoint
+from anabranch.ir import OPS, Builder, Graph, TensorType
+from anabranch.ir.graph import Output
+from anabranch.ir.types import dtype_name
+from tests.laws.op_samples import Array, Sample
+
+__all__ = ["one_op", "pulled_back", "pulled_back_twice", "type_of"]
+
+
+def type_of(array: Array) -> TensorType:
+    """The type of an array."""
+    return TensorType(dtype_name(array.dtype), array.shape)
+
+
+def one_op(op: str, sample: Sample) -> Graph:
+    """The graph of one op; its inputs are called x0, x1, ..."""
+    b = Builder("f")
+    inputs = [
+        b.input(f"x{slot}", type_of(array))
+        for slot, array in enumerate(sample.operands)
+    ]
+    return b.build([Output(b.add_node(op, *inputs, **sample.attrs).name)])
+
+
+def pulled_back(op: str, sample: Sample) -> tuple[Graph, list[str]]:
+    """The seeded adjoint of one op, and the inputs that have a cotangent in it."""
+    graph = one_op(op, sample)
+    wrt = [
+        node.name
+        for slot, node in enumerate(graph.inputs)
+        if node.type.is_float and OPS[op].is_differentiable(slot)
+    ]
+    if not wrt or not graph[graph.results[0]].type.is_float:
+        return graph, []
+    return adjoint(graph, wrt=wrt, of=graph.results, seeded=True), wrt
+
+
+def pulled_back_twice(op: str, sample: Sample) -> tuple[Graph, list[str]]:
+    """The adjoint of those cotangents, for the same inputs and for the seed."""
+    first, wrt = pulled_back(op, sample)
+    if not wrt:
+        return first, []
+    wrt = [*wrt, first.inputs[-1].name]
+    return adjoint(first, wrt=wrt, of=first.results[1:], seeded=True), wrt

@@ -1,0 +1,285 @@
+"""What each op computes, a second time: the slow and obvious way.
+
+An op whose record already names NumPy's own ufunc or function needs no entry. The
+others are written here with loops over elements, in other words than the record's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from anabranch.ir.types import DTYPES
+
+__all__ = ["ORACLES"]
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+Ints: TypeAlias = tuple[int, ...]
+
+
+def _chain(g: float, d: float) -> float:
+    """The product, but 0 where nothing arrives and the slope is no finite number."""
+    if g == 0 and not math.isfinite(d):
+        return 0.0
+    return g * d
+
+
+def _pick(g: float, x: float, y: float) -> float:
+    """All of g to the larger operand, half at a tie, NaN where there is no order."""
+    if math.isnan(x) or math.isnan(y):
+        return math.nan
+    return g if x > y else g / 2 if x == y else 0.0
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x > 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def elements(function: Callable[..., Any]) -> Callable[..., Array]:
+    """A function of numbers, applied element by element."""
+
+    def apply(*arrays: Array) -> Array:
+        made = np.empty_like(arrays[-1], order="C")
+        for place in np.ndindex(made.shape):
+            made[place] = function(*(array[place] for array in arrays))
+        return made
+
+    return apply
+
+
+def lines(x: Array, axis: int, *, reverse: bool = False) -> Iterator[tuple[Any, ...]]:
+    """The index of each element along one axis, a line at a time."""
+    others = [range(size) for size in x.shape]
+    others[axis] = range(1)
+    steps = range(x.shape[axis])
+    for place in product(*others):
+        yield tuple(
+            (*place[:axis], step, *place[axis + 1 :])
+            for step in (reversed(steps) if reverse else steps)
+        )
+
+
+def _cumsum(x: Array, *, axis: int, reverse: bool) -> Array:
+    return _recurrence(np.ones_like(x), x, axis=axis, reverse=reverse)
+
+
+def _recurrence(a: Array, x: Array, *, axis: int, reverse: bool) -> Array:
+    made = np.empty_like(x, order="C")
+    for line in lines(x, axis, reverse=reverse):
+        before = x.dtype.type(0)
+        for step, place in enumerate(line):
+            before = a[place] * before + x[place] if step else x[place]
+            made[place] = before
+    return made
+
+
+def _groups(x: Array, axes: Ints) -> Iterator[tuple[Ints, list[Any]]]:
+    """Each place of a reduced value, with the elements that it is made from."""
+    kept = [axis for axis in range(x.ndim) if axis not in axes]
+    for place in np.ndindex(*(x.shape[axis] for axis in kept)):
+        index: list[Any] = [slice(None)] * x.ndim
+        for axis, position in zip(kept, place, strict=True):
+            index[axis] = position
+        yield place, list(x[tuple(index)].ravel() if axes else [x[place]])
+
+
+def reduction(combine: Callable[[list[Any]], Any]) -> Callable[..., Array]:
+    """A function of all elements of a group."""
+
+    def apply(x: Array, *, axes: Ints) -> Array:
+        kept = [size for axis, size in enumerate(x.shape) if axis not in axes]
+        made = np.empty(kept, x.dtype)
+        for place, group in _groups(x, axes):
+            made[place] = combine(group)
+        return made
+
+    return apply
+
+
+def _sum(group: list[Any]) -> Any:
+    if group and group[0].dtype.kind == "f":
+        return math.fsum(group)
+    return _wrapped(group, sum(int(item) for item in group))
+
+
+def _prod(group: list[Any]) -> Any:
+    if group and group[0].dtype.kind == "f":
+        return math.prod(float(item) for item in group)
+    return _wrapped(group, math.prod(int(item) for item in group))
+
+
+def _wrapped(group: list[Any], value: int) -> Any:
+    """An integer modulo the range of the elements."""
+    dtype = group[0].dtype if group else np.dtype(np.int64)
+    return np.array(value % 2**64, np.uint64).astype(dtype)[()]
+
+
+def position(better: Callable[[Any, Any], bool]) -> Callable[..., Array]:
+    """The first index along an axis that no later element betters."""
+
+    def apply(x: Array, *, axis: int) -> Array:
+        made = np.empty(x.shape[:axis] + x.shape[axis + 1 :], np.int64)
+        for line in lines(x, axis):
+            best = 0
+            for step, place in enumerate(line):
+                if better(x[place], x[line[best]]):
+                    best = step
+            made[line[0][:axis] + line[0][axis + 1 :]] = best
+        return made
+
+    return apply
+
+
+def _slice(x: Array, *, start: Ints, shape: Ints, step: Ints) -> Array:
+    along = zip(start, shape, step, strict=True)
+    picks = [[first + by * k for k in range(count)] for first, count, by in along]
+    return x[np.ix_(*(np.array(pick, int) for pick in picks))] if picks else x
+
+
+def _pad(x: Array, *, low: Ints, high: Ints, interior: Ints, value: float) -> Array:
+    for axis, gap in enumerate(interior):
+        for place in range(x.shape[axis] - 1, 0, -1):
+            x = np.insert(x, [place] * gap, value, axis)
+    widths = list(zip(low, high, strict=True))
+    return np.pad(x, widths, constant_values=value) if widths else x
+
+
+def _take(x: Array, i: Array, *, axis: int) -> Array:
+    return x[(*(slice(None),) * axis, i)]
+
+
+def _scatter_add(x: Array, i: Array, *, axis: int, size: int) -> Array:
+    made = np.zeros((*x.shape[:axis], size, *x.shape[axis + i.ndim :]), x.dtype)
+    for place in np.ndindex(x.shape):
+        to = int(i[place[axis : axis + i.ndim]])
+        made[(*place[:axis], to, *place[axis + i.ndim :])] += x[place]
+    return made
+
+
+def _windows(x: Array, *, size: Ints, stride: Ints) -> Array:
+    rank = x.ndim - len(size)
+    sizes = zip(x.shape[rank:], size, stride, strict=True)
+    places = [(whole - part) // step + 1 for whole, part, step in sizes]
+    made = np.empty((*x.shape[:rank], *places, *size), x.dtype)
+    for place, inner in product(np.ndindex(*places), np.ndindex(*size)):
+        at = tuple(p * s + k for p, s, k in zip(place, stride, inner, strict=True))
+        made[(..., *place, *inner)] = x[(..., *at)]
+    return made
+
+
+def _fold(x: Array, *, shape: Ints, stride: Ints) -> Array:
+    rank = len(shape)
+    lead, places, size = (
+        x.shape[: -2 * rank],
+        x.shape[-2 * rank : -rank],
+        x.shape[-rank:],
+    )
+    made = np.zeros((*lead, *shape), x.dtype)
+    for place, inner in product(np.ndindex(*places), np.ndindex(*size)):
+        at = tuple(p * s + k for p, s, k in zip(place, stride, inner, strict=True))
+        made[(..., *at)] += x[(..., *place, *inner)]
+    return made
+
+
+def _paths(
+    x: Ints, w: Ints, y: Ints, stride: Ints
+) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]]:
+    """The indices of x, w, y that meet in one term of a convolution."""
+    for place, inner in product(np.ndindex(*y[2:]), np.ndindex(*w[2:])):
+        at = (p * s + k for p, s, k in zip(place, stride, inner, strict=True))
+        yield (..., *at), (..., *inner), (..., *place)
+
+
+def _conv(x: Array, w: Array, *, stride: Ints) -> Array:
+    sizes = zip(x.shape[2:], w.shape[2:], stride, strict=True)
+    places = [(whole - part) // step + 1 for whole, part, step in sizes]
+    y = np.zeros((x.shape[0], w.shape[0], *places), x.dtype)
+    for i, k, p in _paths(x.shape, w.shape, y.shape, stride):
+        y[p] += np.einsum("nc,oc->no", x[i], w[k])
+    return y
+
+
+def _conv_input(y: Array, w: Array, *, shape: Ints, stride: Ints) -> Array:
+    x = np.zeros((y.shape[0], w.shape[1], *shape), y.dtype)
+    for i, k, p in _paths(x.shape, w.shape, y.shape, stride):
+        x[i] += np.einsum("no,oc->nc", y[p], w[k])
+    return x
+
+
+def _conv_kernel(x: Array, y: Array, *, shape: Ints, stride: Ints) -> Array:
+    w = np.zeros((y.shape[1], x.shape[1], *shape), x.dtype)
+    for i, k, p in _paths(x.shape, w.shape, y.shape, stride):
+        w[k] += np.einsum("nc,no->oc", x[i], y[p])
+    return w
+
+
+def _iota(*, shape: Ints, axis: int, dtype: str) -> Array:
+    return np.indices(shape)[axis].astype(DTYPES[dtype])
+
+
+def _matmul(x: Array, y: Array) -> Array:
+    made = np.zeros((*x.shape[:-1], y.shape[-1]), x.dtype)
+    for k in range(x.shape[-1]):
+        made += x[..., :, k, None] * y[..., None, k, :]
+    return made
+
+
+def _concatenate(*parts: Array, axis: int) -> Array:
+    shape = list(parts[0].shape)
+    shape[axis] = sum(part.shape[axis] for part in parts)
+    made = np.empty(shape, parts[0].dtype)
+    offset = 0
+    for part in parts:
+        for place in np.ndindex(part.shape):
+            made[(*place[:axis], place[axis] + offset, *place[axis + 1 :])] = part[
+                place
+            ]
+        offset += part.shape[axis]
+    return made
+
+
+def _reshape(x: Array, *, shape: Ints) -> Array:
+    return np.fromiter(x.flat, x.dtype, x.size).reshape(shape)
+
+
+ORACLES: dict[str, Callable[..., Any]] = {
+    "chain": elements(_chain),
+    "pick": elements(_pick),
+    "sigmoid": elements(_sigmoid),
+    "erf": elements(math.erf),
+    "select": elements(lambda c, x, y: x if c else y),
+    "identity": lambda x: x,
+    "stop_gradient": lambda x: x,
+    "check": lambda x, **_: x,
+    "cast": lambda x, dtype: x.astype(DTYPES[dtype]),
+    "add_n": lambda x, y, z: (x + y) + z,
+    "reduce_sum": reduction(_sum),
+    "reduce_prod": reduction(_prod),
+    "reduce_max": reduction(max),
+    "reduce_min": reduction(min),
+    "reduce_any": reduction(any),
+    "reduce_all": reduction(all),
+    "argmax": position(lambda x, best: x > best),
+    "argmin": position(lambda x, best: x < best),
+    "cumsum": _cumsum,
+    "recurrence": _recurrence,
+    "reshape": _reshape,
+    "transpose": lambda x, perm: np.moveaxis(x, perm, range(x.ndim)),
+    "broadcast_to": lambda x, shape: x + np.zeros(shape, x.dtype),
+    "slice": _slice,
+    "pad": _pad,
+    "concatenate": _concatenate,
+    "matmul": _matmul,
+    "take": _take,
+    "scatter_add": _scatter_add,
+    "windows": _windows,
+    "fold": _fold,
+    "conv": _conv,
+    "conv_input": _conv_input,
+    "conv_kernel": _conv_kernel,
+    "iota": _iota,
+}

@@ -1,0 +1,207 @@
+"""The laws of single ops: type rule, reference, adjoint and its adjoint, text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from anabranch import parse
+from anabranch.backends.reference import interpret
+from anabranch.ir import OPS, Builder, Graph
+from anabranch.ir.literals import Attrs
+from anabranch.ir.ops import NONDIFFERENTIABLE
+from tests.laws.op_graphs import one_op, pulled_back, pulled_back_twice, type_of
+from tests.laws.op_oracles import ORACLES
+from tests.laws.op_samples import SAMPLES, Array, Sample, smooth
+
+DIFFERENTIABLE = [op for op in SAMPLES if OPS[op].adjoint is not NONDIFFERENTIABLE]
+RTOL = 1e-6
+STEP = 1e-3
+
+
+def normal(rng: np.random.Generator, graph: Graph, names: Sequence[str]) -> list[Array]:
+    return [np.asarray(rng.standard_normal(graph[name].type.sizes)) for name in names]
+
+
+def difference(function: Callable[[float], float]) -> float:
+    """The derivative at 0 by the 5-point formula."""
+    near = function(STEP) - function(-STEP)
+    far = function(2 * STEP) - function(-2 * STEP)
+    return (8 * near - far) / (12 * STEP)
+
+
+def assert_adjoint(
+    forward: Callable[[Sequence[Array]], Sequence[Array]],
+    cotangents: Sequence[Array],
+    point: list[Array],
+    slots: Sequence[int],
+    seeds: Sequence[Array],
+    what: str,
+) -> None:
+    """``cotangents`` of the operands in ``slots`` agree with differences of forward.
+
+    A few entries of each, and one direction through all of them.
+    """
+    rng = np.random.default_rng(len(what))
+
+    def along(slot: int, direction: Array) -> float:
+        def moved(step: float) -> float:
+            arrays = [*point]
+            arrays[slot] = point[slot] + step * direction
+            values = forward(arrays)
+            return sum(float(np.vdot(s, v)) for s, v in zip(seeds, values, strict=True))
+
+        return difference(moved)
+
+    for slot, bar in zip(slots, cotangents, strict=True):
+        assert bar.shape == point[slot].shape, what
+        size = point[slot].size
+        directions = [
+            np.eye(1, size, int(k)).reshape(bar.shape)
+            for k in rng.permutation(size)[:6]
+        ]
+        directions.append(np.asarray(rng.standard_normal(bar.shape)))
+        for direction in directions:
+            expected = along(slot, direction)
+            made = float(np.vdot(bar, direction))
+            scale = max(float(np.abs(bar).max(initial=0)), abs(expected), 1e-3)
+            assert abs(made - expected) <= RTOL * scale, (
+                f"{what}: operand {slot} gets {made}, by differences {expected}"
+            )
+
+
+def evaluated(op: str, sample: Sample) -> Array:
+    """What the reference makes; integers may overflow."""
+    with np.errstate(all="ignore"):
+        return np.asarray(OPS[op].reference(*sample.operands, **sample.attrs))
+
+
+def test_every_op_has_samples() -> None:
+    assert set(SAMPLES) == set(OPS) - {"input", "const"}
+
+
+@pytest.mark.parametrize("op", SAMPLES)
+def test_samples_are_many_and_varied(op: str) -> None:
+    samples = SAMPLES[op]
+    assert len({sample.label for sample in samples}) >= 20
+    operands = [array for sample in samples for array in sample.operands]
+    if operands:
+        assert {0, 1} <= {array.size for array in operands}
+        assert any(not array.flags.c_contiguous for array in operands)
+        assert any(not array.flags.writeable for array in operands)
+        assert any(min(array.strides, default=0) < 0 for array in operands)
+
+
+@pytest.mark.parametrize("op", SAMPLES)
+def test_type_rule_agrees_with_the_reference(op: str) -> None:
+    for sample in SAMPLES[op]:
+        types = tuple(type_of(array) for array in sample.operands)
+        made = OPS[op].infer(types, Attrs(sample.attrs))
+        assert made == type_of(evaluated(op, sample)), f"{op} {sample.label}"
+
+
+def test_every_op_is_numpys_or_has_an_oracle() -> None:
+    for op in SAMPLES:
+        assert isinstance(OPS[op].reference, np.ufunc) or op in ORACLES, op
+
+
+@pytest.mark.parametrize("op", ORACLES)
+def test_reference_agrees_with_its_oracle(op: str) -> None:
+    for sample in SAMPLES[op]:
+        made = evaluated(op, sample)
+        with np.errstate(all="ignore"):
+            expected = np.asarray(ORACLES[op](*sample.operands, **sample.attrs))
+        message = f"{op} {sample.label}"
+        assert made.shape == expected.shape, message
+        if made.dtype.kind != "f":
+            np.testing.assert_array_equal(made, expected, message)
+            continue
+        rtol = 1e-6 if made.dtype == np.float32 else 1e-12
+        np.testing.assert_allclose(made, expected, rtol, rtol, err_msg=message)
+
+
+@pytest.mark.parametrize("op", SAMPLES)
+def test_reference_leaves_its_operands_alone(op: str) -> None:
+    for sample in SAMPLES[op]:
+        before = [array.copy() for array in sample.operands]
+        interpret(one_op(op, sample), sample.operands)
+        for array, kept in zip(sample.operands, before, strict=True):
+            np.testing.assert_array_equal(array, kept, f"{op} {sample.label}")
+
+
+@pytest.mark.parametrize("op", DIFFERENTIABLE)
+def test_adjoint_agrees_with_differences(op: str) -> None:
+    for number, sample in enumerate(smooth(op)):
+        graph, wrt = pulled_back(op, sample)
+        if not wrt:
+            continue
+        forward = one_op(op, sample)
+        seed = normal(np.random.default_rng(number), forward, forward.results)
+        _, *bars = interpret(graph, [*sample.operands, *seed])
+        slots = [forward.inputs.index(forward[name]) for name in wrt]
+        assert_adjoint(
+            lambda arrays, forward=forward: interpret(forward, arrays),
+            bars,
+            list(sample.operands),
+            slots,
+            seed,
+            f"{op} {sample.label}",
+        )
+
+
+@pytest.mark.parametrize("op", DIFFERENTIABLE)
+def test_adjoint_of_the_adjoint_agrees_with_differences(op: str) -> None:
+    for number, sample in enumerate(smooth(op)):
+        second, wrt = pulled_back_twice(op, sample)
+        if not wrt:
+            continue
+        first, _ = pulled_back(op, sample)
+        rng = np.random.default_rng(number)
+        point = [*sample.operands, *normal(rng, first, [first.inputs[-1].name])]
+        seeds = normal(rng, first, first.results[1:])
+        bars = interpret(second, [*point, *seeds])[len(first.results) :]
+        assert_adjoint(
+            lambda arrays, first=first: interpret(first, arrays)[1:],
+            bars,
+            point,
+            [first.inputs.index(first[name]) for name in wrt],
+            seeds,
+            f"second order of {op} {sample.label}",
+        )
+
+
+@pytest.mark.parametrize("op", DIFFERENTIABLE)
+def test_rule_contributes_exactly_to_the_float_operands(op: str) -> None:
+    for sample in SAMPLES[op]:
+        b = Builder("f")
+        operands = [
+            b.input(f"x{slot}", type_of(array))
+            for slot, array in enumerate(sample.operands)
+        ]
+        node = b.add_node(op, *operands, **sample.attrs)
+        if not node.type.is_float:
+            continue
+        rule: Any = OPS[op].adjoint
+        made = rule(b, node, b.input("g", node.type), *operands)
+        assert len(made) == len(operands), f"{op} {sample.label}"
+        for slot, (contribution, operand) in enumerate(
+            zip(made, operands, strict=True)
+        ):
+            wanted = operand.type.is_float and OPS[op].is_differentiable(slot)
+            assert (contribution is not None) == wanted, f"{op} {sample.label} {slot}"
+            if contribution is not None:
+                assert contribution.type == operand.type, f"{op} {sample.label} {slot}"
+
+
+@pytest.mark.parametrize("op", DIFFERENTIABLE)
+def test_adjoints_verify_and_print_and_parse(op: str) -> None:
+    for sample in SAMPLES[op]:
+        for graph in (
+            one_op(op, sample),
+            pulled_back(op, sample)[0],
+            pulled_back_twice(op, sample)[0],
+        ):
+            assert parse(graph.verify().as_text()) == graph, f"{op} {sample.label}"

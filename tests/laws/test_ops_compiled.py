@@ -1,0 +1,100 @@
+"""Each op and its adjoint, compiled, equal the reference.
+
+Elementwise values agree to 2 units in the last place, integers and bools exactly; sums
+and products to 1e-12 in float64 and 1e-6 in float32 of what the same op makes of the
+magnitudes, for that is what rounding errors of sums grow with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from anabranch.backends.reference import interpret
+from anabranch.compiler.function import input_array
+from anabranch.compiler.pipeline import BACKENDS, optimise
+from anabranch.ir import OPS, Graph
+from anabranch.ir.ops import NONDIFFERENTIABLE
+from tests.laws.op_graphs import one_op, pulled_back, type_of
+from tests.laws.op_samples import SAMPLES, Array, Sample, smooth
+
+pytest.importorskip("anabranch.backends.numba.executable")
+
+DIFFERENTIABLE = [op for op in SAMPLES if OPS[op].adjoint is not NONDIFFERENTIABLE]
+ULPS = 2
+ROUNDED = (
+    "reduce_sum reduce_prod cumsum recurrence matmul scatter_add fold conv conv_input "
+    "conv_kernel"
+).split()
+RTOL = {"f32": 1e-6, "f64": 1e-12}
+
+
+def compiled(graph: Graph, arrays: Sequence[Array]) -> list[Array]:
+    """What the Numba backend makes of the optimised graph."""
+    inputs = zip(arrays, graph.inputs, strict=True)
+    return BACKENDS["numba"](optimise(graph))(
+        [input_array(array, node.type) for array, node in inputs]
+    )
+
+
+def assert_ulps(made: Array, expected: Array, what: str) -> None:
+    """Equal types, equal NaNs, signs of zeros and infinities; the rest to 2 ulp."""
+    assert type_of(made) == type_of(expected), what
+    if made.dtype.kind != "f":
+        np.testing.assert_array_equal(made, expected, what)
+        return
+    ordinary = np.isfinite(expected) & (expected != 0) & np.isfinite(made)
+    np.testing.assert_array_equal(
+        np.where(ordinary, 0, made), np.where(ordinary, 0, expected), what
+    )
+    same_sign = np.signbit(made) == np.signbit(expected)
+    assert np.all(same_sign | np.isnan(expected)), what
+    off = np.abs(made[ordinary] - expected[ordinary])
+    worst = (off / np.spacing(np.abs(expected[ordinary]))).max(initial=0)
+    assert worst <= ULPS, f"{what}: {worst} ulp"
+
+
+def assert_rounded(made: Array, expected: Array, bound: Array, what: str) -> None:
+    """Equal types; numbers as near as rounding errors of sums allow."""
+    assert type_of(made) == type_of(expected), what
+    if made.dtype.kind != "f":
+        np.testing.assert_array_equal(made, expected, what)
+        return
+    rtol = RTOL[type_of(made).dtype]
+    assert np.all(np.abs(made - expected) <= rtol * np.abs(bound)), what
+
+
+def magnitudes(sample: Sample) -> list[Array]:
+    return [np.abs(x) if x.dtype.kind == "f" else x for x in sample.operands]
+
+
+@pytest.mark.parametrize("op", SAMPLES)
+def test_compiled_op_equals_the_reference(op: str) -> None:
+    for sample in SAMPLES[op]:
+        graph = one_op(op, sample)
+        [expected] = interpret(graph, sample.operands)
+        [made] = compiled(graph, sample.operands)
+        what = f"{op} {sample.label}"
+        if op in ROUNDED:
+            [bound] = interpret(graph, magnitudes(sample))
+            assert_rounded(made, expected, bound, what)
+        else:
+            assert_ulps(made, expected, what)
+
+
+@pytest.mark.parametrize("op", DIFFERENTIABLE)
+def test_compiled_adjoint_equals_the_reference(op: str) -> None:
+    """To 1e-12 of the largest entry: a cotangent is a short sum of products."""
+    for number, sample in enumerate(smooth(op)):
+        graph, wrt = pulled_back(op, sample)
+        if not wrt:
+            continue
+        rng = np.random.default_rng(number)
+        seed = np.asarray(rng.standard_normal(graph.inputs[-1].type.sizes))
+        arrays = [*sample.operands, seed]
+        pairs = zip(interpret(graph, arrays), compiled(graph, arrays), strict=True)
+        for expected, made in pairs:
+            bound = np.abs(expected).max(initial=0)
+            assert_rounded(made, expected, bound, f"adjoint of {op} {sample.label}")
