@@ -265,7 +265,7 @@ FMOD = elementwise("fmod", 2, np.fmod, "fmod({0}, {1})", _fmod_adjoint, dtypes=_
 
 
 def _power_adjoint(b: Builder, n: Node, g: Node, x: Node, y: Node) -> tuple[Node, Node]:
-    """``x.bar = y x^(y-1)``, 0 for y = 0; ``y.bar = x^y log x``, 0 for x = 0, y >= 0."""
+    """``x.bar = y x^(y-1)``, 0 for y = 0; ``y.bar = x^y log x``, 0 where 0^y is."""
     zero, one = b.like(x, 0.0), b.like(x, 1.0)
     slope = b.mul(y, b.power(x, b.sub(y, one)))
     x_bar = b.select(b.eq(y, zero), zero, b.chain(g, slope))
@@ -503,13 +503,17 @@ def _cast(x: Any, *, dtype: str) -> Any:
     return np.asarray(x).astype(DTYPES[dtype])
 
 
+def _cast_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node | None]:
+    return (b.cast(g, x.type.dtype) if x.type.is_float else None,)
+
+
 CAST = register(
     OpDef(
         "cast",
         1,
         _cast_type,
         _cast,
-        lambda b, n, g, x: (b.cast(g, x.type.dtype),),
+        _cast_adjoint,
         {"dtype": DTYPE},
         scalar="{0}",
     )
