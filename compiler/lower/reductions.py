@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from ...ir.errors import DomainError, ShapeError
 from ...ir.graph import Node
 from ...ir.types import dtype_name
 from ..trace import Trace, lowers
@@ -27,17 +28,36 @@ def _given(value: Any) -> Any:
     return None if value is _UNSET else value
 
 
-def reduce(
-    trace: Trace, op: str, x: Node, axis: Any, keepdims: Any = False
-) -> Node:
+def reduce(trace: Trace, op: str, x: Node, axis: Any, keepdims: Any = False) -> Node:
     """``x`` reduced by ``op`` over ``axis``; kept axes have size 1."""
     b = trace.builder
     axes = axes_of(x.type.rank, axis)
-    reduced = b.add_node(op, x, axes=axes)
+    return b.reshape(b.add_node(op, x, axes=axes), _left(x, axes, keepdims))
+
+
+def _left(x: Node, axes: tuple[int, ...], keepdims: Any) -> tuple[Any, ...]:
+    """The shape that a reduction of ``x`` has."""
     if _given(keepdims):
-        kept = [1 if i in axes else dim for i, dim in enumerate(x.type.shape)]
-        return b.reshape(reduced, kept)
-    return reduced
+        return tuple(1 if i in axes else d for i, d in enumerate(x.type.shape))
+    return tuple(d for i, d in enumerate(x.type.shape) if i not in axes)
+
+
+def _along_first(lower: Any) -> Any:
+    """The method of a ufunc: like the function, but along axis 0 by default."""
+
+    def method(trace: Trace, a: Any, axis: Any = 0, *rest: Any, **named: Any) -> Any:
+        return lower(trace, a, axis, *rest, **named)
+
+    return method
+
+
+def _masked(trace: Trace, x: Node, where: Any, neutral: Any) -> Node:
+    """``x`` with ``neutral`` where the mask of a reduction is false."""
+    if where is True or where is _UNSET:
+        return x
+    b = trace.builder
+    mask = trace.node(trace.array(where), "bool")
+    return b.select(b.broadcast(mask, x.type), x, neutral)
 
 
 def _wide(dtype: np.dtype[Any]) -> str:
@@ -45,7 +65,7 @@ def _wide(dtype: np.dtype[Any]) -> str:
     return dtype_name(np.add.reduce(np.ones(1, dtype)).dtype)
 
 
-def _sum_like(op: str) -> Any:
+def _sum_like(op: str, combine: Any, neutral: int) -> Any:
     def lower(
         trace: Trace,
         a: Any,
@@ -58,46 +78,58 @@ def _sum_like(op: str) -> Any:
         a = trace.array(a)
         to = dtype_name(dtype) if dtype is not None else _wide(a.dtype)
         x = trace.node(a, to)
-        if where is not True and where is not _UNSET:
-            b = trace.builder
-            neutral = b.like(x, 0 if op == "reduce_sum" else 1)
-            mask = b.broadcast(trace.node(where, "bool"), x.type)
-            x = b.select(mask, x, neutral)
+        x = _masked(trace, x, where, trace.builder.like(x, neutral))
         result = trace.wrap(reduce(trace, op, x, axis, keepdims))
         if _given(initial) is None:
             return result
-        combine = np.add if op == "reduce_sum" else np.multiply
-        return combine(result, result.dtype.type(initial))
+        return combine(result, trace.wrap(trace.node(initial, to)))
 
     return lower
 
 
-lowers(np.sum, (np.add, "reduce"))(_sum_like("reduce_sum"))
-lowers(np.prod, (np.multiply, "reduce"))(_sum_like("reduce_prod"))
+_sum = _sum_like("reduce_sum", np.add, 0)
+_prod = _sum_like("reduce_prod", np.multiply, 1)
+lowers(np.sum)(_sum)
+lowers(np.prod)(_prod)
+lowers((np.add, "reduce"))(_along_first(_sum))
+lowers((np.multiply, "reduce"))(_along_first(_prod))
 
 
 def _extremum(op: str, combine: Any) -> Any:
     def lower(
-        trace: Trace, a: Any, axis: Any = None, keepdims: Any = False, **rest: Any
+        trace: Trace,
+        a: Any,
+        axis: Any = None,
+        keepdims: Any = False,
+        initial: Any = _UNSET,
+        where: Any = True,
+        **rest: Any,
     ) -> Any:
-        initial = _given(rest.pop("initial", None))
         reject(rest)
-        x = trace.node(trace.array(a))
-        if initial is None:
-            return trace.wrap(reduce(trace, op, x, axis, keepdims))
         b = trace.builder
+        x = trace.node(trace.array(a))
+        if _given(initial) is None:
+            if where is not True and where is not _UNSET:
+                raise DomainError("the extremum of a mask of values needs initial=")
+            return trace.wrap(reduce(trace, op, x, axis, keepdims))
+        start = trace.node(initial, x.type.dtype)
+        x = _masked(trace, x, where, b.broadcast(start, x.type))
         axes = axes_of(x.type.rank, axis)
         if any(x.type.sizes[i] == 0 for i in axes):
-            kept = [d for i, d in enumerate(x.type.sizes) if i not in axes]
-            empty = b.full(x.type.with_shape(tuple(kept)), initial)
-            return trace.wrap(empty)
-        return combine(trace.wrap(reduce(trace, op, x, axis, keepdims)), initial)
+            left = x.type.with_shape(_left(x, axes, keepdims))
+            return trace.wrap(b.broadcast(start, left))
+        reduced = reduce(trace, op, x, axis, keepdims)
+        return combine(trace.wrap(reduced), trace.wrap(start))
 
     return lower
 
 
-lowers(np.max, np.amax, (np.maximum, "reduce"))(_extremum("reduce_max", np.maximum))
-lowers(np.min, np.amin, (np.minimum, "reduce"))(_extremum("reduce_min", np.minimum))
+_max = _extremum("reduce_max", np.maximum)
+_min = _extremum("reduce_min", np.minimum)
+lowers(np.max, np.amax)(_max)
+lowers(np.min, np.amin)(_min)
+lowers((np.maximum, "reduce"))(_along_first(_max))
+lowers((np.minimum, "reduce"))(_along_first(_min))
 
 
 def _logic(op: str) -> Any:
@@ -111,8 +143,10 @@ def _logic(op: str) -> Any:
     return lower
 
 
-lowers(np.any, (np.logical_or, "reduce"))(_logic("reduce_any"))
-lowers(np.all, (np.logical_and, "reduce"))(_logic("reduce_all"))
+lowers(np.any)(_logic("reduce_any"))
+lowers(np.all)(_logic("reduce_all"))
+lowers((np.logical_or, "reduce"))(_along_first(_logic("reduce_any")))
+lowers((np.logical_and, "reduce"))(_along_first(_logic("reduce_all")))
 
 
 @lowers(np.mean)
@@ -141,13 +175,25 @@ def _mean(
 def _average(
     trace: Trace, a: Any, axis: Any = None, weights: Any = None, **rest: Any
 ) -> Any:
-    keepdims = _given(rest.pop("keepdims", None))
+    keepdims = bool(_given(rest.pop("keepdims", None)))
     reject({name: value or None for name, value in rest.items()})
     if weights is None:
-        return np.mean(a, axis=axis, keepdims=bool(keepdims))
-    total = np.sum(a * weights, axis=axis, keepdims=bool(keepdims))
-    weights = np.broadcast_to(weights, np.shape(a))
-    return total / np.sum(weights, axis=axis, keepdims=bool(keepdims))
+        return np.mean(a, axis=axis, keepdims=keepdims)
+    a, weights = trace.array(a), trace.array(weights)
+    axes = axes_of(a.ndim, axis)
+    if np.shape(weights) != a.shape:
+        if axis is None or np.shape(weights) != tuple(a.shape[i] for i in axes):
+            raise ShapeError(
+                f"average: weights of {np.shape(weights)} do not fit {a.shape} "
+                f"along axis {axis}"
+            )
+        weights = np.reshape(
+            weights, [dim if i in axes else 1 for i, dim in enumerate(a.shape)]
+        )
+    to = np.result_type(a.dtype, weights.dtype, "f8" if a.dtype.kind in "iub" else "f4")
+    weights = np.broadcast_to(weights, a.shape)
+    scale = np.sum(weights, axis=axis, dtype=to, keepdims=keepdims)
+    return np.sum(np.multiply(a, weights, dtype=to), axis=axis, keepdims=keepdims) / scale
 
 
 @lowers(np.var)
@@ -162,12 +208,15 @@ def _var(
 ) -> Any:
     mean = _given(rest.pop("mean", None))
     correction = _given(rest.pop("correction", None))
-    reject(rest)
+    reject({name: None if value is True else value for name, value in rest.items()})
     a = trace.array(a)
+    if dtype is None and a.dtype.kind != "f":
+        dtype = np.float64
     if mean is None:
         mean = np.mean(a, axis=axis, dtype=dtype, keepdims=True)
     deviation = np.subtract(a, mean)
-    total = np.sum(deviation * deviation, axis=axis, keepdims=bool(_given(keepdims)))
+    keep = bool(_given(keepdims))
+    total = np.sum(deviation * deviation, axis=axis, dtype=dtype, keepdims=keep)
     count = math.prod(a.shape[i] for i in axes_of(a.ndim, axis))
     ddof = correction if correction is not None else ddof
     return total / total.dtype.type(max(count - ddof, 0))
@@ -219,7 +268,7 @@ def _flat_or_axis(x: Node, axis: Any) -> tuple[tuple[Any, ...], int]:
     return x.type.shape, normalize_axis_index(axis, x.type.rank)
 
 
-@lowers(np.cumsum, (np.add, "accumulate"))
+@lowers(np.cumsum)
 def _cumsum(trace: Trace, a: Any, axis: Any = None, dtype: Any = None) -> Any:
     a = trace.array(a)
     to = dtype_name(dtype) if dtype is not None else _wide(a.dtype)
@@ -229,7 +278,7 @@ def _cumsum(trace: Trace, a: Any, axis: Any = None, dtype: Any = None) -> Any:
     return trace.wrap(b.cumsum(b.reshape(x, shape), axis=along, reverse=False))
 
 
-@lowers(np.cumprod, (np.multiply, "accumulate"))
+@lowers(np.cumprod)
 def _cumprod(trace: Trace, a: Any, axis: Any = None, dtype: Any = None) -> Any:
     """``p[k] = x[k] p[k-1]`` from ``p[0] = x[0]``, as a recurrence."""
     a = trace.array(a)
@@ -248,13 +297,35 @@ def _ramp_and_zero(trace: Trace, x: Node, axis: int) -> tuple[Node, Node]:
     return ramp, b.like(ramp, 0)
 
 
+lowers((np.add, "accumulate"))(_along_first(_cumsum))
+lowers((np.multiply, "accumulate"))(_along_first(_cumprod))
+
+
 @lowers(np.diff)
-def _diff(trace: Trace, a: Any, n: int = 1, axis: int = -1, **rest: Any) -> Any:
-    reject(rest)
+def _diff(
+    trace: Trace,
+    a: Any,
+    n: int = 1,
+    axis: int = -1,
+    prepend: Any = _UNSET,
+    append: Any = _UNSET,
+) -> Any:
+    if n < 0:
+        raise DomainError(f"diff: the order must not be negative, not {n}")
+    a = trace.array(a)
+    along = normalize_axis_index(axis, a.ndim)
+    edge = tuple(1 if i == along else dim for i, dim in enumerate(a.shape))
+    ends = [
+        np.broadcast_to(part, edge) if np.ndim(part) == 0 else part
+        for part in (prepend, append)
+        if part is not _UNSET
+    ]
+    if ends:
+        before = ends[:1] if prepend is not _UNSET else []
+        a = np.concatenate([*before, a, *ends[len(before) :]], along)
+    lead = (slice(None),) * along
+    op = np.not_equal if a.dtype == bool else np.subtract
     for _ in range(n):
-        along = normalize_axis_index(axis, np.ndim(a))
-        lead = (slice(None),) * along
-        op = np.not_equal if a.dtype == bool else np.subtract
         a = op(a[(*lead, slice(1, None))], a[(*lead, slice(None, -1))])
     return a
 
