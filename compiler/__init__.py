@@ -1,1 +1,5 @@
-"""The compiler: tracing, gradients, passes."""
+"""The compiler: tracing, gradients, passes. Importing it registers the lowerings."""
+
+from . import functions, lower
+
+__all__ = ["functions", "lower"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _interpreted: ContextVar[bool] = ContextVar("interpreted", default=False)
 
 
 @contextmanager
-def disable_jit() -> Iterator[None]:
+def disable_jit() -> Generator[None, None, None]:
     """Run every compiled function by the reference interpreter, node by node."""
     token = _interpreted.set(True)
     try:

@@ -109,12 +109,12 @@ class Residuals(Mapping[str, Any]):
         return f"Residuals({', '.join(self._values)})"
 
 
-optree.register_pytree_node(
-    Residuals,
-    lambda residuals: (tuple(residuals.values()), residuals.backward),
-    Residuals,
-    namespace=NAMESPACE,
-)
+def _take_apart(residuals: Residuals) -> tuple[tuple[Any, ...], Backward]:
+    return tuple(residuals.values()), residuals.backward
+
+
+_register: Any = optree.register_pytree_node
+_register(Residuals, _take_apart, Residuals, namespace=NAMESPACE)
 
 
 class Backward:
@@ -178,7 +178,7 @@ def with_residuals(
     return Compiled(function, transform, backend=backend)
 
 
-def pull_back(residuals: Residuals, cotangents: Any) -> Any:
+def pull_back(residuals: Any, cotangents: Any) -> Any:
     """Run the backward pass that ``residuals`` belong to."""
     if not isinstance(residuals, Residuals):
         raise ArgumentError("the first argument is what the forward pass returned")

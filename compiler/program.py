@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..ir.errors import TraceError
 from ..ir.graph import Graph, Node, Output
-from . import lower  # noqa: F401 (registers the lowerings)
 from .source import definition_line
 from .trace import Trace, find_trace
 from .tree import Kind, flatten, leaf_names, path_names, unflatten
@@ -25,7 +24,7 @@ class Program:
     """A graph with its captured arrays and the structure of its result.
 
     The graph's inputs are the leaves of the arguments and then the captured values; its
-    outputs are the leaves of ``result``. ``arguments`` has the name of the input for each
+    outputs are the leaves of ``result``. ``arguments`` has the input's name for each
     leaf, None for a static one.
     """
 
@@ -41,7 +40,7 @@ class Program:
 
 
 @contextmanager
-def _deeper() -> Iterator[int]:
+def _deeper() -> Generator[int, None, None]:
     """The level of a new trace: one more than that of the trace around it."""
     level: int = getattr(_state, "level", 0)
     _state.level = level + 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dis
 import inspect
-import sys
 from functools import lru_cache
+from itertools import pairwise
 from types import CodeType, FrameType
 from typing import Any
 
@@ -19,7 +19,7 @@ _STORES = ("STORE_FAST", "STORE_NAME", "STORE_DEREF", "STORE_GLOBAL")
 
 def user_frame() -> FrameType | None:
     """The innermost frame that belongs neither to this library nor to NumPy."""
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = inspect.currentframe()
     while frame is not None:
         package = str(frame.f_globals.get("__name__", "")).split(".")[0]
         if package not in (_ROOT, "numpy", "optree"):
@@ -52,6 +52,6 @@ def _stores(code: CodeType) -> dict[int, str]:
     instructions = list(dis.get_instructions(code))
     return {
         before.offset: str(after.argval)
-        for before, after in zip(instructions, instructions[1:], strict=False)
+        for before, after in pairwise(instructions)
         if after.opname in _STORES
     }

@@ -298,4 +298,4 @@ def concrete(values: Any) -> Any:
 
 
 def _weak_dtype(value: bool | int | float) -> str:
-    return {bool: "bool", int: "i64"}.get(type(value), "f64")
+    return {bool: "bool", int: "i64", float: "f64"}[type(value)]

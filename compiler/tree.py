@@ -55,7 +55,8 @@ def _register(kind: Any) -> None:
             object.__setattr__(made, name, child)
         return made
 
-    optree.register_pytree_node(kind, split, join, namespace=NAMESPACE)
+    register: Any = optree.register_pytree_node
+    register(kind, split, join, namespace=NAMESPACE)
 
 
 def _clean(part: Any) -> str:

@@ -15,7 +15,6 @@ from .graph import Graph, Node, Output, Section, rename
 from .literals import NO_ATTRS, Attrs, Literal, format_literal
 from .ops import OPS
 from .ops.source import const_attrs
-from .text import format_node
 from .types import TensorType
 
 __all__ = ["Builder"]
@@ -25,7 +24,7 @@ class Builder:
     """Collects the nodes of one graph.
 
     ``section`` and ``source`` are given to each node that is made; whoever drives the
-    builder sets them. Names that the builder makes are unique, and none of ``reserved``.
+    builder sets them. Names that the builder makes are unique and not in ``reserved``.
     """
 
     def __init__(

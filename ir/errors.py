@@ -2,14 +2,14 @@
 
 AnabranchError
 ├── ShapeError            (ValueError)   shapes or axes that do not fit
-├── DTypeError            (TypeError)    a dtype that an op or the compiler cannot take
-├── TraceError            (TypeError)    the user's function did what tracing cannot follow
+├── DTypeError            (TypeError)    a dtype that nothing here can take
+├── TraceError            (TypeError)    the function did what tracing cannot follow
 │   ├── ConcretizationError              a Python value was asked of a traced one
-│   └── UnsupportedError                 NumPy calls without a lowering, all of them at once
+│   └── UnsupportedError                 NumPy calls without a lowering, all at once
 ├── GradientError         (TypeError)    a gradient that does not exist
 ├── ArgumentError         (TypeError)    an argument of a compiled function
-├── BoundsError           (IndexError)   an index outside its axis, found while running
-├── DomainError           (ValueError)   a value outside an op's domain, found while running
+├── BoundsError           (IndexError)   an index outside its axis, at run time
+├── DomainError           (ValueError)   a value outside an op's domain, at run time
 ├── ParseError            (ValueError)   IR text that is not in the grammar
 └── VerifyError           (ValueError)   a graph that breaks an invariant
 

@@ -22,7 +22,7 @@ from .errors import ParseError
 
 __all__ = ["Attrs", "Literal", "format_literal", "parse_attrs"]
 
-Literal: TypeAlias = "None | bool | int | float | str | tuple[Literal, ...]"
+Literal: TypeAlias = "bool | int | float | str | tuple[Literal, ...] | None"
 
 MAX_DEPTH = 32
 
@@ -60,7 +60,7 @@ class Attrs(Mapping[str, Literal]):
 
     __slots__ = ("_items", "text")
 
-    def __init__(self, items: Mapping[str, Literal] = {}) -> None:  # noqa: B006 (never written)
+    def __init__(self, items: Mapping[str, Literal] = {}) -> None:
         self._items = dict(items)
         self.text = ", ".join(f"{k}={format_literal(v)}" for k, v in items.items())
 
@@ -107,6 +107,9 @@ class _Tokens:
         self.kind = match.lastgroup or "end"
         self.token = match[self.kind]
 
+    def at_end(self) -> bool:
+        return self.kind == "end"
+
     def take(self, mark: str) -> bool:
         if self.kind == "mark" and self.token == mark:
             self.advance()
@@ -122,14 +125,14 @@ def parse_attrs(text: str) -> Attrs:
     """Read ``key=literal, key=literal``; raises `ParseError`."""
     tokens = _Tokens(text)
     items: dict[str, Literal] = {}
-    while tokens.kind != "end":
+    while not tokens.at_end():
         key = tokens.token
         if tokens.kind != "word" or key in items:
             raise ParseError(f"expected a new attribute name, found {key!r}")
         tokens.advance()
         tokens.expect("=")
         items[key] = _literal(tokens, 0)
-        if tokens.kind != "end":
+        if not tokens.at_end():
             tokens.expect(",")
     return Attrs(items)
 

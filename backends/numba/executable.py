@@ -13,9 +13,10 @@ from ...ir.ops.index import check_error
 from ...ir.text import format_node
 from ..base import Array
 from .blas import gemm_kernel
+from .emitters import make_plan
 from .kernel import Kernel
 from .library import library_source
-from .plan import Plan, Step, make_plan
+from .plan import Plan, Step
 from .printer import print_kernel
 from .runtime import compile_kernel, executor, failure
 

@@ -22,7 +22,7 @@ from ...ir.types import TensorType
 from .kernel import Instruction, Kernel
 from .loops import loop_step
 
-__all__ = ["Plan", "Planner", "Step", "View", "emits", "make_plan"]
+__all__ = ["Plan", "Planner", "Step", "View", "emits"]
 
 ALIGNMENT = 64
 
@@ -204,8 +204,6 @@ class Planner:
 
     def run(self) -> Plan:
         """Plan every node, then whatever outputs are not in their place yet."""
-        from . import conv, index, linalg, reduce, shape  # noqa: F401 (registers)
-
         for unit in _units(self.graph):
             if unit[0].kernel is not None:
                 self._group(unit)
@@ -302,8 +300,3 @@ def _units(graph: Graph) -> list[list[Node]]:
     if len(order) != len(units):
         raise AssertionError(f"graph {graph.name}: fused kernels depend on each other")
     return order
-
-
-def make_plan(graph: Graph) -> Plan:
-    """The plan of an optimised graph with numbers for all dimensions."""
-    return Planner(graph).run()

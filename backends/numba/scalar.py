@@ -31,7 +31,7 @@ def _by_kind(name: str, on_floats: Any, on_integers: Any) -> Any:
         return on_floats if isinstance(operands[0], types.Float) else on_integers
 
     function.__name__ = name
-    overload(function, jit_options={"error_model": "numpy"})(choose)
+    overload(function, strict=False, jit_options={"error_model": "numpy"})(choose)
     return function
 
 
@@ -116,7 +116,7 @@ def left_shift(a: Any, b: Any) -> Any:
     raise TypeError("left_shift is for compiled code")
 
 
-@overload(left_shift)
+@overload(left_shift, strict=False)
 def _left_shift(a: Any, b: Any) -> Any:
     width = _bits(a)
     return lambda a, b: a << b if 0 <= b < width else a - a
@@ -127,7 +127,7 @@ def right_shift(a: Any, b: Any) -> Any:
     raise TypeError("right_shift is for compiled code")
 
 
-@overload(right_shift)
+@overload(right_shift, strict=False)
 def _right_shift(a: Any, b: Any) -> Any:
     width = _bits(a)
     return lambda a, b: a >> b if 0 <= b < width else (a - a if a >= 0 else ~(a - a))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def restore(b: Builder, reduced: Node, full: TensorType, axes: Axes) -> Node:
 
 
 def _check_axes(name: str, x: TensorType, axes: Axes) -> None:
-    ordered = all(a < b for a, b in zip(axes, axes[1:], strict=False))
+    ordered = all(a < b for a, b in pairwise(axes))
     inside = all(0 <= axis < x.rank for axis in axes)
     require(ordered and inside, name, f"axes {axes} do not fit {x}")
 

@@ -127,13 +127,14 @@ def _slice_type(x: TensorType, *, start: Ints, shape: Ints, step: Ints) -> Tenso
     return x.with_shape(shape)
 
 
+def _span(first: int, count: int, by: int) -> slice:
+    """``count`` entries from ``first`` on; a stop below 0 would count from the end."""
+    stop: Any = first + count * by
+    return slice(first, stop if stop >= 0 else None, by) if count else slice(0, 0)
+
+
 def _slice(x: Any, *, start: Ints, shape: Ints, step: Ints) -> Any:
-    index = tuple(
-        slice(first, stop if (stop := first + count * by) >= 0 else None, by)
-        if count
-        else slice(0, 0)
-        for first, count, by in zip(start, shape, step, strict=True)
-    )
+    index = tuple(map(_span, start, shape, step))
     return np.asarray(x)[index]
 
 

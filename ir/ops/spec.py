@@ -12,7 +12,6 @@ from ..literals import Attrs
 from ..types import DTYPES, TensorType
 
 if TYPE_CHECKING:
-    from ..builder import Builder
     from ..graph import Node
 
 __all__ = [

@@ -1,0 +1,14 @@
+"""All emitters, by family: importing this module registers them."""
+
+from __future__ import annotations
+
+from ...ir.graph import Graph
+from . import conv, index, linalg, reduce, shape
+from .plan import Plan, Planner
+
+__all__ = ["conv", "index", "linalg", "make_plan", "reduce", "shape"]
+
+
+def make_plan(graph: Graph) -> Plan:
+    """The plan of an optimised graph with numbers for all dimensions."""
+    return Planner(graph).run()
