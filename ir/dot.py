@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from .graph import Graph, Node
 
-__all__ = ["to_dot"]
+__all__ = ["FILLS", "node_role", "to_dot"]
 
+FILLS = {
+    "input": "#d9ead3",
+    "forward": "#dae8fc",
+    "backward": "#fff2cc",
+    "sum": "#f8cecc",
+}
 STYLES = {
-    "input": 'shape=box, style="rounded,filled", fillcolor="#d9ead3"',
-    "forward": 'shape=box, style="filled", fillcolor="#dae8fc"',
-    "backward": 'shape=box, style="filled", fillcolor="#fff2cc"',
-    "sum": 'shape=circle, style="filled", fillcolor="#f8cecc", penwidth=2',
+    "input": f'shape=box, style="rounded,filled", fillcolor="{FILLS["input"]}"',
+    "forward": f'shape=box, style="filled", fillcolor="{FILLS["forward"]}"',
+    "backward": f'shape=box, style="filled", fillcolor="{FILLS["backward"]}"',
+    "sum": f'shape=circle, style="filled", fillcolor="{FILLS["sum"]}", penwidth=2',
 }
 
 

@@ -208,6 +208,12 @@ class Graph:
 
         return to_dot(self)
 
+    def to_svg(self) -> str:
+        """The graph as an SVG picture; forward, backward and sum nodes differ."""
+        from .svg import to_svg
+
+        return to_svg(self)
+
     def structural_hash(self) -> str:
         """A hash that does not depend on names of values or of the graph."""
         return sha256(canonical(self).as_text().encode()).hexdigest()
