@@ -67,8 +67,8 @@ def find_trace(values: Any) -> Trace | None:
     while waiting:
         value = waiting.pop()
         if isinstance(value, Tracer):
-            if found is None or value.trace.level > found.level:
-                found = value.trace
+            if found is None or value.owner.level > found.level:
+                found = value.owner
         elif isinstance(value, (list, tuple)):
             waiting.extend(cast("Iterable[Any]", value))
         elif isinstance(value, dict):
@@ -150,8 +150,9 @@ class Trace:
         if lowering is None:
             return self._no_lowering(function, args, kwargs)
         result = lowering(self, *args, **kwargs)
-        if function in _VIEWS and is_traced(args[0]):
-            share(result, args[0])
+        base = args[0] if args else next(iter(kwargs.values()))
+        if function in _VIEWS and is_traced(base):
+            share(result, base)
         if out is None:
             return result
         target = out[0] if isinstance(out, tuple) else out
@@ -176,7 +177,7 @@ class Trace:
         if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
             return self.builder.const(value, dtype or _weak_dtype(value))
         if isinstance(value, Tracer):
-            made = value.node if value.trace is self else self._capture(value)
+            made = value.node if value.owner is self else self._capture(value)
         elif isinstance(value, np.generic):
             made = self.builder.const(value.item(), dtype_name(value.dtype))
         elif isinstance(value, np.ndarray):
@@ -204,7 +205,7 @@ class Trace:
         if known is not None and (not is_traced(value) or known[0].seen == value.seen):
             return known[1]
         if is_traced(value):
-            type_, kept = value.node.type, Tracer(value.trace, value.node)
+            type_, kept = value.node.type, Tracer(value.owner, value.node)
             name = value.node.name if "." not in value.node.name else "captured"
         else:
             check_array(value, "a captured array")

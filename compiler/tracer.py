@@ -38,21 +38,21 @@ class Memory:
 def _binary(function: Any, reflected: bool = False) -> Any:
     def method(self: Tracer, other: Any) -> Any:
         pair = (other, self) if reflected else (self, other)
-        return self.trace.operator(function, *pair)
+        return self.owner.operator(function, *pair)
 
     return method
 
 
 def _unary(function: Any) -> Any:
     def method(self: Tracer) -> Any:
-        return self.trace.operator(function, self)
+        return self.owner.operator(function, self)
 
     return method
 
 
 def _in_place(function: Any) -> Any:
     def method(self: Tracer, other: Any) -> Any:
-        result = self.trace.operator(function, self, other)
+        result = self.owner.operator(function, self, other)
         if result is NotImplemented or self.ndim == 0:
             return result
         return self.write(result)
@@ -62,7 +62,7 @@ def _in_place(function: Any) -> Any:
 
 def _method(function: Any) -> Any:
     def method(self: Tracer, *args: Any, **kwargs: Any) -> Any:
-        return self.trace.apply(function, (self, *args), kwargs)
+        return self.owner.apply(function, (self, *args), kwargs)
 
     return method
 
@@ -73,14 +73,14 @@ class Tracer:
     ``weak`` marks a Python scalar, which adapts its dtype to the arrays it meets.
     """
 
-    __slots__ = ("_node", "memory", "seen", "trace", "weak")
+    __slots__ = ("_node", "memory", "owner", "seen", "weak")
     __array_priority__ = 1000.0
     __hash__ = None  # type: ignore[assignment]  # unhashable, as arrays are
 
     def __init__(
         self, trace: Trace, node: Node, weak: bool = False, memory: Memory | None = None
     ) -> None:
-        self.trace = trace
+        self.owner = trace
         self.weak = weak
         self.memory = memory or Memory()
         self.seen = self.memory.version
@@ -90,18 +90,18 @@ class Tracer:
     def node(self) -> Node:
         """The node that makes the value; raises `TraceError` for a stale tracer."""
         if self.seen != self.memory.version:
-            self.trace.enter()
+            self.owner.enter()
             raise TraceError(
                 "this array was written through another name (a view of it, or the "
                 "array that it is a view of)",
-                source=self.trace.builder.source,
+                source=self.owner.builder.source,
                 hint="make the view again after the write, or copy before it",
             )
         return self._node
 
     def write(self, value: Any) -> Tracer:
         """Become ``value``, cast and broadcast to this array's type."""
-        trace, node = self.trace, self.node
+        trace, node = self.owner, self.node
         if self.memory.argument is not None:
             raise TraceError(
                 f"writing into {self.memory.argument} would change the caller's array",
@@ -146,11 +146,11 @@ class Tracer:
 
     @property
     def T(self) -> Any:
-        return self.trace.apply(np.transpose, (self,), {})
+        return self.owner.apply(np.transpose, (self,), {})
 
     @property
     def mT(self) -> Any:
-        return self.trace.apply(np.matrix_transpose, (self,), {})
+        return self.owner.apply(np.matrix_transpose, (self,), {})
 
     @property
     def real(self) -> Any:
@@ -163,18 +163,18 @@ class Tracer:
     def __array_ufunc__(
         self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
     ) -> Any:
-        return self.trace.ufunc(ufunc, method, inputs, kwargs)
+        return self.owner.ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(
         self, function: Any, types: Any, args: Any, kwargs: Any
     ) -> Any:
-        return self.trace.apply(function, args, kwargs)
+        return self.owner.apply(function, args, kwargs)
 
     def __getitem__(self, index: Any) -> Any:
-        return self.trace.apply(_getitem, (self, index), {})
+        return self.owner.apply(_getitem, (self, index), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self.write(self.trace.apply(_setitem, (self, index, value), {}))
+        self.write(self.owner.apply(_setitem, (self, index, value), {}))
 
     def __len__(self) -> int:
         if not self.shape:
@@ -195,7 +195,7 @@ class Tracer:
         return repr(self)
 
     def _refuse(self, what: str, hint: str) -> NoReturn:
-        self.trace.refuse(what, self._node, hint)
+        self.owner.refuse(what, self._node, hint)
 
     def __bool__(self) -> bool:
         self._refuse(
@@ -239,23 +239,29 @@ class Tracer:
 
     def reshape(self, *shape: Any, **kwargs: Any) -> Any:
         wanted = shape[0] if len(shape) == 1 else shape
-        return self.trace.apply(np.reshape, (self, wanted), kwargs)
+        return self.owner.apply(np.reshape, (self, wanted), kwargs)
 
     def transpose(self, *axes: Any) -> Any:
         wanted = axes[0] if len(axes) == 1 else (axes or None)
-        return self.trace.apply(np.transpose, (self, wanted), {})
+        return self.owner.apply(np.transpose, (self, wanted), {})
 
     def flatten(self, order: str = "C") -> Any:
-        return self.trace.apply(np.reshape, (self, -1), {"order": order}).copy()
+        return self.owner.apply(np.reshape, (self, -1), {"order": order}).copy()
 
     def copy(self, order: str = "C") -> Any:
-        return self.trace.apply(np.copy, (self,), {})
+        return self.owner.apply(np.copy, (self,), {})
+
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
 
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
-        return self.trace.apply(np.astype, (self, np.dtype(dtype)), {})
+        return self.owner.apply(np.astype, (self, np.dtype(dtype)), {})
 
     def clip(self, min: Any = None, max: Any = None) -> Any:
-        return self.trace.apply(np.clip, (self, min, max), {})
+        return self.owner.apply(np.clip, (self, min, max), {})
 
     sum, prod, mean = _method(np.sum), _method(np.prod), _method(np.mean)
     max, min = _method(np.max), _method(np.min)
@@ -266,7 +272,9 @@ class Tracer:
     ravel, squeeze = _method(np.ravel), _method(np.squeeze)
     swapaxes, repeat = _method(np.swapaxes), _method(np.repeat)
     take, dot, round = _method(np.take), _method(np.dot), _method(np.round)
-    diagonal = _method(np.diagonal)
+    diagonal, trace = _method(np.diagonal), _method(np.trace)
+    argsort, nonzero = _method(np.argsort), _method(np.nonzero)
+    searchsorted, compress = _method(np.searchsorted), _method(np.compress)
     conj = conjugate = _method(np.conjugate)
 
     __add__, __radd__ = _binary(np.add), _binary(np.add, True)

@@ -1,5 +1,5 @@
 """How NumPy's functions become nodes; importing this package registers them all."""
 
-from . import indexing, products, reductions, shapes, ufuncs
+from . import indexing, joins, products, reductions, shapes, ufuncs, values
 
-__all__ = ["indexing", "products", "reductions", "shapes", "ufuncs"]
+__all__ = ["indexing", "joins", "products", "reductions", "shapes", "ufuncs", "values"]

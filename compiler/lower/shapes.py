@@ -1,4 +1,4 @@
-"""Functions that move elements without computing."""
+"""Functions that rearrange one array: shapes, axes, orders."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ...ir.errors import DTypeError, ShapeError, UnsupportedError
+from ...ir.errors import ShapeError
 from ...ir.graph import Node
 from ...ir.ops.shape import flip
 from ...ir.types import dtype_name
 from ..trace import Trace, lowers
-from .ufuncs import broadcast_nodes, reject, resolve
+from .ufuncs import broadcast_nodes, reject
 
 
-def _ints(values: Any) -> tuple[int, ...]:
+def as_ints(values: Any) -> tuple[int, ...]:
+    """A number or a sequence of numbers as integers, as shapes and axes are given."""
     items = values if isinstance(values, (tuple, list, np.ndarray)) else (values,)
     return tuple(operator.index(item) for item in items)
 
@@ -27,18 +28,20 @@ def _ints(values: Any) -> tuple[int, ...]:
 def _reshape(
     trace: Trace, a: Any, /, shape: Any = None, order: str = "C", **rest: Any
 ) -> Any:
-    reject({"order": None if order in ("C", "K", "A") else order})
     rest.pop("copy", None)
     reject(rest)
+    if order == "F":
+        return np.transpose(np.reshape(np.transpose(a), as_ints(shape)[::-1]))
+    reject({"order": None if order == "C" else order})
     x = trace.node(a)
-    wanted = list(_ints(shape))
+    wanted = list(as_ints(shape))
     if wanted.count(-1) == 1:
         known = math.prod(dim for dim in wanted if dim != -1)
         fits = known != 0 and x.type.size % known == 0
         if fits:
             wanted[wanted.index(-1)] = x.type.size // known
     if any(dim < 0 for dim in wanted) or math.prod(wanted) != x.type.size:
-        raise ShapeError(f"cannot reshape {x.type} to {tuple(_ints(shape))}")
+        raise ShapeError(f"cannot reshape {x.type} to {tuple(as_ints(shape))}")
     return trace.wrap(trace.builder.reshape(x, wanted))
 
 
@@ -71,7 +74,7 @@ def _transpose(trace: Trace, a: Any, axes: Any = None) -> Any:
     if axes is None:
         perm = tuple(reversed(range(rank)))
     else:
-        perm = normalize_axis_tuple(_ints(axes), rank)
+        perm = normalize_axis_tuple(as_ints(axes), rank)
         if len(perm) != rank:
             raise ShapeError(f"axes {axes} do not permute the axes of {x.type}")
     return transpose_node(trace, x, perm)
@@ -138,7 +141,7 @@ def _squeeze(trace: Trace, a: Any, axis: Any = None) -> Any:
 @lowers(np.broadcast_to, view=True)
 def _broadcast_to(trace: Trace, array: Any, shape: Any, subok: bool = False) -> Any:
     x = trace.node(array)
-    return trace.wrap(trace.builder.broadcast(x, x.type.with_shape(_ints(shape))))
+    return trace.wrap(trace.builder.broadcast(x, x.type.with_shape(as_ints(shape))))
 
 
 @lowers(np.broadcast_arrays)
@@ -147,97 +150,20 @@ def _broadcast_arrays(trace: Trace, *arrays: Any, subok: bool = False) -> Any:
     return tuple(trace.wrap(node) for node in broadcast_nodes(trace, *nodes))
 
 
-@lowers(np.atleast_1d, view=True)
-def _atleast_1d(trace: Trace, x: Any) -> Any:
-    return x if x.ndim >= 1 else np.reshape(x, (1,))
-
-
-@lowers(np.atleast_2d, view=True)
-def _atleast_2d(trace: Trace, x: Any) -> Any:
-    return x if x.ndim >= 2 else np.reshape(x, (1, x.size))
-
-
-def _common(trace: Trace, arrays: Any, dtype: Any = None) -> list[Node]:
-    """The arrays as nodes of their common dtype."""
-    values = [trace.array(array) for array in arrays]
-    if not values:
-        raise ShapeError("need at least one array")
-    to = dtype_name(dtype) if dtype is not None else _promoted(values)
-    return [trace.node(value, to) for value in values]
-
-
-def _promoted(values: list[Any]) -> str:
-    dtypes = [np.dtype(getattr(value, "dtype", type(value))) for value in values]
-    return dtype_name(np.result_type(*dtypes))
-
-
-@lowers(np.concatenate)
-def _concatenate(
-    trace: Trace, arrays: Any, /, axis: Any = 0, dtype: Any = None, **rest: Any
-) -> Any:
-    rest.pop("casting", None)
-    reject(rest)
-    b = trace.builder
-    nodes = _common(trace, arrays, dtype)
-    if axis is None:
-        nodes = [b.reshape(node, (node.type.size,)) for node in nodes]
-        axis = 0
-    along = normalize_axis_index(axis, nodes[0].type.rank)
-    if len(nodes) == 1:
-        return trace.wrap(b.identity(nodes[0]))
-    return trace.wrap(b.concatenate(*nodes, axis=along))
-
-
-@lowers(np.stack)
-def _stack(trace: Trace, arrays: Any, axis: int = 0, **rest: Any) -> Any:
-    nodes = _common(trace, arrays, rest.pop("dtype", None))
-    if any(node.type.shape != nodes[0].type.shape for node in nodes):
-        shapes = sorted({str(node.type) for node in nodes})
-        raise ShapeError(f"all input arrays must have one shape, not {shapes}")
-    along = normalize_axis_index(axis, nodes[0].type.rank + 1)
-    parts = [np.expand_dims(trace.wrap(node), along) for node in nodes]
-    return np.concatenate(parts, axis=along)
-
-
-@lowers(np.vstack)
-def _vstack(trace: Trace, tup: Any, **rest: Any) -> Any:
-    parts = [np.atleast_2d(trace.array(part)) for part in tup]
-    return np.concatenate(parts, 0, **rest)
-
-
-@lowers(np.hstack)
-def _hstack(trace: Trace, tup: Any, **rest: Any) -> Any:
-    parts = [np.atleast_1d(trace.array(part)) for part in tup]
-    return np.concatenate(parts, 0 if np.ndim(parts[0]) == 1 else 1, **rest)
-
-
-@lowers(np.column_stack)
-def _column_stack(trace: Trace, tup: Any) -> Any:
-    parts = [trace.array(part) for part in tup]
-    columns = [p if np.ndim(p) >= 2 else np.reshape(p, (-1, 1)) for p in parts]
-    return np.concatenate(columns, 1)
-
-
-def _splitting(function: Any) -> None:
+def _at_least(function: Any, rank: int) -> None:
     @lowers(function, view=True)
-    def _split(trace: Trace, ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
-        along = normalize_axis_index(axis, ary.ndim)
-        parts = function(np.arange(ary.shape[along]), indices_or_sections)
-        ends = np.cumsum([0, *(len(part) for part in parts)]).tolist()
-        lead = (slice(None),) * along
-        return [
-            ary[(*lead, slice(start, end))]
-            for start, end in zip(ends, ends[1:], strict=False)
-        ]
+    def _widened(trace: Trace, *arys: Any) -> Any:
+        if len(arys) != 1:
+            return tuple(function(trace.array(ary)) for ary in arys)
+        (x,) = arys
+        if x.ndim >= rank:
+            return x
+        shape = function(np.empty(x.shape)).shape
+        return np.reshape(x, shape)
 
 
-_splitting(np.split)
-_splitting(np.array_split)
-
-
-@lowers(np.unstack)
-def _unstack(trace: Trace, x: Any, /, *, axis: int = 0) -> Any:
-    return tuple(np.moveaxis(x, axis, 0))
+for _function, _rank in ((np.atleast_1d, 1), (np.atleast_2d, 2), (np.atleast_3d, 3)):
+    _at_least(_function, _rank)
 
 
 @lowers(np.flip, view=True)
@@ -273,200 +199,32 @@ def _roll(trace: Trace, a: Any, shift: Any, axis: Any = None) -> Any:
     return a
 
 
-@lowers(np.tile)
-def _tile(trace: Trace, A: Any, reps: Any) -> Any:
-    counts = _ints(reps)
-    rank = max(A.ndim, len(counts))
-    counts = (1,) * (rank - len(counts)) + counts
-    shape = (1,) * (rank - A.ndim) + A.shape
-    doubled = [size for dim in shape for size in (1, dim)]
-    wanted = [size for pair in zip(counts, shape, strict=True) for size in pair]
-    spread = np.broadcast_to(np.reshape(A, doubled), wanted)
-    merged = [count * dim for count, dim in zip(counts, shape, strict=True)]
-    return np.reshape(spread, merged)
+@lowers(np.rot90)
+def _rot90(trace: Trace, m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    first, second = normalize_axis_tuple(axes, m.ndim)
+    turns = k % 4
+    if turns in (2, 3):
+        m = np.flip(m, first)
+    if turns in (1, 2):
+        m = np.flip(m, second)
+    return np.swapaxes(m, first, second) if turns % 2 else np.copy(m)
 
 
-@lowers(np.repeat)
-def _repeat(trace: Trace, a: Any, repeats: Any, axis: Any = None) -> Any:
-    if axis is None:
-        return np.repeat(np.ravel(a), repeats, axis=0)
-    along = normalize_axis_index(axis, a.ndim)
-    if np.ndim(repeats):
-        where = np.repeat(np.arange(a.shape[along]), repeats)
-        return np.take(a, where, axis=along)
-    shape = list(a.shape)
-    shape.insert(along + 1, operator.index(repeats))
-    spread = np.broadcast_to(np.expand_dims(a, along + 1), shape)
-    merged = list(a.shape)
-    merged[along] *= operator.index(repeats)
-    return np.reshape(spread, merged)
+@lowers(np.triu)
+def _triu(trace: Trace, m: Any, k: int = 0) -> Any:
+    return np.where(~np.tri(*m.shape[-2:], k=k - 1, dtype=bool), m, m.dtype.type(0))
 
 
-@lowers(np.pad)
-def _pad(trace: Trace, array: Any, pad_width: Any, mode: Any = "constant", **rest: Any) -> Any:
-    constant: Any = rest.pop("constant_values", 0)
-    reject({name: value for name, value in rest.items() if value != "even"})
-    if isinstance(pad_width, dict):
-        widths = np.zeros((array.ndim, 2), int)
-        for axis, width in pad_width.items():
-            widths[axis] = width
-    else:
-        widths = np.broadcast_to(np.asarray(pad_width), (array.ndim, 2))
-    if widths.dtype.kind not in "iu" or np.any(widths < 0):
-        raise ShapeError("pad widths are non-negative integers")
-    if mode == "constant":
-        return _pad_constant(trace, array, widths.tolist(), constant)
-    if mode not in ("edge", "reflect", "symmetric", "wrap"):
-        raise UnsupportedError(f"np.pad with mode={mode!r} is not supported")
-    for axis, width in enumerate(widths.tolist()):
-        if any(width):
-            ramp = np.pad(np.arange(array.shape[axis]), width, mode=mode)  # type: ignore[call-overload]
-            array = np.take(array, ramp, axis=axis)
-    return array
+@lowers(np.tril)
+def _tril(trace: Trace, m: Any, k: int = 0) -> Any:
+    return np.where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, m.dtype.type(0))
 
 
-def _pad_constant(trace: Trace, array: Any, widths: Any, constant: Any) -> Any:
-    x = trace.node(array)
-    values = np.broadcast_to(np.asarray(constant), (len(widths), 2)).tolist()
-    flat = {value for pair in values for value in pair} or {0}
-    if len(flat) == 1:
-        value = x.type.numpy.type(flat.pop()).item()
-        low, high = ([width[side] for width in widths] for side in (0, 1))
-        none = (0,) * x.type.rank
-        b = trace.builder
-        padded = b.pad(x, low=tuple(low), high=tuple(high), interior=none, value=value)
-        return trace.wrap(padded)
-    for axis, ((low, high), (first, last)) in enumerate(
-        zip(widths, values, strict=True)
-    ):
-        before, after = list(array.shape), list(array.shape)
-        before[axis], after[axis] = low, high
-        ends = (
-            np.full(before, first, array.dtype),
-            np.full(after, last, array.dtype),
-        )
-        array = np.concatenate([ends[0], array, ends[1]], axis=axis)
-    return array
-
-
-@lowers(np.where)
-def _where(trace: Trace, condition: Any, x: Any = None, y: Any = None) -> Any:
-    if x is None or y is None:
-        raise DTypeError(
-            "np.where with a condition alone has a result of unknown shape",
-            hint="give the two values to choose from: np.where(c, x, y)",
-        )
-    dtype = resolve(np.add, x, y)[-1] if _not_bool(x, y) else "bool"
-    b = trace.builder
-    mask = trace.node(trace.array(condition), "bool")
-    values = [trace.node(trace.array(value), dtype) for value in (x, y)]
-    return trace.wrap(b.select(*broadcast_nodes(trace, mask, *values)))
-
-
-def _not_bool(*values: Any) -> bool:
-    return any(np.dtype(getattr(v, "dtype", type(v))) != bool for v in values)
-
-
-@lowers(np.clip)
-def _clip(trace: Trace, a: Any, a_min: Any = None, a_max: Any = None, **rest: Any) -> Any:
-    low, high = rest.pop("min", a_min), rest.pop("max", a_max)
-    reject(rest)
-    low = None if low is np._NoValue else low
-    high = None if high is np._NoValue else high
-    result = a if low is None else np.maximum(a, low)
-    result = result if high is None else np.minimum(result, high)
-    return np.copy(a) if low is None and high is None else result
-
-
-def _like(value: Any) -> Any:
-    def lower(trace: Trace, a: Any, dtype: Any = None, **rest: Any) -> Any:
-        return np.full_like(a, value, dtype=dtype, shape=rest.get("shape"))
-
-    return lower
-
-
-lowers(np.zeros_like, np.empty_like)(_like(0))
-lowers(np.ones_like)(_like(1))
-
-
-@lowers(np.full_like)
-def _full_like(
-    trace: Trace, a: Any, fill_value: Any, dtype: Any = None, **rest: Any
-) -> Any:
-    b = trace.builder
-    type_ = trace.node(a).type
-    if dtype is not None:
-        type_ = type_.with_dtype(dtype_name(dtype))
-    if rest.get("shape") is not None:
-        type_ = type_.with_shape(_ints(rest["shape"]))
-    if isinstance(fill_value, (bool, int, float)):
-        kind = {"f": float, "b": bool}.get(type_.numpy.kind, int)
-        return trace.wrap(b.full(type_, kind(fill_value)))
-    return trace.wrap(b.broadcast(trace.node(fill_value, type_.dtype), type_))
-
-
-@lowers(np.shape)
-def _shape(trace: Trace, a: Any) -> Any:
-    return trace.array(a).shape
-
-
-@lowers(np.ndim)
-def _ndim(trace: Trace, a: Any) -> Any:
-    return trace.array(a).ndim
-
-
-@lowers(np.size)
-def _size(trace: Trace, a: Any, axis: Any = None) -> Any:
-    return a.size if axis is None else a.shape[axis]
-
-
-@lowers(np.result_type)
-def _result_type(trace: Trace, *values: Any) -> Any:
-    return np.result_type(*(getattr(value, "dtype", value) for value in values))
-
-
-@lowers(np.nan_to_num)
-def _nan_to_num(
-    trace: Trace,
-    x: Any,
-    copy: bool = True,
-    nan: Any = 0.0,
-    posinf: Any = None,
-    neginf: Any = None,
-) -> Any:
-    x = trace.array(x)
-    if x.dtype.kind != "f":
-        return np.copy(x)
-    info = np.finfo(x.dtype)
-    top = info.max if posinf is None else posinf
-    bottom = info.min if neginf is None else neginf
-    finite = np.where(np.isnan(x), x.dtype.type(nan), x)
-    capped = np.where(np.equal(finite, np.inf), x.dtype.type(top), finite)
-    return np.where(np.equal(capped, -np.inf), x.dtype.type(bottom), capped)
-
-
-@lowers(np.sinc)
-def _sinc(trace: Trace, x: Any) -> Any:
-    """``sin(pi x) / (pi x)``, 1 at 0."""
-    zero = np.equal(x, 0)
-    angle = np.pi * np.where(zero, x.dtype.type(1), x)
-    return np.where(zero, x.dtype.type(1), np.sin(angle) / angle)
-
-
-@lowers(np.round, np.around)
-def _round(trace: Trace, a: Any, decimals: int = 0) -> Any:
-    """Scaled by a power of ten, rounded half to even, scaled back, as NumPy does."""
-    a = trace.array(a)
-    if a.dtype.kind in "iu":
-        return np.copy(a) if decimals >= 0 else _round_integers(a, decimals)
-    if decimals == 0:
-        return np.rint(a)
-    scale = a.dtype.type(10.0 ** abs(decimals))
-    return np.rint(a * scale) / scale if decimals > 0 else np.rint(a / scale) * scale
-
-
-def _round_integers(a: Any, decimals: int) -> Any:
-    return np.round(a.astype(np.float64), decimals).astype(a.dtype)
-
-
-lowers(np.fix)(lambda trace, x: np.trunc(x))
+@lowers(np.diag)
+def _diag(trace: Trace, v: Any, k: int = 0) -> Any:
+    """The diagonal of a matrix, or the matrix with ``v`` on its diagonal."""
+    if v.ndim != 1:
+        return np.diagonal(v, k)
+    size = v.size + abs(k)
+    row = np.pad(v, (max(k, 0), max(-k, 0)))
+    return np.where(np.eye(size, k=k, dtype=bool), row, v.dtype.type(0))

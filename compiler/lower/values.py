@@ -1,0 +1,156 @@
+"""Functions that choose, fill and round, and those that ask for a shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...ir.errors import DTypeError, ShapeError
+from ...ir.types import dtype_name
+from ..trace import Trace, is_traced, lowers
+from .shapes import as_ints
+from .ufuncs import broadcast_nodes, reject, resolve
+
+
+@lowers(np.where)
+def _where(trace: Trace, condition: Any, x: Any = None, y: Any = None) -> Any:
+    if x is None or y is None:
+        raise DTypeError(
+            "np.where with a condition alone has a result of unknown shape",
+            hint="give the two values to choose from: np.where(c, x, y)",
+        )
+    dtype = resolve(np.add, x, y)[-1] if _not_bool(x, y) else "bool"
+    b = trace.builder
+    mask = trace.node(trace.array(condition), "bool")
+    values = [trace.node(trace.array(value), dtype) for value in (x, y)]
+    return trace.wrap(b.select(*broadcast_nodes(trace, mask, *values)))
+
+
+@lowers(np.select)
+def _select(trace: Trace, condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """The first choice whose condition holds."""
+    if len(condlist) != len(choicelist) or not condlist:
+        raise ShapeError("select: as many conditions as choices, at least one")
+    choices = [trace.array(choice) for choice in (*choicelist, default)]
+    to = np.result_type(*(_stand_in(choice) for choice in choices))
+    chosen = trace.wrap(trace.node(choices.pop(), dtype_name(to)))
+    for condition, choice in zip(condlist[::-1], choices[::-1], strict=True):
+        chosen = np.where(condition, trace.wrap(trace.node(choice, dtype_name(to))), chosen)
+    return chosen
+
+
+def _not_bool(*values: Any) -> bool:
+    return any(np.dtype(getattr(v, "dtype", type(v))) != bool for v in values)
+
+
+@lowers(np.clip)
+def _clip(trace: Trace, a: Any, a_min: Any = None, a_max: Any = None, **rest: Any) -> Any:
+    low, high = rest.pop("min", a_min), rest.pop("max", a_max)
+    reject(rest)
+    low = None if low is np._NoValue else low
+    high = None if high is np._NoValue else high
+    result = a if low is None else np.maximum(a, low)
+    result = result if high is None else np.minimum(result, high)
+    return np.copy(a) if low is None and high is None else result
+
+
+def _like(value: Any) -> Any:
+    def lower(trace: Trace, a: Any, dtype: Any = None, **rest: Any) -> Any:
+        return np.full_like(a, value, dtype=dtype, shape=rest.get("shape"))
+
+    return lower
+
+
+lowers(np.zeros_like, np.empty_like)(_like(0))
+lowers(np.ones_like)(_like(1))
+
+
+@lowers(np.full_like)
+def _full_like(
+    trace: Trace, a: Any, fill_value: Any, dtype: Any = None, **rest: Any
+) -> Any:
+    b = trace.builder
+    type_ = trace.node(a).type
+    if dtype is not None:
+        type_ = type_.with_dtype(dtype_name(dtype))
+    if rest.get("shape") is not None:
+        type_ = type_.with_shape(as_ints(rest["shape"]))
+    if isinstance(fill_value, (bool, int, float)):
+        kind = {"f": float, "b": bool}.get(type_.numpy.kind, int)
+        return trace.wrap(b.full(type_, kind(fill_value)))
+    return trace.wrap(b.broadcast(trace.node(fill_value, type_.dtype), type_))
+
+
+@lowers(np.shape)
+def _shape(trace: Trace, a: Any) -> Any:
+    return trace.array(a).shape
+
+
+@lowers(np.ndim)
+def _ndim(trace: Trace, a: Any) -> Any:
+    return trace.array(a).ndim
+
+
+@lowers(np.size)
+def _size(trace: Trace, a: Any, axis: Any = None) -> Any:
+    return a.size if axis is None else a.shape[axis]
+
+
+@lowers(np.result_type)
+def _result_type(trace: Trace, *values: Any) -> Any:
+    return np.result_type(*(_stand_in(value) for value in values))
+
+
+def _stand_in(value: Any) -> Any:
+    """What has the place of a tracer in NumPy's promotion."""
+    if not is_traced(value):
+        return value
+    return value.dtype.type(0).item() if value.weak else value.dtype
+
+
+@lowers(np.nan_to_num)
+def _nan_to_num(
+    trace: Trace,
+    x: Any,
+    copy: bool = True,
+    nan: Any = 0.0,
+    posinf: Any = None,
+    neginf: Any = None,
+) -> Any:
+    x = trace.array(x)
+    if x.dtype.kind != "f":
+        return np.copy(x)
+    info = np.finfo(x.dtype)
+    top = info.max if posinf is None else posinf
+    bottom = info.min if neginf is None else neginf
+    finite = np.where(np.isnan(x), x.dtype.type(nan), x)
+    capped = np.where(np.equal(finite, np.inf), x.dtype.type(top), finite)
+    return np.where(np.equal(capped, -np.inf), x.dtype.type(bottom), capped)
+
+
+@lowers(np.sinc)
+def _sinc(trace: Trace, x: Any) -> Any:
+    """``sin(pi x) / (pi x)``, 1 at 0."""
+    zero = np.equal(x, 0)
+    angle = np.pi * np.where(zero, x.dtype.type(1), x)
+    return np.where(zero, x.dtype.type(1), np.sin(angle) / angle)
+
+
+@lowers(np.round, np.around)
+def _round(trace: Trace, a: Any, decimals: int = 0) -> Any:
+    """Scaled by a power of ten, rounded half to even, scaled back, as NumPy does."""
+    a = trace.array(a)
+    if a.dtype.kind in "iu":
+        return np.copy(a) if decimals >= 0 else _round_integers(a, decimals)
+    if decimals == 0:
+        return np.rint(a)
+    scale = a.dtype.type(10.0 ** abs(decimals))
+    return np.rint(a * scale) / scale if decimals > 0 else np.rint(a / scale) * scale
+
+
+def _round_integers(a: Any, decimals: int) -> Any:
+    return np.round(a.astype(np.float64), decimals).astype(a.dtype)
+
+
+lowers(np.fix)(lambda trace, x: np.trunc(x))
