@@ -19,16 +19,24 @@ from .runtime import NAMESPACE
 __all__ = ["FUNCTIONS"]
 
 _subtract = NAMESPACE["wrapping_subtract"]
+_multiply = NAMESPACE["wrapping_multiply"]
 
 
 def _by_kind(name: str, on_floats: Any, on_integers: Any) -> Any:
-    """A function with one body for floats and another for integers."""
+    """A function with one body for floats and another for integers.
+
+    ``on_integers(wide)`` makes the latter for operands of a type that is not wider than
+    ``wide``, int64 or uint64: Numba computes in these anyhow, and a body that names
+    the type neither mixes them nor lets a literal turn uint64 into float64.
+    """
 
     def function(*operands: Any) -> Any:
         raise TypeError(f"{name} is for compiled code")
 
     def choose(*operands: Any) -> Any:
-        return on_floats if isinstance(operands[0], types.Float) else on_integers
+        if isinstance(operands[0], types.Float):
+            return on_floats
+        return on_integers(types.int64 if operands[0].signed else types.uint64)
 
     function.__name__ = name
     overload(function, strict=False, jit_options={"error_model": "numpy"})(choose)
@@ -45,7 +53,7 @@ def chain(g: Any, d: Any) -> Any:
 def _divide_floats(a: Any, b: Any) -> Any:
     if b == 0:
         return a / b
-    mod = math.fmod(a, b)
+    mod = np.fmod(a, b)
     quotient = (a - mod) / b
     if mod != 0 and (b < 0) != (mod < 0):
         quotient -= 1.0
@@ -55,56 +63,70 @@ def _divide_floats(a: Any, b: Any) -> Any:
     return whole + 1.0 if quotient - whole > 0.5 else whole
 
 
-def _divide_integers(a: Any, b: Any) -> Any:
-    if b == 0:
-        return a - a
-    if b == -1:
-        return _subtract(a - a, a)
-    return a // b
+def _divide_integers(wide: Any) -> Any:
+    def divide(a: Any, b: Any) -> Any:
+        if b == 0:
+            return wide(0)
+        if b < wide(0) and b == wide(-1):
+            return _subtract(wide(0), wide(a))
+        return wide(a) // wide(b)
+
+    return divide
 
 
 def _remainder_floats(a: Any, b: Any) -> Any:
-    mod = math.fmod(a, b)
+    mod = np.fmod(a, b)
     if mod == 0:
         return math.copysign(0.0, b) if b != 0 else mod
     return mod + b if (b < 0) != (mod < 0) else mod
 
 
-def _remainder_integers(a: Any, b: Any) -> Any:
-    return a - a if b == 0 or b == -1 else a % b
+def _remainder_integers(wide: Any) -> Any:
+    def remainder(a: Any, b: Any) -> Any:
+        if b == 0 or (b < wide(0) and b == wide(-1)):
+            return wide(0)
+        return wide(a) % wide(b)
+
+    return remainder
 
 
 def _fmod_floats(a: Any, b: Any) -> Any:
-    return math.fmod(a, b)
+    return np.fmod(a, b)
 
 
-def _fmod_integers(a: Any, b: Any) -> Any:
-    if b == 0 or b == -1:
-        return a - a
-    mod = a % b
-    return mod - b if mod != 0 and (a < 0) != (b < 0) else mod
+def _fmod_integers(wide: Any) -> Any:
+    def fmod(a: Any, b: Any) -> Any:
+        if b == 0 or (b < wide(0) and b == wide(-1)):
+            return wide(0)
+        mod = wide(a) % wide(b)
+        return mod - wide(b) if mod != 0 and (a < 0) != (b < 0) else mod
+
+    return fmod
 
 
 def _power_floats(a: Any, b: Any) -> Any:
     return math.pow(a, b)
 
 
-def _power_integers(a: Any, b: Any) -> Any:
-    result, factor, exponent = a - a + 1, a, b
-    while exponent > 0:
-        if exponent & 1:
-            result = result * factor
-        factor = factor * factor
-        exponent >>= 1
-    return result
+def _power_integers(wide: Any) -> Any:
+    def power(a: Any, b: Any) -> Any:
+        result, factor, exponent = wide(1), wide(a), wide(b)
+        while exponent > 0:
+            if exponent & wide(1):
+                result = _multiply(result, factor)
+            factor = _multiply(factor, factor)
+            exponent >>= wide(1)
+        return result
+
+    return power
 
 
 def _absolute_floats(a: Any) -> Any:
     return math.fabs(a)
 
 
-def _absolute_integers(a: Any) -> Any:
-    return _subtract(a - a, a) if a < 0 else a
+def _absolute_integers(wide: Any) -> Any:
+    return lambda a: _subtract(wide(0), wide(a)) if a < 0 else wide(a)
 
 
 def _bits(kind: Any) -> int:
