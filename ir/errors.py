@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import linecache
 from dataclasses import dataclass
+from pathlib import PurePath
 
 __all__ = [
     "AnabranchError",
@@ -50,6 +51,11 @@ class SourceLine:
     def text(self) -> str:
         """The line itself without indentation, empty where the file is not at hand."""
         return linecache.getline(self.file, self.line).strip()
+
+    @property
+    def brief(self) -> str:
+        """The line with the file's name, without its folder."""
+        return f"{PurePath(self.file).name}:{self.line}: {self.text}".rstrip(": ")
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.text}".rstrip(": ")

@@ -78,6 +78,8 @@ def print_graph(graph: Graph, *, annotate: bool = False) -> str:
     body = [node for node in graph if node.op != "input"]
     names = _width(len(node.name) for node in body)
     expressions = _width(len(_expression(node)) for node in body)
+    types = _width(len(_suffix(node)) for node in body)
+    column = names + expressions + types + 9
     lines = [f"graph {graph.name}({params}) {{"]
     printed = 0
     for node in body:
@@ -87,7 +89,8 @@ def print_graph(graph: Graph, *, annotate: bool = False) -> str:
             f"  %{node.name:<{names}} = {_expression(node):<{expressions}}"
             f" : {_suffix(node)}"
         )
-        lines.append(line + (_comment(graph, node) if annotate else ""))
+        note = _comment(graph, node) if annotate else ""
+        lines.append(f"{line:<{column}}   # {note}" if note else line)
     lines.extend(_headers(graph, printed, len(graph.sections)))
     results = ", ".join(
         f"{output.label}=%{output.value}" if output.label else f"%{output.value}"
@@ -124,8 +127,8 @@ def _comment(graph: Graph, node: Node) -> str:
     if reads != 1:
         notes.append(f"reads={reads}")
     if node.source is not None:
-        notes.append(str(node.source))
-    return f"   # {'; '.join(notes)}" if notes else ""
+        notes.append(node.source.brief)
+    return "; ".join(notes)
 
 
 def parse(text: str) -> Graph:
