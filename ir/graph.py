@@ -55,7 +55,8 @@ class Section:
 
     ``suffix`` ends the names of cotangents (``bar``, then ``bar2``, ...). ``lawful``
     says that the section still has one sum node for every value with two or more
-    contributing reads; a pass that rewrites the graph takes the claim back.
+    contributing reads; a pass that rewrites the graph takes the claim back, and with it
+    ``of`` and ``wrt``, whose values it may have replaced.
     """
 
     of: tuple[str, ...]
@@ -186,7 +187,7 @@ class Graph:
         self, nodes: Sequence[Node], outputs: Sequence[Output] | None = None
     ) -> Graph:
         """This graph with other nodes; the sections give up their law."""
-        sections = [replace(section, lawful=False) for section in self.sections]
+        sections = [Section((), (), s.suffix, lawful=False) for s in self.sections]
         kept = self.outputs if outputs is None else outputs
         return Graph(self.name, nodes, kept, sections)
 

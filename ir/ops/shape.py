@@ -143,16 +143,16 @@ def _slice_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
     start: Any = n.attrs["start"]
     step: Any = n.attrs["step"]
     counts, sizes = n.type.sizes, x.type.sizes
-    if 0 in counts:
-        return (b.like(x, 0.0),)
     lows = [
-        min(first, first + (count - 1) * by)
+        min(first, first + (count - 1) * by) if count else 0
         for first, count, by in zip(start, counts, step, strict=True)
     ]
     gaps = [
         abs(by) - 1 if count > 1 else 0 for count, by in zip(counts, step, strict=True)
     ]
-    spans = [count + gap * (count - 1) for count, gap in zip(counts, gaps, strict=True)]
+    spans = [
+        count + gap * max(count - 1, 0) for count, gap in zip(counts, gaps, strict=True)
+    ]
     highs = [
         size - low - span for size, low, span in zip(sizes, lows, spans, strict=True)
     ]
@@ -229,8 +229,6 @@ def _pad(x: Any, *, low: Ints, high: Ints, interior: Ints, value: float) -> Any:
 def _pad_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
     low: Any = n.attrs["low"]
     interior: Any = n.attrs["interior"]
-    if x.type.size == 0:
-        return (b.like(x, 0.0),)
     return (b.slice(g, **_interior(x.type, low, interior)),)
 
 
