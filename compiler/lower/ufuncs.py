@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from ...ir.errors import DTypeError, ShapeError, TraceError
+from ...ir.errors import ShapeError, TraceError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.types import FLOATS, dtype_name
 from ..trace import Trace, is_traced, lowers
@@ -239,10 +239,10 @@ def _not_an_operand(ufunc: Any, operands: tuple[Any, ...]) -> Any:
 
 
 def reject(unknown: dict[str, Any]) -> None:
-    """Raise `DTypeError` for keyword arguments that have no lowering."""
+    """Raise `UnsupportedError` for keyword arguments that have no lowering."""
     for name, value in unknown.items():
         if value is not None and value is not np._NoValue:
-            raise DTypeError(f"the argument {name}= is not supported")
+            raise UnsupportedError(f"the argument {name}= is not supported")
 
 
 for _ufunc in _UFUNCS:
