@@ -175,7 +175,7 @@ SIGN = elementwise(
     "sign",
     1,
     np.sign,
-    "(1 if {0} > 0 else (-1 if {0} < 0 else {0}))",
+    "(1 if {0} > 0 else (-1 if {0} < 0 else (0 if {0} == 0 else {0})))",
     NONDIFFERENTIABLE,
     dtypes=_NUMBERS,
 )

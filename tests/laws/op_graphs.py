@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from anabranch.compiler.adjoint import adjoint
+from anabranch.compiler.function import input_array
+from anabranch.compiler.pipeline import BACKENDS, optimise
 from anabranch.ir import OPS, Builder, Graph, TensorType
 from anabranch.ir.graph import Output
 from anabranch.ir.types import dtype_name
 from tests.laws.op_samples import Array, Sample
 
-__all__ = ["one_op", "pulled_back", "pulled_back_twice", "type_of"]
+__all__ = ["compiled", "one_op", "pulled_back", "pulled_back_twice", "type_of"]
 
 
 def type_of(array: Array) -> TensorType:
@@ -46,3 +50,11 @@ def pulled_back_twice(op: str, sample: Sample) -> tuple[Graph, list[str]]:
         return first, []
     wrt = [*wrt, first.inputs[-1].name]
     return adjoint(first, wrt=wrt, of=first.results[1:], seeded=True), wrt
+
+
+def compiled(graph: Graph, arrays: Sequence[Array]) -> list[Array]:
+    """What the Numba backend makes of the optimised graph."""
+    inputs = zip(arrays, graph.inputs, strict=True)
+    return BACKENDS["numba"](optimise(graph))(
+        [input_array(array, node.type) for array, node in inputs]
+    )
