@@ -47,7 +47,7 @@ def _by_kind(name: str, on_floats: Any, on_integers: Any) -> Any:
 def chain(g: Any, d: Any) -> Any:
     """``g * d``, and 0 where g is 0 although d is infinite or NaN."""
     product = g * d
-    return g * 0 if g == 0 and product != product else product
+    return g - g if g == 0 and product != product else product
 
 
 def _divide_floats(a: Any, b: Any) -> Any:
