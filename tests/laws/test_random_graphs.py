@@ -1,0 +1,278 @@
+"""The laws that hold for the adjoint of any graph, on random graphs that share values.
+
+A run judges `COUNT` graphs; the same laws hold on 2,000 under the marker ``fuzz``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from anabranch.backends.reference import evaluate, interpret
+from anabranch.compiler.adjoint import adjoint
+from anabranch.compiler.pipeline import BACKENDS, optimise
+from anabranch.ir import OPS, Graph, Output, parse
+from tests.conftest import BACKENDS as READY
+from tests.growth import DOMAINS
+from tests.oracles.forward_mode import TANGENTS, push_forward, pushed_slots
+from tests.strategies import STEP, Sample, random_sample, samples, shared_share
+
+COUNT = 150
+MANY = 2_000
+
+sample_of = cache(random_sample)
+ranges = pytest.mark.parametrize(
+    "seeds",
+    [
+        pytest.param(range(COUNT), id="default"),
+        pytest.param(range(COUNT, MANY), id="fuzz", marks=pytest.mark.fuzz),
+    ],
+)
+
+
+def seeded(sample: Sample, seed: int) -> tuple[Graph, list[Any]]:
+    """The adjoint of the sample's graph, and a random cotangent for each output."""
+    rng = np.random.default_rng(seed)
+    graph = sample.graph
+    types = [graph[name].type for name in float_results(graph)]
+    cotangents = [rng.uniform(-1, 1, t.sizes).astype(t.numpy) for t in types]
+    return adjoint(graph, wrt=sample.floats, seeded=True), cotangents
+
+
+def float_results(graph: Graph) -> list[str]:
+    return [name for name in graph.results if graph[name].type.is_float]
+
+
+def pulled_back(sample: Sample, seed: int) -> tuple[list[Any], float, float]:
+    """The cotangents of the outputs, Σ cotangent · direction, and its scale."""
+    made, cotangents = seeded(sample, seed)
+    results = interpret(made, [*sample.point, *cotangents])
+    bars = results[len(sample.graph.outputs) :]
+    moves = [move for move in sample.direction if move is not None]
+    terms = np.concatenate([np.ravel(b * v) for b, v in zip(bars, moves, strict=True)])
+    return cotangents, float(terms.sum()), float(np.abs(terms).sum())
+
+
+def contributing(graph: Graph, wrt: list[str]) -> dict[str, list[tuple[str, int]]]:
+    """Who sends a contribution to whom, counted from the forward graph."""
+    moving = set(wrt)
+    for node in graph:
+        if any(node.operands[slot] in moving for slot in pushed_slots(graph, node)):
+            moving.add(node.name)
+    useful = set(float_results(graph))
+    for node in reversed(list(graph)):
+        if node.name in useful:
+            useful.update(node.operands[slot] for slot in pushed_slots(graph, node))
+    found: dict[str, list[tuple[str, int]]] = {}
+    for node in graph:
+        for slot in pushed_slots(graph, node):
+            if node.operands[slot] in moving and node.name in useful:
+                found.setdefault(node.operands[slot], []).append((node.name, slot))
+    for slot, name in enumerate(float_results(graph)):
+        if name in moving:
+            found.setdefault(name, []).append(("return", slot))
+    return found
+
+
+def check_sum_nodes(sample: Sample, made: Graph) -> int:
+    """One sum node per shared value; returns how many there are."""
+    shared = {
+        name: reads
+        for name, reads in contributing(sample.graph, sample.floats).items()
+        if len(reads) > 1
+    }
+    sums = {node.name: node for node in made if "reads" in node.attrs}
+    assert sums.keys() == {f"{name}.bar" for name in shared}
+    for name, reads in shared.items():
+        node = sums[f"{name}.bar"]
+        assert node.op == "add_n"
+        assert node.attrs["reads"] == tuple(reads)
+        assert node.operands == tuple(f"{name}.bar.{k}" for k in range(len(reads)))
+    return len(sums)
+
+
+def untied(graph: Graph, name: str) -> tuple[Graph, list[str]]:
+    """The graph with one copy of input ``name`` for each of its reads."""
+    copies: list[str] = []
+
+    def copy() -> str:
+        copies.append(f"copy{len(copies)}")
+        return copies[-1]
+
+    nodes = [
+        replace(node, operands=tuple(copy() if x == name else x for x in node.operands))
+        for node in graph
+    ]
+    outputs = [Output(copy() if v == name else v) for v in graph.results]
+    inputs = [replace(graph[name], name=made) for made in copies]
+    return Graph("untied", [*inputs, *nodes], outputs).verify(), copies
+
+
+@ranges
+def test_many_values_are_shared(seeds: range) -> None:
+    counts = [shared_share(sample_of(seed).graph) for seed in seeds]
+    assert all(shared >= 0.4 * read for shared, read in counts)
+    assert sum(s for s, _ in counts) > 0.5 * sum(read for _, read in counts)
+
+
+@ranges
+def test_the_samples_use_every_differentiable_op(seeds: range) -> None:
+    found = {node.op for seed in seeds for node in sample_of(seed).graph}
+    differentiable = {op for op in TANGENTS if op not in ("cast",)}
+    assert differentiable <= found
+    assert found >= set(DOMAINS)
+
+
+def test_the_oracle_knows_every_differentiable_op() -> None:
+    from anabranch.ir.ops import NONDIFFERENTIABLE
+
+    expected = {n for n, op in OPS.items() if op.adjoint is not NONDIFFERENTIABLE}
+    assert expected == TANGENTS.keys()
+
+
+@ranges
+def test_adjoint_agrees_with_the_forward_mode(seeds: range) -> None:
+    """u·(Jv) = (Jᵀu)·v to 1e-12 of the sum of the terms' sizes."""
+    for seed in seeds:
+        sample = sample_of(seed)
+        cotangents, backward, scale = pulled_back(sample, seed)
+        _, tangents = push_forward(sample.graph, sample.point, sample.direction)
+        pairs = zip(cotangents, tangents, strict=True)
+        forward = sum(float(np.sum(u * t)) for u, t in pairs)
+        assert abs(forward - backward) <= 1e-12 * scale, f"seed {seed}"
+
+
+@ranges
+def test_adjoint_agrees_with_differences(seeds: range) -> None:
+    for seed in seeds:
+        sample = sample_of(seed)
+        if any(node.op == "stop_gradient" for node in sample.graph):
+            continue
+        cotangents, backward, scale = pulled_back(sample, seed)
+
+        def loss(steps: int, sample: Sample = sample, us: Any = cotangents) -> float:
+            results = interpret(sample.graph, sample.moved(steps * STEP))
+            return sum(float(np.sum(u * y)) for u, y in zip(us, results, strict=True))
+
+        numeric = (loss(-2) - 8 * loss(-1) + 8 * loss(1) - loss(2)) / (12 * STEP)
+        assert abs(numeric - backward) <= 1e-6 * max(1.0, scale), f"seed {seed}"
+
+
+@ranges
+def test_every_shared_value_has_one_sum_node(seeds: range) -> None:
+    total = 0
+    for seed in seeds:
+        sample = sample_of(seed)
+        total += check_sum_nodes(sample, seeded(sample, seed)[0].verify())
+    assert total > 5 * len(seeds)
+
+
+@ranges
+def test_an_operand_of_a_sum_node_is_what_its_read_contributes(seeds: range) -> None:
+    """It is the gradient of that read when each read has a copy of the input."""
+    for seed in seeds:
+        sample = sample_of(seed)
+        made, cotangents = seeded(sample, seed)
+        values = {
+            node.name: value
+            for node, value in evaluate(made, [*sample.point, *cotangents])
+        }
+        for position, name in enumerate(node.name for node in sample.graph.inputs):
+            found = made.nodes.get(f"{name}.bar")
+            if found is None or "reads" not in found.attrs:
+                continue
+            graph, copies = untied(sample.graph, name)
+            point = [sample.point[position]] * len(copies) + sample.point
+            parts = adjoint(graph, wrt=copies, of=float_results(graph), seeded=True)
+            bars = interpret(parts, [*point, *cotangents])[len(graph.outputs) :]
+            labels: Any = found.attrs["reads"]
+            by_read = dict(zip(contributions_of(graph, copies), bars, strict=True))
+            for operand, label in zip(found.operands, labels, strict=True):
+                np.testing.assert_array_equal(values[operand], by_read[label])
+
+
+def contributions_of(graph: Graph, copies: list[str]) -> list[tuple[str, int]]:
+    """The one read of each copy of an input, counting results that are floats."""
+    reads = {
+        operand: (node.name, slot)
+        for node in graph
+        for slot, operand in enumerate(node.operands)
+    }
+    results = {name: ("return", k) for k, name in enumerate(float_results(graph))}
+    return [reads[name] if name in reads else results[name] for name in copies]
+
+
+@ranges
+def test_second_order_agrees_with_the_forward_mode(seeds: range) -> None:
+    """(Hw)·v = w·(Hv): the adjoint of the adjoint against a tangent through it."""
+    for seed in seeds[::3]:
+        sample = sample_of(seed)
+        first, cotangents = seeded(sample, seed)
+        bars = first.results[len(sample.graph.outputs) :]
+        second = adjoint(first, wrt=sample.floats, of=bars, seeded=True).verify()
+        point = [*sample.point, *cotangents]
+        still = [np.zeros_like(u) for u in cotangents]
+        _, tangents = push_forward(first, point, [*sample.direction, *still])
+        rng = np.random.default_rng(seed)
+        weights = [rng.uniform(-1, 1, first[name].type.sizes) for name in bars]
+        count = len(first.outputs)
+        products = interpret(second, [*point, *weights])[count:]
+        moves = [move for move in sample.direction if move is not None]
+        backward = [p * v for p, v in zip(products, moves, strict=True)]
+        forward = [w * t for w, t in zip(weights, tangents[-len(bars) :], strict=True)]
+        scale = sum(float(np.sum(np.abs(term))) for term in [*backward, *forward])
+        difference = sum(map(np.sum, backward)) - sum(map(np.sum, forward))
+        assert abs(difference) <= 1e-12 * max(scale, 1.0), f"seed {seed}"
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@ranges
+def test_text_round_trip_of_graphs_and_their_adjoints(
+    seeds: range, mixed: bool
+) -> None:
+    for seed in seeds:
+        sample = sample_of(seed, mixed=mixed)
+        first = adjoint(sample.graph, wrt=sample.floats, seeded=True)
+        for graph in (sample.graph, first, optimise(first)):
+            text = graph.as_text()
+            again = parse(text)
+            assert again == graph
+            assert again.as_text() == text
+            assert again.same_structure(graph)
+            assert again.structural_hash() == graph.structural_hash()
+
+
+@given(samples(mixed=True))
+@settings(max_examples=25, deadline=None)
+def test_a_mixed_graph_has_a_sound_adjoint(sample: Sample) -> None:
+    made = adjoint(sample.graph, wrt=sample.floats, seeded=True).verify()
+    check_sum_nodes(sample, made)
+
+
+@pytest.mark.skipif("numba" not in READY, reason="needs the Numba backend")
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        pytest.param(range(8), id="default"),
+        pytest.param(range(8, MANY), id="fuzz", marks=pytest.mark.fuzz),
+    ],
+)
+def test_numba_agrees_with_the_reference(seeds: range) -> None:
+    """1e-12 of the largest entry of each result, first-order gradients included."""
+    for seed in seeds:
+        sample = sample_of(seed)
+        made, cotangents = seeded(sample, seed)
+        arrays = [*sample.point, *cotangents]
+        expected = interpret(made, arrays)
+        results = BACKENDS["numba"](optimise(made))(arrays)
+        for name, one, other in zip(made.results, results, expected, strict=True):
+            assert one.dtype == other.dtype
+            assert one.shape == other.shape
+            largest = max(1.0, float(np.max(np.abs(other), initial=0.0)))
+            error = float(np.max(np.abs(one - other), initial=0.0))
+            assert error <= 1e-12 * largest, f"seed {seed}, %{name}"

@@ -1,0 +1,214 @@
+"""Forward-mode derivatives of a graph, by rules that share nothing with the adjoint's.
+
+Each value gets a tangent beside it: how it moves when the inputs move along a
+direction. The rules are NumPy, written down from the calculus of each function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from anabranch.backends.reference import evaluate
+from anabranch.ir import OPS, Graph, Node
+
+__all__ = ["TANGENTS", "push_forward", "pushed_slots"]
+
+Rule: TypeAlias = Callable[..., Any]
+
+LINEAR = (
+    "neg identity cast reshape transpose broadcast_to slice concatenate reduce_sum "
+    "cumsum windows fold add_n add sub"
+).split()
+BILINEAR = "mul matmul conv conv_input conv_kernel".split()
+SLOPES: dict[str, Callable[[Any], Any]] = {
+    "exp": np.exp,
+    "exp2": lambda x: np.log(2.0) * np.exp2(x),
+    "expm1": np.exp,
+    "log": lambda x: 1 / x,
+    "log2": lambda x: 1 / (x * np.log(2.0)),
+    "log10": lambda x: 1 / (x * np.log(10.0)),
+    "log1p": lambda x: 1 / (1 + x),
+    "sqrt": lambda x: 0.5 * x**-0.5,
+    "cbrt": lambda x: np.cbrt(x) / (3 * x),
+    "sin": np.cos,
+    "cos": lambda x: -np.sin(x),
+    "tan": lambda x: np.cos(x) ** -2,
+    "arcsin": lambda x: ((1 - x) * (1 + x)) ** -0.5,
+    "arccos": lambda x: -(((1 - x) * (1 + x)) ** -0.5),
+    "arctan": lambda x: 1 / (1 + x * x),
+    "sinh": np.cosh,
+    "cosh": np.sinh,
+    "tanh": lambda x: np.cosh(x) ** -2,
+    "arcsinh": lambda x: 1 / np.hypot(1.0, x),
+    "arccosh": lambda x: ((x - 1) * (x + 1)) ** -0.5,
+    "arctanh": lambda x: 1 / ((1 - x) * (1 + x)),
+    "erf": lambda x: 2 / np.sqrt(np.pi) * np.exp(-x * x),
+    "sigmoid": lambda x: 0.25 * np.cosh(x / 2) ** -2,
+    "abs": np.sign,
+}
+PARTIALS: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = {
+    "chain": (lambda g, d: d, lambda g, d: g),
+    "div": (lambda x, y: 1 / y, lambda x, y: -x / y**2),
+    "power": (lambda x, y: x**y * y / x, lambda x, y: np.log(x) * x**y),
+    "arctan2": (
+        lambda y, x: x / np.hypot(x, y) ** 2,
+        lambda y, x: -y / np.hypot(x, y) ** 2,
+    ),
+    "hypot": (
+        lambda x, y: np.cos(np.arctan2(y, x)),
+        lambda x, y: np.sin(np.arctan2(y, x)),
+    ),
+    "logaddexp": (
+        lambda x, y: 1 / (1 + np.exp(y - x)),
+        lambda x, y: 1 / (1 + np.exp(x - y)),
+    ),
+    "logaddexp2": (
+        lambda x, y: 1 / (1 + np.exp2(y - x)),
+        lambda x, y: 1 / (1 + np.exp2(x - y)),
+    ),
+    "remainder": (lambda x, y: 1.0 + 0 * x, lambda x, y: -np.floor(x / y)),
+    "fmod": (lambda x, y: 1.0 + 0 * x, lambda x, y: -np.trunc(x / y)),
+    "maximum": (lambda x, y: 1.0 * (x > y), lambda x, y: 1.0 * (x < y)),
+    "minimum": (lambda x, y: 1.0 * (x < y), lambda x, y: 1.0 * (x > y)),
+}
+PARTIALS["fmax"], PARTIALS["fmin"] = PARTIALS["maximum"], PARTIALS["minimum"]
+
+
+def _linear(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    return OPS[node.op].reference(*ts, **node.attrs)
+
+
+def _bilinear(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    (x, y), (tx, ty), apply = xs, ts, OPS[node.op].reference
+    return apply(tx, y, **node.attrs) + apply(x, ty, **node.attrs)
+
+
+def _elementwise(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    if node.op in SLOPES:
+        return SLOPES[node.op](xs[0]) * ts[0]
+    return sum(part(*xs) * t for part, t in zip(PARTIALS[node.op], ts, strict=True))
+
+
+def _pad(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    return OPS["pad"].reference(ts[0], **{**node.attrs, "value": 0.0})
+
+
+def _indexed(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    return OPS[node.op].reference(ts[0], xs[1], **node.attrs)
+
+
+def _chosen(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    return np.where(xs[0], ts[1], ts[2])
+
+
+def _picked(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    return ts[0] * (xs[1] > xs[2]) + 0.5 * ts[0] * (xs[1] == xs[2])
+
+
+def _signed(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    return ts[0] * np.sign(xs[0]) * np.sign(xs[1])
+
+
+def _stepped(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    return np.where(xs[0] == 0, ts[1], 0.0)
+
+
+def _winning(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    axes: Any = node.attrs["axes"]
+    best = np.max if node.op == "reduce_max" else np.min
+    hit = xs[0] == best(xs[0], axis=axes, keepdims=True)
+    return np.sum(ts[0] * hit, axis=axes) / np.sum(hit, axis=axes)
+
+
+def _multiplied(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """Σ_i t_i Π_{j≠i} x_j, one term at a time."""
+    axes: Any = node.attrs["axes"]
+    rest = [axis for axis in range(xs[0].ndim) if axis not in axes]
+    shape = (*(xs[0].shape[axis] for axis in rest), -1)
+    x, t = (np.transpose(v, (*rest, *axes)).reshape(shape) for v in (xs[0], ts[0]))
+    total = np.zeros(shape[:-1])
+    for i in range(x.shape[-1]):
+        replaced = x.copy()
+        replaced[..., i] = t[..., i]
+        total = total + np.prod(replaced, axis=-1)
+    return total
+
+
+def _running(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    axis, reverse = int(str(node.attrs["axis"])), bool(node.attrs["reverse"])
+    a, x, ta, tx = (np.moveaxis(v, axis, 0) for v in (*xs, *ts))
+    order = range(len(x))
+    state, moving, made = 0.0 * x[:1].sum(0), 0.0 * x[:1].sum(0), np.empty_like(x)
+    for count, k in enumerate(reversed(order) if reverse else order):
+        moving = ta[k] * state + a[k] * moving + tx[k] if count else tx[k]
+        state = a[k] * state + x[k] if count else x[k]
+        made[k] = moving
+    return np.moveaxis(made, 0, axis)
+
+
+TANGENTS: dict[str, Rule] = {
+    **dict.fromkeys(LINEAR, _linear),
+    **dict.fromkeys(BILINEAR, _bilinear),
+    **dict.fromkeys((*SLOPES, *PARTIALS), _elementwise),
+    "pad": _pad,
+    "take": _indexed,
+    "scatter_add": _indexed,
+    "select": _chosen,
+    "pick": _picked,
+    "copysign": _signed,
+    "heaviside": _stepped,
+    "reduce_max": _winning,
+    "reduce_min": _winning,
+    "reduce_prod": _multiplied,
+    "recurrence": _running,
+}
+STILL = {
+    ("take", 1),
+    ("scatter_add", 1),
+    ("select", 0),
+    ("pick", 1),
+    ("pick", 2),
+    ("copysign", 1),
+    ("heaviside", 0),
+}
+"""The operands that a tangent does not pass through."""
+
+
+def pushed_slots(graph: Graph, node: Node) -> list[int]:
+    """The slots of ``node`` whose tangent reaches its value's."""
+    return [
+        slot
+        for slot, operand in enumerate(node.operands)
+        if node.op in TANGENTS
+        and (node.op, slot) not in STILL
+        and node.type.is_float
+        and graph[operand].type.is_float
+    ]
+
+
+def push_forward(
+    graph: Graph, point: Sequence[Any], direction: Sequence[Any]
+) -> tuple[list[Any], list[Any]]:
+    """The outputs at ``point``, and their tangents along ``direction``."""
+    values: dict[str, Any] = {}
+    tangents: dict[str, Any] = {}
+    moves = iter(direction)
+    for node, value in evaluate(graph, point):
+        values[node.name] = value
+        if node.op == "input":
+            move = next(moves)
+            tangent = np.zeros(value.shape) if move is None else move
+        elif pushed_slots(graph, node):
+            with np.errstate(all="ignore"):
+                tangent = TANGENTS[node.op](
+                    node,
+                    [values[name] for name in node.operands],
+                    [tangents[name] for name in node.operands],
+                )
+        else:
+            tangent = np.zeros(value.shape)
+        tangents[node.name] = np.asarray(tangent)
+    return [values[n] for n in graph.results], [tangents[n] for n in graph.results]
