@@ -48,10 +48,15 @@ def assigned_name(frame: FrameType | None) -> str | None:
 
 @lru_cache(maxsize=256)
 def _stores(code: CodeType) -> dict[int, str]:
-    """The offset of each instruction that a store to a plain variable follows."""
+    """The offset of each instruction that a store to a plain variable follows.
+
+    While a Python function is called, a frame is at the end of the instruction's
+    inline cache, so the offsets in between count too.
+    """
     instructions = list(dis.get_instructions(code))
     return {
-        before.offset: str(after.argval)
+        offset: str(after.argval)
         for before, after in pairwise(instructions)
         if after.opname in _STORES
+        for offset in range(before.offset, after.offset, 2)
     }
