@@ -162,8 +162,11 @@ def _log1p(x: Any) -> Any:
 def _tanh(x: Any) -> Any:
     size = math.fabs(x)
     t = _expm1(2.0 * (size if size < 22.0 else 22.0))
-    high, low = 1.0 - 2.0 / (t + 2.0), t / (t + 2.0)
-    result = math.copysign(high if size > 0.5 else low, x)
+    divisor = t + 2.0
+    lost = t - (divisor - 2.0)
+    small = t / divisor
+    small -= small * (lost / divisor)
+    result = math.copysign(1.0 - 2.0 / divisor if size > 0.5 else small, x)
     return result if x == x else x
 
 
