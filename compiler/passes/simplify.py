@@ -155,6 +155,13 @@ def _broadcast_to(b: Builder, n: Node, x: Node) -> Node | None:
     return b.broadcast(b[x.operands[0]], n.type) if x.op == "broadcast_to" else None
 
 
+def _reduce_sum(b: Builder, n: Node, x: Node) -> Node | None:
+    """A sum over no axes ``=> x + 0.0``: sums start at zero, so -0.0 becomes 0.0"""
+    if n.attrs["axes"] != ():
+        return None
+    return b.add(x, b.like(x, 0.0)) if n.type.is_float else x
+
+
 def _reduce(b: Builder, n: Node, x: Node) -> Node | None:
     """A reduction over no axes ``=> x``"""
     return x if n.attrs["axes"] == () else None
@@ -175,7 +182,7 @@ RULES: dict[str, Callable[..., Node | None]] = {
     "reshape": _reshape,
     "transpose": _transpose,
     "broadcast_to": _broadcast_to,
-    "reduce_sum": _reduce,
+    "reduce_sum": _reduce_sum,
     "reduce_prod": _reduce,
     "reduce_max": _reduce,
     "reduce_min": _reduce,
