@@ -292,8 +292,11 @@ def _minimum_adjoint(
 
 
 def _pick(g: Any, x: Any, y: Any) -> Any:
-    unordered = np.where(x == y, 0.5 * g, np.asarray(x) + y)
-    return np.where(x > y, g, np.where(x < y, np.zeros_like(g), unordered))
+    """All of g where x > y, half of it where they are equal; NaN beside a NaN."""
+    zero = np.zeros_like(g)
+    unordered = np.where(g == 0, zero, np.asarray(x) + y)
+    tied = np.where(x == y, 0.5 * g, unordered)
+    return np.where(x > y, g, np.where(x < y, zero, tied))
 
 
 PICK = elementwise(
@@ -301,7 +304,7 @@ PICK = elementwise(
     3,
     _pick,
     "({0} if {1} > {2} else (0.0 if {1} < {2} else "
-    "(0.5 * {0} if {1} == {2} else {1} + {2})))",
+    "(0.5 * {0} if {1} == {2} else (0.0 if {0} == 0.0 else {1} + {2}))))",
     lambda b, n, h, g, x, y: (b.pick(h, x, y), None, None),
     constant_slots=(1, 2),
 )
@@ -362,13 +365,19 @@ def _arctan2_adjoint(
 
 
 ARCTAN2 = elementwise("arctan2", 2, np.arctan2, "arctan2({0}, {1})", _arctan2_adjoint)
-HYPOT = elementwise(
-    "hypot",
-    2,
-    np.hypot,
-    "hypot({0}, {1})",
-    lambda b, n, g, x, y: (b.chain(g, b.div(x, n)), b.chain(g, b.div(y, n))),
-)
+
+
+def _hypot_adjoint(b: Builder, n: Node, g: Node, x: Node, y: Node) -> tuple[Node, Node]:
+    """``x / n`` and ``y / n``, 0 at the origin as for the absolute value."""
+    zero = b.like(n, 0.0)
+    origin = b.eq(n, zero)
+    return (
+        b.chain(g, b.select(origin, zero, b.div(x, n))),
+        b.chain(g, b.select(origin, zero, b.div(y, n))),
+    )
+
+
+HYPOT = elementwise("hypot", 2, np.hypot, "hypot({0}, {1})", _hypot_adjoint)
 LOGADDEXP = elementwise(
     "logaddexp",
     2,

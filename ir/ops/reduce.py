@@ -85,7 +85,8 @@ def _extremum_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
     hit = b.eq(x, restore(b, n, x.type, axes))
     count = b.reduce_sum(b.cast(hit, x.type.dtype), axes=axes)
     share = restore(b, b.div(g, count), x.type, axes)
-    return (b.select(hit, share, b.select(b.isnan(x), x, b.like(x, 0.0))),)
+    lost = b.chain(restore(b, g, x.type, axes), x)
+    return (b.select(hit, share, b.select(b.isnan(x), lost, b.like(x, 0.0))),)
 
 
 def _prod_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:

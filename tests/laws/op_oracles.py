@@ -31,7 +31,7 @@ def _chain(g: float, d: float) -> float:
 def _pick(g: float, x: float, y: float) -> float:
     """All of g to the larger operand, half at a tie, NaN where there is no order."""
     if math.isnan(x) or math.isnan(y):
-        return math.nan
+        return math.nan if g else 0.0
     return g if x > y else g / 2 if x == y else 0.0
 
 
