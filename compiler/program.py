@@ -76,10 +76,8 @@ def trace_program(
             for tracer, kind in zip(tracers, kinds, strict=True)
         )
         args, kwargs = unflatten(structure, tracers)
-        try:
+        with trace:
             result = function(*args, **kwargs)
-        finally:
-            trace.complain()
         outputs, result_structure = flatten(result)
         results = [_result(trace, value) for value in outputs]
     labels = path_names(result)

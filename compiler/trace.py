@@ -98,8 +98,16 @@ class Trace:
         self.level = level
         self.captured: list[Any] = []
         self._captures: dict[int, tuple[Any, Node]] = {}
+        self.finished = False
         self._unsupported: list[str] = []
         self._depth = 0
+
+    def __enter__(self) -> None:
+        """The user's function runs inside; afterwards its tracers are dead."""
+
+    def __exit__(self, *exception: object) -> None:
+        self.finished = True
+        self.complain()
 
     # What the user's function does.
 
@@ -121,6 +129,9 @@ class Trace:
     def apply(self, function: Any, args: Sequence[Any], kwargs: Any) -> Any:
         """Lower a call of ``function``; lowerings may call NumPy on tracers again."""
         trace = find_trace((args, kwargs)) or self
+        if trace.finished:
+            trace.enter()
+            raise _leaked(trace).at(trace.builder.source)
         return trace.lower(function, args, kwargs)
 
     def lower(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -205,6 +216,8 @@ class Trace:
         if known is not None and (not is_traced(value) or known[0].seen == value.seen):
             return known[1]
         if is_traced(value):
+            if value.owner.finished or value.owner.level > self.level:
+                raise _leaked(value.owner)
             type_, kept = value.node.type, Tracer(value.owner, value.node)
             name = value.node.name if "." not in value.node.name else "captured"
         else:
@@ -263,6 +276,13 @@ class Trace:
                 hint="write it with the supported functions (docs/numpy.md), or "
                 "compute it outside and pass the result in",
             )
+
+
+def _leaked(trace: Trace) -> TraceError:
+    return TraceError(
+        f"a traced value of {trace.builder.name} is used outside of its call",
+        hint="return it instead of storing it in a global, an attribute or a list",
+    )
 
 
 def share(result: Any, base: Tracer) -> None:

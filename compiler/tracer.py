@@ -1,8 +1,9 @@
 """The array that a user's function sees while it is traced.
 
 In-place writes make new values. Tracers of one memory (an array and its views) share
-a `Memory`, whose version counts the writes; a tracer that missed a write is stale,
-and reading it is an error instead of a wrong number.
+a `Memory`, whose version counts the writes. A write into a slice, ``x[i][j] = v`` or
+``x[i] += v``, is carried to the array that it was cut from; any other tracer of the
+memory is stale then, and reading it is an error instead of a wrong number.
 """
 
 from __future__ import annotations
@@ -71,9 +72,10 @@ class Tracer:
     """A traced array: shape and dtype are known, values are not.
 
     ``weak`` marks a Python scalar, which adapts its dtype to the arrays it meets.
+    ``cut`` is the array that a slice was cut from, and the index.
     """
 
-    __slots__ = ("_node", "memory", "owner", "seen", "weak")
+    __slots__ = ("_node", "cut", "memory", "owner", "seen", "weak")
     __array_priority__ = 1000.0
     __hash__ = None  # type: ignore[assignment]  # unhashable, as arrays are
 
@@ -83,6 +85,7 @@ class Tracer:
         self.owner = trace
         self.weak = weak
         self.memory = memory or Memory()
+        self.cut: tuple[Tracer, Any] | None = None
         self.seen = self.memory.version
         self._node = node
 
@@ -115,9 +118,15 @@ class Tracer:
             )
         b = trace.builder
         new = b.broadcast(trace.node(value, node.type.dtype), node.type)
+        written, cut = [(self, new)], self.cut
+        while cut is not None:
+            whole, index = cut
+            new = trace.apply(SETITEM, (whole, index, trace.wrap(new)), {}).node
+            written.append((whole, new))
+            cut = whole.cut
         self.memory.version += 1
-        self.seen = self.memory.version
-        self._node = new
+        for tracer, made in written:
+            tracer.seen, tracer._node = self.memory.version, made
         return self
 
     @property
@@ -171,10 +180,16 @@ class Tracer:
         return self.owner.apply(function, args, kwargs)
 
     def __getitem__(self, index: Any) -> Any:
-        return self.owner.apply(_getitem, (self, index), {})
+        return self.owner.apply(GETITEM, (self, index), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self.write(self.owner.apply(_setitem, (self, index, value), {}))
+        """``x[i] = v``; after the write of ``x[i] += v`` nothing is left to do."""
+        if isinstance(value, Tracer) and value.cut is not None:
+            whole, place = value.cut
+            current = value.seen == self.memory.version
+            if whole is self and current and place == index:
+                return
+        self.write(self.owner.apply(SETITEM, (self, index, value), {}))
 
     def __len__(self) -> int:
         if not self.shape:
@@ -215,14 +230,16 @@ class Tracer:
 
     def __index__(self) -> int:
         self._refuse(
-            "range(), a list index or an array's shape",
-            "make the argument static (jit(f, static_argnames=...))",
+            "range(), a list index, a slice's bound or an array's shape",
+            "make the argument static (jit(f, static_argnames=...)); an array that "
+            "is indexed by a traced integer has to come in as an argument",
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
         self._refuse(
             "np.asarray(), np.array() or a library that needs a real array",
-            "stack traced values with np.stack, or pass x itself to NumPy",
+            "stack traced values with np.stack, or pass x itself to NumPy; an array "
+            "that is indexed by a traced one has to come in as an argument",
         )
 
     def item(self, *args: Any) -> NoReturn:

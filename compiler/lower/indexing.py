@@ -1,207 +1,204 @@
-"""``x[...]``: slices become slices, index arrays become one gather.
+"""``x[...]`` and ``x[...] = v``: slices become slices, index arrays one gather.
 
-As in NumPy, the axes that index arrays replace stay in place when they stand together
-and move to the front when they do not. All of them are merged into one axis first, so
-that the gather is along a single axis with a single array of flat indices.
+NumPy itself says whether an index fits, on an array without memory. As in NumPy, the
+axes that index arrays replace stay in place when they stand together and move to the
+front when they do not. All of them are merged into one axis first, so that the gather
+is along a single axis with a single array of flat indices.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ...ir.errors import BoundsError, DTypeError, ShapeError, TraceError
+from ...ir.errors import BoundsError, ShapeError, TraceError
 from ...ir.graph import Node
+from ...ir.ops.shape import flip
 from ..trace import Trace, is_traced, lowers
 from ..tracer import GETITEM, SETITEM
 from .ufuncs import broadcast_nodes
 
 
-def _is_advanced(item: Any) -> bool:
-    return is_traced(item) or isinstance(item, (list, np.ndarray, np.bool_, bool))
+def _items(trace: Trace, index: Any) -> list[Any]:
+    """The parts of an index; lists are arrays."""
+    parts = cast("tuple[Any, ...]", index) if isinstance(index, tuple) else (index,)
+    items: list[Any] = []
+    for part in parts:
+        if isinstance(part, (bool, np.bool_)):
+            items.append(np.asarray(part))
+        elif isinstance(part, list):
+            array = trace.array(part)
+            items.append(array if np.size(array) else np.asarray(array, np.intp))
+        else:
+            items.append(part)
+    return items
 
 
-def _is_bool(item: Any) -> bool:
-    return np.dtype(getattr(item, "dtype", None) or np.asarray(item).dtype) == bool
+def _is_array(item: Any) -> bool:
+    return is_traced(item) or isinstance(item, np.ndarray)
 
 
-def _expanded(index: Any, rank: int) -> list[Any]:
-    """The index as a list with one item per axis, and ``None`` for new ones."""
-    items = list(cast("tuple[Any, ...]", index)) if isinstance(index, tuple) else [index]
-    items = [np.asarray(i) if isinstance(i, (list, bool, np.bool_)) else i for i in items]
+def _is_mask(item: Any) -> bool:
+    return _is_array(item) and item.dtype == bool
+
+
+def _check(shape: tuple[int, ...], items: list[Any]) -> None:
+    """Raise what NumPy raises where an index does not fit a shape."""
+    known = tuple(
+        np.zeros(item.shape, item.dtype) if is_traced(item) else item for item in items
+    )
+    try:
+        np.broadcast_to(np.False_, shape)[known]
+    except IndexError as error:
+        raise BoundsError(str(error)) from None
+
+
+def _one_per_axis(items: list[Any], rank: int) -> list[Any]:
+    """One item for each axis, and None for new ones; a mask is its positions."""
     plain: list[Any] = []
     for item in items:
-        if isinstance(item, np.ndarray) and item.dtype == bool:
-            plain.extend(np.nonzero(item) if item.ndim else [None, np.flatnonzero(item)])
-        elif isinstance(item, np.ndarray) and item.size == 0 and item.dtype.kind == "f":
-            plain.append(item.astype(np.intp))
-        else:
-            plain.append(item)
+        plain.extend(np.nonzero(item) if _is_mask(item) else [item])
     used = sum(1 for item in plain if item is not None and item is not Ellipsis)
     dots = [i for i, item in enumerate(plain) if item is Ellipsis]
-    if len(dots) > 1:
-        raise BoundsError("an index can only have a single ellipsis ('...')")
-    if used > rank:
-        raise BoundsError(f"too many indices for an array of {rank} dimensions")
     at = dots[0] if dots else len(plain)
-    fill = [slice(None)] * (rank - used)
-    return plain[:at] + fill + plain[at + 1 :]
-
-
-def _check_masks(index: Any, shape: tuple[int, ...]) -> None:
-    """A mask in an index must have the shape of the axes it stands for."""
-    items = index if isinstance(index, tuple) else (index,)
-    axis = 0
-    for item in items:
-        if item is None or item is Ellipsis:
-            axis = axis if item is None else -1
-            continue
-        mask = _is_advanced(item) and _is_bool(item)
-        ndim = np.ndim(item) if mask else 1
-        if mask and axis >= 0 and tuple(np.shape(item)) != shape[axis : axis + ndim]:
-            raise BoundsError(f"a mask of {np.shape(item)} does not fit {shape}")
-        axis = axis + ndim if axis >= 0 else axis
+    return plain[:at] + [slice(None)] * (rank - used) + plain[at + 1 :]
 
 
 @lowers(GETITEM)
 def _getitem(trace: Trace, x: Any, index: Any) -> Any:
-    base = x
-    items = index if isinstance(index, tuple) else (index,)
-    if any(is_traced(item) and _is_bool(item) for item in items):
+    items = _items(trace, index)
+    if any(is_traced(item) and _is_mask(item) for item in items):
         raise TraceError(
             "indexing with a traced mask has a result of unknown shape",
             hint="choose with np.where(mask, x, 0), or multiply by the mask",
         )
-    _check_masks(index, x.shape)
-    plain = _expanded(index, x.ndim)
-    if not any(_is_advanced(item) for item in plain):
-        view = trace.wrap(_basic(trace, trace.node(x), plain))
-        if view.ndim or any(isinstance(i, slice) for i in plain):
-            view.memory, view.seen = base.memory, base.memory.version
-        return view
-    return trace.wrap(_advanced(trace, trace.node(x), plain))
+    _check(x.shape, items)
+    if any(_is_mask(item) and item.ndim == 0 for item in items):
+        return _by_position(trace, x, items)
+    plain = _one_per_axis(items, x.ndim)
+    if any(_is_array(item) for item in plain):
+        return trace.wrap(_gather(trace, trace.node(x), plain))
+    view = trace.wrap(_slice(trace, trace.node(x), _extent(x.shape, plain)))
+    if view.ndim or any(isinstance(item, slice) for item in plain):
+        view.memory, view.seen = x.memory, x.memory.version
+        view.cut = (x, index)
+    return view
 
 
-def _basic(trace: Trace, x: Node, items: list[Any]) -> Node:
-    """Integers, slices and new axes: one slice and one reshape."""
-    start: list[int] = []
-    count: list[int] = []
-    step: list[int] = []
+def _by_position(trace: Trace, x: Any, items: list[Any]) -> Any:
+    """One gather from the flat array: for any index that is known while tracing."""
+    if any(is_traced(item) for item in items):
+        raise TraceError("a bool and traced positions in one index are not supported")
+    return np.take(np.reshape(x, -1), _positions(x.shape, items))
+
+
+def _positions(shape: tuple[int, ...], items: list[Any]) -> np.ndarray[Any, Any]:
+    """Where in the flat array the elements of ``x[items]`` stand."""
+    places = np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
+    return np.asarray(places[tuple(items)])
+
+
+class Extent(NamedTuple):
+    """A basic index: the slice of each axis, and the shape of the result."""
+
+    start: tuple[int, ...]
+    count: tuple[int, ...]
+    step: tuple[int, ...]
+    shape: tuple[int, ...]
+
+
+def _extent(sizes: tuple[int, ...], items: list[Any]) -> Extent:
+    """What integers, slices and new axes choose."""
+    axes: list[tuple[int, int, int]] = []
     shape: list[int] = []
-    axis = 0
     for item in items:
         if item is None:
             shape.append(1)
             continue
-        size = x.type.sizes[axis]
+        size = sizes[len(axes)]
         if isinstance(item, slice):
-            first, stop, by = item.indices(size)
-            length = len(range(first, stop, by))
-            start.append(first if length else 0)
-            shape.append(length)
+            first, stop, step = cast("slice[Any, Any, Any]", item).indices(size)
+            count = len(range(first, stop, step))
+            axes.append((first if count else 0, count, step))
+            shape.append(count)
         else:
-            position = _integer(item)
-            if not -size <= position < size:
-                raise BoundsError(
-                    f"index {position} is out of bounds for axis {axis} of size {size}"
-                )
-            start.append(position % size)
-            length, by = 1, 1
-        count.append(length)
-        step.append(by)
-        axis += 1
+            axes.append((operator.index(item) % size, 1, 1))
+    start, count, step = ([axis[k] for axis in axes] for k in range(3))
+    return Extent(tuple(start), tuple(count), tuple(step), tuple(shape))
+
+
+def _slice(trace: Trace, x: Node, extent: Extent) -> Node:
+    """The elements of an extent: one slice and one reshape."""
     b = trace.builder
-    whole = tuple(count) == x.type.sizes and all(by == 1 for by in step)
-    sliced = (
-        x
-        if whole
-        else b.slice(x, start=tuple(start), shape=tuple(count), step=tuple(step))
-    )
-    return b.reshape(sliced, shape)
+    if extent.count == x.type.sizes and all(step == 1 for step in extent.step):
+        return b.reshape(x, extent.shape)
+    sliced = b.slice(x, start=extent.start, shape=extent.count, step=extent.step)
+    return b.reshape(sliced, extent.shape)
 
 
-def _integer(item: Any) -> int:
-    try:
-        return operator.index(item)
-    except TypeError:
-        raise BoundsError(
-            "an index is an integer, a slice, '...', None or an array of integers, "
-            f"not {type(item).__name__}"
-        ) from None
-
-
-def _advanced(trace: Trace, x: Node, items: list[Any]) -> Node:
+def _gather(trace: Trace, x: Node, items: list[Any]) -> Node:
+    """Index arrays, and integers beside them, with slices and new axes around."""
     arrays = [
-        i for i, item in enumerate(items) if _is_advanced(item) or _is_integer(item)
+        i
+        for i, item in enumerate(items)
+        if item is not None and not isinstance(item, slice)
     ]
     together = arrays == list(range(arrays[0], arrays[-1] + 1))
-    slices = [slice(None) if i in arrays else item for i, item in enumerate(items)]
-    sliced = _basic(trace, x, slices)
-    indices = [items[i] for i in arrays]
-    b = trace.builder
-    rest = [axis for axis in range(sliced.type.rank) if axis not in arrays]
+    rest = [slice(None) if i in arrays else item for i, item in enumerate(items)]
+    sliced = _slice(trace, x, _extent(x.type.sizes, rest))
+    kept = [axis for axis in range(sliced.type.rank) if axis not in arrays]
     front = arrays[0] if together else 0
-    perm = (*rest[:front], *arrays, *rest[front:])
-    moved = b.transpose(sliced, perm)
-    sizes = moved.type.sizes[front : front + len(arrays)]
-    flat = _flat_index(trace, indices, sizes)
-    merged = b.reshape(
-        moved,
-        (
-            *moved.type.sizes[:front],
-            math.prod(sizes),
-            *moved.type.sizes[front + len(arrays) :],
-        ),
-    )
+    b = trace.builder
+    moved = b.transpose(sliced, (*kept[:front], *arrays, *kept[front:]))
+    lead, end = moved.type.sizes[:front], front + len(arrays)
+    sizes = moved.type.sizes[front:end]
+    merged = b.reshape(moved, (*lead, math.prod(sizes), *moved.type.sizes[end:]))
+    flat = _flat_index(trace, [items[i] for i in arrays], sizes)
     return b.take(merged, flat, axis=front)
-
-
-def _is_integer(item: Any) -> bool:
-    return isinstance(item, (int, np.integer))
 
 
 def _flat_index(trace: Trace, indices: list[Any], sizes: tuple[int, ...]) -> Node:
     """One array of positions in the merged axes."""
     if not any(is_traced(index) for index in indices):
-        known = [_wrapped(np.asarray(i), n) for i, n in zip(indices, sizes, strict=True)]
-        known = np.broadcast_arrays(*known)
+        wrapped = [_wrapped(index, n) for index, n in zip(indices, sizes, strict=True)]
         strides = [math.prod(sizes[k + 1 :]) for k in range(len(sizes))]
-        flat = sum(i * s for i, s in zip(known, strides, strict=True))
+        flat = sum(i * s for i, s in zip(np.broadcast_arrays(*wrapped), strides, strict=True))
         return trace.node(np.asarray(flat, np.int64))
     b = trace.builder
-    nodes = [checked(trace, i, n) for i, n in zip(indices, sizes, strict=True)]
-    nodes = broadcast_nodes(trace, *nodes)
-    flat = nodes[0]
-    for node, size in zip(nodes[1:], sizes[1:], strict=True):
+    nodes = [inside(trace, index, n) for index, n in zip(indices, sizes, strict=True)]
+    flat, *others = broadcast_nodes(trace, *nodes)
+    for node, size in zip(others, sizes[1:], strict=True):
         flat = b.add(b.mul(flat, b.like(flat, size)), node)
     return flat
 
 
-def _wrapped(index: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
+def _wrapped(index: Any, size: int) -> np.ndarray[Any, Any]:
     """Non-negative indices, after a check of those that are known while tracing."""
-    if index.dtype.kind not in "iu":
+    index = np.asarray(index)
+    if index.dtype.kind not in "iub":
         raise BoundsError(f"arrays used as indices must be of integers, not {index.dtype}")
     bad = index[(index < -size) | (index >= size)]
     if bad.size:
-        raise BoundsError(f"index {bad.flat[0]} is out of bounds for an axis of size {size}")
-    return np.where(index < 0, index + size, index).astype(np.int64)
+        raise BoundsError(f"index {bad[0]} is out of bounds for an axis of size {size}")
+    index = index.astype(np.int64)
+    return np.where(index < 0, index + size, index)
 
 
-def checked(trace: Trace, index: Any, size: int) -> Node:
+def inside(trace: Trace, index: Any, size: int) -> Node:
     """Non-negative indices, with a check of those that are known when running."""
     if not is_traced(index):
-        return trace.node(_wrapped(np.asarray(index), size))
-    if index.dtype.kind not in "iu":
+        return trace.node(_wrapped(index, size))
+    if index.dtype.kind not in "iub":
         raise BoundsError(f"arrays used as indices must be of integers, not {index.dtype}")
     b = trace.builder
     message = f"an index is out of bounds for an axis of size {size}"
-    node = b.check(
-        trace.node(index, "i64"), low=-size, high=size, error="index", message=message
-    )
+    low = -size if index.dtype.kind == "i" else 0
+    node = trace.node(index, "i64")
+    node = b.check(node, low=low, high=size, error="index", message=message)
     negative = b.lt(node, b.like(node, 0))
     return b.select(negative, b.add(node, b.like(node, size)), node)
 
@@ -210,20 +207,17 @@ def checked(trace: Trace, index: Any, size: int) -> Node:
 def _take(
     trace: Trace, a: Any, indices: Any, axis: Any = None, mode: str = "raise"
 ) -> Any:
-    a = trace.array(a)
     if axis is None:
-        a, axis = np.reshape(a, -1), 0
-    along = normalize_axis_index(axis, np.ndim(a))
+        a, axis = np.reshape(trace.array(a), -1), 0
     x = trace.node(a)
+    along = normalize_axis_index(axis, x.type.rank)
     size = x.type.sizes[along]
     indices = trace.array(indices)
     if mode == "clip":
         indices = np.clip(indices, 0, size - 1)
     elif mode == "wrap":
         indices = np.remainder(indices, size)
-    return trace.wrap(
-        trace.builder.take(x, checked(trace, indices, size), axis=along)
-    )
+    return trace.wrap(trace.builder.take(x, inside(trace, indices, size), axis=along))
 
 
 @lowers(np.take_along_axis)
@@ -233,56 +227,96 @@ def _take_along_axis(trace: Trace, arr: Any, indices: Any, axis: Any = -1) -> An
     along = normalize_axis_index(axis, np.ndim(arr))
     if np.ndim(indices) != np.ndim(arr):
         raise ShapeError("take_along_axis: indices and array need the same rank")
-    grid = np.ogrid[tuple(slice(n) for n in np.shape(indices))]
-    where = [
-        indices
-        if i == along
-        else np.minimum(g, np.shape(arr)[i] - 1)
-        for i, g in enumerate(grid)
-    ]
+    where: list[Any] = list(np.ogrid[tuple(slice(n) for n in np.shape(arr))])
+    where[along] = indices
     return trace.apply(GETITEM, (arr, tuple(where)), {})
 
 
 @lowers(SETITEM)
 def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> Any:
     """``x`` with ``value`` written at ``index``."""
-    if is_traced(index) and _is_bool(index) and np.ndim(value) == 0:
-        return np.where(index, trace.wrap(trace.node(value, x.node.type.dtype)), x)
-    items = index if isinstance(index, tuple) else (index,)
+    items = _items(trace, index)
+    _check(x.shape, items)
+    value = trace.array(value)
     if any(is_traced(item) for item in items):
+        return _write_under_mask(trace, x, items, value)
+    base, source = trace.node(x), trace.node(value, x.node.type.dtype)
+    plain: list[Any] = []
+    if not any(_is_mask(item) and item.ndim == 0 for item in items):
+        plain = _one_per_axis(items, x.ndim)
+        if not any(_is_array(item) for item in plain):
+            extent = _extent(x.shape, plain)
+            return trace.wrap(_write_extent(trace, base, extent, source))
+    return trace.wrap(
+        _write_positions(trace, base, _positions(x.shape, items), source)
+    )
+
+
+def _write_under_mask(trace: Trace, x: Any, items: list[Any], value: Any) -> Any:
+    """One traced mask over the leading axes, and one value for all that it chooses."""
+    (mask, *others) = items
+    if others or not _is_mask(mask) or np.ndim(value) > x.ndim - mask.ndim:
         raise TraceError(
             "writing at traced positions is not supported",
-            hint="a mask with a scalar works, x[mask] = 0, and so do np.where and "
+            hint="a mask with one value works, x[mask] = 0, and so do np.where and "
             "one_hot",
         )
-    where = np.arange(x.size).reshape(x.shape)[index]
-    value = trace.array(value)
-    if is_traced(value) and value.dtype.kind == "f" and x.dtype.kind != "f":
-        raise DTypeError(f"cannot write {value.dtype} into an array of {x.dtype}")
+    mask = np.reshape(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim)))
+    return np.where(mask, trace.wrap(trace.node(value, x.node.type.dtype)), x)
+
+
+def _fitted(trace: Trace, source: Node, shape: tuple[int, ...]) -> Node:
+    """``source`` broadcast to the shape of what it is written to."""
     b = trace.builder
-    source = trace.node(value, x.node.type.dtype)
-    extra = source.type.rank - np.ndim(where)
-    if extra > 0:
-        source = b.reshape(source, source.type.shape[extra:])
-    source = b.broadcast(source, source.type.with_shape(np.shape(where)))
-    flat, last = _last_writes(where)
-    rows = b.reshape(source, (source.type.size,))
-    if last is not None:
-        rows = b.take(rows, trace.node(last), axis=0)
-    written = b.scatter_add(rows, trace.node(flat), axis=0, size=x.size)
-    keep = np.ones(x.size, bool)
-    keep[flat] = False
-    kept = b.select(trace.node(keep), b.reshape(trace.node(x), (x.size,)), written)
-    return trace.wrap(b.reshape(kept, x.shape))
+    extra = max(source.type.rank - len(shape), 0)
+    dims = source.type.sizes
+    pairs = zip(dims[::-1], shape[::-1], strict=False)
+    if any(dim != 1 for dim in dims[:extra]) or any(d not in (1, n) for d, n in pairs):
+        raise ShapeError(f"cannot broadcast {source.type} into the shape {shape}")
+    return b.broadcast(b.reshape(source, dims[extra:]), source.type.with_shape(shape))
 
 
-def _last_writes(where: Any) -> tuple[Any, Any]:
-    """Flat positions without repeats, and which write of each is the last one."""
-    flat = np.asarray(where, np.int64).reshape(-1)
-    unique, first = np.unique(flat[::-1], return_index=True)
-    if len(unique) == len(flat):
-        return np.array(flat), None
-    return unique, (len(flat) - 1 - first).astype(np.int64)
+def _write_extent(trace: Trace, x: Node, extent: Extent, source: Node) -> Node:
+    """The slice undone: flip what runs backwards, pad, and choose by a padded mask."""
+    b = trace.builder
+    source = b.reshape(_fitted(trace, source, extent.shape), extent.count)
+    if 0 in extent.count:
+        return x
+    axes = list(zip(extent.start, extent.count, extent.step, strict=True))
+    source = flip(b, source, [i for i, (_, _, step) in enumerate(axes) if step < 0])
+    if extent.count == x.type.sizes:
+        return source
+    gaps = [abs(step) - 1 if count > 1 else 0 for _, count, step in axes]
+    low = [min(start, start + (count - 1) * step) for start, count, step in axes]
+    high = [
+        size - first - count - gap * (count - 1)
+        for size, first, (_, count, _), gap in zip(
+            x.type.sizes, low, axes, gaps, strict=True
+        )
+    ]
+    around: dict[str, Any] = {
+        "low": tuple(low),
+        "high": tuple(high),
+        "interior": tuple(gaps),
+    }
+    zero = x.type.numpy.type(0).item()
+    mask = b.full(source.type.with_dtype("bool"), True)
+    return b.select(
+        b.pad(mask, **around, value=False), b.pad(source, **around, value=zero), x
+    )
 
 
-
+def _write_positions(trace: Trace, x: Node, where: Any, source: Node) -> Node:
+    """Gather what was written to each element; the last of several writes stays."""
+    b = trace.builder
+    flat = where.reshape(-1)
+    rows = b.reshape(_fitted(trace, source, where.shape), flat.shape)
+    if flat.size == 0:
+        return x
+    size = x.type.size
+    written, writer = np.zeros(size, bool), np.zeros(size, np.int64)
+    written[flat] = True
+    writer[flat] = np.arange(flat.size)
+    chosen = b.take(rows, trace.node(writer), axis=0)
+    kept = b.select(trace.node(written), chosen, b.reshape(x, (size,)))
+    return b.reshape(kept, x.type.shape)
