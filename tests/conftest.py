@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -15,3 +18,38 @@ if find_spec("anabranch.backends.numba.executable") is not None:
 def backend(request: pytest.FixtureRequest) -> str:
     """Each backend in turn."""
     return request.param
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Texts that were read by a person once and should stay as they are."""
+
+    folder: Path
+    update: bool
+
+    def check(self, name: str, text: str) -> None:
+        """Compare ``text`` with the file of that name, or write it when updating."""
+        path = self.folder / f"{name}.txt"
+        if self.update:
+            path.write_text(text, encoding="utf-8")
+        if not path.exists():
+            pytest.fail(f"no golden file {path.name}: make it with --update-golden")
+        assert text == path.read_text(encoding="utf-8")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite tests/golden/*.txt"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--update-golden") and os.environ.get("CI"):
+        raise pytest.UsageError("--update-golden is for people: CI is set here")
+
+
+@pytest.fixture(scope="session")
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """``golden.check(name, text)`` compares with tests/golden/NAME.txt."""
+    update = bool(request.config.getoption("--update-golden"))
+    return Golden(Path(__file__).parent / "golden", update)
