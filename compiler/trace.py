@@ -105,9 +105,13 @@ class Trace:
     def __enter__(self) -> None:
         """The user's function runs inside; afterwards its tracers are dead."""
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(
+        self, kind: object, error: BaseException | None, traceback: object
+    ) -> None:
         self.finished = True
         self.complain()
+        if error is not None and isinstance(error.__cause__, ConcretizationError):
+            raise error.__cause__ from None  # NumPy hid it behind an error of its own
 
     # What the user's function does.
 

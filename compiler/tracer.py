@@ -220,7 +220,11 @@ class Tracer:
         )
 
     def __float__(self) -> float:
-        self._refuse("float() or a function of the math module", "use np.sin and so on")
+        self._refuse(
+            "float(), a function of the math module or an element of a real array",
+            "use np.sin and so on; an array to be filled has to be traced too, as "
+            "np.zeros_like(x, shape=...) is",
+        )
 
     def __complex__(self) -> complex:
         self._refuse("complex()", "complex numbers are not supported")
