@@ -34,7 +34,8 @@ def fold(graph: Graph) -> Graph:
           return %y
         }
 
-    Keeps results bit for bit: the value is NumPy's, in the dtype of the node.
+    Keeps results bit for bit: the value is NumPy's, in the dtype of the node. Where
+    NumPy raises (an integer to a negative power), the node stays and raises when it runs.
     """
 
     def rule(b: Builder, node: Node, *operands: Node) -> Node | None:
@@ -47,8 +48,11 @@ def fold(graph: Graph) -> Graph:
             operand.type.numpy.type(literal)
             for operand, literal in zip(operands, literals, strict=True)
         ]
-        with np.errstate(all="ignore"):
-            value = OPS[node.op].reference(*scalars, **node.attrs)
+        try:
+            with np.errstate(all="ignore"):
+                value = OPS[node.op].reference(*scalars, **node.attrs)
+        except ValueError:
+            return None
         exact = TensorType(node.type.dtype, ()).numpy.type(value).item()
         return b.full(node.type, exact)
 
