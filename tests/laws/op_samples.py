@@ -69,7 +69,7 @@ def between(low: float, high: float, *, signed: bool = False) -> Draw:
         negative = (rng.random(shape) < 0.5) & signed & (dtype[0] != "u")
         floats = dtype in FLOATS
         size = rng.uniform(low, high, shape) if floats else rng.integers(1, 6, shape)
-        values = np.asarray(size).astype(DTYPES[dtype])
+        values: Array = np.asarray(size).astype(DTYPES[dtype])
         return np.where(negative, np.zeros_like(values) - values, values)
 
     return draw

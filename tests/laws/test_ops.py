@@ -13,6 +13,7 @@ from anabranch.backends.reference import interpret
 from anabranch.ir import OPS, Builder, Graph
 from anabranch.ir.literals import Attrs
 from anabranch.ir.ops import NONDIFFERENTIABLE
+from anabranch.ir.types import DTYPES
 from tests.laws.op_graphs import one_op, pulled_back, pulled_back_twice, type_of
 from tests.laws.op_oracles import ORACLES
 from tests.laws.op_samples import SAMPLES, Array, Sample, smooth
@@ -194,6 +195,39 @@ def test_rule_contributes_exactly_to_the_float_operands(op: str) -> None:
             assert (contribution is not None) == wanted, f"{op} {sample.label} {slot}"
             if contribution is not None:
                 assert contribution.type == operand.type, f"{op} {sample.label} {slot}"
+
+
+@pytest.mark.parametrize("op", DIFFERENTIABLE)
+def test_every_contribution_reads_its_cotangent(op: str) -> None:
+    """Else a sum node could lose its readers, and its law with them."""
+    for sample in smooth(op):
+        b = Builder("f")
+        operands = [
+            b.input(f"x{slot}", type_of(array))
+            for slot, array in enumerate(sample.operands)
+        ]
+        node = b.add_node(op, *operands, **sample.attrs)
+        if not node.type.is_float:
+            continue
+        rule: Any = OPS[op].adjoint
+        for made in rule(b, node, b.input("g", node.type), *operands):
+            if made is None:
+                continue
+            seen, todo = {made.name}, [made]
+            while todo:
+                new = [b[name] for name in todo.pop().operands if name not in seen]
+                seen.update(operand.name for operand in new)
+                todo += new
+            assert "g" in seen, f"{op} {sample.label}"
+
+
+@pytest.mark.parametrize(("before", "after"), [("f64", "f32"), ("f32", "f64")])
+def test_cotangent_of_a_cast_is_cast_back(before: str, after: str) -> None:
+    x, seed = np.array([0.1, 0.2], DTYPES[before]), np.array([0.3, 0.7], DTYPES[after])
+    graph, _ = pulled_back("cast", Sample((x,), {"dtype": after}, ""))
+    _, bar = interpret(graph, [x, seed])
+    assert bar.dtype == DTYPES[before]
+    np.testing.assert_array_equal(bar, seed.astype(DTYPES[before]))
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE)

@@ -26,19 +26,19 @@ def specials(dtype: str) -> Array:
     if dtype == "bool":
         return np.array([False, True])
     if dtype not in ("f32", "f64"):
-        ends = np.iinfo(DTYPES[dtype])
+        ends = np.iinfo(DTYPES[dtype].name)
         width = ends.bits
         values = [0, 1, 2, 3, 7, width - 1, width, width + 6, ends.max, ends.max - 1]
         if ends.min < 0:
             values += [-1, -2, -7, -width, ends.min, ends.min + 1]
         return np.array(values, DTYPES[dtype])
-    ends = np.finfo(DTYPES[dtype])
+    ends = np.finfo(DTYPES[dtype].name)
     magnitudes = [
         *(0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 7.0, 7.5, 88.0, 1000.0, 1e-5, 1e10),
         *(np.inf, np.nan, np.pi / 2, 1 - ends.epsneg, 1 + ends.eps),
         *(ends.max, ends.tiny, ends.smallest_subnormal, ends.max / 2),
     ]
-    values = np.array(magnitudes, DTYPES[dtype])
+    values: Array = np.array(magnitudes, DTYPES[dtype])
     return np.concatenate([values, -values])
 
 
