@@ -41,11 +41,16 @@ def disable_jit() -> Generator[None, None, None]:
         _interpreted.reset(token)
 
 
-@dataclass(frozen=True, slots=True)
 class Static:
-    """A static argument: part of the kind of a call, compared by type and value."""
+    """A static argument: part of the kind of a call, compared by type and value.
 
-    value: Any
+    No dataclass, for those are pytrees.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
     def _key(self) -> tuple[Any, ...]:
         exact = repr(self.value) if isinstance(self.value, float) else None

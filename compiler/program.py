@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..ir.errors import TraceError
+from ..ir.errors import DTypeError, TraceError
 from ..ir.graph import Graph, Node, Output
 from .source import definition_line
 from .trace import Trace, find_trace
@@ -93,7 +93,7 @@ def trace_program(
 def _result(trace: Trace, value: Any) -> Node:
     try:
         return trace.node(value)
-    except TraceError as error:
+    except (TraceError, DTypeError) as error:
         what = f"{trace.builder.name} returned a {type(value).__name__}: {error.what}"
         raise TraceError(what) from None
 

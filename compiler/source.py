@@ -11,7 +11,7 @@ from typing import Any
 
 from ..ir.errors import SourceLine
 
-__all__ = ["assigned_name", "definition_line", "user_frame", "user_line"]
+__all__ = ["assigned_name", "definition_line", "last_line", "user_frame", "user_line"]
 
 _ROOT = __name__.split(".")[0]
 _STORES = ("STORE_FAST", "STORE_NAME", "STORE_DEREF", "STORE_GLOBAL")
@@ -31,6 +31,16 @@ def user_frame() -> FrameType | None:
 def user_line(frame: FrameType | None) -> SourceLine | None:
     """The file and line that ``frame`` is at."""
     return SourceLine(frame.f_code.co_filename, frame.f_lineno) if frame else None
+
+
+def last_line(error: BaseException) -> SourceLine | None:
+    """The line of Python that raised."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return None
+    return SourceLine(traceback.tb_frame.f_code.co_filename, traceback.tb_lineno)
 
 
 def definition_line(function: Any) -> SourceLine | None:

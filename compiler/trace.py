@@ -24,7 +24,7 @@ from ..ir.errors import (
 from ..ir.graph import Node
 from ..ir.text import format_node
 from ..ir.types import TensorType, dtype_name
-from .source import assigned_name, user_frame, user_line
+from .source import assigned_name, last_line, user_frame, user_line
 from .tracer import Memory, Tracer
 
 __all__ = ["Trace", "find_trace", "is_traced", "lowers"]
@@ -100,6 +100,7 @@ class Trace:
         self._captures: dict[int, tuple[Any, Node]] = {}
         self.finished = False
         self._unsupported: list[str] = []
+        self._refused: ConcretizationError | None = None
         self._depth = 0
 
     def __enter__(self) -> None:
@@ -110,8 +111,10 @@ class Trace:
     ) -> None:
         self.finished = True
         self.complain()
-        if error is not None and isinstance(error.__cause__, ConcretizationError):
-            raise error.__cause__ from None  # NumPy hid it behind an error of its own
+        hidden = self._refused
+        if hidden and isinstance(error, (TypeError, ValueError)) and error is not hidden:
+            if last_line(error) == hidden.source:
+                raise hidden from None  # NumPy put an error of its own in its place
 
     # What the user's function does.
 
@@ -241,12 +244,13 @@ class Trace:
         if self._depth == 0:
             self.enter()
         self.complain()
-        raise ConcretizationError(
+        self._refused = ConcretizationError(
             f"{what} needs the value of a traced array",
             source=self.builder.source,
             node=format_node(node),
             hint=hint,
         )
+        raise self._refused
 
     def _no_lowering(self, function: Any, args: Any, kwargs: Any) -> Any:
         """Note the call and go on with zeros of the type that NumPy would return.

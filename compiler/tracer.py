@@ -36,6 +36,10 @@ class Memory:
         self.argument = argument
 
 
+class MissingAttribute(TraceError, AttributeError):
+    """An attribute of `numpy.ndarray` that traced arrays lack."""
+
+
 def _binary(function: Any, reflected: bool = False) -> Any:
     def method(self: Tracer, other: Any) -> Any:
         pair = (other, self) if reflected else (self, other)
@@ -178,6 +182,16 @@ class Tracer:
         self, function: Any, types: Any, args: Any, kwargs: Any
     ) -> Any:
         return self.owner.apply(function, args, kwargs)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"a traced array has no attribute {name!r}")
+        self.owner.enter()
+        raise MissingAttribute(
+            f"traced arrays have no .{name}",
+            source=self.owner.builder.source,
+            hint="docs/numpy.md lists what they have",
+        )
 
     def __getitem__(self, index: Any) -> Any:
         return self.owner.apply(GETITEM, (self, index), {})
