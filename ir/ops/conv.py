@@ -69,6 +69,7 @@ def _fold_type(x: TensorType, *, shape: Ints, stride: Ints) -> TensorType:
     count = places("fold", shape, window, stride)
     fits = count == x.sizes[x.rank - 2 * rank : x.rank - rank]
     require(fits, "fold", f"{x} are not the windows of {shape}")
+    require_dtype(x.dtype != "bool", "fold", "adds numbers, not bool")
     return x.with_shape((*lead, *shape))
 
 

@@ -53,6 +53,7 @@ def _scatter_type(x: TensorType, i: TensorType, *, axis: int, size: int) -> Tens
         f"{x} does not have the indices {i} at axis {axis}",
     )
     require_dtype(i.dtype == "i64", "scatter_add", f"the indices are {i}, not i64")
+    require_dtype(x.dtype != "bool", "scatter_add", "adds numbers, not bool")
     return x.with_shape((*x.shape[:axis], size, *x.shape[end:]))
 
 

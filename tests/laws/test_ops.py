@@ -11,6 +11,7 @@ import pytest
 from anabranch import parse
 from anabranch.backends.reference import interpret
 from anabranch.ir import OPS, Builder, Graph
+from anabranch.ir.errors import DTypeError
 from anabranch.ir.literals import Attrs
 from anabranch.ir.ops import NONDIFFERENTIABLE
 from anabranch.ir.types import DTYPES
@@ -131,6 +132,19 @@ def test_reference_leaves_its_operands_alone(op: str) -> None:
         interpret(one_op(op, sample), sample.operands)
         for array, kept in zip(sample.operands, before, strict=True):
             np.testing.assert_array_equal(array, kept, f"{op} {sample.label}")
+
+
+@pytest.mark.parametrize(
+    "op", "add add_n reduce_sum cumsum recurrence scatter_add fold".split()
+)
+def test_ops_that_add_take_no_bools(op: str) -> None:
+    """NumPy's or is `logical_or`; an op that adds has no meaning of its own for it."""
+    for sample in SAMPLES[op]:
+        types = [type_of(array).with_dtype("bool") for array in sample.operands]
+        if op == "scatter_add":
+            types[1] = types[1].with_dtype("i64")
+        with pytest.raises(DTypeError):
+            OPS[op].infer(tuple(types), Attrs(sample.attrs))
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE)

@@ -22,7 +22,7 @@ DIFFERENTIABLE = [op for op in SAMPLES if OPS[op].adjoint is not NONDIFFERENTIAB
 ULPS = 2
 ROUNDED = (
     "reduce_sum reduce_prod cumsum recurrence matmul scatter_add fold conv conv_input "
-    "conv_kernel"
+    "conv_kernel logaddexp logaddexp2"
 ).split()
 RTOL = {"f32": 1e-6, "f64": 1e-12}
 

@@ -38,8 +38,8 @@ def specials(dtype: str) -> Array:
         *(np.inf, np.nan, np.pi / 2, 1 - ends.epsneg, 1 + ends.eps),
         *(ends.max, ends.tiny, ends.smallest_subnormal, ends.max / 2),
     ]
-    values: Array = np.array(magnitudes, DTYPES[dtype])
-    return np.concatenate([values, -values])
+    floats: Array = np.array(magnitudes, DTYPES[dtype])
+    return np.concatenate([floats, -floats])
 
 
 def grid(op: str, dtype: str) -> Sample:
