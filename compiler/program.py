@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from ..ir.errors import DTypeError, TraceError
 from ..ir.graph import Graph, Node, Output
 from .source import definition_line
 from .trace import Trace, find_trace
-from .tree import Kind, flatten, leaf_names, path_names, unflatten
+from .tree import MAX_PATH, Kind, flatten, leaf_names, path_names, unflatten
 
 __all__ = ["Program", "inline", "trace_program"]
 
@@ -65,7 +66,8 @@ def trace_program(
     names = leaf_names(function, args, kwargs)
     name = getattr(function, "__name__", type(function).__name__)
     with _deeper() as level:
-        trace = Trace("lambda" if name == "<lambda>" else name, level)
+        name = "lambda" if name == "<lambda>" else re.sub(r"\W|^(?=\d)", "_", name)
+        trace = Trace(name[:100] or "_", level)
         trace.builder.source = definition_line(function)
         tracers = [
             leaf if kind is None else trace.argument(label, *kind)
@@ -80,7 +82,7 @@ def trace_program(
             result = function(*args, **kwargs)
         outputs, result_structure = flatten(result)
         results = [_result(trace, value) for value in outputs]
-    labels = path_names(result)
+    labels = [label[:MAX_PATH].rstrip(".") for label in path_names(result)]
     graph = trace.builder.build(
         [
             Output(node.name, f"r.{label}" if label[:1].isdigit() else label)

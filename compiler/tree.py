@@ -18,6 +18,7 @@ from .trace import check_array, is_traced
 __all__ = ["Kind", "flatten", "kind_of", "leaf_names", "unflatten"]
 
 NAMESPACE = "anabranch"
+MAX_PATH = 300
 
 Kind = tuple[TensorType, bool]
 """The type of a leaf, and whether it is weak: a Python scalar."""
@@ -62,7 +63,7 @@ def _register(kind: Any) -> None:
 def _clean(part: Any) -> str:
     """One step of a path as part of a value's name."""
     text = re.sub(r"\W", "_", str(part)) or "_"
-    return f"{text}_" if re.fullmatch(r"bar\d*", text) else text
+    return f"{text}_" if re.fullmatch(r"bar\d*|return", text) else text
 
 
 def path_names(tree: Any) -> list[str]:
@@ -79,6 +80,7 @@ def leaf_names(function: Callable[..., Any], args: Any, kwargs: Any) -> list[str
     for name, value in [*zip(positional, args, strict=True), *sorted(kwargs.items())]:
         prefix = _clean(name)
         names += [f"{prefix}.{path}" if path else prefix for path in path_names(value)]
+    names = [name[:MAX_PATH].rstrip(".") for name in names]
     return [name if not name[0].isdigit() else f"_{name}" for name in names]
 
 

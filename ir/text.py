@@ -11,7 +11,7 @@
     attrs   := key "=" literal {"," key "=" literal}      (literals: see literals.py)
     label   := NAME
 
-One node a line; ``#`` starts a comment; white space is free on input and aligned on
+A NAME has at most 400 characters, and no value is called ``return``. One node a line; ``#`` starts a comment; white space is free on input and aligned on
 output. ``print_graph(parse(t)) == t`` for canonical ``t`` and
 ``parse(print_graph(g)) == g`` always. Reading evaluates nothing: an op is looked up
 in the registry, a name is only ever compared.
@@ -38,18 +38,18 @@ _REFS = rf"(?:%{_NAME}\s*(?:,\s*%{_NAME}\s*)*)?"
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _IS_NAME = re.compile(rf"{_NAME}\Z")
 _HEADER = re.compile(rf"graph\s+({_NAME})\s*\((.*)\)\s*\{{\s*\Z")
-_PARAM = re.compile(rf"\s*%({_NAME})\s*:\s*(\w+\s*\[[^\[\]]*\])\s*(?:,|\Z)")
+_PARAM = re.compile(rf"\s*%({_NAME})\s*:\s*(\w+\s*\[[^\[\]]*\])\s*(,|\Z)")
 _NODE = re.compile(
     rf"%({_NAME})\s*=\s*([a-z_]\w*)\s*\(\s*({_REFS})\)\s*"
     rf"(?:\{{((?:[^\"{{}}]|{_STRING})*)\}}\s*)?:\s*"
-    r"(\w+\s*\[[^\[\]]*\])\s*(?:@k(\d{1,9}))?\s*\Z"
+    r"(\w+\s*\[[^\[\]]*\])(?:\s*@k([0-9]{1,9}))?\Z"
 )
 _SECTION = re.compile(
     rf"backward\s+(\w+)\s*(?:of\s*\(\s*({_REFS})\)\s*wrt\s*\(\s*({_REFS})\)\s*)?:\Z"
 )
 _RETURN = re.compile(r"return\b\s*(.*)\Z")
-_OUTPUT = re.compile(rf"\s*(?:({_NAME})\s*=\s*)?%({_NAME})\s*(?:,|\Z)")
-_COMMENT = re.compile(rf"(?:[^\"#]|{_STRING})*")
+_OUTPUT = re.compile(rf"\s*(?:({_NAME})\s*=\s*)?%({_NAME})\s*(,|\Z)")
+_CODE = re.compile(rf"(?:[^\"#]+|{_STRING})*")
 
 
 def is_name(text: str) -> bool:
@@ -160,8 +160,20 @@ def parse(text: str) -> Graph:
 
 
 def _without_comment(line: str) -> str:
-    match = _COMMENT.match(line)
-    return match[0] if match else line
+    match = _CODE.match(line)
+    end = match.end() if match else 0
+    return line[:end] if line[end : end + 1] == "#" else line
+
+
+def _items(pattern: re.Pattern[str], text: str, what: str) -> Iterator[re.Match[str]]:
+    """The items of a list with commas between them."""
+    position = 0
+    while position < len(text):
+        item = pattern.match(text, position)
+        if item is None or (item.end() == len(text)) == (item[3] == ","):
+            raise ParseError(f"not a {what}: {text[position : position + 60]!r}")
+        yield item
+        position = item.end()
 
 
 def _names(refs: str) -> tuple[str, ...]:
@@ -182,13 +194,8 @@ class _Reader:
         if match is None or not is_name(match[1]):
             raise ParseError("expected 'graph name(%x: f64[8,4], ...) {'")
         self.name = match[1]
-        rest = match[2].strip()
-        while rest:
-            param = _PARAM.match(rest)
-            if param is None or not is_name(param[1]):
-                raise ParseError(f"not a parameter: {rest[:60]!r}")
+        for param in _items(_PARAM, match[2].strip(), "parameter"):
             self.nodes.append(Node(param[1], "input", (), spec(param[2])))
-            rest = rest[param.end() :]
 
     def line(self, line: str) -> None:
         if section := _SECTION.match(line):
@@ -201,6 +208,8 @@ class _Reader:
         if match is None or not is_name(match[1]):
             raise ParseError(f"not a node: {line[:80]!r}")
         name, op, operands, attrs, type_text, kernel = match.groups()
+        if op == "input":
+            raise ParseError("an input stands in the parameter list")
         self.nodes.append(
             Node(
                 name,
@@ -217,14 +226,10 @@ class _Reader:
         match = _RETURN.match(line)
         if match is None:
             raise ParseError(f"expected 'return', found {line[:60]!r}")
-        outputs: list[Output] = []
-        rest = match[1].strip()
-        while rest:
-            output = _OUTPUT.match(rest)
-            if output is None:
-                raise ParseError(f"not a result: {rest[:60]!r}")
-            outputs.append(Output(output[2], output[1] or ""))
-            rest = rest[output.end() :]
+        outputs = [
+            Output(output[2], output[1] or "")
+            for output in _items(_OUTPUT, match[1].strip(), "result")
+        ]
         try:
             return Graph(self.name, self.nodes, outputs, self.sections)
         except AnabranchError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .errors import AnabranchError, VerifyError
 from .graph import Graph, Node
-from .law import contributing_reads
+from .law import RETURN, contributing_reads
 from .ops import OPS
 from .text import format_node, is_name
 
@@ -15,9 +15,8 @@ def verify(graph: Graph) -> Graph:
     """Return ``graph`` if it is sound, else raise `VerifyError` naming the node."""
     seen: set[str] = set()
     section = 0
+    _verify_names(graph)
     for node in graph:
-        if not is_name(node.name):
-            raise VerifyError(f"graph {graph.name}: bad value name {node.name[:80]!r}")
         try:
             _verify_node(graph, node, seen)
         except AnabranchError as error:
@@ -39,6 +38,19 @@ def verify(graph: Graph) -> Graph:
     return graph
 
 
+def _verify_names(graph: Graph) -> None:
+    """What is printed must be read back as the same name."""
+    labels = [output.label for output in graph.outputs if output.label]
+    suffixes = [section.suffix for section in graph.sections]
+    for name in (graph.name, *graph.nodes, *labels, *suffixes):
+        if not is_name(name):
+            raise VerifyError(f"not a name: {name[:80]!r}")
+    if RETURN in graph or any("." in suffix for suffix in suffixes):
+        raise VerifyError(f"a value called {RETURN}, or a dot in a suffix")
+    if len(set(suffixes)) < len(suffixes):
+        raise VerifyError("two sections have one suffix")
+
+
 def _verify_node(graph: Graph, node: Node, seen: set[str]) -> None:
     op = OPS.get(node.op)
     if op is None:
@@ -47,6 +59,9 @@ def _verify_node(graph: Graph, node: Node, seen: set[str]) -> None:
         if operand not in seen:
             raise VerifyError(f"%{operand} is read before it is made, or never made")
     if node.op == "input":
+        plain = Node(node.name, "input", (), node.type)
+        if node != plain or len(seen) >= len(graph.inputs):
+            raise VerifyError("inputs stand first and have a type only")
         return
     types = tuple(operand.type for operand in graph.operands(node))
     inferred = op.infer(types, node.attrs)
@@ -88,5 +103,9 @@ def _verify_law(graph: Graph, number: int) -> None:
                 f"the sum node of %{value} should add the reads {labels}",
                 node=format_node(found),
             )
+        terms = tuple(f"{found.name}.{number}" for number in range(len(reads)))
+        if found.operands != terms:
+            what = f"the sum node of %{value} should add {', '.join(terms)} in this order"
+            raise VerifyError(what, node=format_node(found))
     if sums:
         raise VerifyError(f"%{next(iter(sums))} sums for a value read less than twice")

@@ -195,9 +195,7 @@ def _pad_type(
     fits = len(low) == len(high) == len(interior) == x.rank
     require(fits, "pad", f"low, high and interior need {x.rank} entries")
     require(min((*low, *high, *interior), default=0) >= 0, "pad", "negative padding")
-    require_dtype(
-        x.is_float or type(value) in (bool, int), "pad", f"{value!r} does not fit {x}"
-    )
+    require_dtype(_holds(x, value), "pad", f"{value!r} does not fit {x}")
     return x.with_shape(
         tuple(
             before + size + gap * max(size - 1, 0) + after
@@ -206,6 +204,16 @@ def _pad_type(
             )
         )
     )
+
+
+def _holds(x: TensorType, value: float) -> bool:
+    """Whether a number can be an element of ``x``; a float is rounded to f32."""
+    with np.errstate(all="ignore"):
+        try:
+            made = x.numpy.type(value).item()
+        except (OverflowError, ValueError):
+            return False
+    return x.is_float or (type(value) in (bool, int) and made == value)
 
 
 def _interior(x: TensorType, low: Ints, interior: Ints) -> dict[str, Ints]:

@@ -38,7 +38,7 @@ def _const_type(*, value: bool | int | float, dtype: str | None = None) -> Tenso
     with np.errstate(all="ignore"):
         try:
             exact = type_.numpy.type(value).item()
-        except OverflowError:
+        except (OverflowError, ValueError):
             exact = None
     same = type(exact) is type(value) and (exact == value or value != value)
     require(same, "const", f"{value!r} is not a value of {type_.dtype}")
