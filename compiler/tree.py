@@ -69,8 +69,13 @@ def _clean(part: Any) -> str:
 def path_names(tree: Any) -> list[str]:
     """The path of each leaf, joined by dots; empty for a tree that is one leaf."""
     flatten(tree)
-    paths = optree.tree_paths(tree, namespace=NAMESPACE)
-    return [".".join(_clean(part) for part in path) for path in paths]
+    paths = optree.tree_accessors(tree, namespace=NAMESPACE)
+    return [".".join(_clean(_step(entry)) for entry in path) for path in paths]
+
+
+def _step(entry: Any) -> Any:
+    """One step of a path: a key, an index, or the name of a field."""
+    return entry.field if isinstance(entry, optree.NamedTupleEntry) else entry.entry
 
 
 def leaf_names(function: Callable[..., Any], args: Any, kwargs: Any) -> list[str]:

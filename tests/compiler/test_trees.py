@@ -1,0 +1,232 @@
+"""Arguments and results are pytrees, and inputs have the names of their paths."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict, namedtuple
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import anabranch
+
+X = np.array([1.0, 2.0])
+Point = namedtuple("Point", "x y")
+
+
+class Layer(NamedTuple):
+    w: Any
+    b: Any
+
+
+@dataclass
+class Model:
+    w: Any
+    layers: list[Any] = field(default_factory=list[Any])
+
+
+@dataclass(frozen=True)
+class Frozen:
+    w: Any
+    b: Any = None
+
+
+@dataclass(slots=True)
+class Slotted:
+    w: Any
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Its constructor computes; the pytree goes around it."""
+
+    w: Any
+    doubled: Any = field(init=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "doubled", self.w * 2)
+
+
+TREES = [
+    X,
+    2.5,
+    {"a": X, "b": 1.0},
+    {"b": X, "a": {"c": X, "d": [X, X]}},
+    [X, 2.0, [X]],
+    (X, (X,), ((), X)),
+    Point(X, 2.0),
+    Layer(X, None),
+    None,
+    (),
+    [],
+    {},
+    (None, X, None),
+    {"a": None, "b": (), "c": X},
+    Model(X, [X, Layer(X, 3.0)]),
+    Frozen(X),
+    Frozen({"deep": Frozen(X, 2.0)}, [Frozen(X)]),
+    Slotted(X),
+    Checked(X),
+    OrderedDict([("z", X), ("a", 2.0)]),
+    {1: X, 2: 3.0},
+    {("a", 1): X},
+]
+
+
+def doubled(tree):
+    """The same tree with everything doubled, by hand."""
+    if tree is None:
+        return None
+    if isinstance(tree, dict):
+        return type(tree)((key, doubled(value)) for key, value in tree.items())
+    if isinstance(tree, (list, tuple)):
+        items = [doubled(value) for value in tree]
+        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+    if not is_dataclass(tree):
+        return tree * 2
+    made = object.__new__(type(tree))
+    for part in fields(tree):
+        object.__setattr__(made, part.name, doubled(getattr(tree, part.name)))
+    return made
+
+
+def assert_equal_trees(made, expected):
+    if isinstance(expected, (np.ndarray, float, int)):
+        np.testing.assert_array_equal(made, expected)
+        return
+    assert type(made) is type(expected)
+    if isinstance(expected, dict):
+        assert made.keys() == expected.keys()
+        for key in expected:
+            assert_equal_trees(made[key], expected[key])
+    elif isinstance(expected, (list, tuple)):
+        assert len(made) == len(expected)
+        for one, other in zip(made, expected, strict=True):
+            assert_equal_trees(one, other)
+    elif expected is not None:
+        for part in fields(expected):
+            assert_equal_trees(getattr(made, part.name), getattr(expected, part.name))
+
+
+@pytest.mark.parametrize("tree", TREES, ids=str)
+def test_structure_comes_back(backend, tree):
+    assert_equal_trees(anabranch.jit(doubled, backend=backend)(tree), doubled(tree))
+
+
+@pytest.mark.parametrize("tree", TREES, ids=str)
+def test_as_one_of_several_arguments(backend, tree):
+    compiled = anabranch.jit(lambda x, p, *, k: (doubled(p), x, k), backend=backend)
+    made = compiled(X, tree, k=tree)
+    assert_equal_trees(made, (doubled(tree), X, tree))
+
+
+def test_same_value_twice(backend):
+    """Two arrays come back, not one."""
+    first, second = anabranch.jit(lambda x: (x, x), backend=backend)(X)
+    assert first is not second
+    assert_equal_trees((first, second), (X, X))
+
+
+def test_argument_unused_or_without_leaves(backend):
+    assert anabranch.jit(lambda x, p: 3.0, backend=backend)(X, ()) == 3.0
+    assert anabranch.jit(lambda: 3.0, backend=backend)() == 3.0
+    assert anabranch.jit(lambda: (), backend=backend)() == ()
+    assert anabranch.jit(lambda x: None, backend=backend)(X) is None
+
+
+def test_constants_in_the_result(backend):
+    made = anabranch.jit(lambda x: {"x": x, "n": 3, "f": 0.5, "b": True}, backend=backend)(X)
+    assert (made["n"], made["f"], made["b"]) == (3, 0.5, True)
+
+
+def test_default_dict(backend):
+    counts = defaultdict(float, a=1.0)
+    made = anabranch.jit(lambda d: {"a": d["a"] + 1}, backend=backend)(counts)
+    assert made == {"a": 2.0}
+
+
+def test_order_of_keys_does_not_matter(backend):
+    compiled = anabranch.jit(lambda d: d["a"] - d["b"], backend=backend)
+    assert compiled({"a": 3.0, "b": 1.0}) == 2.0
+    assert compiled({"b": 1.0, "a": 3.0}) == 2.0
+    assert compiled.compile_count == 1
+
+
+def test_another_structure_is_another_kind(backend):
+    compiled = anabranch.jit(lambda p: len(p), backend=backend)
+    assert compiled([X, X]) == 2
+    assert compiled((X, X, X)) == 3
+    assert compiled({"a": X}) == 1
+    assert compiled.compile_count == 3
+
+
+def test_same_fields_of_another_class(backend):
+    compiled = anabranch.jit(lambda p: type(p).__name__ == "Layer", backend=backend)
+    assert compiled(Layer(X, X))
+    assert not compiled(namedtuple("Other", "w b")(X, X))
+
+
+def test_local_dataclass(backend):
+    """Classes made again and again are classes of their own."""
+    for factor in (2.0, 3.0):
+
+        @dataclass
+        class Local:
+            w: Any
+
+        made = anabranch.jit(lambda p, f=factor: Local(p.w * f), backend=backend)(Local(X))
+        assert type(made) is Local
+        np.testing.assert_array_equal(made.w, X * factor)
+
+
+def test_dataclass_with_what_is_no_array(backend):
+    with pytest.raises(anabranch.ArgumentError, match=r"argument p\.b is a str"):
+        anabranch.jit(lambda p: p.w, backend=backend)(Frozen(X, "relu"))
+
+
+def names(function, *args, **kwargs):
+    return [node.name for node in anabranch.make_ir(function)(*args, **kwargs).inputs]
+
+
+def test_names_of_inputs():
+    def function(x, W, *rest, scale, **more):
+        return x
+
+    assert names(function, X, X, scale=X) == ["x", "W", "scale"]
+    assert names(function, X, X, X, X, scale=X) == ["x", "W", "rest_0", "rest_1", "scale"]
+    assert names(function, X, X, extra=X, scale=X) == ["x", "W", "extra", "scale"]
+
+
+def test_names_of_paths():
+    blocks = [{"attn": {"w": X}}, {"attn": {"w": X}}]
+    assert names(lambda blocks: 0, blocks) == ["blocks.0.attn.w", "blocks.1.attn.w"]
+    assert names(lambda p: 0, {"W0": X, "b0": X}) == ["p.W0", "p.b0"]
+    assert names(lambda p: 0, Model(X, [Layer(X, X)])) == [
+        *("p.w", "p.layers.0.w", "p.layers.0.b")
+    ]
+    assert names(lambda p: 0, (X, None, (X,))) == ["p.0", "p.2.0"]
+
+
+@pytest.mark.parametrize("key", ["a b", "a.b", "%", "", "bar", "bar1", "0", "é", "a\nb", 3])
+def test_names_of_odd_keys(key):
+    """Every graph prints and parses, whatever the keys are, and no name is taken twice."""
+    graph = anabranch.make_ir(lambda p: p[key] * 2)({key: X, "a_b": X})
+    assert len({node.name for node in graph.inputs}) == 2
+    assert anabranch.parse(graph.as_text()) == graph
+
+
+def test_names_of_results():
+    graph = anabranch.make_ir(lambda x: {"loss": x.sum(), "aux": (x, [x])})(X)
+    assert [output.label for output in graph.outputs] == ["aux.0", "aux.1.0", "loss"]
+
+
+def test_names_of_assigned_values():
+    def function(x):
+        hidden = np.tanh(x)
+        out = hidden * 2
+        return out
+
+    text = anabranch.make_ir(function)(X).as_text()
+    assert "%hidden = tanh(%x)" in " ".join(text.split())
+    assert "%out = mul(%hidden," in " ".join(text.split())
