@@ -12,31 +12,21 @@ from ...ir.graph import Graph
 from ...ir.ops.index import check_error
 from ...ir.text import format_node
 from ..base import Array
-from .blas import gemm_kernel
 from .emitters import make_plan
 from .kernel import Kernel
 from .library import library_source
 from .plan import Plan, Step
 from .printer import print_kernel
-from .runtime import compile_kernel, executor, failure
+from .engine import compile_kernel, executor, failure
 
 __all__ = ["NumbaExecutable", "prepare"]
 
 MAX_IDLE_ARENAS = 4
 
 
-def source_of(kernel: Kernel | str) -> str | None:
-    """The generated source of a kernel; None for a product, which BLAS computes."""
-    if isinstance(kernel, Kernel):
-        return print_kernel(kernel)
-    return None if kernel.startswith("gemm") else library_source(kernel)
-
-
-def address_of(kernel: Kernel | str, source: str | None) -> int:
-    """The address of a kernel, compiled if this process has not met it."""
-    if source is not None:
-        return compile_kernel(source, "kernel")
-    return gemm_kernel(str(kernel).split()[1])
+def source_of(kernel: Kernel | str) -> str:
+    """The source of a kernel."""
+    return print_kernel(kernel) if isinstance(kernel, Kernel) else library_source(kernel)
 
 
 class NumbaExecutable:
@@ -49,8 +39,8 @@ class NumbaExecutable:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         distinct = {step.kernel: source_of(step.kernel) for step in plan.steps}
-        self.sources = [source for source in distinct.values() if source]
-        addresses = {k: address_of(k, source) for k, source in distinct.items()}
+        self.sources = list(distinct.values())
+        addresses = {k: compile_kernel(source) for k, source in distinct.items()}
         self._words = [np.array(step.words, np.int64) for step in plan.steps]
         pairs = zip(plan.steps, self._words, strict=True)
         self._program = np.array(

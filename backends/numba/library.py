@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .blas import gemm_source
 from .printer import CASTS
 
 __all__ = ["library_source"]
@@ -59,10 +60,10 @@ def kernel(buffers, words):
     x = i64_pointer(buffers[words[0]] + words[1], 0)
     y = i64_pointer(buffers[words[2]] + words[3], 1)
     low, high = words[5], words[6]
-    bad = 0
+    bad = False
     for i in range(words[4]):
         v = x[i]
-        bad |= v < low or v >= high
+        bad = bad or v < low or v >= high
         y[i] = v
     return 1 if bad else 0
 """
@@ -179,6 +180,8 @@ def _arithmetic(
 def library_source(name: str) -> str:
     """The source of a library kernel: ``take f64``."""
     kind, dtype = name.split()
+    if kind == "gemm":
+        return gemm_source(dtype)
     plus, times = _arithmetic(dtype)
     return (
         _TEMPLATES[kind]

@@ -15,7 +15,6 @@ from numba import types
 from numba.extending import overload, register_jitable
 
 from .runtime import NAMESPACE
-from .vecmath import VECTOR_FUNCTIONS
 
 __all__ = ["FUNCTIONS"]
 
@@ -157,14 +156,13 @@ def _right_shift(a: Any, b: Any) -> Any:
 
 
 _NUMPY = (
-    "exp2 log2 log10 sqrt cbrt sin cos tan arcsin arccos arctan "
+    "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan "
     "sinh cosh tanh arcsinh arccosh arctanh floor ceil trunc rint isnan isinf "
     "isfinite signbit arctan2 hypot logaddexp logaddexp2 copysign"
 ).split()
 
 FUNCTIONS: dict[str, Any] = {
     **{name: getattr(np, name) for name in _NUMPY},
-    **VECTOR_FUNCTIONS,
     "erf": math.erf,
     "chain": chain,
     "absolute": _by_kind("absolute", _absolute_floats, _absolute_integers),

@@ -15,56 +15,32 @@ x = 2^k m, m in [sqrt(1/2), sqrt(2)), and the series of 2 artanh(s), s = (m-1)/(
 
 from __future__ import annotations
 
-import math
-from typing import Any
+__all__ = ["CONSTANTS", "SOURCE", "VECTOR_FUNCTIONS"]
 
-from numba import types
-from numba.extending import intrinsic, overload, register_jitable
+VECTOR_FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh")
 
-__all__ = ["VECTOR_FUNCTIONS"]
+CONSTANTS = {
+    "LN2_HIGH": 6.93147180369123816490e-01,  # 33 bits of ln 2: k * LN2_HIGH is exact
+    "LN2_LOW": 1.90821492927058770002e-10,
+    "LOG2E": 1.4426950408889634,
+    "ROUNDER": 6755399441055744.0,  # 1.5 * 2**52: adding it rounds to an integer
+    "ROUNDER_BITS": 0x4338000000000000,
+    "SQRT_HALF_BITS": 0x3FE6A09E667F3BCD,
+    "SMALLEST_NORMAL": 2.2250738585072014e-308,
+}
 
-LN2_HIGH = 6.93147180369123816490e-01  # 33 bits of ln 2: k * LN2_HIGH is exact
-LN2_LOW = 1.90821492927058770002e-10
-LOG2E = 1.4426950408889634
-ROUNDER = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer
-ROUNDER_BITS = 0x4338000000000000
-SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
-SMALLEST_NORMAL = 2.2250738585072014e-308
-
-
-def _bitcast(source: types.Type, target: types.Type) -> Any:
-    def define(typing_context: Any, value: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.bitcast(args[0], context.get_value_type(target))
-
-        return target(source), generate
-
-    return intrinsic(define)
-
-
-_bits: Any = _bitcast(types.float64, types.int64)
-_from_bits: Any = _bitcast(types.int64, types.float64)
-
-
-# A division never raises, and a call would keep the loop around it from vectorising.
-OPTIONS = {"error_model": "numpy", "forceinline": True}
-_straight: Any = register_jitable(**OPTIONS)
-
-
-@_straight
-def _reduce(x: Any) -> Any:
-    """The integer k, and r = x - k ln2 as a sum of two, for x in [-1100, 1100]."""
+SOURCE = """
+def reduce(x):
+    # The integer k, and r = x - k ln2 as a sum of two, for x in [-1100, 1100].
     shifted = x * LOG2E + ROUNDER
     k = shifted - ROUNDER
     high = x - k * LN2_HIGH
     low = k * LN2_LOW
     r = high - low
-    return _bits(shifted) - ROUNDER_BITS, r, (high - r) - low
+    return bits(shifted) - ROUNDER_BITS, r, (high - r) - low
 
-
-@_straight
-def _expm1_small(r: Any, rest: Any) -> Any:
-    """``exp(r + rest) - 1`` for abs(r) <= ln2/2 as a sum of two: series to r^15."""
+def expm1_small(r, rest):
+    # ``exp(r + rest) - 1`` for abs(r) <= ln2/2 as a sum of two: series to r^15.
     q = 1.0 / 87178291200.0
     q = q * r + 1.0 / 6227020800.0
     q = q * r + 1.0 / 479001600.0
@@ -82,51 +58,41 @@ def _expm1_small(r: Any, rest: Any) -> Any:
     total = r + higher
     return total, higher - (total - r)
 
+def power_of_two(k):
+    # ``2**k`` for -1022 <= k <= 1023.
+    return from_bits((k + 1023) << 52)
 
-@_straight
-def _power_of_two(k: Any) -> Any:
-    """``2**k`` for -1022 <= k <= 1023."""
-    return _from_bits((k + 1023) << 52)
-
-
-@_straight
-def _clamped(x: Any, low: Any, high: Any) -> Any:
-    """``x`` between the bounds, 0 for NaN."""
+def clamped(x, low, high):
+    # ``x`` between the bounds, 0 for NaN.
     above = x if x > low else low
     inside = above if above < high else high
     return inside if x == x else 0.0
 
-
-@_straight
-def _exp(x: Any) -> Any:
-    k, r, rest = _reduce(_clamped(x, -746.0, 710.0))
+def exp_f64(x):
+    k, r, rest = reduce(clamped(x, -746.0, 710.0))
     half = k >> 1
-    q, _ = _expm1_small(r, rest)
-    grown = (1.0 + q) * _power_of_two(half) * _power_of_two(k - half)
+    q, _ = expm1_small(r, rest)
+    grown = (1.0 + q) * power_of_two(half) * power_of_two(k - half)
     return grown if x == x else x
 
-
-@_straight
-def _expm1(x: Any) -> Any:
-    k, r, rest = _reduce(_clamped(x, -746.0, 710.0))
-    q, lost = _expm1_small(r, rest)
+def expm1_f64(x):
+    k, r, rest = reduce(clamped(x, -746.0, 710.0))
+    q, lost = expm1_small(r, rest)
     half = k >> 1
-    large = (1.0 + q) * _power_of_two(half) * _power_of_two(k - half) - 1.0
+    large = (1.0 + q) * power_of_two(half) * power_of_two(k - half) - 1.0
     near = k if k > -60 else -60
-    scale = _power_of_two(near if near < 60 else 60)
+    scale = power_of_two(near if near < 60 else 60)
     small = (scale - 1.0) + scale * q
     small += (scale * q - (small - (scale - 1.0))) + scale * lost
     result = small if k > -60 and k < 60 else large
     return result if x == x and x != 0.0 else x
 
-
-@_straight
-def _log(x: Any) -> Any:
+def log_f64(x):
     tiny = x < SMALLEST_NORMAL
-    bits = _bits(x * 18014398509481984.0 if tiny else x)
+    bits = bits(x * 18014398509481984.0 if tiny else x)
     exponent = (bits - SQRT_HALF_BITS) >> 52
-    f = _from_bits(bits - (exponent << 52)) - 1.0
-    k = float(exponent - 54 if tiny else exponent)
+    f = from_bits(bits - (exponent << 52)) - 1.0
+    k = float64(exponent - 54 if tiny else exponent)
     s = f / (2.0 + f)
     z = s * s
     p = 2.0 / 23.0
@@ -147,54 +113,21 @@ def _log(x: Any) -> Any:
     result = result if x >= 0.0 else math.nan
     return result if x != 0.0 else -math.inf
 
-
-@_straight
-def _log1p(x: Any) -> Any:
+def log1p_f64(x):
     u = 1.0 + x
     lost = (x - (u - 1.0)) / u
-    result = _log(u) + lost
+    result = log_f64(u) + lost
     inside = x > -1.0 and x < math.inf and x != 0.0
-    edge = x if x == 0.0 or x == math.inf or x != x else _log(u)
+    edge = x if x == 0.0 or x == math.inf or x != x else log_f64(u)
     return result if inside else edge
 
-
-@_straight
-def _tanh(x: Any) -> Any:
+def tanh_f64(x):
     size = math.fabs(x)
-    t = _expm1(2.0 * (size if size < 22.0 else 22.0))
+    t = expm1_f64(2.0 * (size if size < 22.0 else 22.0))
     divisor = t + 2.0
     lost = t - (divisor - 2.0)
     small = t / divisor
     small -= small * (lost / divisor)
     result = math.copysign(1.0 - 2.0 / divisor if size > 0.5 else small, x)
     return result if x == x else x
-
-
-def _of_floats(name: str, implementation: Any) -> Any:
-    """The function for both float dtypes."""
-
-    def function(x: Any) -> Any:
-        raise TypeError(f"{name} is for compiled code")
-
-    def widened(x: Any) -> Any:
-        return types.float32(implementation(types.float64(x)))
-
-    def exact(x: Any) -> Any:
-        return implementation(x)
-
-    def choose(x: Any) -> Any:
-        return widened if x == types.float32 else exact
-
-    function.__name__ = name
-    overload(function, jit_options=OPTIONS)(choose)
-    return function
-
-
-VECTOR_FUNCTIONS: dict[str, Any] = {
-    "exp": _of_floats("exp", _exp),
-    "expm1": _of_floats("expm1", _expm1),
-    "log": _of_floats("log", _log),
-    "log1p": _of_floats("log1p", _log1p),
-    "tanh": _of_floats("tanh", _tanh),
-}
-"""By name, what `scalar.FUNCTIONS` takes in place of NumPy's function."""
+"""

@@ -1,0 +1,252 @@
+"""The functions of the kernel language: some written in it, the rest LLVM's or libm's.
+
+A function with a body for floats, for signed and for unsigned integers has three, told
+apart by the end of the name. They follow NumPy: division by zero is 0 for integers,
+shifts by the width or more leave 0 or the sign, remainders have the divisor's sign.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from functools import cache
+
+from . import vecmath
+from .language import REGISTERS, Function, Value, literal
+
+__all__ = ["find_function", "primitive"]
+
+SOURCE = """
+def chain(g, d):
+    product = g * d
+    return g - g if g == 0 and product != product else product
+
+def floor_divide_float(a, b):
+    mod = fmod(a, b)
+    quotient = (a - mod) / b
+    quotient = quotient - 1.0 if mod != 0 and (b < 0) != (mod < 0) else quotient
+    whole = floor(quotient)
+    whole = whole + 1.0 if quotient - whole > 0.5 else whole
+    whole = copysign(0.0, a / b) if quotient == 0 else whole
+    return a / b if b == 0 else whole
+
+def remainder_float(a, b):
+    mod = fmod(a, b)
+    moved = mod + b if (b < 0) != (mod < 0) else mod
+    zero = copysign(0.0, b) if b != 0 else mod
+    return zero if mod == 0 else moved
+
+def floor_divide_signed(a, b):
+    plain = 1 if b == 0 or b == -1 else b
+    quotient = truncated(a, plain)
+    left = a - quotient * plain
+    quotient = quotient - 1 if left != 0 and (left < 0) != (plain < 0) else quotient
+    quotient = -a if b == -1 else quotient
+    return 0 if b == 0 else quotient
+
+def remainder_signed(a, b):
+    plain = 1 if b == 0 or b == -1 else b
+    left = a - truncated(a, plain) * plain
+    return left + plain if left != 0 and (left < 0) != (plain < 0) else left
+
+def fmod_signed(a, b):
+    plain = 1 if b == 0 or b == -1 else b
+    return a - truncated(a, plain) * plain
+
+def floor_divide_unsigned(a, b):
+    quotient = truncated(a, 1 if b == 0 else b)
+    return 0 if b == 0 else quotient
+
+def remainder_unsigned(a, b):
+    plain = 1 if b == 0 else b
+    return a - truncated(a, plain) * plain
+
+def fmod_unsigned(a, b):
+    plain = 1 if b == 0 else b
+    return a - truncated(a, plain) * plain
+
+def power_integer(a, b):
+    result = a - a + 1
+    factor = a
+    exponent = b
+    while exponent > 0:
+        result = result * factor if exponent & 1 != 0 else result
+        factor = factor * factor
+        exponent = exponent >> 1
+    return result
+
+def power_float(a, b):
+    return pow(a, b)
+
+def absolute_float(a):
+    return fabs(a)
+
+def absolute_signed(a):
+    return -a if a < 0 else a
+
+def absolute_unsigned(a):
+    return a
+
+def left_shift_signed(a, b):
+    inside = b >= 0 and b < width(a)
+    return a << (b if inside else 0) if inside else 0
+
+def right_shift_signed(a, b):
+    inside = b >= 0 and b < width(a)
+    return a >> (b if inside else width(a) - 1)
+
+def left_shift_unsigned(a, b):
+    inside = b < width(a)
+    return a << (b if inside else 0) if inside else 0
+
+def right_shift_unsigned(a, b):
+    inside = b < width(a)
+    return a >> (b if inside else 0) if inside else 0
+
+def isnan(x):
+    return x != x
+
+def isinf(x):
+    return fabs(x) == math.inf
+
+def isfinite(x):
+    return fabs(x) < math.inf
+
+def signbit(x):
+    return copysign(1.0, x) < 0
+
+def logaddexp_f64(a, b):
+    high = a if a > b else b
+    low = b if a > b else a
+    sum = high + log1p(exp(low - high))
+    return a + 0.6931471805599453 if a == b else sum
+
+def logaddexp2_f64(a, b):
+    high = a if a > b else b
+    low = b if a > b else a
+    sum = high + 1.4426950408889634 * log1p(exp2(low - high))
+    return a + 1.0 if a == b else sum
+"""
+
+# LLVM's own, which become instructions.
+INTRINSICS = ("sqrt", "fabs", "copysign", "floor", "ceil", "trunc", "rint")
+
+# Those that compute in float64 whatever they are given.
+WIDE = (*vecmath.VECTOR_FUNCTIONS, "logaddexp", "logaddexp2")
+
+# libm's, by NumPy's names; the float32 ones end in f.
+LIBM = {
+    **{name: name for name in ("exp2", "log2", "log10", "cbrt", "sin", "cos", "tan")},
+    **{name: name for name in ("sinh", "cosh", "erf", "hypot", "pow")},
+    **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh")},
+    **{"arctanh": "atanh", "arctan2": "atan2"},
+}
+
+
+@cache
+def _definitions() -> dict[str, ast.FunctionDef]:
+    """Every function that is written in the language, by name."""
+    parsed = ast.parse(SOURCE + vecmath.SOURCE).body
+    return {node.name: node for node in parsed if isinstance(node, ast.FunctionDef)}
+
+
+def find_function(name: str, dtypes: Sequence[str]) -> ast.FunctionDef | None:
+    """The definition of a function for operands of these dtypes, None if there is none."""
+    kind = {"f": "float", "u": "unsigned", "i": "signed"}.get(dtypes[0][0], "")
+    whole = "integer" if dtypes[0][0] in "iu" else kind
+    found = _definitions()
+    names = (f"{name}_{kind}", f"{name}_{whole}", name)
+    return next((found[known] for known in names if known in found), None)
+
+
+def primitive(function: Function, name: str, operands: list[Value]) -> object | None:
+    """Emit what the language cannot say, None where it can.
+
+    Without operands ``name`` is a constant of `vecmath`.
+    """
+    if not operands:
+        number = vecmath.CONSTANTS.get(name)
+        return None if number is None else literal(number)
+    first = operands[0]
+    if name in WIDE:
+        settled = _settled(function, operands)
+        made = function.apply(
+            f"{name}_f64", [function.cast(operand, "f64") for operand in settled]
+        )
+        return function.cast(made, settled[0].dtype)
+    if name in ("bits", "from_bits"):
+        dtype = "i64" if name == "bits" else "f64"
+        source, target = REGISTERS[first.dtype], REGISTERS[dtype]
+        return function.emit(dtype, f"bitcast {source} {first.text} to {target}")
+    if name == "width":
+        return literal(int(first.dtype[1:]))
+    if name == "truncated":
+        return _truncated(function, *function.matched(*operands))
+    if name == "fmod" and (first.is_float or first.number is not None):
+        return _floats(function, "frem", operands)
+    if name in INTRINSICS:
+        return _intrinsic(function, name, operands)
+    if name in LIBM:
+        settled = _settled(function, operands)
+        dtype = settled[0].dtype
+        symbol = LIBM[name] + ("f" if dtype == "f32" else "")
+        return function.call(symbol, dtype, settled)
+    if name == "gemm":
+        return _gemm(function, operands)
+    return None
+
+
+def _settled(function: Function, operands: list[Value]) -> list[Value]:
+    """Float operands in one dtype."""
+    if len(operands) == 1:
+        return [function.settled(operands[0], "f64")]
+    return list(function.matched(*operands))
+
+
+def _floats(function: Function, instruction: str, operands: list[Value]) -> Value:
+    a, b = _settled(function, operands)
+    return function.emit(
+        a.dtype, f"{instruction} {REGISTERS[a.dtype]} {a.text}, {b.text}"
+    )
+
+
+def _intrinsic(function: Function, name: str, operands: list[Value]) -> Value:
+    settled = _settled(function, operands)
+    dtype = settled[0].dtype
+    suffix = "f32" if dtype == "f32" else "f64"
+    return function.call(f"llvm.{name}.{suffix}", dtype, settled)
+
+
+def _truncated(function: Function, a: Value, b: Value) -> Value:
+    """Integer division towards zero; the divisor is not 0."""
+    instruction = "sdiv" if a.dtype[0] == "i" else "udiv"
+    kind = REGISTERS[a.dtype]
+    return function.emit(a.dtype, f"{instruction} {kind} {a.text}, {b.text}")
+
+
+def _gemm(function: Function, operands: list[Value]) -> Value:
+    """BLAS's gemm, as `blas` describes: words, addresses of A, B, C, k and beta's words.
+
+    The routine's address is word 21.
+    """
+    words, a, b, c, k, beta = operands
+
+    def word(index: str) -> str:
+        step = f"getelementptr i64, ptr {words.text}, i64 {index}"
+        return function.emit("", step).text
+
+    def pointer(address: Value) -> str:
+        return function.emit("", f"inttoptr i64 {address.text} to ptr").text
+
+    listed = [
+        *(word(str(i)) for i in (10, 9, 7, 6)),
+        word(function.typed(k, "i64").text),
+        *(word("19"), pointer(b), word("12"), pointer(a), word("11")),
+        *(word(function.typed(beta, "i64").text), pointer(c), word("13")),
+    ]
+    place = word("21")
+    address = function.emit("i64", f"load i64, ptr {place}")
+    routine = function.emit("", f"inttoptr i64 {address.text} to ptr").text
+    arguments = ", ".join(f"ptr {operand}" for operand in listed)
+    function.lines.append(f"call void {routine}({arguments})")
+    return literal(0)

@@ -1,0 +1,633 @@
+"""The kernel language: the little Python that kernels are written in, as LLVM.
+
+The source that `printer` and `library` write is for people, for Numba, and for this
+compiler, which needs a hundredth of a second where Numba needs six. The language:
+
+    statement  := expression | name = expression | name, ... = expression | name op= expression
+                | pointer[expression] = expression | return expression
+                | for name in range(expression [, expression]): block
+                | if expression: block [else: block] | while expression: block
+    expression := number | True | False | name | pointer[expression]
+                | arithmetic, comparisons, and, or, not, a if c else b, tuples
+                | function(expression, ...)
+
+Every value has a dtype of the IR, or is a pointer; number literals take the dtype of
+what they meet. Integers wrap. ``a if c else b``, ``and``, ``or`` compute both sides.
+There are no exceptions: whatever is not in the language is refused when compiled.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .printer import CASTS
+
+__all__ = ["LanguageError", "Value", "compile_source"]
+
+REGISTERS = {
+    **{f"{kind}{bits}": f"i{bits}" for kind in "iu" for bits in (8, 16, 32, 64)},
+    "f32": "float",
+    "f64": "double",
+    "bool": "i1",
+}
+DTYPES = {name: dtype for dtype, name in CASTS.items()}
+FLOAT_OPERATORS = {"Add": "fadd", "Sub": "fsub", "Mult": "fmul", "Div": "fdiv"}
+INTEGER_OPERATORS = {
+    **{"Add": "add", "Sub": "sub", "Mult": "mul", "LShift": "shl"},
+    **{"BitAnd": "and", "BitOr": "or", "BitXor": "xor"},
+}
+PREDICATES = {
+    "Eq": ("oeq", "eq", "eq"),
+    "NotEq": ("une", "ne", "ne"),
+    "Lt": ("olt", "slt", "ult"),
+    "LtE": ("ole", "sle", "ule"),
+    "Gt": ("ogt", "sgt", "ugt"),
+    "GtE": ("oge", "sge", "uge"),
+}
+FOLDED = {"Add": operator.add, "Sub": operator.sub, "Mult": operator.mul}
+WRAPPING = {
+    "wrapping_add": "Add",
+    "wrapping_subtract": "Sub",
+    "wrapping_multiply": "Mult",
+}
+
+
+class LanguageError(Exception):
+    """Source that is not in the kernel language: a defect of whoever wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An LLVM operand of a dtype; a literal keeps its number and has no dtype yet.
+
+    A pointer has the dtype that it points to and the label of its memory; labels differ
+    where memory does not overlap.
+    """
+
+    dtype: str
+    text: str
+    label: int | None = None
+    number: int | float | None = None
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the value is a float."""
+        return self.dtype in ("f32", "f64")
+
+
+INT, FLOAT = "int", "float"  # the dtypes of literals
+TABLE = -1  # the label of words and buffers, which kernels only read
+
+
+def literal(number: float) -> Value:
+    """A number that takes the dtype of what it meets."""
+    return Value(INT if isinstance(number, int) else FLOAT, "", None, number)
+
+
+def constant(number: float, dtype: str) -> Value:
+    """A number of a dtype, as LLVM writes it."""
+    if dtype in ("f32", "f64"):
+        value = float(number)
+        if dtype == "f32":
+            (value,) = struct.unpack("<f", struct.pack("<f", value))
+        (bits,) = struct.unpack("<Q", struct.pack("<d", value))
+        return Value(dtype, f"0x{bits:016X}")
+    if dtype == "bool":
+        return Value(dtype, "true" if number else "false")
+    return Value(dtype, str(int(number)))
+
+
+class Module:
+    """The functions of one LLVM module, each compiled for the dtypes it is called with.
+
+    ``functions`` finds the Python source of a function by name and operand dtypes, and
+    ``primitives`` emits those that are not written in the language.
+    """
+
+    def __init__(
+        self,
+        functions: Callable[[str, Sequence[str]], ast.FunctionDef | None],
+        primitives: Callable[[Function, str, list[Value]], Value | None],
+    ) -> None:
+        self.functions = functions
+        self.primitives = primitives
+        self.made: dict[tuple[str, tuple[str, ...]], tuple[str, tuple[str, ...]]] = {}
+        self.bodies: list[str] = []
+        self.declarations: dict[str, str] = {}
+        self.labels: set[int] = set()
+
+    def declare(self, name: str, result: str, operands: Sequence[str]) -> None:
+        """Declare a function that is linked in."""
+        types = ", ".join(operands)
+        self.declarations[name] = f"declare {result} @{name}({types})"
+
+    def text(self) -> str:
+        """The module as LLVM assembly."""
+        metadata = ['!0 = !{!"anabranch"}', "!1 = !{}"]
+        for label in sorted(self.labels):
+            kind, tag = 2 * label + 2, 2 * label + 3
+            metadata.append(f'!{kind} = !{{!"label {label}", !0, i64 0}}')
+            metadata.append(f"!{tag} = !{{!{kind}, !{kind}, i64 0}}")
+        parts = [*self.declarations.values(), *self.bodies, *metadata]
+        return "\n".join([*parts, ""])
+
+    def instance(
+        self, name: str, dtypes: tuple[str, ...]
+    ) -> tuple[str, tuple[str, ...]] | None:
+        """The LLVM name and result dtypes of a function for these operands."""
+        key = name, dtypes
+        if key not in self.made:
+            definition = self.functions(name, dtypes)
+            if definition is None:
+                return None
+            symbol = f"{name}.{'.'.join(dtypes)}"
+            function = Function(self, definition)
+            parameters = [
+                Value(dtype, f"%a{i}") for i, dtype in enumerate(dtypes)
+            ]
+            self.made[key] = symbol, function.compile(symbol, parameters)
+        return self.made[key]
+
+
+class Function:
+    """Emits one function: every statement appends lines to the current block."""
+
+    def __init__(self, module: Module, definition: ast.FunctionDef) -> None:
+        self.module = module
+        self.definition = definition
+        self.lines: list[str] = []
+        self.slots: list[str] = []
+        self.names: dict[str, Any] = {}
+        self.count = 0
+        self.results: tuple[str, ...] = ()
+        self.once = _assigned_once(definition)
+        self.closed = False
+
+    def compile(self, symbol: str, parameters: Sequence[Value]) -> tuple[str, ...]:
+        """Emit the whole function; returns the dtypes of its results."""
+        names = [argument.arg for argument in self.definition.args.args]
+        self.names.update(zip(names, parameters, strict=True))
+        self.block(self.definition.body)
+        types = [REGISTERS[dtype] for dtype in self.results]
+        result = types[0] if len(types) == 1 else f"{{ {', '.join(types)} }}"
+        operands = ", ".join(f"{REGISTERS[p.dtype]} {p.text}" for p in parameters)
+        self.finish(f"define internal {result} @{symbol}({operands}) alwaysinline")
+        return self.results
+
+    def compile_kernel(self, symbol: str) -> None:
+        """Emit ``i64 symbol(ptr buffers, ptr words)``."""
+        for argument in self.definition.args.args:
+            self.names[argument.arg] = Value("i64", f"%{argument.arg}", TABLE)
+        self.block(self.definition.body)
+        self.finish(f"define i64 @{symbol}(ptr %buffers, ptr %words)")
+
+    def finish(self, header: str) -> None:
+        body = [f"  {line}" if not line.endswith(":") else line for line in self.lines]
+        slots = [f"  {slot}" for slot in self.slots]
+        text = [f"{header} nounwind {{", "entry:", *slots, *body, "}"]
+        self.module.bodies.append("\n".join(text))
+
+    # Emission.
+
+    def fresh(self, hint: str = "t") -> str:
+        """A name that nothing has yet."""
+        self.count += 1
+        return f"{hint}{self.count}"
+
+    def emit(self, dtype: str, instruction: str) -> Value:
+        """An instruction with a result."""
+        name = f"%{self.fresh()}"
+        self.lines.append(f"{name} = {instruction}")
+        return Value(dtype, name)
+
+    def jump(self, line: str) -> None:
+        """End the block."""
+        self.lines.append(line)
+        self.closed = True
+
+    def start(self, label: str) -> None:
+        """Begin a block."""
+        self.lines.append(f"{label}:")
+        self.closed = False
+
+    def call(
+        self, symbol: str, dtype: str, operands: Sequence[Value], declare: bool = True
+    ) -> Value:
+        """Call a linked function or an intrinsic on registers."""
+        types = [REGISTERS[operand.dtype] for operand in operands]
+        if declare:
+            self.module.declare(symbol, REGISTERS[dtype], types)
+        listed = ", ".join(
+            f"{kind} {operand.text}"
+            for kind, operand in zip(types, operands, strict=True)
+        )
+        return self.emit(dtype, f"call {REGISTERS[dtype]} @{symbol}({listed})")
+
+    # Statements.
+
+    def block(self, statements: Sequence[ast.stmt]) -> None:
+        """Statements one after the other; what follows a return is dead."""
+        for statement in statements:
+            if self.closed:
+                break
+            handler = getattr(self, f"_{type(statement).__name__.lower()}", None)
+            if handler is None:
+                raise LanguageError(f"not in the language: {ast.unparse(statement)}")
+            handler(statement)
+
+    def _expr(self, node: ast.Expr) -> None:
+        if not isinstance(node.value, ast.Constant):  # a docstring
+            self.value(node.value)
+
+    def _assign(self, node: ast.Assign) -> None:
+        value = self.value(node.value)
+        self._store(node.targets[0], value)
+
+    def _augassign(self, node: ast.AugAssign) -> None:
+        left = self.value(_as_load(node.target))
+        kind = type(node.op).__name__
+        self._store(node.target, self.binary(kind, left, self.value(node.value)))
+
+    def _store(self, target: ast.expr, value: Any) -> None:
+        if isinstance(target, ast.Tuple):
+            for part, item in zip(target.elts, value, strict=True):
+                self._store(part, item)
+        elif isinstance(target, ast.Subscript):
+            self._store_element(self.value(target.value), target.slice, value)
+        elif isinstance(target, ast.Name):
+            self._store_name(target.id, value)
+        else:
+            raise LanguageError(f"cannot assign to {ast.unparse(target)}")
+
+    def _store_name(self, name: str, value: Any) -> None:
+        """Names that are assigned once are values; others have a stack slot."""
+        if name in self.once or isinstance(value, tuple):
+            self.names[name] = value
+            return
+        slot = self.names.get(name)
+        if slot is None:
+            value = self.settled(value)
+            slot = Slot(f"%{self.fresh(name + '.')}", value.dtype)
+            self.slots.append(f"{slot.address} = alloca {REGISTERS[value.dtype]}")
+            self.names[name] = slot
+        value = self.typed(value, slot.dtype)
+        kind = REGISTERS[value.dtype]
+        self.lines.append(f"store {kind} {value.text}, ptr {slot.address}")
+
+    def _store_element(self, pointer: Value, index: ast.expr, value: Any) -> None:
+        element = self.cast(self.settled(value, pointer.dtype), pointer.dtype)
+        address = self._element(pointer, index)
+        kind = REGISTERS[pointer.dtype]
+        if pointer.dtype == "bool":
+            element = self.emit("u8", f"zext i1 {element.text} to i8")
+            kind = "i8"
+        tag = self._tag(pointer)
+        self.lines.append(f"store {kind} {element.text}, ptr {address}{tag}")
+
+    def _return(self, node: ast.Return) -> None:
+        if node.value is None:
+            raise LanguageError("a kernel function returns a value")
+        value = self.value(node.value)
+        parts = value if isinstance(value, tuple) else (value,)
+        if not self.results:
+            parts = tuple(self.settled(part) for part in parts)
+            self.results = tuple(part.dtype for part in parts)
+        parts = [
+            self.typed(part, dtype)
+            for part, dtype in zip(parts, self.results, strict=True)
+        ]
+        types = [REGISTERS[part.dtype] for part in parts]
+        if len(parts) == 1:
+            self.jump(f"ret {types[0]} {parts[0].text}")
+            return
+        kind = f"{{ {', '.join(types)} }}"
+        whole = "undef"
+        for i, (part, type_) in enumerate(zip(parts, types, strict=True)):
+            step = f"insertvalue {kind} {whole}, {type_} {part.text}, {i}"
+            whole = self.emit("", step).text
+        self.jump(f"ret {kind} {whole}")
+
+    def _for(self, node: ast.For) -> None:
+        if not (isinstance(node.iter, ast.Call) and isinstance(node.target, ast.Name)):
+            raise LanguageError(f"not in the language: for {ast.unparse(node.iter)}")
+        bounds = [self.typed(self.value(b), "i64") for b in node.iter.args]
+        start = bounds[0] if len(bounds) == 2 else constant(0, "i64")
+        head, body, end = (self.fresh(hint) for hint in ("head", "body", "end"))
+        slot = f"%{self.fresh('counter')}"
+        self.slots.append(f"{slot} = alloca i64")
+        self.lines.append(f"store i64 {start.text}, ptr {slot}")
+        self.jump(f"br label %{head}")
+        self.start(head)
+        counter = self.emit("i64", f"load i64, ptr {slot}")
+        inside = self.emit("bool", f"icmp slt i64 {counter.text}, {bounds[-1].text}")
+        self.jump(f"br i1 {inside.text}, label %{body}, label %{end}")
+        self.start(body)
+        self.names[node.target.id] = counter
+        self.block(node.body)
+        if not self.closed:
+            after = self.emit("i64", f"add nsw i64 {counter.text}, 1")
+            self.lines.append(f"store i64 {after.text}, ptr {slot}")
+            self.jump(f"br label %{head}")
+        self.start(end)
+
+    def _while(self, node: ast.While) -> None:
+        head, body, end = (self.fresh(hint) for hint in ("head", "body", "end"))
+        self.jump(f"br label %{head}")
+        self.start(head)
+        condition = self.truth(self.value(node.test))
+        self.jump(f"br i1 {condition.text}, label %{body}, label %{end}")
+        self.start(body)
+        self.block(node.body)
+        if not self.closed:
+            self.jump(f"br label %{head}")
+        self.start(end)
+
+    def _if(self, node: ast.If) -> None:
+        then, other, end = (self.fresh(hint) for hint in ("then", "else", "end"))
+        condition = self.truth(self.value(node.test))
+        self.jump(f"br i1 {condition.text}, label %{then}, label %{other}")
+        open_ends = 0
+        for label, statements in ((then, node.body), (other, node.orelse)):
+            self.start(label)
+            self.block(statements)
+            if not self.closed:
+                open_ends += 1
+                self.jump(f"br label %{end}")
+        if open_ends:
+            self.start(end)
+
+    # Expressions.
+
+    def value(self, node: ast.expr) -> Any:
+        """The value of an expression: a `Value`, or a tuple of them."""
+        match node:
+            case ast.Constant(value=bool() as flag):
+                return constant(flag, "bool")
+            case ast.Constant(value=(int() | float()) as number):
+                return literal(number)
+            case ast.Name(id=name):
+                return self._name(name)
+            case ast.Tuple(elts=items):
+                return tuple(self.value(item) for item in items)
+            case ast.Attribute(attr="inf" | "nan" as name):
+                return literal(float(name))
+            case ast.Subscript():
+                return self._load_element(self.value(node.value), node.slice)
+            case ast.BinOp(left=left, op=op, right=right):
+                kind = type(op).__name__
+                return self.binary(kind, self.value(left), self.value(right))
+            case ast.UnaryOp(op=op, operand=operand):
+                return self._unary(type(op).__name__, self.value(operand))
+            case ast.BoolOp(op=op, values=values):
+                word = "and" if isinstance(op, ast.And) else "or"
+                flags = [self.truth(self.value(value)) for value in values]
+                total = flags[0]
+                for flag in flags[1:]:
+                    total = self.emit("bool", f"{word} i1 {total.text}, {flag.text}")
+                return total
+            case ast.Compare():
+                return self._comparison(node)
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                condition = self.truth(self.value(test))
+                return self.select(condition, self.value(body), self.value(orelse))
+            case ast.Call():
+                return self._call(node)
+            case _:
+                raise LanguageError(f"not in the language: {ast.unparse(node)}")
+
+    def _name(self, name: str) -> Any:
+        found = self.names.get(name)
+        if isinstance(found, Slot):
+            kind = REGISTERS[found.dtype]
+            return self.emit(found.dtype, f"load {kind}, ptr {found.address}")
+        if found is None:
+            found = self.module.primitives(self, name, [])
+        if found is None:
+            raise LanguageError(f"{name} has no value")
+        return found
+
+    def _element(self, pointer: Value, index: ast.expr) -> str:
+        place = self.typed(self.value(index), "i64")
+        kind = "i8" if pointer.dtype == "bool" else REGISTERS[pointer.dtype]
+        step = f"getelementptr {kind}, ptr {pointer.text}, i64 {place.text}"
+        return self.emit("", step).text
+
+    def _tag(self, pointer: Value) -> str:
+        if pointer.label is None:
+            return ""
+        if pointer.label == TABLE:
+            return ", !invariant.load !1"
+        self.module.labels.add(pointer.label)
+        return f", !tbaa !{2 * pointer.label + 3}"
+
+    def _load_element(self, pointer: Value, index: ast.expr) -> Value:
+        address = self._element(pointer, index)
+        tag = self._tag(pointer)
+        if pointer.dtype == "bool":
+            byte = self.emit("u8", f"load i8, ptr {address}{tag}")
+            return self.emit("bool", f"icmp ne i8 {byte.text}, 0")
+        kind = REGISTERS[pointer.dtype]
+        return self.emit(pointer.dtype, f"load {kind}, ptr {address}{tag}")
+
+    def settled(self, value: Value, dtype: str | None = None) -> Value:
+        """A literal that met nothing: i64 or f64, or ``dtype``."""
+        if value.number is None:
+            return value
+        return constant(value.number, dtype or ("i64" if value.dtype == INT else "f64"))
+
+    def typed(self, value: Value, dtype: str) -> Value:
+        """``value`` as ``dtype``; only literals adapt."""
+        value = self.settled(value, dtype)
+        if value.dtype != dtype:
+            raise LanguageError(f"{value.dtype} where {dtype} is wanted")
+        return value
+
+    def matched(self, a: Value, b: Value) -> tuple[Value, Value]:
+        """Two values in one dtype: a literal takes the other's."""
+        if a.number is not None and b.number is not None:
+            dtype = "f64" if FLOAT in (a.dtype, b.dtype) else "i64"
+            return self.settled(a, dtype), self.settled(b, dtype)
+        a, b = self.settled(a, b.dtype), self.settled(b, a.dtype)
+        if a.dtype != b.dtype:
+            raise LanguageError(f"{a.dtype} meets {b.dtype}")
+        return a, b
+
+    def binary(self, operator: str, a: Value, b: Value, flags: str = "") -> Value:
+        """Arithmetic of two values of one dtype; of two literals at once."""
+        if a.number is not None and b.number is not None and operator in FOLDED:
+            return literal(FOLDED[operator](a.number, b.number))
+        a, b = self.matched(a, b)
+        table = FLOAT_OPERATORS if a.is_float else INTEGER_OPERATORS
+        instruction = table.get(operator)
+        if operator == "RShift" and not a.is_float:
+            instruction = "ashr" if a.dtype[0] == "i" else "lshr"
+        if instruction is None:
+            raise LanguageError(f"{operator} of {a.dtype}")
+        kind = REGISTERS[a.dtype]
+        return self.emit(a.dtype, f"{instruction}{flags} {kind} {a.text}, {b.text}")
+
+    def _unary(self, operator: str, value: Value) -> Value:
+        if operator == "Not":
+            return self.emit("bool", f"xor i1 {self.truth(value).text}, true")
+        if value.number is not None and operator == "USub":
+            return literal(-value.number)
+        kind = REGISTERS[value.dtype]
+        if operator == "USub" and value.is_float:
+            return self.emit(value.dtype, f"fneg {kind} {value.text}")
+        if operator == "USub":
+            return self.emit(value.dtype, f"sub {kind} 0, {value.text}")
+        if operator == "Invert":
+            return self.emit(value.dtype, f"xor {kind} {value.text}, -1")
+        raise LanguageError(f"{operator} of {value.dtype}")
+
+    def _comparison(self, node: ast.Compare) -> Value:
+        left = self.value(node.left)
+        found: Value | None = None
+        for op, right_node in zip(node.ops, node.comparators, strict=True):
+            right = self.value(right_node)
+            flag = self.compare(type(op).__name__, left, right)
+            if found is not None:
+                flag = self.emit("bool", f"and i1 {found.text}, {flag.text}")
+            found, left = flag, right
+        if found is None:
+            raise LanguageError("an empty comparison")
+        return found
+
+    def compare(self, operator: str, a: Value, b: Value) -> Value:
+        """A comparison of two values of one dtype."""
+        a, b = self.matched(a, b)
+        on_floats, signed, unsigned = PREDICATES[operator]
+        kind = REGISTERS[a.dtype]
+        if a.is_float:
+            return self.emit("bool", f"fcmp {on_floats} {kind} {a.text}, {b.text}")
+        predicate = signed if a.dtype[0] == "i" else unsigned
+        return self.emit("bool", f"icmp {predicate} {kind} {a.text}, {b.text}")
+
+    def truth(self, value: Value) -> Value:
+        """A value as a condition."""
+        value = self.settled(value)
+        if value.dtype == "bool":
+            return value
+        return self.compare("NotEq", value, literal(0))
+
+    def select(self, condition: Value, a: Value, b: Value) -> Value:
+        """``a if condition else b``, both computed."""
+        if "bool" in (a.dtype, b.dtype):
+            a, b = self.truth(a), self.truth(b)
+        a, b = self.matched(a, b)
+        kind = REGISTERS[a.dtype]
+        chosen = f"select i1 {condition.text}, {kind} {a.text}, {kind} {b.text}"
+        return self.emit(a.dtype, chosen)
+
+    def cast(self, value: Value, dtype: str) -> Value:
+        """A conversion, as NumPy's ``astype``."""
+        if value.number is not None:
+            return constant(value.number, dtype)
+        if value.dtype == dtype:
+            return value
+        if dtype == "bool":
+            return self.truth(value)
+        instruction = _conversion(value.dtype, dtype)
+        source, target = REGISTERS[value.dtype], REGISTERS[dtype]
+        if instruction == "":
+            return Value(dtype, value.text)
+        return self.emit(dtype, f"{instruction} {source} {value.text} to {target}")
+
+    def _call(self, node: ast.Call) -> Any:
+        name = ast.unparse(node.func).removeprefix("math.").removeprefix("np.")
+        operands = [self.value(argument) for argument in node.args]
+        if name in DTYPES:
+            return self.cast(operands[0], DTYPES[name])
+        if name == "float":
+            return self.cast(operands[0], "f64")
+        if name.endswith("_pointer"):
+            label = int(operands[1].number) if len(operands) > 1 else None
+            made = self.emit("", f"inttoptr i64 {operands[0].text} to ptr")
+            return Value(name.removesuffix("_pointer"), made.text, label)
+        if name in WRAPPING:
+            return self.binary(WRAPPING[name], *operands)
+        if name == "reassociated_add":
+            return self.binary("Add", *operands, flags=" reassoc")
+        found = self.module.primitives(self, name, operands)
+        return self.apply(name, operands) if found is None else found
+
+    def apply(self, name: str, operands: list[Value]) -> Any:
+        """A function that is written in the language."""
+        settled = [self.settled(operand) for operand in operands]
+        made = self.module.instance(name, tuple(o.dtype for o in settled))
+        if made is None:
+            types = ", ".join(operand.dtype for operand in settled)
+            raise LanguageError(f"no function {name}({types})")
+        symbol, results = made
+        types = [REGISTERS[dtype] for dtype in results]
+        kind = types[0] if len(types) == 1 else f"{{ {', '.join(types)} }}"
+        listed = ", ".join(f"{REGISTERS[o.dtype]} {o.text}" for o in settled)
+        whole = self.emit(results[0], f"call {kind} @{symbol}({listed})")
+        if len(results) == 1:
+            return whole
+        return tuple(
+            self.emit(dtype, f"extractvalue {kind} {whole.text}, {i}")
+            for i, dtype in enumerate(results)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The stack slot of a name that is assigned more than once."""
+
+    address: str
+    dtype: str
+
+
+def _conversion(source: str, target: str) -> str:
+    """The LLVM instruction between two dtypes; empty where the bits stay."""
+    if target in ("f32", "f64"):
+        if source in ("f32", "f64"):
+            return "fpext" if target == "f64" else "fptrunc"
+        return "sitofp" if source[0] == "i" else "uitofp"
+    if source in ("f32", "f64"):
+        return "fptosi" if target[0] == "i" else "fptoui"
+    old = 1 if source == "bool" else int(source[1:])
+    new = int(target[1:])
+    if old == new:
+        return ""
+    if new < old:
+        return "trunc"
+    return "sext" if source[0] == "i" else "zext"
+
+
+def _as_load(target: ast.expr) -> ast.expr:
+    """An assignment's target as the expression that reads it."""
+    return ast.parse(ast.unparse(target), mode="eval").body
+
+
+def _assigned_once(definition: ast.FunctionDef) -> set[str]:
+    """The names that a single plain assignment outside of conditions gives a value."""
+    counts: dict[str, int] = {}
+    for node in ast.walk(definition):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            counts[node.id] = counts.get(node.id, 0) + 1
+    return {name for name, count in counts.items() if count == 1}
+
+
+def compile_source(
+    source: str,
+    symbol: str,
+    functions: Callable[[str, Sequence[str]], ast.FunctionDef | None],
+    primitives: Callable[[Function, str, list[Value]], Value | None],
+) -> str:
+    """The LLVM module of the one kernel that ``source`` defines.
+
+    The kernel is ``i64 symbol(ptr buffers, ptr words)``. Raises `LanguageError`.
+    """
+    (definition,) = ast.parse(source).body
+    if not isinstance(definition, ast.FunctionDef):
+        raise LanguageError("the source of a kernel is one function")
+    module = Module(functions, primitives)
+    Function(module, definition).compile_kernel(symbol)
+    return module.text()
