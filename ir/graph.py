@@ -83,7 +83,7 @@ class Contribution:
     source: SourceLine | None
 
     def __str__(self) -> str:
-        where = f", {self.source}" if self.source else ""
+        where = f", {self.source.brief}" if self.source else ""
         return f"%{self.value} from %{self.consumer}, slot {self.slot}{where}"
 
 
