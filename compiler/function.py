@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property, update_wrapper
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
@@ -52,15 +52,22 @@ class Static:
     def __init__(self, value: Any) -> None:
         self.value = value
 
-    def _key(self) -> tuple[Any, ...]:
-        exact = repr(self.value) if isinstance(self.value, float) else None
-        return type(self.value), self.value, exact
-
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Static) and self._key() == other._key()
+        return isinstance(other, Static) and _exact(self.value) == _exact(other.value)
 
     def __hash__(self) -> int:
-        return hash(self._key())
+        return hash(_exact(self.value))
+
+
+def _exact(value: Any) -> Any:
+    """A key that tells 1 from True and 1.0, and 0.0 from -0.0, in tuples too."""
+    if isinstance(value, (float, complex, np.generic)):
+        return type(value), repr(value)
+    if isinstance(value, (tuple, frozenset)):
+        items = cast("tuple[Any, ...] | frozenset[Any]", value)
+        keys = [_exact(item) for item in items]
+        return type(items), tuple(keys) if isinstance(items, tuple) else frozenset(keys)
+    return type(value), value
 
 
 @dataclass(frozen=True)
@@ -267,7 +274,10 @@ class Compiled:
             place = _locate(self.function, which, len(args))
             if isinstance(place, int) and -len(args) <= place < len(args):
                 marked[place] = Static(args[place])
-            elif isinstance(place, str) and place in named:
+                continue
+            if isinstance(place, int):
+                place = dict(enumerate(_parameters(self.function))).get(place)
+            if place in named:
                 named[place] = Static(named[place])
         return tuple(marked), named
 

@@ -15,8 +15,9 @@ import numpy as np
 from scipy import special
 
 from ..ir.errors import ArgumentError, ShapeError
+from ..ir.literals import Attrs
 from ..ir.ops import OPS
-from ..ir.types import FLOATS, dtype_name
+from ..ir.types import FLOATS, TensorType, dtype_name
 from .trace import Trace, find_trace, is_traced, lowers
 
 __all__ = [
@@ -40,6 +41,8 @@ def _apply(op: str, operands: Sequence[Any], **attrs: Any) -> Any:
     if trace is None:
         arrays = [np.asarray(operand) for operand in operands]
         dtype = np.result_type(*arrays)
+        types = [TensorType(dtype_name(dtype), array.shape) for array in arrays]
+        OPS[op].infer(tuple(types), Attrs(attrs))  # raises what tracing would raise
         return OPS[op].reference(*(a.astype(dtype) for a in arrays), **attrs)
     return trace.apply(_OP, (op, operands), attrs)
 
@@ -105,7 +108,8 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     The value of rows of -inf is -inf; their gradient is NaN.
     """
     shifted, top = _shifted(_floats(x), axis)
-    total = np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)) + top
+    with np.errstate(divide="ignore"):
+        total = np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)) + top
     return total if keepdims else np.squeeze(total, axis=_squeezed(x, axis))
 
 

@@ -62,8 +62,7 @@ def trace_program(
     ``leaves`` of ``structure``, the tree of ``(args, kwargs)``, are replaced by tracers
     of ``kinds``; those whose kind is None are static and passed as they are.
     """
-    args, kwargs = unflatten(structure, leaves)
-    names = leaf_names(function, args, kwargs)
+    names = leaf_names(function, *unflatten(structure, range(len(leaves))))
     name = getattr(function, "__name__", type(function).__name__)
     with _deeper() as level:
         name = "lambda" if name == "<lambda>" else re.sub(r"\W|^(?=\d)", "_", name)

@@ -253,6 +253,11 @@ class Tracer:
             "is indexed by a traced integer has to come in as an argument",
         )
 
+    def __round__(self, ndigits: int | None = None) -> Any:
+        if ndigits is None or self.ndim:
+            self._refuse("round()", "use np.round(x)")
+        return self.round(ndigits)
+
     def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
         self._refuse(
             "np.asarray(), np.array() or a library that needs a real array",
