@@ -31,6 +31,7 @@ or B.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import struct
 from functools import cache
 from typing import Any
@@ -70,9 +71,8 @@ def gemm_source(dtype: str) -> str:
 @cache
 def routine_address(dtype: str) -> int:
     """The address of SciPy's gemm for a dtype; the first call imports SciPy's BLAS."""
-    from scipy.linalg import cython_blas
-
-    capsule: Any = vars(cython_blas)["__pyx_capi__"][ROUTINES[dtype]]
+    module = importlib.import_module("scipy.linalg.cython_blas")
+    capsule: Any = vars(module)["__pyx_capi__"][ROUTINES[dtype]]
     api = ctypes.pythonapi
     name_of = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(
         ("PyCapsule_GetName", api)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import os
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -51,6 +52,12 @@ end:
 """
 
 _lock = threading.Lock()
+if hasattr(os, "register_at_fork"):  # a child must not inherit a lock that is held
+    os.register_at_fork(
+        before=_lock.acquire,
+        after_in_parent=_lock.release,
+        after_in_child=_lock.release,
+    )
 _kernels: dict[str, int] = {}
 
 

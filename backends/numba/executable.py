@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Sequence
 
@@ -13,20 +14,34 @@ from ...ir.ops.index import check_error
 from ...ir.text import format_node
 from ..base import Array
 from .emitters import make_plan
+from .engine import compile_kernel, executor, failure
 from .kernel import Kernel
 from .library import library_source
 from .plan import Plan, Step
 from .printer import print_kernel
-from .engine import compile_kernel, executor, failure
 
 __all__ = ["NumbaExecutable", "prepare"]
 
 MAX_IDLE_ARENAS = 4
 
 
+def compiled(source: str) -> int:
+    """The address of a kernel: by LLVM, or by Numba with ``ANABRANCH_KERNELS=numba``.
+
+    Products are always LLVM's: they call BLAS, which is no function of Numba's.
+    """
+    if os.environ.get("ANABRANCH_KERNELS") == "numba" and "gemm(" not in source:
+        from .numba_compiler import compile_kernel as compile_by_numba
+
+        return compile_by_numba(source, "kernel")
+    return compile_kernel(source)
+
+
 def source_of(kernel: Kernel | str) -> str:
     """The source of a kernel."""
-    return print_kernel(kernel) if isinstance(kernel, Kernel) else library_source(kernel)
+    return (
+        print_kernel(kernel) if isinstance(kernel, Kernel) else library_source(kernel)
+    )
 
 
 class NumbaExecutable:
@@ -40,7 +55,7 @@ class NumbaExecutable:
         self.plan = plan
         distinct = {step.kernel: source_of(step.kernel) for step in plan.steps}
         self.sources = list(distinct.values())
-        addresses = {k: compile_kernel(source) for k, source in distinct.items()}
+        addresses = {k: compiled(source) for k, source in distinct.items()}
         self._words = [np.array(step.words, np.int64) for step in plan.steps]
         pairs = zip(plan.steps, self._words, strict=True)
         self._program = np.array(

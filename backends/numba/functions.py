@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from functools import cache
 
 from . import vecmath
-from .language import REGISTERS, Function, Value, literal
+from .instructions import REGISTERS, Value, literal
+from .language import Function
 
 __all__ = ["find_function", "primitive"]
 
@@ -151,7 +152,7 @@ def _definitions() -> dict[str, ast.FunctionDef]:
 
 
 def find_function(name: str, dtypes: Sequence[str]) -> ast.FunctionDef | None:
-    """The definition of a function for operands of these dtypes, None if there is none."""
+    """The definition of a function for operands of these dtypes, if there is one."""
     kind = {"f": "float", "u": "unsigned", "i": "signed"}.get(dtypes[0][0], "")
     whole = "integer" if dtypes[0][0] in "iu" else kind
     found = _definitions()
@@ -225,7 +226,7 @@ def _truncated(function: Function, a: Value, b: Value) -> Value:
 
 
 def _gemm(function: Function, operands: list[Value]) -> Value:
-    """BLAS's gemm, as `blas` describes: words, addresses of A, B, C, k and beta's words.
+    """BLAS's gemm, as `blas` says: words, addresses of A, B, C, words of k and beta.
 
     The routine's address is word 21.
     """

@@ -3,8 +3,9 @@
 The source that `printer` and `library` write is for people, for Numba, and for this
 compiler, which needs a hundredth of a second where Numba needs six. The language:
 
-    statement  := expression | name = expression | name, ... = expression | name op= expression
-                | pointer[expression] = expression | return expression
+    statement  := expression | name = expression | name, ... = expression
+                | name op= expression | pointer[expression] = expression
+                | return expression
                 | for name in range(expression [, expression]): block
                 | if expression: block [else: block] | while expression: block
     expression := number | True | False | name | pointer[expression]
@@ -19,37 +20,28 @@ There are no exceptions: whatever is not in the language is refused when compile
 from __future__ import annotations
 
 import ast
-import operator
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+from .instructions import (
+    REGISTERS,
+    TABLE,
+    Emitter,
+    LanguageError,
+    Linkage,
+    Value,
+    constant,
+    literal,
+)
 from .printer import CASTS
 
-__all__ = ["LanguageError", "Value", "compile_source"]
+__all__ = ["Function", "compile_source"]
 
-REGISTERS = {
-    **{f"{kind}{bits}": f"i{bits}" for kind in "iu" for bits in (8, 16, 32, 64)},
-    "f32": "float",
-    "f64": "double",
-    "bool": "i1",
-}
+Functions: TypeAlias = "Callable[[str, Sequence[str]], ast.FunctionDef | None]"
+Primitives: TypeAlias = "Callable[[Function, str, list[Value]], Any]"
+
 DTYPES = {name: dtype for dtype, name in CASTS.items()}
-FLOAT_OPERATORS = {"Add": "fadd", "Sub": "fsub", "Mult": "fmul", "Div": "fdiv"}
-INTEGER_OPERATORS = {
-    **{"Add": "add", "Sub": "sub", "Mult": "mul", "LShift": "shl"},
-    **{"BitAnd": "and", "BitOr": "or", "BitXor": "xor"},
-}
-PREDICATES = {
-    "Eq": ("oeq", "eq", "eq"),
-    "NotEq": ("une", "ne", "ne"),
-    "Lt": ("olt", "slt", "ult"),
-    "LtE": ("ole", "sle", "ule"),
-    "Gt": ("ogt", "sgt", "ugt"),
-    "GtE": ("oge", "sge", "uge"),
-}
-FOLDED = {"Add": operator.add, "Sub": operator.sub, "Mult": operator.mul}
 WRAPPING = {
     "wrapping_add": "Add",
     "wrapping_subtract": "Sub",
@@ -57,84 +49,18 @@ WRAPPING = {
 }
 
 
-class LanguageError(Exception):
-    """Source that is not in the kernel language: a defect of whoever wrote it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """An LLVM operand of a dtype; a literal keeps its number and has no dtype yet.
-
-    A pointer has the dtype that it points to and the label of its memory; labels differ
-    where memory does not overlap.
-    """
-
-    dtype: str
-    text: str
-    label: int | None = None
-    number: int | float | None = None
-
-    @property
-    def is_float(self) -> bool:
-        """Whether the value is a float."""
-        return self.dtype in ("f32", "f64")
-
-
-INT, FLOAT = "int", "float"  # the dtypes of literals
-TABLE = -1  # the label of words and buffers, which kernels only read
-
-
-def literal(number: float) -> Value:
-    """A number that takes the dtype of what it meets."""
-    return Value(INT if isinstance(number, int) else FLOAT, "", None, number)
-
-
-def constant(number: float, dtype: str) -> Value:
-    """A number of a dtype, as LLVM writes it."""
-    if dtype in ("f32", "f64"):
-        value = float(number)
-        if dtype == "f32":
-            (value,) = struct.unpack("<f", struct.pack("<f", value))
-        (bits,) = struct.unpack("<Q", struct.pack("<d", value))
-        return Value(dtype, f"0x{bits:016X}")
-    if dtype == "bool":
-        return Value(dtype, "true" if number else "false")
-    return Value(dtype, str(int(number)))
-
-
-class Module:
+class Module(Linkage):
     """The functions of one LLVM module, each compiled for the dtypes it is called with.
 
     ``functions`` finds the Python source of a function by name and operand dtypes, and
     ``primitives`` emits those that are not written in the language.
     """
 
-    def __init__(
-        self,
-        functions: Callable[[str, Sequence[str]], ast.FunctionDef | None],
-        primitives: Callable[[Function, str, list[Value]], Value | None],
-    ) -> None:
+    def __init__(self, functions: Functions, primitives: Primitives) -> None:
+        super().__init__()
         self.functions = functions
         self.primitives = primitives
         self.made: dict[tuple[str, tuple[str, ...]], tuple[str, tuple[str, ...]]] = {}
-        self.bodies: list[str] = []
-        self.declarations: dict[str, str] = {}
-        self.labels: set[int] = set()
-
-    def declare(self, name: str, result: str, operands: Sequence[str]) -> None:
-        """Declare a function that is linked in."""
-        types = ", ".join(operands)
-        self.declarations[name] = f"declare {result} @{name}({types})"
-
-    def text(self) -> str:
-        """The module as LLVM assembly."""
-        metadata = ['!0 = !{!"anabranch"}', "!1 = !{}"]
-        for label in sorted(self.labels):
-            kind, tag = 2 * label + 2, 2 * label + 3
-            metadata.append(f'!{kind} = !{{!"label {label}", !0, i64 0}}')
-            metadata.append(f"!{tag} = !{{!{kind}, !{kind}, i64 0}}")
-        parts = [*self.declarations.values(), *self.bodies, *metadata]
-        return "\n".join([*parts, ""])
 
     def instance(
         self, name: str, dtypes: tuple[str, ...]
@@ -147,26 +73,21 @@ class Module:
                 return None
             symbol = f"{name}.{'.'.join(dtypes)}"
             function = Function(self, definition)
-            parameters = [
-                Value(dtype, f"%a{i}") for i, dtype in enumerate(dtypes)
-            ]
+            parameters = [Value(dtype, f"%a{i}") for i, dtype in enumerate(dtypes)]
             self.made[key] = symbol, function.compile(symbol, parameters)
         return self.made[key]
 
 
-class Function:
+class Function(Emitter):
     """Emits one function: every statement appends lines to the current block."""
 
     def __init__(self, module: Module, definition: ast.FunctionDef) -> None:
+        super().__init__(module)
         self.module = module
         self.definition = definition
-        self.lines: list[str] = []
-        self.slots: list[str] = []
         self.names: dict[str, Any] = {}
-        self.count = 0
         self.results: tuple[str, ...] = ()
         self.once = _assigned_once(definition)
-        self.closed = False
 
     def compile(self, symbol: str, parameters: Sequence[Value]) -> tuple[str, ...]:
         """Emit the whole function; returns the dtypes of its results."""
@@ -185,48 +106,6 @@ class Function:
             self.names[argument.arg] = Value("i64", f"%{argument.arg}", TABLE)
         self.block(self.definition.body)
         self.finish(f"define i64 @{symbol}(ptr %buffers, ptr %words)")
-
-    def finish(self, header: str) -> None:
-        body = [f"  {line}" if not line.endswith(":") else line for line in self.lines]
-        slots = [f"  {slot}" for slot in self.slots]
-        text = [f"{header} nounwind {{", "entry:", *slots, *body, "}"]
-        self.module.bodies.append("\n".join(text))
-
-    # Emission.
-
-    def fresh(self, hint: str = "t") -> str:
-        """A name that nothing has yet."""
-        self.count += 1
-        return f"{hint}{self.count}"
-
-    def emit(self, dtype: str, instruction: str) -> Value:
-        """An instruction with a result."""
-        name = f"%{self.fresh()}"
-        self.lines.append(f"{name} = {instruction}")
-        return Value(dtype, name)
-
-    def jump(self, line: str) -> None:
-        """End the block."""
-        self.lines.append(line)
-        self.closed = True
-
-    def start(self, label: str) -> None:
-        """Begin a block."""
-        self.lines.append(f"{label}:")
-        self.closed = False
-
-    def call(
-        self, symbol: str, dtype: str, operands: Sequence[Value], declare: bool = True
-    ) -> Value:
-        """Call a linked function or an intrinsic on registers."""
-        types = [REGISTERS[operand.dtype] for operand in operands]
-        if declare:
-            self.module.declare(symbol, REGISTERS[dtype], types)
-        listed = ", ".join(
-            f"{kind} {operand.text}"
-            for kind, operand in zip(types, operands, strict=True)
-        )
-        return self.emit(dtype, f"call {REGISTERS[dtype]} @{symbol}({listed})")
 
     # Statements.
 
@@ -258,7 +137,8 @@ class Function:
             for part, item in zip(target.elts, value, strict=True):
                 self._store(part, item)
         elif isinstance(target, ast.Subscript):
-            self._store_element(self.value(target.value), target.slice, value)
+            pointer, place = self._place(target)
+            self.store(pointer, place, self.settled(value, pointer.dtype))
         elif isinstance(target, ast.Name):
             self._store_name(target.id, value)
         else:
@@ -278,16 +158,6 @@ class Function:
         value = self.typed(value, slot.dtype)
         kind = REGISTERS[value.dtype]
         self.lines.append(f"store {kind} {value.text}, ptr {slot.address}")
-
-    def _store_element(self, pointer: Value, index: ast.expr, value: Any) -> None:
-        element = self.cast(self.settled(value, pointer.dtype), pointer.dtype)
-        address = self._element(pointer, index)
-        kind = REGISTERS[pointer.dtype]
-        if pointer.dtype == "bool":
-            element = self.emit("u8", f"zext i1 {element.text} to i8")
-            kind = "i8"
-        tag = self._tag(pointer)
-        self.lines.append(f"store {kind} {element.text}, ptr {address}{tag}")
 
     def _return(self, node: ast.Return) -> None:
         if node.value is None:
@@ -377,7 +247,7 @@ class Function:
             case ast.Attribute(attr="inf" | "nan" as name):
                 return literal(float(name))
             case ast.Subscript():
-                return self._load_element(self.value(node.value), node.slice)
+                return self.load(*self._place(node))
             case ast.BinOp(left=left, op=op, right=right):
                 kind = type(op).__name__
                 return self.binary(kind, self.value(left), self.value(right))
@@ -411,65 +281,9 @@ class Function:
             raise LanguageError(f"{name} has no value")
         return found
 
-    def _element(self, pointer: Value, index: ast.expr) -> str:
-        place = self.typed(self.value(index), "i64")
-        kind = "i8" if pointer.dtype == "bool" else REGISTERS[pointer.dtype]
-        step = f"getelementptr {kind}, ptr {pointer.text}, i64 {place.text}"
-        return self.emit("", step).text
-
-    def _tag(self, pointer: Value) -> str:
-        if pointer.label is None:
-            return ""
-        if pointer.label == TABLE:
-            return ", !invariant.load !1"
-        self.module.labels.add(pointer.label)
-        return f", !tbaa !{2 * pointer.label + 3}"
-
-    def _load_element(self, pointer: Value, index: ast.expr) -> Value:
-        address = self._element(pointer, index)
-        tag = self._tag(pointer)
-        if pointer.dtype == "bool":
-            byte = self.emit("u8", f"load i8, ptr {address}{tag}")
-            return self.emit("bool", f"icmp ne i8 {byte.text}, 0")
-        kind = REGISTERS[pointer.dtype]
-        return self.emit(pointer.dtype, f"load {kind}, ptr {address}{tag}")
-
-    def settled(self, value: Value, dtype: str | None = None) -> Value:
-        """A literal that met nothing: i64 or f64, or ``dtype``."""
-        if value.number is None:
-            return value
-        return constant(value.number, dtype or ("i64" if value.dtype == INT else "f64"))
-
-    def typed(self, value: Value, dtype: str) -> Value:
-        """``value`` as ``dtype``; only literals adapt."""
-        value = self.settled(value, dtype)
-        if value.dtype != dtype:
-            raise LanguageError(f"{value.dtype} where {dtype} is wanted")
-        return value
-
-    def matched(self, a: Value, b: Value) -> tuple[Value, Value]:
-        """Two values in one dtype: a literal takes the other's."""
-        if a.number is not None and b.number is not None:
-            dtype = "f64" if FLOAT in (a.dtype, b.dtype) else "i64"
-            return self.settled(a, dtype), self.settled(b, dtype)
-        a, b = self.settled(a, b.dtype), self.settled(b, a.dtype)
-        if a.dtype != b.dtype:
-            raise LanguageError(f"{a.dtype} meets {b.dtype}")
-        return a, b
-
-    def binary(self, operator: str, a: Value, b: Value, flags: str = "") -> Value:
-        """Arithmetic of two values of one dtype; of two literals at once."""
-        if a.number is not None and b.number is not None and operator in FOLDED:
-            return literal(FOLDED[operator](a.number, b.number))
-        a, b = self.matched(a, b)
-        table = FLOAT_OPERATORS if a.is_float else INTEGER_OPERATORS
-        instruction = table.get(operator)
-        if operator == "RShift" and not a.is_float:
-            instruction = "ashr" if a.dtype[0] == "i" else "lshr"
-        if instruction is None:
-            raise LanguageError(f"{operator} of {a.dtype}")
-        kind = REGISTERS[a.dtype]
-        return self.emit(a.dtype, f"{instruction}{flags} {kind} {a.text}, {b.text}")
+    def _place(self, node: ast.Subscript) -> tuple[Value, Value]:
+        """The pointer and the index of ``pointer[index]``."""
+        return self.value(node.value), self.typed(self.value(node.slice), "i64")
 
     def _unary(self, operator: str, value: Value) -> Value:
         if operator == "Not":
@@ -497,46 +311,6 @@ class Function:
         if found is None:
             raise LanguageError("an empty comparison")
         return found
-
-    def compare(self, operator: str, a: Value, b: Value) -> Value:
-        """A comparison of two values of one dtype."""
-        a, b = self.matched(a, b)
-        on_floats, signed, unsigned = PREDICATES[operator]
-        kind = REGISTERS[a.dtype]
-        if a.is_float:
-            return self.emit("bool", f"fcmp {on_floats} {kind} {a.text}, {b.text}")
-        predicate = signed if a.dtype[0] == "i" else unsigned
-        return self.emit("bool", f"icmp {predicate} {kind} {a.text}, {b.text}")
-
-    def truth(self, value: Value) -> Value:
-        """A value as a condition."""
-        value = self.settled(value)
-        if value.dtype == "bool":
-            return value
-        return self.compare("NotEq", value, literal(0))
-
-    def select(self, condition: Value, a: Value, b: Value) -> Value:
-        """``a if condition else b``, both computed."""
-        if "bool" in (a.dtype, b.dtype):
-            a, b = self.truth(a), self.truth(b)
-        a, b = self.matched(a, b)
-        kind = REGISTERS[a.dtype]
-        chosen = f"select i1 {condition.text}, {kind} {a.text}, {kind} {b.text}"
-        return self.emit(a.dtype, chosen)
-
-    def cast(self, value: Value, dtype: str) -> Value:
-        """A conversion, as NumPy's ``astype``."""
-        if value.number is not None:
-            return constant(value.number, dtype)
-        if value.dtype == dtype:
-            return value
-        if dtype == "bool":
-            return self.truth(value)
-        instruction = _conversion(value.dtype, dtype)
-        source, target = REGISTERS[value.dtype], REGISTERS[dtype]
-        if instruction == "":
-            return Value(dtype, value.text)
-        return self.emit(dtype, f"{instruction} {source} {value.text} to {target}")
 
     def _call(self, node: ast.Call) -> Any:
         name = ast.unparse(node.func).removeprefix("math.").removeprefix("np.")
@@ -584,23 +358,6 @@ class Slot:
     dtype: str
 
 
-def _conversion(source: str, target: str) -> str:
-    """The LLVM instruction between two dtypes; empty where the bits stay."""
-    if target in ("f32", "f64"):
-        if source in ("f32", "f64"):
-            return "fpext" if target == "f64" else "fptrunc"
-        return "sitofp" if source[0] == "i" else "uitofp"
-    if source in ("f32", "f64"):
-        return "fptosi" if target[0] == "i" else "fptoui"
-    old = 1 if source == "bool" else int(source[1:])
-    new = int(target[1:])
-    if old == new:
-        return ""
-    if new < old:
-        return "trunc"
-    return "sext" if source[0] == "i" else "zext"
-
-
 def _as_load(target: ast.expr) -> ast.expr:
     """An assignment's target as the expression that reads it."""
     return ast.parse(ast.unparse(target), mode="eval").body
@@ -616,10 +373,7 @@ def _assigned_once(definition: ast.FunctionDef) -> set[str]:
 
 
 def compile_source(
-    source: str,
-    symbol: str,
-    functions: Callable[[str, Sequence[str]], ast.FunctionDef | None],
-    primitives: Callable[[Function, str, list[Value]], Value | None],
+    source: str, symbol: str, functions: Functions, primitives: Primitives
 ) -> str:
     """The LLVM module of the one kernel that ``source`` defines.
 

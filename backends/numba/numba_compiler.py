@@ -1,19 +1,16 @@
-"""Generated source text in, addresses out; and the one loop that calls those addresses.
+"""Kernel source by Numba: the second opinion on what `engine` compiles.
 
-A *kernel* is a C function `int64 kernel(int64 *buffers, int64 *words)`. `buffers[b]`
-is the address of buffer b; `words` is the step's own table: buffer ids, byte offsets,
-sizes, strides. It returns 0, or a status in 1 .. 2**31 - 1 that the caller understands.
-A *program* is a flat int64 array of pairs (kernel address, address of its words).
+The same source gives the same kernel, `int64 kernel(int64 *buffers, int64 *words)`, by
+another compiler with other functions: Numba's front end, NumPy's and libm's functions.
+``ANABRANCH_KERNELS=numba`` runs everything through it.
 
 What holds:
 - One compilation per distinct source text and process, whatever the threads do.
 - Compiled code is never freed, so an address stays good until the process ends.
 - A kernel cannot raise. A `cfunc` that raises prints and returns 0, which would read as
   success, so source that could raise is refused when it is compiled.
-- Addresses are not checked. Whoever fills the tables answers for every byte touched.
 """
 
-import ctypes
 import linecache
 import math
 import operator
@@ -164,7 +161,7 @@ def compile_function(function: Callable[..., int], signature: Any = KERNEL) -> i
 
 def _namespace() -> dict[str, Any]:
     """What generated source sees: NAMESPACE, and the scalar functions."""
-    from .scalar import FUNCTIONS
+    from .numba_functions import FUNCTIONS
 
     return {**NAMESPACE, **FUNCTIONS, "__builtins__": {}}
 
@@ -186,57 +183,6 @@ def compile_kernel(source: str, name: str) -> int:
                 exec(compile(source, filename, "exec"), namespace)
                 _kernels[source] = compile_function(namespace[name])
     return _kernels[source]
-
-
-def _call(typing_context: Any, kernel: Any, buffers: Any, words: Any) -> Any:
-    """Call the kernel at this address; `words` is an address as well."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kernel, buffers, words = args
-        function = llvm.FunctionType(llvm.IntType(64), [buffers.type, buffers.type])
-        callee = builder.inttoptr(kernel, function.as_pointer())
-        return builder.call(callee, [buffers, builder.inttoptr(words, buffers.type)])
-
-    return types.int64(types.int64, TABLE, types.int64), generate
-
-
-_call_kernel: Any = intrinsic(_call)
-
-
-def _run(program: Any, steps: int, buffers: Any) -> int:
-    for step in range(steps):
-        status = _call_kernel(program[2 * step], buffers, program[2 * step + 1])
-        if status != 0:
-            return (step + 1) | (status << 32)
-    return 0
-
-
-_executor: list[Callable[[int, int, int], int]] = []
-
-
-def executor() -> Callable[[int, int, int], int]:
-    """The function run(program, steps, buffers): two addresses around a count.
-
-    It calls the kernels in turn, the GIL released, up to the first one that fails, and
-    returns 0 or what `failure` reads. Any number of threads may run it at once.
-    """
-    if not _executor:
-        with global_compiler_lock:
-            if not _executor:
-                address = compile_function(_run, types.int64(TABLE, types.int64, TABLE))
-                # ctypes converts an int to void* in half the time it takes for int64.
-                integers = [ctypes.c_void_p] * 3
-                _executor.append(ctypes.CFUNCTYPE(ctypes.c_int64, *integers)(address))
-    return _executor[0]
-
-
-def failure(result: int) -> tuple[int, int]:
-    """The step that failed, and its status, from what the executor returned.
-
-    >>> failure(3 | 7 << 32)
-    (2, 7)
-    """
-    return (result & 0xFFFFFFFF) - 1, result >> 32
 
 
 # A fork while another thread compiles would leave the child waiting for ever on a lock

@@ -1,0 +1,298 @@
+"""LLVM instructions by dtype: what the kernel language is made of.
+
+A `Value` is an LLVM operand with a dtype of the IR. Number literals have no dtype and
+take that of what they meet. Integers wrap; comparisons with NaN are false.
+"""
+
+from __future__ import annotations
+
+import operator
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "REGISTERS",
+    "TABLE",
+    "Emitter",
+    "LanguageError",
+    "Linkage",
+    "Value",
+    "constant",
+    "literal",
+]
+
+REGISTERS = {
+    **{f"{kind}{bits}": f"i{bits}" for kind in "iu" for bits in (8, 16, 32, 64)},
+    "f32": "float",
+    "f64": "double",
+    "bool": "i1",
+}
+FLOAT_OPERATORS = {"Add": "fadd", "Sub": "fsub", "Mult": "fmul", "Div": "fdiv"}
+INTEGER_OPERATORS = {
+    **{"Add": "add", "Sub": "sub", "Mult": "mul", "LShift": "shl"},
+    **{"BitAnd": "and", "BitOr": "or", "BitXor": "xor"},
+}
+PREDICATES = {
+    "Eq": ("oeq", "eq", "eq"),
+    "NotEq": ("une", "ne", "ne"),
+    "Lt": ("olt", "slt", "ult"),
+    "LtE": ("ole", "sle", "ule"),
+    "Gt": ("ogt", "sgt", "ugt"),
+    "GtE": ("oge", "sge", "uge"),
+}
+FOLDED = {"Add": operator.add, "Sub": operator.sub, "Mult": operator.mul}
+
+
+class LanguageError(Exception):
+    """Source that is not in the kernel language: a defect of whoever wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An LLVM operand of a dtype; a literal keeps its number and has no dtype yet.
+
+    A pointer has the dtype that it points to and the label of its memory; labels differ
+    where memory does not overlap.
+    """
+
+    dtype: str
+    text: str
+    label: int | None = None
+    number: int | float | None = None
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the value is a float."""
+        return self.dtype in ("f32", "f64")
+
+
+INT, FLOAT = "int", "float"  # the dtypes of literals
+TABLE = -1  # the label of words and buffers, which kernels only read
+
+
+def literal(number: float) -> Value:
+    """A number that takes the dtype of what it meets."""
+    return Value(INT if isinstance(number, int) else FLOAT, "", None, number)
+
+
+def constant(number: float, dtype: str) -> Value:
+    """A number of a dtype, as LLVM writes it."""
+    if dtype in ("f32", "f64"):
+        value = float(number)
+        if dtype == "f32":
+            (value,) = struct.unpack("<f", struct.pack("<f", value))
+        (bits,) = struct.unpack("<Q", struct.pack("<d", value))
+        return Value(dtype, f"0x{bits:016X}")
+    if dtype == "bool":
+        return Value(dtype, "true" if number else "false")
+    return Value(dtype, str(int(number)))
+
+
+class Linkage:
+    """What the functions of one LLVM module share: declarations and memory labels."""
+
+    def __init__(self) -> None:
+        self.bodies: list[str] = []
+        self.declarations: dict[str, str] = {}
+        self.labels: set[int] = set()
+
+    def declare(self, name: str, result: str, operands: Sequence[str]) -> None:
+        """Declare a function that is linked in."""
+        types = ", ".join(operands)
+        self.declarations[name] = f"declare {result} @{name}({types})"
+
+    def text(self) -> str:
+        """The module as LLVM assembly."""
+        metadata = ['!0 = !{!"anabranch"}', "!1 = !{}"]
+        for label in sorted(self.labels):
+            kind, tag = 2 * label + 2, 2 * label + 3
+            metadata.append(f'!{kind} = !{{!"label {label}", !0, i64 0}}')
+            metadata.append(f"!{tag} = !{{!{kind}, !{kind}, i64 0}}")
+        parts = [*self.declarations.values(), *self.bodies, *metadata]
+        return "\n".join([*parts, ""])
+
+
+class Emitter:
+    """Appends instructions to one function, block by block.
+
+    ``slots`` are the stack slots, which stand at the entry; ``closed`` says that the
+    current block has ended.
+    """
+
+    def __init__(self, linkage: Linkage) -> None:
+        self.linkage = linkage
+        self.lines: list[str] = []
+        self.slots: list[str] = []
+        self.count = 0
+        self.closed = False
+
+    def finish(self, header: str) -> None:
+        """Put the function under its header into the module."""
+        body = [f"  {line}" if not line.endswith(":") else line for line in self.lines]
+        slots = [f"  {slot}" for slot in self.slots]
+        text = [f"{header} nounwind {{", "entry:", *slots, *body, "}"]
+        self.linkage.bodies.append("\n".join(text))
+
+    def fresh(self, hint: str = "t") -> str:
+        """A name that nothing has yet."""
+        self.count += 1
+        return f"{hint}{self.count}"
+
+    def emit(self, dtype: str, instruction: str) -> Value:
+        """An instruction with a result."""
+        name = f"%{self.fresh()}"
+        self.lines.append(f"{name} = {instruction}")
+        return Value(dtype, name)
+
+    def jump(self, line: str) -> None:
+        """End the block."""
+        self.lines.append(line)
+        self.closed = True
+
+    def start(self, label: str) -> None:
+        """Begin a block."""
+        self.lines.append(f"{label}:")
+        self.closed = False
+
+    def call(
+        self, symbol: str, dtype: str, operands: Sequence[Value], declare: bool = True
+    ) -> Value:
+        """Call a linked function or an intrinsic on registers."""
+        types = [REGISTERS[operand.dtype] for operand in operands]
+        if declare:
+            self.linkage.declare(symbol, REGISTERS[dtype], types)
+        listed = ", ".join(
+            f"{kind} {operand.text}"
+            for kind, operand in zip(types, operands, strict=True)
+        )
+        return self.emit(dtype, f"call {REGISTERS[dtype]} @{symbol}({listed})")
+
+    def element(self, pointer: Value, place: Value) -> str:
+        """The address of an element."""
+        kind = "i8" if pointer.dtype == "bool" else REGISTERS[pointer.dtype]
+        step = f"getelementptr {kind}, ptr {pointer.text}, i64 {place.text}"
+        return self.emit("", step).text
+
+    def load(self, pointer: Value, place: Value) -> Value:
+        """An element; a bool is a byte in memory."""
+        address = self.element(pointer, place)
+        tag = self._tag(pointer)
+        if pointer.dtype == "bool":
+            byte = self.emit("u8", f"load i8, ptr {address}{tag}")
+            return self.emit("bool", f"icmp ne i8 {byte.text}, 0")
+        kind = REGISTERS[pointer.dtype]
+        return self.emit(pointer.dtype, f"load {kind}, ptr {address}{tag}")
+
+    def store(self, pointer: Value, place: Value, value: Value) -> None:
+        """Write an element, cast to what the pointer points to."""
+        element = self.cast(value, pointer.dtype)
+        address = self.element(pointer, place)
+        kind = REGISTERS[pointer.dtype]
+        if pointer.dtype == "bool":
+            element = self.emit("u8", f"zext i1 {element.text} to i8")
+            kind = "i8"
+        tag = self._tag(pointer)
+        self.lines.append(f"store {kind} {element.text}, ptr {address}{tag}")
+
+    def _tag(self, pointer: Value) -> str:
+        if pointer.label is None:
+            return ""
+        if pointer.label == TABLE:
+            return ", !invariant.load !1"
+        self.linkage.labels.add(pointer.label)
+        return f", !tbaa !{2 * pointer.label + 3}"
+
+    def settled(self, value: Value, dtype: str | None = None) -> Value:
+        """A literal that met nothing: i64 or f64, or ``dtype``."""
+        if value.number is None:
+            return value
+        return constant(value.number, dtype or ("i64" if value.dtype == INT else "f64"))
+
+    def typed(self, value: Value, dtype: str) -> Value:
+        """``value`` as ``dtype``; only literals adapt."""
+        value = self.settled(value, dtype)
+        if value.dtype != dtype:
+            raise LanguageError(f"{value.dtype} where {dtype} is wanted")
+        return value
+
+    def matched(self, a: Value, b: Value) -> tuple[Value, Value]:
+        """Two values in one dtype: a literal takes the other's."""
+        if a.number is not None and b.number is not None:
+            dtype = "f64" if FLOAT in (a.dtype, b.dtype) else "i64"
+            return self.settled(a, dtype), self.settled(b, dtype)
+        a, b = self.settled(a, b.dtype), self.settled(b, a.dtype)
+        if a.dtype != b.dtype:
+            raise LanguageError(f"{a.dtype} meets {b.dtype}")
+        return a, b
+
+    def binary(self, operator: str, a: Value, b: Value, flags: str = "") -> Value:
+        """Arithmetic of two values of one dtype; of two literals at once."""
+        if a.number is not None and b.number is not None and operator in FOLDED:
+            return literal(FOLDED[operator](a.number, b.number))
+        a, b = self.matched(a, b)
+        table = FLOAT_OPERATORS if a.is_float else INTEGER_OPERATORS
+        instruction = table.get(operator)
+        if operator == "RShift" and not a.is_float:
+            instruction = "ashr" if a.dtype[0] == "i" else "lshr"
+        if instruction is None:
+            raise LanguageError(f"{operator} of {a.dtype}")
+        kind = REGISTERS[a.dtype]
+        return self.emit(a.dtype, f"{instruction}{flags} {kind} {a.text}, {b.text}")
+
+    def compare(self, operator: str, a: Value, b: Value) -> Value:
+        """A comparison of two values of one dtype."""
+        a, b = self.matched(a, b)
+        on_floats, signed, unsigned = PREDICATES[operator]
+        kind = REGISTERS[a.dtype]
+        if a.is_float:
+            return self.emit("bool", f"fcmp {on_floats} {kind} {a.text}, {b.text}")
+        predicate = signed if a.dtype[0] == "i" else unsigned
+        return self.emit("bool", f"icmp {predicate} {kind} {a.text}, {b.text}")
+
+    def truth(self, value: Value) -> Value:
+        """A value as a condition."""
+        value = self.settled(value)
+        if value.dtype == "bool":
+            return value
+        return self.compare("NotEq", value, literal(0))
+
+    def select(self, condition: Value, a: Value, b: Value) -> Value:
+        """``a if condition else b``, both computed."""
+        if "bool" in (a.dtype, b.dtype):
+            a, b = self.truth(a), self.truth(b)
+        a, b = self.matched(a, b)
+        kind = REGISTERS[a.dtype]
+        chosen = f"select i1 {condition.text}, {kind} {a.text}, {kind} {b.text}"
+        return self.emit(a.dtype, chosen)
+
+    def cast(self, value: Value, dtype: str) -> Value:
+        """A conversion, as NumPy's ``astype``."""
+        if value.number is not None:
+            return constant(value.number, dtype)
+        if value.dtype == dtype:
+            return value
+        if dtype == "bool":
+            return self.truth(value)
+        instruction = _conversion(value.dtype, dtype)
+        source, target = REGISTERS[value.dtype], REGISTERS[dtype]
+        if instruction == "":
+            return Value(dtype, value.text)
+        return self.emit(dtype, f"{instruction} {source} {value.text} to {target}")
+
+
+def _conversion(source: str, target: str) -> str:
+    """The LLVM instruction between two dtypes; empty where the bits stay."""
+    if target in ("f32", "f64"):
+        if source in ("f32", "f64"):
+            return "fpext" if target == "f64" else "fptrunc"
+        return "sitofp" if source[0] == "i" else "uitofp"
+    if source in ("f32", "f64"):
+        return "fptosi" if target[0] == "i" else "fptoui"
+    old = 1 if source == "bool" else int(source[1:])
+    new = int(target[1:])
+    if old == new:
+        return ""
+    if new < old:
+        return "trunc"
+    return "sext" if source[0] == "i" else "zext"
