@@ -12,7 +12,13 @@ from anabranch.ir.graph import Output
 from anabranch.ir.types import dtype_name
 from tests.laws.op_samples import Array, Sample
 
-__all__ = ["compiled", "one_op", "pulled_back", "pulled_back_twice", "type_of"]
+__all__ = [
+    "compiled",
+    "one_op",
+    "pulled_back",
+    "pulled_back_twice",
+    "type_of",
+]
 
 
 def type_of(array: Array) -> TensorType:

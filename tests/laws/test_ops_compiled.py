@@ -1,6 +1,7 @@
 """Each op and its adjoint, compiled, equal the reference.
 
-Elementwise values agree to 2 units in the last place, integers and bools exactly; sums
+Elementwise values agree to 2 units in the last place (for logaddexp: of its largest
+term), integers and bools exactly; sums
 and products to 1e-12 in float64 and 1e-6 in float32 of what the same op makes of the
 magnitudes, for that is what rounding errors of sums grow with.
 """
@@ -22,8 +23,9 @@ DIFFERENTIABLE = [op for op in SAMPLES if OPS[op].adjoint is not NONDIFFERENTIAB
 ULPS = 2
 ROUNDED = (
     "reduce_sum reduce_prod cumsum recurrence matmul scatter_add fold conv conv_input "
-    "conv_kernel logaddexp logaddexp2"
+    "conv_kernel"
 ).split()
+CANCELLING = ("logaddexp", "logaddexp2")
 RTOL = {"f32": 1e-6, "f64": 1e-12}
 
 
@@ -43,6 +45,26 @@ def assert_ulps(made: Array, expected: Array, what: str) -> None:
     steps = made[ordinary].view(bits) - expected[ordinary].view(bits)
     worst = np.abs(steps).max(initial=0)
     assert worst <= ULPS, f"{what}: {worst} ulp"
+
+
+def assert_elementwise(
+    op: str, sample: Sample, made: Array, expected: Array, what: str
+) -> None:
+    """2 ulp of the value, and for logaddexp 2 ulp of the largest of its terms.
+
+    Where the terms of logaddexp cancel, one ulp of an operand moves the value by many
+    of its own; there NumPy and compiled code are both hundreds of ulp from the truth.
+    """
+    if op not in CANCELLING:
+        assert_ulps(made, expected, what)
+        return
+    assert type_of(made) == type_of(expected), what
+    finite = np.isfinite(expected)
+    np.testing.assert_array_equal(made[~finite], expected[~finite], what)
+    terms = [np.abs(x)[finite] for x in (*sample.operands, expected)]
+    largest = np.maximum.reduce(terms)
+    ulp = np.spacing(np.minimum(largest, np.finfo(made.dtype).max / 2))
+    assert np.all(np.abs(made[finite] - expected[finite]) <= ULPS * ulp), what
 
 
 def assert_rounded(made: Array, expected: Array, bound: Array, what: str) -> None:
@@ -70,7 +92,7 @@ def test_compiled_op_equals_the_reference(op: str) -> None:
             [bound] = interpret(graph, magnitudes(sample))
             assert_rounded(made, expected, bound, what)
         else:
-            assert_ulps(made, expected, what)
+            assert_elementwise(op, sample, made, expected, what)
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE)
