@@ -167,7 +167,8 @@ class Graph:
         """
         from .law import contributing_reads
 
-        if not 1 <= section <= len(self.sections) or value not in self:
+        exists = 1 <= section <= len(self.sections) and value in self
+        if not exists or not self.sections[section - 1].lawful:
             raise VerifyError(f"graph {self.name} has no adjoint of %{value}")
         suffix = self.sections[section - 1].suffix
         reads = contributing_reads(self, section).get(value, ())
