@@ -86,6 +86,8 @@ def constant(number: float, dtype: str) -> Value:
         return Value(dtype, f"0x{bits:016X}")
     if dtype == "bool":
         return Value(dtype, "true" if number else "false")
+    if number != int(number):
+        raise LanguageError(f"{number} is no {dtype}")
     return Value(dtype, str(int(number)))
 
 

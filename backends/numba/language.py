@@ -315,6 +315,8 @@ class Function(Emitter):
     def _call(self, node: ast.Call) -> Any:
         name = ast.unparse(node.func).removeprefix("math.").removeprefix("np.")
         operands = [self.value(argument) for argument in node.args]
+        if not operands:
+            raise LanguageError(f"not in the language: {ast.unparse(node)}")
         if name in DTYPES:
             return self.cast(operands[0], DTYPES[name])
         if name == "float":

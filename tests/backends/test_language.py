@@ -1,0 +1,130 @@
+"""The kernel language: what it computes, and that it refuses everything else."""
+
+import re
+
+import numpy as np
+import pytest
+
+from anabranch.backends.numba.engine import (
+    assembly,
+    compile_kernel,
+    executor,
+    failure,
+    kernel_llvm,
+)
+from anabranch.backends.numba.instructions import LanguageError
+
+HEAD = "def kernel(buffers, words):\n"
+
+
+def source(*lines: str) -> str:
+    return HEAD + "".join(f"    {line}\n" for line in (*lines, "return 0"))
+
+
+def run(text: str, arrays: list[np.ndarray], words: list[int]) -> int:
+    """Run one kernel over ``arrays`` as its buffers."""
+    table = np.array(words, np.int64)
+    program = np.array([compile_kernel(text), table.ctypes.data], np.int64)
+    buffers = np.array([array.ctypes.data for array in arrays], np.int64)
+    return executor()(program.ctypes.data, 1, buffers.ctypes.data)
+
+
+def loop(dtype: str, expression: str) -> str:
+    """``y[i] = expression`` of ``v = x[i]``."""
+    return source(
+        f"x = {dtype}_pointer(buffers[0], 0)",
+        f"y = {dtype}_pointer(buffers[1], 1)",
+        "for i in range(words[0]):",
+        "    v = x[i]",
+        f"    y[i] = {expression}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("expression", "function"),
+    [
+        ("v * 2.0 + 1.0", lambda v: v * 2 + 1),
+        ("1 if v > 0 else (-1 if v < 0 else v)", np.sign),
+        ("v if v >= 0 or v != v else -v", np.abs),
+        (
+            "float64(v < 0.5 and not v < -0.5)",
+            lambda v: ((v < 0.5) & (v >= -0.5)) * 1.0,
+        ),
+        ("floor_divide(v, 0.3)", lambda v: v // 0.3),
+        ("remainder(v, -0.3)", lambda v: v % -0.3),
+    ],
+)
+def test_expressions(expression: str, function) -> None:
+    x = np.array([-2.5, -0.4, -0.0, 0.0, 0.25, 0.5, 3.0, 1e300])
+    y = np.empty_like(x)
+    assert run(loop("f64", expression), [x, y], [len(x)]) == 0
+    np.testing.assert_array_equal(y, function(x))
+
+
+@pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"])
+def test_integers_wrap_in_their_own_width(dtype: str) -> None:
+    info = np.iinfo(dtype)
+    x = np.array([info.min, info.max, 0, 1, 7], dtype)
+    y = np.empty_like(x)
+    name = {"i": "i", "u": "u"}[dtype[0]] + str(8 * int(dtype[1]))
+    assert run(loop(name, "wrapping_add(v, v * v)"), [x, y], [len(x)]) == 0
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(y, x + x * x)
+
+
+def test_a_variable_may_be_assigned_in_a_loop() -> None:
+    text = source(
+        "x = i64_pointer(buffers[0], 0)",
+        "total = 0",
+        "for i in range(1, words[0]):",
+        "    if x[i] > 2:",
+        "        total += x[i]",
+        "while total > 100:",
+        "    total = total - 100",
+        "x[0] = total",
+    )
+    x = np.array([0, 1, 2, 3, 250], np.int64)
+    assert run(text, [x], [5]) == 0
+    assert x[0] == 53
+
+
+def test_the_status_says_which_step_failed() -> None:
+    text = HEAD + "    return words[0]\n"
+    tables = [np.array([status], np.int64) for status in (0, 0, 7, 0)]
+    address = compile_kernel(text)
+    program = np.array([(address, t.ctypes.data) for t in tables], np.int64).reshape(-1)
+    assert failure(executor()(program.ctypes.data, 4, 0)) == (2, 7)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import os",
+        "x = 'text'",
+        "x = [1, 2]",
+        "x = unknown",
+        "x = system(1)",
+        "x = __import__",
+        "x = (lambda: 1)()",
+        "del words",
+        "for i in words: i",
+        "x = words.shape",
+        "x = 1.5 + words[0]",
+        "with words: x = 1",
+    ],
+)
+def test_everything_else_is_refused(line: str) -> None:
+    with pytest.raises(LanguageError):
+        kernel_llvm(source(line))
+
+
+def test_a_sum_uses_vector_registers() -> None:
+    text = source(
+        "x = f64_pointer(buffers[0], 0)",
+        "s = float64(0)",
+        "for i in range(words[0]):",
+        "    s = reassociated_add(s, x[i])",
+        "x[0] = s",
+    )
+    assert "fadd reassoc double" in kernel_llvm(text)
+    assert re.search(r"vaddpd|fadd\s+v\d+\.2d|addpd", assembly(text))
