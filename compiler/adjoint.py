@@ -95,7 +95,7 @@ def adjoint(
     starts = tuple(of if of is not None else _float_results(graph))
     _check(graph, wrt, starts, seeded)
     inputs = len(graph.inputs)
-    b = Builder(f"{graph.name}.grad", list(graph)[:inputs])
+    b = Builder(f"{graph.name}.grad", list(graph)[:inputs], reserved=graph.nodes)
     seeds = [
         b.input(f"seed.{slot}", graph[name].type) if seeded else None
         for slot, name in enumerate(starts)
@@ -175,6 +175,8 @@ def _check(
                 hint="gradients exist for f32 and f64 arguments",
             )
     for name in starts:
+        if name not in graph:
+            raise GradientError(f"graph {graph.name} has no value %{name}")
         if not graph[name].type.is_float:
             raise GradientError(f"no gradient of %{name}: it is {graph[name].type}")
         if not seeded and graph[name].type.shape != ():

@@ -7,6 +7,7 @@ op ``mul``; the type rule runs at once, so a wrong graph is never built.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -41,6 +42,7 @@ class Builder:
         self._counters: dict[str, int] = {}
         self._constants: dict[tuple[str, str], Node] = {}
         self._hints: dict[str, str] = {}
+        self._literals: dict[str, bool | int | float | None] = {}
 
     def __getattr__(self, op: str) -> Callable[..., Node]:
         if op not in OPS:
@@ -58,7 +60,7 @@ class Builder:
     def unique(self, hint: str, separator: str = "_") -> str:
         """``hint`` itself if it is free, else the first free ``hint_1``, ``hint_2``."""
         name = hint
-        while name in self._nodes:
+        while name in self._nodes or name in self._reserved:
             count = self._counters[hint] = self._counters.get(hint, 0) + 1
             name = f"{hint}{separator}{count}"
         return name
@@ -168,10 +170,15 @@ class Builder:
 
     def literal(self, node: Node) -> bool | int | float | None:
         """The number that ``node`` has everywhere, where that is known."""
-        while node.op in ("broadcast_to", "reshape"):
+        passed = [node.name]
+        while node.op in ("broadcast_to", "reshape") and node.name not in self._literals:
             node = self._nodes[node.operands[0]]
-        value = node.attrs["value"] if node.op == "const" else None
-        return value if isinstance(value, (bool, int, float)) else None
+            passed.append(node.name)
+        found = self._literals.get(node.name)
+        if found is None and node.op == "const":
+            found = cast("bool | int | float", node.attrs["value"])
+        self._literals.update(dict.fromkeys(passed, found))
+        return found
 
     def suggest(self, node: Node, hint: str) -> None:
         """Let the finished graph call ``node`` by ``hint``; the first hint wins."""
