@@ -299,7 +299,7 @@ STAGES: dict[str, Callable[[Graph], object]] = {
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_is_linear_in_the_depth(stage: str) -> None:
     """Ten times the nodes, at most fifteen times the time; and no recursion."""
-    small, large = (fastest(STAGES[stage], deep(count)) for count in (1_000, 10_000))
+    small, large = (fastest(STAGES[stage], deep(count)) for count in (500, 5_000))
     assert large <= 15 * max(small, 1e-3)
 
 
@@ -318,13 +318,13 @@ def fastest(run: Callable[[Graph], object], graph: Graph) -> float:
 
 
 def test_the_gradient_of_a_deep_graph() -> None:
-    """20,000 nodes, and a sum node with 10,000 operands."""
-    graph = adjoint(deep(20_000), wrt=("x",))
-    assert max(len(node.operands) for node in graph) > 9_000
+    """10,000 nodes, and a sum node with 5,000 operands."""
+    graph = adjoint(deep(10_000), wrt=("x",))
+    assert max(len(node.operands) for node in graph) > 4_000
     made = optimise(graph).verify()
     point = [np.array(0.25)]
     value, slope = 0.25, 1.0
-    for _ in range(10_000):
+    for _ in range(5_000):
         inner = value + 0.25
         value, slope = np.sin(inner), np.cos(inner) * (slope + 1.0)
     for found in (graph, made):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, replace
-from typing import Any, cast
+from typing import Any
 
 import networkx as nx
 import pytest
 
 from anabranch.compiler.adjoint import adjoint
-from anabranch.ir import Builder, Graph, Node, Output, Read, TensorType, parse
+from anabranch.ir import Builder, Graph, Output, Read, TensorType, parse
 from anabranch.ir.errors import SourceLine
 from anabranch.ir.graph import rename
 
@@ -164,4 +164,4 @@ def test_operands_are_nodes() -> None:
     graph = square()
     assert graph.operands(graph["mul.0"]) == (graph["x"], graph["x"])
     assert [node.name for node in graph.inputs] == ["x"]
-    assert cast("Node", next(iter(graph))).name == "x"
+    assert next(iter(graph)).name == "x"
