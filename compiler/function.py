@@ -70,7 +70,7 @@ def _exact(value: Any) -> Any:
     return type(value), value
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Call:
     """The shape of one call: the function, and the tree of ``(args, kwargs)``."""
 
@@ -326,6 +326,9 @@ def _leaf_key(leaf: Any) -> Any:
 
 def input_array(leaf: Any, type: TensorType) -> np.ndarray[Any, Any]:
     """The leaf as a C-contiguous, aligned array in native byte order."""
+    plain = leaf.__class__ is np.ndarray and leaf.dtype == type.numpy
+    if plain and leaf.flags.carray:
+        return leaf
     array = np.asarray(leaf, dtype=type.numpy, order="C")
     return array if array.flags.aligned else array.copy()
 

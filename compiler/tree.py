@@ -28,7 +28,8 @@ def flatten(tree: Any) -> tuple[list[Any], Any]:
     """The leaves and the structure; dataclasses become pytrees as they are met."""
     while True:
         leaves, structure = optree.tree_flatten(tree, namespace=NAMESPACE)
-        unknown = {type(leaf) for leaf in leaves if _is_dataclass(leaf)}
+        kinds = {leaf.__class__ for leaf in leaves}
+        unknown = [kind for kind in kinds if _is_dataclass(kind)]
         if not unknown:
             return leaves, structure
         for kind in unknown:
@@ -40,8 +41,10 @@ def unflatten(structure: Any, leaves: Sequence[Any]) -> Any:
     return optree.tree_unflatten(structure, leaves)
 
 
-def _is_dataclass(leaf: Any) -> bool:
-    return dataclasses.is_dataclass(leaf) and not isinstance(leaf, (type, TensorType))
+def _is_dataclass(kind: type) -> bool:
+    return kind is not np.ndarray and (
+        dataclasses.is_dataclass(kind) and not issubclass(kind, TensorType)
+    )
 
 
 def _register(kind: Any) -> None:

@@ -16,18 +16,33 @@ from hashlib import sha256
 from typing import Any
 
 import llvmlite.binding as llvm
+import numpy as np
 
 from .functions import LIBM, find_function, primitive
 from .language import compile_source
 
 __all__ = ["assembly", "compile_kernel", "executor", "kernel_llvm"]
 
+# NumPy's array object begins with Python's header and then the address of the data.
 RUN = """
-define i64 @run(ptr %program, i64 %steps, ptr %buffers) nounwind {
+define i64 @run(ptr %program, i64 %steps, ptr %buffers, ptr %arrays, i64 %count) nounwind {
 entry:
-  br label %head
+  br label %fill
+fill:
+  %i = phi i64 [ 0, %entry ], [ %more, %copy ]
+  %missing = icmp slt i64 %i, %count
+  br i1 %missing, label %copy, label %head
+copy:
+  %place = getelementptr ptr, ptr %arrays, i64 %i
+  %array = load ptr, ptr %place
+  %field = getelementptr i8, ptr %array, i64 HEADER
+  %data = load ptr, ptr %field
+  %buffer = getelementptr ptr, ptr %buffers, i64 %i
+  store ptr %data, ptr %buffer
+  %more = add nsw i64 %i, 1
+  br label %fill
 head:
-  %step = phi i64 [ 0, %entry ], [ %next, %done ]
+  %step = phi i64 [ 0, %fill ], [ %next, %done ]
   %inside = icmp slt i64 %step, %steps
   br i1 %inside, label %body, label %end
 body:
@@ -137,15 +152,27 @@ def compile_kernel(source: str) -> int:
 
 
 @cache
-def executor() -> Callable[[int, int, int], int]:
-    """The function run(program, steps, buffers): two addresses around a count.
+def executor() -> Callable[[int, int, int, Any, int], int]:
+    """The function run(program, steps, buffers, arrays, count).
 
-    It calls the kernels in turn, the GIL released, up to the first that fails, and
-    returns 0, or its number and 1 with its status in the high half.
+    ``arrays`` is a ctypes array of ``count`` ndarrays (or None); their addresses are
+    put into the first places of ``buffers``. Then the kernels of the program are called
+    in turn, the GIL released, up to the first that fails. The result is 0, or what
+    `failure` reads.
     """
     with _lock:
-        address = _link(RUN, "run")
-    return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3)(address)
+        address = _link(RUN.replace("HEADER", str(_data_offset())), "run")
+    return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 5)(address)
+
+
+def _data_offset() -> int:
+    """Where an ndarray object keeps the address of its data; checked on one."""
+    array = np.zeros(1)
+    offset = object.__basicsize__
+    found = ctypes.c_void_p.from_address(id(array) + offset).value
+    if found != array.ctypes.data:
+        raise RuntimeError("this NumPy lays out its arrays in another way")
+    return offset
 
 
 def failure(result: int) -> tuple[int, int]:

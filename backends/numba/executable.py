@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +24,8 @@ from .printer import print_kernel
 
 __all__ = ["NumbaExecutable", "prepare"]
 
-MAX_IDLE_ARENAS = 4
+ALIGNMENT = 64
+MAX_IDLE_FRAMES = 4
 
 
 def compiled(source: str) -> int:
@@ -44,11 +47,28 @@ def source_of(kernel: Kernel | str) -> str:
     )
 
 
+class Frame:
+    """The memory of one call: the arena, and the table of buffers.
+
+    The table has the addresses of the arrays first, which each call fills in, then
+    those of the constants and of the arena.
+    """
+
+    __slots__ = ("address", "arena", "table")
+
+    def __init__(self, arrays: int, constants: Array, arena_bytes: int) -> None:
+        self.arena = np.empty(arena_bytes + ALIGNMENT, np.uint8)
+        start = self.arena.ctypes.data
+        aligned = start + -start % ALIGNMENT
+        self.table = np.array([*(0,) * arrays, constants.ctypes.data, aligned], np.int64)
+        self.address = self.table.ctypes.data
+
+
 class NumbaExecutable:
     """A prepared graph.
 
-    Everything but the arena is shared and constant after construction, so that any
-    number of threads may call at once: each call takes an arena of its own.
+    Everything but the frame is shared and constant after construction, so that any
+    number of threads may call at once: each call takes a frame of its own.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -67,28 +87,26 @@ class NumbaExecutable:
         self._outputs = [
             (graph[name].type.sizes, graph[name].type.numpy) for name in graph.results
         ]
-        self._arenas: deque[Array] = deque(maxlen=MAX_IDLE_ARENAS)
+        self._count = len(graph.inputs) + len(self._outputs)
+        self._objects: Any = ctypes.py_object * self._count
+        self._frames: deque[Frame] = deque(maxlen=MAX_IDLE_FRAMES)
         self._run = executor()
         self._address = self._program.ctypes.data
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         results = [np.empty(shape, dtype) for shape, dtype in self._outputs]
         try:
-            arena = self._arenas.pop()
+            frame = self._frames.pop()
         except IndexError:
-            arena = np.empty(self.plan.arena_bytes + 64, np.uint8)
-        start = arena.ctypes.data
-        buffers = np.array(
-            [
-                *(array.ctypes.data for array in arrays),
-                *(array.ctypes.data for array in results),
-                self._constants.ctypes.data,
-                start + -start % 64,
-            ],
-            np.int64,
+            frame = Frame(self._count, self._constants, self.plan.arena_bytes)
+        status = self._run(
+            self._address,
+            len(self._words),
+            frame.address,
+            self._objects(*arrays, *results),
+            self._count,
         )
-        status = self._run(self._address, len(self._words), buffers.ctypes.data)
-        self._arenas.append(arena)
+        self._frames.append(frame)
         if status:
             raise self._error(self.plan.steps[failure(status)[0]])
         return results

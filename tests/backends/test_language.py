@@ -26,7 +26,7 @@ def run(text: str, arrays: list[np.ndarray], words: list[int]) -> int:
     table = np.array(words, np.int64)
     program = np.array([compile_kernel(text), table.ctypes.data], np.int64)
     buffers = np.array([array.ctypes.data for array in arrays], np.int64)
-    return executor()(program.ctypes.data, 1, buffers.ctypes.data)
+    return executor()(program.ctypes.data, 1, buffers.ctypes.data, None, 0)
 
 
 def loop(dtype: str, expression: str) -> str:
@@ -93,7 +93,7 @@ def test_the_status_says_which_step_failed() -> None:
     tables = [np.array([status], np.int64) for status in (0, 0, 7, 0)]
     address = compile_kernel(text)
     program = np.array([(address, t.ctypes.data) for t in tables], np.int64).reshape(-1)
-    assert failure(executor()(program.ctypes.data, 4, 0)) == (2, 7)
+    assert failure(executor()(program.ctypes.data, 4, 0, None, 0)) == (2, 7)
 
 
 @pytest.mark.parametrize(
