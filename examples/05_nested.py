@@ -23,15 +23,10 @@ from show import Array, same, show
 from anabranch import Compiled, value_and_grad
 
 
-def layer(w: Array, b: Array, x: Array) -> Array:
-    """One layer, without activation."""
-    return w @ x + b
-
-
 def nested(w: Array, b: Array, x: Array, y: Array) -> Array:
     """The loss of the layer applied twice."""
-    z1 = layer(w, b, x)
-    z2 = layer(w, b, z1)
+    z1 = w @ x + b
+    z2 = w @ z1 + b
     return 0.5 * np.sum(np.square(z2 - y))
 
 
