@@ -79,7 +79,7 @@ def sigmoid(x: Any) -> Any:
 
 
 def relu(x: Any) -> Any:
-    """``max(x, 0)``; the derivative at 0 is 1/2, as that of `numpy.maximum` at a tie."""
+    """``max(x, 0)``; the derivative at 0 is 1/2, as that of `maximum` at a tie."""
     return np.maximum(x, 0)
 
 

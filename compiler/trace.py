@@ -8,7 +8,9 @@ they are first met.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NoReturn, TypeGuard, cast
 
 import numpy as np
@@ -26,6 +28,7 @@ from ..ir.text import format_node
 from ..ir.types import TensorType, dtype_name
 from .source import assigned_name, last_line, user_frame, user_line
 from .tracer import Memory, Tracer
+from .unsupported import Unsupported, function_name
 
 __all__ = ["Trace", "find_trace", "is_traced", "lowers"]
 
@@ -99,7 +102,7 @@ class Trace:
         self.captured: list[Any] = []
         self._captures: dict[int, tuple[Any, Node]] = {}
         self.finished = False
-        self._unsupported: list[str] = []
+        self.unsupported = Unsupported(name)
         self._refused: ConcretizationError | None = None
         self._depth = 0
 
@@ -110,11 +113,19 @@ class Trace:
         self, kind: object, error: BaseException | None, traceback: object
     ) -> None:
         self.finished = True
-        self.complain()
+        if error is None or isinstance(error, Exception):
+            if not isinstance(error, UnsupportedError):
+                self.unsupported.complain()
+            self._uncover(error)
+
+    def _uncover(self, error: Exception | None) -> None:
+        """Raise a refusal of ours that NumPy replaced by an error of its own."""
         hidden = self._refused
-        if hidden and isinstance(error, (TypeError, ValueError)) and error is not hidden:
-            if last_line(error) == hidden.source:
-                raise hidden from None  # NumPy put an error of its own in its place
+        if hidden is None or error is hidden:
+            return
+        replaced = isinstance(error, (TypeError, ValueError))
+        if replaced and last_line(error) == hidden.source:
+            raise hidden from None
 
     # What the user's function does.
 
@@ -164,19 +175,37 @@ class Trace:
 
     def _lower(self, function: Any, args: Any, kwargs: Any) -> Any:
         lowering = _LOWERINGS.get(function)
-        out = kwargs.pop("out", None) if "out" in kwargs else None
         if lowering is None:
-            return self._no_lowering(function, args, kwargs)
-        result = lowering(self, *args, **kwargs)
-        base = args[0] if args else next(iter(kwargs.values()))
-        if function in _VIEWS and is_traced(base):
-            share(result, base)
+            return self._stand_in(function, args, kwargs)
+        args, kwargs, out = _without_out(function, args, kwargs)
+        try:
+            result = lowering(self, *args, **kwargs)
+        except TypeError as error:
+            if error.__traceback__ and error.__traceback__.tb_next:
+                raise
+            raise UnsupportedError(
+                f"{function_name(function)} is not supported with all of its "
+                f"arguments: {', '.join(kwargs)}",
+            ) from None
+        if function in _VIEWS:
+            share(result, args[0] if args else next(iter(kwargs.values())))
         if out is None:
             return result
         target = out[0] if isinstance(out, tuple) else out
         if not is_traced(target):
             raise TraceError("out= would write a traced value into a real array")
         return target.write(result)
+
+    def _stand_in(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """Zeros in the place of a result that nothing can compute."""
+        self.unsupported.note(function, self.builder.source)
+        types = self.unsupported.result_types(function, args, kwargs)
+        if isinstance(types, tuple):
+            return tuple(self._zeros(part) for part in cast("tuple[Any, ...]", types))
+        return self._zeros(types)
+
+    def _zeros(self, type: TensorType) -> Tracer:
+        return self.wrap(self.builder.full(type, type.numpy.type(0).item()))
 
     # What lowerings use.
 
@@ -237,13 +266,11 @@ class Trace:
         self.captured.append(kept)
         return node
 
-    # What tracing cannot follow.
-
     def refuse(self, what: str, node: Node, hint: str) -> NoReturn:
         """Raise `ConcretizationError`, after all unsupported calls met so far."""
         if self._depth == 0:
             self.enter()
-        self.complain()
+        self.unsupported.complain()
         self._refused = ConcretizationError(
             f"{what} needs the value of a traced array",
             source=self.builder.source,
@@ -251,39 +278,6 @@ class Trace:
             hint=hint,
         )
         raise self._refused
-
-    def _no_lowering(self, function: Any, args: Any, kwargs: Any) -> Any:
-        """Note the call and go on with zeros of the type that NumPy would return.
-
-        That type is found by calling NumPy on ones; where it fails the trace ends.
-        """
-        line = f"{function_name(function)}   {self.builder.source or ''}".rstrip()
-        if line not in self._unsupported:
-            self._unsupported.append(line)
-        try:
-            with np.errstate(all="ignore"):
-                result = _callable(function)(*concrete(args), **concrete(kwargs))
-            if isinstance(result, tuple):
-                parts = cast("tuple[Any, ...]", result)
-                return tuple(self._zeros(np.asarray(part)) for part in parts)
-            return self._zeros(np.asarray(result))
-        except Exception:
-            self.complain()
-            raise
-
-    def _zeros(self, like: np.ndarray[Any, Any]) -> Tracer:
-        type_ = TensorType(dtype_name(like.dtype), like.shape)
-        return self.wrap(self.builder.full(type_, type_.numpy.type(0).item()))
-
-    def complain(self) -> None:
-        """Raise one `UnsupportedError` for all calls that had no lowering."""
-        if self._unsupported:
-            calls = "".join(f"\n    {line}" for line in self._unsupported)
-            raise UnsupportedError(
-                f"{self.builder.name} calls what has no lowering to IR:{calls}",
-                hint="write it with the supported functions (docs/numpy.md), or "
-                "compute it outside and pass the result in",
-            )
 
 
 def _leaked(trace: Trace) -> TraceError:
@@ -293,37 +287,42 @@ def _leaked(trace: Trace) -> TraceError:
     )
 
 
-def share(result: Any, base: Tracer) -> None:
-    """Let ``result`` (or each of a list) be a view of ``base``."""
+def share(result: Any, base: Any) -> None:
+    """Let ``result`` (or each of a list) be a view of ``base``, if that is traced."""
+    if not is_traced(base):
+        return
     for view in result if isinstance(result, (list, tuple)) else [result]:
         if is_traced(view) and view is not base:
             view.memory, view.seen = base.memory, base.memory.version
 
 
-def function_name(function: Any) -> str:
-    """How a user writes the function: ``np.linalg.svd``, ``np.add.accumulate``."""
-    if isinstance(function, tuple):
-        ufunc, method = cast("tuple[Any, str]", function)
-        return f"{function_name(ufunc)}.{method}"
-    module = str(getattr(function, "__module__", None) or "numpy")
-    return f"{module}.{function.__name__}".replace("numpy", "np", 1)
+@lru_cache(maxsize=512)
+def _after_out(function: Any) -> tuple[int, tuple[str, ...]] | None:
+    """Where a NumPy function takes ``out``, and the names of what comes after it."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return None
+    out = parameters.get("out")
+    if out is None or out.kind is not out.POSITIONAL_OR_KEYWORD:
+        return None
+    names = tuple(parameters)
+    place = names.index("out")
+    return place, names[place + 1 :]
 
 
-def _callable(function: Any) -> Callable[..., Any]:
-    return getattr(*function) if isinstance(function, tuple) else function
-
-
-def concrete(values: Any) -> Any:
-    """Nested arguments with arrays of ones in the place of tracers."""
-    if isinstance(values, Tracer):
-        return np.ones(values.shape, values.dtype)
-    if isinstance(values, (list, tuple)):
-        items = cast("Iterable[Any]", values)
-        return type(values)(concrete(item) for item in items)  # type: ignore[call-arg]
-    if isinstance(values, dict):
-        pairs = cast("dict[Any, Any]", values)
-        return {key: concrete(item) for key, item in pairs.items()}
-    return values
+def _without_out(
+    function: Any, args: Sequence[Any], kwargs: dict[str, Any]
+) -> tuple[Sequence[Any], dict[str, Any], Any]:
+    """The arguments without ``out``, which lowerings do not take, and that."""
+    named = {name: value for name, value in kwargs.items() if name != "out"}
+    out = kwargs.get("out")
+    found = _after_out(function) if len(args) > 1 else None
+    if found is None or len(args) <= found[0]:
+        return args, named, out
+    place, names = found
+    named |= dict(zip(names, args[place + 1 :], strict=False))
+    return args[:place], named, args[place]
 
 
 def _weak_dtype(value: bool | int | float) -> str:

@@ -122,7 +122,8 @@ class Tracer:
             )
         b = trace.builder
         new = b.broadcast(trace.node(value, node.type.dtype), node.type)
-        written, cut = [(self, new)], self.cut
+        written: list[tuple[Tracer, Node]] = [(self, new)]
+        cut = self.cut
         while cut is not None:
             whole, index = cut
             new = trace.apply(SETITEM, (whole, index, trace.wrap(new)), {}).node

@@ -33,11 +33,12 @@ def _einsum(trace: Trace, *operands: Any, **rest: Any) -> Any:
     reject(rest)
     text, values = _as_text(operands)
     arrays = [
-        value if is_traced(value) else np.asarray(trace.array(value)) for value in values
+        value if is_traced(value) else np.asarray(trace.array(value))
+        for value in values
     ]
     inputs, output = _subscripts(text, arrays)
     dtype = np.result_type(*(array.dtype for array in arrays))
-    if dtype == bool:
+    if dtype.kind == "b":
         return np.not_equal(_evaluate(arrays, inputs, output, np.dtype(np.int64)), 0)
     return _evaluate(arrays, inputs, output, dtype)
 
@@ -65,7 +66,9 @@ def _subscripts(text: str, arrays: list[Any]) -> tuple[list[str], str]:
     if len(terms) != len(arrays):
         raise ShapeError(f"einsum: {text!r} needs {len(terms)} operands")
     if not all(_TERM.match(term) for term in (*terms, output)):
-        raise ShapeError(f"einsum: {text!r} is not made of letters, '...', ',' and '->'")
+        raise ShapeError(
+            f"einsum: {text!r} is not made of letters, '...', ',' and '->'"
+        )
     counts = [
         array.ndim - len(term.replace("...", ""))
         for term, array in zip(terms, arrays, strict=True)
@@ -87,7 +90,9 @@ def _subscripts(text: str, arrays: list[Any]) -> tuple[list[str], str]:
         raise ShapeError(f"einsum: the output of {text!r} lacks the '...'")
     output = output.replace("...", dots)
     if len(set(output)) != len(output) or not set(output) <= set(seen):
-        raise ShapeError(f"einsum: the output of {text!r} does not follow from its inputs")
+        raise ShapeError(
+            f"einsum: the output of {text!r} does not follow from its inputs"
+        )
     return inputs, output
 
 

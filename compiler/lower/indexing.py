@@ -166,7 +166,9 @@ def _flat_index(trace: Trace, indices: list[Any], sizes: tuple[int, ...]) -> Nod
     if not any(is_traced(index) for index in indices):
         wrapped = [_wrapped(index, n) for index, n in zip(indices, sizes, strict=True)]
         strides = [math.prod(sizes[k + 1 :]) for k in range(len(sizes))]
-        flat = sum(i * s for i, s in zip(np.broadcast_arrays(*wrapped), strides, strict=True))
+        flat = sum(
+            i * s for i, s in zip(np.broadcast_arrays(*wrapped), strides, strict=True)
+        )
         return trace.node(np.asarray(flat, np.int64))
     b = trace.builder
     nodes = [inside(trace, index, n) for index, n in zip(indices, sizes, strict=True)]
@@ -180,7 +182,9 @@ def _wrapped(index: Any, size: int) -> np.ndarray[Any, Any]:
     """Non-negative indices, after a check of those that are known while tracing."""
     index = np.asarray(index)
     if index.dtype.kind not in "iub":
-        raise BoundsError(f"arrays used as indices must be of integers, not {index.dtype}")
+        raise BoundsError(
+            f"arrays used as indices must be of integers, not {index.dtype}"
+        )
     bad = index[(index < -size) | (index >= size)]
     if bad.size:
         raise BoundsError(f"index {bad[0]} is out of bounds for an axis of size {size}")
@@ -193,7 +197,9 @@ def inside(trace: Trace, index: Any, size: int) -> Node:
     if not is_traced(index):
         return trace.node(_wrapped(index, size))
     if index.dtype.kind not in "iub":
-        raise BoundsError(f"arrays used as indices must be of integers, not {index.dtype}")
+        raise BoundsError(
+            f"arrays used as indices must be of integers, not {index.dtype}"
+        )
     b = trace.builder
     message = f"an index is out of bounds for an axis of size {size}"
     low = -size if index.dtype.kind == "i" else 0
@@ -247,9 +253,7 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> Any:
         if not any(_is_array(item) for item in plain):
             extent = _extent(x.shape, plain)
             return trace.wrap(_write_extent(trace, base, extent, source))
-    return trace.wrap(
-        _write_positions(trace, base, _positions(x.shape, items), source)
-    )
+    return trace.wrap(_write_positions(trace, base, _positions(x.shape, items), source))
 
 
 def _write_under_mask(trace: Trace, x: Any, items: list[Any], value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -94,10 +95,7 @@ def _splitting(function: Any) -> None:
         parts = function(np.arange(ary.shape[along]), indices_or_sections)
         ends = np.cumsum([0, *(len(part) for part in parts)]).tolist()
         lead = (slice(None),) * along
-        return [
-            ary[(*lead, slice(start, end))]
-            for start, end in zip(ends, ends[1:], strict=False)
-        ]
+        return [ary[(*lead, slice(start, end))] for start, end in pairwise(ends)]
 
 
 _splitting(np.split)
@@ -149,7 +147,9 @@ def _repeat(trace: Trace, a: Any, repeats: Any, axis: Any = None) -> Any:
 
 
 @lowers(np.pad)
-def _pad(trace: Trace, array: Any, pad_width: Any, mode: Any = "constant", **rest: Any) -> Any:
+def _pad(
+    trace: Trace, array: Any, pad_width: Any, mode: Any = "constant", **rest: Any
+) -> Any:
     constant: Any = rest.pop("constant_values", 0)
     reject({name: value for name, value in rest.items() if value != "even"})
     if isinstance(pad_width, dict):

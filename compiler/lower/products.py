@@ -15,9 +15,7 @@ from .ufuncs import reject, resolve
 
 
 @lowers(np.matmul)
-def _matmul(
-    trace: Trace, x: Any, y: Any, operator: bool = False, **rest: Any
-) -> Any:
+def _matmul(trace: Trace, x: Any, y: Any, operator: bool = False, **rest: Any) -> Any:
     reject(rest)
     x, y = trace.array(x), trace.array(y)
     dtype = resolve(np.multiply, x, y)[-1]
@@ -117,7 +115,9 @@ def _tensordot(trace: Trace, a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 @lowers(np.trace)
-def _trace(trace: Trace, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+def _trace(
+    trace: Trace, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1
+) -> Any:
     return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1)
 
 

@@ -12,9 +12,7 @@ from ...ir.errors import DomainError, ShapeError
 from ...ir.graph import Node
 from ...ir.types import dtype_name
 from ..trace import Trace, lowers
-from .ufuncs import reject
-
-_UNSET = np._NoValue
+from .ufuncs import UNSET, reject
 
 
 def axes_of(rank: int, axis: Any) -> tuple[int, ...]:
@@ -25,7 +23,7 @@ def axes_of(rank: int, axis: Any) -> tuple[int, ...]:
 
 
 def _given(value: Any) -> Any:
-    return None if value is _UNSET else value
+    return None if value is UNSET else value
 
 
 def reduce(trace: Trace, op: str, x: Node, axis: Any, keepdims: Any = False) -> Node:
@@ -53,7 +51,7 @@ def _along_first(lower: Any) -> Any:
 
 def _masked(trace: Trace, x: Node, where: Any, neutral: Any) -> Node:
     """``x`` with ``neutral`` where the mask of a reduction is false."""
-    if where is True or where is _UNSET:
+    if where is True or where is UNSET:
         return x
     b = trace.builder
     mask = trace.node(trace.array(where), "bool")
@@ -72,7 +70,7 @@ def _sum_like(op: str, combine: Any, neutral: int) -> Any:
         axis: Any = None,
         dtype: Any = None,
         keepdims: Any = False,
-        initial: Any = _UNSET,
+        initial: Any = UNSET,
         where: Any = True,
     ) -> Any:
         a = trace.array(a)
@@ -101,7 +99,7 @@ def _extremum(op: str, combine: Any) -> Any:
         a: Any,
         axis: Any = None,
         keepdims: Any = False,
-        initial: Any = _UNSET,
+        initial: Any = UNSET,
         where: Any = True,
         **rest: Any,
     ) -> Any:
@@ -109,7 +107,7 @@ def _extremum(op: str, combine: Any) -> Any:
         b = trace.builder
         x = trace.node(trace.array(a))
         if _given(initial) is None:
-            if where is not True and where is not _UNSET:
+            if where is not True and where is not UNSET:
                 raise DomainError("the extremum of a mask of values needs initial=")
             return trace.wrap(reduce(trace, op, x, axis, keepdims))
         start = trace.node(initial, x.type.dtype)
@@ -161,7 +159,7 @@ def _mean(
     a = trace.array(a)
     to = dtype or (a.dtype if a.dtype.kind == "f" else np.dtype(np.float64))
     x = trace.node(a, dtype_name(to))
-    if where is not True and where is not _UNSET:
+    if where is not True and where is not UNSET:
         total = np.sum(a, axis=axis, dtype=to, keepdims=keepdims, where=where)
         mask = np.broadcast_to(trace.wrap(trace.node(where, "bool")), a.shape)
         return total / np.sum(mask, axis=axis, dtype=to, keepdims=keepdims)
@@ -193,7 +191,9 @@ def _average(
     to = np.result_type(a.dtype, weights.dtype, "f8" if a.dtype.kind in "iub" else "f4")
     weights = np.broadcast_to(weights, a.shape)
     scale = np.sum(weights, axis=axis, dtype=to, keepdims=keepdims)
-    return np.sum(np.multiply(a, weights, dtype=to), axis=axis, keepdims=keepdims) / scale
+    return (
+        np.sum(np.multiply(a, weights, dtype=to), axis=axis, keepdims=keepdims) / scale
+    )
 
 
 @lowers(np.var)
@@ -241,9 +241,7 @@ def _stopped(trace: Trace, x: Any) -> Any:
 
 
 def _position(op: str) -> Any:
-    def lower(
-        trace: Trace, a: Any, axis: Any = None, keepdims: Any = False
-    ) -> Any:
+    def lower(trace: Trace, a: Any, axis: Any = None, keepdims: Any = False) -> Any:
         b = trace.builder
         x = trace.node(trace.array(a))
         if axis is None:
@@ -307,8 +305,8 @@ def _diff(
     a: Any,
     n: int = 1,
     axis: int = -1,
-    prepend: Any = _UNSET,
-    append: Any = _UNSET,
+    prepend: Any = UNSET,
+    append: Any = UNSET,
 ) -> Any:
     if n < 0:
         raise DomainError(f"diff: the order must not be negative, not {n}")
@@ -318,10 +316,10 @@ def _diff(
     ends = [
         np.broadcast_to(part, edge) if np.ndim(part) == 0 else part
         for part in (prepend, append)
-        if part is not _UNSET
+        if part is not UNSET
     ]
     if ends:
-        before = ends[:1] if prepend is not _UNSET else []
+        before = ends[:1] if prepend is not UNSET else []
         a = np.concatenate([*before, a, *ends[len(before) :]], along)
     lead = (slice(None),) * along
     op = np.not_equal if a.dtype == bool else np.subtract

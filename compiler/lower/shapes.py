@@ -63,7 +63,7 @@ def _astype(trace: Trace, x: Any, dtype: Any, /, **rest: Any) -> Any:
     return trace.wrap(b.cast(node, to) if to != node.type.dtype else b.identity(node))
 
 
-def transpose_node(trace: Trace, x: Node, perm: Sequence[int]) -> Any:
+def _permuted(trace: Trace, x: Node, perm: Sequence[int]) -> Any:
     return trace.wrap(trace.builder.transpose(x, perm))
 
 
@@ -77,7 +77,7 @@ def _transpose(trace: Trace, a: Any, axes: Any = None) -> Any:
         perm = normalize_axis_tuple(as_ints(axes), rank)
         if len(perm) != rank:
             raise ShapeError(f"axes {axes} do not permute the axes of {x.type}")
-    return transpose_node(trace, x, perm)
+    return _permuted(trace, x, perm)
 
 
 @lowers(np.matrix_transpose, view=True)
@@ -92,7 +92,7 @@ def _swapaxes(trace: Trace, a: Any, axis1: int, axis2: int) -> Any:
     i = normalize_axis_index(axis1, x.type.rank)
     j = normalize_axis_index(axis2, x.type.rank)
     perm[i], perm[j] = perm[j], perm[i]
-    return transpose_node(trace, x, perm)
+    return _permuted(trace, x, perm)
 
 
 @lowers(np.moveaxis, view=True)
@@ -105,7 +105,7 @@ def _moveaxis(trace: Trace, a: Any, source: Any, destination: Any) -> Any:
     perm = [axis for axis in range(x.type.rank) if axis not in start]
     for to, axis in sorted(zip(end, start, strict=True)):
         perm.insert(to, axis)
-    return transpose_node(trace, x, perm)
+    return _permuted(trace, x, perm)
 
 
 @lowers(np.rollaxis, view=True)
@@ -169,7 +169,9 @@ for _function, _rank in ((np.atleast_1d, 1), (np.atleast_2d, 2), (np.atleast_3d,
 @lowers(np.flip, view=True)
 def _flip(trace: Trace, m: Any, axis: Any = None) -> Any:
     x = trace.node(m)
-    axes = range(x.type.rank) if axis is None else normalize_axis_tuple(axis, x.type.rank)
+    axes = (
+        range(x.type.rank) if axis is None else normalize_axis_tuple(axis, x.type.rank)
+    )
     return trace.wrap(flip(trace.builder, x, list(axes)))
 
 
@@ -188,7 +190,9 @@ def _roll(trace: Trace, a: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
         return np.reshape(np.roll(np.ravel(a), shift, 0), a.shape)
     shifts, axes = np.broadcast_arrays(shift, axis)
-    for by, along in zip(np.ravel(shifts).tolist(), np.ravel(axes).tolist(), strict=True):
+    for by, along in zip(
+        np.ravel(shifts).tolist(), np.ravel(axes).tolist(), strict=True
+    ):
         length = a.shape[along]
         if length == 0:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,9 @@ from ...ir.errors import ShapeError, TraceError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.types import FLOATS, dtype_name
 from ..trace import Trace, is_traced, lowers
+
+# What NumPy passes for an argument that was not given.
+UNSET: Any = inspect.signature(np.sum).parameters["initial"].default
 
 _SAME_NAME = (
     "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan "
@@ -92,7 +96,9 @@ def broadcast_nodes(trace: Trace, *nodes: Node) -> list[Node]:
     except ValueError:
         types = " and ".join(str(node.type) for node in nodes)
         raise ShapeError(f"the shapes of {types} do not broadcast") from None
-    return [trace.builder.broadcast(node, node.type.with_shape(shape)) for node in nodes]
+    return [
+        trace.builder.broadcast(node, node.type.with_shape(shape)) for node in nodes
+    ]
 
 
 def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> Node:
@@ -119,7 +125,10 @@ def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> 
         op = _ON_NON_FLOATS.get(op, op)
     nodes = broadcast_nodes(
         trace,
-        *(trace.node(value, type_) for value, type_ in zip(operands, types, strict=True)),
+        *(
+            trace.node(value, type_)
+            for value, type_ in zip(operands, types, strict=True)
+        ),
     )
     b = trace.builder
     first = nodes[0].type
@@ -241,7 +250,7 @@ def _not_an_operand(ufunc: Any, operands: tuple[Any, ...]) -> Any:
 def reject(unknown: dict[str, Any]) -> None:
     """Raise `UnsupportedError` for keyword arguments that have no lowering."""
     for name, value in unknown.items():
-        if value is not None and value is not np._NoValue:
+        if value is not None and value is not UNSET:
             raise UnsupportedError(f"the argument {name}= is not supported")
 
 

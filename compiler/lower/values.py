@@ -10,7 +10,7 @@ from ...ir.errors import DTypeError, ShapeError
 from ...ir.types import dtype_name
 from ..trace import Trace, is_traced, lowers
 from .shapes import as_ints
-from .ufuncs import broadcast_nodes, reject, resolve
+from .ufuncs import UNSET, broadcast_nodes, reject, resolve
 
 
 @lowers(np.where)
@@ -36,7 +36,9 @@ def _select(trace: Trace, condlist: Any, choicelist: Any, default: Any = 0) -> A
     to = np.result_type(*(_stand_in(choice) for choice in choices))
     chosen = trace.wrap(trace.node(choices.pop(), dtype_name(to)))
     for condition, choice in zip(condlist[::-1], choices[::-1], strict=True):
-        chosen = np.where(condition, trace.wrap(trace.node(choice, dtype_name(to))), chosen)
+        chosen = np.where(
+            condition, trace.wrap(trace.node(choice, dtype_name(to))), chosen
+        )
     return chosen
 
 
@@ -45,11 +47,13 @@ def _not_bool(*values: Any) -> bool:
 
 
 @lowers(np.clip)
-def _clip(trace: Trace, a: Any, a_min: Any = None, a_max: Any = None, **rest: Any) -> Any:
+def _clip(
+    trace: Trace, a: Any, a_min: Any = None, a_max: Any = None, **rest: Any
+) -> Any:
     low, high = rest.pop("min", a_min), rest.pop("max", a_max)
     reject(rest)
-    low = None if low is np._NoValue else low
-    high = None if high is np._NoValue else high
+    low = None if low is UNSET else low
+    high = None if high is UNSET else high
     result = a if low is None else np.maximum(a, low)
     result = result if high is None else np.minimum(result, high)
     return np.copy(a) if low is None and high is None else result

@@ -1,4 +1,4 @@
-"""What tracing cannot follow is an error of ours, with the user's line and a way out."""
+"""What tracing cannot follow is an error of ours: the user's line and a way out."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def negated(x):
 
 
 def counts(x):
-    return [i for i in range(x.astype(int)[0])]
+    return list(range(x.astype(int)[0]))
 
 
 def formatted(x):
@@ -97,6 +97,7 @@ def test_value_of_a_traced_array(backend, function, hint):
     with pytest.raises(ConcretizationError, match=hint) as raised:
         compiled(X)
     assert re.search(rf"{HERE}:\d+: ", str(raised.value))
+    assert raised.value.source is not None
     line = raised.value.source.line
     first = function.__code__.co_firstlineno
     assert first <= line <= first + 3
@@ -127,7 +128,12 @@ def test_all_unsupported_calls_are_listed_at_once(backend):
         anabranch.jit(function, backend=backend)(X)
     text = str(raised.value)
     first = function.__code__.co_firstlineno
-    for name, line in (("np.sort", 1), ("np.linalg.svd", 2), ("np.fft.fftshift", 3), ("np.median", 4)):
+    for name, line in (
+        ("np.sort", 1),
+        ("np.linalg.svd", 2),
+        ("np.fft.fftshift", 3),
+        ("np.median", 4),
+    ):
         assert re.search(rf"{re.escape(name)} +{HERE}:{first + line}: ", text)
     assert text.count(__file__) == 4
     assert "docs/numpy.md" in text
@@ -152,7 +158,6 @@ def test_all_unsupported_calls_are_listed_at_once(backend):
         lambda x: x.nonzero(),
         lambda x: np.histogram(x),
         lambda x: np.fft.fft(x),
-        lambda x: np.save("x.npy", x),
     ],
 )
 def test_unsupported_function(backend, function):
@@ -160,8 +165,20 @@ def test_unsupported_function(backend, function):
         anabranch.jit(function, backend=backend)(X)
 
 
+def test_unsupported_functions_have_no_effect(backend, tmp_path):
+    """They are tried on ones, but not if they write."""
+    path, z = tmp_path / "x.npy", np.zeros(3)
+    with pytest.raises(UnsupportedError, match=r"np\.save "):
+        anabranch.jit(lambda x: np.save(path, x), backend=backend)(X)
+    assert not path.exists()
+    with pytest.raises(UnsupportedError, match=r"np\.copyto "):
+        anabranch.jit(lambda x: np.copyto(z, x), backend=backend)(X)
+    assert not z.any()
+
+
 @pytest.mark.parametrize(
-    "name", ["partition", "view", "tobytes", "resize", "strides", "flags", "data", "put"]
+    "name",
+    ["partition", "view", "tobytes", "resize", "strides", "flags", "data", "put"],
 )
 def test_attribute_that_traced_arrays_lack(backend, name):
     with pytest.raises(TraceError, match=rf"\.{name}[\s\S]*{HERE}"):
@@ -185,6 +202,8 @@ def test_attribute_that_no_array_has(backend):
         lambda x: np.matmul(x, x, dtype=np.float32),
         lambda x: np.clip(x, 0, 1, dtype=np.float32),
         lambda x: np.cumsum(x, out=np.zeros(3)),
+        lambda x: np.cumsum(x, 0, None, np.zeros(3)),
+        lambda x: np.trace(np.outer(x, x), dtype=np.float32),
     ],
 )
 def test_unsupported_argument(backend, function):
@@ -194,7 +213,9 @@ def test_unsupported_argument(backend, function):
 
 def test_shapes_are_both_in_the_message(backend):
     compiled = anabranch.jit(lambda x, y: x + y, backend=backend)
-    with pytest.raises(anabranch.ShapeError, match=rf"f64\[3\][\s\S]*f64\[4\][\s\S]*{HERE}"):
+    with pytest.raises(
+        anabranch.ShapeError, match=rf"f64\[3\][\s\S]*f64\[4\][\s\S]*{HERE}"
+    ):
         compiled(X, np.ones(4))
     assert compiled(X, X).tolist() == [2.0, -4.0, 6.0]
 
@@ -294,7 +315,7 @@ def test_errors_of_the_function_itself_pass_through(backend):
         raise Own("mine")
 
     compiled = anabranch.jit(function, backend=backend)
-    with pytest.raises(Own, match="^mine$"):
+    with pytest.raises(Own, match=r"^mine$"):
         compiled(X)
     with pytest.raises(ZeroDivisionError):
         anabranch.jit(lambda x: x * (1 // 0), backend=backend)(X)
@@ -317,7 +338,7 @@ def test_traced_value_kept_from_an_earlier_call(backend):
     with pytest.raises(TraceError, match="outside of its call"):
         anabranch.jit(lambda y: y + kept[0], backend=backend)(X)
     with pytest.raises(TraceError, match="outside of its call"):
-        kept[0] + 1
+        np.exp(kept[0])
     with pytest.raises(TraceError, match="outside of its call"):
         anabranch.jit(lambda y: kept[0], backend=backend)(X)
 
@@ -335,7 +356,7 @@ def test_deep_recursion_is_an_ordinary_error(backend):
 
 def test_wrong_number_of_arguments(backend):
     compiled = anabranch.jit(lambda x, y: x + y, backend=backend)
-    with pytest.raises(TypeError, match="missing|argument"):
+    with pytest.raises(TypeError, match=r"missing|argument"):
         compiled(X)
     with pytest.raises(TypeError, match="z"):
         compiled(X, X, z=X)

@@ -21,26 +21,75 @@ BASIC = [
 ]
 ADVANCED = [
     # one index array
-    *(np.s_[[0, 2]], np.s_[[2, 0, 2, 2]], np.s_[[-1, 0]], np.s_[[]], np.s_[[[0, 1], [2, 3]]]),
+    *(
+        np.s_[[0, 2]],
+        np.s_[[2, 0, 2, 2]],
+        np.s_[[-1, 0]],
+        np.s_[[]],
+        np.s_[[[0, 1], [2, 3]]],
+    ),
     *(np.s_[:, [0, 2]], np.s_[..., [0, -1]], np.s_[1:, [4, 0], ::-1], np.s_[None, [1]]),
     *(np.s_[[1], None], np.s_[:, [[0], [1]]], np.s_[np.zeros((0, 2), int)], np.s_[[3]]),
     # with integers, which are index arrays then
     *(np.s_[0, [1, 2]], np.s_[[1, 2], 0], np.s_[0, :, [1, 2]], np.s_[[1, 2], :, 0]),
-    *(np.s_[:, 0, [1, 2]], np.s_[:, [1, 2], 0], np.s_[0, [1, 2], 3], np.s_[[0, 1], 2, 3]),
-    *(np.s_[0, ..., [1, 2]], np.s_[0, None, [1, 2]], np.s_[[1], ..., 0], np.s_[np.int8(1), [0]]),
+    *(
+        np.s_[:, 0, [1, 2]],
+        np.s_[:, [1, 2], 0],
+        np.s_[0, [1, 2], 3],
+        np.s_[[0, 1], 2, 3],
+    ),
+    *(
+        np.s_[0, ..., [1, 2]],
+        np.s_[0, None, [1, 2]],
+        np.s_[[1], ..., 0],
+        np.s_[np.int8(1), [0]],
+    ),
     # several, together
     *(np.s_[[0, 1], [2, 3]], np.s_[[0, 1], [2, 3], [4, 5]], np.s_[:, [0, 1], [2, 3]]),
     *(np.s_[[[0], [1]], [2, 3]], np.s_[[[0], [1]], :, [2, 3]], np.s_[[0, 1], [2]]),
-    *(np.s_[..., [0, 1], [2, 3]], np.s_[None, [0, 1], [2, 3]], np.s_[1:, [0, 1], [2, 3]]),
+    *(
+        np.s_[..., [0, 1], [2, 3]],
+        np.s_[None, [0, 1], [2, 3]],
+        np.s_[1:, [0, 1], [2, 3]],
+    ),
     # several, apart: their axes come first
-    *(np.s_[[0, 1], :, [2, 3]], np.s_[[0, 1], None, [2, 3]], np.s_[[0, 1], ..., [2, 3]]),
-    *(np.s_[[[0], [1]], 1:, [2, 3]], np.s_[[0, 1], None, [2, 3], None], np.s_[[1], :, 0]),
+    *(
+        np.s_[[0, 1], :, [2, 3]],
+        np.s_[[0, 1], None, [2, 3]],
+        np.s_[[0, 1], ..., [2, 3]],
+    ),
+    *(
+        np.s_[[[0], [1]], 1:, [2, 3]],
+        np.s_[[0, 1], None, [2, 3], None],
+        np.s_[[1], :, 0],
+    ),
     *(np.s_[0, None, [1, 2], 1:], np.s_[[0, 1], [1, 2], None, [2, 3]]),
     # masks
-    *(np.s_[MASK], np.s_[MASK, 0], np.s_[MASK, 1:], np.s_[MASK, [0, 1, 2]], np.s_[MASK, None]),
-    *(np.s_[:, [True, False, True, False, True]], np.s_[X[:, :, 0] > 50], np.s_[X > 50]),
-    *(np.s_[..., X[0, 0] > 2], np.s_[..., X[0] > 7], np.s_[~MASK, :, 0], np.s_[MASK, ..., [0]]),
-    *(np.s_[np.zeros(4, bool)], np.s_[True], np.s_[False], np.s_[None, True], np.s_[True, 0]),
+    *(
+        np.s_[MASK],
+        np.s_[MASK, 0],
+        np.s_[MASK, 1:],
+        np.s_[MASK, [0, 1, 2]],
+        np.s_[MASK, None],
+    ),
+    *(
+        np.s_[:, [True, False, True, False, True]],
+        np.s_[X[:, :, 0] > 50],
+        np.s_[X > 50],
+    ),
+    *(
+        np.s_[..., X[0, 0] > 2],
+        np.s_[..., X[0] > 7],
+        np.s_[~MASK, :, 0],
+        np.s_[MASK, ..., [0]],
+    ),
+    *(
+        np.s_[np.zeros(4, bool)],
+        np.s_[True],
+        np.s_[False],
+        np.s_[None, True],
+        np.s_[True, 0],
+    ),
     *(np.s_[np.True_], np.s_[0, True], np.s_[True, [0, 1]], np.s_[:, True]),
 ]
 
@@ -91,7 +140,7 @@ def test_constant_indexed_by_traced(backend, function):
 
 @pytest.mark.parametrize("index", [[10], [-11], [0, 10]])
 def test_constant_index_out_of_bounds(backend, index):
-    with pytest.raises(anabranch.BoundsError, match="out of bounds.* size 10"):
+    with pytest.raises(anabranch.BoundsError, match=r"out of bounds.* size 10"):
         anabranch.jit(lambda x: x[index], backend=backend)(V)
 
 
@@ -105,7 +154,9 @@ def test_integer_out_of_bounds(backend, index):
 def test_traced_index_out_of_bounds(backend, bad):
     """Found while running; the next call works."""
     compiled = anabranch.jit(lambda x, i: x[i], backend=backend)
-    with pytest.raises(anabranch.BoundsError, match=r"out of bounds[\s\S]*test_lower_in"):
+    with pytest.raises(
+        anabranch.BoundsError, match=r"out of bounds[\s\S]*test_lower_in"
+    ):
         compiled(V, np.array([0, bad]))
     assert compiled(V, np.array([0, 9])).tolist() == [0.0, 9.0]
 

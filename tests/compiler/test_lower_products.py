@@ -11,20 +11,54 @@ RTOL = 1e-12
 SIZES = {"i": 2, "j": 3, "k": 4, "l": 5, "b": 2, "c": 3, "z": 1}
 EINSUMS = [
     # one operand: copies, permutations, sums, diagonals, traces
-    *("i->i", "i->", "i", "ij->ij", "ij->ji", "ji", "ij->i", "ij->j", "ij->", "ijk->kij"),
+    *(
+        "i->i",
+        "i->",
+        "i",
+        "ij->ij",
+        "ij->ji",
+        "ji",
+        "ij->i",
+        "ij->j",
+        "ij->",
+        "ijk->kij",
+    ),
     *("ijk->jk", "ijk->k", "ii->i", "ii->", "ii", "iii->i", "iij->ij", "iij->ji"),
     *("iij->j", "iij", "ijij->ij", "ijij->ji", "ijji->", "ijj->i", "zij->ij", "zz->z"),
     # two operands: vectors, matrices, stacks
-    *("i,i->", "i,i", "i,i->i", "i,j->ij", "i,j->ji", "i,j", "i,j->", "ij,j->i", "ij,j"),
+    *(
+        "i,i->",
+        "i,i",
+        "i,i->i",
+        "i,j->ij",
+        "i,j->ji",
+        "i,j",
+        "i,j->",
+        "ij,j->i",
+        "ij,j",
+    ),
     *("ij,ij->", "ij,ij->ij", "ij,ij->i", "ij,ji->", "ij,jk->ik", "ij,jk->ki", "ij,jk"),
     *("ij,kj->ik", "ji,jk->ik", "ij,jk->", "ij,jk->i", "ij,jk->ijk", "ij,jk->kij"),
     *("bij,bjk->bik", "bij,bjk->ikb", "bij,jk->bik", "ij,bjk->bik", "bij,bij->b"),
-    *("bci,bck->bik", "bcij,bcjk->bcik", "bcij,bckj->bcik", "bij,cjk->bcik", "ij,kl->jl"),
+    *(
+        "bci,bck->bik",
+        "bcij,bcjk->bcik",
+        "bcij,bckj->bcik",
+        "bij,cjk->bcik",
+        "ij,kl->jl",
+    ),
     *("ii,i->", "ii,i->i", "ii,jj->ij", "iij,jk->ik", "ij,->ij", ",ij->ji", ",->", ","),
     *("ij,i->ij", "ij,i->j", "ijk,k->ij", "ijk,jk->i", "ijk,ikj->", "zj,ij->ij"),
     *("ba,ac->bc", "cb,ba", "jI,Ik->jk"),
     # three and more
-    *("i,i,i->", "i,j,k->ijk", "ij,jk,kl->il", "ij,jk,ki->", "ij,ij,ij->ij", "i,ij,j->"),
+    *(
+        "i,i,i->",
+        "i,j,k->ijk",
+        "ij,jk,kl->il",
+        "ij,jk,ki->",
+        "ij,ij,ij->ij",
+        "i,ij,j->",
+    ),
     *("bij,jk,bkl->bil", "ij,j,k->ik", "ij,jk,k->i", "i,ij,ijk->k", "ij,kl,jk,i->l"),
     "ii,ii,ii->i",
 ]
@@ -118,7 +152,8 @@ def test_einsum_options(same):
     same(lambda y: np.einsum("ij,jk", [[1.0, 2.0, 3.0]], y), y, rtol=RTOL)
     same(lambda x, y: np.einsum(x, [0, 1], y, [1, 2], [2, 0]), x, y, rtol=RTOL)
     same(lambda x, y: np.einsum(x, [0, 1], y, [1, 2]), x, y, rtol=RTOL)
-    same(lambda x: np.einsum(x, [..., 1], [1, ...]), x, rtol=RTOL)
+    turned: list[object] = [[..., 1], [1, ...]]
+    same(lambda x: np.einsum(x, *turned), x, rtol=RTOL)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +200,8 @@ def test_dot(same, first, second):
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [((), (3,)), ((3,), (3,)), ((2, 3), (4, 3)), ((5, 2, 3), (4, 3))]
+    ("first", "second"),
+    [((), (3,)), ((3,), (3,)), ((2, 3), (4, 3)), ((5, 2, 3), (4, 3))],
 )
 def test_inner(same, first, second):
     same(np.inner, sample(*first), sample(*second), rtol=RTOL)
@@ -203,7 +239,13 @@ def test_products_of_other_dtypes(same, dtype):
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [((2, 3), (4, 5)), ((3,), (4,)), ((2, 3), (4,)), ((5, 2, 3), (6, 3, 4)), ((), (3,))],
+    [
+        ((2, 3), (4, 5)),
+        ((3,), (4,)),
+        ((2, 3), (4,)),
+        ((5, 2, 3), (6, 3, 4)),
+        ((), (3,)),
+    ],
 )
 def test_matmul_that_does_not_fit(backend, first, second):
     """The message has both types."""

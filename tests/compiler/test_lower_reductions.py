@@ -12,7 +12,7 @@ REDUCTIONS = [np.sum, np.prod, np.mean, np.max, np.min, np.var, np.std, np.ptp]
 RTOL = 1e-12
 
 
-def sample(shape, dtype=np.float64):
+def sample(shape, dtype="f8"):
     rng = np.random.default_rng(int(np.prod(shape)) + len(shape))
     return rng.normal(size=shape).astype(dtype)
 
@@ -42,7 +42,7 @@ def test_axis_and_keepdims(same, function, shape):
 
 @pytest.mark.parametrize("function", REDUCTIONS)
 def test_float32(same, function):
-    x = sample((7, 5), np.float32)
+    x = sample((7, 5), "f4")
     same(lambda x: function(x), x, rtol=1e-6)
     same(lambda x: function(x, axis=1), x, rtol=1e-6)
 
@@ -110,6 +110,32 @@ def test_add_reduce_of_bools(same):
     """np.add.reduce counts, as np.sum does."""
     same(np.add.reduce, np.array([True, True, False]))
     same(np.multiply.reduce, np.array([True, True, False]))
+
+
+def test_arguments_by_position(same):
+    """In NumPy's order, ``out`` among them."""
+    x = sample((3, 4))
+    same(lambda x: np.sum(x, 0, None, None, True), x, rtol=RTOL)
+    same(lambda x: x.sum(0, None, None, True, 2.0), x, rtol=RTOL)
+    same(lambda x: x.sum(0, np.float32, None, True), x, rtol=1e-6)
+    same(lambda x: (np.max(x, 1, None, True), x.min(0, None, True, -9.0)), x)
+    same(lambda x: (np.mean(x, 0, None, None, True), x.mean(1, "f8")), x, rtol=RTOL)
+    same(lambda x: np.var(x, 0, None, None, 1, keepdims=True), x, rtol=RTOL)
+    same(lambda x: x.std(1, None, None, 1), x, rtol=RTOL)
+    same(lambda x: (np.argmax(x, 0, None), x.cumsum(1, None, None)), x, rtol=RTOL)
+    same(lambda x: (np.any(x, 0, None, True), np.all(x, 1, None)), x)
+    same(lambda x: (np.round(x, 1, None), x.take([0], 1, None, "clip")), x)
+    same(lambda x: (np.trace(x, 1, 0, 1), np.diff(x, 1, 0)), x, rtol=RTOL)
+
+
+def test_out_by_position(same):
+    def function(x):
+        y, z = np.zeros_like(x[0]), np.zeros_like(x)
+        np.sum(x, 0, None, y)
+        np.cumsum(x, 1, None, z)
+        return y, z
+
+    same(function, sample((3, 4)), rtol=RTOL)
 
 
 @pytest.mark.parametrize("function", [np.sum, np.prod])

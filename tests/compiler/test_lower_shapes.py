@@ -12,7 +12,9 @@ M = np.arange(12.0).reshape(3, 4)
 V = np.arange(5.0)
 
 
-@pytest.mark.parametrize("shape", [24, (24,), (4, 6), (-1,), (2, -1), [3, 8], (1, 24, 1)])
+@pytest.mark.parametrize(
+    "shape", [24, (24,), (4, 6), (-1,), (2, -1), [3, 8], (1, 24, 1)]
+)
 def test_reshape(same, shape):
     same(lambda x: np.reshape(x, shape), X)
     same(lambda x: x.reshape(shape), X)
@@ -76,7 +78,9 @@ def test_axes_that_come_and_go(same):
     y = X.reshape(2, 1, 3, 4, 1)
     same(lambda y: (np.squeeze(y), y.squeeze(1), y.squeeze((1, -1))), y)
     same(lambda y: np.squeeze(y, axis=()), y)
-    same(lambda x: (np.atleast_1d(x), np.atleast_2d(x), np.atleast_3d(x)), np.array(2.0))
+    same(
+        lambda x: (np.atleast_1d(x), np.atleast_2d(x), np.atleast_3d(x)), np.array(2.0)
+    )
     same(lambda x: (np.atleast_1d(x), np.atleast_2d(x), np.atleast_3d(x)), V)
     same(lambda x: (np.atleast_2d(x), np.atleast_3d(x)), M)
     same(lambda x, y: np.atleast_1d(x, y[0]), V, V)

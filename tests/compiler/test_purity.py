@@ -62,7 +62,9 @@ def test_a_later_call_does_not_touch_earlier_results(backend):
 def test_inputs_of_every_layout(same, view):
     """Views with any strides, no strides, without alignment, in other byte orders."""
     x = view(X)
-    made = same(lambda x: (x * 2).astype(np.float64) + x[..., :1], x.astype("=f8", order="K"))
+    made = same(
+        lambda x: (x * 2).astype(np.float64) + x[..., :1], x.astype("=f8", order="K")
+    )
     again = anabranch.jit(lambda x: x * 2 + x[..., :1], backend="reference")(x)
     np.testing.assert_array_equal(made, again)
 
@@ -184,7 +186,8 @@ def integers(x):
 
 
 @pytest.mark.parametrize(
-    "function", [in_place, through_slices, with_out, numbers, names_of_one_array, integers]
+    "function",
+    [in_place, through_slices, with_out, numbers, names_of_one_array, integers],
 )
 def test_writing(same, function):
     same(function, X, ulps=2)
@@ -234,7 +237,9 @@ def test_writing_through_a_transposed_view_is_an_error(backend):
         y.T[0] = 1
         return y * 1
 
-    with pytest.raises(anabranch.TraceError, match=r"another name[\s\S]*test_purity.py"):
+    with pytest.raises(
+        anabranch.TraceError, match=r"another name[\s\S]*test_purity.py"
+    ):
         anabranch.jit(function, backend=backend)(X)
 
 

@@ -1,0 +1,100 @@
+"""Calls that have no lowering: the trace goes on, and reports all of them at once.
+
+In the place of the result stand zeros of the type that NumPy would return. That type is
+found by calling NumPy on ones, so functions that write files, or that call functions of
+the user, are not tried.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import numpy as np
+
+from ..ir.errors import SourceLine, UnsupportedError
+from ..ir.types import TensorType, dtype_name
+from .tracer import Tracer
+
+__all__ = ["Unsupported", "function_name"]
+
+_NOT_TRIED: tuple[Any, ...] = (
+    np.save,
+    np.savez,
+    np.savez_compressed,
+    np.savetxt,
+    np.apply_along_axis,
+    np.apply_over_axes,
+    np.piecewise,
+)
+
+
+class Unsupported:
+    """The calls of one trace that have no lowering, with the user's lines."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._calls: list[str] = []
+
+    def note(self, function: Any, source: SourceLine | None) -> None:
+        """Remember a call."""
+        call = f"{function_name(function)}   {source or ''}".rstrip()
+        if call not in self._calls:
+            self._calls.append(call)
+
+    def complain(self) -> None:
+        """Raise one `UnsupportedError` for all calls that were noted."""
+        if self._calls:
+            calls = "".join(f"\n    {call}" for call in self._calls)
+            raise UnsupportedError(
+                f"{self._name} calls what has no lowering to IR:{calls}",
+                hint="write it with the supported functions (docs/numpy.md), or "
+                "compute it outside and pass the result in",
+            )
+
+    def result_types(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """The type of the result, or a tuple of them; complains where it has none."""
+        if any(function is untried for untried in _NOT_TRIED):
+            self.complain()
+        call: Callable[..., Any] = (
+            getattr(*function) if isinstance(function, tuple) else function
+        )
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                result = call(*_stand_in(args), **_stand_in(kwargs))
+            if isinstance(result, tuple):
+                return tuple(_type(part) for part in cast("tuple[Any, ...]", result))
+            return _type(result)
+        except Exception:
+            self.complain()
+            raise
+
+
+def _type(result: Any) -> TensorType:
+    array = np.asarray(result)
+    return TensorType(dtype_name(array.dtype), array.shape)
+
+
+def _stand_in(values: Any) -> Any:
+    """Nested arguments with arrays of ones for tracers, and copies of arrays."""
+    if isinstance(values, Tracer):
+        return np.ones(values.shape, values.dtype)
+    if isinstance(values, np.ndarray):
+        return values.copy()
+    if type(values) in (list, tuple):
+        return type(values)(_stand_in(item) for item in cast("Iterable[Any]", values))
+    if isinstance(values, dict):
+        pairs = cast("dict[Any, Any]", values)
+        return {key: _stand_in(item) for key, item in pairs.items()}
+    return values
+
+
+def function_name(function: Any) -> str:
+    """How a user writes the function: ``np.linalg.svd``, ``np.add.accumulate``."""
+    if isinstance(function, tuple):
+        ufunc, method = cast("tuple[Any, str]", function)
+        return f"{function_name(ufunc)}.{method}"
+    module = str(getattr(function, "__module__", None) or "numpy")
+    return f"{module}.{function.__name__}".replace("numpy", "np", 1)
