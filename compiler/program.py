@@ -107,12 +107,14 @@ def inline(program: Program, leaves: Sequence[Any]) -> Any:
     trace.enter()
     b = trace.builder
     made: dict[str, Node] = {}
+    names: dict[str, str] = {}
     values = iter([*leaves, *program.captured])
     for node in program.graph:
         if node.op == "input":
             made[node.name] = trace.node(next(values), node.type.dtype)
         else:
             operands = [made[name] for name in node.operands]
-            made[node.name] = b.copy(node, operands, node.name)
+            made[node.name] = b.copy(node, operands, names)
+        names[node.name] = made[node.name].name
     results = [trace.wrap(made[name]) for name in program.graph.results]
     return unflatten(program.result, results)

@@ -6,13 +6,13 @@ op ``mul``; the type rule runs at once, so a wrong graph is never built.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import cast
 
 import numpy as np
 
 from .errors import AnabranchError, SourceLine, VerifyError
-from .graph import Graph, Node, Output, Section, rename
+from .graph import Graph, Node, Output, Section, rename, renamed_reads
 from .literals import NO_ATTRS, Attrs, Literal, format_literal
 from .ops import OPS
 from .ops.source import const_attrs
@@ -108,15 +108,21 @@ class Builder:
             )
         )
 
-    def copy(self, node: Node, operands: Sequence[Node], name: str) -> Node:
-        """Add ``node`` of another graph, reading ``operands`` of this one."""
+    def copy(
+        self, node: Node, operands: Sequence[Node], names: Mapping[str, str]
+    ) -> Node:
+        """Add ``node`` of another graph, reading ``operands`` of this one.
+
+        ``names`` tells what the nodes copied before it are called here: the labels of a
+        sum node name its consumers.
+        """
         return self.append(
             Node(
-                self.unique(name),
+                self.unique(node.name),
                 node.op,
                 tuple(operand.name for operand in operands),
                 node.type,
-                node.attrs,
+                renamed_reads(node.attrs, names),
                 self.section,
                 source=node.source,
             )

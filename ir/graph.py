@@ -271,7 +271,7 @@ def rename(graph: Graph, names: Mapping[str, str]) -> Graph:
             node,
             name=new(node.name),
             operands=tuple(new(operand) for operand in node.operands),
-            attrs=_renamed_reads(node.attrs, names),
+            attrs=renamed_reads(node.attrs, names),
         )
         for node in graph
     ]
@@ -287,7 +287,8 @@ def rename(graph: Graph, names: Mapping[str, str]) -> Graph:
     return Graph(graph.name, nodes, outputs, sections)
 
 
-def _renamed_reads(attrs: Attrs, names: Mapping[str, str]) -> Attrs:
+def renamed_reads(attrs: Attrs, names: Mapping[str, str]) -> Attrs:
+    """Attributes whose labels of a sum node follow their consumers' new names."""
     if "reads" not in attrs:
         return attrs
     reads = cast("tuple[tuple[str, int], ...]", attrs["reads"])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import anabranch
 from anabranch.backends.reference import interpret
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.passes.fuse import fuse
@@ -270,6 +271,18 @@ def test_the_forward_part_is_unchanged() -> None:
     assert [node for node in made if node.section == 0] == list(graph)
     assert made.outputs[:1] == graph.outputs
     assert graph.as_text() == before
+
+
+def test_the_labels_of_an_inlined_gradient_name_its_own_consumers() -> None:
+    """A gradient that is used twice is copied twice, each copy with its labels."""
+    slope = anabranch.grad(lambda w: np.sin(w) * w * w)
+    graph = anabranch.make_ir(lambda w: slope(w) + slope(w * 2.0))(1.0)
+    found = [node for node in graph if "reads" in node.attrs]
+    shared: list[set[str]] = []
+    for node in found:
+        labels: Any = node.attrs["reads"]
+        shared.append({graph[consumer].operands[slot] for consumer, slot in labels})
+    assert shared == [{"w"}, {"mul.2"}]
 
 
 def deep(count: int) -> Graph:
