@@ -25,7 +25,8 @@ __all__ = ["assembly", "compile_kernel", "executor", "kernel_llvm"]
 
 # NumPy's array object begins with Python's header and then the address of the data.
 RUN = """
-define i64 @run(ptr %program, i64 %steps, ptr %buffers, ptr %arrays, i64 %count) nounwind {
+define i64 @run(
+    ptr %program, i64 %steps, ptr %buffers, ptr %arrays, i64 %count) nounwind {
 entry:
   br label %fill
 fill:

@@ -19,12 +19,12 @@ from .emitters import make_plan
 from .engine import compile_kernel, executor, failure
 from .kernel import Kernel
 from .library import library_source
+from .memory import ALIGNMENT
 from .plan import Plan, Step
 from .printer import print_kernel
 
 __all__ = ["NumbaExecutable", "prepare"]
 
-ALIGNMENT = 64
 MAX_IDLE_FRAMES = 4
 
 
@@ -51,16 +51,20 @@ class Frame:
     """The memory of one call: the arena, and the table of buffers.
 
     The table has the addresses of the arrays first, which each call fills in, then
-    those of the constants and of the arena.
+    those of the constants and of the scratch buffers.
     """
 
     __slots__ = ("address", "arena", "table")
 
-    def __init__(self, arrays: int, constants: Array, arena_bytes: int) -> None:
-        self.arena = np.empty(arena_bytes + ALIGNMENT, np.uint8)
+    def __init__(self, plan: Plan, constants: Array) -> None:
+        self.arena = np.empty(plan.arena_bytes + ALIGNMENT, np.uint8)
         start = self.arena.ctypes.data
-        aligned = start + -start % ALIGNMENT
-        self.table = np.array([*(0,) * arrays, constants.ctypes.data, aligned], np.int64)
+        start += -start % ALIGNMENT
+        arrays = plan.first_scratch - 1
+        scratch = [start + offset for offset in plan.offsets]
+        self.table = np.array(
+            [*(0,) * arrays, constants.ctypes.data, *scratch], np.int64
+        )
         self.address = self.table.ctypes.data
 
 
@@ -98,7 +102,7 @@ class NumbaExecutable:
         try:
             frame = self._frames.pop()
         except IndexError:
-            frame = Frame(self._count, self._constants, self.plan.arena_bytes)
+            frame = Frame(self.plan, self._constants)
         status = self._run(
             self._address,
             len(self._words),
@@ -118,22 +122,32 @@ class NumbaExecutable:
         return error.at(step.node.source, format_node(step.node))
 
     def plan_text(self) -> str:
-        """One step a line: the kernel, what it computes, and where that lies."""
+        """One step a line: the kernel, what it computes, and the scratch it touches."""
         plan = self.plan
-        kernels = {
-            kernel: number
-            for number, kernel in enumerate({s.kernel: 0 for s in plan.steps})
-        }
+        kernels: dict[Kernel | str, int] = {}
+        for step in plan.steps:
+            kernels.setdefault(step.kernel, len(kernels))
         lines = [
             f"plan {plan.graph.name}: {len(plan.steps)} steps, {len(kernels)} distinct "
-            f"kernels, arena {plan.arena_bytes} bytes"
+            f"kernels, arena {plan.arena_bytes} bytes for {sum(plan.scratch)}"
         ]
-        lines += [
-            f"  {number:>4}  {step.label:<8} kernel {kernels[step.kernel]:<3} "
-            f"%{step.node.name} : {step.node.type}"
-            for number, step in enumerate(plan.steps)
-        ]
+        for number, step in enumerate(plan.steps):
+            value = f"%{step.node.name} : {step.node.type}"
+            lines.append(
+                f"  {number:>4}  {step.label:<8} kernel {kernels[step.kernel]:<3} "
+                f"{value:<40} {self._scratch(step)}".rstrip()
+            )
         return "\n".join([*lines, ""])
+
+    def _scratch(self, step: Step) -> str:
+        """The ranges of the arena that a step touches."""
+        first = self.plan.first_scratch
+        numbers = [buffer - first for buffer in sorted(step.buffers) if buffer >= first]
+        ranges = [
+            f"{self.plan.offsets[i]}:{self.plan.offsets[i] + self.plan.scratch[i]}"
+            for i in numbers
+        ]
+        return f"arena[{', '.join(ranges)}]" if ranges else ""
 
     def source_text(self) -> str:
         """The generated source of the distinct kernels."""

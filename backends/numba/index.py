@@ -34,7 +34,8 @@ def take(planner: Planner, node: Node) -> View:
     target = planner.allocate(node.type, node.name)
     packed, places, extent = _move(planner, node, "take", x, target, index)
     words = _words(packed, places, target, extent)
-    planner.step(f"take {node.type.dtype}", words, node, "take")
+    touched = (packed, places, target)
+    planner.step(node, "take", f"take {node.type.dtype}", words, touched)
     return target
 
 
@@ -47,7 +48,8 @@ def scatter_add(planner: Planner, node: Node) -> View:
     planner.fill(node, target, zero)
     packed, places, extent = _move(planner, node, "scatter", target, x, index)
     words = _words(packed, places, target, extent)
-    planner.step(f"scatter {node.type.dtype}", words, node, "scatter")
+    touched = (packed, places, target)
+    planner.step(node, "scatter", f"scatter {node.type.dtype}", words, touched)
     return target
 
 
@@ -67,6 +69,6 @@ def check(planner: Planner, node: Node) -> View:
     low: Any = node.attrs["low"]
     high: Any = node.attrs["high"]
     words = (source.buffer, source.offset, target.buffer, target.offset)
-    count = math.prod(node.type.sizes)
-    planner.step("check i64", (*words, count, low, high), node, "check")
+    words = (*words, math.prod(node.type.sizes), low, high)
+    planner.step(node, "check", "check i64", words, (source, target))
     return target

@@ -71,7 +71,8 @@ def product(
         batch=batch,
         strides=(a.stride, b.stride, 0 if sums else rows * columns),
     )
-    planner.step(f"gemm {target.type.dtype}", words, node, "gemm")
+    touched = (a.view, b.view, target)
+    planner.step(node, "gemm", f"gemm {target.type.dtype}", words, touched)
 
 
 def _integers(
@@ -86,7 +87,7 @@ def _integers(
         right.type.sizes[-1],
         inner,
     ]
-    planner.step(f"matmul {target.type.dtype}", words, node, "matmul")
+    planner.step(node, "matmul", f"matmul {target.type.dtype}", words, (a, b, target))
 
 
 @emits("matmul")

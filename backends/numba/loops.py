@@ -31,8 +31,8 @@ def loop_step(
     reductions: Sequence[tuple[View, int, str]],
     axes: Sequence[int],
     accumulate: bool,
-) -> tuple[Kernel, list[int]]:
-    """The kernel and its words for a loop nest over ``space``.
+) -> tuple[Kernel, list[int], list[View]]:
+    """The kernel of a loop nest over ``space``, its words, and the views it touches.
 
     ``reads`` and ``writes`` are views of the shape of the space, writes and reductions
     with the number of their value; a reduction over ``axes`` goes to a view of the
@@ -74,7 +74,8 @@ def loop_step(
             kept = TensorType(accumulator(item.op, item.access.dtype), (sizes[-1],))
             row = planner.allocate(kept)
             words += [row.buffer, row.offset, *(0,) * (len(sizes) - 1), 1]
-    return kernel, words
+            views.append(row)
+    return kernel, words, views
 
 
 def _with_axes(view: View, axes: Sequence[int]) -> View:

@@ -2,8 +2,9 @@
 
 A value is a `View`: a buffer, a byte offset, and a stride per axis. Ops that only move
 elements make views of views and no step. A step is a kernel and its words. Buffers are
-numbered: the inputs, the outputs, the constants, and one arena for everything else. The
-plan depends on the shapes; the kernels do not.
+numbered: the inputs, the outputs, the constants, and the scratch buffers. The
+plan depends on the shapes; the kernels do not. Scratch buffers whose lifetimes do not
+overlap share memory in the arena, see `memory`.
 """
 
 from __future__ import annotations
@@ -21,10 +22,9 @@ from ...ir.ops import OPS
 from ...ir.types import TensorType
 from .kernel import Instruction, Kernel
 from .loops import loop_step
+from .memory import Lifetime, place
 
 __all__ = ["Plan", "Planner", "Step", "View", "emits"]
-
-ALIGNMENT = 64
 
 EMITTERS: dict[str, Callable[[Planner, Node], View]] = {}
 
@@ -89,25 +89,52 @@ def row_strides(sizes: Sequence[int]) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One kernel call: generated ``source`` or a library kernel's name, and words.
+    """One kernel call: a loop nest or the name of a library kernel, and its words.
 
-    ``node`` is the node that the step computes, for messages and for the plan's text.
+    ``node`` is the node that the step computes, for messages and for the plan's text;
+    ``buffers`` are those that it touches.
     """
 
     kernel: Kernel | str
     words: tuple[int, ...]
     node: Node
     label: str
+    buffers: frozenset[int]
 
 
 @dataclass
 class Plan:
-    """Everything that a call needs, besides the arrays."""
+    """Everything that a call needs, besides the arrays.
+
+    ``constants`` are 64-bit words, ``scratch`` the sizes of the scratch buffers in
+    bytes, and ``offsets`` their places in an arena of ``arena_bytes``.
+    """
 
     graph: Graph
     steps: list[Step] = field(default_factory=list[Step])
     constants: list[int] = field(default_factory=list[int])
+    scratch: list[int] = field(default_factory=list[int])
+    offsets: list[int] = field(default_factory=list[int])
     arena_bytes: int = 0
+
+    @property
+    def first_scratch(self) -> int:
+        """The number of the first scratch buffer."""
+        return len(self.graph.inputs) + len(self.graph.outputs) + 1
+
+    def lifetimes(self) -> list[Lifetime]:
+        """When each scratch buffer is alive."""
+        spans: dict[int, list[int]] = {}
+        for number, step in enumerate(self.steps):
+            for buffer in step.buffers:
+                spans.setdefault(buffer, []).append(number)
+        found: list[Lifetime] = []
+        for buffer, nbytes in enumerate(self.scratch, self.first_scratch):
+            touched = spans.get(buffer)
+            size = nbytes if touched else 0
+            touched = touched or [0]
+            found.append(Lifetime(touched[0], touched[-1], size))
+        return found
 
 
 class Planner:
@@ -122,7 +149,6 @@ class Planner:
         self.views: dict[str, View] = {}
         inputs, outputs = len(graph.inputs), len(graph.outputs)
         self._constants = inputs + outputs
-        self._arena = inputs + outputs + 1
         self._pool: dict[int, int] = {}
         self._slots: dict[str, int] = {}
         for number, name in enumerate(graph.results):
@@ -130,18 +156,17 @@ class Planner:
         for number, node in enumerate(graph.inputs):
             self.views[node.name] = self._whole(number, node.type)
 
-    def _whole(self, buffer: int, type_: TensorType, offset: int = 0) -> View:
-        return View(buffer, offset, type_, row_strides(type_.sizes))
+    def _whole(self, buffer: int, type_: TensorType) -> View:
+        return View(buffer, 0, type_, row_strides(type_.sizes))
 
     def allocate(self, type_: TensorType, name: str | None = None) -> View:
-        """Contiguous memory: that of an output, if ``name`` is one, or of the arena."""
+        """Contiguous memory: that of an output, if ``name`` is one, or a new buffer."""
         slot = self._slots.pop(name, None) if name else None
         if slot is not None:
             return self._whole(slot, type_)
-        offset = self.plan.arena_bytes
-        size = math.prod(type_.sizes) * type_.numpy.itemsize
-        self.plan.arena_bytes = -(-(offset + size) // ALIGNMENT) * ALIGNMENT
-        return self._whole(self._arena, type_, offset)
+        buffer = self.plan.first_scratch + len(self.plan.scratch)
+        self.plan.scratch.append(math.prod(type_.sizes) * type_.numpy.itemsize)
+        return self._whole(buffer, type_)
 
     def constant(self, value: bool | int | float, dtype: str) -> View:
         """A scalar of the constant pool; equal bits share their place."""
@@ -158,10 +183,16 @@ class Planner:
         return [self.views[name] for name in node.operands]
 
     def step(
-        self, kernel: Kernel | str, words: Sequence[int], node: Node, label: str
+        self,
+        node: Node,
+        label: str,
+        kernel: Kernel | str,
+        words: Sequence[int],
+        views: Sequence[View],
     ) -> None:
-        """Add a call of a kernel."""
-        self.plan.steps.append(Step(kernel, tuple(words), node, label))
+        """Add a call of a kernel that touches ``views``."""
+        buffers = frozenset(view.buffer for view in views)
+        self.plan.steps.append(Step(kernel, tuple(words), node, label, buffers))
 
     def loop(
         self,
@@ -179,10 +210,11 @@ class Planner:
         """Add a loop nest over ``space``; see `loops.loop_step`."""
         if 0 in space and not reductions:
             return
-        kernel, words = loop_step(
-            self, space, reads, body, writes, reductions, axes, accumulate
+        self.step(
+            node,
+            label,
+            *loop_step(self, space, reads, body, writes, reductions, axes, accumulate),
         )
-        self.step(kernel, words, node, label)
 
     def copy(self, node: Node, source: View, target: View) -> None:
         """Copy ``source`` into ``target``, a view of the same shape."""
@@ -215,7 +247,9 @@ class Planner:
             if view.buffer != inputs + number:
                 node = self.graph[name]
                 self.copy(node, view, self._whole(inputs + number, node.type))
-        return self.plan
+        plan = self.plan
+        plan.offsets, plan.arena_bytes = place(plan.lifetimes())
+        return plan
 
     def _group(self, members: list[Node]) -> None:
         """One loop nest for the nodes of one fused kernel."""

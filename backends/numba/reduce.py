@@ -26,8 +26,10 @@ def _step(
     planner: Planner, node: Node, kind: str, views: Sequence[View], rest: Sequence[int]
 ) -> View:
     target = planner.allocate(node.type, node.name)
-    words = [word for v in (*views, target) for word in (v.buffer, v.offset)]
-    planner.step(f"{kind} {views[0].type.dtype}", [*words, *rest], node, kind)
+    touched = (*views, target)
+    words = [word for view in touched for word in (view.buffer, view.offset)]
+    name = f"{kind} {views[0].type.dtype}"
+    planner.step(node, kind, name, [*words, *rest], touched)
     return target
 
 

@@ -23,9 +23,8 @@ def iota(planner: Planner, node: Node) -> View:
     axis: Any = node.attrs["axis"]
     count = node.type.sizes[axis]
     ramp = planner.allocate(node.type.with_shape((count,)))
-    planner.step(
-        f"ramp {node.type.dtype}", (ramp.buffer, ramp.offset, count), node, "ramp"
-    )
+    words = (ramp.buffer, ramp.offset, count)
+    planner.step(node, "ramp", f"ramp {node.type.dtype}", words, (ramp,))
     strides = [int(i == axis) for i in range(node.type.rank)]
     return ramp.moved(node.type.sizes, strides)
 

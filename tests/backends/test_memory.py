@@ -1,0 +1,57 @@
+"""The arena: nothing alive shares memory, and nothing reads what it did not write."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anabranch.backends.numba.executable import prepare
+from anabranch.backends.numba.memory import ALIGNMENT, Lifetime, place
+from anabranch.compiler.pipeline import optimise
+from tests.strategies import random_sample
+
+lifetimes = st.lists(
+    st.tuples(st.integers(0, 30), st.integers(0, 12), st.integers(0, 500)).map(
+        lambda t: Lifetime(t[0], t[0] + t[1], t[2])
+    ),
+    max_size=40,
+)
+
+
+@given(lifetimes)
+def test_buffers_that_live_together_lie_apart(buffers: list[Lifetime]) -> None:
+    offsets, total = place(buffers)
+    placed = list(zip(buffers, offsets, strict=True))
+    for buffer, offset in placed:
+        assert offset % ALIGNMENT == 0
+        assert offset + buffer.nbytes <= total or buffer.nbytes == 0
+    for i, (a, start) in enumerate(placed):
+        for b, other in placed[:i]:
+            together = a.first <= b.last and b.first <= a.last
+            overlap = start < other + b.nbytes and other < start + a.nbytes
+            sized = a.nbytes and b.nbytes
+            assert not (together and overlap and sized)
+
+
+def test_a_chain_needs_two_places() -> None:
+    _, total = place([Lifetime(i, i + 1, 1000) for i in range(100)])
+    assert total == 2 * 1024
+
+
+def test_results_do_not_depend_on_what_the_arena_held() -> None:
+    for seed in range(40):
+        sample = random_sample(seed)
+        run = prepare(optimise(sample.graph))
+        first = run(sample.point)
+        for poison in (0x00, 0xFF):
+            for frame in run._frames:
+                frame.arena[:] = poison
+            again = run(sample.point)
+            assert [r.tobytes() for r in again] == [r.tobytes() for r in first]
+
+
+def test_results_are_never_in_the_arena() -> None:
+    sample = random_sample(3)
+    run = prepare(optimise(sample.graph))
+    results = run(sample.point)
+    for result in results:
+        assert all(not np.shares_memory(result, frame.arena) for frame in run._frames)
