@@ -30,7 +30,14 @@ from .source import assigned_name, last_line, user_frame, user_line
 from .tracer import Memory, Tracer
 from .unsupported import Unsupported, function_name
 
-__all__ = ["Trace", "find_trace", "is_traced", "lowers"]
+__all__ = [
+    "Trace",
+    "find_trace",
+    "is_traced",
+    "lowered_functions",
+    "lowering_of",
+    "lowers",
+]
 
 _LOWERINGS: dict[Any, Callable[..., Any]] = {}
 _VIEWS: set[Any] = set()
@@ -56,6 +63,11 @@ def lowers(*functions: Any, view: bool = False) -> Callable[[Any], Any]:
 def lowered_functions() -> list[Any]:
     """All functions that have a lowering."""
     return list(_LOWERINGS)
+
+
+def lowering_of(function: Any) -> Callable[..., Any]:
+    """The lowering of a function; `KeyError` where it has none."""
+    return _LOWERINGS[function]
 
 
 def is_traced(value: Any) -> TypeGuard[Tracer]:

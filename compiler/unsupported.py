@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import numpy as np
+from scipy import special
 
 from ..ir.errors import SourceLine, UnsupportedError
 from ..ir.types import TensorType, dtype_name
@@ -96,5 +97,10 @@ def function_name(function: Any) -> str:
     if isinstance(function, tuple):
         ufunc, method = cast("tuple[Any, str]", function)
         return f"{function_name(ufunc)}.{method}"
+    name = str(function.__name__)
+    if isinstance(function, np.ufunc):
+        modules = {"np": np, "scipy.special": special}
+        homes = [path for path, home in modules.items() if hasattr(home, name)]
+        return f"{homes[0]}.{name}" if homes else name
     module = str(getattr(function, "__module__", None) or "numpy")
-    return f"{module}.{function.__name__}".replace("numpy", "np", 1)
+    return f"{module}.{name}".replace("numpy", "np", 1)

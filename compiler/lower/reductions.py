@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ...ir.errors import DomainError, ShapeError
+from ...ir.errors import DomainError, ShapeError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.types import dtype_name
 from ..trace import Trace, lowers
@@ -222,22 +222,35 @@ def _var(
     return total / total.dtype.type(max(count - ddof, 0))
 
 
+def _root(trace: Trace, x: Any) -> Any:
+    """The square root, whose derivative at 0 is taken as 0.
+
+    The root has an infinite slope at 0, and sums of squares a zero gradient there:
+    their product would be NaN.
+    """
+    positive = np.greater(x, 0)
+    safe = np.sqrt(np.where(positive, x, x.dtype.type(1)))
+    stopped = trace.wrap(trace.builder.stop_gradient(trace.node(x)))
+    return np.where(positive, safe, np.sqrt(stopped))
+
+
 @lowers(np.std)
 def _std(trace: Trace, a: Any, *args: Any, **kwargs: Any) -> Any:
-    """The root of the variance, whose derivative at variance 0 is taken as 0.
-
-    ``sqrt(v)`` has an infinite slope at 0 and the variance a zero gradient there:
-    their product would be NaN for a constant array.
-    """
-    variance = np.var(a, *args, **kwargs)
-    positive = np.greater(variance, 0)
-    safe = np.sqrt(np.where(positive, variance, variance.dtype.type(1)))
-    flat = np.sqrt(_stopped(trace, variance))
-    return np.where(positive, safe, flat)
+    return _root(trace, np.var(a, *args, **kwargs))
 
 
-def _stopped(trace: Trace, x: Any) -> Any:
-    return trace.wrap(trace.builder.stop_gradient(trace.node(x)))
+@lowers(np.linalg.norm)
+def _norm(
+    trace: Trace, x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False
+) -> Any:
+    """The root of the sum of squares: of vectors, and Frobenius's of matrices."""
+    x = trace.array(x)
+    count = x.ndim if axis is None else len(axes_of(x.ndim, axis))
+    if ord is not None and (ord, count) not in ((2, 1), ("fro", 2)):
+        raise UnsupportedError(f"norm: ord={ord!r} over {count} axes is not supported")
+    if x.dtype.kind != "f":
+        x = x.astype(np.float64)
+    return _root(trace, np.sum(x * x, axis=axis, keepdims=keepdims))
 
 
 def _position(op: str) -> Any:

@@ -66,8 +66,13 @@ def _like(value: Any) -> Any:
     return lower
 
 
-lowers(np.zeros_like, np.empty_like)(_like(0))
+lowers(np.zeros_like)(_like(0))
 lowers(np.ones_like)(_like(1))
+
+
+@lowers(np.empty_like)
+def _empty_like(trace: Trace, prototype: Any, dtype: Any = None, **rest: Any) -> Any:
+    return np.zeros_like(prototype, dtype, shape=rest.get("shape"))
 
 
 @lowers(np.full_like)

@@ -208,6 +208,32 @@ def test_average(same):
     same(lambda x: np.average(x, weights=x * x, keepdims=True), x, rtol=RTOL)
 
 
+def test_norm(same):
+    x = sample((3, 4))
+    same(np.linalg.norm, x, rtol=RTOL)
+    same(lambda x: np.linalg.norm(x, "fro", keepdims=True), x, rtol=RTOL)
+    same(lambda x: np.linalg.norm(x, axis=1), x, rtol=RTOL)
+    same(lambda x: np.linalg.norm(x, 2, axis=0, keepdims=True), x, rtol=RTOL)
+    same(lambda x: np.linalg.norm(x, axis=(0, 1)), x, rtol=RTOL)
+    same(np.linalg.norm, x.astype(np.float32), rtol=1e-6)
+    same(np.linalg.norm, np.array([3, 4]), rtol=RTOL)
+    same(lambda x: np.linalg.norm(x[0] * 0.0), x)
+
+
+def test_norm_of_another_order(backend):
+    for order in (1, np.inf, "nuc", 2):
+        with pytest.raises(anabranch.UnsupportedError, match="ord="):
+            anabranch.jit(lambda x, o=order: np.linalg.norm(x, o), backend=backend)(
+                sample((3, 4))
+            )
+
+
+def test_gradient_of_norm_at_zero(backend):
+    gradient = anabranch.grad(np.linalg.norm, backend=backend)
+    np.testing.assert_allclose(gradient(np.array([3.0, 4.0])), [0.6, 0.8], rtol=RTOL)
+    assert gradient(np.zeros(2)).tolist() == [0.0, 0.0]
+
+
 def test_diff(same):
     x = np.array([[1.0, 4.0, 9.0, 16.0], [0.0, -1.0, 2.0, 2.0]])
     same(lambda x: (np.diff(x), np.diff(x, axis=0), np.diff(x, n=2)), x)

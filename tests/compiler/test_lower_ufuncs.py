@@ -27,10 +27,10 @@ BINARY = (
 EXTREMA = "maximum minimum fmax fmin".split()
 ROUNDED = "power arctan2 hypot logaddexp logaddexp2".split()
 INTEGER_BINARY = (
-    "add subtract multiply divide floor_divide remainder fmod maximum minimum "
-    "fmax fmin equal not_equal less less_equal greater greater_equal logical_and logical_or "
-    "logical_xor bitwise_and bitwise_or bitwise_xor left_shift right_shift arctan2 "
-    "copysign heaviside hypot logaddexp"
+    "add subtract multiply divide floor_divide remainder fmod maximum minimum fmax "
+    "fmin equal not_equal less less_equal greater greater_equal logical_and "
+    "logical_or logical_xor bitwise_and bitwise_or bitwise_xor left_shift "
+    "right_shift arctan2 copysign heaviside hypot logaddexp"
 ).split()
 FLOATS = [np.float32, np.float64]
 INTEGERS = [np.int8, np.int32, np.int64, np.uint8, np.uint64]

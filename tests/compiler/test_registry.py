@@ -1,0 +1,85 @@
+"""The lowerings as a whole: they fit NumPy's signatures, and the docs list them all."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import anabranch
+from anabranch.compiler.trace import lowered_functions, lowering_of
+from anabranch.compiler.tracer import GETITEM, SETITEM, Tracer
+from anabranch.compiler.unsupported import function_name
+
+PAGE = (Path(__file__).parents[2] / "docs" / "numpy.md").read_text("utf-8")
+FUNCTIONS = [
+    function
+    for function in lowered_functions()
+    if not isinstance(function, str) and function not in (GETITEM, SETITEM)
+]
+BY_NAME = [f for f in FUNCTIONS if not isinstance(f, (tuple, np.ufunc))]
+
+
+def listed(prefix):
+    lists = PAGE.partition("## What differs")[0]
+    return set(re.findall(rf"`({prefix}\.[\w.]+)`", lists))
+
+
+def positional(function):
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.kind in kinds and p.name != "out"]
+
+
+def test_every_function_is_in_the_docs():
+    names = {function_name(function) for function in FUNCTIONS}
+    assert names <= listed("np") | listed(r"scipy\.special")
+
+
+def test_the_docs_promise_nothing_else():
+    names = {function_name(function) for function in FUNCTIONS}
+    aliases = {name for name in listed("np") if alias_of(name) in FUNCTIONS}
+    assert listed("np") - aliases - names == set()
+
+
+def alias_of(name):
+    """The function that NumPy has under a name: ``np.concat`` is np.concatenate."""
+    found = np
+    for part in name.split(".")[1:]:
+        found = getattr(found, part, None)
+    return found
+
+
+def test_our_own_functions_are_in_the_docs():
+    ours = anabranch.compiler.functions.__all__
+    assert listed("anabranch") == {f"anabranch.{name}" for name in ours}
+
+
+def test_methods_are_in_the_docs():
+    names = {name for name in dir(np.ndarray) if not name.startswith("_")}
+    works = set()
+    unsupported = "argsort compress flat item nonzero searchsorted sort tolist".split()
+    for name in names & set(dir(Tracer)) - set(unsupported):
+        works.add(f"x.{name}")
+    assert listed("x") == works
+
+
+@pytest.mark.parametrize("function", BY_NAME, ids=function_name)
+def test_positional_arguments_are_in_numpys_order(function):
+    try:
+        theirs = positional(function)
+    except ValueError:
+        pytest.skip("a C function that does not tell its arguments")
+    ours = positional(lowering_of(function))[1:]
+    shared = min(len(theirs), len(ours))
+    assert ours[:shared] == theirs[:shared]
+
+
+def test_names_of_functions():
+    assert function_name(np.linalg.svd) == "np.linalg.svd"
+    assert function_name(np.add) == "np.add"
+    assert function_name((np.add, "reduce")) == "np.add.reduce"
+    assert function_name(np.frompyfunc(abs, 1, 1)) == "abs (vectorized)"
