@@ -176,8 +176,9 @@ class Builder:
 
     def literal(self, node: Node) -> bool | int | float | None:
         """The number that ``node`` has everywhere, where that is known."""
+        views = ("broadcast_to", "reshape")
         passed = [node.name]
-        while node.op in ("broadcast_to", "reshape") and node.name not in self._literals:
+        while node.op in views and node.name not in self._literals:
             node = self._nodes[node.operands[0]]
             passed.append(node.name)
         found = self._literals.get(node.name)

@@ -11,10 +11,11 @@
     attrs   := key "=" literal {"," key "=" literal}      (literals: see literals.py)
     label   := NAME
 
-A NAME has at most 400 characters, and no value is called ``return``. One node a line; ``#`` starts a comment; white space is free on input and aligned on
-output. ``print_graph(parse(t)) == t`` for canonical ``t`` and
-``parse(print_graph(g)) == g`` always. Reading evaluates nothing: an op is looked up
-in the registry, a name is only ever compared.
+A NAME has at most 400 characters, and no value is called ``return``. One node a
+line; ``#`` starts a comment; white space is free on input and aligned on output.
+``print_graph(parse(t)) == t`` for canonical ``t`` and ``parse(print_graph(g)) == g``
+always. Reading evaluates nothing: an op is looked up in the registry, a name is only
+ever compared.
 """
 
 from __future__ import annotations

@@ -105,7 +105,9 @@ def _verify_law(graph: Graph, number: int) -> None:
             )
         terms = tuple(f"{found.name}.{number}" for number in range(len(reads)))
         if found.operands != terms:
-            what = f"the sum node of %{value} should add {', '.join(terms)} in this order"
-            raise VerifyError(what, node=format_node(found))
+            raise VerifyError(
+                f"the sum node of %{value} should add {terms} in this order",
+                node=format_node(found),
+            )
     if sums:
         raise VerifyError(f"%{next(iter(sums))} sums for a value read less than twice")
