@@ -106,7 +106,7 @@ class Extent(NamedTuple):
     """A basic index: the slice of each axis, and the shape of the result."""
 
     start: tuple[int, ...]
-    count: tuple[int, ...]
+    length: tuple[int, ...]
     step: tuple[int, ...]
     shape: tuple[int, ...]
 
@@ -134,9 +134,9 @@ def _extent(sizes: tuple[int, ...], items: list[Any]) -> Extent:
 def _slice(trace: Trace, x: Node, extent: Extent) -> Node:
     """The elements of an extent: one slice and one reshape."""
     b = trace.builder
-    if extent.count == x.type.sizes and all(step == 1 for step in extent.step):
+    if extent.length == x.type.sizes and all(step == 1 for step in extent.step):
         return b.reshape(x, extent.shape)
-    sliced = b.slice(x, start=extent.start, shape=extent.count, step=extent.step)
+    sliced = b.slice(x, start=extent.start, shape=extent.length, step=extent.step)
     return b.reshape(sliced, extent.shape)
 
 
@@ -283,12 +283,12 @@ def _fitted(trace: Trace, source: Node, shape: tuple[int, ...]) -> Node:
 def _write_extent(trace: Trace, x: Node, extent: Extent, source: Node) -> Node:
     """The slice undone: flip what runs backwards, pad, and choose by a padded mask."""
     b = trace.builder
-    source = b.reshape(_fitted(trace, source, extent.shape), extent.count)
-    if 0 in extent.count:
+    source = b.reshape(_fitted(trace, source, extent.shape), extent.length)
+    if 0 in extent.length:
         return x
-    axes = list(zip(extent.start, extent.count, extent.step, strict=True))
+    axes = list(zip(extent.start, extent.length, extent.step, strict=True))
     source = flip(b, source, [i for i, (_, _, step) in enumerate(axes) if step < 0])
-    if extent.count == x.type.sizes:
+    if extent.length == x.type.sizes:
         return source
     gaps = [abs(step) - 1 if count > 1 else 0 for _, count, step in axes]
     low = [min(start, start + (count - 1) * step) for start, count, step in axes]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -152,7 +154,7 @@ def test_einsum_options(same):
     same(lambda y: np.einsum("ij,jk", [[1.0, 2.0, 3.0]], y), y, rtol=RTOL)
     same(lambda x, y: np.einsum(x, [0, 1], y, [1, 2], [2, 0]), x, y, rtol=RTOL)
     same(lambda x, y: np.einsum(x, [0, 1], y, [1, 2]), x, y, rtol=RTOL)
-    turned: list[object] = [[..., 1], [1, ...]]
+    turned: list[Any] = [[..., 1], [1, ...]]
     same(lambda x: np.einsum(x, *turned), x, rtol=RTOL)
 
 

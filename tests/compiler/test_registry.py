@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import anabranch
+from anabranch.compiler import functions
 from anabranch.compiler.trace import lowered_functions, lowering_of
 from anabranch.compiler.tracer import GETITEM, SETITEM, Tracer
 from anabranch.compiler.unsupported import function_name
@@ -54,7 +54,7 @@ def alias_of(name):
 
 
 def test_our_own_functions_are_in_the_docs():
-    ours = anabranch.compiler.functions.__all__
+    ours = functions.__all__
     assert listed("anabranch") == {f"anabranch.{name}" for name in ours}
 
 
