@@ -112,7 +112,7 @@ class Trace:
         self.builder = Builder(name)
         self.level = level
         self.captured: list[Any] = []
-        self._captures: dict[int, tuple[Any, Node]] = {}
+        self._captures: dict[int, tuple[Any, Any, Node]] = {}
         self.finished = False
         self.unsupported = Unsupported(name)
         self._refused: ConcretizationError | None = None
@@ -259,10 +259,13 @@ class Trace:
         return np.stack([self.array(item) for item in items])
 
     def _capture(self, value: Any) -> Node:
-        """The input for an array, or an enclosing trace's tracer, of the closure."""
+        """The input for an array, or an enclosing trace's tracer, of the closure.
+
+        An array that the function changed since it was met gets another input.
+        """
         known = self._captures.get(id(value))
-        if known is not None and (not is_traced(value) or known[0].seen == value.seen):
-            return known[1]
+        if known is not None and _is_unchanged(value, known[1]):
+            return known[2]
         if is_traced(value):
             if value.owner.finished or value.owner.level > self.level:
                 raise _leaked(value.owner)
@@ -274,7 +277,7 @@ class Trace:
             kept = np.array(value, dtype=type_.numpy, order="C")
             name = "captured"
         node = self.builder.input(f"{name}.{len(self.captured)}", type_)
-        self._captures[id(value)] = (value, node)
+        self._captures[id(value)] = value, kept, node
         self.captured.append(kept)
         return node
 
@@ -297,6 +300,15 @@ def _leaked(trace: Trace) -> TraceError:
         f"a traced value of {trace.builder.name} is used outside of its call",
         hint="return it instead of storing it in a global, an attribute or a list",
     )
+
+
+def _is_unchanged(value: Any, kept: Any) -> bool:
+    """Whether a captured value is still what was kept of it, bit for bit."""
+    if is_traced(value):
+        return value.node.name == kept.node.name
+    bits = f"u{kept.itemsize}"
+    now = np.ascontiguousarray(value, kept.dtype).reshape(kept.shape)
+    return np.array_equal(now.view(bits), kept.view(bits))
 
 
 def share(result: Any, base: Any) -> None:

@@ -100,6 +100,32 @@ def test_captured_arrays_are_copied_when_traced(backend):
     assert compiled(V[:1] + np.zeros(3)).tolist() == [1.0, 2.0, 3.0]
 
 
+def test_captured_arrays_that_the_function_changes(same):
+    """Each use sees the array as it was then, signs of zero included."""
+
+    def function(x):
+        buffer, results = np.zeros(3), []
+        for value in (1.0, 2.0, 0.0, -0.0, 0.0):
+            buffer[:] = value
+            results.append(x * buffer)
+        return results
+
+    same(function, V)
+
+
+def test_captured_traced_values_that_the_function_changes(backend):
+    def outer(x):
+        y = x * 1
+        results = []
+        for _ in range(2):
+            results.append(anabranch.jit(lambda z: z * y, backend=backend)(x))
+            y += 1
+        return results
+
+    made = anabranch.jit(outer, backend=backend)(V)
+    np.testing.assert_array_equal(made, [V * V, V * (V + 1)])
+
+
 @pytest.mark.parametrize(
     "write",
     [

@@ -139,6 +139,15 @@ def test_rank_32_and_above(same, jit):
         jit(lambda x: x + 1)(np.ones((1,) * 33))
 
 
+def test_sizes_that_overflow(same, jit):
+    """Products of sizes are Python's integers: 2**64 is not 0."""
+    same(lambda x: x + 1, np.zeros((2**32, 0)))
+    with pytest.raises(anabranch.ShapeError, match="cannot reshape"):
+        jit(lambda x: x.reshape(2**32, 2**32))(np.zeros(0))
+    with pytest.raises(anabranch.ShapeError, match="bytes"):
+        jit(lambda x: np.broadcast_to(x, (2**32, 2**32)).sum())(np.zeros(1))
+
+
 @pytest.mark.parametrize("rank", range(7))
 def test_ranks(same, rank):
     x = np.arange(2.0**rank).reshape((2,) * rank)
