@@ -169,10 +169,10 @@ NOT_LITERALS = [
 
 @pytest.mark.parametrize("text", NOT_LITERALS, ids=lambda text: text[:12])
 def test_what_is_no_literal_is_refused_at_once(text: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(ParseError):
         read(text)
-    assert time.perf_counter() - begin < 1.0
+    assert time.process_time() - begin < 1.0
 
 
 @pytest.mark.parametrize(
@@ -185,10 +185,10 @@ def test_lists_of_attributes_that_are_refused(text: str) -> None:
 
 def test_many_attributes_are_read_in_linear_time() -> None:
     count = 100_000
-    begin = time.perf_counter()
+    begin = time.process_time()
     made = parse_attrs(", ".join(f"a{i}={i}" for i in range(count)))
     assert len(made) == count
-    assert time.perf_counter() - begin < 5.0
+    assert time.process_time() - begin < 5.0
 
 
 @pytest.mark.parametrize(

@@ -289,7 +289,7 @@ FILLS = [
 def test_long_lines_of_one_thing_are_read_in_linear_time(fill: str) -> None:
     """A backtracking expression would need minutes for these."""
     count = 60_000
-    begin = time.perf_counter()
+    begin = time.process_time()
     for opening in NODE_OPENINGS:
         for end in ("", "!", "}", "} : f64[4]", ": f64[4] !"):
             text = opening + fill * count + end
@@ -304,16 +304,16 @@ def test_long_lines_of_one_thing_are_read_in_linear_time(fill: str) -> None:
     ):
         with pytest.raises((ParseError, VerifyError)):
             parse(f"{text}\nreturn\n}}")
-    assert time.perf_counter() - begin < 6.0
+    assert time.process_time() - begin < 6.0
 
 
 def test_many_parameters_and_results_are_read_in_linear_time() -> None:
     count = 50_000
     params = ", ".join(f"%x{i}: f64[]" for i in range(count))
     results = ", ".join(f"%x{i}" for i in range(count))
-    begin = time.perf_counter()
+    begin = time.process_time()
     graph = parse(f"graph f({params}) {{\nreturn {results}\n}}")
-    assert time.perf_counter() - begin < 5.0
+    assert time.process_time() - begin < 5.0
     assert len(graph.inputs) == len(graph.outputs) == count
 
 
