@@ -310,24 +310,25 @@ STAGES: dict[str, Callable[[Graph], object]] = {
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_is_linear_in_the_depth(stage: str) -> None:
-    """Ten times the nodes make ten times the calls; and no recursion."""
-    small, large = (calls(STAGES[stage], deep(count)) for count in (500, 5_000))
+    """Ten times the nodes make ten times the work; and no recursion."""
+    small, large = (steps(STAGES[stage], deep(count)) for count in (200, 2_000))
     assert large <= 12 * small
 
 
-def calls(run: Callable[[Graph], object], graph: Graph) -> int:
-    """How many functions a run calls, those of C included."""
+def steps(run: Callable[[Graph], object], graph: Graph) -> int:
+    """How many lines of Python a run executes."""
     count = 0
 
-    def note(frame: Any, event: str, argument: Any) -> None:
+    def trace(frame: Any, event: str, argument: Any) -> Any:
         nonlocal count
-        count += event in ("call", "c_call")
+        count += event == "line"
+        return trace
 
-    sys.setprofile(note)
+    sys.settrace(trace)
     try:
         run(graph)
     finally:
-        sys.setprofile(None)
+        sys.settrace(None)
     return count
 
 
@@ -361,5 +362,5 @@ def test_a_chain_of_views_is_optimised_in_linear_time() -> None:
                 x = b.mul(x, b.reshape(node, (1,)))
         return b.build([Output(x.name)])
 
-    small, large = (fastest(optimise, views(count)) for count in (500, 5_000))
-    assert large <= 15 * max(small, 1e-3)
+    small, large = (steps(optimise, views(count)) for count in (200, 2_000))
+    assert large <= 12 * small
