@@ -1,6 +1,16 @@
 """How NumPy's functions become nodes; importing this package registers them all."""
 
-from . import einsum, indexing, joins, products, reductions, shapes, ufuncs, values
+from . import (
+    einsum,
+    indexing,
+    joins,
+    products,
+    reductions,
+    running,
+    shapes,
+    ufuncs,
+    values,
+)
 
 __all__ = [
     "einsum",
@@ -8,6 +18,7 @@ __all__ = [
     "joins",
     "products",
     "reductions",
+    "running",
     "shapes",
     "ufuncs",
     "values",

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ...ir.errors import BoundsError, ShapeError, TraceError
+from ...ir.errors import BoundsError, DomainError, ShapeError, TraceError
 from ...ir.graph import Node
 from ...ir.ops.shape import flip
 from ..trace import Trace, is_traced, lowers
@@ -218,7 +218,9 @@ def _take(
     x = trace.node(a)
     along = normalize_axis_index(axis, x.type.rank)
     size = x.type.sizes[along]
-    indices = trace.array(indices)
+    indices = _items(trace, indices)[0] if isinstance(indices, list) else indices
+    if mode not in ("raise", "clip", "wrap"):
+        raise DomainError(f"take: mode={mode!r} is none of raise, clip, wrap")
     if mode == "clip":
         indices = np.clip(indices, 0, size - 1)
     elif mode == "wrap":
@@ -229,6 +231,8 @@ def _take(
 @lowers(np.take_along_axis)
 def _take_along_axis(trace: Trace, arr: Any, indices: Any, axis: Any = -1) -> Any:
     if axis is None:
+        if np.ndim(indices) != 1:
+            raise ShapeError("take_along_axis: without an axis the indices are flat")
         return np.take_along_axis(np.reshape(arr, -1), np.reshape(indices, -1), 0)
     along = normalize_axis_index(axis, np.ndim(arr))
     if np.ndim(indices) != np.ndim(arr):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import operator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ...ir.errors import ShapeError, UnsupportedError
+from ...ir.errors import DTypeError, ShapeError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.types import dtype_name
 from ..trace import Trace, lowers
@@ -93,9 +92,13 @@ def _splitting(function: Any) -> None:
     def _split(trace: Trace, ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
         along = normalize_axis_index(axis, ary.ndim)
         parts = function(np.arange(ary.shape[along]), indices_or_sections)
-        ends = np.cumsum([0, *(len(part) for part in parts)]).tolist()
         lead = (slice(None),) * along
-        return [ary[(*lead, slice(start, end))] for start, end in pairwise(ends)]
+        return [ary[(*lead, _span(part))] for part in parts]
+
+
+def _span(part: Any) -> slice:
+    """The slice that takes consecutive positions."""
+    return slice(part[0], part[-1] + 1) if len(part) else slice(0)
 
 
 _splitting(np.split)
@@ -104,6 +107,8 @@ _splitting(np.array_split)
 
 @lowers(np.vsplit, view=True)
 def _vsplit(trace: Trace, ary: Any, indices_or_sections: Any) -> Any:
+    if ary.ndim < 2:
+        raise ShapeError("vsplit: an array of two or more dimensions is needed")
     return np.split(ary, indices_or_sections, 0)
 
 
@@ -158,8 +163,10 @@ def _pad(
             widths[axis] = width
     else:
         widths = np.broadcast_to(np.asarray(pad_width), (array.ndim, 2))
-    if widths.dtype.kind not in "iu" or np.any(widths < 0):
-        raise ShapeError("pad widths are non-negative integers")
+    if widths.dtype.kind not in "iu":
+        raise DTypeError(f"pad widths are integers, not {widths.dtype}")
+    if np.any(widths < 0):
+        raise ShapeError("pad widths are not negative")
     if mode == "constant":
         return _pad_constant(trace, array, widths.tolist(), constant)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):

@@ -136,6 +136,8 @@ def _diagonal(
 def _vecdot(trace: Trace, x1: Any, x2: Any) -> Any:
     if np.ndim(x1) == 0 or np.ndim(x2) == 0:
         raise ShapeError("vecdot: operands need at least one dimension")
+    if np.shape(x1)[-1] != np.shape(x2)[-1]:
+        raise ShapeError(f"vecdot: {np.shape(x1)} and {np.shape(x2)} differ at the end")
     product = np.multiply(x1, x2)
     return np.sum(product, axis=-1, dtype=product.dtype)
 

@@ -1,4 +1,4 @@
-"""Reductions, positions of extrema, running sums."""
+"""Reductions over axes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+from numpy.lib.array_utils import normalize_axis_tuple
 
-from ...ir.errors import DomainError, ShapeError, UnsupportedError
+from ...ir.errors import DomainError, DTypeError, ShapeError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.types import dtype_name
 from ..trace import Trace, lowers
@@ -19,10 +19,14 @@ def axes_of(rank: int, axis: Any) -> tuple[int, ...]:
     """An ``axis`` argument as sorted non-negative axes; None is all of them."""
     if axis is None:
         return tuple(range(rank))
+    if isinstance(axis, (bool, list)):
+        raise DTypeError(f"an axis is an integer or a tuple of integers, not {axis!r}")
+    if rank == 0 and axis in (0, -1):
+        return ()
     return tuple(sorted(normalize_axis_tuple(axis, rank)))
 
 
-def _given(value: Any) -> Any:
+def given(value: Any) -> Any:
     return None if value is UNSET else value
 
 
@@ -35,12 +39,12 @@ def reduce(trace: Trace, op: str, x: Node, axis: Any, keepdims: Any = False) -> 
 
 def _left(x: Node, axes: tuple[int, ...], keepdims: Any) -> tuple[Any, ...]:
     """The shape that a reduction of ``x`` has."""
-    if _given(keepdims):
+    if given(keepdims):
         return tuple(1 if i in axes else d for i, d in enumerate(x.type.shape))
     return tuple(d for i, d in enumerate(x.type.shape) if i not in axes)
 
 
-def _along_first(lower: Any) -> Any:
+def along_first(lower: Any) -> Any:
     """The method of a ufunc: like the function, but along axis 0 by default."""
 
     def method(trace: Trace, a: Any, axis: Any = 0, *rest: Any, **named: Any) -> Any:
@@ -58,9 +62,12 @@ def _masked(trace: Trace, x: Node, where: Any, neutral: Any) -> Node:
     return b.select(b.broadcast(mask, x.type), x, neutral)
 
 
-def _wide(dtype: np.dtype[Any]) -> str:
+def wide(dtype: np.dtype[Any]) -> str:
     """The dtype that sums and products of integers accumulate in, as in NumPy."""
     return dtype_name(np.add.reduce(np.ones(1, dtype)).dtype)
+
+
+_OF_BOOLS = {"reduce_sum": "reduce_any", "reduce_prod": "reduce_all"}
 
 
 def _sum_like(op: str, combine: Any, neutral: int) -> Any:
@@ -74,11 +81,12 @@ def _sum_like(op: str, combine: Any, neutral: int) -> Any:
         where: Any = True,
     ) -> Any:
         a = trace.array(a)
-        to = dtype_name(dtype) if dtype is not None else _wide(a.dtype)
+        to = dtype_name(dtype) if dtype is not None else wide(a.dtype)
         x = trace.node(a, to)
         x = _masked(trace, x, where, trace.builder.like(x, neutral))
-        result = trace.wrap(reduce(trace, op, x, axis, keepdims))
-        if _given(initial) is None:
+        name = _OF_BOOLS[op] if to == "bool" else op
+        result = trace.wrap(reduce(trace, name, x, axis, keepdims))
+        if given(initial) is None:
             return result
         return combine(result, trace.wrap(trace.node(initial, to)))
 
@@ -89,8 +97,8 @@ _sum = _sum_like("reduce_sum", np.add, 0)
 _prod = _sum_like("reduce_prod", np.multiply, 1)
 lowers(np.sum)(_sum)
 lowers(np.prod)(_prod)
-lowers((np.add, "reduce"))(_along_first(_sum))
-lowers((np.multiply, "reduce"))(_along_first(_prod))
+lowers((np.add, "reduce"))(along_first(_sum))
+lowers((np.multiply, "reduce"))(along_first(_prod))
 
 
 def _extremum(op: str, combine: Any) -> Any:
@@ -106,7 +114,7 @@ def _extremum(op: str, combine: Any) -> Any:
         reject(rest)
         b = trace.builder
         x = trace.node(trace.array(a))
-        if _given(initial) is None:
+        if given(initial) is None:
             if where is not True and where is not UNSET:
                 raise DomainError("the extremum of a mask of values needs initial=")
             return trace.wrap(reduce(trace, op, x, axis, keepdims))
@@ -126,8 +134,8 @@ _max = _extremum("reduce_max", np.maximum)
 _min = _extremum("reduce_min", np.minimum)
 lowers(np.max, np.amax)(_max)
 lowers(np.min, np.amin)(_min)
-lowers((np.maximum, "reduce"))(_along_first(_max))
-lowers((np.minimum, "reduce"))(_along_first(_min))
+lowers((np.maximum, "reduce"))(along_first(_max))
+lowers((np.minimum, "reduce"))(along_first(_min))
 
 
 def _logic(op: str) -> Any:
@@ -143,8 +151,8 @@ def _logic(op: str) -> Any:
 
 lowers(np.any)(_logic("reduce_any"))
 lowers(np.all)(_logic("reduce_all"))
-lowers((np.logical_or, "reduce"))(_along_first(_logic("reduce_any")))
-lowers((np.logical_and, "reduce"))(_along_first(_logic("reduce_all")))
+lowers((np.logical_or, "reduce"))(along_first(_logic("reduce_any")))
+lowers((np.logical_and, "reduce"))(along_first(_logic("reduce_all")))
 
 
 @lowers(np.mean)
@@ -173,7 +181,7 @@ def _mean(
 def _average(
     trace: Trace, a: Any, axis: Any = None, weights: Any = None, **rest: Any
 ) -> Any:
-    keepdims = bool(_given(rest.pop("keepdims", None)))
+    keepdims = bool(given(rest.pop("keepdims", None)))
     reject({name: value or None for name, value in rest.items()})
     if weights is None:
         return np.mean(a, axis=axis, keepdims=keepdims)
@@ -206,8 +214,8 @@ def _var(
     keepdims: Any = False,
     **rest: Any,
 ) -> Any:
-    mean = _given(rest.pop("mean", None))
-    correction = _given(rest.pop("correction", None))
+    mean = given(rest.pop("mean", None))
+    correction = given(rest.pop("correction", None))
     reject({name: None if value is True else value for name, value in rest.items()})
     a = trace.array(a)
     if dtype is None and a.dtype.kind != "f":
@@ -215,7 +223,7 @@ def _var(
     if mean is None:
         mean = np.mean(a, axis=axis, dtype=dtype, keepdims=True)
     deviation = np.subtract(a, mean)
-    keep = bool(_given(keepdims))
+    keep = bool(given(keepdims))
     total = np.sum(deviation * deviation, axis=axis, dtype=dtype, keepdims=keep)
     count = math.prod(a.shape[i] for i in axes_of(a.ndim, axis))
     ddof = correction if correction is not None else ddof
@@ -246,6 +254,8 @@ def _norm(
     """The root of the sum of squares: of vectors, and Frobenius's of matrices."""
     x = trace.array(x)
     count = x.ndim if axis is None else len(axes_of(x.ndim, axis))
+    if axis is not None and count not in (1, 2):
+        raise ShapeError(f"norm: over one or two axes, not {axis}")
     if ord is not None and (ord, count) not in ((2, 1), ("fro", 2)):
         raise UnsupportedError(f"norm: ord={ord!r} over {count} axes is not supported")
     if x.dtype.kind != "f":
@@ -253,97 +263,9 @@ def _norm(
     return _root(trace, np.sum(x * x, axis=axis, keepdims=keepdims))
 
 
-def _position(op: str) -> Any:
-    def lower(trace: Trace, a: Any, axis: Any = None, keepdims: Any = False) -> Any:
-        b = trace.builder
-        x = trace.node(trace.array(a))
-        if axis is None:
-            found = b.add_node(op, b.reshape(x, (x.type.size,)), axis=0)
-            kept: list[Any] = [1] * x.type.rank
-        else:
-            along = normalize_axis_index(axis, x.type.rank)
-            found = b.add_node(op, x, axis=along)
-            kept = [1 if i == along else d for i, d in enumerate(x.type.shape)]
-        return trace.wrap(b.reshape(found, kept) if _given(keepdims) else found)
-
-    return lower
-
-
-lowers(np.argmax)(_position("argmax"))
-lowers(np.argmin)(_position("argmin"))
-
-
-def _flat_or_axis(x: Node, axis: Any) -> tuple[tuple[Any, ...], int]:
-    if axis is None:
-        return (x.type.size,), 0
-    return x.type.shape, normalize_axis_index(axis, x.type.rank)
-
-
-@lowers(np.cumsum)
-def _cumsum(trace: Trace, a: Any, axis: Any = None, dtype: Any = None) -> Any:
-    a = trace.array(a)
-    to = dtype_name(dtype) if dtype is not None else _wide(a.dtype)
-    x = trace.node(a, to)
-    shape, along = _flat_or_axis(x, axis)
-    b = trace.builder
-    return trace.wrap(b.cumsum(b.reshape(x, shape), axis=along, reverse=False))
-
-
-@lowers(np.cumprod)
-def _cumprod(trace: Trace, a: Any, axis: Any = None, dtype: Any = None) -> Any:
-    """``p[k] = x[k] p[k-1]`` from ``p[0] = x[0]``, as a recurrence."""
-    a = trace.array(a)
-    to = dtype_name(dtype) if dtype is not None else _wide(a.dtype)
-    b = trace.builder
-    shape, along = _flat_or_axis(x := trace.node(a, to), axis)
-    x = b.reshape(x, shape)
-    first = b.eq(*_ramp_and_zero(trace, x, along))
-    seeds = b.select(first, x, b.like(x, 0))
-    return trace.wrap(b.recurrence(x, seeds, axis=along, reverse=False))
-
-
-def _ramp_and_zero(trace: Trace, x: Node, axis: int) -> tuple[Node, Node]:
-    b = trace.builder
-    ramp = b.iota(shape=x.type.shape, axis=axis, dtype="i64")
-    return ramp, b.like(ramp, 0)
-
-
-lowers((np.add, "accumulate"))(_along_first(_cumsum))
-lowers((np.multiply, "accumulate"))(_along_first(_cumprod))
-
-
-@lowers(np.diff)
-def _diff(
-    trace: Trace,
-    a: Any,
-    n: int = 1,
-    axis: int = -1,
-    prepend: Any = UNSET,
-    append: Any = UNSET,
-) -> Any:
-    if n < 0:
-        raise DomainError(f"diff: the order must not be negative, not {n}")
-    a = trace.array(a)
-    along = normalize_axis_index(axis, a.ndim)
-    edge = tuple(1 if i == along else dim for i, dim in enumerate(a.shape))
-    ends = [
-        np.broadcast_to(part, edge) if np.ndim(part) == 0 else part
-        for part in (prepend, append)
-        if part is not UNSET
-    ]
-    if ends:
-        before = ends[:1] if prepend is not UNSET else []
-        a = np.concatenate([*before, a, *ends[len(before) :]], along)
-    lead = (slice(None),) * along
-    op = np.not_equal if a.dtype == bool else np.subtract
-    for _ in range(n):
-        a = op(a[(*lead, slice(1, None))], a[(*lead, slice(None, -1))])
-    return a
-
-
 @lowers(np.ptp)
 def _ptp(trace: Trace, a: Any, axis: Any = None, keepdims: Any = False) -> Any:
-    keep = bool(_given(keepdims))
+    keep = bool(given(keepdims))
     return np.max(a, axis, keepdims=keep) - np.min(a, axis, keepdims=keep)
 
 

@@ -15,6 +15,7 @@ from ...ir.graph import Node
 from ...ir.ops.shape import flip
 from ...ir.types import dtype_name
 from ..trace import Trace, lowers
+from .reductions import axes_of
 from .ufuncs import broadcast_nodes, reject
 
 
@@ -131,7 +132,7 @@ def _squeeze(trace: Trace, a: Any, axis: Any = None) -> Any:
     if axis is None:
         gone = tuple(i for i, dim in enumerate(x.type.shape) if dim == 1)
     else:
-        gone = normalize_axis_tuple(axis, x.type.rank)
+        gone = axes_of(x.type.rank, axis)
         if any(x.type.shape[i] != 1 for i in gone):
             raise ShapeError(f"cannot squeeze axes {axis} of {x.type}: not of size 1")
     shape = [dim for i, dim in enumerate(x.type.shape) if i not in gone]
@@ -227,7 +228,9 @@ def _tril(trace: Trace, m: Any, k: int = 0) -> Any:
 @lowers(np.diag)
 def _diag(trace: Trace, v: Any, k: int = 0) -> Any:
     """The diagonal of a matrix, or the matrix with ``v`` on its diagonal."""
-    if v.ndim != 1:
+    if v.ndim not in (1, 2):
+        raise ShapeError(f"diag: a vector or a matrix, not {v.shape}")
+    if v.ndim == 2:
         return np.diagonal(v, k)
     size = v.size + abs(k)
     row = np.pad(v, (max(k, 0), max(-k, 0)))

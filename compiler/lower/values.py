@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -149,7 +150,7 @@ def _sinc(trace: Trace, x: Any) -> Any:
 @lowers(np.round, np.around)
 def _round(trace: Trace, a: Any, decimals: int = 0) -> Any:
     """Scaled by a power of ten, rounded half to even, scaled back, as NumPy does."""
-    a = trace.array(a)
+    a, decimals = trace.array(a), operator.index(decimals)
     if a.dtype.kind in "iu":
         return np.copy(a) if decimals >= 0 else _round_integers(a, decimals)
     if decimals == 0:

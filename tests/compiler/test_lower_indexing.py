@@ -219,7 +219,7 @@ def test_take(same):
     same(lambda x, i: np.take(x, i, axis=1), X, np.array([4, -5]))
     same(lambda x, i: np.take(x, i, axis=1, mode="clip"), X, np.array([-4, 9]))
     same(lambda x, i: np.take(x, i, axis=1, mode="wrap"), X, np.array([-4, 9]))
-    same(lambda x: np.take(x, [True, False]), V)
+    same(lambda x: (np.take(x, [True, False]), np.take(x, [])), V)
 
 
 def test_take_along_axis(same):

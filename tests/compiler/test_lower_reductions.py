@@ -80,6 +80,7 @@ def test_positions(same, name):
 @pytest.mark.parametrize("dtype", ["f8", "f4", "i4", "u1", "?"])
 def test_running(same, function, dtype):
     x = np.array([[1, 2, 3], [0, 5, 1]], dtype)
+    same(lambda x: function(x, 1, bool), x)
     for axis in (None, 0, 1, -1):
         same(lambda x, a=axis: function(x, axis=a), x, rtol=1e-12)
     same(lambda x: function(x, dtype=np.float32), x)
@@ -260,7 +261,26 @@ def test_nan_is_not_lost(same):
     same(lambda x: (np.argmax(x), np.argmin(x, axis=1), np.maximum(x, 2)), x)
 
 
+def test_sign_of_zero_products(same):
+    same(lambda x: (np.cumprod(x), np.prod(x)), np.array([-1.0, 0.0, 2.0, -3.0]))
+
+
+def test_accumulate_needs_its_axis(backend):
+    with pytest.raises(ValueError, match="axis"):
+        anabranch.jit(lambda x: np.add.accumulate(x, None), backend=backend)(
+            np.ones((2, 2))
+        )
+
+
+def test_sums_as_bools(same):
+    x = np.array([[0.0, 2.0], [0.0, 0.0]])
+    same(lambda x: (np.sum(x, 1, bool), np.prod(x, 0, bool)), x)
+
+
 def test_zero_dimensions(same):
+    for axis in (0, -1):
+        same(lambda x, a=axis: (x.sum(a), x.max(a), x.cumsum(a)), np.array(3.0))
+        same(lambda x, a=axis: np.argmax(x, a, keepdims=True), np.array(3.0))
     same(lambda x: (x.sum(), x.sum(keepdims=True), x.max(), x.argmax()), np.array(3.0))
     same(lambda x: (np.cumsum(x), np.cumprod(x)), np.array(3.0))
     same(lambda x: np.sum(x, axis=()), np.float32(3))
@@ -283,7 +303,7 @@ def test_bad_axis(backend, function, axis):
         compiled(np.ones((2, 3)))
 
 
-@pytest.mark.parametrize("axis", [1.0, "0", (0.0,)])
+@pytest.mark.parametrize("axis", [1.0, "0", (0.0,), True, [0]])
 def test_axis_that_is_no_integer(backend, axis):
     with pytest.raises(TypeError):
         anabranch.jit(lambda x: np.sum(x, axis=axis), backend=backend)(np.ones(3))

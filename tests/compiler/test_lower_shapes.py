@@ -145,6 +145,7 @@ def test_splits(same):
     same(lambda x: np.split(x, 2, axis=1), M)
     same(lambda x: np.split(x, [1, 3], axis=-1), M)
     same(lambda x: np.split(x, [2, 9]), V)
+    same(lambda x: np.split(x, [3, 1]), V)
     same(lambda x: np.array_split(x, 3), V)
     same(lambda x: (np.hsplit(x, 2), np.vsplit(x, 3)), M)
     same(lambda x: np.unstack(x, axis=1), M)

@@ -114,13 +114,14 @@ def test_captured_arrays_that_the_function_changes(same):
 
 
 def test_captured_traced_values_that_the_function_changes(backend):
+    def times(y):
+        return anabranch.jit(lambda z: z * y, backend=backend)
+
     def outer(x):
         y = x * 1
-        results = []
-        for _ in range(2):
-            results.append(anabranch.jit(lambda z: z * y, backend=backend)(x))
-            y += 1
-        return results
+        first = times(y)(x)
+        y += 1
+        return first, times(y)(x)
 
     made = anabranch.jit(outer, backend=backend)(V)
     np.testing.assert_array_equal(made, [V * V, V * (V + 1)])
