@@ -27,6 +27,7 @@ def axes_of(rank: int, axis: Any) -> tuple[int, ...]:
 
 
 def given(value: Any) -> Any:
+    """The value of an argument, None where it was left out."""
     return None if value is UNSET else value
 
 
