@@ -7,7 +7,8 @@ from typing import Any
 
 from ...ir.graph import Node
 from .linalg import product
-from .plan import Planner, View, emits
+from .plan import Planner, emits
+from .view import View
 
 
 def window_view(view: View, size: Any, stride: Any) -> View:

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from ...ir.graph import Node
-from .plan import Planner, View, emits
+from .plan import Planner, emits
+from .view import View
 
 
 def _move(

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from ...ir.graph import Node
 from .blas import gemm_words
-from .plan import Planner, View, emits
+from .plan import Planner, emits
 from .shape import reshaped_strides
+from .view import View
 
 
 class Matrices(NamedTuple):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from ...ir.types import TensorType
 from .kernel import (
@@ -15,15 +14,13 @@ from .kernel import (
     accumulator,
     merge_axes,
 )
-
-if TYPE_CHECKING:
-    from .plan import Planner, View
+from .view import View
 
 __all__ = ["loop_step"]
 
 
 def loop_step(
-    planner: Planner,
+    allocate: Callable[[TensorType], View],
     space: Sequence[int],
     reads: Sequence[View],
     body: Sequence[Instruction],
@@ -37,6 +34,7 @@ def loop_step(
     ``reads`` and ``writes`` are views of the shape of the space, writes and reductions
     with the number of their value; a reduction over ``axes`` goes to a view of the
     space without them. With ``accumulate`` the writes add to what is there.
+    ``allocate`` makes the workspace of a row-wise kernel.
     """
     results = [_with_axes(view, axes) for view, _, _ in reductions]
     views = [*reads, *(view for view, _ in writes), *results]
@@ -72,7 +70,7 @@ def loop_step(
     if kernel.row_wise:
         for item in kernel.reductions:
             kept = TensorType(accumulator(item.op, item.access.dtype), (sizes[-1],))
-            row = planner.allocate(kept)
+            row = allocate(kept)
             words += [row.buffer, row.offset, *(0,) * (len(sizes) - 1), 1]
             views.append(row)
     return kernel, words, views

@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
-from .numba_compiler import NAMESPACE
+from .numba_types import NAMESPACE
 
 __all__ = ["FUNCTIONS"]
 

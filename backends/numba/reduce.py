@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...ir.graph import Node
-from .plan import Planner, View, emits
+from .plan import Planner, emits
+from .view import View
 
 
 def _along(planner: Planner, node: Node) -> tuple[list[View], tuple[int, int, int]]:

@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 from ...ir.graph import Node
-from .plan import Planner, View, emits, row_strides
+from .plan import Planner, emits
+from .view import View, row_strides
 
 
 @emits("const")
