@@ -22,7 +22,7 @@ from anabranch.ir import OPS, Builder, Graph, Node, Output, TensorType
 
 __all__ = ["STEP", "Sample", "Sketch", "random_sample", "samples", "shared_share"]
 
-STEP = 1e-3
+STEP = 3e-4
 LARGEST = 6.0
 STEEPEST = 8.0
 SHARED = 0.45
@@ -117,7 +117,9 @@ class Sketch:
         size, slope = self.size(node), self.slope(node)
         if not node.type.is_float or (size <= LARGEST and slope <= STEEPEST):
             return node
-        return self.scale(node, 0.7 / max(size / LARGEST, slope / STEEPEST))
+        scaled = self.scale(node, 0.7 / max(size / LARGEST, slope / STEEPEST))
+        del self.reads[node.name]
+        return scaled
 
     def scale(self, x: Node, factor: float) -> Node | None:
         return self.add("mul", x, self.constant(x, round(factor, 6)))

@@ -123,7 +123,6 @@ def test_inputs_and_results_survive_every_pass(seeds: range) -> None:
         made = run_passes(graph, OPTIMISE)
         assert [n.type for n in made.inputs] == [n.type for n in graph.inputs]
         assert len(made.outputs) == len(graph.outputs)
-        assert len(made) <= len(graph)
 
 
 @ranges

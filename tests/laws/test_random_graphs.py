@@ -267,7 +267,10 @@ def test_a_mixed_graph_has_a_sound_adjoint(sample: Sample) -> None:
 
 @ranges
 def test_the_two_halves_give_what_the_whole_gives(seeds: range) -> None:
-    """Cut into forward and backward, with residuals between them, bit for bit."""
+    """Cut into forward and backward, with residuals between them.
+
+    A residual is contiguous where the value was a view, so products may round anew.
+    """
     for seed in seeds:
         sample = sample_of(seed)
         count = len(sample.graph.outputs)
@@ -280,7 +283,10 @@ def test_the_two_halves_give_what_the_whole_gives(seeds: range) -> None:
         assert len(results) == count + len(names)
         bars = interpret(backward.verify(), [*results[count:], *cotangents])
         expected = interpret(made, [*sample.point, *cotangents])
-        assert_same_bits([*results[:count], *bars], expected, f"seed {seed}")
+        assert_same_bits(results[:count], expected[:count], f"seed {seed}")
+        for one, other in zip(bars, expected[count:], strict=True):
+            largest = max(1.0, float(np.max(np.abs(other), initial=0.0)))
+            np.testing.assert_allclose(one, other, rtol=0, atol=1e-14 * largest)
 
 
 @pytest.mark.parametrize(
