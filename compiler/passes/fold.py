@@ -35,7 +35,7 @@ def fold(graph: Graph) -> Graph:
         }
 
     Keeps results bit for bit: the value is NumPy's, in the dtype of the node. Where
-    NumPy raises (an integer to a negative power), the node stays and raises when it runs.
+    NumPy raises (an integer to a negative power), the node stays and raises when run.
     """
 
     def rule(b: Builder, node: Node, *operands: Node) -> Node | None:
