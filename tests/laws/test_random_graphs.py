@@ -289,17 +289,19 @@ def test_the_two_halves_give_what_the_whole_gives(seeds: range) -> None:
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-14 * largest)
 
 
+@pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.parametrize(
     "seeds",
     [
-        pytest.param(range(16), id="default"),
-        pytest.param(range(16, MANY), id="fuzz", marks=pytest.mark.fuzz),
+        pytest.param(range(12), id="default"),
+        pytest.param(range(12, MANY), id="fuzz", marks=pytest.mark.fuzz),
     ],
 )
-def test_numba_agrees_with_the_reference(seeds: range) -> None:
-    """1e-12 of the largest entry of each result, first-order gradients included."""
+def test_numba_agrees_with_the_reference(seeds: range, mixed: bool) -> None:
+    """Gradients too: to 1e-12 of the largest entry, to f32's where f32 is mixed in."""
+    tolerance = 64 * np.finfo(np.float32).eps if mixed else 1e-12
     for seed in seeds:
-        sample = sample_of(seed)
+        sample = sample_of(seed, mixed=mixed)
         made, cotangents = seeded(sample, seed)
         arrays = [*sample.point, *cotangents]
         expected = interpret(made, arrays)
@@ -307,6 +309,7 @@ def test_numba_agrees_with_the_reference(seeds: range) -> None:
         for name, one, other in zip(made.results, results, expected, strict=True):
             assert one.dtype == other.dtype
             assert one.shape == other.shape
+            limit = tolerance if one.dtype.kind == "f" else 0.0
             largest = max(1.0, float(np.max(np.abs(other), initial=0.0)))
             error = float(np.max(np.abs(one - other), initial=0.0))
-            assert error <= 1e-12 * largest, f"seed {seed}, %{name}"
+            assert error <= limit * largest, f"seed {seed}, %{name}"
