@@ -50,17 +50,13 @@ def correlated(x, w, stride, widths):
     """A convolution, one pair of channels at a time, by SciPy's correlate."""
     x = padded(x, widths)
     steps = tuple(slice(None, None, by) for by in per_axis(stride, x.ndim - 2))
-    return np.array(
-        [
-            [
-                sum(map(lambda a, b: signal.correlate(a, b, "valid"), image, kernel))[
-                    steps
-                ]
-                for kernel in w
-            ]
-            for image in x
-        ]
-    )
+    images = [[_summed(image, kernel) for kernel in w] for image in x]
+    return np.array(images)[(slice(None), slice(None), *steps)]
+
+
+def _summed(image, kernel):
+    pairs = zip(image, kernel, strict=True)
+    return np.sum([signal.correlate(a, b, "valid") for a, b in pairs], axis=0)
 
 
 def pooled(reduce, x, size, stride, padding, fill):

@@ -17,7 +17,6 @@ from anabranch.ir.ops import NONDIFFERENTIABLE
 from tests.laws.op_graphs import compiled, one_op, pulled_back, type_of
 from tests.laws.op_samples import SAMPLES, Array, Sample, smooth
 
-
 DIFFERENTIABLE = [op for op in SAMPLES if OPS[op].adjoint is not NONDIFFERENTIABLE]
 ULPS = 2
 ROUNDED = (

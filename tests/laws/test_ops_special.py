@@ -15,7 +15,6 @@ from tests.laws.op_graphs import compiled, one_op
 from tests.laws.op_samples import DOMAINS, SAMPLES, Array, Sample
 from tests.laws.test_ops_compiled import assert_elementwise
 
-
 ELEMENTWISE = [op for op in SAMPLES if OPS[op].scalar is not None]
 ZERO_OF_EITHER_SIGN = "maximum minimum fmax fmin reduce_max reduce_min".split()
 
