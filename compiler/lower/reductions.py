@@ -54,13 +54,14 @@ def along_first(lower: Any) -> Any:
     return method
 
 
-def _masked(trace: Trace, x: Node, where: Any, neutral: Any) -> Node:
+def _masked(trace: Trace, x: Node, where: Any, neutral: Node | int) -> Node:
     """``x`` with ``neutral`` where the mask of a reduction is false."""
     if where is True or where is UNSET:
         return x
     b = trace.builder
     mask = trace.node(trace.array(where), "bool")
-    return b.select(b.broadcast(mask, x.type), x, neutral)
+    start = b.const(neutral, x.type.dtype) if isinstance(neutral, int) else neutral
+    return b.select(b.broadcast(mask, x.type), x, b.broadcast(start, x.type))
 
 
 def wide(dtype: np.dtype[Any]) -> str:
@@ -84,7 +85,7 @@ def _sum_like(op: str, combine: Any, neutral: int) -> Any:
         a = trace.array(a)
         to = dtype_name(dtype) if dtype is not None else wide(a.dtype)
         x = trace.node(a, to)
-        x = _masked(trace, x, where, trace.builder.like(x, neutral))
+        x = _masked(trace, x, where, neutral)
         name = _OF_BOOLS[op] if to == "bool" else op
         result = trace.wrap(reduce(trace, name, x, axis, keepdims))
         if given(initial) is None:
@@ -120,7 +121,7 @@ def _extremum(op: str, combine: Any) -> Any:
                 raise DomainError("the extremum of a mask of values needs initial=")
             return trace.wrap(reduce(trace, op, x, axis, keepdims))
         start = trace.node(initial, x.type.dtype)
-        x = _masked(trace, x, where, b.broadcast(start, x.type))
+        x = _masked(trace, x, where, start)
         axes = axes_of(x.type.rank, axis)
         if any(x.type.sizes[i] == 0 for i in axes):
             left = x.type.with_shape(_left(x, axes, keepdims))

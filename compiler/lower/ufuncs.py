@@ -123,6 +123,9 @@ def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> 
         op = _ON_BOOL.get(op) or _ON_NON_FLOATS.get(op, op)
     elif types[0] not in FLOATS:
         op = _ON_NON_FLOATS.get(op, op)
+    if op == "power" and _is_two(operands[1]):
+        base = trace.node(operands[0], types[0])
+        return trace.builder.mul(base, base)
     nodes = broadcast_nodes(
         trace,
         *(
@@ -174,12 +177,15 @@ def _compare_signs(trace: Trace, op: str, x: Any, y: Any) -> Node | None:
     return build.logical_and(build.logical_not(negative), order)
 
 
+def _is_two(exponent: Any) -> bool:
+    """Whether a power is a square: a product, as in NumPy."""
+    return type(exponent) in (int, float) and exponent == 2
+
+
 def _power(trace: Trace, x: Node, y: Node) -> Node:
-    """Squares are products, as in NumPy; negative powers of integers are errors."""
+    """Negative powers of integers are errors, as in NumPy."""
     b = trace.builder
     exponent = b.literal(y)
-    if exponent == 2:
-        return b.mul(x, x)
     if not x.type.is_float and not x.type.dtype.startswith("u"):
         message = "Integers to negative integer powers are not allowed."
         if exponent is None:
