@@ -1,14 +1,16 @@
 """The ops by family; importing this package fills the registry `OPS`."""
 
-from . import conv, elementwise, index, linalg, reduce, shape, source
+from . import choice, conv, elementwise, functions, index, linalg, reduce, shape, source
 from .spec import NONDIFFERENTIABLE, OPS, OpDef
 
 __all__ = [
     "NONDIFFERENTIABLE",
     "OPS",
     "OpDef",
+    "choice",
     "conv",
     "elementwise",
+    "functions",
     "index",
     "linalg",
     "reduce",

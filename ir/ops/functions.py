@@ -1,0 +1,160 @@
+"""Elementwise functions of floats: exponentials, trigonometry, rounding, tests.
+
+Each record gives the derivative in terms of the argument and of the value, so that the
+forward value is used again where that is cheaper.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import special
+
+from .elementwise import elementwise, reciprocal
+from .spec import NONDIFFERENTIABLE, OpDef
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+    from ..graph import Node
+
+
+def unary(
+    name: str, derivative: Callable[[Builder, Node, Node], Node], reference: Any = None
+) -> OpDef:
+    """Register a float function; ``derivative(b, y, x)`` is y' in terms of x and y."""
+
+    def adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
+        return (b.chain(g, derivative(b, n, x)),)
+
+    function = reference or getattr(np, name)
+    return elementwise(name, 1, function, f"{name}({{0}})", adjoint)
+
+
+def _scaled(b: Builder, x: Node, factor: float) -> Node:
+    return b.mul(x, b.like(x, factor))
+
+
+def _one_minus_square(b: Builder, x: Node) -> Node:
+    return b.sub(b.like(x, 1.0), b.mul(x, x))
+
+
+def _one_plus_square(b: Builder, x: Node) -> Node:
+    return b.add(b.like(x, 1.0), b.mul(x, x))
+
+
+LN2, LN10 = math.log(2.0), math.log(10.0)
+
+EXP = unary("exp", lambda b, y, x: y)
+EXP2 = unary("exp2", lambda b, y, x: _scaled(b, y, LN2))
+EXPM1 = unary("expm1", lambda b, y, x: b.add(y, b.like(y, 1.0)))
+LOG = unary("log", lambda b, y, x: reciprocal(b, x))
+LOG2 = unary("log2", lambda b, y, x: reciprocal(b, _scaled(b, x, LN2)))
+LOG10 = unary("log10", lambda b, y, x: reciprocal(b, _scaled(b, x, LN10)))
+LOG1P = unary("log1p", lambda b, y, x: reciprocal(b, b.add(x, b.like(x, 1.0))))
+SQRT = unary("sqrt", lambda b, y, x: b.div(b.like(y, 0.5), y))
+CBRT = unary("cbrt", lambda b, y, x: b.div(b.like(y, 1 / 3), b.mul(y, y)))
+SIN = unary("sin", lambda b, y, x: b.cos(x))
+COS = unary("cos", lambda b, y, x: b.neg(b.sin(x)))
+TAN = unary("tan", lambda b, y, x: _one_plus_square(b, y))
+ARCSIN = unary("arcsin", lambda b, y, x: reciprocal(b, b.sqrt(_one_minus_square(b, x))))
+ARCCOS = unary(
+    "arccos", lambda b, y, x: b.neg(reciprocal(b, b.sqrt(_one_minus_square(b, x))))
+)
+ARCTAN = unary("arctan", lambda b, y, x: reciprocal(b, _one_plus_square(b, x)))
+SINH = unary("sinh", lambda b, y, x: b.cosh(x))
+COSH = unary("cosh", lambda b, y, x: b.sinh(x))
+TANH = unary("tanh", lambda b, y, x: _one_minus_square(b, y))
+ARCSINH = unary(
+    "arcsinh", lambda b, y, x: reciprocal(b, b.sqrt(_one_plus_square(b, x)))
+)
+ARCCOSH = unary(
+    "arccosh",
+    lambda b, y, x: reciprocal(
+        b,
+        b.mul(
+            b.sqrt(b.sub(x, b.like(x, 1.0))),
+            b.sqrt(b.add(x, b.like(x, 1.0))),
+        ),
+    ),
+)
+ARCTANH = unary("arctanh", lambda b, y, x: reciprocal(b, _one_minus_square(b, x)))
+ERF = unary(
+    "erf",
+    lambda b, y, x: _scaled(b, b.exp(b.neg(b.mul(x, x))), 2 / math.sqrt(math.pi)),
+    special.erf,
+)
+SIGMOID = elementwise(
+    "sigmoid",
+    1,
+    special.expit,
+    "1.0 / (1.0 + exp(-{0}))",
+    lambda b, n, g, x: (b.chain(g, b.mul(n, b.sub(b.like(n, 1.0), n))),),
+)
+for _name in ("floor", "ceil", "trunc", "rint"):
+    elementwise(_name, 1, getattr(np, _name), f"{_name}({{0}})", NONDIFFERENTIABLE)
+for _name in ("isnan", "isinf", "isfinite", "signbit"):
+    elementwise(
+        _name,
+        1,
+        getattr(np, _name),
+        f"{_name}({{0}})",
+        NONDIFFERENTIABLE,
+        result="bool",
+    )
+
+
+def _arctan2_adjoint(
+    b: Builder, n: Node, g: Node, y: Node, x: Node
+) -> tuple[Node, Node]:
+    squares = b.add(b.mul(x, x), b.mul(y, y))
+    return b.chain(g, b.div(x, squares)), b.neg(b.chain(g, b.div(y, squares)))
+
+
+ARCTAN2 = elementwise("arctan2", 2, np.arctan2, "arctan2({0}, {1})", _arctan2_adjoint)
+
+
+def _hypot_adjoint(b: Builder, n: Node, g: Node, x: Node, y: Node) -> tuple[Node, Node]:
+    """``x / n`` and ``y / n``, 0 at the origin as for the absolute value."""
+    zero = b.like(n, 0.0)
+    origin = b.eq(n, zero)
+    return (
+        b.chain(g, b.select(origin, zero, b.div(x, n))),
+        b.chain(g, b.select(origin, zero, b.div(y, n))),
+    )
+
+
+HYPOT = elementwise("hypot", 2, np.hypot, "hypot({0}, {1})", _hypot_adjoint)
+LOGADDEXP = elementwise(
+    "logaddexp",
+    2,
+    np.logaddexp,
+    "logaddexp({0}, {1})",
+    lambda b, n, g, x, y: (
+        b.chain(g, b.exp(b.sub(x, n))),
+        b.chain(g, b.exp(b.sub(y, n))),
+    ),
+)
+LOGADDEXP2 = elementwise(
+    "logaddexp2",
+    2,
+    np.logaddexp2,
+    "logaddexp2({0}, {1})",
+    lambda b, n, g, x, y: (
+        b.chain(g, b.exp2(b.sub(x, n))),
+        b.chain(g, b.exp2(b.sub(y, n))),
+    ),
+)
+COPYSIGN = elementwise(
+    "copysign",
+    2,
+    np.copysign,
+    "copysign({0}, {1})",
+    lambda b, n, g, x, y: (
+        b.chain(g, b.mul(b.sign(x), b.copysign(b.like(y, 1.0), y))),
+        None,
+    ),
+    constant_slots=(1,),
+)
