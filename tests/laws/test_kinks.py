@@ -44,6 +44,7 @@ KINKS: list[Row] = [
     ("`0**b` at b = -1", lambda b: np.power(0.0, b), (-1.0,), -inf),
     ("`(-2)**b` at b = 2", lambda b: np.power(-2.0, b), (2.0,), nan),
     ("`sqrt(sum(x * x))` at [0, 0]", norm, (np.zeros(2),), [nan, nan]),
+    ("`linalg.norm(x)` at [0, 0]", np.linalg.norm, (np.zeros(2),), [0, 0]),
     ("`hypot(x, y)` at 0, 0", np.hypot, (0.0, 0.0), 0.0),
     ("`arctan2(y, x)` at 0, 0", np.arctan2, (0.0, 0.0), nan),
     ("`max(x)` at [2, 2, 1]", np.max, (np.array([2.0, 2.0, 1.0]),), [0.5, 0.5, 0]),
