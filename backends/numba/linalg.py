@@ -25,6 +25,8 @@ def as_matrices(view: View) -> Matrices | None:
     """The stack as BLAS can take it, None where it would need a copy."""
     *stack, rows, columns = view.type.sizes
     *steps, down, across = view.strides
+    if 0 in view.type.sizes:  # nothing to read: any layout will do
+        return Matrices(view, False, columns, 0)
     merged = reshaped_strides(stack, steps, (math.prod(stack),))
     if merged is None:
         return None

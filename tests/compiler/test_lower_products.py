@@ -261,3 +261,16 @@ def test_matrices_of_every_layout(same):
     for left in (x, np.asfortranarray(x), sample(8, 6).T, sample(12, 16)[::2, ::-2]):
         for right in (y, np.asfortranarray(y), sample(10, 8).T, y[:, ::-1]):
             same(lambda x, y: x @ y, left, right, rtol=RTOL)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [((0, 2), (2, 0)), ((0, 2, 3), (0, 3, 2)), ((2, 0), (0, 3)), ((3, 0, 2), (2, 0))],
+)
+def test_gradients_of_products_without_elements(left, right):
+    def loss(x, y):
+        return np.sum(x @ y)
+
+    bars = anabranch.grad(loss, (0, 1))(sample(*left), sample(*right))
+    assert [bar.shape for bar in bars] == [left, right]
+    assert not any(bar.any() for bar in bars)
