@@ -16,6 +16,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from zipfile import BadZipFile
 
 import numpy as np
 import typer
@@ -96,10 +97,11 @@ def read_argument(text: str) -> Any:
     """One ``--arg``: a type, a number, or the arrays of a file."""
     if text.endswith((".npy", ".npz")):
         try:
-            loaded = np.load(text, allow_pickle=False)
-        except (OSError, ValueError) as error:
+            with Path(text).open("rb") as file:
+                loaded = np.load(file, allow_pickle=False)
+                return loaded if isinstance(loaded, np.ndarray) else dict(loaded)
+        except (OSError, EOFError, ValueError, BadZipFile) as error:
             raise UsageError(f"cannot read {text!r}: {error}") from None
-        return dict(loaded) if text.endswith(".npz") else loaded
     for kind in (int, float):
         try:
             return kind(text)
