@@ -81,7 +81,10 @@ def load_function(model: str) -> Callable[..., Any]:
     module = importlib.util.module_from_spec(found)
     sys.modules[found.name] = module
     sys.path.insert(0, str(path.resolve().parent))
-    found.loader.exec_module(module)
+    try:
+        found.loader.exec_module(module)
+    except SyntaxError as error:
+        raise UsageError(f"{file}, line {error.lineno}: {error.msg}") from None
     function = vars(module).get(name)
     if not callable(function):
         here = [
@@ -214,6 +217,9 @@ def main() -> None:
         app()
     except UsageError as error:
         typer.echo(f"error: {_CONTROL.sub('?', str(error))}", err=True)
+        sys.exit(2)
+    except MemoryError:
+        typer.echo("error: an argument or a result is too large", err=True)
         sys.exit(2)
     except AnabranchError as error:
         message = _CONTROL.sub("?", str(error))

@@ -6,8 +6,9 @@ and the values of the static ones. Each kind is traced, transformed and prepared
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-import threading
+import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -60,13 +61,16 @@ class Static:
 
 
 def _exact(value: Any) -> Any:
-    """A key that tells 1 from True and 1.0, and 0.0 from -0.0, in tuples too."""
+    """A key that tells 1 from True and 1.0, and 0.0 from -0.0, inside of it too."""
     if isinstance(value, (float, complex, np.generic)):
         return type(value), repr(value)
     if isinstance(value, (tuple, frozenset)):
         items = cast("tuple[Any, ...] | frozenset[Any]", value)
         keys = [_exact(item) for item in items]
         return type(items), tuple(keys) if isinstance(items, tuple) else frozenset(keys)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = (getattr(value, field.name) for field in dataclasses.fields(value))
+        return value, tuple(_exact(field) for field in fields)
     return type(value), value
 
 
@@ -137,7 +141,6 @@ class Entry:
         self._types = [node.type for node in program.graph.inputs]
         self._dynamic = [i for i, name in enumerate(program.arguments) if name]
         self._runners: dict[str, Executable] = {}
-        self._lock = threading.Lock()
 
     @cached_property
     def optimised(self) -> Graph:
@@ -151,10 +154,11 @@ class Entry:
 
     def runner(self, backend: str) -> Executable:
         """The executable of a backend, prepared when it is first asked for."""
-        with self._lock:
-            if backend not in self._runners:
-                self._runners[backend] = BACKENDS[backend](self.optimised)
-            return self._runners[backend]
+        known = self._runners.get(backend)
+        if known is None:
+            made = BACKENDS[backend](self.optimised)
+            known = self._runners.setdefault(backend, made)
+        return known
 
     def __call__(self, leaves: Sequence[Any], backend: str) -> Any:
         """Run on the leaves of a call, or build the nodes into the trace around."""
@@ -162,7 +166,7 @@ class Entry:
         if self.nested or find_trace(values) is not None:
             return inline(self.program, values)
         backend = "reference" if _interpreted.get() else backend
-        run = self._runners.get(backend) or self.runner(backend)
+        run = self.runner(backend)
         values += self.program.captured
         arrays = [input_array(v, t) for v, t in zip(values, self._types, strict=True)]
         results = run(arrays)
@@ -173,7 +177,9 @@ class Compiled:
     """A function compiled per kind of call.
 
     ``py_func`` is the user's function. Called with traced arguments it builds its
-    nodes into the trace around it, so compiled functions nest.
+    nodes into the trace around it, so compiled functions nest. No lock is held while a
+    function is traced: threads that meet a kind at once may each trace it, and one of
+    the traces is kept.
     """
 
     def __init__(
@@ -200,7 +206,6 @@ class Compiled:
         self.backend = backend
         self._static = _as_tuple(static_argnums) + _as_tuple(static_argnames)
         self._entries: dict[Any, Entry] = {}
-        self._lock = threading.RLock()
 
     @property
     def py_func(self) -> Callable[..., Any]:
@@ -256,6 +261,16 @@ class Compiled:
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.py_func, '__name__', self.py_func)!s}>"
 
+    def __deepcopy__(self, memo: Any) -> Compiled:
+        return self
+
+    def __reduce__(self) -> Any:
+        """Pickle the function, not the machine code; by name, where it is decorated."""
+        module = sys.modules.get(self.__module__)
+        if getattr(module, self.__qualname__, None) is self:
+            return self.__qualname__
+        return _remade, (self.function, self.transform, self.backend, self._static)
+
     def _newest(self) -> Entry:
         if not self._entries:
             raise ArgumentError("call the function first: nothing is compiled yet")
@@ -293,13 +308,8 @@ class Compiled:
             ) from None
         if known is not None:
             return known
-        with self._lock:
-            known = self._entries.get(key)
-            if known is None:
-                known = self._trace(call)
-                if not known.nested:
-                    self._entries[key] = known
-            return known
+        made = self._trace(call)
+        return made if made.nested else self._entries.setdefault(key, made)
 
     def _trace(self, call: Call) -> Entry:
         kinds = call.kinds()
@@ -309,6 +319,15 @@ class Compiled:
         traced = trace_program(self.function, call.structure, leaves, kinds)
         program = self.transform(traced, call) if self.transform else traced
         return Entry(traced, program)
+
+
+def _remade(
+    function: Any, transform: Transform | None, backend: str, static: tuple[Any, ...]
+) -> Compiled:
+    """What `pickle` calls."""
+    made = Compiled(function, transform, backend=backend)
+    made._static = static
+    return made
 
 
 def _leaf_key(leaf: Any) -> Any:
@@ -329,6 +348,10 @@ def input_array(leaf: Any, type: TensorType) -> np.ndarray[Any, Any]:
     plain = leaf.__class__ is np.ndarray and leaf.dtype == type.numpy
     if plain and leaf.flags.carray:
         return leaf
+    if isinstance(leaf, TensorType):
+        raise ArgumentError(
+            f"{leaf} is a type, and only make_ir takes types for arguments"
+        )
     array = np.asarray(leaf, dtype=type.numpy, order="C")
     return array if array.flags.aligned else array.copy()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import optree
@@ -30,21 +31,35 @@ def gradient(
     backend: str,
 ) -> Compiled:
     """The compiled gradient of a scalar function, with its value if asked for."""
-
-    def transform(program: Program, call: Call) -> Program:
-        value = _value_tree(program, has_aux)
-        chosen = _chosen(call, argnums)
-        graph = adjoint(
-            program.graph, wrt=_names(program, chosen), of=program.graph.results[:1]
-        )
-        count = len(program.graph.outputs)
-        values, cotangents = graph.outputs[:count], graph.outputs[count:]
-        if with_value:
-            return _returning(program, graph, (*values, *cotangents), (value, chosen))
-        tree = (chosen, value[1]) if has_aux else chosen
-        return _returning(program, graph, (*cotangents, *values[1:]), tree)
-
+    _check_argnums(argnums)
+    transform = partial(
+        _with_gradient, argnums=argnums, has_aux=has_aux, with_value=with_value
+    )
     return Compiled(function, transform, backend=backend)
+
+
+def _with_gradient(
+    program: Program, call: Call, *, argnums: Argnums, has_aux: bool, with_value: bool
+) -> Program:
+    value = _value_tree(program, has_aux)
+    chosen = _chosen(call, argnums)
+    graph = adjoint(
+        program.graph, wrt=_names(program, chosen), of=program.graph.results[:1]
+    )
+    count = len(program.graph.outputs)
+    values, cotangents = graph.outputs[:count], graph.outputs[count:]
+    if with_value:
+        return _returning(program, graph, (*values, *cotangents), (value, chosen))
+    tree = (chosen, value[1]) if has_aux else chosen
+    return _returning(program, graph, (*cotangents, *values[1:]), tree)
+
+
+def _check_argnums(argnums: Any) -> None:
+    several = list(argnums) if isinstance(argnums, (list, tuple)) else [argnums]
+    if not all(isinstance(which, (int, str)) for which in several):
+        raise ArgumentError(
+            f"argnums={argnums!r} is no position or name of an argument, nor several"
+        )
 
 
 def _returning(

@@ -18,6 +18,9 @@ from .trace import check_array, is_traced
 __all__ = ["Kind", "flatten", "kind_of", "leaf_names", "unflatten"]
 
 NAMESPACE = "anabranch"
+# A function may depend on the order of a dict's items, so the order is kept.
+_ordered = optree.dict_insertion_ordered(True, namespace=NAMESPACE)
+_ordered.__enter__()
 MAX_PATH = 300
 
 Kind = tuple[TensorType, bool]

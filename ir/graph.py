@@ -169,7 +169,11 @@ class Graph:
 
         exists = 1 <= section <= len(self.sections) and value in self
         if not exists or not self.sections[section - 1].lawful:
-            raise VerifyError(f"graph {self.name} has no adjoint of %{value}")
+            raise VerifyError(
+                f"graph {self.name} has no adjoint of %{value}",
+                hint="take the graph of the gradient itself: make_ir(grad(f))(*args), "
+                "not that of a function which calls it or which was optimised",
+            )
         suffix = self.sections[section - 1].suffix
         reads = contributing_reads(self, section).get(value, ())
         cotangent = f"{value}.{suffix}"

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from .errors import AnabranchError, ParseError
 from .graph import Graph, Node, Output, Section
@@ -132,12 +133,14 @@ def _comment(graph: Graph, node: Node) -> str:
     return "; ".join(notes)
 
 
-def parse(text: str) -> Graph:
+def parse(text: Any) -> Graph:
     """Read one graph from its text and verify it.
 
     Raises `ParseError` with the line of the text, or `VerifyError` for a graph that
     is in the grammar but wrong.
     """
+    if not isinstance(text, str):
+        raise ParseError(f"IR text is a string, not a {type(text).__name__}")
     if len(text) > MAX_TEXT:
         raise ParseError(f"IR text of more than {MAX_TEXT} characters")
     lines = [

@@ -1,0 +1,97 @@
+"""Compiled functions in other processes, and in threads that meet."""
+
+import copy
+import multiprocessing
+import os
+import pickle
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import anabranch
+
+
+@anabranch.jit
+def decorated(x):
+    return np.sum(x * x)
+
+
+slope = anabranch.grad(np.sum)
+
+
+@pytest.mark.parametrize("function", [decorated, slope])
+def test_pickled_by_name_or_by_what_it_compiles(function) -> None:
+    twin = pickle.loads(pickle.dumps(function))
+    np.testing.assert_array_equal(twin(np.ones(3)), function(np.ones(3)))
+    assert copy.deepcopy(function) is function
+
+
+def test_in_a_spawned_pool() -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        [made] = pool.map(slope, [np.ones(2)])
+    np.testing.assert_array_equal(made, [1.0, 1.0])
+
+
+def joined(*threads: threading.Thread) -> bool:
+    """Whether all threads ended in time."""
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    return not any(thread.is_alive() for thread in threads)
+
+
+def test_two_functions_that_call_each_other_in_two_threads() -> None:
+    gate = threading.Barrier(2)
+
+    @anabranch.jit
+    def first(x):
+        if x.shape[0] == 3:
+            gate.wait(10)
+        return x[0] if x.shape[0] == 1 else second(x[1:])
+
+    @anabranch.jit
+    def second(x):
+        if x.shape[0] == 3:
+            gate.wait(10)
+        return x[0] if x.shape[0] == 1 else first(x[1:])
+
+    x = np.arange(3.0)
+    assert joined(
+        threading.Thread(target=first, args=(x,), daemon=True),
+        threading.Thread(target=second, args=(x,), daemon=True),
+    )
+    assert first(x) == second(x) == 2.0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_while_the_same_function_is_traced() -> None:
+    tracing, go = threading.Event(), threading.Event()
+
+    @anabranch.jit
+    def slow(x):
+        if threading.current_thread() is not threading.main_thread():
+            tracing.set()
+            go.wait(20)
+        return x + 1
+
+    thread = threading.Thread(target=slow, args=(np.ones(2),), daemon=True)
+    thread.start()
+    assert tracing.wait(10)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if slow(np.ones(2))[0] == 2.0 else 1)
+    deadline = time.monotonic() + 20
+    status = os.waitpid(child, os.WNOHANG)
+    while status == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.05)
+        status = os.waitpid(child, os.WNOHANG)
+    go.set()
+    thread.join(20)
+    if status == (0, 0):
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    assert status == (child, 0)
