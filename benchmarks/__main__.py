@@ -13,6 +13,7 @@ import json
 import multiprocessing
 import platform
 import statistics
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from .peers import PEERS
 from .worker import serve
 
 OURS = "anabranch"
+PAUSE = 0.3  # seconds, for which the threads of the one before may still spin
 
 
 def measure(number: int, rounds: int) -> dict[str, dict[str, float]]:
@@ -46,6 +48,7 @@ def measure(number: int, rounds: int) -> dict[str, dict[str, float]]:
     times: dict[str, list[float]] = {peer: [] for peer in PEERS}
     for _ in range(rounds):
         for peer, channel in channels.items():
+            time.sleep(PAUSE)
             channel.send(True)
             times[peer].append(channel.recv())
     for peer, channel in channels.items():
