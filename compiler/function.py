@@ -266,10 +266,13 @@ class Compiled:
 
     def __reduce__(self) -> Any:
         """Pickle the function, not the machine code; by name, where it is decorated."""
-        module = sys.modules.get(self.__module__)
-        if getattr(module, self.__qualname__, None) is self:
-            return self.__qualname__
-        return _remade, (self.function, self.transform, self.backend, self._static)
+        name: str = getattr(self, "__qualname__", "")
+        if name and getattr(sys.modules.get(self.__module__), name, None) is self:
+            return name
+        numbers = tuple(which for which in self._static if isinstance(which, int))
+        names = tuple(which for which in self._static if isinstance(which, str))
+        parts = (self.function, self.transform, self.backend, numbers, names)
+        return _remade, parts
 
     def _newest(self) -> Entry:
         if not self._entries:
@@ -322,12 +325,20 @@ class Compiled:
 
 
 def _remade(
-    function: Any, transform: Transform | None, backend: str, static: tuple[Any, ...]
+    function: Any,
+    transform: Transform | None,
+    backend: str,
+    numbers: tuple[int, ...],
+    names: tuple[str, ...],
 ) -> Compiled:
     """What `pickle` calls."""
-    made = Compiled(function, transform, backend=backend)
-    made._static = static
-    return made
+    return Compiled(
+        function,
+        transform,
+        backend=backend,
+        static_argnums=numbers,
+        static_argnames=names,
+    )
 
 
 def _leaf_key(leaf: Any) -> Any:
