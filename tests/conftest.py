@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
-BACKENDS = ["reference"]
-if find_spec("anabranch.backends.numba.executable") is not None:
-    BACKENDS.append("numba")
+# The machine may be busy: no example fails for taking long.
+settings.register_profile("anabranch", deadline=None)
+settings.load_profile("anabranch")
+
+BACKENDS = ["reference", "numba"]
 
 
 @pytest.fixture(params=BACKENDS)

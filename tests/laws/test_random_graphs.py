@@ -259,7 +259,7 @@ def test_text_round_trip_of_graphs_and_their_adjoints(
 
 
 @given(samples(mixed=True))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_mixed_graph_has_a_sound_adjoint(sample: Sample) -> None:
     made = adjoint(sample.graph, wrt=sample.floats, seeded=True).verify()
     check_sum_nodes(sample, made)
