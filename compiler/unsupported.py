@@ -68,7 +68,7 @@ class Unsupported:
             if isinstance(result, tuple):
                 return tuple(_type(part) for part in cast("tuple[Any, ...]", result))
             return _type(result)
-        except Exception:
+        except Exception:  # whatever NumPy or SciPy raises: the trace ends here
             self.complain()
             raise
 

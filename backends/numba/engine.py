@@ -94,12 +94,10 @@ def _engine() -> Any:
     """The engine that all modules are linked into; it knows libm."""
     machine = _machine()
     libm = ctypes.CDLL(ctypes.util.find_library("m"))
-    for name in LIBM.values():
+    for name in (*LIBM.values(), "fmod"):  # LLVM's frem becomes a call of fmod
         for symbol in (name, f"{name}f"):
             function = ctypes.cast(libm[symbol], ctypes.c_void_p)
             llvm.add_symbol(symbol, function.value)
-    for symbol in ("fmod", "fmodf"):
-        llvm.add_symbol(symbol, ctypes.cast(libm[symbol], ctypes.c_void_p).value)
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
 
 

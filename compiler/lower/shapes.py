@@ -48,7 +48,8 @@ def _reshape(
 
 @lowers(np.ravel, view=True)
 def _ravel(trace: Trace, a: Any, order: str = "C") -> Any:
-    return np.reshape(a, -1, order=order)  # type: ignore[call-overload]
+    reshape: Any = np.reshape  # its stubs want a literal for the order
+    return reshape(a, -1, order=order)
 
 
 @lowers(np.copy)

@@ -179,7 +179,7 @@ def test_einsum_options(same):
 )
 def test_einsum_that_does_not_fit(backend, subscripts, shapes):
     arrays = [np.ones(shape) for shape in shapes]
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):  # noqa: PT011 (of NumPy, any)
         np.einsum(subscripts, *arrays)
     compiled = anabranch.jit(lambda *xs: np.einsum(subscripts, *xs), backend=backend)
     with pytest.raises(anabranch.ShapeError, match="einsum"):

@@ -289,6 +289,6 @@ def test_operand_that_is_no_array(backend):
     function = anabranch.jit(lambda x: x + "a", backend=backend)
     with pytest.raises(TypeError):
         function(np.ones(2))
-    function = anabranch.jit(lambda x: x == None, backend=backend)  # noqa: E711
+    function = anabranch.jit(lambda x: x == None, backend=backend)  # noqa: E711 (what is tested)
     with pytest.raises(TypeError):
         function(np.ones(2))

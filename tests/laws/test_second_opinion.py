@@ -1,6 +1,7 @@
 """The same kernel source by LLVM and by Numba gives the same values.
 
-The two share no front end and no functions: Numba calls libm where we have our own.
+The two share no front end and no functions: Numba calls libm where we have our own. To
+16 units of rounding: each may be 2 off, and sums are added up in another order.
 """
 
 from __future__ import annotations
