@@ -14,6 +14,7 @@ from functools import cache
 from . import vecmath
 from .instructions import REGISTERS, Value, literal
 from .language import Function
+from .vectors import vector_primitive
 
 __all__ = ["find_function", "primitive"]
 
@@ -194,7 +195,7 @@ def primitive(function: Function, name: str, operands: list[Value]) -> object | 
         return function.call(symbol, dtype, settled)
     if name == "gemm":
         return _gemm(function, operands)
-    return None
+    return vector_primitive(function, name, operands)
 
 
 def _settled(function: Function, operands: list[Value]) -> list[Value]:

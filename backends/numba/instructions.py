@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "LANES",
     "REGISTERS",
     "TABLE",
     "Emitter",
@@ -22,11 +23,14 @@ __all__ = [
     "literal",
 ]
 
+LANES = {f"f{bits}x{n}": n for bits in (32, 64) for n in (2, 4, 8, 16)}
 REGISTERS = {
     **{f"{kind}{bits}": f"i{bits}" for kind in "iu" for bits in (8, 16, 32, 64)},
     "f32": "float",
     "f64": "double",
     "bool": "i1",
+    **{f"f32x{n}": f"<{n} x float>" for n in (2, 4, 8, 16)},
+    **{f"f64x{n}": f"<{n} x double>" for n in (2, 4, 8, 16)},
 }
 FLOAT_OPERATORS = {"Add": "fadd", "Sub": "fsub", "Mult": "fmul", "Div": "fdiv"}
 INTEGER_OPERATORS = {
@@ -63,11 +67,12 @@ class Value:
 
     @property
     def is_float(self) -> bool:
-        """Whether the value is a float."""
-        return self.dtype in ("f32", "f64")
+        """Whether the value is a float or a vector of them."""
+        return self.dtype in ("f32", "f64") or self.dtype in LANES
 
 
 INT, FLOAT = "int", "float"  # the dtypes of literals
+ROLLED = 1_000_000  # metadata from here on is about loops, before about labels
 TABLE = -1  # the label of words and buffers, which kernels only read
 
 
@@ -98,6 +103,12 @@ class Linkage:
         self.bodies: list[str] = []
         self.declarations: dict[str, str] = {}
         self.labels: set[int] = set()
+        self.rolled = 0
+
+    def rolled_loop(self) -> str:
+        """The mark of a loop that is not to be unrolled; each has its own."""
+        self.rolled += 1
+        return f", !llvm.loop !{ROLLED + self.rolled}"
 
     def declare(self, name: str, result: str, operands: Sequence[str]) -> None:
         """Declare a function that is linked in."""
@@ -111,6 +122,12 @@ class Linkage:
             kind, tag = 2 * label + 2, 2 * label + 3
             metadata.append(f'!{kind} = !{{!"label {label}", !0, i64 0}}')
             metadata.append(f"!{tag} = !{{!{kind}, !{kind}, i64 0}}")
+        if self.rolled:
+            metadata.append(f'!{ROLLED} = !{{!"llvm.loop.unroll.disable"}}')
+        metadata += [
+            f"!{number} = distinct !{{!{number}, !{ROLLED}}}"
+            for number in range(ROLLED + 1, ROLLED + 1 + self.rolled)
+        ]
         parts = [*self.declarations.values(), *self.bodies, *metadata]
         return "\n".join([*parts, ""])
 
@@ -176,10 +193,13 @@ class Emitter:
         step = f"getelementptr {kind}, ptr {pointer.text}, i64 {place.text}"
         return self.emit("", step).text
 
+    def access(self, pointer: Value, place: Value) -> tuple[str, str]:
+        """The address of an element, and the alias tag of what accesses it."""
+        return self.element(pointer, self.typed(place, "i64")), self._tag(pointer)
+
     def load(self, pointer: Value, place: Value) -> Value:
         """An element; a bool is a byte in memory."""
-        address = self.element(pointer, place)
-        tag = self._tag(pointer)
+        address, tag = self.access(pointer, place)
         if pointer.dtype == "bool":
             byte = self.emit("u8", f"load i8, ptr {address}{tag}")
             return self.emit("bool", f"icmp ne i8 {byte.text}, 0")
@@ -189,12 +209,11 @@ class Emitter:
     def store(self, pointer: Value, place: Value, value: Value) -> None:
         """Write an element, cast to what the pointer points to."""
         element = self.cast(value, pointer.dtype)
-        address = self.element(pointer, place)
+        address, tag = self.access(pointer, place)
         kind = REGISTERS[pointer.dtype]
         if pointer.dtype == "bool":
             element = self.emit("u8", f"zext i1 {element.text} to i8")
             kind = "i8"
-        tag = self._tag(pointer)
         self.lines.append(f"store {kind} {element.text}, ptr {address}{tag}")
 
     def _tag(self, pointer: Value) -> str:

@@ -7,6 +7,7 @@ compiler, which needs a hundredth of a second where Numba needs six. The languag
                 | name op= expression | pointer[expression] = expression
                 | return expression
                 | for name in range(expression [, expression]): block
+                | for name in rolled(expression [, expression]): block
                 | if expression: block [else: block] | while expression: block
     expression := number | True | False | name | pointer[expression]
                 | arithmetic, comparisons, and, or, not, a if c else b, tuples
@@ -14,6 +15,7 @@ compiler, which needs a hundredth of a second where Numba needs six. The languag
 
 Every value has a dtype of the IR, or is a pointer; number literals take the dtype of
 what they meet. Integers wrap. ``a if c else b``, ``and``, ``or`` compute both sides.
+A ``rolled`` range is one that LLVM does not unroll: its body is written out already.
 There are no exceptions: whatever is not in the language is refused when compiled.
 """
 
@@ -183,7 +185,12 @@ class Function(Emitter):
         self.jump(f"ret {kind} {whole}")
 
     def _for(self, node: ast.For) -> None:
-        if not (isinstance(node.iter, ast.Call) and isinstance(node.target, ast.Name)):
+        kind = ast.unparse(node.iter).partition("(")[0]
+        if not (
+            isinstance(node.iter, ast.Call)
+            and isinstance(node.target, ast.Name)
+            and kind in ("range", "rolled")
+        ):
             raise LanguageError(f"not in the language: for {ast.unparse(node.iter)}")
         bounds = [self.typed(self.value(b), "i64") for b in node.iter.args]
         start = bounds[0] if len(bounds) == 2 else constant(0, "i64")
@@ -202,7 +209,8 @@ class Function(Emitter):
         if not self.closed:
             after = self.emit("i64", f"add nsw i64 {counter.text}, 1")
             self.lines.append(f"store i64 {after.text}, ptr {slot}")
-            self.jump(f"br label %{head}")
+            mark = self.linkage.rolled_loop() if kind == "rolled" else ""
+            self.jump(f"br label %{head}{mark}")
         self.start(end)
 
     def _while(self, node: ast.While) -> None:

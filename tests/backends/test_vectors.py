@@ -1,0 +1,141 @@
+"""Vectors of the kernel language."""
+
+import re
+
+import numpy as np
+import pytest
+
+from anabranch.backends.numba.engine import (
+    assembly,
+    compile_kernel,
+    executor,
+    kernel_llvm,
+)
+from anabranch.backends.numba.instructions import LanguageError
+
+FLOATS = {"f32": np.float32, "f64": np.float64}
+HEAD = "def kernel(buffers, words):\n"
+
+
+def run(lines: list[str], dtype: str, *arrays: np.ndarray, words: tuple[int, ...] = ()):
+    """Run a kernel whose pointers x, y, ... are the arrays."""
+    pointers = [
+        f"{name} = {dtype}_pointer(buffers[{i}], {i})"
+        for i, name in zip(range(len(arrays)), "xyz", strict=False)
+    ]
+    text = HEAD + "".join(f"    {line}\n" for line in (*pointers, *lines, "return 0"))
+    table = np.array([*words, 0], np.int64)
+    program = np.array([compile_kernel(text), table.ctypes.data], np.int64)
+    buffers = np.array([array.ctypes.data for array in arrays], np.int64)
+    assert executor()(program.ctypes.data, 1, buffers.ctypes.data, None, 0) == 0
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("lanes", [2, 4, 8, 16])
+def test_lanes_from_the_count_on_are_not_accessed(dtype: str, lanes: int) -> None:
+    vector = f"{dtype}x{lanes}"
+    lines = [
+        f"v = {vector}_load(x, 1, words[0])",
+        f"{vector}_store(y, 1, v, words[1])",
+        f"{vector}_store(z, 1, v, {lanes})",
+    ]
+    x = np.arange(1, lanes + 2).astype(FLOATS[dtype])
+    for load in (-3, 0, 1, lanes - 1, lanes, lanes + 5):
+        for store in (-1, 0, 1, lanes, lanes + 1):
+            y, z = np.full((2, lanes + 2), -1, x.dtype)
+            run(lines, dtype, x, y, z, words=(load, store))
+            loaded = np.where(np.arange(lanes) < load, x[1:], 0)
+            np.testing.assert_array_equal(z, [-1, *loaded, -1])
+            kept = np.where(np.arange(lanes) < store, loaded, -1)
+            np.testing.assert_array_equal(y, [-1, *kept, -1])
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_vector_may_say_which_lanes(dtype: str) -> None:
+    lines = [
+        f"v = {dtype}x4_load(x, 0, 4)",
+        f"{dtype}x4_store(y, 0, {dtype}x4_splat(x[0]), v)",
+        f"{dtype}x4_store(z, 0, {dtype}x4_load(x, 0, v), 4)",
+    ]
+    x = np.array([5, 0, -0.0, np.nan], FLOATS[dtype])
+    y, z = np.full((2, 4), -1, x.dtype)
+    run(lines, dtype, x, y, z)
+    np.testing.assert_array_equal(y, [5, -1, -1, 5])
+    np.testing.assert_array_equal(z, x)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("lanes", [2, 4, 8, 16])
+def test_transposed_and_lane_sums(dtype: str, lanes: int) -> None:
+    vector = f"{dtype}x{lanes}"
+    names = [f"v{i}" for i in range(lanes)]
+    turned = [f"w{i}" for i in range(lanes)]
+    lines = [
+        *(f"v{i} = {vector}_load(x, {i * lanes}, {lanes})" for i in range(lanes)),
+        f"{', '.join(turned)} = transposed({', '.join(names)})",
+        *(f"{vector}_store(y, {i * lanes}, w{i}, {lanes})" for i in range(lanes)),
+        f"{vector}_store(z, 0, lane_sums({', '.join(names)}), {lanes})",
+    ]
+    x = np.arange(lanes * lanes).astype(FLOATS[dtype]).reshape(lanes, lanes)
+    y, z = np.empty_like(x), np.empty(lanes, x.dtype)
+    run(lines, dtype, x, y, z)
+    np.testing.assert_array_equal(y, x.T)
+    np.testing.assert_array_equal(z, x.sum(1))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_arithmetic_lane_by_lane(dtype: str) -> None:
+    lines = [
+        f"v = {dtype}x4_load(x, 0, 4)",
+        f"w = {dtype}x4_splat({dtype}_pointer(buffers[0], 0)[1])",
+        f"{dtype}x4_store(y, 0, multiply_add(v, w, v - w) / v, 4)",
+    ]
+    x = np.array([1, 2, 4, 8], FLOATS[dtype])
+    y = np.empty_like(x)
+    run(lines, dtype, x, y)
+    np.testing.assert_array_equal(y, (x * 2 + (x - 2)) / x)
+
+
+def test_memory_of_the_call() -> None:
+    lines = [
+        "memory = f64_pointer(call_memory(128), 1)",
+        "for i in range(2):",
+        "    f64x8_store(memory, i * 8, f64x8_load(x, 8 - i * 8, 8), 8)",
+        "for i in rolled(16):",
+        "    x[i] = memory[i] * 2.0",
+    ]
+    x = np.arange(16.0)
+    run(lines, "f64", x)
+    np.testing.assert_array_equal(x, np.r_[8:16, 0:8] * 2.0)
+
+
+def test_a_rolled_loop_is_not_unrolled() -> None:
+    def products(kind: str) -> int:
+        lines = [
+            "x = f64_pointer(buffers[0], 0)",
+            "s = x[0]",
+            f"for i in {kind}(4):",
+            "    s = s * s + 1.0",
+            "x[0] = s",
+        ]
+        text = HEAD + "".join(f"    {line}\n" for line in (*lines, "return 0"))
+        return len(re.findall(r"\bv?f?mul|\bv?fmadd", assembly(text)))
+
+    assert products("rolled") == 1 < products("range")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "v = f32x3_splat(x[0])",
+        "v = f64x2_splat(x[0])",
+        "v = transposed(f32x4_splat(x[0]), f32x4_splat(x[1]))",
+        "v = lane_sums(x[0], x[1])",
+        "v = f32x4_splat(x[0]) + x[0]",
+        "v = f32x4_splat(x[0]) + f32x8_splat(x[0])",
+    ],
+)
+def test_what_does_not_fit_is_refused(line: str) -> None:
+    text = HEAD + f"    x = f32_pointer(buffers[0], 0)\n    {line}\n    return 0\n"
+    with pytest.raises(LanguageError):
+        kernel_llvm(text)
