@@ -214,11 +214,12 @@ class Builder:
     def _final_names(self) -> dict[str, str]:
         taken = {name for name in self._nodes if name not in self._hints}
         names: dict[str, str] = {}
+        counts: dict[str, int] = {}
         for name, hint in self._hints.items():
-            final, count = hint, 0
+            final = hint
             while final in taken:
-                count += 1
-                final = f"{hint}_{count}"
+                counts[hint] = counts.get(hint, 0) + 1
+                final = f"{hint}_{counts[hint]}"
             taken.add(final)
             names[name] = final
         return names
