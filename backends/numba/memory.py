@@ -9,6 +9,7 @@ which they come alive, each into the smallest gap between those alive that holds
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,45 @@ class Lifetime:
     nbytes: int
 
 
+class _Gaps:
+    """The free places of an arena: by where they start and end, and by size."""
+
+    def __init__(self) -> None:
+        self._by_size: list[tuple[int, int]] = []
+        self._size_at: dict[int, int] = {}
+        self._start_before: dict[int, int] = {}
+
+    def add(self, start: int, size: int) -> None:
+        """Give back a place, joined with the gaps on both sides of it."""
+        after = self._size_at.get(start + size)
+        if after is not None:
+            self.remove(start + size, after)
+            size += after
+        before = self._start_before.get(start)
+        if before is not None:
+            self.remove(before, start - before)
+            start, size = before, size + start - before
+        insort(self._by_size, (size, start))
+        self._size_at[start] = size
+        self._start_before[start + size] = start
+
+    def remove(self, start: int, size: int) -> None:
+        del self._by_size[bisect_left(self._by_size, (size, start))]
+        del self._size_at[start], self._start_before[start + size]
+
+    def fitting(self, size: int) -> tuple[int, int] | None:
+        """The start and size of the smallest gap that holds ``size``."""
+        found = bisect_left(self._by_size, (size, 0))
+        if found == len(self._by_size):
+            return None
+        room, start = self._by_size[found]
+        return start, room
+
+    def ending(self, end: int) -> int:
+        """Where the gap up to ``end`` starts; ``end`` itself if there is none."""
+        return self._start_before.get(end, end)
+
+
 def place(buffers: Sequence[Lifetime]) -> tuple[list[int], int]:
     """The offset of each buffer, and the bytes of the arena.
 
@@ -33,43 +73,28 @@ def place(buffers: Sequence[Lifetime]) -> tuple[list[int], int]:
     ([0, 64, 0], 128)
     """
     offsets = [0] * len(buffers)
-    gaps: list[tuple[int, int]] = []
+    gaps = _Gaps()
     ends: list[tuple[int, int, int]] = []
     total = 0
     for index in sorted(range(len(buffers)), key=lambda i: buffers[i].first):
         buffer = buffers[index]
-        while ends and ends[0][0] < buffer.first:
-            _, start, size = heapq.heappop(ends)
-            _free(gaps, start, size)
         size = -(-buffer.nbytes // ALIGNMENT) * ALIGNMENT
-        fitting = [gap for gap in gaps if gap[1] >= size]
-        if fitting:
-            start, room = min(fitting, key=lambda gap: gap[1])
-            gaps.remove((start, room))
+        if size == 0:
+            continue
+        while ends and ends[0][0] < buffer.first:
+            _, start, room = heapq.heappop(ends)
+            gaps.add(start, room)
+        found = gaps.fitting(size)
+        if found is not None:
+            start, room = found
+            gaps.remove(start, room)
             if room > size:
-                gaps.append((start + size, room - size))
+                gaps.add(start + size, room - size)
         else:
-            start, total = _extend(gaps, total, size)
+            start = gaps.ending(total)
+            if start < total:
+                gaps.remove(start, total - start)
+            total = start + size
         offsets[index] = start
-        if size:
-            heapq.heappush(ends, (buffer.last, start, size))
+        heapq.heappush(ends, (buffer.last, start, size))
     return offsets, total
-
-
-def _extend(gaps: list[tuple[int, int]], total: int, size: int) -> tuple[int, int]:
-    """A place at the end of the arena, beginning with the gap that is there, if any."""
-    last = next((gap for gap in gaps if sum(gap) == total), None)
-    if last is None:
-        return total, total + size
-    gaps.remove(last)
-    return last[0], last[0] + size
-
-
-def _free(gaps: list[tuple[int, int]], start: int, size: int) -> None:
-    """Give back a place, joined with the gaps on both sides of it."""
-    for gap in [
-        gap for gap in gaps if gap[0] + gap[1] == start or gap[0] == start + size
-    ]:
-        gaps.remove(gap)
-        start, size = min(start, gap[0]), size + gap[1]
-    gaps.append((start, size))

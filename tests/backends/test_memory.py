@@ -32,6 +32,48 @@ def test_buffers_that_live_together_lie_apart(buffers: list[Lifetime]) -> None:
             assert not (together and overlap and sized)
 
 
+def alive(buffers: list[Lifetime]) -> int:
+    """The most bytes alive at one step, each buffer rounded up to the alignment."""
+    sizes = [-(-buffer.nbytes // ALIGNMENT) * ALIGNMENT for buffer in buffers]
+    return max(
+        (
+            sum(
+                size
+                for buffer, size in zip(buffers, sizes, strict=True)
+                if buffer.first <= step <= buffer.last
+            )
+            for step in {buffer.first for buffer in buffers}
+        ),
+        default=0,
+    )
+
+
+@given(lifetimes)
+def test_the_arena_lies_between_what_is_alive_and_all(buffers: list[Lifetime]) -> None:
+    _, total = place(buffers)
+    everything = sum(-(-b.nbytes // ALIGNMENT) * ALIGNMENT for b in buffers)
+    assert alive(buffers) <= total <= everything
+
+
+@given(lifetimes)
+def test_buffers_of_one_size_need_no_more_than_is_alive(
+    buffers: list[Lifetime],
+) -> None:
+    same = [Lifetime(buffer.first, buffer.last, 100) for buffer in buffers]
+    assert place(same)[1] == alive(same)
+
+
+def test_random_lifetimes_waste_little() -> None:
+    """Best fit is no optimum, but on random sizes it stays near the bytes alive."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        starts, lengths = rng.integers(300, size=300), rng.integers(1, 60, size=300)
+        sizes = rng.integers(1, 100_000, size=300)
+        triples = zip(starts.tolist(), lengths.tolist(), sizes.tolist(), strict=True)
+        buffers = [Lifetime(first, first + span, size) for first, span, size in triples]
+        assert place(buffers)[1] <= 1.4 * alive(buffers)
+
+
 def test_a_chain_needs_two_places() -> None:
     _, total = place([Lifetime(i, i + 1, 1000) for i in range(100)])
     assert total == 2 * 1024
