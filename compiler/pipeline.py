@@ -15,6 +15,7 @@ from .passes.fold import fold
 from .passes.fuse import fuse
 from .passes.prune import prune
 from .passes.simplify import simplify
+from .passes.split import split
 
 __all__ = ["BACKENDS", "OPTIMISE", "PASSES", "optimise", "run_passes"]
 
@@ -23,10 +24,11 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "fold": fold,
     "simplify": simplify,
     "dedupe": dedupe,
+    "split": split,
     "fuse": fuse,
 }
 
-OPTIMISE = ("prune", "fold", "simplify", "dedupe", "prune", "fuse")
+OPTIMISE = ("prune", "fold", "simplify", "dedupe", "prune", "split", "fuse")
 
 
 def run_passes(

@@ -13,16 +13,17 @@ allow: what only a backward kernel reads is computed there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from ...ir.graph import Graph, Node
 from ...ir.ops import OPS
 from ...ir.types import Shape
+from .pieces import Cutter, form, weight
 
 __all__ = ["fuse"]
 
-MAX_NODES = 48
+MAX_CODE = 2_000
 
 _REDUCTIONS = tuple(
     f"reduce_{kind}" for kind in ("sum", "prod", "max", "min", "any", "all")
@@ -50,15 +51,17 @@ def fuse(graph: Graph) -> Graph:
           return %e
         }
     """
-    levels = _levels(graph)
-    kernels = _Kernels(graph, levels)
-    numbers: dict[str, int] = {}
-    nodes = [
-        replace(node, kernel=numbers.setdefault(kernel, len(numbers)))
-        if (kernel := kernels.of.get(node.name))
-        else node
-        for node in graph
-    ]
+    spaces = {node.name: _space(graph, node) for node in graph}
+    levels = _levels(graph, spaces)
+    kernels = list(_kernels(_components(graph, levels, spaces)))
+    of = {node.name: i for i, kernel in enumerate(kernels) for node in kernel}
+    numbers: dict[int, int] = {}
+    nodes: list[Node] = []
+    for node in graph:
+        kernel = of.get(node.name)
+        if kernel is not None:
+            kernel = numbers.setdefault(kernel, len(numbers))
+        nodes.append(node if kernel == node.kernel else replace(node, kernel=kernel))
     return graph if nodes == list(graph) else graph.with_nodes(nodes)
 
 
@@ -75,9 +78,8 @@ def _is_elementwise(node: Node) -> bool:
     return OPS[node.op].scalar is not None
 
 
-def _levels(graph: Graph) -> dict[str, int]:
+def _levels(graph: Graph, spaces: Mapping[str, Shape | None]) -> dict[str, int]:
     """The level of each node: first as early, then as late as can be."""
-    spaces = {node.name: _space(graph, node) for node in graph}
     computed: set[str] = set()
     for node in graph:
         free = node.op in ("input", "const", "iota")
@@ -110,51 +112,68 @@ def _levels(graph: Graph) -> dict[str, int]:
     return levels
 
 
-class _Kernels:
-    """Connected sets of nodes of one level and space, by their first member.
+def _components(
+    graph: Graph, levels: Mapping[str, int], spaces: Mapping[str, Shape | None]
+) -> Iterable[list[Node]]:
+    """The connected sets of nodes of one level and space, each in program order."""
+    parent: dict[str, str] = {}
 
-    A kernel reduces over one set of axes, that of its first reduction; a reduction over
-    others is a kernel of its own. Nothing in a kernel reads a reduction of its level,
-    so leaving one out keeps the rest free of cycles.
-    """
-
-    def __init__(self, graph: Graph, levels: dict[str, int]) -> None:
-        self._parent: dict[str, str] = {}
-        for node in graph:
-            space = _space(graph, node)
-            if space is None:
-                continue
-            self._parent[node.name] = node.name
-            for operand in graph.operands(node):
-                if (
-                    _is_elementwise(operand)
-                    and operand.type.shape == space
-                    and levels[operand.name] == levels[node.name]
-                ):
-                    self._parent[self._root(node.name)] = self._root(operand.name)
-        self.of = self._limited(graph)
-
-    def _root(self, name: str) -> str:
-        while self._parent[name] != name:
-            self._parent[name] = self._parent[self._parent[name]]
-            name = self._parent[name]
+    def root(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
         return name
 
-    def _limited(self, graph: Graph) -> dict[str, str]:
-        """Kernels of at most `MAX_NODES` nodes, a larger one cut in program order."""
-        sizes: dict[str, int] = {}
-        axes: dict[str, Any] = {}
-        found: dict[str, str] = {}
-        for node in graph:
-            if node.name not in self._parent:
-                continue
-            root = self._root(node.name)
-            kernel = f"{root} {sizes.get(root, 0) // MAX_NODES}"
-            if node.op in _REDUCTIONS:
-                wanted = node.attrs["axes"]
-                if axes.setdefault(kernel, wanted) != wanted:
-                    found[node.name] = node.name
+    for node in graph:
+        space = spaces[node.name]
+        if space is None:
+            continue
+        parent[node.name] = node.name
+        for name in node.operands:
+            operand = graph[name]
+            if (
+                _is_elementwise(operand)
+                and operand.type.shape == space
+                and levels[name] == levels[node.name]
+            ):
+                parent[root(node.name)] = root(name)
+    members: dict[str, list[Node]] = {}
+    for name in parent:
+        members.setdefault(root(name), []).append(graph[name])
+    return members.values()
+
+
+def _kernels(components: Iterable[list[Node]]) -> Iterator[list[Node]]:
+    """The components, cut where they are too large or reduce over different axes.
+
+    Nothing in a component reads a reduction of it, so leaving one out keeps the rest
+    free of cycles, and what is cut in program order has an order. Where a graph is so
+    irregular that its pieces would be more code than `MAX_CODE`, the pieces that come
+    last give their nodes kernels of their own, which are few.
+    """
+    cutter = Cutter()
+    known: set[object] = set()
+    code = 0
+    for component in components:
+        for piece in cutter.pieces(component):
+            same = form(piece)
+            if same not in known:
+                more = sum(map(weight, piece))
+                if code + more > MAX_CODE:
+                    yield from ([node] for node in piece)
                     continue
-            sizes[root] = sizes.get(root, 0) + 1
-            found[node.name] = kernel
-        return found
+                known.add(same)
+                code += more
+            yield from _by_axes(piece)
+
+
+def _by_axes(piece: Sequence[Node]) -> Iterator[list[Node]]:
+    """A piece without the reductions over other axes than its first, and those."""
+    axes = next((node.attrs["axes"] for node in piece if node.op in _REDUCTIONS), None)
+    kept: list[Node] = []
+    for node in piece:
+        if node.op in _REDUCTIONS and node.attrs["axes"] != axes:
+            yield [node]
+        else:
+            kept.append(node)
+    yield kept

@@ -29,7 +29,7 @@ def rewrite(graph: Graph, rule: Rule) -> Graph:
         b.section, b.source = node.section, node.source
         found = None if node.op == "input" else rule(b, kept, *operands)
         new[node.name] = b.append(kept) if found is None else found
-    if all(made.name == name for name, made in new.items()):
+    if all(new[node.name] is node for node in graph):
         return graph
     outputs = [Output(new[out.value].name, out.label) for out in graph.outputs]
     return graph.with_nodes(list(b.nodes), outputs)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from anabranch.backends.reference import interpret
-from anabranch.compiler.passes.fuse import MAX_NODES, fuse
+from anabranch.compiler.adjoint import adjoint
+from anabranch.compiler.passes.fuse import MAX_CODE, fuse
+from anabranch.compiler.passes.pieces import MAX_WEIGHT, form, weight
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import Builder, Graph, Node, Output, TensorType, parse
 from tests.laws.test_passes import check_kernels
@@ -86,15 +88,59 @@ def test_a_second_fusion_returns_the_same_object() -> None:
     assert fuse(graph) is graph
 
 
-def test_a_long_chain_is_cut() -> None:
+def test_a_long_chain_is_cut_into_equal_pieces() -> None:
     b = Builder("f")
     node = b.input("x", MATRIX)
-    for _ in range(3 * MAX_NODES):
+    for _ in range(3 * MAX_WEIGHT):
         node = b.sin(node)
     made = fuse(b.build([Output(node.name)]))
     sizes = Counter(n.kernel for n in made if n.kernel is not None)
-    assert set(sizes.values()) == {MAX_NODES}
+    assert set(sizes.values()) == {MAX_WEIGHT // weight(node)}
     check_kernels(made)
+
+
+def forms(graph: Graph) -> set[tuple[object, ...]]:
+    """The distinct kernels of a fused graph, by what their nodes compute."""
+    members: dict[int, list[Node]] = {}
+    for node in graph:
+        if node.kernel is not None:
+            members.setdefault(node.kernel, []).append(node)
+    return {form(nodes) for nodes in members.values()}
+
+
+def repeated(steps: int, period: int, seed: int) -> Graph:
+    """The gradient of ``steps`` equal steps of ``period`` nodes each."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.integers(4, size=period)
+    b = Builder("repeated")
+    node, w = b.input("x", MATRIX), b.input("w", MATRIX)
+    for _ in range(steps):
+        for kind in kinds:
+            if kind == 0:
+                node = b.sin(node)
+            else:
+                node = b.add_node(("add", "mul", "maximum")[kind - 1], node, w)
+    loss = b.reduce_sum(node, axes=(0, 1))
+    return adjoint(b.build([Output(loss.name)]), wrt=("x", "w"))
+
+
+@pytest.mark.parametrize("period", [1, 2, 3, 5, 7, 11, 31, 50, 100])
+def test_distinct_kernels_do_not_grow_with_the_steps(period: int) -> None:
+    """A few times the steps change nothing but the ends of the graph."""
+    some, more = (
+        forms(optimise(repeated(count // period, period, period)))
+        for count in (3_000, 9_000)
+    )
+    assert len(more) <= len(some) + 3
+    assert len(more) <= 12 + period // 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_irregular_graph_has_a_bounded_amount_of_code(seed: int) -> None:
+    made = fuse(tangle(seed, 6_000))
+    check_kernels(made)
+    single = sum(len(nodes) for nodes in forms(made) if len(nodes) == 1)
+    assert sum(len(nodes) for nodes in forms(made)) <= MAX_CODE + single
 
 
 def tangle(seed: int, count: int = 220) -> Graph:
