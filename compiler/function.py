@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,11 +19,11 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from ..backends.base import Executable
+from ..backends.base import Array, Caller, Executable, Leaf, Signature
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from ..ir.types import TensorType
-from .pipeline import BACKENDS, optimise
+from .pipeline import BACKENDS, CALLERS, optimise
 from .program import Program, inline, trace_program
 from .trace import find_trace, is_traced
 from .tree import Kind, flatten, kind_of, leaf_names, unflatten
@@ -141,6 +142,7 @@ class Entry:
         self._types = [node.type for node in program.graph.inputs]
         self._dynamic = [i for i, name in enumerate(program.arguments) if name]
         self._runners: dict[str, Executable] = {}
+        self._calls: Counter[bool] = Counter()
 
     @cached_property
     def optimised(self) -> Graph:
@@ -165,12 +167,48 @@ class Entry:
         values = [leaves[i] for i in self._dynamic]
         if self.nested or find_trace(values) is not None:
             return inline(self.program, values)
+        return self.tree([r if r.ndim else r[()] for r in self.run(values, backend)])
+
+    def run(self, values: Sequence[Any], backend: str) -> list[Array]:
+        """The leaves of the result, as arrays."""
         backend = "reference" if _interpreted.get() else backend
-        run = self.runner(backend)
-        values += self.program.captured
+        values = [*values, *self.program.captured]
         arrays = [input_array(v, t) for v, t in zip(values, self._types, strict=True)]
-        results = run(arrays)
-        return unflatten(self.program.result, [r if r.ndim else r[()] for r in results])
+        return self.runner(backend)(arrays)
+
+    def tree(self, leaves: Sequence[Any]) -> Any:
+        """The result with these leaves."""
+        return unflatten(self.program.result, leaves)
+
+    def is_habit(self, with_out: bool) -> bool:
+        """Count the calls: is this the second one, with or without ``out``?"""
+        self._calls[with_out] += 1
+        return self._calls[with_out] == 2
+
+    def signature(self, call: Call, names: Sequence[str], out: Any) -> Signature:
+        """What a `Caller` needs to know of calls like this one.
+
+        ``names`` are the keywords in their order; where ``out`` is one of them and none
+        of the function's, the outputs are the leaves of ``out``.
+        """
+        buffers = {position: number for number, position in enumerate(self._dynamic)}
+        leaves = [
+            Leaf(
+                leaf.value if isinstance(leaf, Static) else leaf, buffers.get(position)
+            )
+            for position, leaf in enumerate(call.leaves)
+        ]
+        args, kwargs = unflatten(call.structure, leaves)
+        with_out = len(names) > len(kwargs)
+        if with_out:
+            first = len(self._types)
+            found = [Leaf(leaf, n) for n, leaf in enumerate(flatten(out)[0], first)]
+            kwargs["out"] = self.tree(found)
+        known = self._types[len(buffers) :]
+        captured = map(input_array, self.program.captured, known)
+        outputs = range(len(self.program.graph.results))
+        ordered = {name: kwargs[name] for name in names}
+        return Signature((args, ordered), list(captured), self.tree(outputs), with_out)
 
 
 class Compiled:
@@ -206,6 +244,8 @@ class Compiled:
         self.backend = backend
         self._static = _as_tuple(static_argnums) + _as_tuple(static_argnames)
         self._entries: dict[Any, Entry] = {}
+        self._caller: Caller | None = None
+        self._try_short: Callable[[Any], Any] = _no_short_way
 
     @property
     def py_func(self) -> Callable[..., Any]:
@@ -227,8 +267,32 @@ class Compiled:
         ]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not _interpreted.get():
+            result = self._try_short((args, kwargs))
+            if result is not NotImplemented:
+                return result
+        return self._call_at_leisure(args, kwargs)
+
+    def _call_at_leisure(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call of a new kind or form; the second of a kind makes a short way."""
+        names = list(kwargs)
+        out = None
+        has_out = "out" in kwargs and "out" not in _parameters(self.py_func)
+        if has_out:
+            kwargs = dict(kwargs)
+            out = kwargs.pop("out")
         call = self._call(args, kwargs)
-        return self._entry(call)(call.leaves, self.backend)
+        entry = self._entry(call)
+        result = entry(call.leaves, self.backend)
+        if has_out:
+            write_result(result, out)
+        if self.backend in CALLERS and not entry.nested and entry.is_habit(has_out):
+            if self._caller is None:
+                self._caller = CALLERS[self.backend]()
+                self._try_short = self._caller.call
+            signature = entry.signature(call, names, out)
+            self._caller.add(entry.runner(self.backend), signature)
+        return out if has_out else result
 
     def program(self, *args: Any, **kwargs: Any) -> Program:
         """The transformed program for a call; arguments may be types (see `spec`)."""
@@ -365,6 +429,35 @@ def input_array(leaf: Any, type: TensorType) -> np.ndarray[Any, Any]:
         )
     array = np.asarray(leaf, dtype=type.numpy, order="C")
     return array if array.flags.aligned else array.copy()
+
+
+def write_result(result: Any, out: Any) -> None:
+    """Copy the leaves of a result into the arrays of ``out``, a tree like it."""
+    leaves, structure = flatten(result)
+    targets, other = flatten(out)
+    if structure != other:
+        raise ArgumentError(
+            f"out is {other}, and the result is {structure}",
+            hint="out is a tree of arrays like the result, of rank 0 for scalars",
+        )
+    for leaf, target in zip(leaves, targets, strict=True):
+        if is_traced(leaf):
+            raise ArgumentError("a call that is being traced takes no out")
+        wanted = leaf.dtype, np.shape(leaf)
+        if not isinstance(target, np.ndarray):
+            raise ArgumentError(f"out has a {type(target).__name__}, not an array")
+        if (target.dtype, target.shape) != wanted or not target.flags.writeable:
+            raise ArgumentError(
+                f"out has {'an' if target.flags.writeable else 'a read-only'} array of "
+                f"{target.dtype}{list(target.shape)} for {wanted[0]}{list(wanted[1])}"
+            )
+    for leaf, target in zip(leaves, targets, strict=True):
+        target[...] = leaf
+
+
+def _no_short_way(pair: Any) -> Any:
+    """The caller of a function that has no recipes."""
+    return NotImplemented
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ..backends import reference
-from ..backends.base import Executable
+from ..backends.base import Caller, Executable
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from .passes.dedupe import dedupe
@@ -17,7 +17,7 @@ from .passes.prune import prune
 from .passes.simplify import simplify
 from .passes.split import split
 
-__all__ = ["BACKENDS", "OPTIMISE", "PASSES", "optimise", "run_passes"]
+__all__ = ["BACKENDS", "CALLERS", "OPTIMISE", "PASSES", "optimise", "run_passes"]
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
     "prune": prune,
@@ -66,6 +66,15 @@ def _numba(graph: Graph) -> Executable:
 
     return prepare(graph)
 
+
+def _numba_caller() -> Caller:
+    from ..backends.numba.caller import Caller
+
+    return Caller()
+
+
+CALLERS: dict[str, Callable[[], Caller]] = {"numba": _numba_caller}
+"""The backends that have a short way to call them, and what makes one."""
 
 BACKENDS: dict[str, Callable[[Graph], Executable]] = {
     "numba": _numba,

@@ -50,22 +50,22 @@ def source_of(kernel: Kernel | str) -> str:
 class Frame:
     """The memory of one call: the arena, and the table of buffers.
 
-    The table has the addresses of the arrays first, which each call fills in, then
-    those of the constants and of the scratch buffers.
+    ``words`` has a place for whoever keeps frames; then the table: the addresses of
+    the arrays, which each call fills in, of the constants and of the scratch buffers;
+    then ``room`` words for whoever asked for them. ``buffers`` is the table's address.
     """
 
-    __slots__ = ("address", "arena", "table")
+    __slots__ = ("arena", "buffers", "words")
 
-    def __init__(self, plan: Plan, constants: Array) -> None:
-        self.arena = np.empty(plan.arena_bytes + ALIGNMENT, np.uint8)
-        start = self.arena.ctypes.data
+    def __init__(self, plan: Plan, constants: Array, arena: Array, room: int) -> None:
+        self.arena = arena
+        start = arena.ctypes.data
         start += -start % ALIGNMENT
         arrays = plan.first_scratch - 1
         scratch = [start + offset for offset in plan.offsets]
-        self.table = np.array(
-            [*(0,) * arrays, constants.ctypes.data, *scratch], np.int64
-        )
-        self.address = self.table.ctypes.data
+        table = [*(0,) * arrays, constants.ctypes.data, *scratch]
+        self.words = np.array([0, *table, *(0,) * room], np.int64)
+        self.buffers = self.words.ctypes.data + 8
 
 
 class NumbaExecutable:
@@ -95,18 +95,28 @@ class NumbaExecutable:
         self._objects: Any = ctypes.py_object * self._count
         self._frames: deque[Frame] = deque(maxlen=MAX_IDLE_FRAMES)
         self._run = executor()
-        self._address = self._program.ctypes.data
+        self.program = self._program.ctypes.data
+        self.steps = len(self._words)
+        self.work = sum(step.work for step in plan.steps)
+
+    def frame(self, room: int = 0) -> Frame:
+        """A frame with ``room`` words more; it takes over the arena of an idle one."""
+        try:
+            arena = self._frames.pop().arena
+        except IndexError:
+            arena = np.empty(self.plan.arena_bytes + ALIGNMENT, np.uint8)
+        return Frame(self.plan, self._constants, arena, room)
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         results = [np.empty(shape, dtype) for shape, dtype in self._outputs]
         try:
             frame = self._frames.pop()
         except IndexError:
-            frame = Frame(self.plan, self._constants)
+            frame = self.frame()
         status = self._run(
-            self._address,
-            len(self._words),
-            frame.address,
+            self.program,
+            self.steps,
+            frame.buffers,
             self._objects(*arrays, *results),
             self._count,
         )

@@ -104,8 +104,10 @@ class Function(Emitter):
 
     def compile_kernel(self, symbol: str) -> None:
         """Emit ``i64 symbol(ptr buffers, ptr words)``."""
-        for argument in self.definition.args.args:
-            self.names[argument.arg] = Value("i64", f"%{argument.arg}", TABLE)
+        for argument, name in zip(
+            self.definition.args.args, ("%buffers", "%words"), strict=True
+        ):
+            self.names[argument.arg] = Value("i64", name, TABLE)
         self.block(self.definition.body)
         self.finish(f"define i64 @{symbol}(ptr %buffers, ptr %words)")
 
@@ -385,13 +387,35 @@ def _assigned_once(definition: ast.FunctionDef) -> set[str]:
 def compile_source(
     source: str, symbol: str, functions: Functions, primitives: Primitives
 ) -> str:
-    """The LLVM module of the one kernel that ``source`` defines.
+    """The LLVM module of the kernel that ``source`` defines.
 
-    The kernel is ``i64 symbol(ptr buffers, ptr words)``. Raises `LanguageError`.
+    The kernel, ``i64 symbol(ptr buffers, ptr words)``, stands last; constants
+    (``NAME = number``) and functions of its own may stand before it. Raises
+    `LanguageError`.
     """
-    (definition,) = ast.parse(source).body
+    *before, definition = ast.parse(source).body
     if not isinstance(definition, ast.FunctionDef):
-        raise LanguageError("the source of a kernel is one function")
-    module = Module(functions, primitives)
+        raise LanguageError("the source of a kernel ends with a function")
+    own: dict[str, ast.FunctionDef] = {}
+    constants: dict[str, Value] = {}
+    for statement in before:
+        match statement:
+            case ast.FunctionDef(name=name):
+                own[name] = statement
+            case ast.Assign(
+                [ast.Name(id=name)], ast.Constant(value=(int() | float()) as n)
+            ):
+                constants[name] = literal(n)
+            case _:
+                raise LanguageError(f"not in the language: {ast.unparse(statement)}")
+
+    def find(name: str, dtypes: Sequence[str]) -> ast.FunctionDef | None:
+        return own.get(name) or functions(name, dtypes)
+
+    def emit(function: Function, name: str, operands: list[Value]) -> Any:
+        known = constants.get(name) if not operands else None
+        return known or primitives(function, name, operands)
+
+    module = Module(find, emit)
     Function(module, definition).compile_kernel(symbol)
     return module.text()

@@ -60,6 +60,13 @@ class Step:
     label: str
     buffers: frozenset[int]
 
+    @property
+    def work(self) -> int:
+        """About how many elements are computed."""
+        if isinstance(self.kernel, Kernel):
+            return math.prod(self.words[: self.kernel.rank])
+        return math.prod(self.node.type.sizes)
+
 
 @dataclass
 class Plan:

@@ -1,0 +1,286 @@
+"""The short way: the same results as at leisure, and nothing lost on the way."""
+
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import anabranch
+from anabranch import ArgumentError, jit, value_and_grad
+from anabranch.backends.numba.caller import supported
+from anabranch.compiler.tree import flatten
+
+
+class Layer(NamedTuple):
+    w: Any
+    b: Any
+
+
+def short_calls(function: Any) -> Callable[[], int]:
+    """How many calls went the short way since this was made."""
+    count = 0
+    short = function._try_short
+
+    def counted(pair: Any) -> Any:
+        nonlocal count
+        result = short(pair)
+        count += result is not NotImplemented
+        return result
+
+    function._try_short = counted
+    return lambda: count
+
+
+def same(one: Any, two: Any) -> None:
+    (leaves, structure), (others, other) = flatten(one), flatten(two)
+    assert structure == other
+    for a, b in zip(leaves, others, strict=True):
+        assert type(a) is type(b)
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+
+
+X = np.arange(6.0).reshape(2, 3)
+CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = {
+    "array": (lambda x: x * 2, (X,), {}),
+    "scalars": (lambda x: (x.sum(), x.max() > 3), (X,), {}),
+    "numbers": (lambda x, y, n: x * y + n, (X, 2.5, 3), {}),
+    "numpy scalars": (lambda x, y: x * y, (np.float32(3), np.float64(2.5)), {}),
+    "list": (lambda p: [p[0], [p[1] * 2]], ([X, X[0]],), {}),
+    "dict": (lambda p: {"b": p["a"], "a": p["z"]}, ({"z": X, "a": X + 1},), {}),
+    "keywords": (lambda x, *, k: x - k, (X,), {"k": X + 1}),
+    "namedtuple": (lambda p: Layer(p.b, p.w), (Layer(X, X[0]),), {}),
+    "None": (lambda p: (p[0], None), ((X, None),), {}),
+    "deep": (lambda p: p["a"][0].w @ X.T, ({"a": [Layer(X, ()), {}]},), {}),
+    "integers": (lambda x: (x << 2, x > 1), (np.arange(4, dtype=np.int8),), {}),
+    "empty": (lambda x: (x * 2, x.sum()), (np.zeros((0, 3)),), {}),
+    "constant": (lambda: (1.0, np.ones(2) + 1), (), {}),
+    "input": (lambda x: (x, x), (X,), {}),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_results_are_the_same(name: str) -> None:
+    function, args, kwargs = CALLS[name]
+    compiled = jit(function)
+    first = compiled(*args, **kwargs)
+    compiled(*args, **kwargs)
+    count = short_calls(compiled)
+    third = compiled(*args, **kwargs)
+    assert count() == 1
+    same(first, third)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        X.T.copy().T,
+        X.astype(np.float32),
+        X[:, :2].copy(),
+        X.astype(">f8"),
+        X[None],
+        3.0,
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_calls_of_another_kind_or_layout_go_the_long_way(other: Any) -> None:
+    compiled = jit(lambda x: x * 2)
+    for _ in range(3):
+        compiled(X)
+    count = short_calls(compiled)
+    np.testing.assert_array_equal(compiled(other), np.asarray(other) * 2)
+    assert count() == 0
+
+
+def test_each_kind_has_its_recipe() -> None:
+    compiled = jit(lambda x: x + 1)
+    inputs = [np.ones(n, dtype) for n in (1, 2, 3) for dtype in (np.float32, int)]
+    for _ in range(2):
+        for x in inputs:
+            compiled(x)
+    count = short_calls(compiled)
+    for x in inputs:
+        same(compiled(x), x + 1)
+    assert count() == len(inputs)
+
+
+def test_what_has_no_recipe_still_works() -> None:
+    compiled = jit(lambda p: OrderedDict(a=p["a"] * 2))
+    results = [compiled(OrderedDict(a=X)) for _ in range(3)]
+    assert all(isinstance(result, OrderedDict) for result in results)
+    np.testing.assert_array_equal(results[-1]["a"], X * 2)
+
+
+def test_static_arguments() -> None:
+    compiled = jit(lambda x, n, f: f(x * n), static_argnames=("n", "f"))
+    for _ in range(3):
+        for n in (2, 3):
+            np.testing.assert_array_equal(compiled(X, n=n, f=np.sin), np.sin(X * n))
+    np.testing.assert_array_equal(compiled(X, n=4, f=np.sin), np.sin(X * 4))
+
+
+def test_integers_that_do_not_fit_are_refused_as_ever() -> None:
+    compiled = jit(lambda x, n: x + n)
+    for _ in range(3):
+        compiled(X, 1)
+    with pytest.raises((ArgumentError, OverflowError)):
+        compiled(X, 2**70)
+    np.testing.assert_array_equal(compiled(X, 2), X + 2)
+
+
+def test_a_failed_check_raises_and_the_next_call_is_right() -> None:
+    compiled = jit(lambda x, i: x[i])
+    x, i = np.arange(3.0), np.array([0, 2])
+    for _ in range(3):
+        compiled(x, i)
+    for _ in range(3):
+        with pytest.raises(IndexError):
+            compiled(x, np.array([0, 3]))
+    np.testing.assert_array_equal(compiled(x, i), [0, 2])
+
+
+def test_disable_jit_is_heard() -> None:
+    compiled = jit(lambda x: x + 1)
+    for _ in range(3):
+        compiled(X)
+    count = short_calls(compiled)
+    with anabranch.disable_jit():
+        compiled(X)
+    assert count() == 0
+
+
+def test_a_function_with_a_recipe_can_be_traced() -> None:
+    compiled = jit(lambda x: x * x)
+    for _ in range(3):
+        compiled(X)
+    _, gradient = value_and_grad(lambda x: compiled(x).sum())(X)
+    np.testing.assert_array_equal(gradient, 2 * X)
+
+
+def test_results_are_new_each_time() -> None:
+    compiled = jit(lambda x: (x, x + 1))
+    results = [compiled(X) for _ in range(4)]
+    arrays = [X, *(leaf for result in results for leaf in result)]
+    for i, one in enumerate(arrays):
+        assert not any(np.shares_memory(one, other) for other in arrays[:i])
+        assert one.flags.owndata or one is X
+
+
+def test_no_references_are_lost_or_leaked() -> None:
+    big = np.ones((200, 200))
+    key = "weight " + str(len(big))
+    functions = [jit(lambda p, n: {key: p[key] * n, "n": (n, [None])})]
+    functions.append(jit(lambda p, n: (p[key][0, 0] + n).sum()))
+    tree = {key: big}
+
+    def counts() -> list[int]:
+        objects = (big, key, tree, None, np.dtype(float), np.ndarray, NotImplemented)
+        return [sys.getrefcount(item) for item in objects]
+
+    for function in functions:
+        for _ in range(3):
+            function(tree, 2.0)
+        before = counts()
+        for _ in range(1000):
+            function(tree, 2.0)
+        after = counts()
+        assert all(abs(b - a) < 50 for a, b in zip(before, after, strict=True))
+
+
+def test_threads_may_call_at_once() -> None:
+    compiled = jit(lambda x, y: (np.sin(x) @ y, x.sum()))
+    rng = np.random.default_rng(0)
+    inputs = [(rng.normal(size=(90, 80)), rng.normal(size=(80, 70))) for _ in range(8)]
+    expected = [compiled(*pair) for pair in inputs]
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        for _ in range(200):
+            found = compiled(*inputs[number])
+            for a, b in zip(found, expected[number], strict=True):
+                if not np.array_equal(a, b):
+                    wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(len(inputs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_the_layout_is_known() -> None:
+    assert supported()
+
+
+class TestOut:
+    """A call with ``out`` writes into the caller's arrays."""
+
+    @pytest.fixture
+    def compiled(self) -> Any:
+        return jit(lambda x, y: {"s": x.sum(), "p": (x * y, x - y)})
+
+    def test_the_arrays_are_filled_and_returned(self, compiled: Any) -> None:
+        y = X + 1
+        out = {"s": np.empty(()), "p": (np.empty((2, 3)), np.empty((2, 3)))}
+        for turn in range(4):
+            count = short_calls(compiled)
+            for leaf in flatten(out)[0]:
+                leaf[...] = np.nan
+            assert compiled(X, y, out=out) is out
+            assert count() == (turn > 1)
+            assert out["s"] == X.sum()
+            np.testing.assert_array_equal(out["p"], [X * y, X - y])
+        same(compiled(X, y)["p"], out["p"])
+
+    def test_out_may_be_an_input(self) -> None:
+        step = jit(lambda p, g: [p[0] - g[0], p[1] + p[0].sum()])
+        params, grads = [X.copy(), X[0].copy()], [X + 1]
+        expected = params
+        for _ in range(5):
+            expected = step(expected, grads)
+            assert step(params, grads, out=params) is params
+            same(params, expected)
+
+    def test_out_twice_the_same_array(self, compiled: Any) -> None:
+        array = np.empty((2, 3))
+        for _ in range(4):
+            compiled(X, X + 1, out={"s": np.empty(()), "p": (array, array)})
+            np.testing.assert_array_equal(array, X - (X + 1))
+
+    def test_strided_out(self) -> None:
+        compiled = jit(lambda x: x * 2)
+        wide = np.zeros((2, 6))
+        for _ in range(4):
+            compiled(X, out=wide[:, ::2])
+            np.testing.assert_array_equal(wide[:, ::2], X * 2)
+            np.testing.assert_array_equal(wide[:, 1::2], 0)
+
+    @pytest.mark.parametrize(
+        "out",
+        [
+            np.empty((2, 2)),
+            np.empty((2, 3), np.float32),
+            [np.empty((2, 3))],
+            None,
+            3.0,
+            np.broadcast_to(0.0, (2, 3)),
+        ],
+        ids=["shape", "dtype", "tree", "None", "number", "read-only"],
+    )
+    @pytest.mark.parametrize("calls", [0, 3])
+    def test_what_cannot_be_filled_is_refused(self, out: Any, calls: int) -> None:
+        compiled = jit(lambda x: x * 2)
+        for _ in range(calls):
+            compiled(X, out=np.empty((2, 3)))
+        with pytest.raises(ArgumentError, match="out"):
+            compiled(X, out=out)
+
+    def test_a_parameter_of_that_name_is_the_functions(self) -> None:
+        compiled = jit(lambda x, out: x + out)
+        for _ in range(4):
+            np.testing.assert_array_equal(compiled(X, out=1.0), X + 1)
