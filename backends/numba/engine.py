@@ -94,7 +94,7 @@ def _engine() -> Any:
     """The engine that all modules are linked into; it knows libm."""
     machine = _machine()
     libm = ctypes.CDLL(ctypes.util.find_library("m"))
-    for name in (*LIBM.values(), "fmod"):  # LLVM's frem becomes a call of fmod
+    for name in (*LIBM.values(), "fmod", "fma"):  # frem is fmod, and some lack fma
         for symbol in (name, f"{name}f"):
             function = ctypes.cast(libm[symbol], ctypes.c_void_p)
             llvm.add_symbol(symbol, function.value)
@@ -117,6 +117,9 @@ def _optimise(module: Any) -> None:
     options.slp_vectorization = True
     builder = llvm.create_pass_builder(_machine(), options)
     builder.getModulePassManager().run(module, builder)
+    inliner = llvm.create_new_module_pass_manager()  # what `rare` has for vectors
+    inliner.add_always_inliner_pass()
+    inliner.run(module, builder)
 
 
 def kernel_llvm(source: str) -> str:

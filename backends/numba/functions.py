@@ -10,10 +10,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from . import vecmath
 from .instructions import REGISTERS, Value, literal
 from .language import Function
+from .rare import call_beyond
 from .vectors import vector_primitive
 
 __all__ = ["find_function", "primitive"]
@@ -131,18 +133,16 @@ def logaddexp2_f64(a, b):
 """
 
 # LLVM's own, which become instructions.
-INTRINSICS = ("sqrt", "fabs", "copysign", "floor", "ceil", "trunc", "rint")
-
-# Those that compute in float64 whatever they are given.
-WIDE = (*vecmath.VECTOR_FUNCTIONS, "logaddexp", "logaddexp2")
+INTRINSICS = ("sqrt", "fabs", "copysign", "floor", "ceil", "trunc", "rint", "fma")
 
 # libm's, by NumPy's names; the float32 ones end in f.
 LIBM = {
-    **{name: name for name in ("exp2", "log2", "log10", "cbrt", "sin", "cos", "tan")},
-    **{name: name for name in ("sinh", "cosh", "erf", "hypot", "pow")},
+    **{name: name for name in ("sin", "cos", "tan", "sinh", "cosh", "cbrt", "hypot")},
     **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh")},
     **{"arctanh": "atanh", "arctan2": "atan2"},
 }
+
+OTHER_BITS = {"f64": "i64", "i64": "f64", "f32": "i32", "i32": "f32"}
 
 
 @cache
@@ -161,23 +161,33 @@ def find_function(name: str, dtypes: Sequence[str]) -> ast.FunctionDef | None:
     return next((found[known] for known in names if known in found), None)
 
 
-def primitive(function: Function, name: str, operands: list[Value]) -> object | None:
+def primitive(function: Function, name: str, operands: list[Any]) -> object | None:
     """Emit what the language cannot say, None where it can.
 
     Without operands ``name`` is a constant of `vecmath`.
     """
     if not operands:
-        number = vecmath.CONSTANTS.get(name)
-        return None if number is None else literal(number)
+        found = vecmath.CONSTANTS.get(name)
+        if isinstance(found, tuple):
+            return tuple(map(literal, found))
+        return None if found is None else literal(found)
     first = operands[0]
-    if name in WIDE:
+    if f"{name}_f64" in _definitions():
         settled = _settled(function, operands)
+        dtype = settled[0].dtype
+        own = dtype if f"{name}_{dtype}" in _definitions() else "f64"
         made = function.apply(
-            f"{name}_f64", [function.cast(operand, "f64") for operand in settled]
+            f"{name}_{own}", [function.cast(operand, own) for operand in settled]
         )
-        return function.cast(made, settled[0].dtype)
+        return function.cast(made, dtype)
+    if name == "polynomial":
+        return _polynomial(function, *operands)
+    if name.endswith("_far"):
+        x, limit = function.matched(*operands)
+        symbol = LIBM[name.removesuffix("_far")] + ("f" if x.dtype == "f32" else "")
+        return call_beyond(function, symbol, x, limit)
     if name in ("bits", "from_bits"):
-        dtype = "i64" if name == "bits" else "f64"
+        dtype = OTHER_BITS[first.dtype]
         source, target = REGISTERS[first.dtype], REGISTERS[dtype]
         return function.emit(dtype, f"bitcast {source} {first.text} to {target}")
     if name == "width":
@@ -227,6 +237,14 @@ def _intrinsic(function: Function, name: str, operands: list[Value]) -> Value:
     dtype = settled[0].dtype
     suffix = "f32" if dtype == "f32" else "f64"
     return function.call(f"llvm.{name}.{suffix}", dtype, settled)
+
+
+def _polynomial(function: Function, x: Value, coefficients: Sequence[Value]) -> object:
+    """Horner's rule; the coefficient of the lowest power comes first."""
+    total = coefficients[-1]
+    for coefficient in reversed(coefficients[:-1]):
+        total = _intrinsic(function, "fma", [total, x, coefficient])
+    return total
 
 
 def _truncated(function: Function, a: Value, b: Value) -> Value:

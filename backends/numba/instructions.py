@@ -97,13 +97,17 @@ def constant(number: float, dtype: str) -> Value:
 
 
 class Linkage:
-    """What the functions of one LLVM module share: declarations and memory labels."""
+    """What the functions of one LLVM module share: declarations and memory labels.
+
+    ``kept`` names the functions that stay although nothing calls them yet.
+    """
 
     def __init__(self) -> None:
         self.bodies: list[str] = []
         self.declarations: dict[str, str] = {}
         self.labels: set[int] = set()
         self.rolled = 0
+        self.kept: list[str] = []
 
     def rolled_loop(self) -> str:
         """The mark of a loop that is not to be unrolled; each has its own."""
@@ -129,6 +133,10 @@ class Linkage:
             for number in range(ROLLED + 1, ROLLED + 1 + self.rolled)
         ]
         parts = [*self.declarations.values(), *self.bodies, *metadata]
+        if self.kept:
+            names = ", ".join(f"ptr @{name}" for name in self.kept)
+            kept = f"appending global [{len(self.kept)} x ptr] [{names}]"
+            parts.append(f"@llvm.compiler.used = {kept}")
         return "\n".join([*parts, ""])
 
 
@@ -237,15 +245,14 @@ class Emitter:
             raise LanguageError(f"{value.dtype} where {dtype} is wanted")
         return value
 
-    def matched(self, a: Value, b: Value) -> tuple[Value, Value]:
-        """Two values in one dtype: a literal takes the other's."""
-        if a.number is not None and b.number is not None:
-            dtype = "f64" if FLOAT in (a.dtype, b.dtype) else "i64"
-            return self.settled(a, dtype), self.settled(b, dtype)
-        a, b = self.settled(a, b.dtype), self.settled(b, a.dtype)
-        if a.dtype != b.dtype:
-            raise LanguageError(f"{a.dtype} meets {b.dtype}")
-        return a, b
+    def matched(self, *values: Value) -> tuple[Value, ...]:
+        """Values in one dtype: literals take that of the others."""
+        dtypes = sorted({value.dtype for value in values if value.number is None})
+        if len(dtypes) > 1:
+            raise LanguageError(" meets ".join(dtypes))
+        floats = any(value.dtype == FLOAT for value in values)
+        dtype = dtypes[0] if dtypes else "f64" if floats else "i64"
+        return tuple(self.settled(value, dtype) for value in values)
 
     def binary(self, operator: str, a: Value, b: Value, flags: str = "") -> Value:
         """Arithmetic of two values of one dtype; of two literals at once."""

@@ -41,7 +41,7 @@ from .printer import CASTS
 __all__ = ["Function", "compile_source"]
 
 Functions: TypeAlias = "Callable[[str, Sequence[str]], ast.FunctionDef | None]"
-Primitives: TypeAlias = "Callable[[Function, str, list[Value]], Any]"
+Primitives: TypeAlias = "Callable[[Function, str, list[Any]], Any]"
 
 DTYPES = {name: dtype for dtype, name in CASTS.items()}
 WRAPPING = {

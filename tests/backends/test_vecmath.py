@@ -1,27 +1,58 @@
-"""The vectorised functions, in ulp against extended precision, and at the corners."""
+"""The vectorised functions: errors in ulp, corners, bits that no position moves."""
+
+from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import pytest
 
-import anabranch
+from anabranch.backends.numba.engine import assembly
+from anabranch.backends.numba.functions import LIBM
+from tests.backends.test_language import run, source
 
 COUNT = 100_000
+DTYPES = {"f64": np.float64, "f32": np.float32}
+POSITIVE = ((1e-320, 1e300), (0.3, 3))
 
 RANGES = {
     "exp": ((-745, 709.7), (-1, 1)),
+    "exp2": ((-1074, 1023.9), (-1, 1)),
     "expm1": ((-50, 709.7), (-1, 1)),
-    "log": ((1e-300, 1e300), (0.3, 3)),
-    "log1p": ((1e-300, 1e300), (-0.999, 3)),
     "tanh": ((-25, 25), (-1, 1)),
+    "log": POSITIVE,
+    "log2": POSITIVE,
+    "log10": POSITIVE,
+    "log1p": ((1e-300, 1.7e308), (-0.999, 3)),
+    "sin": ((-(2.0**31), 2.0**31), (-10, 10)),
+    "cos": ((-(2.0**31), 2.0**31), (-10, 10)),
 }
-BOUNDS = {"exp": 1.0, "log": 1.0, "expm1": 2.0, "log1p": 2.0, "tanh": 2.0}
+# In ulp, of which rounding the exact value already takes a half.
+BOUNDS = {"f64": {"expm1": 1.2, "tanh": 1.2, "erf": 1.1}, "f32": {}}
+DEFAULTS = {"f64": 1.0, "f32": 0.51}
 CORNERS = [
-    *(0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 5e-324, -5e-324, 2e-308, 1e308),
-    *(-1e308, -745.2, -744.9, 709.79, 709.8, 22.0, -22.0, 1e-300, -1e-9),
+    *(0.0, -0.0, np.inf, -np.inf, np.nan, -np.nan, 1.0, -1.0, 5e-324, -5e-324, 2e-308),
+    *(1e308, -1e308, -745.2, -744.9, 709.79, 709.8, 22.0, -22.0, 1e-300, -1e-9, 0.5),
+    *(-0.5, 2.0, -3.0, 1e22, -(2.0**30), 2.0**53 + 2, 1.7e308, 104.0, -104.0, 88.8),
 ]
 
 
-def points(name: str, dtype: type) -> np.ndarray:
+def evaluate(name: str, *operands: np.ndarray) -> np.ndarray:
+    """A function of the kernel language, in a loop that LLVM may vectorise."""
+    dtype = f"f{8 * operands[0].itemsize}"
+    count = len(operands)
+    result = np.empty_like(operands[0])
+    arguments = ", ".join(f"x{i}[i]" for i in range(count))
+    text = source(
+        *(f"x{i} = {dtype}_pointer(buffers[{i}], {i})" for i in range(count)),
+        f"y = {dtype}_pointer(buffers[{count}], {count})",
+        "for i in range(words[0]):",
+        f"    y[i] = {name}({arguments})",
+    )
+    assert run(text, [*operands, result], [len(result)]) == 0
+    return result
+
+
+def points(name: str, dtype: str) -> np.ndarray:
     """Points over the whole range, near the critical values, and close to 0 or 1."""
     rng = np.random.default_rng(0)
     (low, high), near = RANGES[name]
@@ -30,44 +61,118 @@ def points(name: str, dtype: type) -> np.ndarray:
         if low > 0
         else rng.uniform(low, high, COUNT)
     )
-    small = rng.normal(size=COUNT) * 1e-5 + (1 if name == "log" else 0)
-    found = np.concatenate([wide, rng.uniform(*near, COUNT), small])
-    return found[np.abs(found) < np.finfo(dtype).max].astype(dtype)
+    small = rng.normal(size=COUNT) * 1e-5 + (1 if near[0] == 0.3 else 0)
+    turns = rng.integers(-(10**6), 10**6, COUNT) * (np.pi / 2 * (near[0] == -10))
+    found = np.concatenate([wide, rng.uniform(*near, COUNT), small, turns])
+    found = found[np.abs(found) < np.finfo(DTYPES[dtype]).max]
+    return found.astype(DTYPES[dtype])
 
 
-def ulps(value: np.ndarray, exact: np.ndarray, rounded: np.ndarray) -> float:
+def ulps(value: np.ndarray, exact: np.ndarray) -> float:
     """The largest error in units of the last place of the exact value."""
+    with np.errstate(all="ignore"):
+        rounded = exact.astype(value.dtype)
     finite = np.isfinite(rounded)
+    np.testing.assert_array_equal(value[~finite], rounded[~finite])
     spacing = np.spacing(np.abs(rounded[finite])).astype(np.longdouble)
     return float(np.max(np.abs(value[finite] - exact[finite]) / spacing))
 
 
-@pytest.mark.skipif(
+def bound(name: str, dtype: str) -> float:
+    return BOUNDS[dtype].get(name, DEFAULTS[dtype])
+
+
+extended = pytest.mark.skipif(
     np.finfo(np.longdouble).nmant < 63, reason="no extended precision to judge by"
 )
+
+
+@extended
 @pytest.mark.parametrize("name", RANGES)
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_error_in_ulp(name: str, dtype: type) -> None:
-    function = getattr(np, name)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_error_in_ulp(name: str, dtype: str) -> None:
     x = points(name, dtype)
     with np.errstate(all="ignore"):
-        exact = function(x.astype(np.longdouble))
-        rounded = exact.astype(dtype)
-    bound = 0.51 if dtype is np.float32 else BOUNDS[name]
-    assert ulps(anabranch.jit(function)(x), exact, rounded) < bound
+        exact = getattr(np, name)(x.astype(np.longdouble))
+    assert ulps(evaluate(name, x), exact) < bound(name, dtype)
 
 
-@pytest.mark.parametrize("name", RANGES)
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_corners_are_those_of_numpy(name: str, dtype: type) -> None:
-    function = getattr(np, name)
+@extended
+@pytest.mark.parametrize("spread", [700, 1, 1e-6])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_error_of_pow(spread: float, dtype: str) -> None:
+    """Exponents that take the result anywhere from 0 to infinity."""
+    rng = np.random.default_rng(0)
+    spread = max(min(spread, 87), 1e-3) if dtype == "f32" else spread
+    x = np.exp(rng.uniform(-spread, spread, COUNT)).astype(DTYPES[dtype])
+    x = x[x != 1]
+    result = rng.uniform(-750, 710, len(x)) * (1 if dtype == "f64" else 0.14)
+    y = (result / np.log(x.astype(np.float64))).astype(DTYPES[dtype])
     with np.errstate(all="ignore"):
-        x = np.array(CORNERS).astype(dtype)
-        expected = function(x)
-    made = anabranch.jit(function)(x)
+        exact = np.power(x.astype(np.longdouble), y.astype(np.longdouble))
+    assert ulps(evaluate("pow", x, y), exact) < bound("pow", dtype)
+
+
+@extended
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_error_of_erf(dtype: str) -> None:
+    mpmath = pytest.importorskip("mpmath")
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.uniform(-7, 7, 2000), rng.uniform(0.8, 1.3, 2000)])
+    x = np.concatenate([x, rng.normal(size=500) * 1e-5]).astype(DTYPES[dtype])
+    with mpmath.workprec(80):
+        exact = np.array([np.longdouble(str(mpmath.erf(float(v)))) for v in x])
+    assert ulps(evaluate("erf", x), exact) < bound("erf", dtype)
+
+
+def reference(name: str) -> Callable[..., np.ndarray]:
+    if name == "erf":
+        special = pytest.importorskip("scipy.special")
+        return special.erf
+    return np.power if name == "pow" else getattr(np, name)
+
+
+@pytest.mark.parametrize("name", [*RANGES, "erf", "pow"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_corners_are_those_of_numpy(name: str, dtype: str) -> None:
+    with np.errstate(all="ignore"):
+        corners = np.array(CORNERS).astype(DTYPES[dtype])
+        rows = product(corners, corners) if name == "pow" else ((x,) for x in corners)
+        operands = [np.array(column) for column in zip(*rows, strict=True)]
+        expected = reference(name)(*operands)
+    made = evaluate(name, *operands)
     numbers = ~np.isnan(expected)
     np.testing.assert_array_equal(np.isnan(made), ~numbers)
     np.testing.assert_array_equal(
         np.signbit(made)[numbers], np.signbit(expected)[numbers]
     )
-    np.testing.assert_array_max_ulp(made[numbers], expected[numbers], 2, dtype)
+    np.testing.assert_array_max_ulp(made[numbers], expected[numbers], 2)
+
+
+@pytest.mark.parametrize("name", [*RANGES, "erf", "pow"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_do_not_depend_on_the_position(name: str, dtype: str) -> None:
+    """Alone, in any lane, in the rest of a loop, beside arguments that take a call."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0.1, 5, 75).astype(DTYPES[dtype])
+    x[[3, 70]] = 1e12
+    operands = (x, x) if name == "pow" else (x,)
+    whole = evaluate(name, *operands)
+    for i in range(len(x)):
+        rest = evaluate(name, *(operand[i:].copy() for operand in operands))
+        np.testing.assert_array_equal(rest, whole[i:])
+
+
+@pytest.mark.parametrize("name", [*RANGES, "erf", "pow"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_loops_use_vector_registers(name: str, dtype: str) -> None:
+    text = source(
+        f"x = {dtype}_pointer(buffers[0], 0)",
+        f"y = {dtype}_pointer(buffers[1], 1)",
+        "for i in range(words[0]):",
+        f"    y[i] = {name}(x[i]{', x[i]' if name == 'pow' else ''})",
+    )
+    made = assembly(text)
+    if name not in LIBM:
+        assert "call" not in made
+    assert any(word in made for word in ("mulpd", "mulps", ".2d", ".4s", "madd2"))
