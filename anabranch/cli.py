@@ -23,6 +23,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from .backends.numba.cache import Cache, CacheError, find_cache
 from .compiler.adjoint import adjoint
 from .compiler.api import jit, make_ir, value_and_grad
 from .compiler.function import Compiled
@@ -39,6 +40,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+cache_app = typer.Typer(help="Compiled kernels on disk.", no_args_is_help=True)
+app.add_typer(cache_app, name="cache")
 
 Model = Annotated[str, typer.Argument(help="FILE.py:function")]
 Args = Annotated[
@@ -201,6 +205,31 @@ def run(
     console.print(f"first call {first:.3f} s, second call {again * 1e6:.0f} us")
 
 
+@cache_app.command("info")
+def cache_info() -> None:
+    """Where compiled kernels are kept, and how many."""
+    cache = user_cache()
+    sizes = [status.st_size for _, status in cache.entries()]
+    typer.echo(
+        f"{cache.folder}: {len(sizes)} kernels, {sum(sizes)} of {cache.limit} bytes"
+    )
+
+
+@cache_app.command("clear")
+def cache_clear() -> None:
+    """Remove the compiled kernels that are kept."""
+    cache = user_cache()
+    typer.echo(f"{cache.folder}: {cache.clear()} files removed")
+
+
+def user_cache() -> Cache:
+    """The cache that compiled functions would use here."""
+    cache = find_cache()
+    if cache is None:
+        raise UsageError("the cache is off: see ANABRANCH_CACHE")
+    return cache
+
+
 def timed(function: Callable[..., Any], arguments: list[Any]) -> tuple[float, Any]:
     """The seconds that one call takes, and its result."""
     start = time.perf_counter()
@@ -215,7 +244,7 @@ def main() -> None:
     """Run the command line; errors of ours are one message and exit status 1 or 2."""
     try:
         app()
-    except UsageError as error:
+    except (UsageError, CacheError) as error:
         typer.echo(f"error: {_CONTROL.sub('?', str(error))}", err=True)
         sys.exit(2)
     except MemoryError:

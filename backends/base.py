@@ -2,15 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-__all__ = ["Array", "Caller", "Executable", "Leaf", "Signature"]
+__all__ = [
+    "Array",
+    "Caller",
+    "Executable",
+    "Leaf",
+    "Report",
+    "Signature",
+    "Stages",
+]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
+
+
+class Stages(dict[str, float]):
+    """The seconds that each stage of making something took."""
+
+    @contextmanager
+    def timed(self, stage: str) -> Generator[None, None, None]:
+        """Count the body's seconds to a stage."""
+        start = time.perf_counter()
+        yield
+        self[stage] = self.get(stage, 0.0) + time.perf_counter() - start
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a graph, and what that took.
+
+    ``kernels`` has the label of each distinct kernel's first step, and where its code
+    came from: "memory", "disk", or "compiled: " and why neither of them had it.
+    """
+
+    name: str
+    nodes: int
+    steps: int
+    kernels: Sequence[tuple[str, str]] = ()
+    arena_bytes: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    def __str__(self) -> str:
+        times = [
+            f"{stage} {spent * 1e3:.1f} ms" for stage, spent in self.seconds.items()
+        ]
+        return "\n".join(
+            [
+                f"{self.name}: {self.nodes} nodes, {self.steps} steps, "
+                f"{len(self.kernels)} distinct kernels, arena {self.arena_bytes} bytes",
+                f"  {', '.join(times)}",
+                *(
+                    f"  kernel {number:<3} {label:<8} {origin}"
+                    for number, (label, origin) in enumerate(self.kernels)
+                ),
+            ]
+        )
 
 
 class Executable(Protocol):
@@ -30,6 +83,10 @@ class Executable(Protocol):
 
     def source_text(self) -> str:
         """The generated source of the kernels, for people to read."""
+        ...
+
+    def report(self) -> Report:
+        """What preparing the graph took."""
         ...
 
 

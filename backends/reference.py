@@ -15,7 +15,7 @@ from ..ir.errors import AnabranchError
 from ..ir.graph import Graph, Node
 from ..ir.ops import OPS
 from ..ir.text import format_node
-from .base import Array, Executable
+from .base import Array, Executable, Report
 
 __all__ = ["evaluate", "interpret", "prepare"]
 
@@ -66,6 +66,10 @@ class Interpreter:
 
     def source_text(self) -> str:
         return ""
+
+    def report(self) -> Report:
+        """Every node is a step, and nothing is compiled."""
+        return Report(self.graph.name, len(self.graph), len(self.graph))
 
 
 def prepare(graph: Graph) -> Executable:

@@ -19,7 +19,15 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from ..backends.base import Array, Caller, Executable, Leaf, Signature
+from ..backends.base import (
+    Array,
+    Caller,
+    Executable,
+    Leaf,
+    Report,
+    Signature,
+    Stages,
+)
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from ..ir.types import TensorType
@@ -136,7 +144,10 @@ Transform: TypeAlias = Callable[[Program, Call], Program]
 class Entry:
     """One kind of call: what was traced, what became of it, and how it runs."""
 
-    def __init__(self, traced: Program, program: Program) -> None:
+    def __init__(
+        self, traced: Program, program: Program, seconds: Stages | None = None
+    ) -> None:
+        self.seconds = Stages() if seconds is None else seconds
         self.traced = traced
         self.program = program
         self._types = [node.type for node in program.graph.inputs]
@@ -147,7 +158,8 @@ class Entry:
     @cached_property
     def optimised(self) -> Graph:
         """The graph as the backends take it."""
-        return optimise(self.program.graph)
+        with self.seconds.timed("passes"):
+            return optimise(self.program.graph)
 
     @property
     def nested(self) -> bool:
@@ -322,6 +334,12 @@ class Compiled:
         """The generated source of the kernels of the newest kind."""
         return self._newest().runner(self.backend).source_text()
 
+    def report(self) -> Report:
+        """What compiling the newest kind took, and which kernels the cache had."""
+        entry = self._newest()
+        made = entry.runner(self.backend).report()
+        return dataclasses.replace(made, seconds=entry.seconds | dict(made.seconds))
+
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.py_func, '__name__', self.py_func)!s}>"
 
@@ -383,9 +401,11 @@ class Compiled:
         leaves = [
             leaf.value if isinstance(leaf, Static) else leaf for leaf in call.leaves
         ]
-        traced = trace_program(self.function, call.structure, leaves, kinds)
-        program = self.transform(traced, call) if self.transform else traced
-        return Entry(traced, program)
+        seconds = Stages()
+        with seconds.timed("trace"):
+            traced = trace_program(self.function, call.structure, leaves, kinds)
+            program = self.transform(traced, call) if self.transform else traced
+        return Entry(traced, program, seconds)
 
 
 def _remade(

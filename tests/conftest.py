@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    cache = tempfile.TemporaryDirectory(prefix="anabranch-")
+    config.add_cleanup(cache.cleanup)
+    os.environ["ANABRANCH_CACHE"] = cache.name  # never the user's own
     if config.getoption("--update-golden") and os.environ.get("CI"):
         raise pytest.UsageError("--update-golden is for people: CI is set here")
 

@@ -1,27 +1,41 @@
 """LLVM: kernel source in, addresses out. One compilation per source and process.
 
 Modules are optimised for this machine's processor and linked into one engine whose code
-lives as long as the process. llvmlite releases the GIL while LLVM works.
+lives as long as the process. Object code is looked for in the user's cache first, and
+kept there (see `cache`). llvmlite releases the GIL while LLVM works, but lets one
+thread in at a time.
 """
 
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import os
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
+import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 
-from .functions import LIBM, find_function, primitive
-from .language import compile_source
+from . import cache as disk
 
-__all__ = ["assembly", "compile_kernel", "executor", "kernel_llvm"]
+__all__ = [
+    "Loaded",
+    "assembly",
+    "compile_kernel",
+    "compile_kernels",
+    "executor",
+    "kernel_llvm",
+]
+
+OPTIONS = {"speed": 2, "slp": 1, "emit": 2}
 
 # NumPy's array object begins with Python's header and then the address of the data.
 RUN = """
@@ -67,14 +81,25 @@ end:
 }
 """
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # whoever compiles may be interrupted, and compile
 if hasattr(os, "register_at_fork"):  # a child must not inherit a lock that is held
     os.register_at_fork(
         before=_lock.acquire,
         after_in_parent=_lock.release,
         after_in_child=_lock.release,
     )
-_kernels: dict[str, int] = {}
+_addresses: dict[str, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A linked function, and where its code came from.
+
+    The origin is "memory", "disk", or "compiled: " and why neither of them had it.
+    """
+
+    address: int
+    origin: str
 
 
 @cache
@@ -82,75 +107,139 @@ def _machine() -> Any:
     """The target machine: this processor, all its features."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_default_triple()
-    features = llvm.get_host_cpu_features().flatten()
-    return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features, opt=2, codemodel="jitdefault"
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=OPTIONS["emit"],
+        codemodel="jitdefault",
     )
 
 
 @cache
 def _engine() -> Any:
-    """The engine that all modules are linked into; it knows libm."""
-    machine = _machine()
-    libm = ctypes.CDLL(ctypes.util.find_library("m"))
-    for name in (*LIBM.values(), "fmod", "fma"):  # frem is fmod, and some lack fma
-        for symbol in (name, f"{name}f"):
-            function = ctypes.cast(libm[symbol], ctypes.c_void_p)
-            llvm.add_symbol(symbol, function.value)
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    """The engine that all object code is linked into, with the libm of the process."""
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
 
 
-def _link(text: str, symbol: str) -> int:
-    """The address of ``symbol`` in a module, optimised and linked."""
+def compiler_files() -> str:
+    """A hash of the files that decide what a source becomes: all in this folder.
+
+    What cannot be read has a hash that nothing else ever had.
+    """
+    with suppress(OSError):
+        files = sorted(Path(__file__).parent.rglob("*.py"))
+        hashes = [sha256(file.read_bytes()).digest() for file in files]
+        if hashes:
+            return sha256(b"".join(hashes)).hexdigest()
+    return os.urandom(32).hex()
+
+
+COMPILER = compiler_files()
+
+
+def environment() -> str:
+    """All that decides object code, besides what is compiled."""
+    facts = {
+        "compiler": COMPILER,
+        "options": OPTIONS,
+        "python": sys.version,
+        "numpy": np.__version__,
+        "llvmlite": llvmlite.__version__,
+        "llvm": llvm.llvm_version_info,
+        "triple": llvm.get_default_triple(),
+        "cpu": llvm.get_host_cpu_name(),
+        "features": llvm.get_host_cpu_features().flatten(),
+    }
+    return "".join(f"{name}: {fact}\n" for name, fact in facts.items())
+
+
+def _link(symbols: Mapping[str, str], lower: Callable[[str], str]) -> dict[str, Loaded]:
+    """The functions of texts, each defining a symbol; ``lower`` makes a text LLVM's."""
+    with _lock:
+        found = {
+            text: Loaded(_addresses[text], "memory")
+            for text in symbols
+            if text in _addresses
+        }
+        new = [text for text in symbols if text not in found]
+        if new:
+            found |= _load({text: symbols[text] for text in new}, lower)
+        return found
+
+
+def _load(symbols: Mapping[str, str], lower: Callable[[str], str]) -> dict[str, Loaded]:
+    """Functions that this process has not met: from the cache, or compiled into it."""
+    prefix = environment()
+    keys = {
+        text: f"{prefix}symbol: {symbol}\n{text}" for text, symbol in symbols.items()
+    }
+    entries = disk.load(keys.values())
     engine = _engine()
-    module = llvm.parse_assembly(text)
-    _optimise(module)
-    engine.add_module(module)
+    found: dict[str, Loaded] = {}
+    codes: dict[str, bytes] = {}
+    for text, key in keys.items():
+        code = entries[key].code
+        if code is None:
+            code = codes[key] = _emit(lower(text))
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    return engine.get_function_address(symbol)
+    for text, symbol in symbols.items():
+        _addresses[text] = engine.get_function_address(symbol)
+        reason = entries[keys[text]].reason
+        origin = f"compiled: {reason}" if reason else "disk"
+        found[text] = Loaded(_addresses[text], origin)
+    if codes and compiler_files() == COMPILER:  # what ran is what the key says
+        disk.store(codes)
+    return found
 
 
-def _optimise(module: Any) -> None:
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
+def _optimised(text: str) -> Any:
+    """The module of an LLVM text, optimised."""
+    module = llvm.parse_assembly(text)
+    options = llvm.create_pipeline_tuning_options(speed_level=OPTIONS["speed"])
     options.loop_vectorization = True
-    options.slp_vectorization = True
+    options.slp_vectorization = bool(OPTIONS["slp"])
     builder = llvm.create_pass_builder(_machine(), options)
     builder.getModulePassManager().run(module, builder)
     inliner = llvm.create_new_module_pass_manager()  # what `rare` has for vectors
     inliner.add_always_inliner_pass()
     inliner.run(module, builder)
+    return module
+
+
+def _emit(text: str) -> bytes:
+    """The object code of an LLVM text."""
+    return _machine().emit_object(_optimised(text))
 
 
 def kernel_llvm(source: str) -> str:
     """The LLVM assembly of a kernel before optimisation."""
+    from .functions import find_function, primitive
+    from .language import compile_source
+
     return compile_source(source, _symbol(source), find_function, primitive)
 
 
 def assembly(source: str) -> str:
     """The machine code of a kernel, as assembly."""
-    module = llvm.parse_assembly(kernel_llvm(source))
-    _optimise(module)
-    return str(_machine().emit_assembly(module))
+    return str(_machine().emit_assembly(_optimised(kernel_llvm(source))))
 
 
 def _symbol(source: str) -> str:
     return f"kernel_{sha256(source.encode()).hexdigest()[:24]}"
 
 
-def compile_kernel(source: str) -> int:
-    """The address of the kernel that ``source`` defines.
+def compile_kernels(sources: Iterable[str]) -> dict[str, Loaded]:
+    """The kernels that the sources define, each linked.
 
     Equal sources are compiled once; any number of threads may ask.
     """
-    found = _kernels.get(source)
-    if found is None:
-        with _lock:
-            found = _kernels.get(source)
-            if found is None:
-                found = _link(kernel_llvm(source), _symbol(source))
-                _kernels[source] = found
-    return found
+    return _link({source: _symbol(source) for source in sources}, kernel_llvm)
+
+
+def compile_kernel(source: str) -> int:
+    """The address of one kernel."""
+    return compile_kernels([source])[source].address
 
 
 @cache
@@ -162,8 +251,8 @@ def executor() -> Callable[[int, int, int, Any, int], int]:
     in turn, the GIL released, up to the first that fails. The result is 0, or what
     `failure` reads.
     """
-    with _lock:
-        address = _link(RUN.replace("HEADER", str(_data_offset())), "run")
+    text = RUN.replace("HEADER", str(_data_offset()))
+    address = _link({text: "run"}, str)[text].address
     return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 5)(address)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ from ...ir.errors import AnabranchError
 from ...ir.graph import Graph
 from ...ir.ops.index import check_error
 from ...ir.text import format_node
-from ..base import Array
+from ..base import Array, Report, Stages
 from .emitters import make_plan
-from .engine import compile_kernel, executor, failure
+from .engine import Loaded, compile_kernels, executor, failure
 from .kernel import Kernel
 from .library import library_source
 from .memory import ALIGNMENT
@@ -28,16 +28,22 @@ __all__ = ["NumbaExecutable", "prepare"]
 MAX_IDLE_FRAMES = 4
 
 
-def compiled(source: str) -> int:
-    """The address of a kernel: by LLVM, or by Numba with ``ANABRANCH_KERNELS=numba``.
+def compiled(sources: Iterable[str]) -> dict[str, Loaded]:
+    """The kernels: by LLVM, or by Numba with ``ANABRANCH_KERNELS=numba``.
 
     Products are always LLVM's: they call BLAS, which is no function of Numba's.
     """
-    if os.environ.get("ANABRANCH_KERNELS") == "numba" and "gemm(" not in source:
-        from .numba_compiler import compile_kernel as compile_by_numba
+    if os.environ.get("ANABRANCH_KERNELS") != "numba":
+        return compile_kernels(sources)
+    from .numba_compiler import compile_kernel
 
-        return compile_by_numba(source, "kernel")
-    return compile_kernel(source)
+    calls, own = [], {}
+    for source in sources:
+        if "gemm(" in source:
+            calls.append(source)
+        else:
+            own[source] = Loaded(compile_kernel(source, "kernel"), "compiled: by Numba")
+    return own | compile_kernels(calls)
 
 
 def source_of(kernel: Kernel | str) -> str:
@@ -75,11 +81,17 @@ class NumbaExecutable:
     number of threads may call at once: each call takes a frame of its own.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, seconds: Stages) -> None:
         self.plan = plan
+        self._seconds = seconds
         distinct = {step.kernel: source_of(step.kernel) for step in plan.steps}
         self.sources = list(distinct.values())
-        addresses = {k: compiled(source) for k, source in distinct.items()}
+        with seconds.timed("compile"):
+            loaded = compiled(self.sources)
+            self._run = executor()
+        labels = {distinct[step.kernel]: step.label for step in reversed(plan.steps)}
+        self._kernels = [(labels[s], loaded[s].origin) for s in self.sources]
+        addresses = {k: loaded[source].address for k, source in distinct.items()}
         self._words = [np.array(step.words, np.int64) for step in plan.steps]
         pairs = zip(plan.steps, self._words, strict=True)
         self._program = np.array(
@@ -94,7 +106,6 @@ class NumbaExecutable:
         self._count = len(graph.inputs) + len(self._outputs)
         self._objects: Any = ctypes.py_object * self._count
         self._frames: deque[Frame] = deque(maxlen=MAX_IDLE_FRAMES)
-        self._run = executor()
         self.program = self._program.ctypes.data
         self.steps = len(self._words)
         self.work = sum(step.work for step in plan.steps)
@@ -163,7 +174,22 @@ class NumbaExecutable:
         """The generated source of the distinct kernels."""
         return "\n".join(self.sources)
 
+    def report(self) -> Report:
+        """What planning and compiling took."""
+        plan = self.plan
+        return Report(
+            name=plan.graph.name,
+            nodes=len(plan.graph),
+            steps=len(plan.steps),
+            kernels=self._kernels,
+            arena_bytes=plan.arena_bytes,
+            seconds=self._seconds,
+        )
+
 
 def prepare(graph: Graph) -> NumbaExecutable:
     """Plan a graph and compile the kernels that this process has not met."""
-    return NumbaExecutable(make_plan(graph))
+    seconds = Stages()
+    with seconds.timed("plan"):
+        plan = make_plan(graph)
+    return NumbaExecutable(plan, seconds)

@@ -1,0 +1,584 @@
+"""The cache of compiled kernels: hits, misses, damage, and folders to keep out of."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import llvmlite
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+
+import anabranch
+from anabranch import cli
+from anabranch.backends.numba import cache, engine
+from anabranch.backends.numba.cache import Cache, CacheError, find_cache, pack, unpack
+
+SCRIPT = """
+import sys
+import numpy as np, anabranch
+{before}
+f = anabranch.value_and_grad(lambda w, x: np.sum(np.abs(x @ w)))
+value, gradient = f(np.full((3, 3), 0.5), np.ones((2, 3)))
+print(value.tobytes().hex() + gradient.tobytes().hex())
+print(sorted({{origin for _, origin in f.report().kernels}}))
+{after}
+"""
+
+
+def start(folder: Path, before: str = "", after: str = "") -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(before=before, after=after)],
+        env=os.environ | {"ANABRANCH_CACHE": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[str, str, str]:
+    """What another process computed, the origins of its kernels, its complaints."""
+    out, complaints = process.communicate(timeout=300)
+    assert process.returncode == 0, complaints
+    bits, origins = out.splitlines()
+    return bits, origins, complaints
+
+
+HIT = "['disk']"
+MISS = "['compiled: no entry']"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "kernels"
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+def test_another_process_loads_the_same_bits(folder: Path) -> None:
+    cold = finish(start(folder))
+    stored = [path.read_bytes() for path in files(folder)]
+    warm = finish(start(folder))
+    assert cold == (cold[0], MISS, "")
+    assert warm == (cold[0], HIT, "")
+    assert [path.read_bytes() for path in files(folder)] == stored
+    assert oct(folder.stat().st_mode & 0o777) == "0o700"
+
+
+# The rest is about one process that forgets what it has linked.
+
+
+def loss(w: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return np.sum(np.abs(x @ w))
+
+
+ARGUMENTS = np.full((3, 3), 0.5), np.ones((2, 3))
+
+
+@pytest.fixture
+def store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
+    """An empty cache, for the kernels of `again`."""
+    engine.executor()
+    monkeypatch.setenv("ANABRANCH_CACHE", str(folder))
+    monkeypatch.setattr(engine, "_addresses", {})
+    monkeypatch.setattr(cache, "_complaints", [])
+    return Cache(folder)
+
+
+def again() -> tuple[bytes, set[str]]:
+    """The results as a new process has them, and the origins of its kernels."""
+    engine._addresses.clear()
+    function = anabranch.value_and_grad(loss)
+    value, gradient = function(*ARGUMENTS)
+    return value.tobytes() + gradient.tobytes(), {
+        origin for _, origin in function.report().kernels
+    }
+
+
+def test_whatever_is_compiled_is_in_the_key(store: Cache) -> None:
+    """Sizes and constants are not: they are in no kernel."""
+
+    def missed(function, *shapes, dtype: type = np.float64) -> bool:
+        engine._addresses.clear()
+        function = anabranch.jit(function)
+        function(*(np.ones(shape, dtype) for shape in shapes))
+        return any(origin != "disk" for _, origin in function.report().kernels)
+
+    assert missed(lambda x: np.abs(x) * 2.5, 3)
+    assert not missed(lambda x: np.abs(x) * 3.5, 3)
+    assert not missed(lambda x: np.abs(x) * 2.5, 7)
+    assert missed(lambda x: np.abs(x) + 2.5, 3)
+    assert missed(lambda x: np.abs(x) * 2.5, 3, dtype=np.float32)
+    assert missed(lambda x: np.abs(x.T) * 2.5, (3, 2))
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "value"),
+    [
+        (engine, "COMPILER", "other"),
+        *((engine, "OPTIONS", engine.OPTIONS | {name: 0}) for name in engine.OPTIONS),
+        (llvmlite, "__version__", "0.1"),
+        (llvm, "llvm_version_info", (1, 2, 3)),
+        (np, "__version__", "0.1"),
+        (sys, "version", "0.1"),
+        (llvm, "get_default_triple", lambda: "other"),
+        (llvm, "get_host_cpu_name", lambda: "other"),
+        (llvm, "get_host_cpu_features", llvm.targets.FeatureMap),
+    ],
+)
+def test_whatever_decides_the_code_is_in_the_key(
+    store: Cache, owner: object, name: str, value: object, monkeypatch
+) -> None:
+    right, _ = again()
+    with monkeypatch.context() as other:
+        other.setattr(engine, "compiler_files", lambda: engine.COMPILER)
+        other.setattr(owner, name, value)
+        assert again() == (right, {"compiled: no entry"})
+        assert again() == (right, {"disk"})
+    assert again() == (right, {"disk"})
+
+
+def test_nothing_is_kept_if_the_compiler_was_edited_meanwhile(
+    store: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "COMPILER", "what was imported")
+    again()
+    assert not store.folder.exists()
+    monkeypatch.setattr(Path, "rglob", lambda *_: iter(()))
+    assert engine.compiler_files() != engine.compiler_files()
+
+
+def test_equal_kernels_are_linked_once(store: Cache) -> None:
+    first, second = anabranch.grad(loss), anabranch.grad(loss)
+    first(*ARGUMENTS)
+    second(*ARGUMENTS)
+    assert "memory" not in str(first.report())
+    assert {origin for _, origin in second.report().kernels} == {"memory"}
+
+
+def test_entries_are_exact() -> None:
+    data = pack("key", b"code")
+    assert unpack(data, "key") == b"code"
+    for size in range(len(data)):
+        with pytest.raises(ValueError, match=r"format|checksum"):
+            unpack(data[:size], "key")
+    for place in range(len(data) * 8):
+        flipped = bytearray(data)
+        flipped[place // 8] ^= 1 << place % 8
+        with pytest.raises(ValueError, match=r"format|checksum"):
+            unpack(bytes(flipped), "key")
+    for other in ("", "ke", "keyc", "kez", "key\0"):
+        with pytest.raises(ValueError, match="another key"):
+            unpack(data, other)
+
+
+def damages() -> dict[str, object]:
+    rng = random.Random(0)
+
+    def flipped(data: bytes) -> bytes:
+        place = rng.randrange(len(data))
+        return (
+            data[:place]
+            + bytes([data[place] ^ 1 << rng.randrange(8)])
+            + data[place + 1 :]
+        )
+
+    made: dict[str, object] = {
+        f"cut to {i} of 16": lambda data, i=i: data[: len(data) * i // 16]
+        for i in range(16)
+    }
+    made |= {f"flip {i}": flipped for i in range(8)}
+    made["random bytes"] = lambda data: rng.randbytes(len(data))
+    made["older format"] = lambda data: b"anabranch kern 0" + data[16:]
+    made["newer format"] = lambda data: b"anabranch kern 2" + data[16:]
+    made["more"] = lambda data: data + b"x"
+    return made
+
+
+@pytest.mark.parametrize("damage", damages().values(), ids=damages())
+def test_damaged_entries_are_replaced(
+    store: Cache, damage, caplog: pytest.LogCaptureFixture
+) -> None:
+    right, _ = again()
+    good = {path: path.read_bytes() for path in files(store.folder)}
+    for path, data in good.items():
+        path.write_bytes(damage(data))
+    bits, origins = again()
+    assert bits == right
+    assert all(origin.startswith("compiled: bad entry") for origin in origins)
+    assert len(caplog.records) == len(good)
+    assert again() == (right, {"disk"})
+
+
+def test_swapped_entries_are_detected(store: Cache) -> None:
+    right, _ = again()
+    first, second, *_ = files(store.folder)
+    first_data, second_data = first.read_bytes(), second.read_bytes()
+    first.write_bytes(second_data)
+    second.write_bytes(first_data)
+    bits, origins = again()
+    assert bits == right
+    assert origins == {"disk", "compiled: bad entry: another key"}
+    assert (first.read_bytes(), second.read_bytes()) == (first_data, second_data)
+
+
+def test_links_pipes_and_files_of_others_are_no_entries(
+    store: Cache, tmp_path: Path
+) -> None:
+    right, _ = again()
+    first, second, third, *_ = files(store.folder)
+    planted = tmp_path / "planted"
+    first.rename(planted)
+    first.symlink_to(planted)
+    second.unlink()
+    os.mkfifo(second)
+    third.chmod(0o666)
+    bits, origins = again()
+    assert bits == right
+    assert len(origins - {"disk"}) >= 2
+    assert again() == (right, {"disk"})
+    assert not first.is_symlink()
+    assert third.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_cache_that_is_off(store: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    for word in ("0", "off"):
+        monkeypatch.setenv("ANABRANCH_CACHE", word)
+        assert find_cache() is None
+        assert again()[1] == {"compiled: the cache is off"}
+    assert not store.folder.exists()
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def found() -> Path:
+        cache = find_cache()
+        assert cache is not None
+        return cache.folder
+
+    monkeypatch.delenv("ANABRANCH_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert found() == tmp_path / "anabranch"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative/is/not/allowed")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert found() == tmp_path / "home" / ".cache" / "anabranch"
+    monkeypatch.delenv("HOME")
+    assert found().is_absolute()
+
+    def homeless() -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(CacheError, match="no home"):
+        find_cache()
+
+
+# Folders that cannot be used cost one warning.
+
+
+def refused(match: str) -> None:
+    """Two compilations work, and only the first one warns."""
+    with pytest.warns(RuntimeWarning, match=match) as warned:
+        first, _ = again()
+    second, origins = again()
+    assert len(warned) == 1
+    assert first == second
+    assert all(origin.startswith("compiled") for origin in origins)
+
+
+def test_a_file_in_place_of_the_folder(store: Cache) -> None:
+    store.folder.write_text("")
+    refused("not a folder")
+    assert store.folder.read_text() == ""
+
+
+def test_a_file_in_place_of_the_parent(
+    store: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.folder.write_text("")
+    monkeypatch.setenv("ANABRANCH_CACHE", str(store.folder / "below"))
+    refused("Not a directory")
+
+
+def test_a_link_in_place_of_the_folder(store: Cache, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(0o700)
+    store.folder.symlink_to(tmp_path / "real")
+    refused("not a folder")
+    assert not files(tmp_path / "real")
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702, 0o1777])
+def test_a_folder_that_others_write_to(store: Cache, mode: int) -> None:
+    store.folder.mkdir()
+    store.folder.chmod(mode)
+    refused("others may write")
+    assert not files(store.folder)
+
+
+def test_a_folder_of_another_user(
+    store: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again()
+    monkeypatch.setattr(os, "getuid", lambda: os.geteuid() + 1)
+    refused("others may write")
+
+
+@pytest.mark.parametrize("number", ["EACCES", "EROFS", "ENOSPC", "EBUSY", "ESTALE"])
+@pytest.mark.parametrize("call", ["open", "replace", "mkdir", "scandir"])
+def test_errors_of_the_system(
+    store: Cache, call: str, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        code = getattr(errno, number)
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(engine, "compiler_files", lambda: engine.COMPILER)
+        broken.setattr(os, call, fail)
+        if call == "scandir":  # the entries were written by then
+            with pytest.warns(RuntimeWarning, match="not cached"):
+                right, _ = again()
+        else:
+            refused("not cached")
+            right, _ = again()
+    assert again()[0] == right
+    assert again() == (right, {"disk"})
+    assert all(path.suffix == ".kernel" for path in files(store.folder))
+
+
+def test_entries_that_cannot_be_read(store: Cache, monkeypatch) -> None:
+    right, _ = again()
+    opened = os.open
+
+    def fail(path, flags, *rest):
+        if not flags & os.O_CREAT:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return opened(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", fail)
+    bits, origins = again()
+    assert bits == right
+    assert all("Stale" in origin for origin in origins)
+
+
+def test_no_room_on_the_disk(folder: Path) -> None:
+    """A limit of the file size fails in the middle of a write."""
+    full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))"
+    bits, origins, complaints = finish(start(folder, full))
+    assert origins == MISS
+    assert complaints.count("RuntimeWarning") == 1
+    assert not files(folder)
+    assert finish(start(folder)) == (bits, MISS, "")
+
+
+@pytest.mark.parametrize("name", ["a b", "ÄÖ→🜛", "n" * 200, "'\";$(x)\n"])
+def test_odd_names(store: Cache, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = store.folder / name / "deep" / "er"
+    monkeypatch.setenv("ANABRANCH_CACHE", str(path))
+    right, _ = again()
+    assert again() == (right, {"disk"})
+    assert files(path)
+
+
+# Other processes.
+
+
+def test_a_folder_that_goes_away(store: Cache) -> None:
+    right, _ = again()
+    shutil.rmtree(store.folder)
+    assert again() == (right, {"compiled: no entry"})
+    assert again() == (right, {"disk"})
+    count = len(files(store.folder))
+    assert store.clear() == count > 0
+    assert again() == (right, {"compiled: no entry"})
+
+
+def test_cleared_in_the_middle_of_a_write(
+    store: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def cleared(*paths: str) -> None:
+        store.clear()
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", cleared)
+    right, _ = again()
+    assert files(store.folder) == []
+    assert again()[0] == right
+
+
+def test_clear_leaves_what_is_not_ours(store: Cache) -> None:
+    again()
+    mine = store.folder / "notes.kernel"
+    mine.write_text("")
+    store.clear()
+    assert files(store.folder) == [mine]
+
+
+def test_many_processes_at_once(folder: Path) -> None:
+    """They start when a file appears, on one key or on several."""
+    gate = folder.with_name("gate")
+    wait = (
+        f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.001)"
+    )
+    running = [start(folder, wait) for _ in range(4)]
+    gate.touch()
+    results = [finish(process) for process in running]
+    assert len({bits for bits, _, _ in results}) == 1
+    assert {complaints for _, _, complaints in results} == {""}
+    assert all(path.suffix == ".kernel" for path in files(folder))
+    assert finish(start(folder))[:2] == (results[0][0], HIT)
+
+
+def hammer(folder: str, seed: int, rounds: int) -> bool:
+    """Store, load and clear; whether all that was loaded was right."""
+    rng = random.Random(seed)
+    store = Cache(Path(folder), limit=20_000)
+    for _ in range(rounds):
+        key = f"key {rng.randrange(8)}"
+        code = key.encode() * 500
+        found = store.load(key)
+        if found.code is None:
+            store.store({key: code})
+        if found.code not in (None, code) or found.reason not in ("", "no entry"):
+            return False
+        if rng.random() < 0.02:
+            store.clear()
+    return True
+
+
+@pytest.mark.parametrize("processes", [4, pytest.param(16, marks=pytest.mark.fuzz)])
+def test_many_processes_that_store_load_and_clear(folder: Path, processes: int) -> None:
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes) as pool:
+        jobs = [(str(folder), seed, 50 * processes) for seed in range(processes)]
+        assert all(pool.starmap(hammer, jobs))
+    assert all(path.suffix == ".kernel" for path in files(folder))
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(200, marks=pytest.mark.fuzz)])
+def test_killed_at_any_time(folder: Path, kills: int) -> None:
+    """Processes that compile and store again and again; what they leave is right."""
+    rng = random.Random(0)
+    endless = """
+from anabranch.backends.numba import cache, engine
+sys.stdout.flush()
+while True:
+    cache.find_cache().clear()
+    engine._addresses.clear()
+    anabranch.jit(lambda x: np.abs(x) * 2)(np.ones(3))
+"""
+    right, _, _ = finish(start(folder))
+    for _ in range(kills):
+        process = start(folder, after=endless)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(rng.random() * 0.3)
+        process.kill()
+        process.communicate()
+        bits, _, complaints = finish(start(folder))
+        assert (bits, complaints) == (right, "")
+    assert finish(start(folder)) == (right, HIT, "")
+
+
+@pytest.mark.parametrize("tries", [3, pytest.param(20, marks=pytest.mark.fuzz)])
+def test_interrupted_at_any_time(store: Cache, tries: int) -> None:
+    """A KeyboardInterrupt leaves no files behind, and the next call is right."""
+    right, _ = again()
+    rng = random.Random(0)
+    for _ in range(tries):
+        store.clear()
+        seconds = rng.random() * 0.15
+        timer = threading.Timer(seconds, signal.raise_signal, [signal.SIGINT])
+        timer.start()
+        with suppress(KeyboardInterrupt):
+            again()
+            timer.join()
+            time.sleep(0.01)
+        timer.join()
+        assert again()[0] == right
+        assert all(path.suffix == ".kernel" for path in files(store.folder))
+
+
+# The size of it.
+
+
+def test_the_least_used_entries_go_first(folder: Path) -> None:
+    store = Cache(folder, limit=10 * len(pack("key 000", bytes(1000))))
+    for number in range(10):
+        store.store({f"key {number:03}": bytes(1000)})
+        os.utime(store.path(f"key {number:03}"), (number, number))
+    assert store.load("key 000").code  # used just now
+    for number in range(10, 13):
+        store.store({f"key {number:03}": bytes(1000)})
+    kept = [n for n in range(13) if store.load(f"key {n:03}").code is not None]
+    assert kept == [0, *range(4, 13)]
+
+
+def test_a_thousand_entries_stay_below_the_limit(folder: Path) -> None:
+    store = Cache(folder, limit=100_000)
+    for first in range(0, 1000, 20):
+        store.store({f"key {n}": bytes(n) for n in range(first, first + 20)})
+        assert sum(status.st_size for _, status in store.entries()) <= store.limit
+    assert store.load("key 999").code == bytes(999)
+
+
+def test_what_was_left_in_the_middle_of_a_write_goes_after_an_hour(
+    folder: Path,
+) -> None:
+    store = Cache(folder)
+    store.store({"key": b"code"})
+    new, old = (store.path("key").with_suffix(f".{word}.tmp") for word in ("00", "01"))
+    new.touch()
+    old.touch()
+    os.utime(old, (0, 0))
+    store.store({"other": b"code"})
+    assert new.exists()
+    assert not old.exists()
+
+
+def test_the_command_line(
+    store: Cache, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def anabranch_cache(command: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["anabranch", "cache", command])
+        with pytest.raises(SystemExit) as exit:
+            cli.main()
+        assert not exit.value.code
+        return capsys.readouterr().out
+
+    again()
+    count = len(files(store.folder))
+    assert f"{store.folder}: {count} kernels" in anabranch_cache("info")
+    assert f"{count} files removed" in anabranch_cache("clear")
+    assert "0 kernels, 0 of" in anabranch_cache("info")
+
+
+def test_the_report(store: Cache) -> None:
+    function = anabranch.value_and_grad(loss)
+    function(*ARGUMENTS)
+    report = function.report()
+    assert list(report.seconds) == ["trace", "passes", "plan", "compile"]
+    assert report.nodes == len(anabranch.parse(function.inspect_ir()))
+    first, second, *kernels = str(report).splitlines()
+    assert first.startswith("loss.grad: 8 nodes, 4 steps, 3 distinct kernels, arena")
+    assert second.startswith("  trace ")
+    assert [line.split()[:2] for line in kernels] == [
+        ["kernel", str(number)] for number in range(3)
+    ]
+    interpreted = anabranch.grad(loss, backend="reference")
+    interpreted(*ARGUMENTS)
+    assert interpreted.report().kernels == ()
