@@ -1,14 +1,89 @@
-"""Convolutions as products with the windows laid out as matrices (im2col)."""
+"""Convolutions by the kernels of `correlation`, and sliding windows."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any, NamedTuple
 
 from ...ir.graph import Node
-from .linalg import product
+from .correlation import TILE_VECTORS, WORDS, dots_tile, lanes, tile
 from .plan import Planner, emits
-from .view import View
+from .view import View, row_strides
+
+Ints = tuple[int, ...]
+
+GROUP_BYTES = 1 << 18
+
+
+class Geometry(NamedTuple):
+    """The sizes of a convolution, and its planes as `correlation` defines them.
+
+    ``plane`` is the shape of a plane, ``phases`` counts the phases along each axis.
+    """
+
+    batch: int
+    inputs: int
+    outputs: int
+    space: Ints
+    window: Ints
+    stride: Ints
+
+    @property
+    def places(self) -> Ints:
+        """How often the window fits along each axis."""
+        sizes = zip(self.space, self.window, self.stride, strict=True)
+        return tuple((whole - size) // step + 1 for whole, size, step in sizes)
+
+    @property
+    def phases(self) -> Ints:
+        """How many phases of the stride the window meets along each axis."""
+        return tuple(map(min, self.window, self.stride))
+
+    @property
+    def plane(self) -> Ints:
+        """The places, and as many more as the window reaches further."""
+        sizes = zip(self.places, self.window, self.stride, strict=True)
+        return tuple(count + (size - 1) // step for count, size, step in sizes)
+
+    @property
+    def span(self) -> int:
+        """From the first place in a plane to the last."""
+        steps = zip(self.places, row_strides(self.plane), strict=True)
+        return 1 + sum((count - 1) * step for count, step in steps)
+
+    def table(self) -> list[int]:
+        """What tap (offset in the window, channel) meets at place 0."""
+        phases, steps = row_strides(self.phases), row_strides(self.plane)
+        size = math.prod(self.plane)
+        found: list[int] = []
+        for offset in product(*map(range, self.window)):
+            pairs = [divmod(k, s) for k, s in zip(offset, self.stride, strict=True)]
+            by = sum(
+                whole * step for (whole, _), step in zip(pairs, steps, strict=True)
+            )
+            phase = sum(a * step for (_, a), step in zip(pairs, phases, strict=True))
+            first = by + phase * size
+            every = math.prod(self.phases) * size
+            found += [first + channel * every for channel in range(self.inputs)]
+        return found
+
+    def rows(self) -> tuple[list[int], int]:
+        """Where the rows of places start in a plane, and their length."""
+        if self.span == math.prod(self.places):
+            return [0], self.span
+        steps = row_strides(self.plane)[:-1]
+        starts = [
+            sum(i * step for i, step in zip(row, steps, strict=True))
+            for row in product(*map(range, self.places[:-1]))
+        ]
+        return starts, self.places[-1]
+
+
+def geometry(node: Node, x: Any, w: Any, stride: Any) -> Geometry:
+    """Of x ``[N, C, *space]`` and w ``[O, C, *window]``, given as shapes."""
+    return Geometry(x[0], x[1], w[0], tuple(x[2:]), tuple(w[2:]), tuple(stride))
 
 
 def window_view(view: View, size: Any, stride: Any) -> View:
@@ -28,92 +103,173 @@ def window_view(view: View, size: Any, stride: Any) -> View:
 def channels_first(windows: View, rank: int) -> View:
     """``[N, C, *places, *size]`` as ``[N, C, *size, *places]``."""
     lead = windows.type.rank - 2 * rank
-    order = [
-        *range(lead),
-        *range(lead + rank, lead + 2 * rank),
-        *range(lead, lead + rank),
-    ]
-    return windows.moved(
-        [windows.type.sizes[axis] for axis in order],
-        [windows.strides[axis] for axis in order],
+    return transposed(
+        windows,
+        [
+            *range(lead),
+            *range(lead + rank, lead + 2 * rank),
+            *range(lead, lead + rank),
+        ],
     )
 
 
-def _columns(planner: Planner, node: Node, x: View, size: Any, stride: Any) -> View:
-    """The windows of ``[N, C, *space]`` as matrices ``[N, C * size, places]``."""
-    rank = len(size)
-    moved = channels_first(window_view(x, size, stride), rank)
-    packed = planner.contiguous(node, moved)
-    batch, channels = x.type.sizes[:2]
-    places = math.prod(moved.type.sizes[2 + rank :])
-    return packed.reshaped((batch, channels * math.prod(size), places))
+def transposed(view: View, order: Sequence[int]) -> View:
+    """The view with its axes in another order."""
+    return view.moved(
+        [view.type.sizes[axis] for axis in order],
+        [view.strides[axis] for axis in order],
+    )
 
 
-def _flat_kernel(planner: Planner, node: Node, w: View) -> View:
-    """``[O, C, *size]`` as the matrix ``[O, C * size]``."""
-    packed = planner.contiguous(node, w)
-    return packed.reshaped((w.type.sizes[0], math.prod(w.type.sizes[1:])))
+def _phase_views(g: Geometry, x: View, planes: View) -> Iterator[tuple[View, View]]:
+    """Each phase of ``x [N, C, *space]`` and its place in the planes."""
+    lead, steps = x.strides[:2], x.strides[2:]
+    size = math.prod(g.plane)
+    for number, phase in enumerate(product(*map(range, g.phases))):
+        shape = [
+            min(count, -(-(whole - first) // step))
+            for count, whole, first, step in zip(
+                g.plane, g.space, phase, g.stride, strict=True
+            )
+        ]
+        by = sum(first * step for first, step in zip(phase, steps, strict=True))
+        walked = [s * step for s, step in zip(g.stride, steps, strict=True)]
+        there = (*planes.strides[:2], *row_strides(g.plane))
+        yield (
+            x.moved((*x.type.sizes[:2], *shape), (*lead, *walked), by),
+            planes.moved((*x.type.sizes[:2], *shape), there, number * size),
+        )
 
 
-def _repeated(matrix: View, count: int) -> View:
-    """One matrix as a stack of ``count`` equal ones."""
-    return matrix.moved((count, *matrix.type.sizes), (0, *matrix.strides))
+def _allocate_planes(planner: Planner, g: Geometry, like: View) -> View:
+    shape = (g.batch, g.inputs, math.prod(g.phases) * math.prod(g.plane))
+    return planner.allocate(like.type.with_shape(shape))
 
 
-def _swapped(stack: View) -> View:
-    """A stack of matrices transposed."""
-    *sizes, rows, columns = stack.type.sizes
-    *strides, down, across = stack.strides
-    return stack.moved((*sizes, columns, rows), (*strides, across, down))
+def _planes(planner: Planner, node: Node, g: Geometry, x: View) -> View:
+    """``x`` as planes: itself, but for the stride."""
+    if math.prod(g.stride) == 1:
+        return planner.contiguous(node, x)
+    planes = _allocate_planes(planner, g, x)
+    for source, target in _phase_views(g, x, planes):
+        planner.copy(node, source, target)
+    return planes
 
 
-def _flat_places(planner: Planner, node: Node, y: View) -> View:
-    """``[N, O, *places]`` as matrices ``[N, O, places]``."""
-    packed = planner.contiguous(node, y)
-    return packed.reshaped((*y.type.sizes[:2], math.prod(y.type.sizes[2:])))
+def _valid(planner: Planner, node: Node, g: Geometry, like: View) -> View:
+    """1 at the places of a plane, 0 at junk."""
+    room = g.span + TILE_VECTORS * lanes(like.type.dtype)
+    flags = planner.allocate(like.type.with_shape((room,)))
+    planner.fill(node, flags, 0.0)
+    planner.fill(node, flags.moved(g.places, row_strides(g.plane)), 1.0)
+    return flags
+
+
+def _step(
+    planner: Planner,
+    node: Node,
+    kind: str,
+    g: Geometry,
+    x: View,
+    w: View,
+    y: View,
+    valid: View | None = None,
+) -> None:
+    """A step of a kernel of `correlation`: x as planes, w packed as it says."""
+    dtype = y.type.dtype
+    table = g.table()
+    starts, columns = g.rows()
+    x_step = g.inputs * math.prod(g.phases) * math.prod(g.plane)
+    y_step = g.outputs * math.prod(g.places)
+    width = lanes(dtype)
+    row_step = -(-g.span // width) * width
+    image = g.outputs * row_step
+    group = 1
+    if kind == "dots":
+        size = dots_tile()
+        itemsize = y.type.numpy.itemsize
+        group = min(g.batch, max(1, GROUP_BYTES // ((x_step + image) * itemsize)))
+    else:
+        rows = g.outputs if kind == "correlate" else len(table)
+        size = tile(rows, row_step // width)
+    if kind == "correlate" and len(starts) == 1:
+        wide, wide_step, row_step, starts = y, y_step, g.span, []
+    else:
+        room = group * image + TILE_VECTORS * width
+        wide = planner.allocate(y.type.with_shape((room,)))
+        wide_step = image if kind == "dots" else 0
+    numbers = {
+        "batch": g.batch,
+        "group": group,
+        "x_step": x_step,
+        "y_step": y_step,
+        "wide_step": wide_step,
+        "row_step": row_step,
+        "channels": g.outputs,
+        "taps": len(table),
+        "span": g.span,
+        "rows": len(starts),
+        "columns": columns,
+    }
+    views = (x, w, y, wide, valid or y)
+    words = [word for view in views for word in (view.buffer, view.offset)]
+    words += [*(numbers[name] for name in WORDS), *table, *starts]
+    planner.step(node, kind, f"{kind} {dtype} {size[0]}x{size[1]}", words, views)
 
 
 @emits("conv")
 def conv(planner: Planner, node: Node) -> View:
-    """``y[n] = w columns[n]``"""
+    """A value at each place."""
     x, w = planner.operands(node)
-    columns = _columns(planner, node, x, w.type.sizes[2:], node.attrs["stride"])
-    kernel = _repeated(_flat_kernel(planner, node, w), x.type.sizes[0])
     target = planner.allocate(node.type, node.name)
-    flat = target.reshaped((*node.type.sizes[:2], columns.type.sizes[-1]))
-    product(planner, node, kernel, columns, flat)
-    return target
-
-
-@emits("conv_kernel")
-def conv_kernel(planner: Planner, node: Node) -> View:
-    """``w = sum over n of y[n] columns[n]ᵀ``"""
-    x, y = planner.operands(node)
-    size: Any = node.attrs["shape"]
-    columns = _columns(planner, node, x, size, node.attrs["stride"])
-    target = planner.allocate(node.type, node.name)
-    flat = target.reshaped((node.type.sizes[0], math.prod(node.type.sizes[1:])))
-    product(planner, node, _flat_places(planner, node, y), _swapped(columns), flat)
+    if 0 in (*x.type.sizes, *w.type.sizes):
+        planner.fill(node, target, 0.0)
+        return target
+    g = geometry(node, x.type.sizes, w.type.sizes, node.attrs["stride"])
+    packed = transposed(w, [*range(2, w.type.rank), 1, 0])
+    packed = planner.contiguous(node, packed)
+    _step(planner, node, "correlate", g, _planes(planner, node, g, x), packed, target)
     return target
 
 
 @emits("conv_input")
 def conv_input(planner: Planner, node: Node) -> View:
-    """``columns[n] = wᵀ y[n]``, each added where its window came from."""
+    """Each place spread over its window."""
     y, w = planner.operands(node)
-    stride: Any = node.attrs["stride"]
-    size = w.type.sizes[2:]
-    batch, channels = node.type.sizes[:2]
-    kernel = _repeated(_swapped(_flat_kernel(planner, node, w)), batch)
-    places = _flat_places(planner, node, y)
-    inner = channels * math.prod(size)
-    columns = planner.allocate(
-        node.type.with_shape((batch, inner, places.type.sizes[-1]))
-    )
-    product(planner, node, kernel, places, columns)
     target = planner.allocate(node.type, node.name)
-    into = channels_first(window_view(target, size, stride), len(size))
-    _add_into(planner, node, columns.reshaped(into.type.sizes), target, into)
+    if 0 in (*y.type.sizes, *w.type.sizes):
+        planner.fill(node, target, 0.0)
+        return target
+    g = geometry(node, node.type.sizes, w.type.sizes, node.attrs["stride"])
+    packed = transposed(w, [0, *range(2, w.type.rank), 1])
+    packed = planner.contiguous(node, packed)
+    whole = math.prod(g.stride) == 1
+    planes = target if whole else _allocate_planes(planner, g, target)
+    valid = _valid(planner, node, g, target)
+    places = planner.contiguous(node, y)
+    _step(planner, node, "spread", g, planes, packed, places, valid)
+    if not whole:
+        planner.fill(node, target, 0.0)
+        for source, into in _phase_views(g, target, planes):
+            planner.copy(node, into, source)
+    return target
+
+
+@emits("conv_kernel")
+def conv_kernel(planner: Planner, node: Node) -> View:
+    """The products of places and of what the taps met there, added up."""
+    x, y = planner.operands(node)
+    target = planner.allocate(node.type, node.name)
+    if 0 in (*x.type.sizes, *y.type.sizes):
+        planner.fill(node, target, 0.0)
+        return target
+    g = geometry(node, x.type.sizes, node.type.sizes, node.attrs["stride"])
+    rank = len(g.window)
+    packed = planner.allocate(node.type.with_shape((g.outputs, *g.window, g.inputs)))
+    valid = _valid(planner, node, g, target)
+    planes, places = _planes(planner, node, g, x), planner.contiguous(node, y)
+    _step(planner, node, "dots", g, planes, packed, places, valid)
+    planner.copy(node, transposed(packed, [0, rank + 1, *range(1, rank + 1)]), target)
     return target
 
 

@@ -31,7 +31,8 @@ MAX_IDLE_FRAMES = 4
 def compiled(sources: Iterable[str]) -> dict[str, Loaded]:
     """The kernels: by LLVM, or by Numba with ``ANABRANCH_KERNELS=numba``.
 
-    Products are always LLVM's: they call BLAS, which is no function of Numba's.
+    Products and convolutions are always LLVM's: Numba can neither call BLAS nor name
+    vectors.
     """
     if os.environ.get("ANABRANCH_KERNELS") != "numba":
         return compile_kernels(sources)
@@ -39,7 +40,7 @@ def compiled(sources: Iterable[str]) -> dict[str, Loaded]:
 
     calls, own = [], {}
     for source in sources:
-        if "gemm(" in source:
+        if any(word in source for word in ("gemm(", "multiply_add(")):
             calls.append(source)
         else:
             own[source] = Loaded(compile_kernel(source, "kernel"), "compiled: by Numba")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .blas import gemm_source
+from .correlation import correlation_source
 from .printer import CASTS
 
 __all__ = ["library_source"]
@@ -179,7 +180,9 @@ def _arithmetic(
 
 def library_source(name: str) -> str:
     """The source of a library kernel: ``take f64``."""
-    kind, dtype = name.split()
+    kind, dtype, *tile = name.split()
+    if tile:
+        return correlation_source(kind, dtype, *tile)
     if kind == "gemm":
         return gemm_source(dtype)
     plus, times = _arithmetic(dtype)
