@@ -21,6 +21,7 @@ from .kernel import Kernel
 from .library import library_source
 from .memory import ALIGNMENT
 from .plan import Plan, Step
+from .pool import parallel_address, pool_address
 from .printer import print_kernel
 
 __all__ = ["NumbaExecutable", "prepare"]
@@ -93,12 +94,11 @@ class NumbaExecutable:
         labels = {distinct[step.kernel]: step.label for step in reversed(plan.steps)}
         self._kernels = [(labels[s], loaded[s].origin) for s in self.sources]
         addresses = {k: loaded[source].address for k, source in distinct.items()}
-        self._words = [np.array(step.words, np.int64) for step in plan.steps]
-        pairs = zip(plan.steps, self._words, strict=True)
-        self._program = np.array(
-            [(addresses[step.kernel], words.ctypes.data) for step, words in pairs],
-            np.int64,
-        ).reshape(-1)
+        self._tables: list[Array] = []
+        program = [self._row(addresses[step.kernel], step) for step in plan.steps]
+        self.program = self._table([word for row in program for word in row])
+        self.steps = len(plan.steps)
+        self.work = sum(step.work for step in plan.steps)
         self._constants = np.array(plan.constants or [0], np.int64)
         graph = plan.graph
         self._outputs = [
@@ -107,9 +107,21 @@ class NumbaExecutable:
         self._count = len(graph.inputs) + len(self._outputs)
         self._objects: Any = ctypes.py_object * self._count
         self._frames: deque[Frame] = deque(maxlen=MAX_IDLE_FRAMES)
-        self.program = self._program.ctypes.data
-        self.steps = len(self._words)
-        self.work = sum(step.work for step in plan.steps)
+
+    def _table(self, words: Sequence[int]) -> int:
+        """The address of a table of words that lives as long as this."""
+        table = np.array(words, np.int64)
+        self._tables.append(table)
+        return table.ctypes.data
+
+    def _row(self, kernel: int, step: Step) -> tuple[int, int]:
+        """The row of the program for a step: a kernel and the address of its words."""
+        if not step.tasks:
+            return kernel, self._table(step.words)
+        rows = [(kernel, self._table(words)) for words in step.tasks]
+        tasks = self._table([word for row in rows for word in row])
+        shared = pool_address(), tasks, len(rows), 1
+        return parallel_address(), self._table(shared)
 
     def frame(self, room: int = 0) -> Frame:
         """A frame with ``room`` words more; it takes over the arena of an idle one."""
@@ -155,8 +167,9 @@ class NumbaExecutable:
         ]
         for number, step in enumerate(plan.steps):
             value = f"%{step.node.name} : {step.node.type}"
+            label = step.label + (f" x{len(step.tasks)}" if step.tasks else "")
             lines.append(
-                f"  {number:>4}  {step.label:<8} kernel {kernels[step.kernel]:<3} "
+                f"  {number:>4}  {label:<8} kernel {kernels[step.kernel]:<3} "
                 f"{value:<40} {self._scratch(step)}".rstrip()
             )
         return "\n".join([*lines, ""])

@@ -15,6 +15,7 @@ from typing import Any
 from . import vecmath
 from .instructions import REGISTERS, Value, literal
 from .language import Function
+from .native import native_primitive
 from .rare import call_beyond
 from .vectors import vector_primitive
 
@@ -205,17 +206,8 @@ def primitive(function: Function, name: str, operands: list[Any]) -> object | No
         return function.call(symbol, dtype, settled)
     if name == "gemm":
         return _gemm(function, operands)
-    if name == "invoke":
-        return _invoke(function, operands)
-    return vector_primitive(function, name, operands)
-
-
-def _invoke(function: Function, operands: list[Value]) -> Value:
-    """Call a C function by its address, on 64-bit integers, for one."""
-    address, *arguments = (function.typed(operand, "i64") for operand in operands)
-    routine = function.emit("", f"inttoptr i64 {address.text} to ptr").text
-    listed = ", ".join(f"i64 {argument.text}" for argument in arguments)
-    return function.emit("i64", f"call i64 {routine}({listed})")
+    found = native_primitive(function, name, operands)
+    return vector_primitive(function, name, operands) if found is None else found
 
 
 def _settled(function: Function, operands: list[Value]) -> list[Value]:

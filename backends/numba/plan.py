@@ -23,6 +23,7 @@ from ...ir.types import TensorType
 from .kernel import Instruction, Kernel
 from .loops import loop_step
 from .memory import Lifetime, place
+from .tasks import cut, task_count
 from .view import View, row_strides
 
 __all__ = ["Plan", "Planner", "Step", "emits"]
@@ -51,7 +52,8 @@ class Step:
     """One kernel call: a loop nest or the name of a library kernel, and its words.
 
     ``node`` is the node that the step computes, for messages and for the plan's text;
-    ``buffers`` are those that it touches.
+    ``buffers`` are those that it touches. A step with ``tasks`` calls the kernel with
+    the words of each instead, in any order, or at once.
     """
 
     kernel: Kernel | str
@@ -59,6 +61,7 @@ class Step:
     node: Node
     label: str
     buffers: frozenset[int]
+    tasks: tuple[tuple[int, ...], ...] = ()
 
     @property
     def work(self) -> int:
@@ -155,10 +158,12 @@ class Planner:
         kernel: Kernel | str,
         words: Sequence[int],
         views: Sequence[View],
+        tasks: Sequence[tuple[int, ...]] = (),
     ) -> None:
         """Add a call of a kernel that touches ``views``."""
         buffers = frozenset(view.buffer for view in views)
-        self.plan.steps.append(Step(kernel, tuple(words), node, label, buffers))
+        step = Step(kernel, tuple(words), node, label, buffers, tuple(tasks))
+        self.plan.steps.append(step)
 
     def loop(
         self,
@@ -173,16 +178,41 @@ class Planner:
         axes: Sequence[int] = (),
         accumulate: bool = False,
     ) -> None:
-        """Add a loop nest over ``space``; see `loops.loop_step`."""
+        """Add a loop nest over ``space``, in tasks if it is large.
+
+        See `loops.loop_step` and `tasks`.
+        """
         if 0 in space and not reductions:
             return
-        self.step(
-            node,
-            label,
-            *loop_step(
-                self.allocate, space, reads, body, writes, reductions, axes, accumulate
-            ),
-        )
+        parts = space, reads, body, writes
+        rest = axes, accumulate
+        kernel, words, views = loop_step(self.allocate, *parts, reductions, *rest)
+        count = task_count(kernel, words)
+        if count == 1:
+            self.step(node, label, kernel, words, views)
+            return
+
+        def stacked(type_: TensorType) -> View:
+            return self.allocate(type_.with_shape((count, *type_.sizes)))
+
+        partial: list[View] = []
+        if kernel.reduced[0]:
+            partial = [stacked(view.type) for view, _, _ in reductions]
+            reductions_of_task = [
+                (row.reshaped(view.type.sizes), value, op)
+                for row, (view, value, op) in zip(partial, reductions, strict=True)
+            ]
+        else:
+            reductions_of_task = reductions
+        kernel, words, views = loop_step(stacked, *parts, reductions_of_task, *rest)
+        self.step(node, label, kernel, words, views, cut(kernel, words, count))
+        if partial:
+            combined = [(v, i, op) for i, (v, _, op) in enumerate(reductions)]
+            shape = partial[0].type.sizes
+            last = loop_step(
+                self.allocate, shape, partial, (), (), combined, (0,), False
+            )
+            self.step(node, label, *last)
 
     def copy(self, node: Node, source: View, target: View) -> None:
         """Copy ``source`` into ``target``, a view of the same shape."""

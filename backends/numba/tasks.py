@@ -1,0 +1,70 @@
+"""Large loop nests cut into tasks, which the threads of `pool` share.
+
+A nest is cut along its outermost axis. Where that axis is reduced, each task has a
+result of its own, and a last step combines them. What is cut, and where, depends on the
+sizes alone and not on the number of threads, and so do the bits of the results.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ...ir.ops import OPS
+from ...ir.types import DTYPES
+from .kernel import Kernel
+from .printer import accesses
+
+__all__ = ["cut", "task_count"]
+
+MAX_TASKS = 16
+TASK = 30_000.0  # nanoseconds, by the estimates below
+ACCESS, SIMPLE, FUNCTION = 0.4, 0.15, 1.5  # nanoseconds for an element
+GRAIN = 64  # elements of a vector that stay together
+
+
+def cost(kernel: Kernel, words: Sequence[int]) -> float:
+    """About how many nanoseconds one core needs for a loop nest."""
+    ops = [OPS[item.op] for item in kernel.body]
+    functions = sum(op.arity == 1 and "(" in (op.scalar or "") for op in ops)
+    moved = sum(not access.scalar for _, access in accesses(kernel))
+    each = ACCESS * moved + SIMPLE * (len(ops) - functions) + FUNCTION * functions
+    return math.prod(words[: kernel.rank]) * each
+
+
+def task_count(kernel: Kernel, words: Sequence[int]) -> int:
+    """Into how many tasks a loop nest is best cut."""
+    if kernel.rank == 0 or any(write.accumulate for write in kernel.writes):
+        return 1
+    wanted = min(MAX_TASKS, int(cost(kernel, words) / TASK), words[0])
+    return len(_ranges(words[0], wanted)) if wanted > 1 else 1
+
+
+def _ranges(size: int, count: int) -> list[range]:
+    """``size`` indices in at most ``count`` ranges."""
+    length = -(-size // count)
+    if size >= GRAIN * count:
+        length = -(-length // GRAIN) * GRAIN
+    return [range(i, min(i + length, size)) for i in range(0, size, length)]
+
+
+def cut(kernel: Kernel, words: Sequence[int], count: int) -> list[tuple[int, ...]]:
+    """The words of each task.
+
+    Results over a reduced outermost axis and the workspaces of the tasks lie one after
+    the other, the first where ``words`` says.
+    """
+    sizes = words[: kernel.rank]
+    shared = len(kernel.reads) + len(kernel.writes)
+    tasks: list[tuple[int, ...]] = []
+    for number, part in enumerate(_ranges(sizes[0], count)):
+        task = [len(part), *words[1:]]
+        for place, (name, access) in enumerate(accesses(kernel)):
+            at = kernel.rank + place * (2 + kernel.rank)
+            itemsize = DTYPES[access.dtype].itemsize
+            elements = part.start * words[at + 2]
+            if place >= shared and (kernel.reduced[0] or name.startswith("w")):
+                elements = number * (1 if kernel.reduced[-1] else sizes[-1])
+            task[at + 1] += elements * itemsize
+        tasks.append(tuple(task))
+    return tasks

@@ -1,0 +1,207 @@
+"""Work cut into tasks: the same bits on any number of threads, the values of one loop.
+
+Here tasks are tiny, so that every loop of small random graphs is cut.
+"""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anabranch import jit
+from anabranch.backends.numba import plan, pool, tasks
+from anabranch.backends.numba.executable import NumbaExecutable, prepare
+from anabranch.backends.numba.memory import Lifetime
+from anabranch.compiler.adjoint import adjoint
+from anabranch.compiler.pipeline import optimise
+from anabranch.ir import Graph
+from tests.oracles.bits import assert_same_bits
+from tests.strategies import random_sample
+
+SEEDS = range(40)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(tasks, "TASK", 1e-3)
+    monkeypatch.setattr(tasks, "GRAIN", 2)
+    yield
+    pool.set_threads(pool.threads())
+
+
+def gradient(seed: int) -> tuple[Graph, list[Any]]:
+    """A random graph with its adjoint as the backends get it, and its inputs."""
+    sample = random_sample(seed)
+    graph = adjoint(sample.graph, wrt=sample.floats, seeded=True)
+    rng = np.random.default_rng(seed)
+    missing = [node.type for node in graph.inputs[len(sample.point) :]]
+    seeds = [rng.uniform(-1, 1, t.sizes).astype(t.numpy) for t in missing]
+    return optimise(graph), [*sample.point, *seeds]
+
+
+def run(executable: NumbaExecutable, point: Sequence[Any]) -> list[Any]:
+    arrays = [np.ascontiguousarray(value) for value in point]
+    pairs = zip(arrays, point, strict=True)
+    return executable([array.reshape(np.shape(value)) for array, value in pairs])
+
+
+def assert_close(made: list[Any], expected: list[Any]) -> None:
+    for a, b in zip(made, expected, strict=True):
+        if b.dtype.kind == "f":
+            rtol = 64 * float(np.finfo(b.dtype).eps)
+            scale = float(np.max(np.abs(b), initial=0, where=np.isfinite(b)))
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * scale)
+        else:
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_tasks_change_nothing_but_rounding(seed: int, tiny: None) -> None:
+    graph, point = gradient(seed)
+    cut = prepare(graph)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "TASK", float("inf"))
+        whole = prepare(graph)
+    assert not any(step.tasks for step in whole.plan.steps)
+    pool.set_threads(1)
+    expected = run(cut, point)
+    assert_close(expected, run(whole, point))
+    for count in (2, 4):
+        pool.set_threads(count)
+        for _ in range(3):
+            assert_same_bits(run(cut, point), expected)
+
+
+def test_the_graphs_above_are_cut(tiny: None) -> None:
+    steps = [step for seed in SEEDS for step in prepare(gradient(seed)[0]).plan.steps]
+    assert sum(bool(step.tasks) for step in steps) > 100
+
+
+@given(size=st.integers(1, 5000), count=st.integers(1, 40))
+def test_ranges_cover_everything_once(size: int, count: int) -> None:
+    ranges = tasks._ranges(size, count)
+    assert len(ranges) <= count
+    assert ranges[0].start == 0
+    assert ranges[-1].stop == size
+    assert all(len(part) > 0 for part in ranges)
+    assert all(one.stop == two.start for one, two in pairwise(ranges))
+    assert tasks._ranges(size, len(ranges)) == ranges
+
+
+def poisoned(executable: NumbaExecutable, point: Sequence[Any]) -> list[Any]:
+    """Run with an arena full of NaN."""
+    frame = executable.frame()
+    frame.arena[:] = 0xFF
+    executable._frames.append(frame)
+    return run(executable, point)
+
+
+def no_reuse(buffers: Sequence[Lifetime]) -> tuple[list[int], int]:
+    """Every buffer in a place of its own."""
+    offsets, total = [], 0
+    for buffer in buffers:
+        offsets.append(total)
+        total += -(-buffer.nbytes // 64) * 64
+    return offsets, total
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_memory_is_written_before_it_is_read(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, point = gradient(seed)
+    executable = prepare(graph)
+    expected = run(executable, point)
+    monkeypatch.setattr(plan, "place", no_reuse)
+    apart = prepare(graph)
+    assert apart.plan.arena_bytes >= executable.plan.arena_bytes
+    assert_same_bits(poisoned(executable, point), expected)
+    assert_same_bits(run(apart, point), expected)
+    assert_same_bits(poisoned(apart, point), expected)
+
+
+def large(x: Any) -> Any:
+    return np.sum(np.exp(x), axis=0), np.max(x), np.tanh(x) * x
+
+
+X = np.random.default_rng(0).normal(size=(700, 300))
+
+
+def test_threads_share_the_workers() -> None:
+    compiled = jit(large)
+    expected = compiled(X)
+    assert any(step.tasks for step in _steps(compiled))
+    pool.set_threads(3)
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        for _ in range(50):
+            for a, b in zip(compiled(X), expected, strict=True):
+                if not np.array_equal(a, b):
+                    wrong.append(number)
+
+    callers = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+        assert not caller.is_alive()
+    assert not wrong
+
+
+def _steps(compiled: Any) -> Any:
+    return compiled._newest().runner("numba").plan.steps
+
+
+def _child(channel: Any, compiled: Any) -> None:
+    channel.send([compiled(X) for _ in range(3)])
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_children_compute_the_same(method: str) -> None:
+    compiled = jit(large)
+    pool.set_threads(2)
+    expected = compiled(X)
+    context: Any = multiprocessing.get_context(method)
+    ours, theirs = context.Pipe()
+    child = context.Process(target=_child, args=(theirs, compiled), daemon=True)
+    child.start()
+    assert ours.poll(60), "the child hangs"
+    for result in ours.recv():
+        assert_same_bits(result, expected)
+    child.join(60)
+    assert child.exitcode == 0
+
+
+SCRIPT = """
+import hashlib, numpy as np, anabranch
+x = np.random.default_rng(0).normal(size=(900, 400)).astype(np.float32)
+w = np.random.default_rng(1).normal(size=(400, 300)).astype(np.float32)
+f = anabranch.value_and_grad(lambda w: np.sum(np.tanh(x @ w) ** 2), argnums=0)
+value, gradient = f(w)
+print(hashlib.sha256(value.tobytes() + gradient.tobytes()).hexdigest())
+"""
+
+
+def test_the_number_of_threads_does_not_change_a_bit() -> None:
+    prints = {
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            env={**os.environ, "ANABRANCH_THREADS": str(count)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=300,
+        ).stdout
+        for count in (1, 2, 5)
+    }
+    assert len(prints) == 1
