@@ -168,19 +168,16 @@ def primitive(function: Function, name: str, operands: list[Any]) -> object | No
     Without operands ``name`` is a constant of `vecmath`.
     """
     if not operands:
-        found = vecmath.CONSTANTS.get(name)
-        if isinstance(found, tuple):
-            return tuple(map(literal, found))
-        return None if found is None else literal(found)
+        return _constant(name, function.narrow)
     first = operands[0]
+    if name in _definitions():
+        return None
     if f"{name}_f64" in _definitions():
         settled = _settled(function, operands)
-        dtype = settled[0].dtype
-        own = dtype if f"{name}_{dtype}" in _definitions() else "f64"
         made = function.apply(
-            f"{name}_{own}", [function.cast(operand, own) for operand in settled]
+            f"{name}_f64", [function.cast(operand, "f64") for operand in settled]
         )
-        return function.cast(made, dtype)
+        return function.cast(made, settled[0].dtype)
     if name == "polynomial":
         return _polynomial(function, *operands)
     if name.endswith("_far"):
@@ -229,6 +226,14 @@ def _intrinsic(function: Function, name: str, operands: list[Value]) -> Value:
     dtype = settled[0].dtype
     suffix = "f32" if dtype == "f32" else "f64"
     return function.call(f"llvm.{name}.{suffix}", dtype, settled)
+
+
+def _constant(name: str, narrow: bool) -> object | None:
+    """A constant of `vecmath` for float64, or for float32."""
+    if name not in vecmath.CONSTANTS:
+        return None
+    found = vecmath.CONSTANTS[name][narrow]
+    return tuple(map(literal, found)) if isinstance(found, tuple) else literal(found)
 
 
 def _polynomial(function: Function, x: Value, coefficients: Sequence[Value]) -> object:

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .instructions import (
+    FLOAT,
     REGISTERS,
     TABLE,
     Emitter,
@@ -81,7 +82,10 @@ class Module(Linkage):
 
 
 class Function(Emitter):
-    """Emits one function: every statement appends lines to the current block."""
+    """Emits one function: every statement appends lines to the current block.
+
+    ``narrow`` says that the constants of the function are those for float32.
+    """
 
     def __init__(self, module: Module, definition: ast.FunctionDef) -> None:
         super().__init__(module)
@@ -89,12 +93,14 @@ class Function(Emitter):
         self.definition = definition
         self.names: dict[str, Any] = {}
         self.results: tuple[str, ...] = ()
+        self.narrow = False
         self.once = _assigned_once(definition)
 
     def compile(self, symbol: str, parameters: Sequence[Value]) -> tuple[str, ...]:
         """Emit the whole function; returns the dtypes of its results."""
         names = [argument.arg for argument in self.definition.args.args]
         self.names.update(zip(names, parameters, strict=True))
+        self.narrow = parameters[0].dtype in ("f32", "i32")
         self.block(self.definition.body)
         types = [REGISTERS[dtype] for dtype in self.results]
         result = types[0] if len(types) == 1 else f"{{ {', '.join(types)} }}"
@@ -344,7 +350,11 @@ class Function(Emitter):
 
     def apply(self, name: str, operands: list[Value]) -> Any:
         """A function that is written in the language."""
-        settled = [self.settled(operand) for operand in operands]
+        floats = next((o.dtype for o in operands if o.is_float), "f64")
+        settled = [
+            self.settled(operand, floats if operand.dtype == FLOAT else None)
+            for operand in operands
+        ]
         made = self.module.instance(name, tuple(o.dtype for o in settled))
         if made is None:
             types = ", ".join(operand.dtype for operand in settled)
