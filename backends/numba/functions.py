@@ -134,7 +134,18 @@ def logaddexp2_f64(a, b):
 """
 
 # LLVM's own, which become instructions.
-INTRINSICS = ("sqrt", "fabs", "copysign", "floor", "ceil", "trunc", "rint", "fma")
+INTRINSICS = (
+    "maximum",
+    "minimum",
+    "sqrt",
+    "fabs",
+    "copysign",
+    "floor",
+    "ceil",
+    "trunc",
+    "rint",
+    "fma",
+)
 
 # libm's, by NumPy's names; the float32 ones end in f.
 LIBM = {

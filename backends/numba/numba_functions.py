@@ -158,7 +158,7 @@ def _right_shift(a: Any, b: Any) -> Any:
 _NUMPY = (
     "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan "
     "sinh cosh tanh arcsinh arccosh arctanh floor ceil trunc rint isnan isinf "
-    "isfinite signbit arctan2 hypot logaddexp logaddexp2 copysign"
+    "isfinite signbit arctan2 hypot logaddexp logaddexp2 copysign maximum minimum"
 ).split()
 
 FUNCTIONS: dict[str, Any] = {

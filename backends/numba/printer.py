@@ -217,5 +217,7 @@ def _combined(item: Reduction, kept: str) -> str:
         return f"{kept} {'or' if kind == 'any' else 'and'} {value}"
     if dtype == "bool":
         return f"{kept} {'or' if kind == 'max' else 'and'} {value}"
+    if dtype[0] == "f":
+        return f"{kind}imum({kept}, {value})"
     sign = ">=" if kind == "max" else "<="
-    return f"{kept} if {kept} {sign} {value} or {kept} != {kept} else {value}"
+    return f"{kept} if {kept} {sign} {value} else {value}"
