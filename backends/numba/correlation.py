@@ -68,12 +68,12 @@ def kernel(buffers, words):
 """
 
 _CORRELATE = """
-    for n in range(batch):
+    for n in rolled(batch):
         y_start, wide_start = n * y_step, n * wide_step
-        for block in range(truncated(channels + {rows} - 1, {rows})):
+        for block in rolled(truncated(channels + {rows} - 1, {rows})):
             last = channels - {rows}
             o = block * {rows} if block * {rows} < last else last
-            for part in range(truncated(span + {width} - 1, {width})):
+            for part in rolled(truncated(span + {width} - 1, {width})):
                 p = part * {width}
                 {zeros}
                 for k in rolled(taps):
@@ -88,15 +88,15 @@ _CORRELATE = """
 """
 
 _SPREAD = """
-    for n in range(batch):
+    for n in rolled(batch):
         y_start, wide_start = n * y_step, n * wide_step
         {y_to_wide}
-        for i in range(x_step):
+        for i in rolled(x_step):
             x[n * x_step + i] = {zero}
-        for block in range(truncated(taps + {rows} - 1, {rows})):
+        for block in rolled(truncated(taps + {rows} - 1, {rows})):
             start, last = block * {rows}, taps - {rows}
             k = start if start < last else last
-            for part in range(truncated(span + {width} - 1, {width})):
+            for part in rolled(truncated(span + {width} - 1, {width})):
                 p = part * {width}
                 {zeros}
                 for o in rolled(channels):
@@ -111,24 +111,24 @@ _SPREAD = """
 
 _DOTS = """
     sums = {t}_pointer(call_memory({bytes}), 5)
-    for i in range(channels * taps):
+    for i in rolled(channels * taps):
         w[i] = {zero}
-    for i in range(group * wide_step):
+    for i in rolled(group * wide_step):
         wide[i] = {zero}
-    for first in range(truncated(batch + group - 1, group)):
+    for first in rolled(truncated(batch + group - 1, group)):
         start = first * group
         images = batch - start if batch - start < group else group
-        for n in range(images):
+        for n in rolled(images):
             y_start, wide_start = (start + n) * y_step, n * wide_step
             {y_to_wide}
-        for block in range(truncated(channels + {rows} - 1, {rows})):
+        for block in rolled(truncated(channels + {rows} - 1, {rows})):
             o = block * {rows}
             {rows_of_wide}
-            for part in range(truncated(taps + {vectors} - 1, {vectors})):
+            for part in rolled(truncated(taps + {vectors} - 1, {vectors})):
                 k = part * {vectors}
                 {places_of_taps}
                 {zeros}
-                for n in range(images):
+                for n in rolled(images):
                     here, there = (start + n) * x_step, n * wide_step
                     for step in rolled(truncated(span + {lanes} - 1, {lanes})):
                         p = step * {lanes}
@@ -136,8 +136,8 @@ _DOTS = """
                         {load_taps}
                         {multiply_wide}
                 {add_lanes}
-                for i in range({rows}):
-                    for j in range({vectors}):
+                for i in rolled({rows}):
+                    for j in rolled({vectors}):
                         if o + i < channels and k + j < taps:
                             at = (o + i) * taps + k + j
                             w[at] = w[at] + sums[i * {vectors} + j]
@@ -145,8 +145,8 @@ _DOTS = """
 """
 
 _ROWS = """
-for channel in range(channels):
-    for row in range(rows):
+for channel in rolled(channels):
+    for row in rolled(rows):
         in_y = y_start + (channel * rows + row) * columns
         in_wide = wide_start + channel * row_step + words[{table} + taps + row]
         for step in rolled(truncated(columns + {lanes} - 1, {lanes})):
