@@ -23,16 +23,18 @@ A kernel keeps a *tile* of sums in registers, so many rows (o or k) by so many v
 and offset of x, w, y, wide and valid, then those of `WORDS`, the table, and where each
 row of y starts in a plane.
 
-Measured on 2 MB of L2 and 512-bit vectors, one core, time relative to PyTorch 2's
-(oneDNN) on LeNet-sized layers; in brackets im2col for the whole batch and SciPy's BLAS,
-which has AVX2 kernels:
+Measured in float32 on one core with 512-bit vectors: time relative to PyTorch 2
+(oneDNN), padding and repacking included; in brackets im2col of the whole batch and
+SciPy's BLAS, whose kernels are AVX2 there.
 
-    layer                          correlate   spread      dots
-    1 -> 6, 5x5, 28x28             0.35 (2.5)  -           0.45 (3.0)
-    6 -> 16, 5x5, 14x14            0.9  (4.1)  0.4  (1.3)  0.5  (1.5)
-    16 -> 32, 3x3, 28x28           0.85 (2.8)  0.9  (2.2)  0.8  (2.6)
-    32 -> 64, 3x3, stride 2, 14x14 1.5  (2.7)  1.1  (1.6)  1.5  (2.4)
-    64 -> 64, 1x1, 14x14           0.75 (1.7)  0.75 (1.9)  0.75 (1.7)
+    layer                            correlate   spread      dots
+    1 -> 6, 5x5, 28x28, padded       0.24 (2.5)  0.04 (0.1)  0.35 (3.0)
+    6 -> 16, 5x5, 14x14              0.76 (4.1)  0.41 (1.3)  0.51 (1.5)
+    16 -> 32, 3x3, 28x28             0.80 (2.8)  0.84 (2.2)  0.89 (2.6)
+    32 -> 64, 3x3, stride 2, padded  1.58 (2.7)  0.85 (1.6)  1.70 (2.4)
+    64 -> 64, 1x1, 14x14             0.70 (1.7)  0.67 (1.9)  0.71 (1.7)
+
+With a stride a third of the time goes into padding and into splitting the phases.
 """
 
 from __future__ import annotations
