@@ -5,27 +5,21 @@ op(A) is m by k and op(B) k by n; a transposed operand lies in memory as its tra
 BLAS is column-major and takes row-major memory for the transpose. It is therefore asked
 for C' = op(B)' op(A)': operands swapped, m and n swapped, the flags as they are.
 
-The words (strides and `ld` count elements):
+The words are those of `products`, but for
 
-    0, 1, 2     buffer ids of A, B, C
-    3, 4, 5     byte offsets of A, B, C
-    6, 7, 8     m, n, k
     9, 10       "N" or "T" for A, B: does the operand lie there transposed?
     11, 12, 13  leading dimensions of A, B, C
-    14          batch: how many products
-    15, 16, 17  from one product's A, B, C to the next one's; for A and B, 0 shares the
-                operand; for C, 0 adds all the products up in the one C
-    18          1 to add to what C holds, 0 to overwrite it
-    19, 20      the bits of 1.0 and 0.0 in C's dtype, for alpha and beta
-    21          the address of the BLAS routine
+
+and three more:
+
+    23, 24      the bits of 1.0 and 0.0 in C's dtype, for alpha and beta
+    25          the address of the BLAS routine
 
 A Fortran integer is 32 bits and a character 8. The machine is little-endian, so the
 address of a 64-bit word is the address of its low 32 or 8 bits, and words are passed to
 BLAS in place. (The same holds for a BLAS with 64-bit integers.)
 
-What an overwritten C held before does not leak, were it NaN. An empty sum (k == 0, or
-a batch of none into one C) is zero. BLAS never sees an `ld` of 0. C may not overlap A
-or B.
+What an overwritten C held before does not leak, were it NaN.
 """
 
 from __future__ import annotations
@@ -33,39 +27,65 @@ from __future__ import annotations
 import ctypes
 import importlib
 import struct
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["gemm_source", "gemm_words", "routine_address"]
+__all__ = ["Layout", "gemm_source", "gemm_words", "layout_of", "routine_address"]
 
 ROUTINES = {"f32": "sgemm", "f64": "dgemm"}
 ONES = {"f32": struct.pack("<f", 1.0), "f64": struct.pack("<d", 1.0)}
 
 _SOURCE = """
 def kernel(buffers, words):
-    if words[6] == 0 or words[7] == 0:
-        return 0
     a = buffers[words[0]] + words[3]
     b = buffers[words[1]] + words[4]
     c = buffers[words[2]] + words[5]
-    batch = words[14]
-    k = 8
-    if batch == 0 and words[17] == 0:
-        batch = 1
-        k = 20
-    for product in range(batch):
-        adds = words[18] != 0 or (words[17] == 0 and product > 0)
-        gemm(words, a, b, c, k, 19 if adds else 20)
-        a += words[15] * {size}
-        b += words[16] * {size}
-        c += words[17] * {size}
+    sums = words[17] == 0 and words[22] == 0
+    for outer in range(words[19]):
+        for inner in range(words[14]):
+            a_step = outer * words[20] + inner * words[15]
+            b_step = outer * words[21] + inner * words[16]
+            c_step = outer * words[22] + inner * words[17]
+            adds = words[18] != 0 or (sums and outer + inner > 0)
+            a_now = a + a_step * {size}
+            b_now = b + b_step * {size}
+            gemm(words, a_now, b_now, c + c_step * {size}, 23 if adds else 24)
     return 0
 """
 
 
+class Layout(NamedTuple):
+    """How BLAS reads a matrix: "N" or "T" as a number, and the leading dimension."""
+
+    flag: int
+    leading: int
+
+
+def layout_of(sizes: Sequence[int], strides: Sequence[int]) -> Layout | None:
+    """The layout of a matrix of these strides, None if BLAS has none for it.
+
+    >>> layout_of((3, 5), (7, 1)), layout_of((3, 5), (1, 3)), layout_of((3, 5), (7, 2))
+    (Layout(flag=78, leading=7), Layout(flag=84, leading=3), None)
+    """
+    for flag, (rows, columns), (down, across) in (
+        ("N", sizes, strides),
+        ("T", sizes[::-1], strides[::-1]),
+    ):
+        leading = down if rows > 1 else columns
+        if (across == 1 or columns == 1) and columns <= leading < 2**31:
+            return Layout(ord(flag), leading)
+    return None
+
+
 def gemm_source(dtype: str) -> str:
-    """The source of the kernel for "f32" or "f64"; an empty sum takes word 20 for k."""
+    """The source of the kernel for "f32" or "f64"."""
     return _SOURCE.lstrip().format(size=len(ONES[dtype]))
+
+
+def gemm_words(dtype: str) -> tuple[int, int, int]:
+    """The words behind those that all products share."""
+    return int.from_bytes(ONES[dtype], "little"), 0, routine_address(dtype)
 
 
 @cache
@@ -81,47 +101,3 @@ def routine_address(dtype: str) -> int:
         ("PyCapsule_GetPointer", api)
     )
     return int(pointer(capsule, name_of(capsule)))
-
-
-def gemm_words(
-    dtype: str,
-    *,
-    buffers: tuple[int, int, int],
-    offsets: tuple[int, int, int] = (0, 0, 0),
-    sizes: tuple[int, int, int],
-    transposed: tuple[bool, bool] = (False, False),
-    leading: tuple[int, int, int] | None = None,
-    batch: int = 1,
-    strides: tuple[int, int, int] = (0, 0, 0),
-    accumulate: bool = False,
-) -> tuple[int, ...]:
-    """The words of one step; triples are in the order A, B, C, sizes are (m, n, k).
-
-    Without `leading`, rows lie side by side.
-
-    >>> gemm_words("f64", buffers=(0, 1, 2), sizes=(2, 3, 5))[6:14]
-    (2, 3, 5, 78, 78, 5, 3, 3)
-    """
-    m, n, k = sizes
-    a_transposed, b_transposed = transposed
-    rows = (m if a_transposed else k, k if b_transposed else n, n)
-    leading = leading or rows
-    if min(sizes) < 0 or batch < 0:
-        raise ValueError(f"gemm: negative size in m, n, k = {sizes}, batch = {batch}")
-    if any(ld < row for ld, row in zip(leading, rows, strict=True)):
-        raise ValueError(f"gemm: leading dimensions {leading} < row lengths {rows}")
-    if max(*sizes, *leading) >= 2**31:
-        raise ValueError(f"gemm: BLAS sizes are below 2**31: {sizes}, {leading}")
-    return (
-        *buffers,
-        *offsets,
-        *sizes,
-        *(ord("T") if flag else ord("N") for flag in transposed),
-        *(max(1, ld) for ld in leading),
-        batch,
-        *strides,
-        int(accumulate),
-        int.from_bytes(ONES[dtype], "little"),
-        0,
-        routine_address(dtype),
-    )

@@ -40,9 +40,8 @@ With a stride a third of the time goes into padding and into splitting the phase
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 
-import llvmlite.binding as llvm
+from .vectors import vector_bytes
 
 __all__ = ["TILE_VECTORS", "WORDS", "correlation_source", "dots_tile", "lanes", "tile"]
 
@@ -157,16 +156,9 @@ for channel in rolled(channels):
 """
 
 
-@cache
-def _vector_bytes() -> int:
-    """The bytes of this machine's vector registers."""
-    features = llvm.get_host_cpu_features()
-    return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
-
-
 def lanes(dtype: str) -> int:
     """How many elements a register holds."""
-    return _vector_bytes() // (4 if dtype == "f32" else 8)
+    return vector_bytes() // (4 if dtype == "f32" else 8)
 
 
 def tile(rows: int, vectors: int) -> tuple[int, int]:
@@ -197,7 +189,7 @@ def dots_tile() -> tuple[int, int]:
 
 def _registers() -> int:
     """How many vector registers this machine has."""
-    return 32 if _vector_bytes() == 64 else 16
+    return 32 if vector_bytes() == 64 else 16
 
 
 def correlation_source(kind: str, dtype: str, size: str) -> str:

@@ -263,11 +263,8 @@ def _truncated(function: Function, a: Value, b: Value) -> Value:
 
 
 def _gemm(function: Function, operands: list[Value]) -> Value:
-    """BLAS's gemm, as `blas` says: words, addresses of A, B, C, words of k and beta.
-
-    The routine's address is word 21.
-    """
-    words, a, b, c, k, beta = operands
+    """BLAS's gemm, as `blas` says: words, addresses of A, B, C, the word of beta."""
+    words, a, b, c, beta = operands
 
     def word(index: str) -> str:
         step = f"getelementptr i64, ptr {words.text}, i64 {index}"
@@ -277,12 +274,11 @@ def _gemm(function: Function, operands: list[Value]) -> Value:
         return function.emit("", f"inttoptr i64 {address.text} to ptr").text
 
     listed = [
-        *(word(str(i)) for i in (10, 9, 7, 6)),
-        word(function.typed(k, "i64").text),
-        *(word("19"), pointer(b), word("12"), pointer(a), word("11")),
+        *(word(str(i)) for i in (10, 9, 7, 6, 8, 23)),
+        *(pointer(b), word("12"), pointer(a), word("11")),
         *(word(function.typed(beta, "i64").text), pointer(c), word("13")),
     ]
-    place = word("21")
+    place = word("25")
     address = function.emit("i64", f"load i64, ptr {place}")
     routine = function.emit("", f"inttoptr i64 {address.text} to ptr").text
     arguments = ", ".join(f"ptr {operand}" for operand in listed)

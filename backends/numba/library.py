@@ -11,6 +11,7 @@ from collections.abc import Callable
 from .blas import gemm_source
 from .correlation import correlation_source
 from .printer import CASTS
+from .products import KINDS, product_source
 
 __all__ = ["library_source"]
 
@@ -185,6 +186,8 @@ def library_source(name: str) -> str:
         return correlation_source(kind, dtype, *tile)
     if kind == "gemm":
         return gemm_source(dtype)
+    if kind in KINDS:
+        return product_source(kind, dtype)
     plus, times = _arithmetic(dtype)
     return (
         _TEMPLATES[kind]

@@ -1,81 +1,161 @@
-"""Matrix products: BLAS for floats, plain loops for integers."""
+"""Matrix products: kernels of our own and BLAS for floats, plain loops for integers."""
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import NamedTuple
+import operator
+from typing import Any
 
 from ...ir.graph import Node
-from .blas import gemm_words
+from .blas import Layout, gemm_words, layout_of
+from .kernel import Instruction, merge_axes
 from .plan import Planner, emits
-from .shape import reshaped_strides
+from .products import kernel_for, product_words
 from .view import View
 
 
-class Matrices(NamedTuple):
-    """How BLAS sees a stack of matrices."""
-
-    view: View
-    transposed: bool
-    leading: int
-    stride: int
-
-
-def as_matrices(view: View) -> Matrices | None:
-    """The stack as BLAS can take it, None where it would need a copy."""
-    *stack, rows, columns = view.type.sizes
-    *steps, down, across = view.strides
-    if 0 in view.type.sizes:  # nothing to read: any layout will do
-        return Matrices(view, False, columns, 0)
-    merged = reshaped_strides(stack, steps, (math.prod(stack),))
-    if merged is None:
-        return None
-    if across == 1 or columns == 1:
-        leading = down if rows > 1 else columns
-        if leading >= columns:
-            return Matrices(view, False, leading, merged[0])
-    if down == 1 or rows == 1:
-        leading = across if columns > 1 else rows
-        if leading >= rows:
-            return Matrices(view, True, leading, merged[0])
-    return None
-
-
-def matrices(planner: Planner, node: Node, view: View) -> Matrices:
-    """The stack for BLAS, copied if need be."""
-    found = as_matrices(view) or as_matrices(planner.contiguous(node, view))
-    if found is None:
-        raise AssertionError(f"%{node.name}: a contiguous stack has a layout")
-    return found
-
-
 def product(
-    planner: Planner, node: Node, left: View, right: View, target: View
+    planner: Planner,
+    node: Node,
+    left: View,
+    right: View,
+    target: View,
+    accumulate: bool = False,
 ) -> None:
-    """``target = left @ right`` for stacks of matrices.
+    """``target = left @ right`` for stacks of matrices, or ``+=`` (floats only).
 
-    Where the target has no axes of a stack, the products are summed into it.
+    Where the target has no axes of a stack, the products are summed into it. The left
+    operand may have any strides, the right one is copied unless one of its last two
+    axes has stride 1. The target has stride 1 along one of these.
     """
-    rows, inner = left.type.sizes[-2:]
-    columns = right.type.sizes[-1]
-    batch = math.prod(left.type.sizes[:-2])
-    sums = target.type.rank == 2
     if target.type.dtype not in ("f32", "f64"):
         _integers(planner, node, left, right, target)
+    elif 0 in target.type.sizes:
         return
-    a, b = matrices(planner, node, left), matrices(planner, node, right)
-    words = gemm_words(
-        target.type.dtype,
-        buffers=(a.view.buffer, b.view.buffer, target.buffer),
-        offsets=(a.view.offset, b.view.offset, target.offset),
-        sizes=(rows, columns, inner),
-        transposed=(a.transposed, b.transposed),
-        leading=(a.leading, b.leading, columns),
-        batch=batch,
-        strides=(a.stride, b.stride, 0 if sums else rows * columns),
+    elif 0 in left.type.sizes:
+        if not accumulate:
+            planner.fill(node, target, 0.0)
+    elif target.type.sizes[-2:] == (1, 1) and not accumulate:
+        _dot(planner, node, left, right, target)
+    elif target.strides[-2] == 1 and _stride(target, -1) != 1:
+        a, b, c = swapped(right), swapped(left), swapped(target)
+        _floats(planner, node, a, b, c, accumulate)
+    else:
+        _floats(planner, node, left, right, target, accumulate)
+
+
+def _stride(view: View, axis: int) -> int:
+    """The stride of an axis, 0 where there is but one element."""
+    return view.strides[axis] if view.type.sizes[axis] > 1 else 0
+
+
+def swapped(stack: View) -> View:
+    """A stack of matrices transposed."""
+    *sizes, rows, columns = stack.type.sizes
+    *strides, down, across = stack.strides
+    return stack.moved((*sizes, columns, rows), (*strides, across, down))
+
+
+def _dot(planner: Planner, node: Node, left: View, right: View, target: View) -> None:
+    """Inner products are a loop nest like any other sum."""
+    *stack, _, inner = left.type.sizes
+    space = (*stack, inner)
+    reads = [
+        left.moved(space, (*left.strides[:-2], left.strides[-1])),
+        right.moved(space, right.strides[:-1]),
+    ]
+    kept = target.moved(target.type.sizes[:-2], target.strides[:-2])
+    planner.loop(
+        node,
+        "dot",
+        space,
+        reads,
+        [Instruction("mul", (0, 1), target.type.dtype)],
+        reductions=[(kept, 2, "reduce_sum")],
+        axes=range(kept.type.rank, len(space)),
     )
-    touched = (a.view, b.view, target)
-    planner.step(node, "gemm", f"gemm {target.type.dtype}", words, touched)
+
+
+def _floats(
+    planner: Planner,
+    node: Node,
+    left: View,
+    right: View,
+    target: View,
+    accumulate: bool,
+) -> None:
+    """A step takes two axes of the stack; of further ones, each index is a step."""
+    right = _with_unit_stride(planner, node, right)
+    m, k = left.type.sizes[-2:]
+    n = right.type.sizes[-1]
+    by_rows = right.strides[-1] == 1
+    kind = kernel_for(m, n, k, by_rows, left.strides[-1] == 1)
+    layout = *left.strides[-2:], *right.strides[-2:]
+    if kind == "gemm":
+        (left, first), (right, second) = (
+            _for_blas(planner, node, view) for view in (left, right)
+        )
+        layout = (first.flag, second.flag, first.leading, second.leading)
+    stack = left.type.sizes[:-2]
+    views = left, right, target
+    strides = [view.strides[:-2] or (0,) * len(stack) for view in views]
+    sizes, _, strides = merge_axes(stack, [False] * len(stack), strides)
+    *loops, outer, inner = 1, 1, *sizes
+    steps = [(0, 0, *row) for row in strides]
+    name = f"{kind} {target.type.dtype}"
+    for index in itertools.product(*map(range, loops)):
+        starts = [
+            view.offset + view.type.numpy.itemsize * sum(map(operator.mul, index, row))
+            for view, row in zip(views, steps, strict=True)
+        ]
+        words = product_words(
+            [view.buffer for view in views],
+            starts,
+            (m, n, k),
+            (*layout, target.strides[-2] if m > 1 else n),
+            (inner, *(row[-1] for row in steps)),
+            (outer, *(row[-2] for row in steps)),
+            accumulate or (target.type.rank == 2 and any(index)),
+        )
+        if kind == "gemm":
+            words += gemm_words(target.type.dtype)
+        planner.step(node, kind, name, words, views)
+
+
+def _with_unit_stride(planner: Planner, node: Node, view: View) -> View:
+    """The stack with a stride of 1 along one of the last two axes, copied if need be.
+
+    What the stride of an axis of size 1 is called makes no difference.
+    """
+    *_, rows, columns = view.type.sizes
+    *steps, down, across = view.strides
+    if across == 1 or columns == 1:
+        return view.moved(view.type.sizes, (*steps, down, 1))
+    if down == 1 or rows == 1:
+        return view.moved(view.type.sizes, (*steps, 1, across))
+    return _copied(planner, node, view)
+
+
+def _copied(planner: Planner, node: Node, view: View) -> View:
+    """A contiguous copy, in which what is repeated is still one."""
+    repeated = [stride == 0 for stride in view.strides[:-2]] + [False, False]
+    sizes = view.type.sizes
+    once = [1 if flag else size for flag, size in zip(repeated, sizes, strict=True)]
+    copy = planner.contiguous(node, view.moved(once, view.strides))
+    pairs = zip(repeated, copy.strides, strict=True)
+    return copy.moved(sizes, [0 if flag else step for flag, step in pairs])
+
+
+def _for_blas(planner: Planner, node: Node, view: View) -> tuple[View, Layout]:
+    """The stack as BLAS can read it, copied if need be."""
+    layout = layout_of(view.type.sizes[-2:], view.strides[-2:])
+    if layout is None:
+        view = _copied(planner, node, view)
+        layout = layout_of(view.type.sizes[-2:], view.strides[-2:])
+    if layout is None:
+        raise AssertionError(f"%{node.name}: contiguous matrices have a layout")
+    return view, layout
 
 
 def _integers(
@@ -95,8 +175,25 @@ def _integers(
 
 @emits("matmul")
 def matmul(planner: Planner, node: Node) -> View:
-    """One BLAS call for each matrix of the stack."""
+    """One product for each matrix of the stack."""
     left, right = planner.operands(node)
-    target = planner.allocate(node.type, node.name)
+    target = _transposed_target(planner, node) or planner.allocate(node.type, node.name)
     product(planner, node, left, right, target)
     return target
+
+
+def _transposed_target(planner: Planner, node: Node) -> View | None:
+    """Memory in the order in which a transpose, the only reader, wants the product.
+
+    A product can be written so if what comes last there are its columns or its rows.
+    """
+    reads = planner.graph.reads[node.name]
+    if len(reads) != 1 or node.name in planner.graph.results:
+        return None
+    reader = planner.graph[reads[0].consumer]
+    perm: Any = reader.attrs.get("perm")
+    if perm is None or perm[-1] < len(perm) - 2 or not node.type.is_float:
+        return None
+    memory = planner.allocate(reader.type, reader.name)
+    strides = [memory.strides[perm.index(axis)] for axis in range(len(perm))]
+    return memory.moved(node.type.sizes, strides)

@@ -23,13 +23,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
+
+import llvmlite.binding as llvm
 
 from .instructions import LANES, REGISTERS, Emitter, LanguageError, Value, literal
 
-__all__ = ["vector_primitive"]
+__all__ = ["vector_bytes", "vector_primitive"]
 
 _CALL = re.compile(r"((f32|f64)x\d+)_(splat|load|store)\Z")
 _SIZES = {"f32": 4, "f64": 8}
+
+
+@cache
+def vector_bytes() -> int:
+    """The bytes of this machine's vector registers."""
+    features = llvm.get_host_cpu_features()
+    return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
 
 
 def vector_primitive(

@@ -13,20 +13,13 @@ from anabranch.backends.numba.engine import (
     kernel_llvm,
 )
 from anabranch.backends.numba.instructions import LanguageError
+from tests.backends.kernels import run
 
 HEAD = "def kernel(buffers, words):\n"
 
 
 def source(*lines: str) -> str:
     return HEAD + "".join(f"    {line}\n" for line in (*lines, "return 0"))
-
-
-def run(text: str, arrays: list[np.ndarray], words: list[int]) -> int:
-    """Run one kernel over ``arrays`` as its buffers."""
-    table = np.array(words, np.int64)
-    program = np.array([compile_kernel(text), table.ctypes.data], np.int64)
-    buffers = np.array([array.ctypes.data for array in arrays], np.int64)
-    return executor()(program.ctypes.data, 1, buffers.ctypes.data, None, 0)
 
 
 def loop(dtype: str, expression: str) -> str:

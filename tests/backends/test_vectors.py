@@ -5,29 +5,24 @@ import re
 import numpy as np
 import pytest
 
-from anabranch.backends.numba.engine import (
-    assembly,
-    compile_kernel,
-    executor,
-    kernel_llvm,
-)
+from anabranch.backends.numba.engine import assembly, kernel_llvm
 from anabranch.backends.numba.instructions import LanguageError
+from tests.backends.kernels import run
 
 FLOATS = {"f32": np.float32, "f64": np.float64}
 HEAD = "def kernel(buffers, words):\n"
 
 
-def run(lines: list[str], dtype: str, *arrays: np.ndarray, words: tuple[int, ...] = ()):
-    """Run a kernel whose pointers x, y, ... are the arrays."""
+def over(
+    lines: list[str], dtype: str, *arrays: np.ndarray, words: tuple[int, ...] = ()
+) -> None:
+    """Run a kernel whose pointers x, y, z are the arrays."""
     pointers = [
         f"{name} = {dtype}_pointer(buffers[{i}], {i})"
         for i, name in zip(range(len(arrays)), "xyz", strict=False)
     ]
     text = HEAD + "".join(f"    {line}\n" for line in (*pointers, *lines, "return 0"))
-    table = np.array([*words, 0], np.int64)
-    program = np.array([compile_kernel(text), table.ctypes.data], np.int64)
-    buffers = np.array([array.ctypes.data for array in arrays], np.int64)
-    assert executor()(program.ctypes.data, 1, buffers.ctypes.data, None, 0) == 0
+    assert run(text, arrays, words) == 0
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -43,7 +38,7 @@ def test_lanes_from_the_count_on_are_not_accessed(dtype: str, lanes: int) -> Non
     for load in (-3, 0, 1, lanes - 1, lanes, lanes + 5):
         for store in (-1, 0, 1, lanes, lanes + 1):
             y, z = np.full((2, lanes + 2), -1, x.dtype)
-            run(lines, dtype, x, y, z, words=(load, store))
+            over(lines, dtype, x, y, z, words=(load, store))
             loaded = np.where(np.arange(lanes) < load, x[1:], 0)
             np.testing.assert_array_equal(z, [-1, *loaded, -1])
             kept = np.where(np.arange(lanes) < store, loaded, -1)
@@ -59,7 +54,7 @@ def test_a_vector_may_say_which_lanes(dtype: str) -> None:
     ]
     x = np.array([5, 0, -0.0, np.nan], FLOATS[dtype])
     y, z = np.full((2, 4), -1, x.dtype)
-    run(lines, dtype, x, y, z)
+    over(lines, dtype, x, y, z)
     np.testing.assert_array_equal(y, [5, -1, -1, 5])
     np.testing.assert_array_equal(z, x)
 
@@ -78,7 +73,7 @@ def test_transposed_and_lane_sums(dtype: str, lanes: int) -> None:
     ]
     x = np.arange(lanes * lanes).astype(FLOATS[dtype]).reshape(lanes, lanes)
     y, z = np.empty_like(x), np.empty(lanes, x.dtype)
-    run(lines, dtype, x, y, z)
+    over(lines, dtype, x, y, z)
     np.testing.assert_array_equal(y, x.T)
     np.testing.assert_array_equal(z, x.sum(1))
 
@@ -92,7 +87,7 @@ def test_arithmetic_lane_by_lane(dtype: str) -> None:
     ]
     x = np.array([1, 2, 4, 8], FLOATS[dtype])
     y = np.empty_like(x)
-    run(lines, dtype, x, y)
+    over(lines, dtype, x, y)
     np.testing.assert_array_equal(y, (x * 2 + (x - 2)) / x)
 
 
@@ -105,7 +100,7 @@ def test_memory_of_the_call() -> None:
         "    x[i] = memory[i] * 2.0",
     ]
     x = np.arange(16.0)
-    run(lines, "f64", x)
+    over(lines, "f64", x)
     np.testing.assert_array_equal(x, np.r_[8:16, 0:8] * 2.0)
 
 

@@ -1,0 +1,303 @@
+"""Matrix products: every kernel by itself, and how the planner chooses and lays out."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import anabranch as ab
+from anabranch.backends.numba import products
+from anabranch.backends.numba.library import library_source
+from anabranch.backends.numba.products import KINDS, product_source, product_words
+from tests.backends.kernels import run
+
+DTYPES = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
+WIDTHS = [16, 32, 64]
+ALL = [(kind, dtype, width) for kind in KINDS for dtype in DTYPES for width in WIDTHS]
+KERNEL = pytest.mark.parametrize(("kind", "dtype", "width"), ALL)
+
+
+def operand(rng: np.random.Generator, shape: tuple[int, ...], dtype: str, flag: bool):
+    """Matrices, lying transposed where the flag says so."""
+    shape = (*shape[:-2], shape[-1], shape[-2]) if flag else shape
+    made = rng.standard_normal(shape).astype(DTYPES[dtype])
+    return made.swapaxes(-1, -2) if flag else made
+
+
+def steps(array: np.ndarray) -> list[int]:
+    return [stride // array.itemsize for stride in array.strides]
+
+
+def multiply(
+    text: str,
+    a: np.ndarray,
+    b: np.ndarray,
+    c: np.ndarray,
+    accumulate: bool = False,
+) -> None:
+    """Run a product kernel on matrices, or stacks of them with one or two axes."""
+    m, k, n = *a.shape[-2:], b.shape[-1]
+    stack = [[0, 0, *steps(x)[:-2]] for x in (a, b, c)]
+    counts = [1, 1, *a.shape[:-2]]
+    inner, outer = ((counts[axis], *(row[axis] for row in stack)) for axis in (-1, -2))
+    (down, across), right = steps(a)[-2:], steps(b)[-2:]
+    layout = (down, across, *right, steps(c)[-2])
+    words = product_words(
+        (0, 1, 2), (0, 0, 0), (m, n, k), layout, inner, outer, accumulate
+    )
+    assert run(text, (a, b, c), words) == 0
+
+
+def assert_close(
+    c: np.ndarray, a: np.ndarray, b: np.ndarray, before: np.ndarray | float = 0.0
+) -> None:
+    """Within k + 1 roundings of the sum of the absolute terms."""
+    wide_a, wide_b = (x.astype(np.longdouble) for x in (a, b))
+    exact = wide_a @ wide_b + before
+    terms = np.abs(wide_a) @ np.abs(wide_b) + np.abs(before)
+    bound = (a.shape[-1] + 1) * np.finfo(c.dtype).eps * terms
+    assert np.all(np.abs(c - exact) <= bound)
+
+
+def edges(unit: int) -> list[int]:
+    return [1, unit - 1, unit, unit + 1, 2 * unit + 1]
+
+
+@KERNEL
+def test_sizes_around_the_edges_of_tiles(kind: str, dtype: str, width: int) -> None:
+    rng = np.random.default_rng(0)
+    text = product_source(kind, dtype, width)
+    lanes = width // DTYPES[dtype].itemsize
+    heights = {"product": [1, 2, 3, 4, 5, 7, 8, 9, 17], "row": [1], "dots": [1, 2, 3]}
+    flags = {
+        "product": list(itertools.product([False, True], repeat=2)),
+        "row": [(False, False), (True, False)],
+        "dots": [(False, True)],
+    }
+    widths = [*edges(lanes), 4 * lanes, 5 * lanes + 1]
+    depths = [*edges(lanes), 2, products.DEPTH, products.DEPTH + 3]
+    for m, n, k, (ta, tb) in itertools.product(
+        heights[kind], widths, depths, flags[kind]
+    ):
+        a = operand(rng, (m, k), dtype, ta)
+        b = operand(rng, (k, n), dtype, tb)
+        c = np.full((m, n), np.nan, a.dtype)
+        multiply(text, a, b, c)
+        assert_close(c, a, b)
+        before = rng.standard_normal((m, n)).astype(a.dtype)
+        c = before.copy()
+        multiply(text, a, b, c, accumulate=True)
+        assert_close(c, a, b, before)
+
+
+@KERNEL
+def test_stacks_with_two_axes_and_gaps(kind: str, dtype: str, width: int) -> None:
+    rng = np.random.default_rng(1)
+    text = product_source(kind, dtype, width)
+    m, n, k = (3 if kind != "row" else 1), 9, 5
+    right = kind == "dots"
+    a = operand(rng, (2, 4, 3, m, 2 * k), dtype, False)[:, :, 1, :, :k]
+    b = operand(rng, (4, 3, k, n), dtype, right)[:, 1]
+    b = np.broadcast_to(b, (2, *b.shape))
+    whole = np.full((4, 2, m, n + 3), -1, a.dtype)
+    c = whole.swapaxes(0, 1)[..., :n]
+    multiply(text, a, b, c)
+    assert_close(c, a, b)
+    assert np.all(whole[..., n:] == -1)
+
+
+@KERNEL
+def test_a_stack_may_be_summed(kind: str, dtype: str, width: int) -> None:
+    rng = np.random.default_rng(2)
+    text = product_source(kind, dtype, width)
+    m = 1 if kind == "row" else 3
+    a = operand(rng, (2, 3, m, 5), dtype, False)
+    b = operand(rng, (2, 3, 5, 4), dtype, kind == "dots")
+    for before in (None, 1.0):
+        total = np.full((m, 4), np.nan if before is None else before, a.dtype)
+        c = np.broadcast_to(total, (2, 3, m, 4))
+        multiply(text, a, b, c, accumulate=before is not None)
+        joined = np.concatenate(a.reshape(6, m, 5), -1), b.reshape(30, 4)
+        assert_close(total, *joined, before or 0.0)
+
+
+@KERNEL
+def test_nothing_outside_is_read_or_skipped(kind: str, dtype: str, width: int) -> None:
+    """NaN around the operands stays out; inf and NaN inside come through."""
+    rng = np.random.default_rng(3)
+    text = product_source(kind, dtype, width)
+    m = 1 if kind == "row" else 3
+    flag = kind == "dots"
+    a = np.full((m + 2, 9), np.nan, DTYPES[dtype])[1:-1, 1:-1]
+    a[...] = rng.standard_normal(a.shape)
+    b = operand(rng, (9, 13), dtype, flag)
+    b[...] = np.nan
+    b = b[1:-1, 1:-1]
+    b[...] = rng.standard_normal(b.shape)
+    c = np.full((m, 11), np.nan, a.dtype)
+    multiply(text, a, b, c)
+    assert_close(c, a, b)
+    a[0, 2], b[2, 3], b[4, 5], b[5, 6], b[6, 6] = 0, np.inf, np.nan, np.inf, -np.inf
+    a[:, 5:] = np.abs(a[:, 5:])
+    with np.errstate(invalid="ignore"):
+        multiply(text, a, b, c)
+    assert np.isnan(c[0, 3])
+    assert np.isnan(c[:, [5, 6]]).all()
+    assert np.isfinite(np.delete(c, [3, 5, 6], 1)).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("flag", [False, True])
+def test_bits_do_not_depend_on_the_cut(dtype: str, flag: bool) -> None:
+    rng = np.random.default_rng(4)
+    text = product_source("product", dtype)
+    a = operand(rng, (21, 300), dtype, False)
+    b = operand(rng, (300, 45), dtype, flag)
+    whole = np.empty((21, 45), a.dtype)
+    multiply(text, a, b, whole)
+    for cut in (1, 2, 5, 8, 20):
+        parts = np.empty_like(whole)
+        multiply(text, a[:cut], b, parts[:cut])
+        multiply(text, a[cut:], b, parts[cut:])
+        np.testing.assert_array_equal(parts, whole)
+    for cut in (1, 16, 33):
+        columns = np.empty((21, cut), a.dtype)
+        multiply(text, a, b[:, :cut], columns)
+        np.testing.assert_array_equal(columns, whole[:, :cut])
+
+
+# How the planner lays out and chooses.
+
+
+def labels(function: ab.Compiled) -> list[str]:
+    """The labels of the steps of the only plan."""
+    lines = function.inspect_ir(stage="plan").splitlines()[1:]
+    return [line.split()[1] for line in lines if line]
+
+
+@pytest.fixture(params=["ours", "blas"])
+def maker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Products by our kernels, then all of them by BLAS."""
+    limit = 2**40 if request.param == "ours" else 0
+    width = 64 if request.param == "ours" else 16
+    monkeypatch.setattr(products, "vector_bytes", lambda: width)
+    monkeypatch.setattr(products, "LARGE", {width: limit})
+    return {"ours": "product", "blas": "gemm"}[request.param]
+
+
+LAYOUTS = {
+    "plain": (lambda x, y: x @ y, (9, 5), (5, 6)),
+    "left transposed": (lambda x, y: x.T @ y, (5, 9), (5, 6)),
+    "right transposed": (lambda x, y: x @ y.T, (9, 5), (6, 5)),
+    "both transposed": (lambda x, y: x.T @ y.T, (5, 9), (6, 5)),
+    "a stack and its transpose": (lambda x, y: x @ y.mT, (4, 9, 5), (4, 6, 5)),
+    "a shared left operand": (lambda x, y: x @ y, (9, 5), (4, 5, 6)),
+    "axes that do not merge": (
+        lambda x, y: x.swapaxes(1, 2) @ y.swapaxes(1, 2).mT,
+        (2, 7, 3, 5),
+        (2, 8, 3, 5),
+    ),
+    "attention scores": (
+        lambda x, y: np.einsum("bqhd,bkhd->bhqk", x, y),
+        (2, 7, 3, 5),
+        (2, 8, 3, 5),
+    ),
+    "attention values, transposed at once": (
+        lambda x, y: np.einsum("bhqk,bkhd->bqhd", x, y),
+        (2, 3, 7, 8),
+        (2, 8, 3, 5),
+    ),
+    "a result that is wanted transposed": (lambda x, y: (x @ y).T, (9, 5), (5, 6)),
+    "part of the columns": (lambda x, y: x[:, 1:4] @ y[:3, 2:], (9, 5), (5, 6)),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_operands_are_not_copied(name: str, dtype: str, maker: str) -> None:
+    function, *shapes = LAYOUTS[name]
+    rng = np.random.default_rng(5)
+    x, y = (rng.standard_normal(shape).astype(DTYPES[dtype]) for shape in shapes)
+    compiled = ab.jit(function)
+    found, expected = compiled(x, y), function(x, y)
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found, expected, rtol=1e-4 if dtype == "f32" else 1e-12)
+    assert labels(compiled) == [maker]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, y: x[:, ::2] @ y[::2, ::2],
+        lambda x, y: x[::-1, ::-1] @ y[::-1, ::-1],
+        lambda x, y: np.broadcast_to(x[:1, :1], (3, 6)) @ y,
+        lambda x, y: x @ np.broadcast_to(y[:, :1], (6, 4)),
+        lambda x, y: (
+            x @ np.broadcast_to(y[::2, ::2], (2, 3, 3, 4)).reshape(2, 3, 6, 2)[1]
+        ),
+    ],
+)
+def test_any_strides_will_do(function, maker: str) -> None:
+    rng = np.random.default_rng(6)
+    x, y = rng.standard_normal((3, 6)), rng.standard_normal((6, 8))
+    np.testing.assert_allclose(ab.jit(function)(x, y), function(x, y), rtol=1e-12)
+
+
+def test_more_axes_than_a_step_has(maker: str) -> None:
+    """Five axes of a stack, no two of which merge: a step for each outer index."""
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((2, 4, 2, 3, 2, 3))
+    y = rng.standard_normal((3, 2, 2, 2, 3, 5))
+
+    def function(x, y):
+        return x.transpose(2, 0, 4, 3, 1, 5) @ y.transpose(2, 1, 3, 0, 4, 5)
+
+    compiled = ab.jit(function)
+    np.testing.assert_allclose(compiled(x, y), function(x, y), rtol=1e-12)
+    assert set(labels(compiled)) == {maker}
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((0, 5), (5, 6)),
+        ((3, 0), (0, 6)),
+        ((3, 5), (5, 0)),
+        ((0, 3, 5), (0, 5, 6)),
+        ((4, 3, 0), (4, 0, 6)),
+        ((1, 0), (0, 1)),
+        ((1, 1), (1, 1)),
+        ((3, 5, 1), (3, 1, 7)),
+        ((1, 7), (7, 1)),
+        ((7, 1), (1, 1)),
+        ((1, 9), (9, 700)),
+        ((700, 9), (9, 1)),
+        ((4, 1, 9), (4, 9, 1)),
+    ],
+)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_degenerate_sizes(shapes, dtype: str, maker: str) -> None:
+    rng = np.random.default_rng(8)
+    x, y = (rng.standard_normal(shape).astype(DTYPES[dtype]) for shape in shapes)
+    for function in (np.matmul, lambda x, y: (y.mT @ x.mT).mT):
+        np.testing.assert_allclose(
+            ab.jit(function)(x, y), x @ y, rtol=1e-4 if dtype == "f32" else 1e-12
+        )
+
+
+def test_the_choice_follows_the_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "vector_bytes", lambda: 32)
+    choose = products.kernel_for
+    assert choose(16, 16, 16, True, True) == "product"
+    assert choose(100, 100, 100, True, True) == "gemm"
+    assert choose(1, 1000, 1000, True, True) == "row"
+    assert choose(1, 1000, 1000, False, True) == "dots"
+    assert choose(1, 1000, 1000, False, False) == "product"
+    assert choose(2, 2, 2, False, True) == "product"
+
+
+def test_the_kernels_are_in_the_library() -> None:
+    for kind, dtype in itertools.product(KINDS, DTYPES):
+        assert library_source(f"{kind} {dtype}") == product_source(kind, dtype)
