@@ -1,8 +1,9 @@
-"""Large loop nests cut into tasks, which the threads of `pool` share.
+"""Large loop nests and products cut into tasks, which the threads of `pool` share.
 
 A nest is cut along its outermost axis. Where that axis is reduced, each task has a
-result of its own, and a last step combines them. What is cut, and where, depends on the
-sizes alone and not on the number of threads, and so do the bits of the results.
+result of its own, and a last step combines them. A product is cut along its stack, its
+rows or its columns. What is cut, and where, depends on the sizes alone and not on the
+number of threads, and so do the bits of the results.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from ...ir.types import DTYPES
 from .kernel import Kernel
 from .printer import accesses
 
-__all__ = ["cut", "task_count"]
+__all__ = ["cut", "product_tasks", "task_count"]
 
 MAX_TASKS = 16
 TASK = 30_000.0  # nanoseconds, by the estimates below
 ACCESS, SIMPLE, FUNCTION = 0.4, 0.15, 1.5  # nanoseconds for an element
 GRAIN = 64  # elements of a vector that stay together
+MULTIPLICATION = {"f32": 0.02, "f64": 0.04}
+ROWS, COLUMNS = 8, 32  # of a product, that stay together
 
 
 def cost(kernel: Kernel, words: Sequence[int]) -> float:
@@ -40,11 +43,11 @@ def task_count(kernel: Kernel, words: Sequence[int]) -> int:
     return len(_ranges(words[0], wanted)) if wanted > 1 else 1
 
 
-def _ranges(size: int, count: int) -> list[range]:
-    """``size`` indices in at most ``count`` ranges."""
+def _ranges(size: int, count: int, grain: int = GRAIN) -> list[range]:
+    """``size`` indices in at most ``count`` ranges, of whole grains if they are long."""
     length = -(-size // count)
-    if size >= GRAIN * count:
-        length = -(-length // GRAIN) * GRAIN
+    if size >= grain * count:
+        length = -(-length // grain) * grain
     return [range(i, min(i + length, size)) for i in range(0, size, length)]
 
 
@@ -68,3 +71,36 @@ def cut(kernel: Kernel, words: Sequence[int], count: int) -> list[tuple[int, ...
             task[at + 1] += elements * itemsize
         tasks.append(tuple(task))
     return tasks
+
+
+def product_tasks(words: Sequence[int], dtype: str) -> list[tuple[int, ...]]:
+    """The words of each task of a product with the words of `products`, or none.
+
+    A right operand whose columns are contiguous is repacked by whoever reads it: then
+    columns are cut rather than rows.
+    """
+    m, n, k = words[6:9]
+    each = MULTIPLICATION[dtype]
+    wanted = min(MAX_TASKS, int(m * n * k * words[14] * words[19] * each / TASK))
+    if wanted < 2:
+        return []
+    rows = 6, (words[9], 0, words[13]), ROWS
+    columns = 7, (0, words[12], 1), COLUMNS
+    by_stack = [
+        (place, words[place + 1 : place + 4], 1)
+        for place in (19, 14)
+        if words[place + 3] != 0
+    ]
+    ways = by_stack + ([rows, columns] if words[12] == 1 else [columns, rows])
+    place, strides, grain = max(
+        ways, key=lambda way: min(wanted, words[way[0]] // way[2])
+    )
+    itemsize = DTYPES[dtype].itemsize
+    tasks: list[tuple[int, ...]] = []
+    for part in _ranges(words[place], min(wanted, words[place]), grain):
+        task = list(words)
+        task[place] = len(part)
+        for operand, stride in enumerate(strides):
+            task[3 + operand] += part.start * stride * itemsize
+        tasks.append(tuple(task))
+    return tasks if len(tasks) > 1 else []
