@@ -12,6 +12,7 @@ from .blas import Layout, gemm_words, layout_of
 from .kernel import Instruction, merge_axes
 from .plan import Planner, emits
 from .products import kernel_for, product_words
+from .tasks import product_tasks
 from .view import View
 
 
@@ -118,9 +119,12 @@ def _floats(
             (outer, *(row[-2] for row in steps)),
             accumulate or (target.type.rank == 2 and any(index)),
         )
+        tasks: list[tuple[int, ...]] = []
         if kind == "gemm":
             words += gemm_words(target.type.dtype)
-        planner.step(node, kind, name, words, views)
+        else:
+            tasks = product_tasks(words, target.type.dtype)
+        planner.step(node, kind, name, words, views, tasks)
 
 
 def _with_unit_stride(planner: Planner, node: Node, view: View) -> View:

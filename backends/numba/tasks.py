@@ -44,7 +44,7 @@ def task_count(kernel: Kernel, words: Sequence[int]) -> int:
 
 
 def _ranges(size: int, count: int, grain: int = GRAIN) -> list[range]:
-    """``size`` indices in at most ``count`` ranges, of whole grains if they are long."""
+    """``size`` indices in at most ``count`` ranges; long ones have whole grains."""
     length = -(-size // count)
     if size >= grain * count:
         length = -(-length // grain) * grain

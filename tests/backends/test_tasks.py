@@ -205,3 +205,36 @@ def test_the_number_of_threads_does_not_change_a_bit() -> None:
         for count in (1, 2, 5)
     }
     assert len(prints) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((90, 70), (70, 80)),
+        ((1, 300), (300, 200)),
+        ((200, 3), (3, 1)),
+        ((5, 40, 30), (5, 30, 20)),
+        ((5, 40, 30), (30, 20)),
+        ((2, 3, 20, 30), (2, 3, 30, 20)),
+    ],
+    ids=str,
+)
+def test_products_are_cut(left: Any, right: Any, dtype: Any, tiny: None) -> None:
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=shape).astype(dtype) for shape in (left, right))
+
+    def products(x: Any, y: Any) -> Any:
+        x_turned, y_turned = (np.swapaxes(z, -1, -2).copy() for z in (x, y))
+        return x @ y, np.swapaxes(x_turned, -1, -2) @ np.swapaxes(y_turned, -1, -2)
+
+    compiled = jit(products)
+    pool.set_threads(1)
+    expected = compiled(x, y)
+    assert any(step.tasks and step.label != "copy" for step in _steps(compiled))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "TASK", float("inf"))
+        assert_same_bits(jit(products)(x, y), expected)
+    pool.set_threads(3)
+    for _ in range(3):
+        assert_same_bits(compiled(x, y), expected)
