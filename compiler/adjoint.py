@@ -103,7 +103,7 @@ def adjoint(
     for node in list(graph)[inputs:]:
         b.append(node)
     b.section = len(graph.sections) + 1
-    active = _active(graph, wrt)
+    active, wanted = _active(graph, wrt), set(wrt)
     cotangents = _Cotangents(b, graph, _suffix(graph))
     for slot, (name, seed) in enumerate(zip(starts, seeds, strict=True)):
         if name in active:
@@ -118,7 +118,7 @@ def adjoint(
         total = cotangents.total(node)
         if total is not None and node.op != "input":
             _contribute(graph, cotangents, node, total, active)
-        if node.name in wrt:
+        if node.name in wanted:
             bars[node.name] = total or cotangents.zero(node)
     section = Section(starts, tuple(wrt), cotangents.suffix)
     outputs = [*graph.outputs, *(Output(bars[name].name) for name in wrt)]

@@ -271,11 +271,15 @@ def rename(graph: Graph, names: Mapping[str, str]) -> Graph:
         return names.get(name, name)
 
     nodes = [
-        replace(
-            node,
-            name=new(node.name),
-            operands=tuple(new(operand) for operand in node.operands),
-            attrs=renamed_reads(node.attrs, names),
+        Node(
+            new(node.name),
+            node.op,
+            tuple([new(operand) for operand in node.operands]),
+            node.type,
+            renamed_reads(node.attrs, names),
+            node.section,
+            node.kernel,
+            node.source,
         )
         for node in graph
     ]

@@ -67,6 +67,9 @@ class Attrs(Mapping[str, Literal]):
     def __getitem__(self, key: str) -> Literal:
         return self._items[key]
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._items
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)
 

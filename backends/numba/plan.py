@@ -119,6 +119,7 @@ class Planner:
         inputs, outputs = len(graph.inputs), len(graph.outputs)
         self._constants = inputs + outputs
         self._pool: dict[int, int] = {}
+        self._results = frozenset(graph.results)
         self._slots: dict[str, int] = {}
         for number, name in enumerate(graph.results):
             self._slots.setdefault(name, inputs + number)
@@ -263,7 +264,6 @@ class Planner:
         reductions: list[tuple[View, int, str]] = []
         space: tuple[int, ...] = ()
         axes: Any = ()
-        results = set(self.graph.results)
         for node in members:
             operands = tuple(numbers[name] for name in node.operands)
             if OPS[node.op].scalar is None:
@@ -277,7 +277,9 @@ class Planner:
             numbers[node.name] = len(reads) + len(body)
             body.append(Instruction(node.op, operands, node.type.dtype))
             readers = (read.consumer for read in self.graph.reads[node.name])
-            if node.name in results or any(name not in inside for name in readers):
+            if node.name in self._results or any(
+                name not in inside for name in readers
+            ):
                 target = self.allocate(node.type, node.name)
                 self.views[node.name] = target
                 writes.append((target, numbers[node.name]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import DTypeError, ShapeError, VerifyError
@@ -89,7 +90,7 @@ def READS(value: Any) -> bool:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OpDef:
     """One op.
 
@@ -119,21 +120,31 @@ class OpDef:
 
     def infer(self, types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
         """The type of the value; checks the number of operands and the attributes."""
-        if self.variadic and not types:
-            raise VerifyError(f"{self.name} takes one or more operands")
-        if not self.variadic and len(types) != self.arity:
-            raise VerifyError(f"{self.name} takes {self.arity} operands")
-        for key, value in attrs.items():
-            check = self.attrs.get(key)
-            if check is None:
-                raise VerifyError(f"{self.name} has no attribute {key!r}")
-            if not check(value):
-                raise VerifyError(f"{self.name}: bad attribute {key}={value!r}")
-        if len(attrs) < len(self.attrs):
-            for key in self.attrs:
-                if key not in attrs and key not in self.optional:
-                    raise VerifyError(f"{self.name} needs the attribute {key!r}")
-        return self.type_rule(*types, **attrs)
+        if self.variadic:
+            return _infer(self, types, attrs)
+        return _infer_again(self, types, attrs)
+
+
+def _infer(op: OpDef, types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
+    if op.variadic and not types:
+        raise VerifyError(f"{op.name} takes one or more operands")
+    if not op.variadic and len(types) != op.arity:
+        raise VerifyError(f"{op.name} takes {op.arity} operands")
+    for key, value in attrs.items():
+        check = op.attrs.get(key)
+        if check is None:
+            raise VerifyError(f"{op.name} has no attribute {key!r}")
+        if not check(value):
+            raise VerifyError(f"{op.name}: bad attribute {key}={value!r}")
+    if len(attrs) < len(op.attrs):
+        for key in op.attrs:
+            if key not in attrs and key not in op.optional:
+                raise VerifyError(f"{op.name} needs the attribute {key!r}")
+    return op.type_rule(*types, **attrs)
+
+
+# Large graphs have few kinds of node: what was checked once is not checked again.
+_infer_again = lru_cache(maxsize=4096)(_infer)
 
 
 OPS: dict[str, OpDef] = {}

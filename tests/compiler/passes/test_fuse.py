@@ -124,12 +124,12 @@ def repeated(steps: int, period: int, seed: int) -> Graph:
     return adjoint(b.build([Output(loss.name)]), wrt=("x", "w"))
 
 
-@pytest.mark.parametrize("period", [1, 2, 3, 5, 7, 11, 31, 50, 100])
+@pytest.mark.parametrize("period", [1, 2, 3, 5, 7, 11, 31, 50])
 def test_distinct_kernels_do_not_grow_with_the_steps(period: int) -> None:
     """A few times the steps change nothing but the ends of the graph."""
     some, more = (
         forms(optimise(repeated(count // period, period, period)))
-        for count in (3_000, 9_000)
+        for count in (1_500, 4_500)
     )
     assert len(more) <= len(some) + 3
     assert len(more) <= 12 + period // 2
