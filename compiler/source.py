@@ -30,7 +30,13 @@ def user_frame() -> FrameType | None:
 
 def user_line(frame: FrameType | None) -> SourceLine | None:
     """The file and line that ``frame`` is at."""
-    return SourceLine(frame.f_code.co_filename, frame.f_lineno) if frame else None
+    return _line(frame.f_code.co_filename, frame.f_lineno) if frame else None
+
+
+@lru_cache(maxsize=4096)
+def _line(file: str, number: int) -> SourceLine:
+    """One object for all nodes of a line: a loop makes many."""
+    return SourceLine(file, number)
 
 
 def last_line(error: BaseException) -> SourceLine | None:

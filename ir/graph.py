@@ -40,6 +40,21 @@ class Node:
     kernel: int | None = None
     source: SourceLine | None = field(default=None, compare=False)
 
+    def reading(self, operands: tuple[str, ...]) -> Node:
+        """The node with other operands; itself where they are the same."""
+        if operands == self.operands:
+            return self
+        return Node(
+            self.name,
+            self.op,
+            operands,
+            self.type,
+            self.attrs,
+            self.section,
+            self.kernel,
+            self.source,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Output:

@@ -41,7 +41,7 @@ _WORDS: dict[str, Literal] = {"None": None, "True": True, "False": False}
 
 def format_literal(value: Literal) -> str:
     """The one text of a literal; the inverse of what `parse_attrs` reads."""
-    if value is None or isinstance(value, bool):
+    if value is None or value is True or value is False:
         return repr(value)
     if isinstance(value, int):
         return int.__repr__(value)
@@ -50,7 +50,7 @@ def format_literal(value: Literal) -> str:
     if isinstance(value, str):
         return json.dumps(value).replace("\x7f", "\\u007f")
     if type(value) is tuple:
-        inner = ", ".join(format_literal(item) for item in value)
+        inner = ", ".join([format_literal(item) for item in value])
         return f"({inner},)" if len(value) == 1 else f"({inner})"
     raise TypeError(f"{value!r} is not a literal of the IR")
 
@@ -62,7 +62,7 @@ class Attrs(Mapping[str, Literal]):
 
     def __init__(self, items: Mapping[str, Literal] = {}) -> None:
         self._items = dict(items)
-        self.text = ", ".join(f"{k}={format_literal(v)}" for k, v in items.items())
+        self.text = ", ".join([f"{k}={format_literal(v)}" for k, v in items.items()])
 
     def __getitem__(self, key: str) -> Literal:
         return self._items[key]

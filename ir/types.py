@@ -99,7 +99,7 @@ class TensorType:
     @property
     def sizes(self) -> tuple[int, ...]:
         """The shape as numbers; `ShapeError` where a dimension is a symbol."""
-        if any(type(dim) is not int for dim in self.shape):
+        if str in map(type, self.shape):
             raise ShapeError(f"{self} has symbols where numbers are needed")
         return self.shape  # type: ignore[return-value]  # checked on the line above
 

@@ -86,7 +86,8 @@ class NumbaExecutable:
     def __init__(self, plan: Plan, seconds: Stages) -> None:
         self.plan = plan
         self._seconds = seconds
-        distinct = {step.kernel: source_of(step.kernel) for step in plan.steps}
+        kernels = dict.fromkeys(step.kernel for step in plan.steps)
+        distinct = {kernel: source_of(kernel) for kernel in kernels}
         self.sources = list(distinct.values())
         with seconds.timed("compile"):
             loaded = compiled(self.sources)

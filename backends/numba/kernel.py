@@ -12,7 +12,7 @@ Two nodes with equal forms share one compiled kernel.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = [
     "Access",
@@ -85,6 +85,15 @@ class Kernel:
     body: tuple[Instruction, ...]
     writes: tuple[Write, ...] = ()
     reductions: tuple[Reduction, ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        parts = (self.rank, self.reduced, self.reads, self.body)
+        object.__setattr__(self, "_hash", hash((*parts, self.writes, self.reductions)))
+
+    def __hash__(self) -> int:
+        """Kept, for plans of many steps look their kernels up again and again."""
+        return self._hash
 
     @property
     def row_wise(self) -> bool:

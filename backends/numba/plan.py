@@ -119,7 +119,8 @@ class Planner:
         inputs, outputs = len(graph.inputs), len(graph.outputs)
         self._constants = inputs + outputs
         self._pool: dict[int, int] = {}
-        self._results = frozenset(graph.results)
+        self._kernels: dict[Kernel | str, Kernel | str] = {}
+        self._needed = _needed(graph)
         self._slots: dict[str, int] = {}
         for number, name in enumerate(graph.results):
             self._slots.setdefault(name, inputs + number)
@@ -162,7 +163,8 @@ class Planner:
         tasks: Sequence[tuple[int, ...]] = (),
     ) -> None:
         """Add a call of a kernel that touches ``views``."""
-        buffers = frozenset(view.buffer for view in views)
+        kernel = self._kernels.setdefault(kernel, kernel)
+        buffers = frozenset([view.buffer for view in views])
         step = Step(kernel, tuple(words), node, label, buffers, tuple(tasks))
         self.plan.steps.append(step)
 
@@ -276,10 +278,7 @@ class Planner:
             space = node.type.sizes
             numbers[node.name] = len(reads) + len(body)
             body.append(Instruction(node.op, operands, node.type.dtype))
-            readers = (read.consumer for read in self.graph.reads[node.name])
-            if node.name in self._results or any(
-                name not in inside for name in readers
-            ):
+            if node.name in self._needed:
                 target = self.allocate(node.type, node.name)
                 self.views[node.name] = target
                 writes.append((target, numbers[node.name]))
@@ -293,6 +292,16 @@ class Planner:
             reductions=reductions,
             axes=axes,
         )
+
+
+def _needed(graph: Graph) -> set[str]:
+    """The values that are read outside of the kernel that computes them."""
+    found = set(graph.results)
+    for node in graph:
+        for operand in node.operands:
+            if node.kernel is None or graph[operand].kernel != node.kernel:
+                found.add(operand)
+    return found
 
 
 def _units(graph: Graph) -> list[list[Node]]:
@@ -313,15 +322,14 @@ def _units(graph: Graph) -> list[list[Node]]:
             units.append([])
         units[number].append(node)
         unit_of[node.name] = number
-    needs: list[set[int]] = [set() for _ in units]
-    feeds: list[set[int]] = [set() for _ in units]
+    waiting = [0] * len(units)
+    feeds: list[list[int]] = [[] for _ in units]
     for name, number in unit_of.items():
         for operand in graph[name].operands:
             other = unit_of.get(operand, number)
             if other != number:
-                needs[number].add(other)
-                feeds[other].add(number)
-    waiting = [len(found) for found in needs]
+                waiting[number] += 1
+                feeds[other].append(number)
     ready = [number for number, count in enumerate(waiting) if count == 0]
     order: list[list[Node]] = []
     while ready:

@@ -13,6 +13,7 @@ allow: what only a backward kernel reads is computed there.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -28,6 +29,7 @@ MAX_CODE = 2_000
 _REDUCTIONS = tuple(
     f"reduce_{kind}" for kind in ("sum", "prod", "max", "min", "any", "all")
 )
+_FREE = ("input", "const", "iota")
 _VIEWS = ("reshape", "transpose", "broadcast_to", "slice", "windows")
 
 
@@ -62,7 +64,8 @@ def fuse(graph: Graph) -> Graph:
         if kernel is not None:
             kernel = numbers.setdefault(kernel, len(numbers))
         nodes.append(node if kernel == node.kernel else replace(node, kernel=kernel))
-    return graph if nodes == list(graph) else graph.with_nodes(nodes)
+    same = all(map(operator.is_, nodes, graph))
+    return graph if same else graph.with_nodes(nodes)
 
 
 def _space(graph: Graph, node: Node) -> Shape | None:
@@ -80,35 +83,35 @@ def _is_elementwise(node: Node) -> bool:
 
 def _levels(graph: Graph, spaces: Mapping[str, Shape | None]) -> dict[str, int]:
     """The level of each node: first as early, then as late as can be."""
-    computed: set[str] = set()
+    joins: dict[str, Shape | None] = {}
+    barriers: set[str] = set()
     for node in graph:
-        free = node.op in ("input", "const", "iota")
-        if not free and (node.op not in _VIEWS or node.operands[0] in computed):
-            computed.add(node.name)
+        if _is_elementwise(node):
+            joins[node.name] = node.type.shape
+        if node.op not in _FREE and node.op not in _VIEWS:
+            barriers.add(node.name)
 
-    def cost(operand: Node, node: Node) -> int:
-        if operand.name not in computed:
+    def cost(operand: str, space: Shape | None) -> int:
+        if operand not in barriers:
             return 0
-        if _is_elementwise(operand) and operand.type.shape == spaces[node.name]:
-            return 0
-        return 0 if operand.op in _VIEWS else 1
+        return 0 if space is not None and joins.get(operand) == space else 1
 
     levels: dict[str, int] = {}
-    for node in graph:
-        levels[node.name] = max(
-            (levels[x.name] + cost(x, node) for x in graph.operands(node)), default=0
-        )
+    for name, node in graph.nodes.items():
+        space = spaces[name]
+        costs = [levels[operand] + cost(operand, space) for operand in node.operands]
+        levels[name] = max(costs, default=0)
     results = set(graph.results)
     latest: dict[str, int] = {}
     for node in reversed(list(graph)):
-        level = levels[node.name]
-        movable = spaces[node.name] is not None or node.op in _VIEWS
+        level, space = levels[node.name], spaces[node.name]
+        movable = space is not None or node.op in _VIEWS
         if movable and node.name not in results and node.name in latest:
             level = max(level, latest[node.name])
         levels[node.name] = level
-        for operand in graph.operands(node):
-            bound = level - cost(operand, node)
-            latest[operand.name] = min(latest.get(operand.name, bound), bound)
+        for operand in node.operands:
+            bound = level - cost(operand, space)
+            latest[operand] = min(latest.get(operand, bound), bound)
     return levels
 
 

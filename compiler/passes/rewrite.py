@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeAlias
 
 from ...ir.builder import Builder
@@ -23,9 +22,8 @@ def rewrite(graph: Graph, rule: Rule) -> Graph:
     b = Builder(graph.name, reserved=graph.nodes)
     new: dict[str, Node] = {}
     for node in graph:
-        operands = tuple(new[name] for name in node.operands)
-        names = tuple(operand.name for operand in operands)
-        kept = node if names == node.operands else replace(node, operands=names)
+        operands = [new[name] for name in node.operands]
+        kept = node.reading(tuple([operand.name for operand in operands]))
         b.section, b.source = node.section, node.source
         found = None if node.op == "input" else rule(b, kept, *operands)
         new[node.name] = b.append(kept) if found is None else found
