@@ -25,6 +25,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from . import cache as disk
+from .instructions import WRITTEN_OUT
 
 __all__ = [
     "Loaded",
@@ -200,6 +201,14 @@ def _optimised(text: str) -> Any:
     options.loop_vectorization = True
     options.slp_vectorization = bool(OPTIONS["slp"])
     builder = llvm.create_pass_builder(_machine(), options)
+    if WRITTEN_OUT in text:
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_sroa_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_loop_rotate_pass()
+        passes.add_new_gvn_pass()
+        passes.run(module, builder)
+        return module
     builder.getModulePassManager().run(module, builder)
     inliner = llvm.create_new_module_pass_manager()  # what `rare` has for vectors
     inliner.add_always_inliner_pass()

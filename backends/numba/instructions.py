@@ -15,6 +15,7 @@ __all__ = [
     "LANES",
     "REGISTERS",
     "TABLE",
+    "WRITTEN_OUT",
     "Emitter",
     "LanguageError",
     "Linkage",
@@ -73,6 +74,7 @@ class Value:
 
 INT, FLOAT = "int", "float"  # the dtypes of literals
 ROLLED = 1_000_000  # metadata from here on is about loops, before about labels
+WRITTEN_OUT = '"written-out"'  # the attribute of a kernel that needs few passes
 TABLE = -1  # the label of words and buffers, which kernels only read
 
 

@@ -15,7 +15,9 @@ compiler, which needs a hundredth of a second where Numba needs six. The languag
 
 Every value has a dtype of the IR, or is a pointer; number literals take the dtype of
 what they meet. Integers wrap. ``a if c else b``, ``and``, ``or`` compute both sides.
-A ``rolled`` range is one that LLVM does not unroll: its body is written out already.
+The kernel may be marked ``@written_out``: it says all there is to vectorise or unroll,
+and gets few optimisations. A ``rolled`` range is one that LLVM does not unroll: its
+body is written out already.
 There are no exceptions: whatever is not in the language is refused when compiled.
 """
 
@@ -30,6 +32,7 @@ from .instructions import (
     FLOAT,
     REGISTERS,
     TABLE,
+    WRITTEN_OUT,
     Emitter,
     LanguageError,
     Linkage,
@@ -115,7 +118,11 @@ class Function(Emitter):
         ):
             self.names[argument.arg] = Value("i64", name, TABLE)
         self.block(self.definition.body)
-        self.finish(f"define i64 @{symbol}(ptr %buffers, ptr %words)")
+        marks = [ast.unparse(mark) for mark in self.definition.decorator_list]
+        if marks not in ([], ["written_out"]):
+            raise LanguageError(f"not in the language: @{marks[0]}")
+        attributes = f" {WRITTEN_OUT}" if marks else ""
+        self.finish(f"define i64 @{symbol}(ptr %buffers, ptr %words){attributes}")
 
     # Statements.
 

@@ -61,6 +61,7 @@ LARGE = {64: 2**27, 32: 2**15, 16: 0}  # m * n * k beyond which BLAS is as good
 DEPTH = 256  # how much of k a panel of B has: the panel stays in the first cache
 
 _FRAME = """
+@written_out
 def kernel(buffers, words):
     m, n, k = words[6], words[7], words[8]
     a_row, a_column = words[9], words[10]

@@ -134,3 +134,14 @@ def test_what_does_not_fit_is_refused(line: str) -> None:
     text = HEAD + f"    x = f32_pointer(buffers[0], 0)\n    {line}\n    return 0\n"
     with pytest.raises(LanguageError):
         kernel_llvm(text)
+
+
+def test_a_kernel_that_is_written_out_computes_the_same() -> None:
+    lines = ["x = f64_pointer(buffers[0], 0)", "for i in range(9):"]
+    lines += ["    x[i] = x[i] * x[i] + 1.0", "return 0"]
+    text = HEAD + "".join(f"    {line}\n" for line in lines)
+    plain, marked = np.arange(9.0), np.arange(9.0)
+    assert run(text, [plain], []) == run("@written_out\n" + text, [marked], []) == 0
+    np.testing.assert_array_equal(marked, plain)
+    with pytest.raises(LanguageError):
+        kernel_llvm("@unknown\n" + text)
