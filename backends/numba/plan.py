@@ -20,6 +20,7 @@ import numpy as np
 from ...ir.graph import Graph, Node
 from ...ir.ops import OPS
 from ...ir.types import TensorType
+from .homes import homes
 from .kernel import Instruction, Kernel
 from .loops import loop_step
 from .memory import Lifetime, place
@@ -122,6 +123,8 @@ class Planner:
         self._kernels: dict[Kernel | str, Kernel | str] = {}
         self._needed = _needed(graph)
         self._slots: dict[str, int] = {}
+        self._homes = homes(graph)
+        self._made: dict[str, View] = {}
         for number, name in enumerate(graph.results):
             self._slots.setdefault(name, inputs + number)
         for number, node in enumerate(graph.inputs):
@@ -131,13 +134,26 @@ class Planner:
         return View(buffer, 0, type_, row_strides(type_.sizes))
 
     def allocate(self, type_: TensorType, name: str | None = None) -> View:
-        """Contiguous memory: that of an output, if ``name`` is one, or a new buffer."""
+        """Contiguous memory: a new buffer, or where the value ``name`` has its place.
+
+        An output lies in its own buffer, a part of a concatenation inside the whole.
+        """
         slot = self._slots.pop(name, None) if name else None
         if slot is not None:
             return self._whole(slot, type_)
+        home = self._homes.pop(name, None) if name else None
+        if home is not None:
+            whole = self.concatenation(self.graph[home[0]])
+            return whole.moved(type_.sizes, row_strides(type_.sizes), home[1])
         buffer = self.plan.first_scratch + len(self.plan.scratch)
         self.plan.scratch.append(math.prod(type_.sizes) * type_.numpy.itemsize)
         return self._whole(buffer, type_)
+
+    def concatenation(self, node: Node) -> View:
+        """The memory of a concatenation, the same at every call."""
+        if node.name not in self._made:
+            self._made[node.name] = self.allocate(node.type, node.name)
+        return self._made[node.name]
 
     def constant(self, value: bool | int | float, dtype: str) -> View:
         """A scalar of the constant pool; equal bits share their place."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...ir.graph import Node
 from .plan import Planner, emits
-from .view import View, row_strides
+from .view import View, row_strides, side_by_side
 
 
 @emits("const")
@@ -127,12 +127,17 @@ def pad(planner: Planner, node: Node) -> View:
 
 @emits("concatenate")
 def concatenate(planner: Planner, node: Node) -> View:
-    """Copy each operand into its part."""
+    """A view where the operands lie side by side, else copies of those elsewhere."""
     axis: Any = node.attrs["axis"]
-    target = planner.allocate(node.type, node.name)
+    views = planner.operands(node)
+    found = side_by_side(views, axis)
+    if found is not None:
+        return found
+    target = planner.concatenation(node)
     start = [0] * node.type.rank
-    for view in planner.operands(node):
+    for view in views:
         part = strided(target, start, view.type.sizes, (1,) * node.type.rank)
-        planner.copy(node, view, part)
+        if not view.same_memory(part):
+            planner.copy(node, view, part)
         start[axis] += view.type.sizes[axis]
     return target

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ...ir.types import TensorType
 
-__all__ = ["View", "row_strides"]
+__all__ = ["View", "row_strides", "side_by_side"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,22 @@ class View:
             )
         )
 
+    @property
+    def steps(self) -> tuple[int | None, ...]:
+        """The strides, None along an axis of one element, which has no next one."""
+        return tuple(
+            None if size == 1 else stride
+            for size, stride in zip(self.type.sizes, self.strides, strict=True)
+        )
+
+    def same_memory(self, other: View) -> bool:
+        """Whether every element of ``other``, of the same shape, lies where ours do."""
+        return (self.buffer, self.offset, self.steps) == (
+            other.buffer,
+            other.offset,
+            other.steps,
+        )
+
     def moved(self, shape: Sequence[int], strides: Sequence[int], by: int = 0) -> View:
         """Another view of the same buffer, ``by`` elements further on."""
         offset = self.offset + by * self.type.numpy.itemsize
@@ -50,3 +67,36 @@ def row_strides(sizes: Sequence[int]) -> tuple[int, ...]:
         strides.append(step)
         step *= size
     return tuple(reversed(strides))
+
+
+def side_by_side(views: Sequence[View], axis: int) -> View | None:
+    """The view that shows ``views`` joined along an axis, None where none does.
+
+    A value beside itself is not shown by a stride of 0: its copies are places too.
+
+    >>> from anabranch.ir import spec
+    >>> rows = [View(0, 8 * start, spec("f64[1,3]"), (3, 1)) for start in (0, 3, 6)]
+    >>> side_by_side(rows, 0).type.sizes, side_by_side(rows, 1).type.sizes
+    ((3, 3), (1, 9))
+    >>> side_by_side(rows[::-1], 0).strides
+    (-3, 1)
+    >>> side_by_side([rows[0], rows[2], rows[1]], 0) is None
+    True
+    """
+    filled = [view for view in views if 0 not in view.type.sizes]
+    if not filled:
+        return None
+    first = filled[0]
+    around = {(v.buffer, v.steps[:axis], v.steps[axis + 1 :]) for v in filled}
+    strides = {step for v in filled if (step := v.steps[axis]) is not None}
+    for before, after in pairwise(filled):
+        distance = (after.offset - before.offset) // first.type.numpy.itemsize
+        stride, rest = divmod(distance, before.type.sizes[axis])
+        strides.add(stride)
+        if rest or stride == 0 or len(strides) > 1 or len(around) > 1:
+            return None
+    shape = list(first.type.sizes)
+    shape[axis] = sum(view.type.sizes[axis] for view in filled)
+    steps = list(first.strides)
+    steps[axis] = next(iter(strides), steps[axis])
+    return first.moved(shape, steps)
