@@ -10,25 +10,55 @@ from ..backends import reference
 from ..backends.base import Caller, Executable
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
+from .passes.batch import batch
+from .passes.contract import contract
 from .passes.dedupe import dedupe
 from .passes.fold import fold
 from .passes.fuse import fuse
+from .passes.join import join
 from .passes.prune import prune
 from .passes.simplify import simplify
 from .passes.split import split
 
-__all__ = ["BACKENDS", "CALLERS", "OPTIMISE", "PASSES", "optimise", "run_passes"]
+__all__ = [
+    "BACKENDS",
+    "CALLERS",
+    "OPTIMISE",
+    "PASSES",
+    "ROUNDING",
+    "optimise",
+    "run_passes",
+]
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
     "prune": prune,
     "fold": fold,
     "simplify": simplify,
     "dedupe": dedupe,
+    "join": join,
+    "contract": contract,
+    "batch": batch,
     "split": split,
     "fuse": fuse,
 }
 
-OPTIMISE = ("prune", "fold", "simplify", "dedupe", "prune", "split", "fuse")
+OPTIMISE = (
+    "prune",
+    "fold",
+    "simplify",
+    "dedupe",
+    "join",
+    "contract",
+    "batch",
+    "dedupe",
+    "prune",
+    "split",
+    "fuse",
+)
+
+ROUNDING = frozenset({"join", "contract", "batch"})
+"""The passes that keep results up to rounding and the sign of zeros; others keep bits.
+"""
 
 
 def run_passes(

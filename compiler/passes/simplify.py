@@ -155,6 +155,21 @@ def _broadcast_to(b: Builder, n: Node, x: Node) -> Node | None:
     return b.broadcast(b[x.operands[0]], n.type) if x.op == "broadcast_to" else None
 
 
+def _slice(b: Builder, n: Node, x: Node) -> Node | None:
+    """``slice(slice(x)) => slice(x)``, or x where it is all of x"""
+    start: Any = n.attrs["start"]
+    step: Any = n.attrs["step"]
+    if inside := x.op == "slice":
+        first: Any = x.attrs["start"]
+        by: Any = x.attrs["step"]
+        start = tuple(f + s * k for f, s, k in zip(first, start, by, strict=True))
+        step = tuple(s * k for s, k in zip(step, by, strict=True))
+        x = b[x.operands[0]]
+    if x.type == n.type and not any(start) and set(step) <= {1}:
+        return x
+    return b.slice(x, start=start, shape=n.type.sizes, step=step) if inside else None
+
+
 def _reduce_sum(b: Builder, n: Node, x: Node) -> Node | None:
     """A sum over no axes ``=> x + 0.0``: sums start at zero, so -0.0 becomes 0.0"""
     if n.attrs["axes"] != ():
@@ -182,6 +197,7 @@ RULES: dict[str, Callable[..., Node | None]] = {
     "reshape": _reshape,
     "transpose": _transpose,
     "broadcast_to": _broadcast_to,
+    "slice": _slice,
     "reduce_sum": _reduce_sum,
     "reduce_prod": _reduce,
     "reduce_max": _reduce,

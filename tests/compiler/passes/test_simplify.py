@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from anabranch import make_ir
 from anabranch.backends.reference import interpret
 from anabranch.compiler.passes.simplify import RULES, simplify
 from anabranch.compiler.pipeline import optimise
@@ -228,6 +229,29 @@ def test_transposes_compose(perms: tuple[tuple[int, ...], ...]) -> None:
     made = optimise(b.build([Output(node.name)]))
     assert sum(n.op == "transpose" for n in made) <= 1
     assert_same_bits(interpret(made, [x]), [np.ascontiguousarray(expected)])
+
+
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        (np.s_[2:9:2, ::-1], np.s_[::-2, 1:3]),
+        (np.s_[::-1, :], np.s_[::-1, :]),
+        (np.s_[3:, 1:], np.s_[:0, :2], np.s_[:, ::-1]),
+        (np.s_[:, :],),
+    ],
+)
+def test_slices_compose(cuts: tuple[Any, ...]) -> None:
+    def cut(x: Any) -> Any:
+        for index in cuts:
+            x = x[index]
+        return x
+
+    x = np.arange(36.0).reshape(9, 4)
+    made = optimise(make_ir(cut)(x))
+    whole = cut(x).shape == x.shape
+    assert sum(n.op == "slice" for n in made) == (0 if whole else 1)
+    assert simplify(made) is made
+    assert_same_bits(interpret(made, [x]), [np.ascontiguousarray(cut(x))])
 
 
 def test_the_rules_are_rules_of_ops() -> None:

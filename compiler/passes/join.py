@@ -1,0 +1,132 @@
+"""Sum nodes over padded values: the values side by side.
+
+The gradient of a value that is cut into slices is a sum node over slices that are
+padded with zeros to the value's size. Where they do not overlap they are a
+concatenation, and the zeros are neither written nor added.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ...ir.builder import Builder
+from ...ir.graph import Graph, Node
+from .rewrite import instead, rewrite
+
+__all__ = ["join"]
+
+
+class Piece(NamedTuple):
+    """A node that pads the values from ``start`` to ``stop`` along an axis."""
+
+    start: int
+    stop: int
+    node: Node
+
+
+def join(graph: Graph) -> Graph:
+    """Concatenate the padded operands of a sum node that do not overlap.
+
+    before:
+        graph f(%x: f64[2], %y: f64[3], %z: f64[7]) {
+          %a = pad(%x) {low=(0,), high=(5,), interior=(0,), value=0.0} : f64[7]
+          %b = pad(%y) {low=(4,), high=(0,), interior=(0,), value=0.0} : f64[7]
+          %s = add_n(%b, %z, %a) : f64[7]
+          return %s
+        }
+    after:
+        graph f(%x: f64[2], %y: f64[3], %z: f64[7]) {
+          %a = pad(%x) {low=(0,), high=(5,), interior=(0,), value=0.0} : f64[7]
+          %b = pad(%y) {low=(4,), high=(0,), interior=(0,), value=0.0} : f64[7]
+          %const.0 = const() {value=0.0} : f64[]
+          %broadcast_to.0 = broadcast_to(%const.0) {shape=(2,)} : f64[2]
+          %concatenate.0 = concatenate(%x, %broadcast_to.0, %y) {axis=0} : f64[7]
+          %s = add_n(%z, %concatenate.0) : f64[7]
+          return %s
+        }
+
+    Keeps results, but for the sign of a zero: -0.0 + 0.0 is 0.0.
+    """
+    return rewrite(graph, _joined)
+
+
+def _joined(b: Builder, node: Node, *operands: Node) -> Node | None:
+    """The sum of the concatenations and of the other operands."""
+    if node.op != "add_n":
+        return None
+    others: list[Node] = []
+    pieces: dict[int, list[Piece]] = {}
+    for operand in operands:
+        axis = _padded_axis(operand)
+        if axis is None:
+            others.append(operand)
+        else:
+            pieces.setdefault(axis, []).append(_piece(b, operand, axis))
+    joined: list[tuple[int, list[Node]]] = []
+    for axis, found in pieces.items():
+        for row in _rows(found):
+            if len(row) == 1:
+                others.append(row[0].node)
+            else:
+                joined.append((axis, _filled(b, row, axis)))
+    if not joined:
+        return None
+    if len(joined) == 1 and not others:
+        ((axis, parts),) = joined
+        return b.append(instead(node, "concatenate", *parts, axis=axis))
+    terms = [b.concatenate(*parts, axis=axis) for axis, parts in joined]
+    return b.append(instead(node, "add_n", *others, *terms))
+
+
+def _padded_axis(node: Node) -> int | None:
+    """The one axis along which a node pads with zeros around, if it does."""
+    if node.op != "pad" or node.attrs["value"] != 0:
+        return None
+    interior: Any = node.attrs["interior"]
+    low: Any = node.attrs["low"]
+    high: Any = node.attrs["high"]
+    axes = [axis for axis, pair in enumerate(zip(low, high, strict=True)) if any(pair)]
+    return axes[0] if len(axes) == 1 and not any(interior) else None
+
+
+def _piece(b: Builder, node: Node, axis: int) -> Piece:
+    low: Any = node.attrs["low"]
+    padded = b[node.operands[0]]
+    return Piece(low[axis], low[axis] + padded.type.sizes[axis], node)
+
+
+def _rows(pieces: Sequence[Piece]) -> list[list[Piece]]:
+    """The pieces in rows without overlap: each into the row that ends first."""
+    rows: list[list[Piece]] = []
+    ends: list[tuple[int, int]] = []
+    for piece in sorted(pieces, key=lambda piece: (piece.start, piece.stop)):
+        if ends and ends[0][0] <= piece.start:
+            _, number = heapq.heappop(ends)
+        else:
+            number = len(rows)
+            rows.append([])
+        rows[number].append(piece)
+        heapq.heappush(ends, (piece.stop, number))
+    return rows
+
+
+def _filled(b: Builder, row: Sequence[Piece], axis: int) -> list[Node]:
+    """The values of a row, with zeros where it has none."""
+    type_ = row[0].node.type
+    parts: list[Node] = []
+    end = 0
+
+    def zeros(count: int) -> None:
+        if count:
+            shape = [*type_.shape]
+            shape[axis] = count
+            parts.append(b.full(type_.with_shape(tuple(shape)), 0))
+
+    for piece in row:
+        zeros(piece.start - end)
+        parts.append(b[piece.node.operands[0]])
+        end = piece.stop
+    zeros(type_.sizes[axis] - end)
+    return parts
