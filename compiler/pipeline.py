@@ -49,6 +49,7 @@ OPTIMISE = (
     "dedupe",
     "join",
     "contract",
+    "prune",
     "batch",
     "dedupe",
     "prune",
