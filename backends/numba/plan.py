@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,8 @@ class Planner:
     def allocate(self, type_: TensorType, name: str | None = None) -> View:
         """Contiguous memory: a new buffer, or where the value ``name`` has its place.
 
-        An output lies in its own buffer, a part of a concatenation inside the whole.
+        An output lies in its own buffer, a part of a concatenation inside the whole;
+        if it is made by a loop nest there may be gaps between its rows.
         """
         slot = self._slots.pop(name, None) if name else None
         if slot is not None:
@@ -144,7 +145,9 @@ class Planner:
         home = self._homes.pop(name, None) if name else None
         if home is not None:
             whole = self.concatenation(self.graph[home[0]])
-            return whole.moved(type_.sizes, row_strides(type_.sizes), home[1])
+            return replace(
+                home[1], buffer=whole.buffer, offset=whole.offset + home[1].offset
+            )
         buffer = self.plan.first_scratch + len(self.plan.scratch)
         self.plan.scratch.append(math.prod(type_.sizes) * type_.numpy.itemsize)
         return self._whole(buffer, type_)

@@ -32,6 +32,22 @@ def test_values_of_kernels_and_products_are_made_in_their_place() -> None:
     assert copies(joined) == 0
 
 
+def test_kernels_write_their_columns_of_a_whole() -> None:
+    def gates(x: Any) -> Any:
+        return np.cos(np.concatenate([np.exp(x), np.sin(x) * x, np.tanh(x)], 1)).T @ x
+
+    def nested(x: Any) -> Any:
+        pair = np.concatenate([np.exp(x), np.sin(x)], 1)
+        return np.concatenate([np.tanh(x), pair, np.cos(x)], 1)
+
+    assert copies(gates) == 0
+    assert copies(nested) == 0
+
+
+def test_a_product_that_lies_across_the_rows_is_copied() -> None:
+    assert copies(lambda x: np.concatenate([x @ x.T, np.exp(x)], 1)) == 1
+
+
 def test_a_result_that_is_joined_is_made_in_the_result() -> None:
     assert copies(lambda x: np.stack([np.exp(x), np.tanh(x)])) == 0
 
