@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from ..ir.errors import ArgumentError, ShapeError
 from ..ir.literals import Attrs
@@ -75,7 +74,7 @@ def stop_gradient(x: Any) -> Any:
 
 def sigmoid(x: Any) -> Any:
     """``1 / (1 + exp(-x))``, element by element, without overflow."""
-    return special.expit(_floats(x))
+    return _apply("sigmoid", [_floats(x)])
 
 
 def relu(x: Any) -> Any:
@@ -92,7 +91,7 @@ def gelu(x: Any, *, approximate: bool = False) -> Any:
     if approximate:
         inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
         return 0.5 * x * (1.0 + np.tanh(inner))
-    return 0.5 * x * (1.0 + special.erf(x * math.sqrt(0.5)))
+    return 0.5 * x * (1.0 + _apply("erf", [x * math.sqrt(0.5)]))
 
 
 def _shifted(x: Any, axis: Any) -> tuple[Any, Any]:

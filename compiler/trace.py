@@ -187,6 +187,11 @@ class Trace:
 
     def _lower(self, function: Any, args: Any, kwargs: Any) -> Any:
         lowering = _LOWERINGS.get(function)
+        if lowering is None and isinstance(function, np.ufunc):
+            from .lower.ufuncs import lower_special
+
+            lower_special()
+            lowering = _LOWERINGS.get(function)
         if lowering is None:
             return self._stand_in(function, args, kwargs)
         args, kwargs, out = _without_out(function, args, kwargs)

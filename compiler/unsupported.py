@@ -7,12 +7,12 @@ the user, are not tried.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import numpy as np
-from scipy import special
 
 from ..ir.errors import SourceLine, UnsupportedError
 from ..ir.types import TensorType, dtype_name
@@ -99,7 +99,7 @@ def function_name(function: Any) -> str:
         return f"{function_name(ufunc)}.{method}"
     name = str(function.__name__)
     if isinstance(function, np.ufunc):
-        modules = {"np": np, "scipy.special": special}
+        modules = {"np": np, "scipy.special": sys.modules.get("scipy.special")}
         homes = [path for path, home in modules.items() if hasattr(home, name)]
         return f"{homes[0]}.{name}" if homes else name
     module = str(getattr(function, "__module__", None) or "numpy")

@@ -13,8 +13,6 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, cast
 
-import networkx as nx
-
 from .errors import SourceLine, VerifyError
 from .literals import NO_ATTRS, Attrs
 from .types import TensorType
@@ -127,6 +125,8 @@ class Graph:
     @cached_property
     def graph(self) -> Any:
         """The networkx ``MultiDiGraph``, frozen."""
+        import networkx as nx  # slow, and not needed to compile and run
+
         graph: Any = nx.MultiDiGraph(name=self.name)
         for name, node in self._nodes.items():
             graph.add_node(name, node=node)

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from ...ir.errors import ShapeError, TraceError, UnsupportedError
 from ...ir.graph import Node
@@ -42,10 +41,8 @@ _OTHER_NAME = {
     np.less_equal: "le",
     np.greater: "gt",
     np.greater_equal: "ge",
-    special.erf: "erf",
-    special.expit: "sigmoid",
 }
-_UFUNCS: dict[Any, str] = {getattr(np, name): name for name in _SAME_NAME} | _OTHER_NAME
+_OPS: dict[Any, str] = {}
 
 # What an op on floats or integers is called where the operands are something else.
 _ON_BOOL = {
@@ -103,7 +100,7 @@ def broadcast_nodes(trace: Trace, *nodes: Node) -> list[Node]:
 
 def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> Node:
     """The node of ``ufunc(*operands)``, computed in ``dtype`` if that is given."""
-    op = _UFUNCS[ufunc]
+    op = _OPS[ufunc]
     operands = tuple(trace.array(operand) for operand in operands)
     if op in _COMPARISONS:
         operands = tuple(map(_within_reach, operands, operands[::-1]))
@@ -260,8 +257,24 @@ def reject(unknown: dict[str, Any]) -> None:
             raise UnsupportedError(f"the argument {name}= is not supported")
 
 
-for _ufunc in _UFUNCS:
-    lowers(_ufunc)(_lowering(_ufunc))
+def lower_as(ufunc: Any, op: str) -> None:
+    """Register an op as the lowering of a ufunc."""
+    _OPS[ufunc] = op
+    lowers(ufunc)(_lowering(ufunc))
+
+
+def lower_special() -> None:
+    """Register SciPy's ufuncs; a trace that meets one calls this."""
+    from scipy import special  # slow, and seldom needed
+
+    lower_as(special.erf, "erf")
+    lower_as(special.expit, "sigmoid")
+
+
+for _name in _SAME_NAME:
+    lower_as(getattr(np, _name), _name)
+for _ufunc, _op in _OTHER_NAME.items():
+    lower_as(_ufunc, _op)
 
 
 @lowers(np.square)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special
 
 from .elementwise import elementwise, reciprocal
 from .spec import NONDIFFERENTIABLE, OpDef
@@ -19,6 +18,17 @@ from .spec import NONDIFFERENTIABLE, OpDef
 if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
+
+
+def _special(name: str) -> Callable[[Any], Any]:
+    """A function of SciPy's, which is slow to import and seldom called."""
+
+    def reference(x: Any) -> Any:
+        from scipy import special
+
+        return getattr(special, name)(x)
+
+    return reference
 
 
 def unary(
@@ -84,12 +94,12 @@ ARCTANH = unary("arctanh", lambda b, y, x: reciprocal(b, _one_minus_square(b, x)
 ERF = unary(
     "erf",
     lambda b, y, x: _scaled(b, b.exp(b.neg(b.mul(x, x))), 2 / math.sqrt(math.pi)),
-    special.erf,
+    _special("erf"),
 )
 SIGMOID = elementwise(
     "sigmoid",
     1,
-    special.expit,
+    _special("expit"),
     "1.0 / (1.0 + exp(-{0}))",
     lambda b, n, g, x: (b.chain(g, b.mul(n, b.sub(b.like(n, 1.0), n))),),
 )

@@ -513,6 +513,60 @@ def test_interrupted_at_any_time(store: Cache, tries: int) -> None:
         assert all(path.suffix == ".kernel" for path in files(store.folder))
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_while_another_thread_compiles(
+    store: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child can compile: it has not inherited a lock that is held."""
+    compiling = threading.Event()
+    emit = engine._emit
+
+    def slowly(text: str) -> bytes:
+        compiling.set()
+        time.sleep(0.2)
+        return emit(text)
+
+    monkeypatch.setattr(engine, "_emit", slowly)
+    thread = threading.Thread(target=again, daemon=True)
+    thread.start()
+    assert compiling.wait(60)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        os._exit(0 if anabranch.jit(np.cbrt)(np.full(3, 8.0))[0] == 2.0 else 1)
+    assert os.waitpid(child, 0) == (child, 0)
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def test_compiling_in_the_middle_of_compiling(
+    store: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a finalizer or a signal handler may, with the very same kernels."""
+    right, _ = again()
+    store.clear()
+    emit = engine._emit
+
+    def nested(text: str) -> bytes:
+        monkeypatch.setattr(engine, "_emit", emit)
+        assert again()[0] == right
+        return emit(text)
+
+    monkeypatch.setattr(engine, "_emit", nested)
+    assert again()[0] == right
+    assert again() == (right, {"disk"})
+
+
+def test_warm_processes_import_little(folder: Path) -> None:
+    """Nothing that takes long and that a call with a warm cache can do without."""
+    finish(start(folder))
+    slow = "('numba', 'networkx', 'scipy', 'rich', 'typer', 'logging')"
+    check = f"assert not [name for name in {slow} if name in sys.modules]"
+    compiler = "assert 'anabranch.backends.numba.functions' not in sys.modules"
+    assert finish(start(folder, after=f"{check}\n{compiler}"))[1:] == (HIT, "")
+
+
 # The size of it.
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import anabranch as ab
-from anabranch.backends.numba import products
+from anabranch.backends.numba import blas, products
 from anabranch.backends.numba.library import library_source
 from anabranch.backends.numba.products import KINDS, product_source, product_words
 from tests.backends.kernels import run
@@ -301,3 +301,19 @@ def test_the_choice_follows_the_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_kernels_are_in_the_library() -> None:
     for kind, dtype in itertools.product(KINDS, DTYPES):
         assert library_source(f"{kind} {dtype}") == product_source(kind, dtype)
+
+
+@pytest.mark.parametrize(
+    "symbols", [blas.NUMPY_SYMBOLS, ()], ids=["NumPy's", "SciPy's"]
+)
+def test_either_library(
+    symbols: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blas, "NUMPY_SYMBOLS", symbols)
+    monkeypatch.setattr(blas, "routine_address", blas.routine_address.__wrapped__)
+    rng = np.random.default_rng(0)
+    for dtype in (np.float32, np.float64):
+        a, b = (rng.normal(size=(300, 300)).astype(dtype) for _ in "ab")
+        made = ab.jit(lambda a, b: a @ b.T)(a, b)
+        bound = 300 * np.finfo(dtype).eps * (np.abs(a) @ np.abs(b).T)
+        assert np.all(np.abs(made - a @ b.T) <= bound)

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from anabranch.compiler import functions
+from anabranch.compiler.lower.ufuncs import lower_special
 from anabranch.compiler.trace import lowered_functions, lowering_of
 from anabranch.compiler.tracer import GETITEM, SETITEM, Tracer
 from anabranch.compiler.unsupported import function_name
 
 PAGE = (Path(__file__).parents[2] / "docs" / "numpy.md").read_text("utf-8")
+lower_special()
 FUNCTIONS = [
     function
     for function in lowered_functions()
