@@ -16,8 +16,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import networkx as nx
-
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node
 from .contract import LIMIT, rows_of, starts_of
@@ -115,6 +113,10 @@ def _ordered(graph: Graph, members: Sequence[Member]) -> Sequence[Member]:
 
 def _cyclic(graph: Graph, groups: Mapping[Key, Sequence[Member]]) -> set[Key]:
     """The groups that lie on a cycle where each group is one node."""
+    if not groups:
+        return set()
+    import networkx as nx  # slow, and most graphs have no groups
+
     unit: dict[str, str | Key] = {
         member.node.name: key for key, members in groups.items() for member in members
     }
