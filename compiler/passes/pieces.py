@@ -7,14 +7,17 @@ steps become equal pieces of some steps each, after one or two that are not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from ...ir.graph import Node
 from ...ir.ops import OPS
 
-__all__ = ["MAX_WEIGHT", "Cutter", "form", "weight"]
+__all__ = ["LARGE", "LARGE_WEIGHT", "MAX_WEIGHT", "Cutter", "form", "weight"]
 
 MAX_WEIGHT = 72
+LARGE = 2**16  # elements, from where traffic to memory costs more than compiling
+LARGE_WEIGHT = 160
 FUNCTION = 4
 NEAR = 8
 
@@ -42,10 +45,11 @@ def form(nodes: Sequence[Node]) -> tuple[object, ...]:
 
 
 class Cutter:
-    """Cuts lists of nodes into pieces of at most `MAX_WEIGHT`.
+    """Cuts lists of nodes into pieces of at most `MAX_WEIGHT`, or `LARGE_WEIGHT`.
 
-    It remembers how pieces began: the `NEAR` nodes from there on, each with its op and
-    with the distance of its operands if those are near.
+    What is cut apart goes through memory, which large arrays feel more than a longer
+    compilation. The cutter remembers how pieces began: the `NEAR` nodes from there on,
+    each with its op and with the distance of its operands if those are near.
     """
 
     def __init__(self) -> None:
@@ -55,11 +59,13 @@ class Cutter:
         """The pieces in order; each ends as late as can be, where one began before."""
         looks = _looks(nodes)
         weights = [weight(node) for node in nodes]
+        known = [size for size in nodes[0].type.shape if isinstance(size, int)]
+        most = LARGE_WEIGHT if math.prod(known) >= LARGE else MAX_WEIGHT
         start = 0
         while start < len(nodes):
             self._begun.add(looks[start])
             end, total = start + 1, weights[start]
-            while end < len(nodes) and total + weights[end] <= MAX_WEIGHT:
+            while end < len(nodes) and total + weights[end] <= most:
                 total += weights[end]
                 end += 1
             if end < len(nodes):

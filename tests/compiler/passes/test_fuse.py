@@ -10,7 +10,13 @@ import pytest
 from anabranch.backends.reference import interpret
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.passes.fuse import MAX_CODE, fuse
-from anabranch.compiler.passes.pieces import MAX_WEIGHT, form, weight
+from anabranch.compiler.passes.pieces import (
+    LARGE,
+    LARGE_WEIGHT,
+    MAX_WEIGHT,
+    form,
+    weight,
+)
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import Builder, Graph, Node, Output, TensorType, parse
 from tests.laws.test_passes import check_kernels
@@ -179,3 +185,15 @@ def test_large_tangled_graphs_have_kernels_in_an_order(seed: int) -> None:
     point = [np.linspace(-1, 1, 12).reshape(3, 4)] * 2
     for one, other in zip(interpret(made, point), interpret(graph, point), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_large_arrays_get_large_kernels() -> None:
+    counts: list[int] = []
+    for size in (100, LARGE):
+        b = Builder("f")
+        x = b.input("x", TensorType("f64", (size,)))
+        for _ in range(LARGE_WEIGHT):
+            x = b.add(x, x)
+        graph = fuse(b.build([Output(x.name, "r")]))
+        counts.append(len({node.kernel for node in graph} - {None}))
+    assert counts == [-(-LARGE_WEIGHT // MAX_WEIGHT), 1]
