@@ -48,6 +48,7 @@ OPTIMISE = (
     "simplify",
     "dedupe",
     "join",
+    "prune",
     "contract",
     "prune",
     "batch",

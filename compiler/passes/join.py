@@ -19,11 +19,11 @@ __all__ = ["join"]
 
 
 class Piece(NamedTuple):
-    """A node that pads the values from ``start`` to ``stop`` along an axis."""
+    """The nodes that pad values from ``start`` to ``stop`` along an axis."""
 
     start: int
     stop: int
-    node: Node
+    nodes: list[Node]
 
 
 def join(graph: Graph) -> Graph:
@@ -47,7 +47,8 @@ def join(graph: Graph) -> Graph:
           return %s
         }
 
-    Keeps results, but for the sign of a zero: -0.0 + 0.0 is 0.0.
+    Values that were padded alike are added before. Keeps results, but for the order of
+    additions and the sign of a zero: -0.0 + 0.0 is 0.0.
     """
     return rewrite(graph, _joined)
 
@@ -57,18 +58,22 @@ def _joined(b: Builder, node: Node, *operands: Node) -> Node | None:
     if node.op != "add_n":
         return None
     others: list[Node] = []
-    pieces: dict[int, list[Piece]] = {}
+    pieces: dict[int, dict[tuple[int, int], Piece]] = {}
     for operand in operands:
         axis = _padded_axis(operand)
         if axis is None:
             others.append(operand)
         else:
-            pieces.setdefault(axis, []).append(_piece(b, operand, axis))
+            start, stop = _span(b, operand, axis)
+            found = pieces.setdefault(axis, {})
+            found.setdefault((start, stop), Piece(start, stop, [])).nodes.append(
+                operand
+            )
     joined: list[tuple[int, list[Node]]] = []
     for axis, found in pieces.items():
-        for row in _rows(found):
-            if len(row) == 1:
-                others.append(row[0].node)
+        for row in _rows(list(found.values())):
+            if len(row) == len(row[0].nodes) == 1:
+                others += row[0].nodes
             else:
                 joined.append((axis, _filled(b, row, axis)))
     if not joined:
@@ -91,17 +96,17 @@ def _padded_axis(node: Node) -> int | None:
     return axes[0] if len(axes) == 1 and not any(interior) else None
 
 
-def _piece(b: Builder, node: Node, axis: int) -> Piece:
+def _span(b: Builder, node: Node, axis: int) -> tuple[int, int]:
+    """From where to where the values lie between the zeros."""
     low: Any = node.attrs["low"]
-    padded = b[node.operands[0]]
-    return Piece(low[axis], low[axis] + padded.type.sizes[axis], node)
+    return low[axis], low[axis] + b[node.operands[0]].type.sizes[axis]
 
 
 def _rows(pieces: Sequence[Piece]) -> list[list[Piece]]:
     """The pieces in rows without overlap: each into the row that ends first."""
     rows: list[list[Piece]] = []
     ends: list[tuple[int, int]] = []
-    for piece in sorted(pieces, key=lambda piece: (piece.start, piece.stop)):
+    for piece in sorted(pieces, key=lambda piece: piece[:2]):
         if ends and ends[0][0] <= piece.start:
             _, number = heapq.heappop(ends)
         else:
@@ -114,7 +119,7 @@ def _rows(pieces: Sequence[Piece]) -> list[list[Piece]]:
 
 def _filled(b: Builder, row: Sequence[Piece], axis: int) -> list[Node]:
     """The values of a row, with zeros where it has none."""
-    type_ = row[0].node.type
+    type_ = row[0].nodes[0].type
     parts: list[Node] = []
     end = 0
 
@@ -126,7 +131,17 @@ def _filled(b: Builder, row: Sequence[Piece], axis: int) -> list[Node]:
 
     for piece in row:
         zeros(piece.start - end)
-        parts.append(b[piece.node.operands[0]])
+        parts.append(_added(b, [b[node.operands[0]] for node in piece.nodes]))
         end = piece.stop
     zeros(type_.sizes[axis] - end)
     return parts
+
+
+def _added(b: Builder, values: Sequence[Node]) -> Node:
+    """The sum of the values, before a reshape that all of them end in."""
+    if len(values) == 1:
+        return values[0]
+    inner = [b[value.operands[0]] for value in values if value.op == "reshape"]
+    if len(inner) == len(values) and len({value.type for value in inner}) == 1:
+        return b.reshape(b.add_n(*inner), values[0].type.shape)
+    return b.add_n(*values)

@@ -73,9 +73,15 @@ def test_pieces_that_overlap_are_added() -> None:
     assert ops(made)["concatenate"] == 0
 
 
-def test_two_sets_of_pieces_are_two_rows() -> None:
+def test_pieces_that_are_padded_alike_are_added_before() -> None:
     pieces = [(k, k + 2) for k in range(0, SIZE, 2)] * 2
     made = check(padded(pieces))
+    assert ops(made)["concatenate"] == 1
+    assert ops(made)["add_n"] == len(pieces) // 2
+
+
+def test_two_sets_of_pieces_are_two_rows() -> None:
+    made = check(padded([(0, 6), (6, 12), (0, 4), (4, 12)]))
     assert ops(made)["concatenate"] == 2
     assert ops(made)["add_n"] == 1
 
@@ -115,3 +121,12 @@ def test_the_gradient_of_time_steps_takes_one_copy() -> None:
 
     made = optimise(make_ir(grad(loss))(np.ones((20, 3))))
     assert ops(made)["pad"] == ops(made)["add_n"] == 0
+
+
+def test_slices_of_shared_weights_meet_before_they_are_joined() -> None:
+    def loss(w: Any, xs: Any) -> Any:
+        return sum(np.sum(np.tanh(x @ w[k]) * k) for x in xs for k in range(3))
+
+    made = optimise(make_ir(grad(loss))(np.ones((3, 4, 4)), np.ones((5, 2, 4))))
+    assert ops(made)["concatenate"] - 1 <= 4, "the joined weights; xs and their factors"
+    assert ops(made)["matmul"] == 6, "three forward, three backward"
