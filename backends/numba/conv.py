@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ...ir.graph import Node
 from .correlation import TILE_VECTORS, WORDS, dots_tile, lanes, tile
 from .plan import Planner, emits
+from .tasks import batch_parts
 from .view import View, row_strides
 
 Ints = tuple[int, ...]
@@ -52,6 +53,16 @@ class Geometry(NamedTuple):
         """From the first place in a plane to the last."""
         steps = zip(self.places, row_strides(self.plane), strict=True)
         return 1 + sum((count - 1) * step for count, step in steps)
+
+    @property
+    def multiplications(self) -> int:
+        """How many one product takes, those of junk included."""
+        taps = self.inputs * math.prod(self.window)
+        return self.batch * self.outputs * taps * self.span
+
+    def parts(self, dtype: str) -> list[range]:
+        """The images of each task."""
+        return batch_parts(self.batch, self.multiplications, dtype)
 
     def table(self) -> list[int]:
         """What tap (offset in the window, channel) meets at place 0."""
@@ -175,31 +186,37 @@ def _step(
     y: View,
     valid: View | None = None,
 ) -> None:
-    """A step of a kernel of `correlation`: x as planes, w packed as it says."""
+    """A step of a kernel of `correlation`: x as planes, w packed as it says.
+
+    Each task has a ``wide`` of its own, and for dots a w of its own: w is a stack then.
+    """
     dtype = y.type.dtype
+    itemsize = y.type.numpy.itemsize
     table = g.table()
     starts, columns = g.rows()
+    parts = g.parts(dtype)
     x_step = g.inputs * math.prod(g.phases) * math.prod(g.plane)
     y_step = g.outputs * math.prod(g.places)
+    w_step = g.outputs * len(table) if kind == "dots" else 0
     width = lanes(dtype)
     row_step = -(-g.span // width) * width
     image = g.outputs * row_step
     group = 1
     if kind == "dots":
         size = dots_tile()
-        itemsize = y.type.numpy.itemsize
-        group = min(g.batch, max(1, GROUP_BYTES // ((x_step + image) * itemsize)))
+        fitting = GROUP_BYTES // ((x_step + image) * itemsize)
+        group = min(len(parts[0]), max(1, fitting))
     else:
         rows = g.outputs if kind == "correlate" else len(table)
         size = tile(rows, row_step // width)
-    if kind == "correlate" and len(starts) == 1:
+    room = group * image + TILE_VECTORS * width
+    direct = kind == "correlate" and len(starts) == 1
+    if direct:
         wide, wide_step, row_step, starts = y, y_step, g.span, []
     else:
-        room = group * image + TILE_VECTORS * width
-        wide = planner.allocate(y.type.with_shape((room,)))
+        wide = planner.allocate(y.type.with_shape((len(parts), room)))
         wide_step = image if kind == "dots" else 0
     numbers = {
-        "batch": g.batch,
         "group": group,
         "x_step": x_step,
         "y_step": y_step,
@@ -212,9 +229,24 @@ def _step(
         "columns": columns,
     }
     views = (x, w, y, wide, valid or y)
-    words = [word for view in views for word in (view.buffer, view.offset)]
-    words += [*(numbers[name] for name in WORDS), *table, *starts]
-    planner.step(node, kind, f"{kind} {dtype} {size[0]}x{size[1]}", words, views)
+    tasks: list[tuple[int, ...]] = []
+    for number, images in enumerate(parts):
+        in_x, in_y = images.start * x_step, images.start * y_step
+        own = in_y if direct else number * room
+        words: list[int] = []
+        for view, by in zip(views, (in_x, number * w_step, in_y, own, 0), strict=True):
+            words += [view.buffer, view.offset + by * itemsize]
+        task = numbers | {"batch": len(images)}
+        tasks.append((*words, *(task[name] for name in WORDS), *table, *starts))
+    planner.step(
+        node,
+        kind,
+        f"{kind} {dtype} {size[0]}x{size[1]}",
+        tasks[0],
+        views,
+        tasks if len(tasks) > 1 else (),
+        g.multiplications,
+    )
 
 
 @emits("conv")
@@ -265,11 +297,14 @@ def conv_kernel(planner: Planner, node: Node) -> View:
         return target
     g = geometry(node, x.type.sizes, node.type.sizes, node.attrs["stride"])
     rank = len(g.window)
-    packed = planner.allocate(node.type.with_shape((g.outputs, *g.window, g.inputs)))
+    shape = (len(g.parts(node.type.dtype)), g.outputs, *g.window, g.inputs)
+    packed = planner.allocate(node.type.with_shape(shape))
     valid = _valid(planner, node, g, target)
     planes, places = _planes(planner, node, g, x), planner.contiguous(node, y)
     _step(planner, node, "dots", g, planes, packed, places, valid)
-    planner.copy(node, transposed(packed, [0, rank + 1, *range(1, rank + 1)]), target)
+    stack = transposed(packed, [0, 1, rank + 2, *range(2, rank + 2)])
+    sums = [(target, 0, "reduce_sum")]
+    planner.loop(node, "sum", stack.type.sizes, [stack], reductions=sums, axes=(0,))
     return target
 
 

@@ -17,6 +17,8 @@ belong. With ``wide`` for y laid out in planes, junk and all:
 
 `wide` is scratch: of one image, of a group of images for dots, so that a tile's lanes
 are added up once for a group. Where places leave no gaps `correlate` writes y directly.
+Images may be cut into tasks, each with words and a `wide` of its own; what `dots` makes
+of each task's images is added up by a step of its own.
 
 A kernel keeps a *tile* of sums in registers, so many rows (o or k) by so many vectors
 (of places; taps for dots), and is compiled for its tile; all sizes are words: buffer

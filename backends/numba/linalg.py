@@ -124,7 +124,8 @@ def _floats(
             words += gemm_words(target.type.dtype)
         else:
             tasks = product_tasks(words, target.type.dtype)
-        planner.step(node, kind, name, words, views, tasks)
+        count = m * n * k * inner * outer
+        planner.step(node, kind, name, words, views, tasks, count)
 
 
 def _with_unit_stride(planner: Planner, node: Node, view: View) -> View:

@@ -54,7 +54,8 @@ class Step:
 
     ``node`` is the node that the step computes, for messages and for the plan's text;
     ``buffers`` are those that it touches. A step with ``tasks`` calls the kernel with
-    the words of each instead, in any order, or at once.
+    the words of each instead, in any order, or at once. Products and convolutions say
+    how many ``multiplications`` they take.
     """
 
     kernel: Kernel | str
@@ -63,13 +64,14 @@ class Step:
     label: str
     buffers: frozenset[int]
     tasks: tuple[tuple[int, ...], ...] = ()
+    multiplications: int = 0
 
     @property
     def work(self) -> int:
-        """About how many elements are computed."""
+        """About how many elements are computed, or what takes as long."""
         if isinstance(self.kernel, Kernel):
             return math.prod(self.words[: self.kernel.rank])
-        return math.prod(self.node.type.sizes)
+        return max(math.prod(self.node.type.sizes), self.multiplications // 16)
 
 
 @dataclass
@@ -180,12 +182,22 @@ class Planner:
         words: Sequence[int],
         views: Sequence[View],
         tasks: Sequence[tuple[int, ...]] = (),
+        multiplications: int = 0,
     ) -> None:
         """Add a call of a kernel that touches ``views``."""
         kernel = self._kernels.setdefault(kernel, kernel)
         buffers = frozenset([view.buffer for view in views])
-        step = Step(kernel, tuple(words), node, label, buffers, tuple(tasks))
-        self.plan.steps.append(step)
+        self.plan.steps.append(
+            Step(
+                kernel,
+                tuple(words),
+                node,
+                label,
+                buffers,
+                tuple(tasks),
+                multiplications,
+            )
+        )
 
     def loop(
         self,

@@ -126,11 +126,11 @@ def test_a_batch_changes_words_only(op: str) -> None:
 
 @pytest.mark.parametrize("op", ["conv", "conv_input", "conv_kernel"])
 def test_no_windows_are_copied(op: str) -> None:
-    """Scratch is less than an eighth of the columns of im2col."""
+    """Scratch is less than a quarter of the columns of im2col."""
     n, c, o, space, window = 64, 6, 16, (14, 14), (5, 5)
     plan = make_plan(graph(op, "f32", (n, c, o, space, window, (1, 1))))
     columns = 4 * n * c * math.prod((*window, *places(space, window, (1, 1))))
-    assert plan.arena_bytes < columns / 8
+    assert plan.arena_bytes < columns / 4
 
 
 @pytest.mark.parametrize("rows", range(1, 40))

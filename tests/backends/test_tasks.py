@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anabranch import jit
+from anabranch import conv, jit, value_and_grad
 from anabranch.backends.numba import plan, pool, tasks
 from anabranch.backends.numba.executable import NumbaExecutable, prepare
 from anabranch.backends.numba.memory import Lifetime
@@ -238,3 +238,29 @@ def test_products_are_cut(left: Any, right: Any, dtype: Any, tiny: None) -> None
     pool.set_threads(3)
     for _ in range(3):
         assert_same_bits(compiled(x, y), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("shape", [(7, 3, 12, 11), (33, 2, 9)], ids=str)
+def test_convolutions_are_cut(shape: Any, stride: int, dtype: Any, tiny: None) -> None:
+    rng = np.random.default_rng(0)
+    window = (5, shape[1], *(3,) * (len(shape) - 2))
+    x, w = (rng.normal(size=size).astype(dtype) for size in (shape, window))
+
+    def loss(x: Any, w: Any) -> Any:
+        return np.sum(np.tanh(conv(x, w, stride=stride)))
+
+    compiled = value_and_grad(loss, argnums=(0, 1))
+    pool.set_threads(1)
+    value, gradients = compiled(x, w)
+    cut = {step.label for step in _steps(compiled) if step.tasks}
+    assert {"correlate", "spread", "dots"} <= cut
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "TASK", float("inf"))
+        whole_value, whole = value_and_grad(loss, argnums=(0, 1))(x, w)
+    assert_close([value, *gradients], [whole_value, *whole])
+    pool.set_threads(3)
+    for _ in range(3):
+        again, same = compiled(x, w)
+        assert_same_bits([again, *same], [value, *gradients])
