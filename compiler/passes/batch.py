@@ -14,7 +14,7 @@ Only products of fewer than `LIMIT` rows are batched. Measured on one core with 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node
@@ -112,35 +112,33 @@ def _ordered(graph: Graph, members: Sequence[Member]) -> Sequence[Member]:
 
 
 def _cyclic(graph: Graph, groups: Mapping[Key, Sequence[Member]]) -> set[Key]:
-    """The groups that lie on a cycle where each group is one node."""
-    if not groups:
-        return set()
-    import networkx as nx  # slow, and most graphs have no groups
+    """The groups that lie on a cycle where each group is one node.
 
-    unit: dict[str, str | Key] = {
-        member.node.name: key for key, members in groups.items() for member in members
+    Sets of groups are the bits of a number: ``below`` has the groups that a node
+    depends on, ``needs`` those that the members of each group do, in the end through
+    other groups as well.
+    """
+    number = {
+        member.node.name: i
+        for i, members in enumerate(groups.values())
+        for member in members
     }
-    after, before = set(unit), set(unit)
+    below: dict[str, int] = {}
+    needs = [0] * len(groups)
     for node in graph:
-        if not after.isdisjoint(node.operands):
-            after.add(node.name)
-    for node in reversed(list(graph)):
-        if node.name in before:
-            before.update(node.operands)
-    between = after & before
-    units: Any = nx.DiGraph()
-    units.add_edges_from(
-        (unit.get(operand, operand), unit.get(name, name))
-        for name in between
-        for operand in graph[name].operands
-        if operand in between
-    )
-    found: set[Key] = set()
-    for component in nx.strongly_connected_components(units):
-        for key in component & groups.keys():
-            if len(component) > 1 or units.has_edge(key, key):
-                found.add(key)
-    return found
+        found = 0
+        for name in node.operands:
+            found |= below[name]
+            if name in number:
+                found |= 1 << number[name]
+        below[node.name] = found
+        if node.name in number:
+            needs[number[node.name]] |= found
+    for i, further in enumerate(needs):
+        for j, known in enumerate(needs):
+            if known >> i & 1:
+                needs[j] |= further
+    return {key for i, key in enumerate(groups) if needs[i] >> i & 1}
 
 
 def _batched(b: Builder, key: Key, members: Sequence[Member]) -> dict[str, Node]:
