@@ -302,6 +302,7 @@ def follow(api, recipe, frame):
         invoke(call[INCREF], result)
     return result
 
+@written_out
 def kernel(self, call):
     api = self[HEADER]
     recipe = i64_pointer(api)[HEAD]

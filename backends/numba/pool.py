@@ -64,6 +64,7 @@ def share(pool):
 """
 
 WORKER = """
+@written_out
 def kernel(pool, unused):
     job = i64_pointer(pool[SELF])
     mutex = pool[SELF] + 8 * MUTEX
@@ -89,6 +90,7 @@ def kernel(pool, unused):
 """
 
 PARALLEL = """
+@written_out
 def kernel(buffers, words):
     # pool, program, tasks, steps of each task
     pool, program, tasks, span = words[0], words[1], words[2], words[3]
