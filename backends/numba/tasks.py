@@ -22,7 +22,7 @@ MAX_TASKS = 16
 TASK = 30_000.0  # nanoseconds, by the estimates below
 ACCESS, SIMPLE, FUNCTION = 0.4, 0.15, 1.5  # nanoseconds for an element
 GRAIN = 64  # elements of a vector that stay together
-MULTIPLICATION = {"f32": 0.02, "f64": 0.04}
+MULTIPLICATION = {"f32": 0.012, "f64": 0.024}
 ROWS, COLUMNS = 8, 32  # of a product, that stay together
 
 
