@@ -1,112 +1,133 @@
 """``make bench``: value and gradient of each model, side by side with the peers.
 
 Each library runs in a process of its own, started one after the other for the first
-call; then they take turns, and the median over the rounds is the steady time. Gradients
-are compared before anything is timed. The table goes to the terminal, the numbers to
-``build/bench.json``.
+call, and again, if it caches on disk, for the warm start; then they take turns, and the
+median over the rounds is the steady time. Gradients are compared before anything is
+timed. The tables go to the terminal, the numbers to build/bench.json, the steady times
+as a picture to build/bench.svg.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
+import os
 import platform
-import statistics
-import time
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
-from rich.table import Table
 
+from .measure import Bench
 from .models import MODELS
-from .peers import PEERS
-from .worker import serve
+from .peers import COMPILED, OURS, PEERS
+from .picture import draw
+from .report import as_markdown, make_sheets, print_sheets
 
-OURS = "anabranch"
-PAUSE = 0.3  # seconds, for which the threads of the one before may still spin
-
-
-def measure(number: int, rounds: int) -> dict[str, dict[str, float]]:
-    """First and steady seconds of every peer on one model."""
-    context = multiprocessing.get_context("spawn")
-    channels: dict[str, Any] = {}
-    figures: dict[str, dict[str, float]] = {}
-    answers: dict[str, Any] = {}
-    for peer in PEERS:
-        channels[peer], theirs = context.Pipe()
-        process = context.Process(
-            target=serve, args=(theirs, peer, number), daemon=True
-        )
-        process.start()
-        first, value, gradient = channels[peer].recv()
-        figures[peer] = {"first": first}
-        answers[peer] = value, gradient
-    compare(answers)
-    times: dict[str, list[float]] = {peer: [] for peer in PEERS}
-    for _ in range(rounds):
-        for peer, channel in channels.items():
-            time.sleep(PAUSE)
-            channel.send(True)
-            times[peer].append(channel.recv())
-    for peer, channel in channels.items():
-        channel.send(False)
-        figures[peer]["steady"] = statistics.median(times[peer])
-    return figures
+PACKAGES = ("numpy", "llvmlite", "jax", "torch", "autograd")
+SCALING = {OURS: (1_000, 10_000, 100_000), "JAX": (1_000,)}
+QUICK_SCALING = {OURS: (1_000, 10_000), "JAX": (1_000,)}
 
 
-def compare(answers: dict[str, Any]) -> None:
-    """Raise where a library's value or gradient is far from ours."""
-    value, gradient = answers[OURS]
-    tolerance = 1e-8 if gradient[0].dtype == np.float64 else 1e-3
-    for peer, (other, parts) in answers.items():
-        close = [
-            np.max(np.abs(a - b)) <= tolerance * max(np.max(np.abs(a)), 1e-3)
-            for a, b in zip(gradient, parts, strict=True)
-        ]
-        if not all(close) or abs(value - other) > tolerance * max(abs(value), 1.0):
-            raise AssertionError(f"{peer} and {OURS} disagree")
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--model", help="only models whose name contains this; or: extras")
+    add("--peers", help=f"of {','.join(PEERS)}, with commas between")
+    add("--rounds", type=int, help="turns that each library takes (5)")
+    add("--cores", help="how many cores, with commas between (2,1)")
+    add("--limit", type=float, help="seconds to wait for a first call (120)")
+    add("--quick", action="store_true", help="small samples, little patience")
+    add("--markdown", action="store_true", help="print the tables as Markdown, too")
+    return parser.parse_args()
 
 
-def print_table(results: dict[str, dict[str, dict[str, float]]]) -> None:
-    """The figures, and our ratio to the best peer."""
-    table = Table(title="value and gradient: first call in s, steady call in us")
-    table.add_column("model")
-    for peer in PEERS:
-        table.add_column(f"{peer}\nfirst", justify="right")
-        table.add_column("\nsteady", justify="right")
-    table.add_column("steady to\nbest peer", justify="right")
-    for model, figures in results.items():
-        cells = [
-            cell
-            for figure in figures.values()
-            for cell in (f"{figure['first']:.2f}", f"{figure['steady'] * 1e6:,.0f}")
-        ]
-        best = min(f["steady"] for peer, f in figures.items() if peer != OURS)
-        table.add_row(model, *cells, f"{figures[OURS]['steady'] / best:.2f}")
-    Console(width=140).print(table)
+def _peers(options: argparse.Namespace) -> list[str]:
+    """Those asked for, ours first; a quick run leaves out the slow compiler."""
+    asked = options.peers.split(",") if options.peers else list(PEERS)
+    if unknown := set(asked) - set(PEERS):
+        raise SystemExit(f"no peer is called {', '.join(sorted(unknown))}")
+    slow = options.quick and not options.peers
+    return [peer for peer in PEERS if peer in asked and not (slow and peer == COMPILED)]
+
+
+def _cores(options: argparse.Namespace) -> list[int]:
+    """As asked, else two and one, of those that there are."""
+    if options.cores:
+        return [int(count) for count in options.cores.split(",")]
+    return [2, 1] if (os.cpu_count() or 1) > 1 else [1]
+
+
+def _extras(bench: Bench, peers: Sequence[str], cores: int, quick: bool) -> Any:
+    """Call overhead, batch sizes, long graphs."""
+    sizes = QUICK_SCALING if quick else SCALING
+    compared = [peer for peer in peers if peer in sizes]
+    return {
+        "overhead": {p: bench.extra(p, "overhead", cores) for p in compared},
+        "batches": bench.extra(OURS, "batches", cores),
+        "scaling": {
+            peer: {
+                str(size): bench.extra(peer, f"scaling {size}", cores)
+                for size in sizes[peer]
+            }
+            for peer in compared
+        },
+    }
 
 
 def main() -> None:
-    """Measure, print, write."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--model", help="only models whose name contains this")
-    options = parser.parse_args()
-    results: dict[str, dict[str, dict[str, float]]] = {}
-    for number, model in enumerate(MODELS):
-        if options.model and options.model not in model.name:
-            continue
-        print(f"measuring {model.name} ...", flush=True)
-        results[model.name] = measure(number, options.rounds)
-    print_table(results)
-    target = Path("build/bench.json")
-    target.parent.mkdir(exist_ok=True)
-    machine = {"processor": platform.processor() or platform.machine()}
-    target.write_text(json.dumps({"machine": machine, "results": results}, indent=1))
-    print(f"wrote {target}")
+    """Measure, print, write; fails if one of our own figures is missing."""
+    options = _options()
+    peers, cores = _peers(options), _cores(options)
+    console = Console(width=None if os.isatty(1) else 150, highlight=False)
+    models = [m for m in MODELS if not options.model or options.model in m.name]
+    results: dict[str, Any] = {
+        "machine": {"platform": platform.platform(), "load": os.getloadavg()[0]},
+        "versions": {package: version(package) for package in PACKAGES},
+        "peers": peers,
+        "cores": cores,
+        "models": {},
+        "extras": {},
+    }
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
+        bench = Bench(
+            rounds=options.rounds or (1 if options.quick else 5),
+            batch_seconds=0.02 if options.quick else 0.1,
+            limit=options.limit or (30 if options.quick else 120),
+            cache=Path(cache),
+            say=lambda text: console.print(text, end="", markup=False, soft_wrap=True),
+        )
+        if COMPILED in peers and len(cores) > 1:
+            bench.say(
+                f"{COMPILED} compiles anew for each number of threads: "
+                f"with {cores[0]} only\n"
+            )
+        for model in models:
+            found = results["models"][model.name] = {}
+            for count in cores:
+                found[str(count)] = bench.measure(
+                    model, peers, count, again=bool(found)
+                )
+        if options.model in (None, "extras") and OURS in peers:
+            results["extras"] = _extras(bench, peers, cores[0], options.quick)
+    sheets = make_sheets(results)
+    print_sheets(sheets, console)
+    if options.markdown:
+        print(as_markdown(sheets))
+    target = Path("build")
+    target.mkdir(exist_ok=True)
+    (target / "bench.json").write_text(json.dumps(results, indent=1))
+    (target / "bench.svg").write_text(draw(results, cores[0]), encoding="utf-8")
+    print("wrote build/bench.json and build/bench.svg")
+    if ours := [name for name, peer in bench.failures if peer == OURS]:
+        raise SystemExit(f"{OURS} failed on {', '.join(ours)}")
 
 
 if __name__ == "__main__":

@@ -1,33 +1,21 @@
-"""The models, each written once for every library.
-
-A model is made for a namespace with NumPy's names (`numpy` itself, `jax.numpy`,
-`autograd.numpy`, or `peers.TorchNumpy`) and takes its parameters and data as a flat
-list of arrays; the gradient is with respect to the first ``wrt`` of them.
-"""
+"""The models, each written once for every library."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-__all__ = ["MODELS", "Model"]
+from .mixture import MIXTURE
+from .model import Loss, Model, dense
+from .networks import NETWORKS
+from .recurrent import RECURRENT
+
+__all__ = ["MODELS", "find_model"]
 
 
-@dataclass(frozen=True)
-class Model:
-    """A loss and its arguments."""
-
-    name: str
-    make: Callable[[Any], Callable[..., Any]]
-    arguments: Callable[[np.random.Generator], list[Any]]
-    wrt: int
-
-
-def _nested(xp: Any) -> Callable[..., Any]:
+def _nested(xp: Any) -> Loss:
     def sigmoid(z: Any) -> Any:
         return 1.0 / (1.0 + xp.exp(-z))
 
@@ -54,7 +42,7 @@ def _layers(rng: np.random.Generator, batch: int, widths: tuple[int, ...]) -> li
     return [array.astype(np.float32) for array in arrays]
 
 
-def _regression(xp: Any) -> Callable[..., Any]:
+def _regression(xp: Any) -> Loss:
     def loss(
         w0: Any, b0: Any, w1: Any, b1: Any, w2: Any, b2: Any, x: Any, y: Any
     ) -> Any:
@@ -66,7 +54,7 @@ def _regression(xp: Any) -> Callable[..., Any]:
     return loss
 
 
-def _classifier(xp: Any) -> Callable[..., Any]:
+def _classifier(xp: Any) -> Loss:
     def loss(
         w0: Any, b0: Any, w1: Any, b1: Any, w2: Any, b2: Any, x: Any, y: Any
     ) -> Any:
@@ -79,7 +67,7 @@ def _classifier(xp: Any) -> Callable[..., Any]:
     return loss
 
 
-def _rosenbrock(xp: Any) -> Callable[..., Any]:
+def _rosenbrock(xp: Any) -> Loss:
     def loss(x: Any) -> Any:
         valley = x[1:] - x[:-1] * x[:-1]
         slope = 1.0 - x[:-1]
@@ -88,33 +76,12 @@ def _rosenbrock(xp: Any) -> Callable[..., Any]:
     return loss
 
 
-STEPS = 64
+LINKS = 4
 
 
-def _elman(xp: Any) -> Callable[..., Any]:
-    def loss(wx: Any, wh: Any, b: Any, xs: Any, h: Any) -> Any:
-        for step in range(STEPS):
-            h = xp.tanh(xs[step] @ wx + h @ wh + b)
-        return xp.mean(h * h)
-
-    return loss
-
-
-def _elman_arguments(rng: np.random.Generator) -> list[Any]:
-    width, batch = 128, 32
-    arrays = [
-        rng.normal(size=(width, width)) / width,
-        rng.normal(size=(width, width)) / width,
-        np.zeros(width),
-        rng.normal(size=(STEPS, batch, width)),
-        np.zeros((batch, width)),
-    ]
-    return [array.astype(np.float32) for array in arrays]
-
-
-def _chain(xp: Any) -> Callable[..., Any]:
+def _chain(xp: Any) -> Loss:
     def loss(x: Any) -> Any:
-        for _ in range(4):
+        for _ in range(LINKS):
             x = xp.tanh(x) * xp.exp(-x * x) + xp.sin(x)
         return xp.sum(x)
 
@@ -128,14 +95,37 @@ MODELS = (
         _regression,
         lambda rng: _layers(rng, 16, (32, 32, 32, 1)),
         6,
+        products=(
+            *dense(16, 32, 32, first=True),
+            *dense(16, 32, 32),
+            *dense(16, 32, 1),
+        ),
     ),
+    Model("Rosenbrock 1000, f64", _rosenbrock, lambda rng: [rng.normal(size=1000)], 1),
     Model(
         "MLP 784-256-128-10, batch 128",
         _classifier,
         lambda rng: _layers(rng, 128, (784, 256, 128, 10)),
         6,
+        products=(
+            *dense(128, 784, 256, first=True),
+            *dense(128, 256, 128),
+            *dense(128, 128, 10),
+        ),
     ),
-    Model("Rosenbrock 1000, f64", _rosenbrock, lambda rng: [rng.normal(size=1000)], 1),
-    Model("Elman RNN 64 steps, 32x128", _elman, _elman_arguments, 3),
-    Model("elementwise 2^20, f64", _chain, lambda rng: [rng.normal(size=2**20)], 1),
+    *NETWORKS,
+    *RECURRENT,
+    MIXTURE,
+    Model(
+        "elementwise 2^20, f64",
+        _chain,
+        lambda rng: [rng.normal(size=2**20)],
+        1,
+        functions=2**20 * LINKS * len(("tanh", "exp", "sin", "cos")),
+    ),
 )
+
+
+def find_model(name: str) -> Model:
+    """The model of that name; raises `StopIteration` if there is none."""
+    return next(model for model in MODELS if model.name == name)

@@ -1,29 +1,94 @@
 """The libraries that are compared: each turns a model into a value-and-gradient call.
 
 A peer is imported in a process of its own. The call takes no arguments and returns only
-when the gradient is there.
+when the gradient is there. The namespace that a model is written for has NumPy's names
+and ``conv max_pool relu gelu sigmoid softmax logsumexp layer_norm``: the library's own
+functions where it has them.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from .models import Model
+from .model import Model
 
-__all__ = ["PEERS"]
+__all__ = ["COMPILED", "OURS", "PEERS", "Unavailable", "numpy_names"]
 
 Run = Callable[[], Any]
+OURS = "anabranch"
+COMPILED = "torch.compile"
+
+
+class Unavailable(Exception):
+    """The peer cannot run here."""
+
+
+def _names(base: Any, **more: Any) -> SimpleNamespace:
+    return SimpleNamespace(**{**vars(base), **more})
+
+
+def _layer_norm(xp: Any) -> Callable[..., Any]:
+    def layer_norm(x: Any, scale: Any, offset: Any) -> Any:
+        centred = x - xp.mean(x, axis=-1, keepdims=True)
+        variance = xp.mean(centred * centred, axis=-1, keepdims=True)
+        return centred / xp.sqrt(variance + 1e-5) * scale + offset
+
+    return layer_norm
+
+
+def numpy_names() -> SimpleNamespace:
+    """The namespace of our models, which NumPy runs as well."""
+    import anabranch as ab
+
+    return _names(
+        np,
+        conv=ab.conv,
+        max_pool=ab.max_pool,
+        relu=ab.relu,
+        gelu=lambda x: ab.gelu(x, approximate=True),
+        sigmoid=ab.sigmoid,
+        softmax=ab.softmax,
+        logsumexp=ab.logsumexp,
+        layer_norm=_layer_norm(np),
+    )
 
 
 def _anabranch(model: Model, arguments: list[Any]) -> Run:
     import anabranch
 
     wrt = tuple(range(model.wrt))
-    compiled = anabranch.value_and_grad(model.make(np), argnums=wrt)
+    compiled = anabranch.value_and_grad(model.make(numpy_names()), argnums=wrt)
     return lambda: compiled(*arguments)
+
+
+def _jax_names() -> SimpleNamespace:
+    import jax
+    from jax import lax, nn, numpy
+
+    def conv(x: Any, w: Any, padding: int) -> Any:
+        return lax.conv_general_dilated(x, w, (1, 1), [(padding, padding)] * 2)
+
+    def max_pool(x: Any, size: int) -> Any:
+        window = (1, 1, size, size)
+        return lax.reduce_window(x, -np.inf, lax.max, window, window, "VALID")
+
+    return _names(
+        numpy,
+        conv=conv,
+        max_pool=max_pool,
+        relu=nn.relu,
+        gelu=nn.gelu,
+        sigmoid=nn.sigmoid,
+        softmax=nn.softmax,
+        logsumexp=jax.scipy.special.logsumexp,
+        layer_norm=_layer_norm(numpy),
+    )
 
 
 def _jax(model: Model, arguments: list[Any]) -> Run:
@@ -31,26 +96,37 @@ def _jax(model: Model, arguments: list[Any]) -> Run:
 
     jax.config.update("jax_enable_x64", arguments[0].dtype == np.float64)
     wrt = tuple(range(model.wrt))
-    compiled = jax.jit(jax.value_and_grad(model.make(jax.numpy), argnums=wrt))
+    compiled = jax.jit(jax.value_and_grad(model.make(_jax_names()), argnums=wrt))
     arrays = [jax.numpy.asarray(argument) for argument in arguments]
     return lambda: jax.block_until_ready(compiled(*arrays))
 
 
-class TorchNumpy:
-    """The few names of NumPy that the models use, from PyTorch."""
+def _torch_names() -> SimpleNamespace:
+    import torch
+    from torch.nn import functional
 
-    def __init__(self) -> None:
-        import torch
+    def layer_norm(x: Any, scale: Any, offset: Any) -> Any:
+        return functional.layer_norm(x, scale.shape, scale, offset)
 
-        self.exp, self.log = torch.exp, torch.log
-        self.sin, self.tanh = torch.sin, torch.tanh
-        self.sum, self.mean = torch.sum, torch.mean
+    return _names(
+        torch,
+        conv=functional.conv2d,
+        max_pool=functional.max_pool2d,
+        relu=functional.relu,
+        gelu=lambda x: functional.gelu(x, approximate="tanh"),
+        softmax=lambda x, axis: torch.softmax(x, dim=axis),
+        logsumexp=lambda x, axis: torch.logsumexp(x, dim=axis),
+        layer_norm=layer_norm,
+    )
 
 
-def _torch(model: Model, arguments: list[Any]) -> Run:
+def _torch(model: Model, arguments: list[Any], *, compiled: bool = False) -> Run:
     import torch
 
-    function = model.make(TorchNumpy())
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    function = model.make(_torch_names())
+    if compiled:
+        function = torch.compile(function)
     tensors = [torch.tensor(argument) for argument in arguments]
     wanted = tensors[: model.wrt]
     for tensor in wanted:
@@ -63,18 +139,55 @@ def _torch(model: Model, arguments: list[Any]) -> Run:
     return run
 
 
+def _torch_compiled(model: Model, arguments: list[Any]) -> Run:
+    if shutil.which(os.environ.get("CXX", "g++")) is None:
+        raise Unavailable("no C++ compiler")
+    return _torch(model, arguments, compiled=True)
+
+
+def _autograd_names() -> SimpleNamespace:
+    import autograd.numpy
+    from autograd.scipy import special
+
+    numpy: Any = autograd.numpy
+
+    def softmax(x: Any, axis: int) -> Any:
+        powers = numpy.exp(x - numpy.max(x, axis=axis, keepdims=True))
+        return powers / numpy.sum(powers, axis=axis, keepdims=True)
+
+    def gelu(x: Any) -> Any:
+        inner = (2 / np.pi) ** 0.5 * (x + 0.044715 * x * x * x)
+        return 0.5 * x * (1.0 + numpy.tanh(inner))
+
+    def missing(*arguments: Any, **options: Any) -> Any:
+        raise Unavailable("no convolution of batches, no pooling")
+
+    return _names(
+        numpy,
+        conv=missing,
+        max_pool=missing,
+        relu=lambda x: numpy.maximum(x, 0),
+        gelu=gelu,
+        sigmoid=special.expit,
+        softmax=softmax,
+        logsumexp=special.logsumexp,
+        layer_norm=_layer_norm(numpy),
+    )
+
+
 def _autograd(model: Model, arguments: list[Any]) -> Run:
     import autograd
-    import autograd.numpy
 
     wrt = tuple(range(model.wrt))
-    compiled = autograd.value_and_grad(model.make(autograd.numpy), argnum=wrt)
+    value_and_grad: Any = autograd.value_and_grad
+    compiled = value_and_grad(model.make(_autograd_names()), argnum=wrt)
     return lambda: compiled(*arguments)
 
 
 PEERS: dict[str, Callable[[Model, list[Any]], Run]] = {
-    "anabranch": _anabranch,
+    OURS: _anabranch,
     "JAX": _jax,
     "PyTorch": _torch,
+    COMPILED: _torch_compiled,
     "autograd": _autograd,
 }

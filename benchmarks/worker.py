@@ -1,41 +1,131 @@
-"""One library and one model in a process of its own, timed on request."""
+"""One library and one model in a process of its own, timed on request.
+
+Started by `process.Worker` as ``python -m benchmarks.worker FD PEER SUBJECT``. Every
+message back is a pair: ``True`` and an answer, or ``False`` and why there is none.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+__all__ = ["once", "repeated"]
 
-from .models import MODELS
-from .peers import PEERS
-
-__all__ = ["serve"]
-
-BATCH_SECONDS = 0.1
+MEMORY_CALLS = 3
 
 
-def serve(channel: Connection, peer: str, number: int) -> None:
-    """Send the first call's seconds and the gradient, then a steady time per request.
+def main() -> None:
+    """Serve one subject until the other end is closed."""
+    descriptor, peer, subject = sys.argv[1:]
+    channel = Connection(int(descriptor))
+
+    def answer(value: Any) -> None:
+        channel.send((True, value))
+
+    try:
+        if subject.startswith("extra "):
+            from .extras import EXTRAS
+
+            name, *numbers = subject.split()[1:]
+            answer(EXTRAS[name](peer, *map(int, numbers)))
+        elif peer == "floor":
+            _serve_floor(subject, channel, answer)
+        else:
+            _serve(peer, subject, channel, answer)
+    except EOFError:
+        return
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}".strip()
+        channel.send((False, text.splitlines()[0]))
+
+
+def _serve(
+    peer: str, name: str, channel: Connection, answer: Callable[[Any], None]
+) -> None:
+    """The first call's seconds, value and gradient; then memory and seconds per call.
 
     Imports are not part of the first call; tracing and compiling are.
     """
-    model = MODELS[number]
-    arguments = model.arguments(np.random.default_rng(0))
-    run = PEERS[peer](model, arguments)
+    import numpy as np
+
+    from .models import find_model
+    from .peers import PEERS
+
+    model = find_model(name)
+    run = PEERS[peer](model, model.arguments(np.random.default_rng(0)))
+    before = _anonymous("VmRSS")
     start = time.perf_counter()
     value, gradient = run()
-    first = time.perf_counter() - start
-    channel.send((first, float(value), [np.asarray(part) for part in gradient]))
-    once = _seconds(run, 1)
-    repeats = max(1, int(BATCH_SECONDS / once))
-    while channel.recv():
-        channel.send(_seconds(run, repeats))
+    answer(time.perf_counter() - start)
+    answer((float(value), [np.asarray(part) for part in gradient]))
+    channel.recv()
+    answer(_peak(run, before))
+    repeats = 0
+    while True:
+        seconds = channel.recv()
+        repeats = repeats or max(1, int(seconds / once(run)))
+        answer(repeated(run, repeats))
 
 
-def _seconds(run: Any, repeats: int) -> float:
+def _serve_floor(name: str, channel: Connection, answer: Callable[[Any], None]) -> None:
+    """Seconds of the floor, as often as asked; None where there is none."""
+    from .floor import make_floor
+    from .models import find_model
+
+    floor = make_floor(find_model(name))
+    while True:
+        seconds = channel.recv()
+        answer(floor(seconds) if floor else None)
+
+
+def once(run: Callable[[], Any]) -> float:
+    """Seconds of one call."""
+    return repeated(run, 1)
+
+
+def repeated(run: Callable[[], Any], repeats: int) -> float:
+    """Seconds of one call, from ``repeats`` of them."""
     start = time.perf_counter()
     for _ in range(repeats):
         run()
     return (time.perf_counter() - start) / repeats
+
+
+def _peak(run: Callable[[], Any], before: int | None) -> int | None:
+    """Peak bytes during steady calls, above those ``before`` the first call.
+
+    What the compiler left behind and can be given back is given back first. None
+    where the operating system does not tell.
+    """
+    gc.collect()
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    except OSError:
+        return None
+    for _ in range(MEMORY_CALLS):
+        run()
+    peak = _anonymous("VmHWM")
+    return None if peak is None or before is None else max(0, peak - before)
+
+
+def _anonymous(field: str) -> int | None:
+    """Bytes of Linux's ``field`` without mapped files, such as the libraries' code."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    sizes = dict(line.split(":", 1) for line in lines)
+    return 1024 * (int(sizes[field].split()[0]) - int(sizes["RssFile"].split()[0]))
+
+
+if __name__ == "__main__":
+    main()
