@@ -184,8 +184,8 @@ def max_pool(
 
     ``stride`` is ``size`` by default. Padding is -inf. Equal maxima share the gradient.
     """
-    views = _window_views(x, size, stride, padding, -math.inf)
-    return np.max(views, axis=_last_axes(views))
+    x, attrs = _pooling(x, size, stride, padding, -math.inf)
+    return _apply("max_pool", [x], **attrs)
 
 
 def avg_pool(
@@ -196,23 +196,22 @@ def avg_pool(
     padding: int | Sequence[int] | str = 0,
 ) -> Any:
     """The mean over windows of the trailing axes of ``[N, C, ...]``; padding counts."""
-    views = _window_views(x, size, stride, padding, 0.0)
-    return np.mean(views, axis=_last_axes(views))
+    x, attrs = _pooling(x, size, stride, padding, 0.0)
+    views = _apply("windows", [x], **attrs)
+    return np.mean(views, axis=tuple(range(np.ndim(x), np.ndim(views))))
 
 
-def _last_axes(views: Any) -> tuple[int, ...]:
-    rank = (np.ndim(views) - 2) // 2
-    return tuple(range(2 + rank, 2 + 2 * rank))
-
-
-def _window_views(x: Any, size: Any, stride: Any, padding: Any, fill: float) -> Any:
+def _pooling(
+    x: Any, size: Any, stride: Any, padding: Any, fill: float
+) -> tuple[Any, dict[str, Any]]:
+    """The padded ``x``, and the window and stride as attributes."""
     rank = np.ndim(x) - 2
     if rank not in (1, 2):
         raise ShapeError(f"pooling: {np.shape(x)} is not [N, C, L] or [N, C, H, W]")
     window = _per_axis(size, rank, "size")
     steps = window if stride is None else _per_axis(stride, rank, "stride")
     x = _padded(_floats(x), window, steps, padding, fill)
-    return _apply("windows", [x], size=window, stride=steps)
+    return x, {"size": window, "stride": steps}
 
 
 def _per_axis(value: Any, rank: int, what: str) -> tuple[int, ...]:

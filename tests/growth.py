@@ -261,15 +261,21 @@ def gathering(s: Sketch) -> Node | None:
 
 
 def sliding(s: Sketch) -> Node | None:
-    """``windows`` of a value, or windows folded back."""
+    """``windows`` of a value, windows folded back, or their maxima there and back."""
     x = s.pick(lambda node: node.type.rank >= 1 and node.type.size <= 24)
     if x is None:
         return None
     length = x.type.sizes[-1]
     size, stride = int(s.rng.integers(1, length + 1)), int(s.rng.choice((1, 2)))
     seen = s.add("windows", x, size=(size,), stride=(stride,))
-    if seen is None or s.rng.random() < 0.5:
+    if seen is None or s.rng.random() < 0.4:
         return seen
+    if s.rng.random() < 0.5 and _clear(s, seen, (x.type.rank,), 1):
+        top = s.add("max_pool", x, size=(size,), stride=(stride,))
+        if top is None or s.rng.random() < 0.5:
+            return top
+        g = s.like(top)
+        return s.add("max_pool_input", g, x, size=(size,), stride=(stride,))
     return s.add("fold", seen, shape=(length,), stride=(stride,))
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ...ir.graph import Node
 from .correlation import TILE_VECTORS, WORDS, dots_tile, lanes, tile
 from .plan import Planner, emits
-from .tasks import batch_parts
+from .tasks import MULTIPLICATION, batch_parts
 from .view import View, row_strides
 
 Ints = tuple[int, ...]
@@ -62,7 +62,7 @@ class Geometry(NamedTuple):
 
     def parts(self, dtype: str) -> list[range]:
         """The images of each task."""
-        return batch_parts(self.batch, self.multiplications, dtype)
+        return batch_parts(self.batch, self.multiplications * MULTIPLICATION[dtype])
 
     def table(self) -> list[int]:
         """What tap (offset in the window, channel) meets at place 0."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...ir.graph import Graph
-from . import conv, index, linalg, reduce, shape
+from . import conv, index, linalg, pooling, reduce, shape
 from .plan import Plan, Planner
 
-__all__ = ["conv", "index", "linalg", "make_plan", "reduce", "shape"]
+__all__ = ["conv", "index", "linalg", "make_plan", "pooling", "reduce", "shape"]
 
 
 def make_plan(graph: Graph) -> Plan:

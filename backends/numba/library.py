@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from .blas import gemm_source
 from .correlation import correlation_source
+from .pooling import POOLS, pool_source
 from .printer import CASTS
 from .products import KINDS, product_source
 
@@ -181,9 +182,11 @@ def _arithmetic(
 
 def library_source(name: str) -> str:
     """The source of a library kernel: ``take f64``."""
-    kind, dtype, *tile = name.split()
-    if tile:
-        return correlation_source(kind, dtype, *tile)
+    kind, dtype, *rest = name.split()
+    if kind in POOLS:
+        return pool_source(kind, dtype, *rest)
+    if rest:
+        return correlation_source(kind, dtype, *rest)
     if kind == "gemm":
         return gemm_source(dtype)
     if kind in KINDS:

@@ -2,8 +2,9 @@
 
 A loop nest is cut along its outermost axis. Where that axis is reduced, each task has a
 result of its own, and a last step combines them. A product is cut along its stack, its
-rows or its columns, a convolution along its images. What is cut, and where, depends on
-the sizes alone and not on the number of threads, and so do the bits of the results.
+rows or its columns, convolutions and pooling along the images. What is cut, and where,
+depends on the sizes alone and not on the number of threads, and so do the bits of the
+results.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from ...ir.types import DTYPES
 from .kernel import Kernel
 from .printer import accesses
 
-__all__ = ["batch_parts", "cut", "product_tasks", "task_count"]
+__all__ = [
+    "ACCESS",
+    "MULTIPLICATION",
+    "batch_parts",
+    "cut",
+    "product_tasks",
+    "task_count",
+]
 
 MAX_TASKS = 16
 TASK = 30_000.0  # nanoseconds, by the estimates below
@@ -106,7 +114,7 @@ def product_tasks(words: Sequence[int], dtype: str) -> list[tuple[int, ...]]:
     return tasks if len(tasks) > 1 else []
 
 
-def batch_parts(batch: int, multiplications: int, dtype: str) -> list[range]:
-    """The images of each task of a convolution."""
-    wanted = min(MAX_TASKS, int(multiplications * MULTIPLICATION[dtype] / TASK), batch)
+def batch_parts(batch: int, nanoseconds: float) -> list[range]:
+    """The images of each task of a step that takes so long."""
+    wanted = min(MAX_TASKS, int(nanoseconds / TASK), batch)
     return _ranges(batch, max(wanted, 1), 1)

@@ -1,6 +1,17 @@
 """The ops by family; importing this package fills the registry `OPS`."""
 
-from . import choice, conv, elementwise, functions, index, linalg, reduce, shape, source
+from . import (
+    choice,
+    conv,
+    elementwise,
+    functions,
+    index,
+    linalg,
+    pooling,
+    reduce,
+    shape,
+    source,
+)
 from .spec import NONDIFFERENTIABLE, OPS, OpDef
 
 __all__ = [
@@ -13,6 +24,7 @@ __all__ = [
     "functions",
     "index",
     "linalg",
+    "pooling",
     "reduce",
     "shape",
     "source",

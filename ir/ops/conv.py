@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["CONV", "CONV_INPUT", "CONV_KERNEL", "FOLD", "WINDOWS"]
+__all__ = [
+    "CONV",
+    "CONV_INPUT",
+    "CONV_KERNEL",
+    "FOLD",
+    "WINDOWS",
+    "fold",
+    "places",
+    "sliding_windows",
+]
 
 Ints = tuple[int, ...]
 
@@ -46,7 +55,8 @@ def places(op: str, space: Ints, window: Ints, stride: Ints) -> Ints:
     )
 
 
-def _windows(x: Any, *, size: Ints, stride: Ints) -> Any:
+def sliding_windows(x: Any, *, size: Ints, stride: Ints) -> Any:
+    """The reference of ``windows``: a view."""
     axes = tuple(range(np.ndim(x) - len(size), np.ndim(x)))
     view = sliding_window_view(x, size, axes)
     steps = tuple(slice(None, None, step) for step in stride)
@@ -73,7 +83,8 @@ def _fold_type(x: TensorType, *, shape: Ints, stride: Ints) -> TensorType:
     return x.with_shape((*lead, *shape))
 
 
-def _fold(x: Any, *, shape: Ints, stride: Ints) -> Any:
+def fold(x: Any, *, shape: Ints, stride: Ints) -> Any:
+    """The reference of ``fold``: adds in the order of the offsets in the window."""
     rank = len(shape)
     lead = x.shape[: x.ndim - 2 * rank]
     total = np.zeros((*lead, *shape), x.dtype)
@@ -105,13 +116,13 @@ WINDOWS = register(
         "windows",
         1,
         _windows_type,
-        _windows,
+        sliding_windows,
         _windows_adjoint,
         {"size": INTS, "stride": INTS},
     )
 )
 FOLD = register(
-    OpDef("fold", 1, _fold_type, _fold, _fold_adjoint, {"shape": INTS, "stride": INTS})
+    OpDef("fold", 1, _fold_type, fold, _fold_adjoint, {"shape": INTS, "stride": INTS})
 )
 
 
@@ -164,7 +175,7 @@ def _axes(rank: int) -> tuple[Ints, Ints]:
 
 
 def _conv(x: Any, w: Any, *, stride: Ints) -> Any:
-    view = _windows(x, size=w.shape[2:], stride=stride)
+    view = sliding_windows(x, size=w.shape[2:], stride=stride)
     _, window = _axes(len(stride))
     y = np.tensordot(view, w, axes=((1, *window), (1, *range(2, w.ndim))))
     return np.moveaxis(y, -1, 1)
@@ -172,11 +183,11 @@ def _conv(x: Any, w: Any, *, stride: Ints) -> Any:
 
 def _conv_input(y: Any, w: Any, *, shape: Ints, stride: Ints) -> Any:
     views = np.tensordot(y, w, axes=((1,), (0,)))
-    return _fold(np.moveaxis(views, 1 + len(stride), 1), shape=shape, stride=stride)
+    return fold(np.moveaxis(views, 1 + len(stride), 1), shape=shape, stride=stride)
 
 
 def _conv_kernel(x: Any, y: Any, *, shape: Ints, stride: Ints) -> Any:
-    view = _windows(x, size=shape, stride=stride)
+    view = sliding_windows(x, size=shape, stride=stride)
     place, _ = _axes(len(stride))
     return np.tensordot(y, view, axes=((0, *range(2, y.ndim)), (0, *place)))
 

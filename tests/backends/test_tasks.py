@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anabranch import conv, jit, value_and_grad
+from anabranch import conv, jit, max_pool, value_and_grad
 from anabranch.backends.numba import plan, pool, tasks
 from anabranch.backends.numba.executable import NumbaExecutable, prepare
 from anabranch.backends.numba.memory import Lifetime
@@ -264,3 +264,24 @@ def test_convolutions_are_cut(shape: Any, stride: int, dtype: Any, tiny: None) -
     for _ in range(3):
         again, same = compiled(x, w)
         assert_same_bits([again, *same], [value, *gradients])
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_pooling_is_cut(size: int, stride: int, tiny: None) -> None:
+    x = np.random.default_rng(0).integers(0, 9, (5, 3, 8, 9)).astype(np.float32)
+
+    def loss(x: Any) -> Any:
+        return np.sum(np.tanh(max_pool(x, size, stride=stride)))
+
+    compiled = value_and_grad(loss)
+    pool.set_threads(1)
+    expected = compiled(x)
+    cut = {step.label for step in _steps(compiled) if step.tasks}
+    assert {"max_pool", "max_pool_input"} <= cut
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "TASK", float("inf"))
+        assert_same_bits(value_and_grad(loss)(x)[1], expected[1])
+    pool.set_threads(3)
+    for _ in range(3):
+        assert_same_bits(compiled(x), expected)

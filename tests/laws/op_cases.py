@@ -238,6 +238,17 @@ def _folded(shape: Shape, size: Shape, stride: Shape) -> Case:
     return Case((windows,), {"shape": space, "stride": stride})
 
 
+def _pooling(op: str) -> Sequence[Case]:
+    """x [..., *space], and for the way back y [..., *places] before it."""
+    made: list[Case] = []
+    for x, size, stride in WINDOWED:
+        rank = len(x) - len(size)
+        y = (*x[:rank], *_places(x[rank:], size, stride))
+        shapes = (x,) if op == "max_pool" else (y, x)
+        made.append(Case(shapes, {"size": size, "stride": stride}))
+    return made
+
+
 def _convolution(op: str) -> Sequence[Case]:
     """The three products among x [N,C,*space], w [O,C,*window], y [N,O,*places]."""
     made: list[Case] = []
@@ -310,6 +321,7 @@ def _table() -> dict[str, Sequence[Case]]:
             Case((s,), {"size": size, "stride": stride}) for s, size, stride in WINDOWED
         ],
         "fold": [_folded(*case) for case in WINDOWED],
+        **{op: _pooling(op) for op in ("max_pool", "max_pool_input")},
         "take": [Case((s, i), {"axis": axis}) for s, i, axis in TAKEN],
         "scatter_add": _scattered(),
         **{op: _convolution(op) for op in ("conv", "conv_input", "conv_kernel")},

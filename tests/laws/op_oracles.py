@@ -185,6 +185,22 @@ def _fold(x: Array, *, shape: Ints, stride: Ints) -> Array:
     return made
 
 
+def _max_pool(x: Array, *, size: Ints, stride: Ints) -> Array:
+    seen = _windows(x, size=size, stride=stride)
+    return np.sort(seen.reshape(*seen.shape[: x.ndim], math.prod(size)))[..., -1]
+
+
+def _max_pool_input(g: Array, x: Array, *, size: Ints, stride: Ints) -> Array:
+    made = np.zeros_like(x)
+    rank = x.ndim - len(size)
+    for place in np.ndindex(g.shape):
+        parts = zip(place[rank:], size, stride, strict=True)
+        window = (*place[:rank], *(slice(p * s, p * s + k) for p, k, s in parts))
+        hit = x[window] == x[window].max()
+        made[window] += hit * g[place] / hit.sum()
+    return made
+
+
 def _paths(
     x: Ints, w: Ints, y: Ints, stride: Ints
 ) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]]:
@@ -278,6 +294,8 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "scatter_add": _scatter_add,
     "windows": _windows,
     "fold": _fold,
+    "max_pool": _max_pool,
+    "max_pool_input": _max_pool_input,
     "conv": _conv,
     "conv_input": _conv_input,
     "conv_kernel": _conv_kernel,

@@ -130,6 +130,11 @@ def _choice(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
     ]
 
 
+def _pooled(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+    """A cotangent, and an operand without ties."""
+    return [number(rng, shapes[0], dtype), *_distinct(rng, shapes[1:], dtype)]
+
+
 def _indexed(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
     """Operand and indices below 3, repeated ones among them."""
     return [number(rng, shapes[0], dtype), rng.integers(0, 3, shapes[1])]
@@ -183,6 +188,8 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "scatter_add": (NUMBERS, _indexed),
         "reduce_any": (LOGIC, each(number)),
         "reduce_all": (LOGIC, each(number)),
+        "max_pool": (FLOATS, _distinct),
+        "max_pool_input": (FLOATS, _pooled),
         "check": (("i64",), each(number)),
         "iota": (("i64",), each(number)),
     }

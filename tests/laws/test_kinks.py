@@ -50,6 +50,12 @@ KINKS: list[Row] = [
     ("`max(x)` at [2, 2, 1]", np.max, (np.array([2.0, 2.0, 1.0]),), [0.5, 0.5, 0]),
     ("`min(x)` at [1, 2, 1]", np.min, (np.array([1.0, 2.0, 1.0]),), [0.5, 0, 0.5]),
     ("`max(x)` at [1, nan]", np.max, (np.array([1.0, nan]),), [0, nan]),
+    (
+        "`sum(max_pool(x, 2))` at [2, 2, 1, nan]",
+        lambda x: np.sum(anabranch.max_pool(x.reshape(1, 1, 4), 2)),
+        (np.array([2.0, 2.0, 1.0, nan]),),
+        [0.5, 0.5, 0, nan],
+    ),
     ("`maximum(x, 2)` at 2", lambda x: np.maximum(x, 2.0), (2.0,), 0.5),
     ("`maximum(x, x)`", lambda x: np.maximum(x, x), (2.0,), 1.0),
     ("`minimum(x, 2)` at 2", lambda x: np.minimum(x, 2.0), (2.0,), 0.5),

@@ -123,6 +123,14 @@ def _winning(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     return np.sum(ts[0] * hit, axis=axes) / np.sum(hit, axis=axes)
 
 
+def _pooled(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """The mean of what moves the maxima of each window."""
+    x, t = (OPS["windows"].reference(v, **node.attrs) for v in (xs[0], ts[0]))
+    axes = tuple(range(xs[0].ndim, x.ndim))
+    hit = x == np.max(x, axis=axes, keepdims=True)
+    return np.sum(t * hit, axis=axes) / np.sum(hit, axis=axes)
+
+
 def _multiplied(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     """Σ_i t_i Π_{j≠i} x_j, one term at a time."""
     axes: Any = node.attrs["axes"]
@@ -162,6 +170,8 @@ TANGENTS: dict[str, Rule] = {
     "heaviside": _stepped,
     "reduce_max": _winning,
     "reduce_min": _winning,
+    "max_pool": _pooled,
+    "max_pool_input": _indexed,
     "reduce_prod": _multiplied,
     "recurrence": _running,
 }
@@ -173,6 +183,7 @@ STILL = {
     ("pick", 2),
     ("copysign", 1),
     ("heaviside", 0),
+    ("max_pool_input", 1),
 }
 """The operands that a tangent does not pass through."""
 
