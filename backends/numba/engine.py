@@ -3,17 +3,19 @@
 Modules are optimised for this machine's processor and linked into one engine whose code
 lives as long as the process. Object code is looked for in the user's cache first, and
 kept there (see `cache`). llvmlite releases the GIL while LLVM works, but lets one
-thread in at a time.
+thread in at a time. Its own bookkeeping does not survive an exception between two of
+its lines: it would keep its lock, or free memory twice. So Ctrl-C waits meanwhile.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -34,6 +36,7 @@ __all__ = [
     "compile_kernels",
     "executor",
     "kernel_llvm",
+    "lock",
 ]
 
 OPTIONS = {"speed": 2, "slp": 1, "emit": 2}
@@ -82,14 +85,33 @@ end:
 }
 """
 
-_lock = threading.RLock()  # whoever compiles may be interrupted, and compile
+lock = threading.RLock()  # whoever compiles may be interrupted, and compile
 if hasattr(os, "register_at_fork"):  # a child must not inherit a lock that is held
     os.register_at_fork(
-        before=_lock.acquire,
-        after_in_parent=_lock.release,
-        after_in_child=_lock.release,
+        before=lock.acquire,
+        after_in_parent=lock.release,
+        after_in_child=lock.release,
     )
 _addresses: dict[str, int] = {}
+
+
+@contextmanager
+def undisturbed() -> Generator[None, None, None]:
+    """Let an interrupt of the main thread wait until the end of the block."""
+    handler = None
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):
+        yield
+        return
+    waiting: list[Any] = []
+    signal.signal(signal.SIGINT, lambda *interrupt: waiting.append(interrupt))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if waiting:
+            handler(*waiting[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +144,19 @@ def _engine() -> Any:
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
 
 
+@undisturbed()
+def _add(code: bytes) -> None:
+    """Hand object code to the engine."""
+    _engine().add_object_file(llvm.ObjectFileRef.from_data(code))
+
+
+@undisturbed()
+def _finalize(symbols: Iterable[str]) -> dict[str, int]:
+    """Link what was added; the addresses of symbols."""
+    _engine().finalize_object()
+    return {symbol: _engine().get_function_address(symbol) for symbol in symbols}
+
+
 def compiler_files() -> str:
     """A hash of the files that decide what a source becomes: all in this folder.
 
@@ -138,6 +173,7 @@ def compiler_files() -> str:
 COMPILER = compiler_files()
 
 
+@undisturbed()
 def environment() -> str:
     """All that decides object code, besides what is compiled."""
     facts = {
@@ -156,7 +192,7 @@ def environment() -> str:
 
 def _link(symbols: Mapping[str, str], lower: Callable[[str], str]) -> dict[str, Loaded]:
     """The functions of texts, each defining a symbol; ``lower`` makes a text LLVM's."""
-    with _lock:
+    with lock:
         found = {
             text: Loaded(_addresses[text], "memory")
             for text in symbols
@@ -175,17 +211,17 @@ def _load(symbols: Mapping[str, str], lower: Callable[[str], str]) -> dict[str, 
         text: f"{prefix}symbol: {symbol}\n{text}" for text, symbol in symbols.items()
     }
     entries = disk.load(keys.values())
-    engine = _engine()
     found: dict[str, Loaded] = {}
     codes: dict[str, bytes] = {}
     for text, key in keys.items():
         code = entries[key].code
         if code is None:
-            code = codes[key] = _emit(lower(text))
-        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
+            with undisturbed():  # and `ast` makes another error of an interrupt
+                code = codes[key] = _emit(lower(text))
+        _add(code)
+    addresses = _finalize(symbols.values())
     for text, symbol in symbols.items():
-        _addresses[text] = engine.get_function_address(symbol)
+        _addresses[text] = addresses[symbol]
         reason = entries[keys[text]].reason
         origin = f"compiled: {reason}" if reason else "disk"
         found[text] = Loaded(_addresses[text], origin)

@@ -513,6 +513,25 @@ def test_interrupted_at_any_time(store: Cache, tries: int) -> None:
         assert all(path.suffix == ".kernel" for path in files(store.folder))
 
 
+def test_an_interrupt_waits_for_llvm(
+    store: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    optimised, ended = engine._optimised, []
+
+    def interrupted(text: str) -> object:
+        signal.raise_signal(signal.SIGINT)
+        module = optimised(text)
+        ended.append(text)
+        return module
+
+    monkeypatch.setattr(engine, "_optimised", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        again()
+    assert len(ended) == 1
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_fork_while_another_thread_compiles(
