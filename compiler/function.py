@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
-from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property, update_wrapper
+from itertools import count
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -153,7 +153,7 @@ class Entry:
         self._types = [node.type for node in program.graph.inputs]
         self._dynamic = [i for i, name in enumerate(program.arguments) if name]
         self._runners: dict[str, Executable] = {}
-        self._calls: Counter[bool] = Counter()
+        self._calls = {False: count(1), True: count(1)}
 
     @cached_property
     def optimised(self) -> Graph:
@@ -193,9 +193,11 @@ class Entry:
         return unflatten(self.program.result, leaves)
 
     def is_habit(self, with_out: bool) -> bool:
-        """Count the calls: is this the second one, with or without ``out``?"""
-        self._calls[with_out] += 1
-        return self._calls[with_out] == 2
+        """Count the calls: is this the second one, with or without ``out``?
+
+        A count is one step of Python's, so that of many threads one is told.
+        """
+        return next(self._calls[with_out]) == 2
 
     def signature(self, call: Call, names: Sequence[str], out: Any) -> Signature:
         """What a `Caller` needs to know of calls like this one.
@@ -256,7 +258,7 @@ class Compiled:
         self.backend = backend
         self._static = _as_tuple(static_argnums) + _as_tuple(static_argnames)
         self._entries: dict[Any, Entry] = {}
-        self._caller: Caller | None = None
+        self._callers: dict[str, Caller] = {}
         self._try_short: Callable[[Any], Any] = _no_short_way
 
     @property
@@ -299,11 +301,12 @@ class Compiled:
         if has_out:
             write_result(result, out)
         if self.backend in CALLERS and not entry.nested and entry.is_habit(has_out):
-            if self._caller is None:
-                self._caller = CALLERS[self.backend]()
-                self._try_short = self._caller.call
+            caller = self._callers.get(self.backend) or self._callers.setdefault(
+                self.backend, CALLERS[self.backend]()
+            )
             signature = entry.signature(call, names, out)
-            self._caller.add(entry.runner(self.backend), signature)
+            caller.add(entry.runner(self.backend), signature)
+            self._try_short = caller.call
         return out if has_out else result
 
     def program(self, *args: Any, **kwargs: Any) -> Program:

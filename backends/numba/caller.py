@@ -33,7 +33,7 @@ import numpy as np
 
 from ...ir.types import TensorType
 from ..base import Array, Leaf, Signature
-from .engine import compile_kernel, executor
+from .engine import compile_kernel, executor, lock
 from .executable import NumbaExecutable
 
 __all__ = ["Caller", "supported"]
@@ -101,17 +101,21 @@ def like(item, specification, flags):
             return False
     return True
 
-def overlaps(table, slots, number):
-    # Does the array of this token share memory with that of a token before it?
+def overlap(table, slots, count):
+    # Does the array of a TARGET share memory with that of any other token?
     tokens = i64_pointer(table)
     items = i64_pointer(slots)
-    start = i64_pointer(items[tokens[4 * number + 1]])[HEADER]
-    end = start + i64_pointer(tokens[4 * number + 2])[2]
-    for other in range(number):
-        if tokens[4 * other] == ARRAY or tokens[4 * other] == TARGET:
-            begin = i64_pointer(items[tokens[4 * other + 1]])[HEADER]
-            if begin < end and start < begin + i64_pointer(tokens[4 * other + 2])[2]:
-                return True
+    for number in range(count):
+        if tokens[4 * number] == TARGET:
+            start = i64_pointer(items[tokens[4 * number + 1]])[HEADER]
+            end = start + i64_pointer(tokens[4 * number + 2])[2]
+            for other in range(count):
+                kind = tokens[4 * other]
+                if kind == ARRAY or (kind == TARGET and other < number):
+                    begin = i64_pointer(items[tokens[4 * other + 1]])[HEADER]
+                    nbytes = i64_pointer(tokens[4 * other + 2])[2]
+                    if begin < end and start < begin + nbytes:
+                        return True
     return False
 
 def entries(api, item, keys, slots):
@@ -152,9 +156,6 @@ def fits(api, recipe, frame, args, kwargs):
             if not like(item, a, READABLE if kind == ARRAY else WRITABLE):
                 return False
             buffers[b] = found[HEADER]
-            if kind == TARGET:
-                if overlaps(fields[TOKENS], frame + fields[SLOTS], number):
-                    return False
         elif found[HEADER - 1] != a:
             return False
         elif kind == NUMBER:
@@ -181,7 +182,9 @@ def fits(api, recipe, frame, args, kwargs):
             for place in range(b):
                 slots[used + place] = items[place]
             used += b
-    return True
+    if fields[OUT] == 0:
+        return True
+    return not overlap(fields[TOKENS], frame + fields[SLOTS], fields[TOKEN_COUNT])
 
 def drop(api, objects, count):
     # Give up the outputs that were made so far.
@@ -330,13 +333,13 @@ class Caller:
     """The recipes of one compiled function.
 
     ``call`` is the builtin function: it takes the pair ``(args, kwargs)`` and returns
-    the result, or NotImplemented.
+    the result, or NotImplemented. It keeps all that it points to alive.
     """
 
     def __init__(self) -> None:
         self._table = _api().copy()
         self._kept: list[Any] = []
-        self.call: Callable[[Any], Any] = _builtin(self._table)
+        self.call: Callable[[Any], Any] = _builtin(self._table, self._kept)
 
     def add(self, executable: NumbaExecutable, signature: Signature) -> None:
         """Make a recipe for calls like this one, if they are of a form that has one."""
@@ -346,9 +349,10 @@ class Caller:
             recipe = Recipe(executable, signature)
         except Unfit:
             return
-        recipe.fields[FIELDS.index("NEXT")] = self._table[0]
-        self._kept.append(recipe)
-        self._table[0] = recipe.fields.ctypes.data
+        with lock:
+            recipe.fields[FIELDS.index("NEXT")] = self._table[0]
+            self._kept.append(recipe)
+            self._table[0] = recipe.fields.ctypes.data
 
 
 class Recipe:
@@ -533,18 +537,14 @@ class MethodDef(ctypes.Structure):
     )
 
 
-@cache
-def _definition() -> MethodDef:
-    """The method definition of all callers, which must outlive them."""
+def _builtin(table: Array, kept: list[Any]) -> Callable[[Any], Any]:
+    """A builtin function with ``table`` for its self; it holds ``kept``."""
     lines = [f"{name} = {number}" for name, number in CONSTANTS.items()]
     address = compile_kernel("\n".join([*lines, SOURCE]))
     one_argument = 0x0008  # METH_O
-    return MethodDef(b"call", address, one_argument, None)
-
-
-def _builtin(table: Array) -> Callable[[Any], Any]:
-    """A builtin function with ``table`` for its self."""
+    definition = MethodDef(b"call", address, one_argument, None)
+    kept.append(definition)
     make = ctypes.PYFUNCTYPE(
-        ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p
+        ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.py_object
     )(("PyCFunction_NewEx", ctypes.pythonapi))
-    return make(ctypes.addressof(_definition()), table, None)
+    return make(ctypes.addressof(definition), table, kept)

@@ -1,18 +1,22 @@
 """The short way: the same results as at leisure, and nothing lost on the way."""
 
+import gc
 import sys
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import anabranch
 from anabranch import ArgumentError, jit, value_and_grad
 from anabranch.backends.numba.caller import supported
-from anabranch.compiler.tree import flatten
+from anabranch.compiler.tree import flatten, unflatten
 
 
 class Layer(NamedTuple):
@@ -213,6 +217,128 @@ def test_threads_may_call_at_once() -> None:
     assert not wrong
 
 
+def test_the_short_way_keeps_what_it_points_to() -> None:
+    compiled = jit(lambda x: x * 2)
+    for _ in range(3):
+        compiled(X)
+    short = compiled._try_short
+    executable = weakref.ref(compiled._newest().runner("numba"))
+    del compiled
+    gc.collect()
+    assert executable() is not None
+    np.testing.assert_array_equal(short(((X,), {})), X * 2)
+
+
+def test_every_kind_finds_its_short_way_in_whatever_thread() -> None:
+    """Many threads may make a call the second of its kind, and one is told so."""
+    compiled = jit(lambda x: x + 1)
+    inputs = [np.ones(n) for n in range(1, 9)]
+    gate = threading.Barrier(8)
+
+    def work() -> None:
+        for x in inputs:
+            gate.wait(60)
+            compiled(x)
+            compiled(x)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    count = short_calls(compiled)
+    for x in inputs:
+        same(compiled(x), x + 1)
+    assert count() == len(inputs)
+
+
+SHAPES = [(), (1,), (3,), (0, 2), (2, 3)]
+DTYPES = [np.float32, np.float64, np.int64, np.int8, np.bool_]
+LEAVES = st.one_of(
+    st.builds(np.ones, st.sampled_from(SHAPES), st.sampled_from(DTYPES)),
+    st.builds(lambda kind: kind(1), st.sampled_from([float, int, bool, *DTYPES])),
+)
+TREES = st.recursive(
+    LEAVES | st.none(),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(inner, max_size=3).map(tuple),
+        st.dictionaries(st.sampled_from(["a", "b", "c", 1]), inner, max_size=3),
+        st.builds(Layer, inner, inner),
+    ),
+    max_leaves=6,
+)
+LAYOUTS: list[Callable[[Any], Any]] = [
+    lambda x: x,
+    np.asfortranarray,
+    lambda x: x.astype(x.dtype.newbyteorder(">")),
+    lambda x: np.broadcast_to(x[..., :1], x.shape) if x.ndim else x,
+    lambda x: x[::-1] if x.ndim else x,
+]
+
+
+def other_values(tree: Any, rng: np.random.Generator) -> Any:
+    """A tree of the same kind, its arrays in some layout."""
+    leaves, structure = flatten(tree)
+    made: list[Any] = []
+    for leaf in leaves:
+        values = rng.integers(0, 9, np.shape(leaf))
+        layout = LAYOUTS[rng.integers(len(LAYOUTS))]
+        array = isinstance(leaf, np.ndarray)
+        made.append(
+            layout(values.astype(leaf.dtype)) if array else type(leaf)(values[()])
+        )
+    return unflatten(structure, made)
+
+
+def shuffled(tree: Any, seed: int) -> Any:
+    """The leaves of a tree or something computed from each, in another structure."""
+    leaves, structure = flatten(tree)
+    pick = np.random.default_rng(seed).integers(0, 4, len(leaves) + 1)
+    ways: list[Callable[[Any], Any]] = [
+        lambda x: x,
+        lambda x: x * 3,
+        lambda x: np.sum(x),
+        lambda x: np.ravel(x) + 1,
+    ]
+    made = [ways[way](leaf) for way, leaf in zip(pick, leaves, strict=False)]
+    if pick[-1] == 0:
+        return unflatten(structure, made)
+    return [{"z": made[::-1], "a": (None, *made[:1])}, Layer(made, ())]
+
+
+@given(args=st.lists(TREES, max_size=3), named=TREES, seed=st.integers(0, 999))
+@settings(max_examples=25)
+def test_calls_with_any_trees(args: list[Any], named: Any, seed: int) -> None:
+    """Whichever way a call goes, and whatever ``out`` shares with the arguments."""
+    rng = np.random.default_rng(seed)
+
+    def function(*args: Any, k: Any) -> Any:
+        return shuffled((args, k), seed)
+
+    compiled, reference = jit(function), jit(function, backend="reference")
+    for _ in range(4):
+        values, k = other_values((args, named), rng)
+        expected = reference(*values, k=k)
+        same(compiled(*values, k=k), expected)
+    for _ in range(4):
+        values, k = other_values((args, named), rng)
+        expected, structure = flatten(reference(*values, k=k))
+        inputs = [leaf for leaf in flatten((values, k))[0] if np.ndim(leaf)]
+        out = [np.empty(np.shape(leaf), leaf.dtype) for leaf in expected]
+        for number, leaf in enumerate(expected):
+            kind = leaf.dtype.str, np.shape(leaf)
+            for one in inputs:
+                free = one.flags.writeable and not any(one is other for other in out)
+                if free and (one.dtype.str, one.shape) == kind and rng.random() < 0.5:
+                    out[number] = one
+        tree = unflatten(structure, out)
+        names = {"out": tree, "k": k} if rng.random() < 0.5 else {"k": k, "out": tree}
+        assert compiled(*values, **names) is tree
+        for one, leaf in zip(out, expected, strict=True):
+            np.testing.assert_array_equal(one, leaf)
+
+
 def test_the_layout_is_known() -> None:
     assert supported()
 
@@ -245,6 +371,28 @@ class TestOut:
             expected = step(expected, grads)
             assert step(params, grads, out=params) is params
             same(params, expected)
+
+    @pytest.mark.parametrize("k", [False, True], ids=["deeper", "after it"])
+    def test_out_may_be_an_input_that_is_found_later(self, k: bool) -> None:
+        def turned(p: Any) -> Any:
+            return np.stack([p[0][0][1], p[0][0][0]])
+
+        compiled = jit(lambda p=None, *, k=None: turned(k if p is None else p))
+        for _ in range(4):
+            x = X.copy()
+            if k:
+                compiled(out=x, k=[[x]])
+            else:
+                compiled([[x]], out=x)
+            np.testing.assert_array_equal(x, X[::-1])
+
+    def test_out_may_overlap_an_input(self) -> None:
+        compiled = jit(lambda x: np.stack([x[1] * 2, x[0] + x[1]]))
+        for _ in range(4):
+            memory = np.arange(9.0)
+            x, out = memory[:6].reshape(2, 3), memory[2:8].reshape(2, 3)
+            compiled(x, out=out)
+            np.testing.assert_array_equal(out, [[6, 8, 10], [3, 5, 7]])
 
     def test_out_twice_the_same_array(self, compiled: Any) -> None:
         array = np.empty((2, 3))
