@@ -63,7 +63,11 @@ def _register(kind: Any) -> None:
         return made
 
     register: Any = optree.register_pytree_node
-    register(kind, split, join, namespace=NAMESPACE)
+    try:
+        register(kind, split, join, namespace=NAMESPACE)
+    except ValueError:  # or another thread met it at the same time
+        if register.get(kind, namespace=NAMESPACE) is None:
+            raise
 
 
 def _clean(part: Any) -> str:

@@ -1,16 +1,21 @@
 """Compiled functions in other processes, and in threads that meet."""
 
 import copy
+import dataclasses
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 
 import anabranch
+from anabranch.compiler.tree import flatten
 
 
 @anabranch.jit
@@ -64,6 +69,47 @@ def test_two_functions_that_call_each_other_in_two_threads() -> None:
         threading.Thread(target=second, args=(x,), daemon=True),
     )
     assert first(x) == second(x) == 2.0
+
+
+def test_a_dataclass_that_many_threads_meet() -> None:
+    gate = threading.Barrier(8)
+    kinds = [dataclasses.make_dataclass(f"Kind{n}", ["w"]) for n in range(50)]
+    found: list[Any] = []
+
+    def meet() -> None:
+        for kind in kinds:
+            gate.wait(10)
+            found.append(flatten(kind(1.0))[0])
+
+    assert joined(*[threading.Thread(target=meet, daemon=True) for _ in range(8)])
+    assert found == [[1.0]] * 400
+
+
+FIRST_CALLS = """
+import sys, threading, numpy as np, anabranch
+sys.setswitchinterval(1e-5)
+x, gate, right = np.arange(6.0), threading.Barrier(8), []
+
+def work(k):
+    f = shared if k % 2 else anabranch.jit(lambda x: x * k + 1)
+    for call in range(50):
+        if call < 3:
+            gate.wait()
+        right.append(np.array_equal(f(x), x * (1 if k % 2 else k) + 1))
+
+shared = anabranch.jit(lambda x: x + 1)
+threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert len(right) == 400 and all(right) and shared.compile_count == 1
+"""
+
+
+@pytest.mark.parametrize("tries", [2, pytest.param(50, marks=pytest.mark.fuzz)])
+def test_first_calls_of_many_threads(tries: int) -> None:
+    """Of one function and of several, in a process that has compiled nothing."""
+    for _ in range(tries):
+        subprocess.run([sys.executable, "-c", FIRST_CALLS], check=True, timeout=60)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
