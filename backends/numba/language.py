@@ -15,9 +15,9 @@ compiler, which needs a hundredth of a second where Numba needs six. The languag
 
 Every value has a dtype of the IR, or is a pointer; number literals take the dtype of
 what they meet. Integers wrap. ``a if c else b``, ``and``, ``or`` compute both sides.
-The kernel may be marked ``@written_out``: it says all there is to vectorise or unroll,
-and gets few optimisations. A ``rolled`` range is one that LLVM does not unroll: its
-body is written out already.
+The kernel may be marked ``@written_out``: there is nothing left to vectorise or unroll,
+and it gets few optimisations. A ``rolled`` range is one that LLVM vectorises, but does
+not unroll or interleave: it is short, or its body is written out already.
 There are no exceptions: whatever is not in the language is refused when compiled.
 """
 

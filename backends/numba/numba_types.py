@@ -122,6 +122,7 @@ NAMESPACE: dict[str, Any] = {
     **{f"{short}_pointer": pointer for short, pointer in POINTERS.items()},
     **{str(dtype): dtype for dtype in DTYPES.values() if dtype != types.boolean},
     "boolean": types.boolean,
+    "rolled": range,
     "reassociated_add": _arithmetic("reassociated_add", types.Float, "fadd", "reassoc"),
     "wrapping_add": _arithmetic("wrapping_add", types.Integer, "add"),
     "wrapping_subtract": _arithmetic("wrapping_subtract", types.Integer, "sub"),

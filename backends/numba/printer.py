@@ -87,7 +87,7 @@ def _loops(kernel: Kernel) -> Iterator[str]:
     for axis in range(kernel.rank):
         if axis == first_reduced:
             yield from (indent + line for line in _start(kernel))
-        yield f"{indent}for i{axis} in range(n{axis}):"
+        yield f"{indent}for i{axis} in {_walk(kernel, axis)}(n{axis}):"
         indent += "    "
     if first_reduced == kernel.rank:
         yield from (indent + line for line in _start(kernel))
@@ -96,12 +96,23 @@ def _loops(kernel: Kernel) -> Iterator[str]:
     yield from (outer + line for line in _finish(kernel))
 
 
+def _walk(kernel: Kernel, axis: int) -> str:
+    """How an axis is walked: ``rolled``, or the ``range`` that LLVM may interleave.
+
+    Interleaving pays where a loop is long, or waits for its own sum; the inner loop of
+    a nest is often short.
+    """
+    last = axis == kernel.rank - 1
+    sums = bool(kernel.reductions) and not kernel.row_wise
+    return "range" if kernel.rank == 1 or (last and sums) else "rolled"
+
+
 def _start(kernel: Kernel) -> Iterator[str]:
     last = kernel.rank - 1
     for i, item in enumerate(kernel.reductions):
         initial = _initial(item)
         if kernel.row_wise:
-            yield f"for i{last} in range(n{last}):"
+            yield f"for i{last} in rolled(n{last}):"
             yield f"    w{i}[i{last}] = {initial}"
         else:
             yield f"a{i} = {initial}"
@@ -113,7 +124,7 @@ def _finish(kernel: Kernel) -> Iterator[str]:
         cast = CASTS[item.access.dtype]
         where = _result_index(kernel, i, item.access)
         if kernel.row_wise:
-            yield f"for i{last} in range(n{last}):"
+            yield f"for i{last} in rolled(n{last}):"
             yield f"    r{i}[{where}] = {cast}(w{i}[i{last}])"
         else:
             yield f"r{i}[{where}] = {cast}(a{i})"
