@@ -119,6 +119,19 @@ def test_a_rolled_loop_is_not_unrolled() -> None:
     assert products("rolled") == 1 < products("range")
 
 
+def test_a_rolled_loop_is_vectorised_but_not_interleaved() -> None:
+    def vectors(kind: str) -> int:
+        lines = [
+            "x = f32_pointer(buffers[0], 0)",
+            f"for i in {kind}(words[0]):",
+            "    x[i] = x[i] * 3.0",
+        ]
+        text = HEAD + "".join(f"    {line}\n" for line in (*lines, "return 0"))
+        return len(re.findall(r"mulps|fmul\s+v\d+\.4s", assembly(text)))
+
+    assert 1 <= vectors("rolled") < vectors("range")
+
+
 @pytest.mark.parametrize(
     "line",
     [
