@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cached_property, update_wrapper
+from functools import update_wrapper
 from itertools import count
 from typing import Any, TypeAlias, cast
 
@@ -152,14 +152,21 @@ class Entry:
         self.program = program
         self._types = [node.type for node in program.graph.inputs]
         self._dynamic = [i for i, name in enumerate(program.arguments) if name]
+        self._optimised: Graph | None = None
         self._runners: dict[str, Executable] = {}
         self._calls = {False: count(1), True: count(1)}
 
-    @cached_property
+    @property
     def optimised(self) -> Graph:
-        """The graph as the backends take it."""
-        with self.seconds.timed("passes"):
-            return optimise(self.program.graph)
+        """The graph as the backends take it.
+
+        No `cached_property`: before Python 3.12 that holds a lock, and a fork meanwhile
+        leaves it held in the child.
+        """
+        if self._optimised is None:
+            with self.seconds.timed("passes"):
+                self._optimised = optimise(self.program.graph)
+        return self._optimised
 
     @property
     def nested(self) -> bool:

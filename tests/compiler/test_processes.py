@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import anabranch
+from anabranch.compiler import function as calls
 from anabranch.compiler.tree import flatten
 
 
@@ -114,19 +115,32 @@ def test_first_calls_of_many_threads(tries: int) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_fork_while_the_same_function_is_traced() -> None:
-    tracing, go = threading.Event(), threading.Event()
+@pytest.mark.parametrize("stage", ["trace", "passes"])
+def test_a_fork_in_the_middle_of_another_thread(
+    stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, go = threading.Event(), threading.Event()
+    optimise = calls.optimise
+
+    def wait(at: str) -> None:
+        main = threading.current_thread() is threading.main_thread()
+        if at == stage and not main:
+            reached.set()
+            go.wait(20)
+
+    def slow_passes(graph: Any) -> Any:
+        wait("passes")
+        return optimise(graph)
 
     @anabranch.jit
     def slow(x):
-        if threading.current_thread() is not threading.main_thread():
-            tracing.set()
-            go.wait(20)
+        wait("trace")
         return x + 1
 
+    monkeypatch.setattr(calls, "optimise", slow_passes)
     thread = threading.Thread(target=slow, args=(np.ones(2),), daemon=True)
     thread.start()
-    assert tracing.wait(10)
+    assert reached.wait(10)
     child = os.fork()
     if child == 0:
         os._exit(0 if slow(np.ones(2))[0] == 2.0 else 1)
