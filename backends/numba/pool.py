@@ -46,7 +46,7 @@ LOCKS = ("OWNER", "MUTEX", "WORK", "DONE")
 CONSTANTS = {
     **{name: number for number, name in enumerate(NAMES)},
     **{name: ROOM * (2 + number) for number, name in enumerate(LOCKS)},
-    "SPINS": 4000,  # some 20 us, which a worker waits before it sleeps
+    "SPINS": 60_000,  # some 50 us, which a thread waits before it sleeps
 }
 
 SHARE = """
@@ -114,6 +114,9 @@ def kernel(buffers, words):
     invoke(job[COND_BROADCAST], pool + 8 * WORK)
     invoke(job[MUTEX_UNLOCK], mutex)
     share(pool)
+    spins = 0
+    while atomic_load(job, ACTIVE) != 0 and spins < SPINS:
+        spins += 1
     invoke(job[MUTEX_LOCK], mutex)
     job[OPEN] = 0
     while job[ACTIVE] != 0:
