@@ -30,6 +30,7 @@ from ..backends.base import (
 )
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
+from ..ir.lazy import lazy
 from ..ir.types import TensorType
 from .pipeline import BACKENDS, CALLERS, optimise
 from .program import Program, inline, trace_program
@@ -152,21 +153,14 @@ class Entry:
         self.program = program
         self._types = [node.type for node in program.graph.inputs]
         self._dynamic = [i for i, name in enumerate(program.arguments) if name]
-        self._optimised: Graph | None = None
         self._runners: dict[str, Executable] = {}
         self._calls = {False: count(1), True: count(1)}
 
-    @property
+    @lazy
     def optimised(self) -> Graph:
-        """The graph as the backends take it.
-
-        No `cached_property`: before Python 3.12 that holds a lock, and a fork meanwhile
-        leaves it held in the child.
-        """
-        if self._optimised is None:
-            with self.seconds.timed("passes"):
-                self._optimised = optimise(self.program.graph)
-        return self._optimised
+        """The graph as the backends take it."""
+        with self.seconds.timed("passes"):
+            return optimise(self.program.graph)
 
     @property
     def nested(self) -> bool:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from hashlib import sha256
 from typing import Any, cast
 
 from .errors import SourceLine, VerifyError
+from .lazy import lazy
 from .literals import NO_ATTRS, Attrs
 from .types import TensorType
 
@@ -122,7 +122,7 @@ class Graph:
         if len(self._nodes) != len(nodes):
             raise VerifyError(f"graph {name}: two nodes have one name")
 
-    @cached_property
+    @lazy
     def graph(self) -> Any:
         """The networkx ``MultiDiGraph``, frozen."""
         import networkx as nx  # slow, and not needed to compile and run
@@ -140,7 +140,7 @@ class Graph:
         """The nodes by name, in program order."""
         return self._nodes
 
-    @cached_property
+    @lazy
     def inputs(self) -> tuple[Node, ...]:
         """The input nodes in order."""
         return tuple(node for node in self if node.op == "input")
@@ -166,7 +166,7 @@ class Graph:
         """The nodes that ``node`` reads, by slot."""
         return tuple(self._nodes[name] for name in node.operands)
 
-    @cached_property
+    @lazy
     def reads(self) -> Mapping[str, tuple[Read, ...]]:
         """The reads of each value in program order; outputs are not counted."""
         found: dict[str, list[Read]] = {name: [] for name in self._nodes}
