@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from .engine import compile_kernel, executor
+from .engine import compile_kernel, executor, lock
 
 __all__ = ["parallel_address", "pool_address", "set_threads", "threads"]
 
@@ -170,7 +170,7 @@ class Pool:
 
     def reset(self) -> None:
         """No workers, no job, all locks open."""
-        for name in (*NAMES[NAMES.index("WORKERS") :],):
+        for name in NAMES[NAMES.index("WORKERS") :]:
             self._set(name, 0)
         for name in LOCKS:
             start = CONSTANTS[name]
@@ -206,8 +206,9 @@ def _pool() -> Pool:
 
 def pool_address() -> int:
     """The address of the pool's memory; starts the workers that are missing."""
-    pool = _pool()
-    pool.start(threads() - 1)
+    with lock:  # threads that compile at once share one pool and its workers
+        pool = _pool()
+        pool.start(threads() - 1)
     return pool.address
 
 
