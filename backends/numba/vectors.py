@@ -11,6 +11,8 @@ machine's registers. The functions, for a pointer to f32 and vectors of 16:
                                         lane j of vector i
     lane_sums(v0, v1, ...)              as many vectors as lanes: lane i is the sum of
                                         the lanes of vector i
+    prefetch(pointer, i)                element i will be written soon, and may lie
+                                        outside of all memory
     call_memory(count)                  the address of so many bytes, of this call
 
 A literal count of all lanes makes a plain load or store. Lanes from count on are not
@@ -54,6 +56,8 @@ def vector_primitive(
         return _lane_sums(function, operands)
     if name == "call_memory":
         return _call_memory(function, *operands)
+    if name == "prefetch":
+        return _prefetch(function, *operands)
     found = _CALL.match(name)
     if found is None:
         return None
@@ -76,6 +80,15 @@ def _call_memory(function: Emitter, count: Value) -> Value:
     slot = f"%{function.fresh('memory')}"
     function.slots.append(f"{slot} = alloca [{count.number} x i8], align 64")
     return function.emit("i64", f"ptrtoint ptr {slot} to i64")
+
+
+def _prefetch(function: Emitter, pointer: Value, place: Value) -> Value:
+    address, _ = function.access(pointer, place)
+    function.linkage.declare("llvm.prefetch.p0", "void", ("ptr", "i32", "i32", "i32"))
+    kept, data = "i32 3", "i32 1"  # in all caches; no instructions
+    line = f"call void @llvm.prefetch.p0(ptr {address}, i32 1, {kept}, {data})"
+    function.lines.append(line)
+    return literal(0)
 
 
 def _splat(function: Emitter, dtype: str, x: Value) -> Value:

@@ -59,6 +59,15 @@ def test_a_vector_may_say_which_lanes(dtype: str) -> None:
     np.testing.assert_array_equal(z, x)
 
 
+def test_what_is_prefetched_need_not_exist() -> None:
+    lines = [f"prefetch(x, {place})" for place in (0, -1, 2, 10**12)]
+    x = np.array([1.0, 2.0])
+    over([*lines, "x[1] = x[0]"], "f64", x)
+    np.testing.assert_array_equal(x, [1.0, 1.0])
+    text = HEAD + "    prefetch(f64_pointer(buffers[0], 0), 0)\n    return 0\n"
+    assert "llvm.prefetch" in kernel_llvm(text)
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("lanes", [2, 4, 8, 16])
 def test_transposed_and_lane_sums(dtype: str, lanes: int) -> None:
