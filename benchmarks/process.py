@@ -104,10 +104,14 @@ def _stay_on(cores: int) -> None:
 
 
 def _environment(cores: int, cache: Path) -> dict[str, str]:
-    """Thread counts and cache directories; XLA's threads follow the affinity."""
+    """Thread counts and cache directories; XLA's threads follow the affinity.
+
+    Python may cache bytecode, as it has for every package that was installed.
+    """
     threads = ("OMP", "OPENBLAS", "MKL")
     return {
         **{f"{library}_NUM_THREADS": str(cores) for library in threads},
+        "PYTHONDONTWRITEBYTECODE": "",
         "ANABRANCH_THREADS": str(cores),
         "ANABRANCH_CACHE": str(cache / "anabranch"),
         "JAX_COMPILATION_CACHE_DIR": str(cache / "jax"),
