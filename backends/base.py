@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -34,8 +34,7 @@ class Stages(dict[str, float]):
         self[stage] = self.get(stage, 0.0) + time.perf_counter() - start
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What became of a graph, and what that took.
 
     ``kernels`` has the label of each distinct kernel's first step, and where its code
@@ -47,7 +46,7 @@ class Report:
     steps: int
     kernels: Sequence[tuple[str, str]] = ()
     arena_bytes: int = 0
-    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    seconds: Mapping[str, float] = MappingProxyType({})
 
     def __str__(self) -> str:
         times = [
@@ -90,19 +89,21 @@ class Executable(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
 class Leaf:
     """A leaf of one call: its value, and the number of the input or output that it is.
 
-    Inputs are numbered first, then outputs; a static argument has no number.
+    Inputs are numbered first, then outputs; a static argument has no number. No tuple,
+    for those are containers.
     """
 
-    value: Any
-    buffer: int | None
+    __slots__ = ("buffer", "value")
+
+    def __init__(self, value: Any, buffer: int | None) -> None:
+        self.value = value
+        self.buffer = buffer
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """How the objects of a call become inputs, and outputs become its result.
 
     ``arguments`` is the pair ``(args, kwargs)`` with a `Leaf` for each leaf;

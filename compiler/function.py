@@ -342,7 +342,7 @@ class Compiled:
         """What compiling the newest kind took, and which kernels the cache had."""
         entry = self._newest()
         made = entry.runner(self.backend).report()
-        return dataclasses.replace(made, seconds=entry.seconds | dict(made.seconds))
+        return made._replace(seconds=entry.seconds | dict(made.seconds))
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.py_func, '__name__', self.py_func)!s}>"

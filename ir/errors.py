@@ -20,8 +20,8 @@ text, and what to do about it.
 from __future__ import annotations
 
 import linecache
-from dataclasses import dataclass
 from pathlib import PurePath
+from typing import NamedTuple
 
 __all__ = [
     "AnabranchError",
@@ -40,8 +40,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class SourceLine:
+class SourceLine(NamedTuple):
     """A line of the user's program."""
 
     file: str

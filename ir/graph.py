@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from .errors import SourceLine, VerifyError
 from .lazy import lazy
@@ -54,16 +54,14 @@ class Node:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """A result of the graph: the value, and the path in the result's pytree."""
 
     value: str
     label: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """What an adjoint pass added: the cotangents of ``wrt`` for the outputs ``of``.
 
     ``suffix`` ends the names of cotangents (``bar``, then ``bar2``, ...). ``lawful``
@@ -78,16 +76,14 @@ class Section:
     lawful: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """One consumer slot of a value."""
 
     consumer: str
     slot: int
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
+class Contribution(NamedTuple):
     """What one read sends back: ``value`` is the contribution's name."""
 
     value: str
@@ -300,8 +296,7 @@ def rename(graph: Graph, names: Mapping[str, str]) -> Graph:
     ]
     outputs = [Output(new(output.value), output.label) for output in graph.outputs]
     sections = [
-        replace(
-            section,
+        section._replace(
             of=tuple(new(name) for name in section.of),
             wrt=tuple(new(name) for name in section.wrt),
         )

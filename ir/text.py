@@ -39,19 +39,19 @@ _NAME = r"[^\W\d]\w*(?:\.\w+)*"
 _REFS = rf"(?:%{_NAME}\s*(?:,\s*%{_NAME}\s*)*)?"
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _IS_NAME = re.compile(rf"{_NAME}\Z")
-_HEADER = re.compile(rf"graph\s+({_NAME})\s*\((.*)\)\s*\{{\s*\Z")
-_PARAM = re.compile(rf"\s*%({_NAME})\s*:\s*(\w+\s*\[[^\[\]]*\])\s*(,|\Z)")
-_NODE = re.compile(
+_HEADER = rf"graph\s+({_NAME})\s*\((.*)\)\s*\{{\s*\Z"
+_PARAM = rf"\s*%({_NAME})\s*:\s*(\w+\s*\[[^\[\]]*\])\s*(,|\Z)"
+_NODE = (
     rf"%({_NAME})\s*=\s*([a-z_]\w*)\s*\(\s*({_REFS})\)\s*"
     rf"(?:\{{((?:[^\"{{}}]|{_STRING})*)\}}\s*)?:\s*"
     r"(\w+\s*\[[^\[\]]*\])(?:\s*@k([0-9]{1,9}))?\Z"
 )
-_SECTION = re.compile(
+_SECTION = (
     rf"backward\s+(\w+)\s*(?:of\s*\(\s*({_REFS})\)\s*wrt\s*\(\s*({_REFS})\)\s*)?:\Z"
 )
-_RETURN = re.compile(r"return\b\s*(.*)\Z")
-_OUTPUT = re.compile(rf"\s*(?:({_NAME})\s*=\s*)?%({_NAME})\s*(,|\Z)")
-_CODE = re.compile(rf"(?:[^\"#]+|{_STRING})*")
+_RETURN = r"return\b\s*(.*)\Z"
+_OUTPUT = rf"\s*(?:({_NAME})\s*=\s*)?%({_NAME})\s*(,|\Z)"
+_CODE = rf"(?:[^\"#]+|{_STRING})*"
 
 
 def is_name(text: str) -> bool:
@@ -164,16 +164,17 @@ def parse(text: Any) -> Graph:
 
 
 def _without_comment(line: str) -> str:
-    match = _CODE.match(line)
+    match = re.match(_CODE, line)
     end = match.end() if match else 0
     return line[:end] if line[end : end + 1] == "#" else line
 
 
-def _items(pattern: re.Pattern[str], text: str, what: str) -> Iterator[re.Match[str]]:
+def _items(pattern: str, text: str, what: str) -> Iterator[re.Match[str]]:
     """The items of a list with commas between them."""
+    known = re.compile(pattern)
     position = 0
     while position < len(text):
-        item = pattern.match(text, position)
+        item = known.match(text, position)
         if item is None or (item.end() == len(text)) == (item[3] == ","):
             raise ParseError(f"not a {what}: {text[position : position + 60]!r}")
         yield item
@@ -194,7 +195,7 @@ class _Reader:
         self.sections: list[Section] = []
 
     def header(self, line: str) -> None:
-        match = _HEADER.match(line)
+        match = re.match(_HEADER, line)
         if match is None or not is_name(match[1]):
             raise ParseError("expected 'graph name(%x: f64[8,4], ...) {'")
         self.name = match[1]
@@ -202,13 +203,13 @@ class _Reader:
             self.nodes.append(Node(param[1], "input", (), spec(param[2])))
 
     def line(self, line: str) -> None:
-        if section := _SECTION.match(line):
+        if section := re.match(_SECTION, line):
             suffix, of, wrt = section.groups()
             self.sections.append(
                 Section(_names(of or ""), _names(wrt or ""), suffix, of is not None)
             )
             return
-        match = _NODE.match(line)
+        match = re.match(_NODE, line)
         if match is None or not is_name(match[1]):
             raise ParseError(f"not a node: {line[:80]!r}")
         name, op, operands, attrs, type_text, kernel = match.groups()
@@ -227,7 +228,7 @@ class _Reader:
         )
 
     def finish(self, line: str) -> Graph:
-        match = _RETURN.match(line)
+        match = re.match(_RETURN, line)
         if match is None:
             raise ParseError(f"expected 'return', found {line[:60]!r}")
         outputs = [

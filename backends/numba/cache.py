@@ -29,9 +29,9 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 __all__ = ["Cache", "CacheError", "Found", "find_cache", "load", "store"]
 
@@ -49,16 +49,14 @@ class CacheError(Exception):
     """A folder that cannot be used, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """The object code of an entry; None with the reason where there is none."""
 
     code: bytes | None
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Cache:
+class Cache(NamedTuple):
     """The entries in one folder, together at most ``limit`` bytes."""
 
     folder: Path

@@ -16,11 +16,10 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -115,8 +114,7 @@ def undisturbed() -> Generator[None, None, None]:
             handler(*waiting[-1])
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A linked function, and where its code came from.
 
     The origin is "memory", "disk", or "compiled: " and why neither of them had it.
@@ -127,13 +125,20 @@ class Loaded:
 
 
 @cache
+def _processor() -> tuple[str, str]:
+    """The name of this machine's processor, and its features."""
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+@cache
 def _machine() -> Any:
     """The target machine: this processor, all its features."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    cpu, features = _processor()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+        cpu=cpu,
+        features=features,
         opt=OPTIONS["emit"],
         codemodel="jitdefault",
     )
@@ -185,8 +190,7 @@ def environment() -> str:
         "llvmlite": llvmlite.__version__,
         "llvm": llvm.llvm_version_info,
         "triple": llvm.get_default_triple(),
-        "cpu": llvm.get_host_cpu_name(),
-        "features": llvm.get_host_cpu_features().flatten(),
+        "processor": _processor(),
     }
     return "".join(f"{name}: {fact}\n" for name, fact in facts.items())
 

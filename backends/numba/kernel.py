@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 __all__ = [
     "Access",
@@ -25,8 +26,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """How an operand is addressed. ``inner`` is the innermost stride: 0, 1 or None.
 
     ``scalar`` says that no stride differs from 0: the element is read once.
@@ -37,8 +37,7 @@ class Access:
     scalar: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(NamedTuple):
     """``value = op(operands)`` in ``dtype``.
 
     Values are numbered: the reads of the kernel first, then the instructions.
@@ -49,8 +48,7 @@ class Instruction:
     dtype: str
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """Store value number ``value`` at each point, or add it with ``accumulate``."""
 
     access: Access
@@ -58,8 +56,7 @@ class Write:
     accumulate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reduction:
+class Reduction(NamedTuple):
     """Combine value number ``value`` over the reduced axes by ``op``, and store it.
 
     The strides of the access are 0 along reduced axes.

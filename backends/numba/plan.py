@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -147,8 +147,8 @@ class Planner:
         home = self._homes.pop(name, None) if name else None
         if home is not None:
             whole = self.concatenation(self.graph[home[0]])
-            return replace(
-                home[1], buffer=whole.buffer, offset=whole.offset + home[1].offset
+            return home[1]._replace(
+                buffer=whole.buffer, offset=whole.offset + home[1].offset
             )
         buffer = self.plan.first_scratch + len(self.plan.scratch)
         self.plan.scratch.append(math.prod(type_.sizes) * type_.numpy.itemsize)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from ...ir.types import TensorType
 
 __all__ = ["View", "row_strides", "side_by_side"]
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """Where a value lies: byte offset in a buffer, strides in elements."""
 
     buffer: int

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import string
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +20,7 @@ from ..trace import Trace, is_traced, lowers
 from .ufuncs import reject
 
 _TERM = re.compile(r"[A-Za-z]*(\.\.\.)?[A-Za-z]*\Z", re.ASCII)
-_IN_ORDER = string.ascii_uppercase + string.ascii_lowercase
+_IN_ORDER = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 Term = tuple[str, Any]
 """An operand with one label for each of its axes."""

@@ -55,6 +55,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[str, str, str]:
     return bits, origins, complaints
 
 
+NAME, FEATURES = engine._processor()
 HIT = "['disk']"
 MISS = "['compiled: no entry']"
 
@@ -135,8 +136,8 @@ def test_whatever_is_compiled_is_in_the_key(store: Cache) -> None:
         (np, "__version__", "0.1"),
         (sys, "version", "0.1"),
         (llvm, "get_default_triple", lambda: "other"),
-        (llvm, "get_host_cpu_name", lambda: "other"),
-        (llvm, "get_host_cpu_features", llvm.targets.FeatureMap),
+        (engine, "_processor", lambda: ("other", FEATURES)),
+        (engine, "_processor", lambda: (NAME, "other")),
     ],
 )
 def test_whatever_decides_the_code_is_in_the_key(
