@@ -10,6 +10,7 @@ from ..backends import reference
 from ..backends.base import Caller, Executable
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
+from .passes.accumulate import accumulate
 from .passes.batch import batch
 from .passes.contract import contract
 from .passes.dedupe import dedupe
@@ -38,6 +39,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "join": join,
     "contract": contract,
     "batch": batch,
+    "accumulate": accumulate,
     "split": split,
     "fuse": fuse,
 }
@@ -54,11 +56,13 @@ OPTIMISE = (
     "batch",
     "dedupe",
     "prune",
+    "accumulate",
+    "prune",
     "split",
     "fuse",
 )
 
-ROUNDING = frozenset({"join", "contract", "batch"})
+ROUNDING = frozenset({"join", "contract", "batch", "accumulate"})
 """The passes that keep results up to rounding and the sign of zeros; others keep bits.
 """
 

@@ -7,6 +7,7 @@ order, operands before consumers. A graph is never changed: a pass makes a new o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -170,6 +171,13 @@ class Graph:
             for slot, operand in enumerate(node.operands):
                 found[operand].append(Read(node.name, slot))
         return {name: tuple(reads) for name, reads in found.items()}
+
+    @lazy
+    def read_once(self) -> frozenset[str]:
+        """The values with one read, by a node or as an output."""
+        names = [name for node in self for name in node.operands]
+        counts = Counter([*self.results, *names])
+        return frozenset([name for name, count in counts.items() if count == 1])
 
     def contributions(self, value: str, section: int = 1) -> tuple[Contribution, ...]:
         """What each read of ``value`` sends back, in read order.

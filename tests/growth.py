@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -136,7 +136,37 @@ def product(s: Sketch) -> Node | None:
         )
     )
     y = y or s.input((*lead, inner, *s.shape(1)), x.type.dtype)
-    return s.add("matmul", x, y)
+    shape = (*x.type.sizes[:-1], y.type.sizes[-1])
+    z = s.pick(lambda node: node.type == x.type.with_shape(shape))
+    return s.add("matmul_add", x, y, z) if z else s.add("matmul", x, y)
+
+
+def sum_of_products(s: Sketch) -> Node | None:
+    """Of products as they are, transposed, and all of them in another shape."""
+    *lead, rows, columns = s.shape(int(s.rng.integers(2, 4)))
+    flat = s.rng.random() < 0.3
+    terms = [_product_of(s, lead, rows, columns, flat) for _ in range(3)]
+    known = [term for term in terms if term is not None]
+    if len(known) < 3 or s.rng.random() < 0.5:
+        return s.add("add_n", *known) if known else None
+    first = s.add("add", *known[:2])
+    return first and s.add("add", first, known[2])
+
+
+def _product_of(
+    s: Sketch, lead: Sequence[int], rows: int, columns: int, flat: bool
+) -> Node | None:
+    turned = s.rng.random() < 0.3
+    ends = (columns, rows) if turned else (rows, columns)
+    inner = int(s.rng.choice((1, 2, 3)))
+    x, y = s.input((*lead, ends[0], inner)), s.input((*lead, inner, ends[1]))
+    made = s.add("matmul", x, y)
+    if turned and made is not None:
+        rank = len(lead)
+        made = s.add("transpose", made, perm=(*range(rank), rank + 1, rank))
+    if flat and made is not None:
+        made = s.add("reshape", made, shape=(made.type.size,))
+    return made
 
 
 def reduction(s: Sketch) -> Node | None:
@@ -336,6 +366,7 @@ MOVES: list[Move] = [
     *[extremum, branch] * 2,
     quotient,
     *[product] * 2,
+    sum_of_products,
     *[reduction] * 2,
     running,
     reshape,

@@ -7,7 +7,7 @@ import math
 import operator
 from typing import Any
 
-from ...ir.graph import Node
+from ...ir.graph import Graph, Node, Read
 from .blas import Layout, gemm_words, layout_of
 from .kernel import Instruction, merge_axes
 from .plan import Planner, emits
@@ -182,23 +182,53 @@ def _integers(
 def matmul(planner: Planner, node: Node) -> View:
     """One product for each matrix of the stack."""
     left, right = planner.operands(node)
-    target = _transposed_target(planner, node) or planner.allocate(node.type, node.name)
+    target = _target(planner, node)
     product(planner, node, left, right, target)
     return target
 
 
-def _transposed_target(planner: Planner, node: Node) -> View | None:
-    """Memory in the order in which a transpose, the only reader, wants the product.
+@emits("matmul_add")
+def matmul_add(planner: Planner, node: Node) -> View:
+    """Adds to the product before it where that lies, to anything else in a copy."""
+    left, right, addend = planner.operands(node)
+    target = addend
+    if _next_sum(planner.graph, planner.graph[node.operands[2]]) is None:
+        target = _target(planner, node)
+        planner.copy(node, addend, target)
+    product(planner, node, left, right, target, accumulate=True)
+    return target
 
-    A product can be written so if what comes last there are its columns or its rows.
+
+def _reader(graph: Graph, node: Node) -> Read | None:
+    """What reads a value, if that is one slot of one node and nothing else."""
+    reads = graph.reads[node.name]
+    return reads[0] if reads and node.name in graph.read_once else None
+
+
+def _next_sum(graph: Graph, node: Node) -> Node | None:
+    """What adds another product to this one, where nothing else reads it."""
+    read = _reader(graph, node)
+    if read is None or read.slot != 2 or node.op not in ("matmul", "matmul_add"):
+        return None
+    reader = graph[read.consumer]
+    return reader if reader.op == "matmul_add" else None
+
+
+def _target(planner: Planner, node: Node) -> View:
+    """Memory for a product: the place of what all products to come are added to.
+
+    Where a transpose is the only reader of that, the place has the order that it wants,
+    if what comes last there are the columns or the rows of the product.
     """
-    reads = planner.graph.reads[node.name]
-    if len(reads) != 1 or node.name in planner.graph.results:
-        return None
-    reader = planner.graph[reads[0].consumer]
-    perm: Any = reader.attrs.get("perm")
-    if perm is None or perm[-1] < len(perm) - 2 or not node.type.is_float:
-        return None
-    memory = planner.allocate(reader.type, reader.name)
-    strides = [memory.strides[perm.index(axis)] for axis in range(len(perm))]
-    return memory.moved(node.type.sizes, strides)
+    graph = planner.graph
+    while (following := _next_sum(graph, node)) is not None:
+        node = following
+    read = _reader(graph, node)
+    if read is not None and graph[read.consumer].op == "transpose":
+        reader = graph[read.consumer]
+        perm: Any = reader.attrs["perm"]
+        if perm[-1] >= len(perm) - 2 and node.type.is_float:
+            memory = planner.allocate(reader.type, reader.name)
+            strides = [memory.strides[perm.index(axis)] for axis in range(len(perm))]
+            return memory.moved(node.type.sizes, strides)
+    return planner.allocate(node.type, node.name)

@@ -12,8 +12,7 @@ operands would only live longer.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ...ir.builder import Builder
@@ -130,8 +129,7 @@ def _sums(graph: Graph) -> dict[str, Sum]:
     """The sum nodes of which operands are taken together."""
     nodes = [node for node in graph if node.op == "add_n" and node.type.is_float]
     places: dict[str, int] = {}
-    single = _read_once(graph)
-    products = {node.name: _products(graph, node, single) for node in nodes}
+    products = {node.name: _products(graph, node) for node in nodes}
     for name in sorted(products, key=lambda name: not _sliced(graph, products[name])):
         products[name] = _ordered(graph, products[name], places)
     found: dict[str, Sum] = {}
@@ -146,15 +144,10 @@ def _sums(graph: Graph) -> dict[str, Sum]:
     return found
 
 
-def _read_once(graph: Graph) -> set[str]:
-    """The values with one read, by `return` or by a node."""
-    counts = Counter([*graph.results, *(name for n in graph for name in n.operands)])
-    return {name for name, count in counts.items() if count == 1}
-
-
-def _products(graph: Graph, node: Node, single: Set[str]) -> list[Term]:
+def _products(graph: Graph, node: Node) -> list[Term]:
     """The products that only this sum node reads; none where there is but one."""
-    found = (_product(graph, graph[name]) for name in node.operands if name in single)
+    single = [name for name in node.operands if name in graph.read_once]
+    found = (_product(graph, graph[name]) for name in single)
     terms = [term for term in found if term is not None]
     return terms if len(terms) > 1 else []
 

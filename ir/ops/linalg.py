@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["MATMUL", "transposed"]
+__all__ = ["MATMUL", "MATMUL_ADD", "transposed"]
 
 
 def transposed(b: Builder, x: Node) -> Node:
@@ -44,4 +44,31 @@ def _matmul_adjoint(
     return b.matmul(g, transposed(b, y)), b.matmul(transposed(b, x), g)
 
 
+def _matmul_add_type(x: TensorType, y: TensorType, z: TensorType) -> TensorType:
+    made = _matmul_type(x, y)
+    require(made.shape == z.shape, "matmul_add", f"{made} and {z} differ in shape")
+    require_dtype(
+        made.is_float and made.dtype == z.dtype,
+        "matmul_add",
+        f"takes floats of one dtype, not {made} and {z}",
+    )
+    return made
+
+
+def _matmul_add_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, y: Node, z: Node
+) -> tuple[Node, Node, Node]:
+    """That of the product, and ``z.bar`` is the cotangent itself."""
+    return *_matmul_adjoint(b, n, g, x, y), g
+
+
 MATMUL = register(OpDef("matmul", 2, _matmul_type, np.matmul, _matmul_adjoint))
+MATMUL_ADD = register(
+    OpDef(
+        "matmul_add",
+        3,
+        _matmul_add_type,
+        lambda x, y, z: np.matmul(x, y) + z,
+        _matmul_add_adjoint,
+    )
+)

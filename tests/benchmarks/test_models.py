@@ -64,7 +64,7 @@ def test_a_floor_has_no_more_products_than_the_gradient(model):
 
 def multiplications(graph, node):
     """Those of a product or a convolution, none for other nodes."""
-    if node.op == "matmul":
+    if node.op in ("matmul", "matmul_add"):
         return prod(node.type.sizes) * graph[node.operands[0]].type.sizes[-1]
     if node.op == "conv":
         _, w = (graph[name].type.sizes for name in node.operands)

@@ -317,6 +317,7 @@ def _table() -> dict[str, Sequence[Case]]:
         "pad": _padding(),
         "concatenate": [Case(shapes, {"axis": axis}) for shapes, axis in JOINED],
         "matmul": [Case(pair, {}) for pair in PRODUCTS],
+        "matmul_add": [Case((x, y, (*x[:-1], y[-1])), {}) for x, y in PRODUCTS],
         "windows": [
             Case((s,), {"size": size, "stride": stride}) for s, size, stride in WINDOWED
         ],

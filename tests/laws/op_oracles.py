@@ -290,6 +290,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "pad": _pad,
     "concatenate": _concatenate,
     "matmul": _matmul,
+    "matmul_add": lambda x, y, z: z + _matmul(x, y),
     "take": _take,
     "scatter_add": _scatter_add,
     "windows": _windows,

@@ -147,7 +147,8 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
     for name in (
         "exp exp2 expm1 cbrt sin cos sinh cosh tanh arctan arcsinh erf sigmoid floor "
         "ceil trunc rint isnan isinf isfinite signbit chain div arctan2 hypot "
-        "logaddexp logaddexp2 copysign heaviside conv conv_input conv_kernel"
+        "logaddexp logaddexp2 copysign heaviside conv conv_input conv_kernel "
+        "matmul_add"
     ).split():
         table[name] = signed
     for name in "log log2 log10 log1p sqrt".split():

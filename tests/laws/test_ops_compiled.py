@@ -20,8 +20,8 @@ from tests.laws.op_samples import SAMPLES, Array, Sample, smooth
 DIFFERENTIABLE = [op for op in SAMPLES if OPS[op].adjoint is not NONDIFFERENTIABLE]
 ULPS = 2
 ROUNDED = (
-    "reduce_sum reduce_prod cumsum recurrence matmul scatter_add fold conv conv_input "
-    "conv_kernel"
+    "reduce_sum reduce_prod cumsum recurrence matmul matmul_add scatter_add fold conv "
+    "conv_input conv_kernel"
 ).split()
 CANCELLING = ("logaddexp", "logaddexp2")
 RTOL = {"f32": 1e-6, "f64": 1e-12}

@@ -86,6 +86,11 @@ def _bilinear(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     return apply(tx, y, **node.attrs) + apply(x, ty, **node.attrs)
 
 
+def _product_added(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    (x, y, _), (tx, ty, tz) = xs, ts
+    return tx @ y + x @ ty + tz
+
+
 def _elementwise(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     if node.op in SLOPES:
         return SLOPES[node.op](xs[0]) * ts[0]
@@ -161,6 +166,7 @@ TANGENTS: dict[str, Rule] = {
     **dict.fromkeys(LINEAR, _linear),
     **dict.fromkeys(BILINEAR, _bilinear),
     **dict.fromkeys((*SLOPES, *PARTIALS), _elementwise),
+    "matmul_add": _product_added,
     "pad": _pad,
     "take": _indexed,
     "scatter_add": _indexed,
