@@ -45,7 +45,8 @@ def products_and_copies(function: Any, point: list[Any]) -> tuple[int, int]:
     made = value_and_grad(function, argnums=(0, 1, 2))
     assert_same(made, point)
     found = ops(parse(made.inspect_ir("optimised")))
-    return found["matmul"] + found["matmul_add"], made.inspect_ir("plan").count("  copy ")
+    products = found["matmul"] + found["matmul_add"]
+    return products, made.inspect_ir("plan").count("  copy ")
 
 
 def assert_same(made: Any, point: list[Any]) -> None:
