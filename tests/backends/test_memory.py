@@ -63,6 +63,12 @@ def test_buffers_of_one_size_need_no_more_than_is_alive(
     assert place(same)[1] == alive(same)
 
 
+@given(lifetimes)
+def test_time_may_run_backwards(buffers: list[Lifetime]) -> None:
+    backwards = [Lifetime(-b.last, -b.first, b.nbytes) for b in buffers]
+    assert place(backwards)[1] == place(buffers)[1]
+
+
 def test_random_lifetimes_waste_little() -> None:
     """Best fit is no optimum, but on random sizes it stays near the bytes alive."""
     rng = np.random.default_rng(0)
@@ -71,7 +77,7 @@ def test_random_lifetimes_waste_little() -> None:
         sizes = rng.integers(1, 100_000, size=300)
         triples = zip(starts.tolist(), lengths.tolist(), sizes.tolist(), strict=True)
         buffers = [Lifetime(first, first + span, size) for first, span, size in triples]
-        assert place(buffers)[1] <= 1.4 * alive(buffers)
+        assert place(buffers)[1] <= 1.3 * alive(buffers)
 
 
 def test_a_chain_needs_two_places() -> None:
