@@ -245,9 +245,7 @@ def _optimised(text: str) -> Any:
     if WRITTEN_OUT in text:
         passes = llvm.create_new_module_pass_manager()
         passes.add_sroa_pass()
-        passes.add_instruction_combine_pass()
         passes.add_loop_rotate_pass()
-        passes.add_new_gvn_pass()
         passes.run(module, builder)
         return module
     builder.getModulePassManager().run(module, builder)

@@ -32,6 +32,7 @@ REGISTERS = {
     "bool": "i1",
     **{f"f32x{n}": f"<{n} x float>" for n in (2, 4, 8, 16)},
     **{f"f64x{n}": f"<{n} x double>" for n in (2, 4, 8, 16)},
+    **{f"boolx{n}": f"<{n} x i1>" for n in (2, 4, 8, 16)},
 }
 FLOAT_OPERATORS = {"Add": "fadd", "Sub": "fsub", "Mult": "fmul", "Div": "fdiv"}
 INTEGER_OPERATORS = {

@@ -24,7 +24,8 @@ There are no exceptions: whatever is not in the language is refused when compile
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -145,7 +146,7 @@ class Function(Emitter):
         self._store(node.targets[0], value)
 
     def _augassign(self, node: ast.AugAssign) -> None:
-        left = self.value(_as_load(node.target))
+        left = self.value(node.target)
         kind = type(node.op).__name__
         self._store(node.target, self.binary(kind, left, self.value(node.value)))
 
@@ -336,7 +337,11 @@ class Function(Emitter):
         return found
 
     def _call(self, node: ast.Call) -> Any:
-        name = ast.unparse(node.func).removeprefix("math.").removeprefix("np.")
+        match node.func:
+            case ast.Name(id=name) | ast.Attribute(ast.Name("math" | "np"), name):
+                pass
+            case _:
+                raise LanguageError(f"not in the language: {ast.unparse(node)}")
         operands = [self.value(argument) for argument in node.args]
         if not operands:
             raise LanguageError(f"not in the language: {ast.unparse(node)}")
@@ -387,18 +392,28 @@ class Slot:
     dtype: str
 
 
-def _as_load(target: ast.expr) -> ast.expr:
-    """An assignment's target as the expression that reads it."""
-    return ast.parse(ast.unparse(target), mode="eval").body
-
-
 def _assigned_once(definition: ast.FunctionDef) -> set[str]:
     """The names that a single plain assignment outside of conditions gives a value."""
-    counts: dict[str, int] = {}
-    for node in ast.walk(definition):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            counts[node.id] = counts.get(node.id, 0) + 1
+    counts = Counter(_assigned(definition.body))
     return {name for name, count in counts.items() if count == 1}
+
+
+def _assigned(nodes: Sequence[ast.AST]) -> Iterator[str]:
+    """The names that statements or targets assign to, as often as they stand there."""
+    for node in nodes:
+        match node:
+            case ast.Name(id=name):
+                yield name
+            case ast.Tuple(elts=parts) | ast.Assign(targets=parts):
+                yield from _assigned(parts)
+            case ast.AugAssign(target=target):
+                yield from _assigned([target])
+            case ast.For(target=target, body=body):
+                yield from _assigned([target, *body])
+            case ast.If(body=body, orelse=other) | ast.While(body=body, orelse=other):
+                yield from _assigned([*body, *other])
+            case _:
+                pass
 
 
 def compile_source(

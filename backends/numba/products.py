@@ -33,6 +33,9 @@ lanes. Nothing is skipped: 0 * inf is NaN. C may not overlap A or B.
 
 Rows beyond m are the last row again: it is computed, and stored, more than once.
 
+Where the rows of a tile start lies in memory of the call, and words are read where they
+are used: kept in names, LLVM's code generator would need twice as long to spill them.
+
 While a tile is computed, the place of the one below it is fetched, which no processor
 guesses: 14 % less time for the transformer of the benchmark, 27 % for the mixture.
 
@@ -67,86 +70,97 @@ _FRAME = """
 @written_out
 def kernel(buffers, words):
     m, n, k = words[6], words[7], words[8]
-    a_row, a_column = words[9], words[10]
-    b_row, b_column, c_row = words[11], words[12], words[13]
-    a_start = buffers[words[0]] + words[3]
-    b_start = buffers[words[1]] + words[4]
-    c_start = buffers[words[2]] + words[5]
-    sums = words[17] == 0 and words[22] == 0
     for outer in range(words[19]):
         for inner in range(words[14]):
             a_step = outer * words[20] + inner * words[15]
             b_step = outer * words[21] + inner * words[16]
             c_step = outer * words[22] + inner * words[17]
-            a = {t}_pointer(a_start + a_step * {size}, 0)
-            b = {t}_pointer(b_start + b_step * {size}, 1)
-            c = {t}_pointer(c_start + c_step * {size}, 2)
+            a_start = buffers[words[0]] + words[3] + a_step * {size}
+            b_start = buffers[words[1]] + words[4] + b_step * {size}
+            c_start = buffers[words[2]] + words[5] + c_step * {size}
+            sums = words[17] == 0 and words[22] == 0
             old = words[18] != 0 or (sums and outer + inner > 0)
 {body}
     return 0
 """
 
 _PRODUCT = """
-memory = call_memory({memory})
-packed = {t}_pointer(memory, 1)
+a_rows, c_rows = {tables}
+packed = call_memory({memory})
+a_column = words[10]
 start = 0
 while start < k:
     depth = k - start if k - start < {depth} else {depth}
+    adds = old or start > 0
     j = 0
     while j < n:
-        left = n - j
 {counts}
-        if b_column != 1:
+        place = b_start + (start * words[11] + j * words[12]) * {size}
+        panel_row = words[11]
+        if words[12] != 1:
 {pack}
-        place = b_start + (b_step + start * b_row + j) * {size}
-        panel = {t}_pointer(memory if b_column != 1 else place, 1)
-        panel_row = {width} if b_column != 1 else b_row
+            place = packed
+            panel_row = {width}
+        panel = {t}_pointer(place, 1)
         i = 0
-        if left > {lanes}:
-            while m - i > {few}:
-                for r in rolled({many}):
-                    prefetch(c, (i + {many} + r) * c_row + j)
-                    prefetch(c, (i + {many} + r) * c_row + j + {lanes})
-{many_by_two}
-                i += {many}
-            if i < m:
-{few_by_two}
-        else:
-            while i < m:
+        while i < m:
+            a_place = a_start + start * words[10] * {size}
+            c_place = c_start + j * {size}
+            for r in rolled({many}):
+                row = i + r if i + r < m else m - 1
+                a_rows[r] = a_place + row * words[9] * {size}
+                c_rows[r] = c_place + row * words[13] * {size}
+                c = {t}_pointer(c_rows[r], 2)
+                prefetch(c, {many} * words[13])
+                prefetch(c, {many} * words[13] + {lanes})
+            if n - j <= {lanes}:
 {many_by_one}
-                i += {many}
+            else:
+                if m - i <= {few}:
+{few_by_two}
+                else:
+{many_by_two}
+            i += {many}
         j += {width}
     start += {depth}
 """
 
 _PACK = """
+block = {t}_pointer(call_memory({block}), 5)
+target = {t}_pointer(packed, 1)
+b_column = words[12] * {size}
 at = 0
 while at < depth:
-    rest = depth - at
-    for side in range(2 if left > {lanes} else 1):
-        first = j + side * {lanes}
-{loads}
-        {after} = transposed({before})
-        target = at * {width} + side * {lanes}
-{stores}
+    inside = {v}_mask(depth - at if depth - at < {lanes} else {lanes})
+    row_start = b_start + (start + at) * words[11] * {size}
+    side = 0
+    while side < {width} and j + side < n:
+{rounds}
+        side += {lanes}
     at += {lanes}
 """
 
 _ROW = """
-start = 0
+a_column = words[10]
+a_rows, c_rows = {tables}
+adds = old
 depth = k
-i = 0
+panel_row = words[11]
 j = 0
 while j < n:
-    left = n - j
 {counts}
-    panel = {t}_pointer(b_start + (b_step + j) * {size}, 1)
-    panel_row = b_row
+    panel = {t}_pointer(b_start + j * {size}, 1)
+    a_rows[0] = a_start
+    c_rows[0] = c_start + j * {size}
 {tile}
     j += {width}
 """
 
 _DOTS = """
+a_row, b_column, c_row = words[9], words[12], words[13]
+a = {t}_pointer(a_start, 0)
+b = {t}_pointer(b_start, 1)
+c = {t}_pointer(c_start, 2)
 for i in range(m):
     j = 0
     while j < n:
@@ -200,7 +214,7 @@ def product_source(kind: str, dtype: str, width: int | None = None) -> str:
     width = width or vector_bytes()
     write = {"product": _product, "row": _row, "dots": _dots}[kind]
     body = _shifted(write(dtype, width // SIZES[dtype]), 3)
-    return _FRAME.lstrip().format(t=dtype, size=SIZES[dtype], body=body)
+    return _FRAME.lstrip().format(size=SIZES[dtype], body=body)
 
 
 def _product(t: str, lanes: int) -> str:
@@ -214,10 +228,11 @@ def _product(t: str, lanes: int) -> str:
         memory=DEPTH * 2 * lanes * SIZES[t],
         many=many,
         few=few,
-        counts=_shifted(_counts(lanes, 2, "old or start > 0"), 2),
+        tables=_tables(many),
+        counts=_shifted(_counts(t, lanes, 2), 2),
         pack=_shifted(_pack(t, lanes), 3),
-        many_by_two=_shifted(_tile(t, lanes, many, 2), 4),
-        few_by_two=_shifted(_tile(t, lanes, few, 2), 4),
+        many_by_two=_shifted(_tile(t, lanes, many, 2), 5),
+        few_by_two=_shifted(_tile(t, lanes, few, 2), 5),
         many_by_one=_shifted(_tile(t, lanes, many, 1), 4),
     )
 
@@ -227,65 +242,97 @@ def _row(t: str, lanes: int) -> str:
         t=t,
         size=SIZES[t],
         width=4 * lanes,
-        counts=_shifted(_counts(lanes, 4, "old"), 1),
+        tables=_tables(1),
+        counts=_shifted(_counts(t, lanes, 4), 1),
         tile=_shifted(_tile(t, lanes, 1, 4), 1),
     )
 
 
-def _counts(lanes: int, vectors: int, adds: str) -> str:
-    """How many columns each vector of a panel has, and how many C holds already."""
-    lines = [f"adds = {adds}"]
+def _tables(rows: int) -> str:
+    """Memory for where rows of A and of C start."""
+    return ", ".join(f"i64_pointer(call_memory({8 * rows}), {x})" for x in (3, 4))
+
+
+def _counts(t: str, lanes: int, vectors: int) -> str:
+    """Which columns each vector of a panel has, and which C holds already."""
+    v = f"{t}x{lanes}"
+    lines = ["left0 = n - j"]
     for x in range(vectors):
-        lines.append(f"count{x} = left - {x * lanes}")
-        lines.append(f"known{x} = count{x} if adds else 0")
+        lines.append(f"count{x} = left{x} if left{x} < {lanes} else {lanes}")
+        lines.append(f"left{x + 1} = left{x} - count{x}")
+        lines.append(f"lanes{x} = {v}_mask(count{x})")
+        lines.append(f"known{x} = {v}_mask(count{x} if adds else 0)")
     return "\n".join(lines)
 
 
 def _tile(t: str, lanes: int, rows: int, vectors: int) -> str:
-    """Rows from i on by vectors from j on: C is loaded, added to, and stored."""
+    """Rows from i on by vectors from j on: C is loaded, added to, and stored.
+
+    Where C's rows start is read once more after the loop, which needs the registers.
+    All tiles of a kernel share the names of sums; other names end in the tile, so that
+    they are values, which are assigned once.
+    """
     v = f"{t}x{lanes}"
-    lines: list[str] = []
+    tile = f"{rows}x{vectors}"
+    starts: list[str] = []
+    steps = ["here, there = p * a_column, p * panel_row"]
+    ends: list[str] = []
+    steps += [
+        f"b{x} = {v}_load(panel, there + {x * lanes}, lanes{x})" for x in range(vectors)
+    ]
     for r in range(rows):
-        row = f"i + {r} if i + {r} < m else m - 1" if r else "i"
-        lines.append(f"row{r} = {row}")
-        lines.append(f"a{r} = row{r} * a_row + start * a_column")
-        lines.append(f"c{r} = row{r} * c_row + j")
-    both = [(r, x) for r in range(rows) for x in range(vectors)]
-    for r, x in both:
-        lines.append(f"s{r}_{x} = {v}_load(c, c{r} + {x * lanes}, known{x})")
-    lines.append("for p in rolled(depth):")
-    for x in range(vectors):
-        place = f"p * panel_row + {x * lanes}"
-        lines.append(f"    b{x} = {v}_load(panel, {place}, count{x})")
-    for r in range(rows):
-        lines.append(f"    v = {v}_splat(a[a{r} + p * a_column])")
-        lines += [
-            f"    s{r}_{x} = multiply_add(v, b{x}, s{r}_{x})" for x in range(vectors)
-        ]
-    for r, x in both:
-        lines.append(f"{v}_store(c, c{r} + {x * lanes}, s{r}_{x}, count{x})")
-    return "\n".join(lines)
+        starts.append(f"a{r}_{tile} = {t}_pointer(a_rows[{r}], 0)")
+        starts.append(f"c{r}_{tile} = {t}_pointer(c_rows[{r}], 2)")
+        steps.append(f"v{r}_{tile} = {v}_splat(a{r}_{tile}[here])")
+        ends.append(f"to{r}_{tile} = {t}_pointer(c_rows[{r}], 2)")
+        for x in range(vectors):
+            s, at = f"s{r}_{x}", x * lanes
+            starts.append(f"{s} = {v}_load(c{r}_{tile}, {at}, known{x})")
+            steps.append(f"{s} = multiply_add(v{r}_{tile}, b{x}, {s})")
+            ends.append(f"{v}_store(to{r}_{tile}, {at}, {s}, lanes{x})")
+    loop = ["for p in rolled(depth):", *(f"    {step}" for step in steps)]
+    return "\n".join([*starts, *loop, *ends])
 
 
 def _pack(t: str, lanes: int) -> str:
-    """The panel of B from row ``start`` and column j on, its rows made contiguous."""
+    """The panel of B from row ``start`` and column j on, its rows made contiguous.
+
+    A block of as many columns as lanes at a time is transposed: its vectors are
+    interleaved all at once, sixteen of them in two rounds of four.
+    """
     v = f"{t}x{lanes}"
-    loads = [
-        f"v{i} = {v}_load(b, (first + {i}) * b_column + start + at, "
-        f"rest if first + {i} < n else 0)"
-        for i in range(lanes)
+    count = 4 if lanes == 16 else lanes
+    groups = lanes // count
+    columns: list[str] = []
+    for x in range(count):
+        columns.append(f"column{x} = j + side + q + {x * groups}")
+        column = f"(column{x} if column{x} < n else n - 1)"
+        columns.append(f"at{x} = {t}_pointer(row_start + {column} * b_column, 1)")
+        columns.append(f"v{x} = {v}_load(at{x}, 0, inside)")
+    vectors = [
+        f"v{x} = {v}_load(block, (q + {x * groups}) * {lanes}, {lanes})"
+        for x in range(count)
     ]
-    stores = [
-        f"{v}_store(packed, target + {2 * i * lanes}, w{i}, {lanes})"
-        for i in range(lanes)
-    ]
+    rows = [f"q * {count} + {x}" for x in range(count)]
+    into_block = [f"block, ({row}) * {lanes}" for row in rows]
+    into_panel = [f"target, (at + {row}) * {2 * lanes} + side" for row in rows]
+    rounds = [(columns, into_panel)]
+    if groups > 1:
+        rounds = [(columns, into_block), (vectors, into_panel)]
+    lines: list[str] = []
+    for loads, places in rounds:
+        after = f"{_listed('w', count)} = interleaved({_listed('v', count)})"
+        stores = [f"{v}_store({to}, w{x}, {lanes})" for x, to in enumerate(places)]
+        lines.append(f"for q in rolled({groups}):")
+        lines += [f"    {line}" for line in (*loads, after, *stores)]
     return _PACK.format(
+        t=t,
+        v=v,
+        size=SIZES[t],
         lanes=lanes,
         width=2 * lanes,
-        loads=_shifted("\n".join(loads), 2),
-        stores=_shifted("\n".join(stores), 2),
-        before=_listed("v", lanes),
-        after=_listed("w", lanes),
+        block=lanes * lanes * SIZES[t],
+        rounds=_shifted("\n".join(lines), 2),
     )
 
 
@@ -300,6 +347,7 @@ def _dots(t: str, lanes: int) -> str:
         place = f"column{x} * b_column + p"
         products.append(f"s{x} = multiply_add(v, {v}_load(b, {place}, k - p), s{x})")
     return _DOTS.format(
+        t=t,
         v=v,
         lanes=lanes,
         starts=_shifted("\n".join(starts), 2),

@@ -7,8 +7,10 @@ machine's registers. The functions, for a pointer to f32 and vectors of 16:
     f32x16_load(pointer, i, count)      the elements from i on, 0 in lanes from count on
     f32x16_store(pointer, i, v, count)  the first lanes of v to the elements from i on
     multiply_add(v, w, u)               v * w + u, rounded once where the machine can
-    transposed(v0, v1, ...)             as many vectors as lanes: lane i of vector j is
-                                        lane j of vector i
+    f32x16_mask(count)                  the lanes before count, which is 0 to 16; many
+                                        accesses may have it in place of the count
+    interleaved(v0, v1, ...)            a power of two of vectors: as many, with lane 0
+                                        of each, lane 1 of each, and so on
     lane_sums(v0, v1, ...)              as many vectors as lanes: lane i is the sum of
                                         the lanes of vector i
     prefetch(pointer, i)                element i will be written soon, and may lie
@@ -33,7 +35,7 @@ from .instructions import LANES, REGISTERS, Emitter, LanguageError, Value, liter
 
 __all__ = ["vector_bytes", "vector_primitive"]
 
-_CALL = re.compile(r"((f32|f64)x\d+)_(splat|load|store)\Z")
+_CALL = re.compile(r"((f32|f64)x\d+)_(splat|mask|load|store)\Z")
 _SIZES = {"f32": 4, "f64": 8}
 
 
@@ -50,8 +52,8 @@ def vector_primitive(
     """Emit a function of vectors, None if ``name`` is not one."""
     if name == "multiply_add":
         return _multiply_add(function, *operands)
-    if name == "transposed":
-        return _transposed(function, operands)
+    if name == "interleaved":
+        return _interleaved(function, operands)
     if name == "lane_sums":
         return _lane_sums(function, operands)
     if name == "call_memory":
@@ -66,6 +68,8 @@ def vector_primitive(
         raise LanguageError(f"no vectors {vector}")
     if verb == "splat":
         return _splat(function, vector, function.typed(operands[0], element))
+    if verb == "mask":
+        return _lanes_before(function, vector, function.typed(operands[0], "i64"))
     if verb == "load":
         return _load(function, vector, *operands)
     return _store(function, *operands)
@@ -107,9 +111,20 @@ def _shuffle(function: Emitter, a: Value, b: Value, lanes: Sequence[int]) -> Val
     )
 
 
+def _lanes_before(function: Emitter, dtype: str, count: Value) -> Value:
+    """A mask from a word's bits: a comparison, LLVM would repeat at every use."""
+    lanes, kind = LANES[dtype], f"boolx{LANES[dtype]}"
+    ones = function.emit("i64", f"shl nsw i64 -1, {count.text}").text
+    bits = function.emit("i64", f"xor i64 {ones}, -1").text
+    word = function.emit("", f"trunc i64 {bits} to i{lanes}").text
+    return function.emit(kind, f"bitcast i{lanes} {word} to {REGISTERS[kind]}")
+
+
 def _mask(function: Emitter, dtype: str, count: Value) -> str:
     """Which lanes come before ``count``, or are not 0 in a vector."""
     lanes = LANES[dtype]
+    if count.dtype.startswith("boolx"):
+        return f"<{lanes} x i1> {count.text}"
     if count.dtype in LANES:
         step = f"fcmp une {REGISTERS[dtype]} {count.text}, zeroinitializer"
         return f"<{lanes} x i1> {function.emit('', step).text}"
@@ -162,13 +177,16 @@ def _store(
     return literal(0)
 
 
-def _transposed(function: Emitter, vectors: Sequence[Value]) -> tuple[Value, ...]:
+def _interleaved(function: Emitter, vectors: Sequence[Value]) -> tuple[Value, ...]:
     """Each round interleaves the first half of the vectors with the second."""
-    lanes = _square(vectors)
-    half = lanes // 2
-    low = [lane for i in range(half) for lane in (i, lanes + i)]
-    high = [lane + half for lane in low]
-    for _ in range(lanes.bit_length() - 1):
+    count = len(vectors)
+    half = count // 2
+    if len({vector.dtype for vector in vectors}) != 1 or count & (count - 1):
+        raise LanguageError(f"{count} vectors cannot be interleaved")
+    lanes = LANES[vectors[0].dtype]
+    low = [lane for i in range(lanes // 2) for lane in (i, lanes + i)]
+    high = [lane + lanes // 2 for lane in low]
+    for _ in range(half.bit_length()):
         vectors = [
             _shuffle(function, vectors[i], vectors[i + half], mask)
             for i in range(half)

@@ -70,20 +70,49 @@ def test_what_is_prefetched_need_not_exist() -> None:
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("lanes", [2, 4, 8, 16])
-def test_transposed_and_lane_sums(dtype: str, lanes: int) -> None:
+def test_a_mask_stands_for_a_count(dtype: str, lanes: int) -> None:
+    vector = f"{dtype}x{lanes}"
+    lines = [
+        f"m = {vector}_mask(words[0])",
+        "for i in range(2):",
+        f"    v = {vector}_load(x, i * {lanes}, m)",
+        f"    {vector}_store(y, i * {lanes}, v + {vector}_splat(1.0), m)",
+        f"    {vector}_store(z, i * {lanes}, v, {lanes})",
+    ]
+    x = np.arange(1, 2 * lanes + 1).astype(FLOATS[dtype]).reshape(2, lanes)
+    for count in range(lanes + 1):
+        inside = np.arange(lanes) < count
+        y, z = np.full((2, *x.shape), -1, x.dtype)
+        over(lines, dtype, x, y, z, words=(count,))
+        np.testing.assert_array_equal(y, np.where(inside, x + 1, -1))
+        np.testing.assert_array_equal(z, np.where(inside, x, 0))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("lanes", [2, 4, 8, 16])
+def test_interleaved_and_lane_sums(dtype: str, lanes: int) -> None:
     vector = f"{dtype}x{lanes}"
     names = [f"v{i}" for i in range(lanes)]
-    turned = [f"w{i}" for i in range(lanes)]
-    lines = [
-        *(f"v{i} = {vector}_load(x, {i * lanes}, {lanes})" for i in range(lanes)),
-        f"{', '.join(turned)} = transposed({', '.join(names)})",
-        *(f"{vector}_store(y, {i * lanes}, w{i}, {lanes})" for i in range(lanes)),
-        f"{vector}_store(z, 0, lane_sums({', '.join(names)}), {lanes})",
+    loads = [
+        f"{name} = {vector}_load(x, {i * lanes}, {lanes})"
+        for i, name in enumerate(names)
     ]
     x = np.arange(lanes * lanes).astype(FLOATS[dtype]).reshape(lanes, lanes)
-    y, z = np.empty_like(x), np.empty(lanes, x.dtype)
-    over(lines, dtype, x, y, z)
-    np.testing.assert_array_equal(y, x.T)
+    for count in (1, 2, 4, 8, 16):
+        if count > lanes:
+            continue
+        made = [f"w{i}" for i in range(count)]
+        call = f"interleaved({', '.join(names[:count])})"
+        stores = [
+            f"{vector}_store(y, {i * lanes}, {name}, {lanes})"
+            for i, name in enumerate(made)
+        ]
+        y = np.empty_like(x[:count])
+        over([*loads, f"{', '.join(made)}, = {call}", *stores], dtype, x, y)
+        np.testing.assert_array_equal(y.ravel(), x[:count].T.ravel())
+    z = np.empty(lanes, x.dtype)
+    total = f"{vector}_store(z, 0, lane_sums({', '.join(names)}), {lanes})"
+    over([*loads, total], dtype, x, z, z)
     np.testing.assert_array_equal(z, x.sum(1))
 
 
@@ -146,7 +175,8 @@ def test_a_rolled_loop_is_vectorised_but_not_interleaved() -> None:
     [
         "v = f32x3_splat(x[0])",
         "v = f64x2_splat(x[0])",
-        "v = transposed(f32x4_splat(x[0]), f32x4_splat(x[1]))",
+        "v = interleaved(f32x4_splat(x[0]), f32x8_splat(x[1]))",
+        "v = interleaved(f32x4_splat(0.0), f32x4_splat(1.0), f32x4_splat(2.0))",
         "v = lane_sums(x[0], x[1])",
         "v = f32x4_splat(x[0]) + x[0]",
         "v = f32x4_splat(x[0]) + f32x8_splat(x[0])",
