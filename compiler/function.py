@@ -12,10 +12,9 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import update_wrapper
 from itertools import count
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -84,8 +83,7 @@ def _exact(value: Any) -> Any:
     return type(value), value
 
 
-@dataclass(slots=True)
-class Call:
+class Call(NamedTuple):
     """The shape of one call: the function, and the tree of ``(args, kwargs)``."""
 
     function: Callable[..., Any]

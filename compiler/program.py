@@ -6,8 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..ir.errors import DTypeError, TraceError
 from ..ir.graph import Graph, Node, Output
@@ -20,8 +19,7 @@ __all__ = ["Program", "inline", "trace_program"]
 _state = threading.local()
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(NamedTuple):
     """A graph with its captured arrays and the structure of its result.
 
     The graph's inputs are the leaves of the arguments and then the captured values; its
@@ -37,7 +35,7 @@ class Program:
     def with_graph(self, graph: Graph, result: Any = None) -> Program:
         """This program computing something else from the same inputs."""
         kept = self.result if result is None else result
-        return replace(self, graph=graph, result=kept)
+        return self._replace(graph=graph, result=kept)
 
 
 @contextmanager

@@ -26,16 +26,13 @@ Literal: TypeAlias = "bool | int | float | str | tuple[Literal, ...] | None"
 
 MAX_DEPTH = 32
 
-_TOKEN = re.compile(
-    r"""\s*(?:
+_TOKEN = r"""\s*(?:
       (?P<float>-?(?:[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|inf\b)|nan\b)
     | (?P<int>-?[0-9]{1,400}(?![0-9]))
     | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
     | (?P<string>"(?:[ !#-\[\]-~]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*")
     | (?P<mark>[(),={}])
-    )""",
-    re.VERBOSE,
-)
+    )"""
 _WORDS: dict[str, Literal] = {"None": None, "True": True, "False": False}
 
 
@@ -94,13 +91,14 @@ class _Tokens:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.pattern = re.compile(_TOKEN, re.VERBOSE)
         self.position = 0
         self.kind = ""
         self.token = ""
         self.advance()
 
     def advance(self) -> None:
-        match = _TOKEN.match(self.text, self.position)
+        match = self.pattern.match(self.text, self.position)
         if match is None:
             if self.text[self.position :].strip():
                 raise ParseError(f"not a literal: {self.text[self.position :][:60]!r}")

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from .errors import DTypeError, ParseError, ShapeError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["DTYPES", "FLOATS", "Dim", "Shape", "TensorType", "dtype_name", "spec"]
 
