@@ -8,6 +8,7 @@ shifts by the width or more leave 0 or the sign, remainders have the divisor's s
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -158,19 +159,25 @@ OTHER_BITS = {"f64": "i64", "i64": "f64", "f32": "i32", "i32": "f32"}
 
 
 @cache
-def _definitions() -> dict[str, ast.FunctionDef]:
+def _texts() -> dict[str, str]:
     """Every function that is written in the language, by name."""
-    parsed = ast.parse(SOURCE + vecmath.SOURCE).body
-    return {node.name: node for node in parsed if isinstance(node, ast.FunctionDef)}
+    _, *parts = re.split(r"^def ", SOURCE + vecmath.SOURCE, flags=re.MULTILINE)
+    return {part.partition("(")[0]: f"def {part}" for part in parts}
+
+
+@cache
+def _definition(name: str) -> ast.FunctionDef:
+    """One of them; only those that are called are parsed."""
+    parsed: Any = ast.parse(_texts()[name])
+    return parsed.body[0]
 
 
 def find_function(name: str, dtypes: Sequence[str]) -> ast.FunctionDef | None:
     """The definition of a function for operands of these dtypes, if there is one."""
     kind = {"f": "float", "u": "unsigned", "i": "signed"}.get(dtypes[0][0], "")
     whole = "integer" if dtypes[0][0] in "iu" else kind
-    found = _definitions()
     names = (f"{name}_{kind}", f"{name}_{whole}", name)
-    return next((found[known] for known in names if known in found), None)
+    return next((_definition(known) for known in names if known in _texts()), None)
 
 
 def primitive(function: Function, name: str, operands: list[Any]) -> object | None:
@@ -181,9 +188,9 @@ def primitive(function: Function, name: str, operands: list[Any]) -> object | No
     if not operands:
         return _constant(name, function.narrow)
     first = operands[0]
-    if name in _definitions():
+    if name in _texts():
         return None
-    if f"{name}_f64" in _definitions():
+    if f"{name}_f64" in _texts():
         settled = _settled(function, operands)
         made = function.apply(
             f"{name}_f64", [function.cast(operand, "f64") for operand in settled]
