@@ -289,19 +289,15 @@ def rename(graph: Graph, names: Mapping[str, str]) -> Graph:
     def new(name: str) -> str:
         return names.get(name, name)
 
-    nodes = [
-        Node(
-            new(node.name),
-            node.op,
-            tuple([new(operand) for operand in node.operands]),
-            node.type,
-            renamed_reads(node.attrs, names),
-            node.section,
-            node.kernel,
-            node.source,
-        )
-        for node in graph
-    ]
+    def renamed(node: Node) -> Node:
+        name = new(node.name)
+        operands = tuple([new(operand) for operand in node.operands])
+        attrs = renamed_reads(node.attrs, names)
+        if (name, operands) == (node.name, node.operands) and attrs is node.attrs:
+            return node
+        return replace(node, name=name, operands=operands, attrs=attrs)
+
+    nodes = [renamed(node) for node in graph]
     outputs = [Output(new(output.value), output.label) for output in graph.outputs]
     sections = [
         section._replace(

@@ -6,6 +6,7 @@ import ctypes
 import os
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
@@ -96,8 +97,7 @@ class NumbaExecutable:
         self._kernels = [(labels[s], loaded[s].origin) for s in self.sources]
         addresses = {k: loaded[source].address for k, source in distinct.items()}
         self._tables: list[Array] = []
-        program = [self._row(addresses[step.kernel], step) for step in plan.steps]
-        self.program = self._table([word for row in program for word in row])
+        self.program = self._program([(addresses[s.kernel], s) for s in plan.steps])
         self.steps = len(plan.steps)
         self.work = sum(step.work for step in plan.steps)
         self._constants = np.array(plan.constants or [0], np.int64)
@@ -109,20 +109,32 @@ class NumbaExecutable:
         self._objects: Any = ctypes.py_object * self._count
         self._frames: deque[Frame] = deque(maxlen=MAX_IDLE_FRAMES)
 
-    def _table(self, words: Sequence[int]) -> int:
+    def _table(self, words: Iterable[int]) -> int:
         """The address of a table of words that lives as long as this."""
-        table = np.array(words, np.int64)
+        table = np.fromiter(words, np.int64)
         self._tables.append(table)
         return table.ctypes.data
 
-    def _row(self, kernel: int, step: Step) -> tuple[int, int]:
-        """The row of the program for a step: a kernel and the address of its words."""
-        if not step.tasks:
-            return kernel, self._table(step.words)
-        rows = [(kernel, self._table(words)) for words in step.tasks]
-        tasks = self._table([word for row in rows for word in row])
-        shared = pool_address(), tasks, len(rows), 1
-        return parallel_address(), self._table(shared)
+    def _program(self, steps: Sequence[tuple[int, Step]]) -> int:
+        """The address of a row for each step: a kernel, and the address of its words.
+
+        The row of a step with tasks is the kernel that hands them out, and its words
+        say where the rows of the tasks are. All words of kernels lie in one table.
+        """
+        calls = [words for _, step in steps for words in step.tasks or (step.words,)]
+        start = self._table(chain.from_iterable(calls))
+        places = (
+            start + 8 * offset for offset in accumulate(map(len, calls), initial=0)
+        )
+        rows: list[int] = []
+        for kernel, step in steps:
+            if not step.tasks:
+                rows += kernel, next(places)
+                continue
+            tasks = self._table(w for _ in step.tasks for w in (kernel, next(places)))
+            shared = self._table((pool_address(), tasks, len(step.tasks), 1))
+            rows += parallel_address(), shared
+        return self._table(rows)
 
     def frame(self, room: int = 0) -> Frame:
         """A frame with ``room`` words more; it takes over the arena of an idle one."""
