@@ -49,11 +49,15 @@ class Instruction(NamedTuple):
 
 
 class Write(NamedTuple):
-    """Store value number ``value`` at each point, or add it with ``accumulate``."""
+    """Store value number ``value`` at each point, or add it with ``accumulate``.
+
+    ``over`` is the number of a read whose memory this is: see `inplace`.
+    """
 
     access: Access
     value: int
     accumulate: bool = False
+    over: int | None = None
 
 
 class Reduction(NamedTuple):

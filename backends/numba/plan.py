@@ -21,6 +21,7 @@ from ...ir.graph import Graph, Node
 from ...ir.ops import OPS
 from ...ir.types import TensorType
 from .homes import homes
+from .inplace import in_place
 from .kernel import Instruction, Kernel
 from .loops import loop_step
 from .memory import Lifetime, place
@@ -280,8 +281,20 @@ class Planner:
                 node = self.graph[name]
                 self.copy(node, view, self._whole(inputs + number, node.type))
         plan = self.plan
-        plan.offsets, plan.arena_bytes = place(plan.lifetimes())
+        self._lay_out(plan)
         return plan
+
+    def _lay_out(self, plan: Plan) -> None:
+        """Give each scratch buffer its place in the arena, or that of another."""
+        lifetimes = plan.lifetimes()
+        plan.steps, holder = in_place(plan.steps, lifetimes, plan.first_scratch)
+        for buffer, other in enumerate(holder):
+            if other != buffer:
+                last = max(lifetimes[other].last, lifetimes[buffer].last)
+                lifetimes[other] = lifetimes[other]._replace(last=last)
+                lifetimes[buffer] = Lifetime(0, 0, 0)
+        offsets, plan.arena_bytes = place(lifetimes)
+        plan.offsets = [offsets[other] for other in holder]
 
     def _group(self, members: list[Node]) -> None:
         """One loop nest for the nodes of one fused kernel."""

@@ -53,15 +53,17 @@ def print_kernel(kernel: Kernel) -> str:
 
 
 def _prologue(kernel: Kernel) -> Iterator[str]:
-    word = kernel.rank
+    in_place = {f"y{i}" for i, w in enumerate(kernel.writes) if w.over is not None}
     for label, (name, access) in enumerate(accesses(kernel)):
+        if name in in_place:
+            continue
+        word = kernel.rank + label * (2 + kernel.rank)
         address = f"buffers[words[{word}]] + words[{word + 1}]"
         yield f"{name} = {access.dtype}_pointer({address}, {label})"
         if not access.scalar:
             for axis in range(kernel.rank):
                 if not (axis == kernel.rank - 1 and access.inner is not None):
                     yield f"{name}_{axis} = words[{word + 2 + axis}]"
-        word += 2 + kernel.rank
     for i, access in enumerate(kernel.reads):
         if access.scalar:
             yield f"v{i} = x{i}[0]"
@@ -153,11 +155,10 @@ def _body(kernel: Kernel) -> Iterator[str]:
         dtype = dtypes[item.operands[0]]
         yield f"v{number} = {expression(item.op, names, dtype, item.dtype)}"
     for i, write in enumerate(kernel.writes):
-        where = _index(kernel, f"y{i}", write.access)
-        if write.accumulate:
-            yield f"y{i}[{where}] = y{i}[{where}] + v{write.value}"
-        else:
-            yield f"y{i}[{where}] = v{write.value}"
+        name = f"y{i}" if write.over is None else f"x{write.over}"
+        target = f"{name}[{_index(kernel, name, write.access)}]"
+        before = f"{target} + " if write.accumulate else ""
+        yield f"{target} = {before}v{write.value}"
     for i, item in enumerate(kernel.reductions):
         target = f"w{i}[i{kernel.rank - 1}]" if kernel.row_wise else f"a{i}"
         yield f"{target} = {_combined(item, target)}"
