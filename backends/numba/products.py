@@ -94,7 +94,7 @@ while start < k:
     adds = old or start > 0
     j = 0
     while j < n:
-{counts}
+{masks}
         place = b_start + (start * words[11] + j * words[12]) * {size}
         panel_row = words[11]
         if words[12] != 1:
@@ -131,7 +131,7 @@ target = {t}_pointer(packed, 1)
 b_column = words[12] * {size}
 at = 0
 while at < depth:
-    inside = {v}_mask(depth - at if depth - at < {lanes} else {lanes})
+    inside = {v}_mask(depth - at)
     row_start = b_start + (start + at) * words[11] * {size}
     side = 0
     while side < {width} and j + side < n:
@@ -148,7 +148,7 @@ depth = k
 panel_row = words[11]
 j = 0
 while j < n:
-{counts}
+{masks}
     panel = {t}_pointer(b_start + j * {size}, 1)
     a_rows[0] = a_start
     c_rows[0] = c_start + j * {size}
@@ -229,7 +229,7 @@ def _product(t: str, lanes: int) -> str:
         many=many,
         few=few,
         tables=_tables(many),
-        counts=_shifted(_counts(t, lanes, 2), 2),
+        masks=_shifted(_masks(t, lanes, 2), 2),
         pack=_shifted(_pack(t, lanes), 3),
         many_by_two=_shifted(_tile(t, lanes, many, 2), 5),
         few_by_two=_shifted(_tile(t, lanes, few, 2), 5),
@@ -243,7 +243,7 @@ def _row(t: str, lanes: int) -> str:
         size=SIZES[t],
         width=4 * lanes,
         tables=_tables(1),
-        counts=_shifted(_counts(t, lanes, 4), 1),
+        masks=_shifted(_masks(t, lanes, 4), 1),
         tile=_shifted(_tile(t, lanes, 1, 4), 1),
     )
 
@@ -253,15 +253,13 @@ def _tables(rows: int) -> str:
     return ", ".join(f"i64_pointer(call_memory({8 * rows}), {x})" for x in (3, 4))
 
 
-def _counts(t: str, lanes: int, vectors: int) -> str:
+def _masks(t: str, lanes: int, vectors: int) -> str:
     """Which columns each vector of a panel has, and which C holds already."""
-    v = f"{t}x{lanes}"
-    lines = ["left0 = n - j"]
+    lines: list[str] = []
     for x in range(vectors):
-        lines.append(f"count{x} = left{x} if left{x} < {lanes} else {lanes}")
-        lines.append(f"left{x + 1} = left{x} - count{x}")
-        lines.append(f"lanes{x} = {v}_mask(count{x})")
-        lines.append(f"known{x} = {v}_mask(count{x} if adds else 0)")
+        left = f"n - j - {x * lanes}"
+        lines.append(f"lanes{x} = {t}x{lanes}_mask({left})")
+        lines.append(f"known{x} = {t}x{lanes}_mask({left} if adds else 0)")
     return "\n".join(lines)
 
 

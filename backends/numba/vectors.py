@@ -7,8 +7,8 @@ machine's registers. The functions, for a pointer to f32 and vectors of 16:
     f32x16_load(pointer, i, count)      the elements from i on, 0 in lanes from count on
     f32x16_store(pointer, i, v, count)  the first lanes of v to the elements from i on
     multiply_add(v, w, u)               v * w + u, rounded once where the machine can
-    f32x16_mask(count)                  the lanes before count, which is 0 to 16; many
-                                        accesses may have it in place of the count
+    f32x16_mask(count)                  the lanes before count; many accesses may have
+                                        it in place of the count
     interleaved(v0, v1, ...)            a power of two of vectors: as many, with lane 0
                                         of each, lane 1 of each, and so on
     lane_sums(v0, v1, ...)              as many vectors as lanes: lane i is the sum of
@@ -31,7 +31,15 @@ from functools import cache
 
 import llvmlite.binding as llvm
 
-from .instructions import LANES, REGISTERS, Emitter, LanguageError, Value, literal
+from .instructions import (
+    LANES,
+    REGISTERS,
+    Emitter,
+    LanguageError,
+    Value,
+    constant,
+    literal,
+)
 
 __all__ = ["vector_bytes", "vector_primitive"]
 
@@ -114,6 +122,8 @@ def _shuffle(function: Emitter, a: Value, b: Value, lanes: Sequence[int]) -> Val
 def _lanes_before(function: Emitter, dtype: str, count: Value) -> Value:
     """A mask from a word's bits: a comparison, LLVM would repeat at every use."""
     lanes, kind = LANES[dtype], f"boolx{LANES[dtype]}"
+    count = function.call("llvm.smin.i64", "i64", (count, constant(lanes, "i64")))
+    count = function.call("llvm.smax.i64", "i64", (count, constant(0, "i64")))
     ones = function.emit("i64", f"shl nsw i64 -1, {count.text}").text
     bits = function.emit("i64", f"xor i64 {ones}, -1").text
     word = function.emit("", f"trunc i64 {bits} to i{lanes}").text

@@ -80,7 +80,7 @@ def test_a_mask_stands_for_a_count(dtype: str, lanes: int) -> None:
         f"    {vector}_store(z, i * {lanes}, v, {lanes})",
     ]
     x = np.arange(1, 2 * lanes + 1).astype(FLOATS[dtype]).reshape(2, lanes)
-    for count in range(lanes + 1):
+    for count in (-3, 0, 1, lanes - 1, lanes, lanes + 5, 2**40, -(2**40)):
         inside = np.arange(lanes) < count
         y, z = np.full((2, *x.shape), -1, x.dtype)
         over(lines, dtype, x, y, z, words=(count,))
