@@ -106,13 +106,14 @@ while start < k:
         while i < m:
             a_place = a_start + start * words[10] * {size}
             c_place = c_start + j * {size}
+            below = {many} * words[13]
             for r in rolled({many}):
                 row = i + r if i + r < m else m - 1
                 a_rows[r] = a_place + row * words[9] * {size}
                 c_rows[r] = c_place + row * words[13] * {size}
                 c = {t}_pointer(c_rows[r], 2)
-                prefetch(c, {many} * words[13])
-                prefetch(c, {many} * words[13] + {lanes})
+                prefetch(c, below)
+                prefetch(c, below + {lanes})
             if n - j <= {lanes}:
 {many_by_one}
             else:
