@@ -1,5 +1,7 @@
 """The kernel language: what it computes, and that it refuses everything else."""
 
+import ctypes
+import gc
 import re
 
 import numpy as np
@@ -121,3 +123,35 @@ def test_a_sum_uses_vector_registers() -> None:
     )
     assert "fadd reassoc double" in kernel_llvm(text)
     assert re.search(r"vaddpd|fadd\s+v\d+\.2d|addpd", assembly(text))
+
+
+class Heap(ctypes.Structure):
+    """The C library's account of its heap: ``struct mallinfo2``."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks"),
+            *("uordblks", "fordblks", "keepcost"),
+        )
+    )
+
+
+def test_compiling_keeps_no_memory():
+    """What LLVM makes for one kernel is freed: some 3 kB stay of each, not 50."""
+    mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo is None:
+        pytest.skip("another C library")
+    mallinfo.restype = Heap
+
+    def used() -> int:
+        gc.collect()
+        heap = mallinfo()
+        return heap.uordblks + heap.hblkhd
+
+    text = loop("f64", "exp(v)")
+    assembly(text)
+    before = used()
+    for _ in range(20):
+        assembly(text)
+    assert used() - before < 20 * 10_000
