@@ -1,10 +1,9 @@
 """LLVM: kernel source in, addresses out. One compilation per source and process.
 
-Modules are optimised for this machine's processor and linked into one engine whose code
-lives as long as the process. Object code is looked for in the user's cache first, and
-kept there (see `cache`). llvmlite releases the GIL while LLVM works, but lets one
-thread in at a time. Its own bookkeeping does not survive an exception between two of
-its lines: it would keep its lock, or free memory twice. So Ctrl-C waits meanwhile.
+Object code is looked for in the user's cache first and kept there (see `cache`), else
+made (see `codegen`). It is linked into one engine and lives as long as the process.
+llvmlite's own bookkeeping does not survive an exception between two of its lines: it
+would keep its lock, or free memory twice. So Ctrl-C waits meanwhile.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -26,7 +25,8 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from . import cache as disk
-from .instructions import WRITTEN_OUT
+from . import codegen
+from .cores import threads
 
 __all__ = [
     "Loaded",
@@ -37,8 +37,6 @@ __all__ = [
     "kernel_llvm",
     "lock",
 ]
-
-OPTIONS = {"speed": 1, "emit": 2}
 
 # NumPy's array object begins with Python's header and then the address of the data.
 RUN = """
@@ -125,29 +123,10 @@ class Loaded(NamedTuple):
 
 
 @cache
-def _processor() -> tuple[str, str]:
-    """The name of this machine's processor, and its features."""
-    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-
-
-@cache
-def _machine() -> Any:
-    """The target machine: this processor, all its features."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    cpu, features = _processor()
-    return llvm.Target.from_default_triple().create_target_machine(
-        cpu=cpu,
-        features=features,
-        opt=OPTIONS["emit"],
-        codemodel="jitdefault",
-    )
-
-
-@cache
 def _engine() -> Any:
     """The engine that all object code is linked into, with the libm of the process."""
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
+    machine = codegen.new_machine()
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
 
 
 @undisturbed()
@@ -184,20 +163,20 @@ def environment() -> str:
     """All that decides object code, besides what is compiled."""
     facts = {
         "compiler": COMPILER,
-        "options": OPTIONS,
+        "options": codegen.OPTIONS,
         "python": sys.version,
         "numpy": np.__version__,
         "llvmlite": llvmlite.__version__,
         "llvm": llvm.llvm_version_info,
         "triple": llvm.get_default_triple(),
-        "processor": _processor(),
+        "processor": codegen.processor(),
     }
     return "".join(f"{name}: {fact}\n" for name, fact in facts.items())
 
 
 def _link(symbols: Mapping[str, str], lower: Callable[[str], str]) -> dict[str, Loaded]:
     """The functions of texts, each defining a symbol; ``lower`` makes a text LLVM's."""
-    with lock:
+    with nullcontext() if codegen.is_helping() else lock:
         found = {
             text: Loaded(_addresses[text], "memory")
             for text in symbols
@@ -216,56 +195,24 @@ def _load(symbols: Mapping[str, str], lower: Callable[[str], str]) -> dict[str, 
         text: f"{prefix}symbol: {symbol}\n{text}" for text, symbol in symbols.items()
     }
     entries = disk.load(keys.values())
+    missing = [text for text, key in keys.items() if entries[key].code is None]
+    made: dict[str, bytes] = {}
+    if missing:
+        with undisturbed():  # and `ast` makes another error of an interrupt
+            codes = codegen.emit([lower(text) for text in missing], threads())
+        made = dict(zip(map(keys.__getitem__, missing), codes, strict=True))
     found: dict[str, Loaded] = {}
-    codes: dict[str, bytes] = {}
-    for text, key in keys.items():
-        code = entries[key].code
-        if code is None:
-            with undisturbed():  # and `ast` makes another error of an interrupt
-                code = codes[key] = _emit(lower(text))
-        _add(code)
+    for key in keys.values():
+        _add(entries[key].code or made[key])
     addresses = _finalize(symbols.values())
     for text, symbol in symbols.items():
         _addresses[text] = addresses[symbol]
         reason = entries[keys[text]].reason
         origin = f"compiled: {reason}" if reason else "disk"
         found[text] = Loaded(_addresses[text], origin)
-    if codes and compiler_files() == COMPILER:  # what ran is what the key says
-        disk.store(codes)
+    if made and compiler_files() == COMPILER:  # what ran is what the key says
+        disk.store(made)
     return found
-
-
-def _optimised(text: str) -> Any:
-    """The module of an LLVM text, optimised."""
-    module = llvm.parse_assembly(text)
-    options = llvm.create_pipeline_tuning_options(speed_level=OPTIONS["speed"])
-    options.loop_vectorization = True
-    options.slp_vectorization = False
-    builder = llvm.create_pass_builder(_machine(), options)
-    if WRITTEN_OUT in text:
-        passes = llvm.create_new_module_pass_manager()
-        passes.add_sroa_pass()
-        passes.add_loop_rotate_pass()
-        _run(passes, module, builder)
-        return module
-    _run(builder.getModulePassManager(), module, builder)
-    inliner = llvm.create_new_module_pass_manager()  # what `rare` has for vectors
-    inliner.add_always_inliner_pass()
-    _run(inliner, module, builder)
-    return module
-
-
-def _run(passes: Any, module: Any, builder: Any) -> None:
-    """Run passes, and free them: llvmlite's ``close`` forgets to, 50 kB each time."""
-    passes.run(module, builder)
-    with suppress(AttributeError):  # no public name; another version may have none
-        llvm.ffi.lib.LLVMPY_DisposeNewModulePassManger(passes)
-        passes.detach()
-
-
-def _emit(text: str) -> bytes:
-    """The object code of an LLVM text."""
-    return _machine().emit_object(_optimised(text))
 
 
 def kernel_llvm(source: str) -> str:
@@ -278,7 +225,7 @@ def kernel_llvm(source: str) -> str:
 
 def assembly(source: str) -> str:
     """The machine code of a kernel, as assembly."""
-    return str(_machine().emit_assembly(_optimised(kernel_llvm(source))))
+    return codegen.assembly(kernel_llvm(source))
 
 
 def _symbol(source: str) -> str:

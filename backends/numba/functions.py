@@ -14,10 +14,10 @@ from functools import cache
 from typing import Any
 
 from . import vecmath
-from .instructions import REGISTERS, Value, literal
+from .instructions import REGISTERS, Value, literal, vector
 from .language import Function
+from .libm import call, call_beyond
 from .native import native_primitive
-from .rare import call_beyond
 from .vectors import vector_primitive
 
 __all__ = ["find_function", "primitive"]
@@ -195,19 +195,18 @@ def primitive(function: Function, name: str, operands: list[Any]) -> object | No
         made = function.apply(
             f"{name}_f64", [function.cast(operand, "f64") for operand in settled]
         )
-        return function.cast(made, settled[0].dtype)
+        return function.cast(made, settled[0].element)
     if name == "polynomial":
         return _polynomial(function, *operands)
     if name.endswith("_far"):
         x, limit = function.matched(*operands)
-        symbol = LIBM[name.removesuffix("_far")] + ("f" if x.dtype == "f32" else "")
-        return call_beyond(function, symbol, x, limit)
+        return call_beyond(function, LIBM[name.removesuffix("_far")], x, limit)
     if name in ("bits", "from_bits"):
-        dtype = OTHER_BITS[first.dtype]
+        dtype = vector(OTHER_BITS[first.element], first.lanes)
         source, target = REGISTERS[first.dtype], REGISTERS[dtype]
         return function.emit(dtype, f"bitcast {source} {first.text} to {target}")
     if name == "width":
-        return literal(int(first.dtype[1:]))
+        return literal(int(first.element[1:]))
     if name == "truncated":
         return _truncated(function, *function.matched(*operands))
     if name == "fmod" and (first.is_float or first.number is not None):
@@ -215,10 +214,7 @@ def primitive(function: Function, name: str, operands: list[Any]) -> object | No
     if name in INTRINSICS:
         return _intrinsic(function, name, operands)
     if name in LIBM:
-        settled = _settled(function, operands)
-        dtype = settled[0].dtype
-        symbol = LIBM[name] + ("f" if dtype == "f32" else "")
-        return function.call(symbol, dtype, settled)
+        return call(function, LIBM[name], _settled(function, operands))
     if name == "gemm":
         return _gemm(function, operands)
     found = native_primitive(function, name, operands)
@@ -241,8 +237,8 @@ def _floats(function: Function, instruction: str, operands: list[Value]) -> Valu
 
 def _intrinsic(function: Function, name: str, operands: list[Value]) -> Value:
     settled = _settled(function, operands)
-    dtype = settled[0].dtype
-    suffix = "f32" if dtype == "f32" else "f64"
+    dtype, lanes = settled[0].dtype, settled[0].lanes
+    suffix = settled[0].element if lanes == 1 else f"v{lanes}{settled[0].element}"
     return function.call(f"llvm.{name}.{suffix}", dtype, settled)
 
 

@@ -1,7 +1,9 @@
 """LLVM instructions by dtype: what the kernel language is made of.
 
-A `Value` is an LLVM operand with a dtype of the IR. Number literals have no dtype and
-take that of what they meet. Integers wrap; comparisons with NaN are false.
+A `Value` is an LLVM operand with a dtype of the IR, or a vector of these, whose dtype
+says how many lanes it has: ``f32x16``. All instructions work lane by lane; a scalar
+that meets a vector is in every lane. Number literals have no dtype and take that of
+what they meet. Integers wrap; comparisons with NaN are false.
 """
 
 from __future__ import annotations
@@ -22,17 +24,18 @@ __all__ = [
     "Value",
     "constant",
     "literal",
+    "vector",
 ]
 
-LANES = {f"f{bits}x{n}": n for bits in (32, 64) for n in (2, 4, 8, 16)}
-REGISTERS = {
+SCALARS = {
     **{f"{kind}{bits}": f"i{bits}" for kind in "iu" for bits in (8, 16, 32, 64)},
     "f32": "float",
     "f64": "double",
     "bool": "i1",
-    **{f"f32x{n}": f"<{n} x float>" for n in (2, 4, 8, 16)},
-    **{f"f64x{n}": f"<{n} x double>" for n in (2, 4, 8, 16)},
-    **{f"boolx{n}": f"<{n} x i1>" for n in (2, 4, 8, 16)},
+}
+LANES = {f"{dtype}x{n}": n for dtype in SCALARS for n in (2, 4, 8, 16, 32, 64)}
+REGISTERS = SCALARS | {
+    name: f"<{n} x {SCALARS[name.partition('x')[0]]}>" for name, n in LANES.items()
 }
 FLOAT_OPERATORS = {"Add": "fadd", "Sub": "fsub", "Mult": "fmul", "Div": "fdiv"}
 INTEGER_OPERATORS = {
@@ -68,9 +71,19 @@ class Value:
     number: int | float | None = None
 
     @property
+    def lanes(self) -> int:
+        """How many lanes the value has; 1 for a scalar."""
+        return LANES.get(self.dtype, 1)
+
+    @property
+    def element(self) -> str:
+        """The dtype of one lane."""
+        return self.dtype.partition("x")[0]
+
+    @property
     def is_float(self) -> bool:
-        """Whether the value is a float or a vector of them."""
-        return self.dtype in ("f32", "f64") or self.dtype in LANES
+        """Whether the value is a float or a vector of them, and no literal."""
+        return self.dtype[0] == "f" and self.number is None
 
 
 INT, FLOAT = "int", "float"  # the dtypes of literals
@@ -84,8 +97,16 @@ def literal(number: float) -> Value:
     return Value(INT if isinstance(number, int) else FLOAT, "", None, number)
 
 
+def vector(dtype: str, lanes: int) -> str:
+    """The dtype of so many lanes of an element's dtype."""
+    return dtype if lanes == 1 else f"{dtype}x{lanes}"
+
+
 def constant(number: float, dtype: str) -> Value:
-    """A number of a dtype, as LLVM writes it."""
+    """A number of a dtype, as LLVM writes it; in every lane of a vector."""
+    if dtype in LANES:
+        one = constant(number, dtype.partition("x")[0])
+        return Value(dtype, f"splat ({REGISTERS[one.dtype]} {one.text})")
     if dtype in ("f32", "f64"):
         value = float(number)
         if dtype == "f32":
@@ -100,17 +121,13 @@ def constant(number: float, dtype: str) -> Value:
 
 
 class Linkage:
-    """What the functions of one LLVM module share: declarations and memory labels.
-
-    ``kept`` names the functions that stay although nothing calls them yet.
-    """
+    """What the functions of one LLVM module share: declarations and memory labels."""
 
     def __init__(self) -> None:
         self.bodies: list[str] = []
         self.declarations: dict[str, str] = {}
         self.labels: set[int] = set()
         self.rolled = 0
-        self.kept: list[str] = []
 
     def rolled_loop(self) -> str:
         """The mark of a loop that is not to be unrolled; each has its own."""
@@ -135,19 +152,14 @@ class Linkage:
             f"!{number} = distinct !{{!{number}, !{ROLLED}}}"
             for number in range(ROLLED + 1, ROLLED + 1 + self.rolled)
         ]
-        parts = [*self.declarations.values(), *self.bodies, *metadata]
-        if self.kept:
-            names = ", ".join(f"ptr @{name}" for name in self.kept)
-            kept = f"appending global [{len(self.kept)} x ptr] [{names}]"
-            parts.append(f"@llvm.compiler.used = {kept}")
-        return "\n".join([*parts, ""])
+        return "\n".join([*self.declarations.values(), *self.bodies, *metadata, ""])
 
 
 class Emitter:
     """Appends instructions to one function, block by block.
 
-    ``slots`` are the stack slots, which stand at the entry; ``closed`` says that the
-    current block has ended.
+    ``slots`` are the stack slots, which stand at the entry; ``label`` is that of the
+    current block, and ``closed`` says that it has ended.
     """
 
     def __init__(self, linkage: Linkage) -> None:
@@ -155,6 +167,7 @@ class Emitter:
         self.lines: list[str] = []
         self.slots: list[str] = []
         self.count = 0
+        self.label = "entry"
         self.closed = False
 
     def finish(self, header: str) -> None:
@@ -168,6 +181,12 @@ class Emitter:
         """A name that nothing has yet."""
         self.count += 1
         return f"{hint}{self.count}"
+
+    def room(self, kind: str, hint: str = "room") -> str:
+        """The address of room on the stack for an LLVM type."""
+        address = f"%{self.fresh(f'{hint}.')}"
+        self.slots.append(f"{address} = alloca {kind}")
+        return address
 
     def emit(self, dtype: str, instruction: str) -> Value:
         """An instruction with a result."""
@@ -183,7 +202,15 @@ class Emitter:
     def start(self, label: str) -> None:
         """Begin a block."""
         self.lines.append(f"{label}:")
+        self.label = label
         self.closed = False
+
+    def either(self, a: Value, first: str, b: Value, second: str) -> Value:
+        """``a`` where control came from the block ``first``, ``b`` from ``second``."""
+        kind = REGISTERS[a.dtype]
+        return self.emit(
+            a.dtype, f"phi {kind} [ {a.text}, %{first} ], [ {b.text}, %{second} ]"
+        )
 
     def call(
         self, symbol: str, dtype: str, operands: Sequence[Value], declare: bool = True
@@ -249,13 +276,43 @@ class Emitter:
         return value
 
     def matched(self, *values: Value) -> tuple[Value, ...]:
-        """Values in one dtype: literals take that of the others."""
+        """Values in one dtype: literals and scalars take that of the others."""
+        values = self.spread(values)
         dtypes = sorted({value.dtype for value in values if value.number is None})
         if len(dtypes) > 1:
             raise LanguageError(" meets ".join(dtypes))
         floats = any(value.dtype == FLOAT for value in values)
         dtype = dtypes[0] if dtypes else "f64" if floats else "i64"
         return tuple(self.settled(value, dtype) for value in values)
+
+    def spread(self, values: Sequence[Value]) -> tuple[Value, ...]:
+        """Values with the same number of lanes; literals stay as they are."""
+        lanes = max(value.lanes for value in values)
+        return tuple(
+            value if value.number is not None else self.widened(value, lanes)
+            for value in values
+        )
+
+    def widened(self, value: Value, lanes: int) -> Value:
+        """A scalar in all lanes of a vector; what has these lanes stays."""
+        if value.lanes == lanes:
+            return value
+        if value.lanes != 1:
+            raise LanguageError(f"{value.dtype} in {lanes} lanes")
+        dtype = vector(value.dtype, lanes)
+        kind, element = REGISTERS[dtype], REGISTERS[value.dtype]
+        first = f"insertelement {kind} poison, {element} {value.text}, i64 0"
+        alone = self.emit(dtype, first)
+        return self.shuffle(alone, alone, [0] * lanes)
+
+    def shuffle(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
+        """The given lanes of ``a`` followed by ``b``."""
+        kind = REGISTERS[a.dtype]
+        mask = f"<{len(lanes)} x i32> <{', '.join(f'i32 {lane}' for lane in lanes)}>"
+        return self.emit(
+            vector(a.element, len(lanes)),
+            f"shufflevector {kind} {a.text}, {kind} {b.text}, {mask}",
+        )
 
     def binary(self, operator: str, a: Value, b: Value, flags: str = "") -> Value:
         """Arithmetic of two values of one dtype; of two literals at once."""
@@ -275,41 +332,59 @@ class Emitter:
         """A comparison of two values of one dtype."""
         a, b = self.matched(a, b)
         on_floats, signed, unsigned = PREDICATES[operator]
-        kind = REGISTERS[a.dtype]
         if a.is_float:
-            return self.emit("bool", f"fcmp {on_floats} {kind} {a.text}, {b.text}")
-        predicate = signed if a.dtype[0] == "i" else unsigned
-        return self.emit("bool", f"icmp {predicate} {kind} {a.text}, {b.text}")
+            compared = f"fcmp {on_floats}"
+        else:
+            compared = f"icmp {signed if a.dtype[0] == 'i' else unsigned}"
+        kind = REGISTERS[a.dtype]
+        flags = vector("bool", a.lanes)
+        return self.emit(flags, f"{compared} {kind} {a.text}, {b.text}")
 
     def truth(self, value: Value) -> Value:
         """A value as a condition."""
         value = self.settled(value)
-        if value.dtype == "bool":
+        if value.element == "bool":
             return value
         return self.compare("NotEq", value, literal(0))
 
+    def logical(self, word: str, a: Value, b: Value) -> Value:
+        """``and``, ``or``, ``xor`` of two values as conditions."""
+        a, b = self.matched(self.truth(a), self.truth(b))
+        return self.emit(a.dtype, f"{word} {REGISTERS[a.dtype]} {a.text}, {b.text}")
+
+    def any(self, condition: Value) -> Value:
+        """Whether a condition holds in any lane."""
+        if condition.lanes == 1:
+            return condition
+        symbol = f"llvm.vector.reduce.or.v{condition.lanes}i1"
+        return self.call(symbol, "bool", [condition])
+
     def select(self, condition: Value, a: Value, b: Value) -> Value:
         """``a if condition else b``, both computed."""
-        if "bool" in (a.dtype, b.dtype):
+        if "bool" in (a.element, b.element):
             a, b = self.truth(a), self.truth(b)
         a, b = self.matched(a, b)
-        kind = REGISTERS[a.dtype]
-        chosen = f"select i1 {condition.text}, {kind} {a.text}, {kind} {b.text}"
+        if condition.lanes != a.lanes:
+            lanes = max(condition.lanes, a.lanes)
+            condition, a, b = (self.widened(v, lanes) for v in (condition, a, b))
+        kind, flags = REGISTERS[a.dtype], REGISTERS[condition.dtype]
+        chosen = f"select {flags} {condition.text}, {kind} {a.text}, {kind} {b.text}"
         return self.emit(a.dtype, chosen)
 
     def cast(self, value: Value, dtype: str) -> Value:
-        """A conversion, as NumPy's ``astype``."""
+        """A conversion to a scalar's dtype, as NumPy's ``astype``."""
         if value.number is not None:
             return constant(value.number, dtype)
-        if value.dtype == dtype:
+        if value.element == dtype:
             return value
         if dtype == "bool":
             return self.truth(value)
-        instruction = _conversion(value.dtype, dtype)
-        source, target = REGISTERS[value.dtype], REGISTERS[dtype]
+        instruction = _conversion(value.element, dtype)
+        made = vector(dtype, value.lanes)
+        source, target = REGISTERS[value.dtype], REGISTERS[made]
         if instruction == "":
-            return Value(dtype, value.text)
-        return self.emit(dtype, f"{instruction} {source} {value.text} to {target}")
+            return Value(made, value.text)
+        return self.emit(made, f"{instruction} {source} {value.text} to {target}")
 
 
 def _conversion(source: str, target: str) -> str:

@@ -8,6 +8,7 @@ compiler, which needs a hundredth of a second where Numba needs six. The languag
                 | return expression
                 | for name in range(expression [, expression]): block
                 | for name in rolled(expression [, expression]): block
+                | for name in lanes(expression, number): block
                 | if expression: block [else: block] | while expression: block
     expression := number | True | False | name | pointer[expression]
                 | arithmetic, comparisons, and, or, not, a if c else b, tuples
@@ -15,6 +16,8 @@ compiler, which needs a hundredth of a second where Numba needs six. The languag
 
 Every value has a dtype of the IR, or is a pointer; number literals take the dtype of
 what they meet. Integers wrap. ``a if c else b``, ``and``, ``or`` compute both sides.
+Loops over ``lanes`` are computed in vectors, see `lanes`; so are functions that they
+call, where a ``while`` goes on as long as its condition holds in any lane.
 The kernel may be marked ``@written_out``: there is nothing left to vectorise or unroll,
 and it gets few optimisations. A ``rolled`` range is one that LLVM vectorises, but does
 not unroll or interleave: it is short, or its body is written out already.
@@ -25,8 +28,10 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial, reduce
 from typing import Any, TypeAlias
 
 from .instructions import (
@@ -41,6 +46,7 @@ from .instructions import (
     constant,
     literal,
 )
+from .lanes import Round, emit_lanes, totals_in_lanes
 from .printer import CASTS
 
 __all__ = ["Function", "compile_source"]
@@ -88,7 +94,8 @@ class Module(Linkage):
 class Function(Emitter):
     """Emits one function: every statement appends lines to the current block.
 
-    ``narrow`` says that the constants of the function are those for float32.
+    ``narrow`` says that the constants of the function are those for float32; ``round``
+    is that of the loop over lanes that is emitted.
     """
 
     def __init__(self, module: Module, definition: ast.FunctionDef) -> None:
@@ -98,13 +105,14 @@ class Function(Emitter):
         self.names: dict[str, Any] = {}
         self.results: tuple[str, ...] = ()
         self.narrow = False
+        self.round: Round | None = None
         self.once = _assigned_once(definition)
 
     def compile(self, symbol: str, parameters: Sequence[Value]) -> tuple[str, ...]:
         """Emit the whole function; returns the dtypes of its results."""
         names = [argument.arg for argument in self.definition.args.args]
         self.names.update(zip(names, parameters, strict=True))
-        self.narrow = parameters[0].dtype in ("f32", "i32")
+        self.narrow = parameters[0].element in ("f32", "i32")
         self.block(self.definition.body)
         types = [REGISTERS[dtype] for dtype in self.results]
         result = types[0] if len(types) == 1 else f"{{ {', '.join(types)} }}"
@@ -143,17 +151,20 @@ class Function(Emitter):
 
     def _assign(self, node: ast.Assign) -> None:
         value = self.value(node.value)
-        self._store(node.targets[0], value)
+        self.assign(node.targets[0], value)
 
     def _augassign(self, node: ast.AugAssign) -> None:
         left = self.value(node.target)
         kind = type(node.op).__name__
-        self._store(node.target, self.binary(kind, left, self.value(node.value)))
+        self.assign(node.target, self.binary(kind, left, self.value(node.value)))
 
-    def _store(self, target: ast.expr, value: Any) -> None:
+    def assign(self, target: ast.expr, value: Any) -> None:
+        """Give a name, several, or an element a value."""
         if isinstance(target, ast.Tuple):
             for part, item in zip(target.elts, value, strict=True):
-                self._store(part, item)
+                self.assign(part, item)
+        elif isinstance(target, ast.Subscript) and self.round:
+            self.round.store(self, target, value)
         elif isinstance(target, ast.Subscript):
             pointer, place = self._place(target)
             self.store(pointer, place, self.settled(value, pointer.dtype))
@@ -170,12 +181,14 @@ class Function(Emitter):
         slot = self.names.get(name)
         if slot is None:
             value = self.settled(value)
-            slot = Slot(f"%{self.fresh(name + '.')}", value.dtype)
-            self.slots.append(f"{slot.address} = alloca {REGISTERS[value.dtype]}")
-            self.names[name] = slot
+            slot = self.names[name] = self.slot(name, value.dtype)
         value = self.typed(value, slot.dtype)
         kind = REGISTERS[value.dtype]
         self.lines.append(f"store {kind} {value.text}, ptr {slot.address}")
+
+    def slot(self, name: str, dtype: str) -> Slot:
+        """Room for what a name is assigned."""
+        return Slot(self.room(REGISTERS[dtype], name), dtype)
 
     def _return(self, node: ast.Return) -> None:
         if node.value is None:
@@ -205,35 +218,49 @@ class Function(Emitter):
         if not (
             isinstance(node.iter, ast.Call)
             and isinstance(node.target, ast.Name)
-            and kind in ("range", "rolled")
+            and kind in ("range", "rolled", "lanes")
         ):
             raise LanguageError(f"not in the language: for {ast.unparse(node.iter)}")
+        if kind == "lanes":
+            with totals_in_lanes(self, node):
+                emit_lanes(self, node)
+            return
         bounds = [self.typed(self.value(b), "i64") for b in node.iter.args]
         start = bounds[0] if len(bounds) == 2 else constant(0, "i64")
-        head, body, end = (self.fresh(hint) for hint in ("head", "body", "end"))
-        slot = f"%{self.fresh('counter')}"
-        self.slots.append(f"{slot} = alloca i64")
+        with (
+            totals_in_lanes(self, node),
+            self.loop(start, bounds[-1], rolled=kind == "rolled") as counter,
+        ):
+            self.names[node.target.id] = counter
+            self.block(node.body)
+
+    @contextmanager
+    def loop(
+        self, start: Value, end: Value, step: int = 1, *, rolled: bool = False
+    ) -> Generator[Value, None, None]:
+        """Emit a loop around what the block emits; gives its counter."""
+        head, body, after = (self.fresh(hint) for hint in ("head", "body", "end"))
+        slot = self.room("i64", "counter")
         self.lines.append(f"store i64 {start.text}, ptr {slot}")
         self.jump(f"br label %{head}")
         self.start(head)
         counter = self.emit("i64", f"load i64, ptr {slot}")
-        inside = self.emit("bool", f"icmp slt i64 {counter.text}, {bounds[-1].text}")
-        self.jump(f"br i1 {inside.text}, label %{body}, label %{end}")
+        inside = self.emit("bool", f"icmp slt i64 {counter.text}, {end.text}")
+        self.jump(f"br i1 {inside.text}, label %{body}, label %{after}")
         self.start(body)
-        self.names[node.target.id] = counter
-        self.block(node.body)
+        yield counter
         if not self.closed:
-            after = self.emit("i64", f"add nsw i64 {counter.text}, 1")
-            self.lines.append(f"store i64 {after.text}, ptr {slot}")
-            mark = self.linkage.rolled_loop() if kind == "rolled" else ""
+            next_ = self.emit("i64", f"add nsw i64 {counter.text}, {step}")
+            self.lines.append(f"store i64 {next_.text}, ptr {slot}")
+            mark = self.linkage.rolled_loop() if rolled else ""
             self.jump(f"br label %{head}{mark}")
-        self.start(end)
+        self.start(after)
 
     def _while(self, node: ast.While) -> None:
         head, body, end = (self.fresh(hint) for hint in ("head", "body", "end"))
         self.jump(f"br label %{head}")
         self.start(head)
-        condition = self.truth(self.value(node.test))
+        condition = self.any(self.truth(self.value(node.test)))
         self.jump(f"br i1 {condition.text}, label %{body}, label %{end}")
         self.start(body)
         self.block(node.body)
@@ -243,7 +270,7 @@ class Function(Emitter):
 
     def _if(self, node: ast.If) -> None:
         then, other, end = (self.fresh(hint) for hint in ("then", "else", "end"))
-        condition = self.truth(self.value(node.test))
+        condition = self.typed(self.truth(self.value(node.test)), "bool")
         self.jump(f"br i1 {condition.text}, label %{then}, label %{other}")
         open_ends = 0
         for label, statements in ((then, node.body), (other, node.orelse)):
@@ -270,6 +297,8 @@ class Function(Emitter):
                 return tuple(self.value(item) for item in items)
             case ast.Attribute(attr="inf" | "nan" as name):
                 return literal(float(name))
+            case ast.Subscript() if self.round:
+                return self.round.load(self, node)
             case ast.Subscript():
                 return self.load(*self._place(node))
             case ast.BinOp(left=left, op=op, right=right):
@@ -279,11 +308,7 @@ class Function(Emitter):
                 return self._unary(type(op).__name__, self.value(operand))
             case ast.BoolOp(op=op, values=values):
                 word = "and" if isinstance(op, ast.And) else "or"
-                flags = [self.truth(self.value(value)) for value in values]
-                total = flags[0]
-                for flag in flags[1:]:
-                    total = self.emit("bool", f"{word} i1 {total.text}, {flag.text}")
-                return total
+                return reduce(partial(self.logical, word), map(self.value, values))
             case ast.Compare():
                 return self._comparison(node)
             case ast.IfExp(test=test, body=body, orelse=orelse):
@@ -299,6 +324,8 @@ class Function(Emitter):
         if isinstance(found, Slot):
             kind = REGISTERS[found.dtype]
             return self.emit(found.dtype, f"load {kind}, ptr {found.address}")
+        if found is None and self.round and name == self.round.name:
+            return self.round.numbers(self)
         if found is None:
             found = self.module.primitives(self, name, [])
         if found is None:
@@ -311,16 +338,16 @@ class Function(Emitter):
 
     def _unary(self, operator: str, value: Value) -> Value:
         if operator == "Not":
-            return self.emit("bool", f"xor i1 {self.truth(value).text}, true")
+            return self.logical("xor", value, constant(1, "bool"))
         if value.number is not None and operator == "USub":
             return literal(-value.number)
         kind = REGISTERS[value.dtype]
         if operator == "USub" and value.is_float:
             return self.emit(value.dtype, f"fneg {kind} {value.text}")
         if operator == "USub":
-            return self.emit(value.dtype, f"sub {kind} 0, {value.text}")
+            return self.binary("Sub", literal(0), value)
         if operator == "Invert":
-            return self.emit(value.dtype, f"xor {kind} {value.text}, -1")
+            return self.binary("BitXor", value, literal(-1))
         raise LanguageError(f"{operator} of {value.dtype}")
 
     def _comparison(self, node: ast.Compare) -> Value:
@@ -330,7 +357,7 @@ class Function(Emitter):
             right = self.value(right_node)
             flag = self.compare(type(op).__name__, left, right)
             if found is not None:
-                flag = self.emit("bool", f"and i1 {found.text}, {flag.text}")
+                flag = self.logical("and", found, flag)
             found, left = flag, right
         if found is None:
             raise LanguageError("an empty comparison")
@@ -362,6 +389,7 @@ class Function(Emitter):
 
     def apply(self, name: str, operands: list[Value]) -> Any:
         """A function that is written in the language."""
+        operands = list(self.spread(operands))
         floats = next((o.dtype for o in operands if o.is_float), "f64")
         settled = [
             self.settled(operand, floats if operand.dtype == FLOAT else None)
@@ -393,7 +421,7 @@ class Slot:
 
 
 def _assigned_once(definition: ast.FunctionDef) -> set[str]:
-    """The names that a single plain assignment outside of conditions gives a value."""
+    """The names that a single statement gives a value."""
     counts = Counter(_assigned(definition.body))
     return {name for name, count in counts.items() if count == 1}
 

@@ -50,19 +50,24 @@ def loop_step(
         _access(view.type.dtype, row) for view, row in zip(views, merged, strict=True)
     ]
     count, stores = len(reads), len(reads) + len(writes)
+    written = [
+        Write(access, value, accumulate)
+        for access, (_, value) in zip(made[count:stores], writes, strict=True)
+    ]
+    combined = [
+        Reduction(access, value, op)
+        for access, (_, value, op) in zip(made[stores:], reductions, strict=True)
+    ]
+    if not any(reduced):  # one value each
+        written += [Write(item.access, item.value) for item in combined]
+        combined = []
     kernel = Kernel(
         len(sizes),
         tuple(reduced),
         tuple(made[:count]),
         tuple(body),
-        tuple(
-            Write(access, value, accumulate)
-            for access, (_, value) in zip(made[count:stores], writes, strict=True)
-        ),
-        tuple(
-            Reduction(access, value, op)
-            for access, (_, value, op) in zip(made[stores:], reductions, strict=True)
-        ),
+        tuple(written),
+        tuple(combined),
     )
     words = list(sizes)
     for view, row in zip(views, merged, strict=True):

@@ -8,7 +8,13 @@ from typing import Any
 
 import llvmlite.ir as llvm
 from numba import types
-from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.extending import (
+    intrinsic,
+    lower_builtin,
+    models,
+    register_jitable,
+    register_model,
+)
 
 __all__ = ["NAMESPACE"]
 
@@ -123,6 +129,8 @@ NAMESPACE: dict[str, Any] = {
     **{str(dtype): dtype for dtype in DTYPES.values() if dtype != types.boolean},
     "boolean": types.boolean,
     "rolled": range,
+    "lanes": register_jitable(lambda end, _: range(end)),
+    "written_out": lambda kernel: kernel,
     "reassociated_add": _arithmetic("reassociated_add", types.Float, "fadd", "reassoc"),
     "wrapping_add": _arithmetic("wrapping_add", types.Integer, "add"),
     "wrapping_subtract": _arithmetic("wrapping_subtract", types.Integer, "sub"),

@@ -22,9 +22,10 @@ from typing import Any
 
 import numpy as np
 
+from .cores import threads
 from .engine import compile_kernel, executor, lock
 
-__all__ = ["parallel_address", "pool_address", "set_threads", "threads"]
+__all__ = ["parallel_address", "pool_address", "set_threads"]
 
 ROUTINES = (
     *("mutex_init", "mutex_lock", "mutex_trylock", "mutex_unlock"),
@@ -126,16 +127,6 @@ def kernel(buffers, words):
     invoke(job[MUTEX_UNLOCK], pool + 8 * OWNER)
     return status
 """
-
-
-def threads() -> int:
-    """The threads that share work: those of ``ANABRANCH_THREADS``, or the cores."""
-    wanted = os.environ.get("ANABRANCH_THREADS", "")
-    if wanted.isdecimal() and int(wanted) > 0:
-        return int(wanted)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _compiled(*sources: str) -> int:

@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterator
 
 from ...ir.ops import OPS
+from ...ir.types import DTYPES
 from .kernel import Access, Kernel, Reduction, accumulator
+from .vectors import MAX_LANES, vector_bytes
 
 __all__ = ["accesses", "print_kernel"]
 
@@ -45,7 +47,7 @@ def accesses(kernel: Kernel) -> list[tuple[str, Access]]:
 
 def print_kernel(kernel: Kernel) -> str:
     """The source of the function ``kernel(buffers, words)``."""
-    lines = ["def kernel(buffers, words):"]
+    lines = ["@written_out", "def kernel(buffers, words):"]
     lines += [f"    n{axis} = words[{axis}]" for axis in range(kernel.rank)]
     lines += [f"    {line}" for line in _prologue(kernel)]
     lines += _loops(kernel)
@@ -89,7 +91,7 @@ def _loops(kernel: Kernel) -> Iterator[str]:
     for axis in range(kernel.rank):
         if axis == first_reduced:
             yield from (indent + line for line in _start(kernel))
-        yield f"{indent}for i{axis} in {_walk(kernel, axis)}(n{axis}):"
+        yield f"{indent}for i{axis} in {_walk(kernel, axis)}:"
         indent += "    "
     if first_reduced == kernel.rank:
         yield from (indent + line for line in _start(kernel))
@@ -99,14 +101,24 @@ def _loops(kernel: Kernel) -> Iterator[str]:
 
 
 def _walk(kernel: Kernel, axis: int) -> str:
-    """How an axis is walked: ``rolled``, or the ``range`` that LLVM may interleave.
+    """How an axis is walked: the innermost one in vectors."""
+    if axis < kernel.rank - 1:
+        return f"range(n{axis})"
+    written = [write.access.dtype for write in kernel.writes]
+    widest = max(DTYPES[dtype].itemsize for dtype in (*kernel.dtypes(), *written))
+    lanes = min(MAX_LANES, _vectors(kernel) * vector_bytes() // widest)
+    return f"lanes(n{axis}, {lanes})"
 
-    Interleaving pays where a loop is long, or waits for its own sum; the inner loop of
-    a nest is often short.
+
+def _vectors(kernel: Kernel) -> int:
+    """How many vectors are computed at once.
+
+    Several hide each other's latency where a loop is long; lanes that are apart in
+    memory cost as many accesses anyway.
     """
-    last = axis == kernel.rank - 1
-    sums = bool(kernel.reductions) and not kernel.row_wise
-    return "range" if kernel.rank == 1 or (last and sums) else "rolled"
+    if any(access.inner is None for _, access in accesses(kernel)):
+        return 1
+    return 4 if kernel.rank == 1 else 2
 
 
 def _start(kernel: Kernel) -> Iterator[str]:
@@ -114,7 +126,7 @@ def _start(kernel: Kernel) -> Iterator[str]:
     for i, item in enumerate(kernel.reductions):
         initial = _initial(item)
         if kernel.row_wise:
-            yield f"for i{last} in rolled(n{last}):"
+            yield f"for i{last} in {_walk(kernel, last)}:"
             yield f"    w{i}[i{last}] = {initial}"
         else:
             yield f"a{i} = {initial}"
@@ -126,7 +138,7 @@ def _finish(kernel: Kernel) -> Iterator[str]:
         cast = CASTS[item.access.dtype]
         where = _result_index(kernel, i, item.access)
         if kernel.row_wise:
-            yield f"for i{last} in rolled(n{last}):"
+            yield f"for i{last} in {_walk(kernel, last)}:"
             yield f"    r{i}[{where}] = {cast}(w{i}[i{last}])"
         else:
             yield f"r{i}[{where}] = {cast}(a{i})"
@@ -161,7 +173,12 @@ def _body(kernel: Kernel) -> Iterator[str]:
         yield f"{target} = {before}v{write.value}"
     for i, item in enumerate(kernel.reductions):
         target = f"w{i}[i{kernel.rank - 1}]" if kernel.row_wise else f"a{i}"
-        yield f"{target} = {_combined(item, target)}"
+        wide = accumulator(item.op, item.access.dtype)
+        value = f"v{item.value}"
+        if wide != item.access.dtype:
+            yield f"t{i} = {CASTS[wide]}({value})"
+            value = f"t{i}"
+        yield f"{target} = {_combined(item, target, value)}"
 
 
 def expression(op: str, names: list[str], dtype: str, result: str) -> str:
@@ -214,10 +231,9 @@ def _initial(item: Reduction) -> str:
     return f"{cast}({-(2 ** (bits - 1)) if lowest else 2 ** (bits - 1) - 1})"
 
 
-def _combined(item: Reduction, kept: str) -> str:
+def _combined(item: Reduction, kept: str, value: str) -> str:
+    """What is kept, combined with one more value."""
     dtype = item.access.dtype
-    wide = accumulator(item.op, dtype)
-    value = f"v{item.value}" if wide == dtype else f"{CASTS[wide]}(v{item.value})"
     kind = item.op.removeprefix("reduce_")
     if kind == "sum":
         add = "reassociated_add" if dtype[0] == "f" else "wrapping_add"

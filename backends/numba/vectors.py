@@ -28,6 +28,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 import llvmlite.binding as llvm
 
@@ -39,12 +40,19 @@ from .instructions import (
     Value,
     constant,
     literal,
+    vector,
 )
 
-__all__ = ["vector_bytes", "vector_primitive"]
+__all__ = [
+    "MAX_LANES",
+    "Memory",
+    "numbered",
+    "vector_bytes",
+    "vector_primitive",
+]
 
+MAX_LANES = max(LANES.values())
 _CALL = re.compile(r"((f32|f64)x\d+)_(splat|mask|load|store)\Z")
-_SIZES = {"f32": 4, "f64": 8}
 
 
 @cache
@@ -71,16 +79,19 @@ def vector_primitive(
     found = _CALL.match(name)
     if found is None:
         return None
-    vector, element, verb = found.groups()
-    if vector not in LANES:
-        raise LanguageError(f"no vectors {vector}")
+    dtype, element, verb = found.groups()
+    if dtype not in LANES:
+        raise LanguageError(f"no vectors {dtype}")
     if verb == "splat":
-        return _splat(function, vector, function.typed(operands[0], element))
+        return function.widened(function.typed(operands[0], element), LANES[dtype])
     if verb == "mask":
-        return _lanes_before(function, vector, function.typed(operands[0], "i64"))
+        return _lanes_before(function, dtype, function.typed(operands[0], "i64"))
+    memory = Memory(function, operands[0], operands[1], literal(1))
+    mask = _mask(function, dtype, operands[-1])
     if verb == "load":
-        return _load(function, vector, *operands)
-    return _store(function, *operands)
+        return memory.load(LANES[dtype], mask)
+    memory.store(operands[2], mask)
+    return literal(0)
 
 
 def _multiply_add(function: Emitter, a: Value, b: Value, c: Value) -> Value:
@@ -89,8 +100,7 @@ def _multiply_add(function: Emitter, a: Value, b: Value, c: Value) -> Value:
 
 
 def _call_memory(function: Emitter, count: Value) -> Value:
-    slot = f"%{function.fresh('memory')}"
-    function.slots.append(f"{slot} = alloca [{count.number} x i8], align 64")
+    slot = function.room(f"[{count.number} x i8], align 64")
     return function.emit("i64", f"ptrtoint ptr {slot} to i64")
 
 
@@ -103,25 +113,83 @@ def _prefetch(function: Emitter, pointer: Value, place: Value) -> Value:
     return literal(0)
 
 
-def _splat(function: Emitter, dtype: str, x: Value) -> Value:
-    kind, element = REGISTERS[dtype], REGISTERS[x.dtype]
-    first = f"insertelement {kind} poison, {element} {x.text}, i64 0"
-    alone = function.emit(dtype, first)
-    return _shuffle(function, alone, alone, [0] * LANES[dtype])
+class Memory(NamedTuple):
+    """Elements of a pointer from one place on, ``stride`` elements apart."""
+
+    function: Emitter
+    pointer: Value
+    place: Value
+    stride: Value
+
+    def load(self, lanes: int, mask: Value | None = None) -> Value:
+        """The elements as a vector; 0, not accessed, in lanes where the mask is not."""
+        dtype = vector(self._stored, lanes)
+        kind = REGISTERS[dtype]
+        if mask is None and self.stride.number == 1:
+            address, tag = self.function.access(self.pointer, self.place)
+            line = f"load {kind}, ptr {address}, align {self._bytes}{tag}"
+        else:
+            symbol, types, listed, tag = self._masked("load", "gather", lanes, mask)
+            self.function.linkage.declare(symbol, kind, [*types, kind])
+            line = f"call {kind} @{symbol}({listed}, {kind} zeroinitializer){tag}"
+        loaded = self.function.emit(dtype, line)
+        return self.function.cast(loaded, self.pointer.dtype)
+
+    def store(self, value: Value, mask: Value | None = None) -> None:
+        """Write the lanes of a vector, only those where the mask is."""
+        value = self.function.cast(value, self._stored)
+        kind = REGISTERS[value.dtype]
+        if mask is None and self.stride.number == 1:
+            address, tag = self.function.access(self.pointer, self.place)
+            line = f"store {kind} {value.text}, ptr {address}, align {self._bytes}{tag}"
+        else:
+            symbol, types, listed, tag = self._masked(
+                "store", "scatter", value.lanes, mask
+            )
+            self.function.linkage.declare(symbol, "void", [kind, *types])
+            line = f"call void @{symbol}({kind} {value.text}, {listed}){tag}"
+        self.function.lines.append(line)
+
+    @property
+    def _stored(self) -> str:
+        """The dtype in memory, where a bool is a byte."""
+        return "u8" if self.pointer.dtype == "bool" else self.pointer.dtype
+
+    @property
+    def _bytes(self) -> int:
+        return int(self._stored[1:]) // 8
+
+    def _masked(
+        self, packed: str, spread: str, lanes: int, mask: Value | None
+    ) -> tuple[str, list[str], str, str]:
+        """LLVM's function, and types and texts of its operands: places and mask."""
+        function = self.function
+        address, tag = function.access(self.pointer, self.place)
+        verb, pointer, mangled = packed, "ptr", "p0"
+        if self.stride.number != 1:
+            verb, pointer, mangled = spread, f"<{lanes} x ptr>", f"v{lanes}p0"
+            steps = function.binary("Mult", numbered("i64", lanes), self.stride)
+            element = REGISTERS[self._stored]
+            places = f"{REGISTERS[steps.dtype]} {steps.text}"
+            step = f"getelementptr {element}, ptr {address}, {places}"
+            address = function.emit("", step).text
+        mask = mask or constant(1, vector("bool", lanes))
+        element = f"{'f' if self._stored[0] == 'f' else 'i'}{self._stored[1:]}"
+        flags = REGISTERS[mask.dtype]
+        listed = f"{pointer} align {self._bytes} {address}, {flags} {mask.text}"
+        symbol = f"llvm.masked.{verb}.v{lanes}{element}.{mangled}"
+        return symbol, [pointer, flags], listed, tag
 
 
-def _shuffle(function: Emitter, a: Value, b: Value, lanes: Sequence[int]) -> Value:
-    """The given lanes of ``a`` followed by ``b``."""
-    kind = REGISTERS[a.dtype]
-    mask = f"<{len(lanes)} x i32> <{', '.join(f'i32 {lane}' for lane in lanes)}>"
-    return function.emit(
-        a.dtype, f"shufflevector {kind} {a.text}, {kind} {b.text}, {mask}"
-    )
+def numbered(dtype: str, lanes: int) -> Value:
+    """0, 1, 2, ... in the lanes of a vector of integers."""
+    numbers = ", ".join(f"i{dtype[1:]} {lane}" for lane in range(lanes))
+    return Value(vector(dtype, lanes), f"<{numbers}>")
 
 
 def _lanes_before(function: Emitter, dtype: str, count: Value) -> Value:
     """A mask from a word's bits: a comparison, LLVM would repeat at every use."""
-    lanes, kind = LANES[dtype], f"boolx{LANES[dtype]}"
+    lanes, kind = LANES[dtype], vector("bool", LANES[dtype])
     count = function.call("llvm.smin.i64", "i64", (count, constant(lanes, "i64")))
     count = function.call("llvm.smax.i64", "i64", (count, constant(0, "i64")))
     ones = function.emit("i64", f"shl nsw i64 -1, {count.text}").text
@@ -130,61 +198,14 @@ def _lanes_before(function: Emitter, dtype: str, count: Value) -> Value:
     return function.emit(kind, f"bitcast i{lanes} {word} to {REGISTERS[kind]}")
 
 
-def _mask(function: Emitter, dtype: str, count: Value) -> str:
-    """Which lanes come before ``count``, or are not 0 in a vector."""
+def _mask(function: Emitter, dtype: str, count: Value) -> Value | None:
+    """Which lanes come before ``count``, or are not 0 in a vector; None for all."""
     lanes = LANES[dtype]
-    if count.dtype.startswith("boolx"):
-        return f"<{lanes} x i1> {count.text}"
+    if count.number == lanes:
+        return None
     if count.dtype in LANES:
-        step = f"fcmp une {REGISTERS[dtype]} {count.text}, zeroinitializer"
-        return f"<{lanes} x i1> {function.emit('', step).text}"
-    kind = f"<{lanes} x i64>"
-    numbers = ", ".join(f"i64 {lane}" for lane in range(lanes))
-    first = f"insertelement {kind} poison, i64 {count.text}, i64 0"
-    alone = function.emit("", first).text
-    zeros = f"<{lanes} x i32> zeroinitializer"
-    bound = function.emit("", f"shufflevector {kind} {alone}, {kind} {alone}, {zeros}")
-    flags = function.emit("", f"icmp slt {kind} <{numbers}>, {bound.text}")
-    return f"<{lanes} x i1> {flags.text}"
-
-
-def _load(
-    function: Emitter, dtype: str, pointer: Value, place: Value, count: Value
-) -> Value:
-    address, tag = function.access(pointer, place)
-    kind, align = REGISTERS[dtype], _SIZES[pointer.dtype]
-    if count.number == LANES[dtype]:
-        return function.emit(dtype, f"load {kind}, ptr {address}, align {align}{tag}")
-    mask = _mask(function, dtype, function.settled(count, "i64"))
-    symbol = f"llvm.masked.load.v{LANES[dtype]}{pointer.dtype}.p0"
-    lanes = mask.partition(" %")[0]
-    function.linkage.declare(symbol, kind, ("ptr", lanes, kind))
-    return function.emit(
-        dtype,
-        f"call {kind} @{symbol}(ptr align {align} {address}, {mask}, "
-        f"{kind} zeroinitializer){tag}",
-    )
-
-
-def _store(
-    function: Emitter, pointer: Value, place: Value, value: Value, count: Value
-) -> Value:
-    dtype = value.dtype
-    address, tag = function.access(pointer, place)
-    kind, align = REGISTERS[dtype], _SIZES[pointer.dtype]
-    if count.number == LANES[dtype]:
-        line = f"store {kind} {value.text}, ptr {address}, align {align}{tag}"
-    else:
-        mask = _mask(function, dtype, function.settled(count, "i64"))
-        symbol = f"llvm.masked.store.v{LANES[dtype]}{pointer.dtype}.p0"
-        lanes = mask.partition(" %")[0]
-        function.linkage.declare(symbol, "void", (kind, "ptr", lanes))
-        line = (
-            f"call void @{symbol}({kind} {value.text}, ptr align {align} {address}, "
-            f"{mask}){tag}"
-        )
-    function.lines.append(line)
-    return literal(0)
+        return function.truth(count)
+    return function.compare("Lt", numbered("i64", lanes), count)
 
 
 def _interleaved(function: Emitter, vectors: Sequence[Value]) -> tuple[Value, ...]:
@@ -198,7 +219,7 @@ def _interleaved(function: Emitter, vectors: Sequence[Value]) -> tuple[Value, ..
     high = [lane + lanes // 2 for lane in low]
     for _ in range(half.bit_length()):
         vectors = [
-            _shuffle(function, vectors[i], vectors[i + half], mask)
+            function.shuffle(vectors[i], vectors[i + half], mask)
             for i in range(half)
             for mask in (low, high)
         ]
@@ -214,8 +235,8 @@ def _lane_sums(function: Emitter, vectors: Sequence[Value]) -> Value:
         vectors = [
             function.binary(
                 "Add",
-                _shuffle(function, vectors[i], vectors[i + 1], even),
-                _shuffle(function, vectors[i], vectors[i + 1], odd),
+                function.shuffle(vectors[i], vectors[i + 1], even),
+                function.shuffle(vectors[i], vectors[i + 1], odd),
             )
             for i in range(0, len(vectors), 2)
         ]

@@ -22,7 +22,7 @@ import pytest
 
 import anabranch
 from anabranch import cli
-from anabranch.backends.numba import cache, engine
+from anabranch.backends.numba import cache, codegen, engine
 from anabranch.backends.numba.cache import Cache, CacheError, find_cache, pack, unpack
 
 SCRIPT = """
@@ -55,7 +55,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[str, str, str]:
     return bits, origins, complaints
 
 
-NAME, FEATURES = engine._processor()
+NAME, FEATURES = codegen.processor()
 HIT = "['disk']"
 MISS = "['compiled: no entry']"
 
@@ -130,14 +130,17 @@ def test_whatever_is_compiled_is_in_the_key(store: Cache) -> None:
     ("owner", "name", "value"),
     [
         (engine, "COMPILER", "other"),
-        *((engine, "OPTIONS", engine.OPTIONS | {name: 0}) for name in engine.OPTIONS),
+        *(
+            (codegen, "OPTIONS", codegen.OPTIONS | {name: 0})
+            for name in codegen.OPTIONS
+        ),
         (llvmlite, "__version__", "0.1"),
         (llvm, "llvm_version_info", (1, 2, 3)),
         (np, "__version__", "0.1"),
         (sys, "version", "0.1"),
         (llvm, "get_default_triple", lambda: "other"),
-        (engine, "_processor", lambda: ("other", FEATURES)),
-        (engine, "_processor", lambda: (NAME, "other")),
+        (codegen, "processor", lambda: ("other", FEATURES)),
+        (codegen, "processor", lambda: (NAME, f"{FEATURES},-bmi")),
     ],
 )
 def test_whatever_decides_the_code_is_in_the_key(
@@ -518,18 +521,18 @@ def test_an_interrupt_waits_for_llvm(
     store: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = signal.getsignal(signal.SIGINT)
-    optimised, ended = engine._optimised, []
+    optimised, ended = codegen._optimised, []
 
-    def interrupted(text: str) -> object:
+    def interrupted(text: str, machine: object) -> object:
         signal.raise_signal(signal.SIGINT)
-        module = optimised(text)
+        module = optimised(text, machine)
         ended.append(text)
         return module
 
-    monkeypatch.setattr(engine, "_optimised", interrupted)
+    monkeypatch.setattr(codegen, "_optimised", interrupted)
     with pytest.raises(KeyboardInterrupt):
         again()
-    assert len(ended) == 1
+    assert ended
     assert signal.getsignal(signal.SIGINT) is handler
 
 
@@ -540,14 +543,14 @@ def test_a_fork_while_another_thread_compiles(
 ) -> None:
     """The child can compile: it has not inherited a lock that is held."""
     compiling = threading.Event()
-    emit = engine._emit
+    emit = codegen._emit
 
-    def slowly(text: str) -> bytes:
+    def slowly(text: str, machine: object) -> bytes:
         compiling.set()
         time.sleep(0.2)
-        return emit(text)
+        return emit(text, machine)
 
-    monkeypatch.setattr(engine, "_emit", slowly)
+    monkeypatch.setattr(codegen, "_emit", slowly)
     thread = threading.Thread(target=again, daemon=True)
     thread.start()
     assert compiling.wait(60)
@@ -560,21 +563,27 @@ def test_a_fork_while_another_thread_compiles(
     assert not thread.is_alive()
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 def test_compiling_in_the_middle_of_compiling(
-    store: Cache, monkeypatch: pytest.MonkeyPatch
+    store: Cache, monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
     """As a finalizer or a signal handler may, with the very same kernels."""
+    monkeypatch.setenv("ANABRANCH_THREADS", str(threads))
     right, _ = again()
     store.clear()
-    emit = engine._emit
+    emit, meeting, nested = codegen._emit, threading.Barrier(threads), []
+    parsing = threading.Lock()  # Python 3.11 can parse in one thread only
 
-    def nested(text: str) -> bytes:
-        monkeypatch.setattr(engine, "_emit", emit)
-        assert again()[0] == right
-        return emit(text)
+    def nesting(text: str, machine: object) -> bytes:
+        meeting.wait(60)  # all threads are at it
+        monkeypatch.setattr(codegen, "_emit", emit)
+        with parsing:
+            nested.append(again()[0])
+        return emit(text, machine)
 
-    monkeypatch.setattr(engine, "_emit", nested)
+    monkeypatch.setattr(codegen, "_emit", nesting)
     assert again()[0] == right
+    assert nested == [right] * threads
     assert again() == (right, {"disk"})
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from anabranch import conv, jit, max_pool, value_and_grad
 from anabranch.backends.numba import plan, pool, tasks
+from anabranch.backends.numba.cores import threads
 from anabranch.backends.numba.executable import NumbaExecutable, prepare
 from anabranch.backends.numba.memory import Lifetime
 from anabranch.compiler.adjoint import adjoint
@@ -35,7 +36,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(tasks, "TASK", 1e-3)
     monkeypatch.setattr(tasks, "GRAIN", 2)
     yield
-    pool.set_threads(pool.threads())
+    pool.set_threads(threads())
 
 
 def gradient(seed: int) -> tuple[Graph, list[Any]]:

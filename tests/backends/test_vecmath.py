@@ -35,8 +35,10 @@ CORNERS = [
 ]
 
 
-def evaluate(name: str, *operands: np.ndarray) -> np.ndarray:
-    """A function of the kernel language, in a loop that LLVM may vectorise."""
+def evaluate(
+    name: str, *operands: np.ndarray, loop: str = "lanes(words[0], 16)"
+) -> np.ndarray:
+    """A function of the kernel language, in a loop."""
     dtype = f"f{8 * operands[0].itemsize}"
     count = len(operands)
     result = np.empty_like(operands[0])
@@ -44,7 +46,7 @@ def evaluate(name: str, *operands: np.ndarray) -> np.ndarray:
     text = source(
         *(f"x{i} = {dtype}_pointer(buffers[{i}], {i})" for i in range(count)),
         f"y = {dtype}_pointer(buffers[{count}], {count})",
-        "for i in range(words[0]):",
+        f"for i in {loop}:",
         f"    y[i] = {name}({arguments})",
     )
     assert run(text, [*operands, result], [len(result)]) == 0
@@ -169,6 +171,8 @@ def test_bits_do_not_depend_on_the_position(name: str, dtype: str) -> None:
     for i in range(len(x)):
         rest = evaluate(name, *(operand[i:].copy() for operand in operands))
         np.testing.assert_array_equal(rest, whole[i:])
+    scalar = evaluate(name, *operands, loop="range(words[0])")
+    np.testing.assert_array_equal(scalar, whole)
 
 
 @pytest.mark.parametrize("name", [*RANGES, "erf", "pow"])
@@ -177,7 +181,7 @@ def test_loops_use_vector_registers(name: str, dtype: str) -> None:
     text = source(
         f"x = {dtype}_pointer(buffers[0], 0)",
         f"y = {dtype}_pointer(buffers[1], 1)",
-        "for i in range(words[0]):",
+        "for i in lanes(words[0], 16):",
         f"    y[i] = {name}(x[i]{', x[i]' if name == 'pow' else ''})",
     )
     assert re.search(r"mulp[ds]|fmul\s+v\d+\.[24][sd]", assembly(text))

@@ -10,6 +10,7 @@ import pytest
 
 from anabranch import jit, value_and_grad
 from anabranch.backends.numba import pool
+from anabranch.backends.numba.cores import threads
 from anabranch.backends.numba.executable import prepare
 from anabranch.backends.reference import interpret
 from anabranch.compiler.passes.accumulate import accumulate
@@ -163,9 +164,9 @@ def test_bits_do_not_depend_on_threads_or_on_the_arena() -> None:
     point = branches(300, 130)
     executable = prepare(optimise(gradient(point)))
     results: list[list[Any]] = []
-    count = pool.threads()
-    for threads in (1, 2):
-        pool.set_threads(threads)
+    count = threads()
+    for number in (1, 2):
+        pool.set_threads(number)
         frame = executable.frame()
         frame.arena[:] = 0xFF
         executable._frames.append(frame)

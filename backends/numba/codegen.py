@@ -1,0 +1,135 @@
+"""Code generation: LLVM texts to object code for this processor, several at once.
+
+llvmlite lets one thread into LLVM at a time. But threads that each have a context and a
+target machine of their own share nothing there, and nearly all of the time goes to one
+function, from an optimised module to its code. So we call that one past its lock.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+from llvmlite.binding import ffi
+
+from .instructions import WRITTEN_OUT
+
+__all__ = ["OPTIONS", "assembly", "emit", "is_helping", "new_machine", "processor"]
+
+OPTIONS = {"speed": 1, "emit": 2}
+_helping = threading.local()
+
+
+@cache
+def processor() -> tuple[str, str]:
+    """The name of this machine's processor, and its features."""
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+def new_machine() -> Any:
+    """A target machine: this processor, all its features."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    cpu, features = processor()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=cpu, features=features, opt=OPTIONS["emit"], codemodel="jitdefault"
+    )
+
+
+def _optimised(text: str, machine: Any) -> Any:
+    """The module of an LLVM text, optimised, in a context of its own."""
+    module = llvm.parse_assembly(text, llvm.create_context())
+    options = llvm.create_pipeline_tuning_options(speed_level=OPTIONS["speed"])
+    options.loop_vectorization = True
+    options.slp_vectorization = False
+    builder = llvm.create_pass_builder(machine, options)
+    if WRITTEN_OUT in text:
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_always_inliner_pass()
+        passes.add_sroa_pass()
+        passes.add_loop_rotate_pass()
+    else:
+        passes = builder.getModulePassManager()
+    passes.run(module, builder)
+    with suppress(AttributeError):  # `close` forgets to free it, 50 kB each time
+        ffi.lib.LLVMPY_DisposeNewModulePassManger(passes)
+        passes.detach()
+    return module
+
+
+@cache
+def _generate() -> Any:
+    """LLVM's function (machine, module, 1 for object code, error) to a buffer."""
+    locked = ffi.lib.LLVMPY_TargetMachineEmitToMemory
+    path = getattr(ffi.lib, "_name", None)
+    if path is None:  # an llvmlite that keeps it to itself: one thread at a time
+        return locked
+    function = ctypes.CDLL(path).LLVMPY_TargetMachineEmitToMemory
+    function.argtypes, function.restype = locked.argtypes, locked.restype
+    return function
+
+
+def _emit(text: str, machine: Any) -> bytes:
+    """The object code of an LLVM text."""
+    module = _optimised(text, machine)
+    with ffi.OutputString() as error:
+        buffer = _generate()(machine, module, 1, error)
+        if not buffer:
+            raise RuntimeError(str(error))
+    try:
+        start = ffi.lib.LLVMPY_GetBufferStart(buffer)
+        return ctypes.string_at(start, ffi.lib.LLVMPY_GetBufferSize(buffer))
+    finally:
+        ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
+def emit(texts: Sequence[str], threads: int) -> list[bytes]:
+    """The object code of each of some LLVM texts, made by so many threads at most."""
+    longest_first = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+    waiting = iter(longest_first)
+    codes: dict[int, bytes] = {}
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            machine = new_machine()
+            for number in waiting:
+                codes[number] = _emit(texts[number], machine)
+        except BaseException as failure:  # for whoever waits
+            failures.append(failure)
+
+    def help_() -> None:
+        _helping.now = True
+        work()
+
+    helpers: list[threading.Thread] = []
+    with suppress(RuntimeError):  # no threads to be had
+        for _ in range(min(threads, len(texts)) - 1):
+            helper = threading.Thread(target=help_, name="anabranch compiler")
+            helper.start()
+            helpers.append(helper)
+    work()
+    for helper in helpers:
+        helper.join()
+    if failures:
+        raise failures[0]
+    return [codes[number] for number in range(len(texts))]
+
+
+def is_helping() -> bool:
+    """Whether this thread works for another one, which waits for it, in `emit`.
+
+    Python may run anything in it, a finalizer for instance.
+    """
+    return getattr(_helping, "now", False)
+
+
+def assembly(text: str) -> str:
+    """The machine code of an LLVM text, as assembly."""
+    machine = new_machine()
+    return str(machine.emit_assembly(_optimised(text, machine)))

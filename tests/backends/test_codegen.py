@@ -1,0 +1,30 @@
+"""Object code, by one thread or several."""
+
+import pytest
+from llvmlite.binding import ffi
+
+from anabranch.backends.numba import codegen
+
+TEXTS = [
+    f"define i64 @k{i}(i64 %x) {{\n  %y = mul i64 %x, {i}\n  ret i64 %y\n}}\n"
+    for i in range(9)
+]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 20])
+def test_any_number_of_threads_makes_the_same_code(threads: int) -> None:
+    codes = codegen.emit(TEXTS, threads)
+    assert codes == [codegen.emit([text], 1)[0] for text in TEXTS]
+    assert len(set(codes)) == len(TEXTS)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_is_no_llvm_is_an_error(threads: int) -> None:
+    with pytest.raises(RuntimeError):
+        codegen.emit([*TEXTS, "nonsense"], threads)
+    assert len(codegen.emit(TEXTS, threads)) == len(TEXTS)
+
+
+def test_code_is_generated_without_the_lock() -> None:
+    """Else a new llvmlite has made threads useless here, and nobody would notice."""
+    assert codegen._generate() is not ffi.lib.LLVMPY_TargetMachineEmitToMemory
