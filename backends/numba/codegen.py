@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -88,18 +88,27 @@ def _emit(text: str, machine: Any) -> bytes:
         ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
 
 
-def emit(texts: Sequence[str], threads: int) -> list[bytes]:
-    """The object code of each of some LLVM texts, made by so many threads at most."""
-    longest_first = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
-    waiting = iter(longest_first)
-    codes: dict[int, bytes] = {}
+def emit(
+    texts: Collection[str], lower: Callable[[str], str], threads: int
+) -> dict[str, bytes]:
+    """The object code of each of some texts, made by so many threads at most.
+
+    ``lower`` makes a text LLVM's; it is called by one thread at a time.
+    """
+    waiting = sorted(texts, key=len)  # the longest is taken first, from the end
+    codes: dict[str, bytes] = {}
     failures: list[BaseException] = []
+    lowering = threading.Lock()
+
+    def take() -> tuple[str, str] | None:
+        with lowering:
+            return (waiting[-1], lower(waiting.pop())) if waiting else None
 
     def work() -> None:
         try:
             machine = new_machine()
-            for number in waiting:
-                codes[number] = _emit(texts[number], machine)
+            for text, lowered in iter(take, None):
+                codes[text] = _emit(lowered, machine)
         except BaseException as failure:  # for whoever waits
             failures.append(failure)
 
@@ -118,7 +127,7 @@ def emit(texts: Sequence[str], threads: int) -> list[bytes]:
         helper.join()
     if failures:
         raise failures[0]
-    return [codes[number] for number in range(len(texts))]
+    return codes
 
 
 def is_helping() -> bool:

@@ -174,21 +174,7 @@ def environment() -> str:
     return "".join(f"{name}: {fact}\n" for name, fact in facts.items())
 
 
-def _link(symbols: Mapping[str, str], lower: Callable[[str], str]) -> dict[str, Loaded]:
-    """The functions of texts, each defining a symbol; ``lower`` makes a text LLVM's."""
-    with nullcontext() if codegen.is_helping() else lock:
-        found = {
-            text: Loaded(_addresses[text], "memory")
-            for text in symbols
-            if text in _addresses
-        }
-        new = [text for text in symbols if text not in found]
-        if new:
-            found |= _load({text: symbols[text] for text in new}, lower)
-        return found
-
-
-def _load(symbols: Mapping[str, str], lower: Callable[[str], str]) -> dict[str, Loaded]:
+def _load(symbols: Mapping[str, str]) -> dict[str, Loaded]:
     """Functions that this process has not met: from the cache, or compiled into it."""
     prefix = environment()
     keys = {
@@ -199,8 +185,8 @@ def _load(symbols: Mapping[str, str], lower: Callable[[str], str]) -> dict[str, 
     made: dict[str, bytes] = {}
     if missing:
         with undisturbed():  # and `ast` makes another error of an interrupt
-            codes = codegen.emit([lower(text) for text in missing], threads())
-        made = dict(zip(map(keys.__getitem__, missing), codes, strict=True))
+            codes = codegen.emit(missing, _lowered, threads())
+        made = {keys[text]: code for text, code in codes.items()}
     found: dict[str, Loaded] = {}
     for key in keys.values():
         _add(entries[key].code or made[key])
@@ -228,16 +214,28 @@ def assembly(source: str) -> str:
     return codegen.assembly(kernel_llvm(source))
 
 
+def _lowered(text: str) -> str:
+    return text if text == _run_text() else kernel_llvm(text)
+
+
 def _symbol(source: str) -> str:
     return f"kernel_{sha256(source.encode()).hexdigest()[:24]}"
 
 
 def compile_kernels(sources: Iterable[str]) -> dict[str, Loaded]:
-    """The kernels that the sources define, each linked.
+    """The kernels that the sources define, each linked, and what `executor` needs.
 
     Equal sources are compiled once; any number of threads may ask.
     """
-    return _link({source: _symbol(source) for source in sources}, kernel_llvm)
+    symbols = {_run_text(): "run"} | {source: _symbol(source) for source in sources}
+    with nullcontext() if codegen.is_helping() else lock:
+        found = {
+            text: Loaded(_addresses[text], "memory")
+            for text in symbols
+            if text in _addresses
+        }
+        new = {text: name for text, name in symbols.items() if text not in found}
+        return found | _load(new) if new else found
 
 
 def compile_kernel(source: str) -> int:
@@ -254,9 +252,13 @@ def executor() -> Callable[[int, int, int, Any, int], int]:
     in turn, the GIL released, up to the first that fails. The result is 0, or what
     `failure` reads.
     """
-    text = RUN.replace("HEADER", str(_data_offset()))
-    address = _link({text: "run"}, str)[text].address
+    address = compile_kernels([])[_run_text()].address
     return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 5)(address)
+
+
+@cache
+def _run_text() -> str:
+    return RUN.replace("HEADER", str(_data_offset()))
 
 
 def _data_offset() -> int:

@@ -22,7 +22,7 @@ from .kernel import Kernel
 from .library import library_source
 from .memory import ALIGNMENT
 from .plan import Plan, Step
-from .pool import parallel_address, pool_address
+from .pool import parallel_address, pool_address, pool_sources
 from .printer import print_kernel
 
 __all__ = ["NumbaExecutable", "prepare"]
@@ -30,14 +30,14 @@ __all__ = ["NumbaExecutable", "prepare"]
 MAX_IDLE_FRAMES = 4
 
 
-def compiled(sources: Iterable[str]) -> dict[str, Loaded]:
+def compiled(sources: Iterable[str], also: Iterable[str]) -> dict[str, Loaded]:
     """The kernels: by LLVM, or by Numba with ``ANABRANCH_KERNELS=numba``.
 
     Products and convolutions are always LLVM's: Numba can neither call BLAS nor name
-    vectors.
+    vectors. So are the kernels that are needed ``also``.
     """
     if os.environ.get("ANABRANCH_KERNELS") != "numba":
-        return compile_kernels(sources)
+        return compile_kernels([*sources, *also])
     from .numba_compiler import compile_kernel
 
     calls, own = [], {}
@@ -46,7 +46,7 @@ def compiled(sources: Iterable[str]) -> dict[str, Loaded]:
             calls.append(source)
         else:
             own[source] = Loaded(compile_kernel(source, "kernel"), "compiled: by Numba")
-    return own | compile_kernels(calls)
+    return own | compile_kernels([*calls, *also])
 
 
 def source_of(kernel: Kernel | str) -> str:
@@ -91,7 +91,8 @@ class NumbaExecutable:
         distinct = {kernel: source_of(kernel) for kernel in kernels}
         self.sources = list(distinct.values())
         with seconds.timed("compile"):
-            loaded = compiled(self.sources)
+            shared = any(step.tasks for step in plan.steps)
+            loaded = compiled(self.sources, pool_sources() if shared else ())
             self._run = executor()
         labels = {distinct[step.kernel]: step.label for step in reversed(plan.steps)}
         self._kernels = [(labels[s], loaded[s].origin) for s in self.sources]

@@ -25,7 +25,7 @@ import numpy as np
 from .cores import threads
 from .engine import compile_kernel, executor, lock
 
-__all__ = ["parallel_address", "pool_address", "set_threads"]
+__all__ = ["parallel_address", "pool_address", "pool_sources", "set_threads"]
 
 ROUTINES = (
     *("mutex_init", "mutex_lock", "mutex_trylock", "mutex_unlock"),
@@ -129,15 +129,17 @@ def kernel(buffers, words):
 """
 
 
-def _compiled(*sources: str) -> int:
-    lines = [f"{name} = {number}" for name, number in CONSTANTS.items()]
-    return compile_kernel("\n".join([*lines, *sources]))
+@cache
+def pool_sources() -> tuple[str, str]:
+    """The kernel that hands tasks out, and the one that a worker runs."""
+    names = "\n".join(f"{name} = {number}" for name, number in CONSTANTS.items())
+    return f"{names}\n{SHARE}{PARALLEL}", f"{names}\n{SHARE}{WORKER}"
 
 
 @cache
 def parallel_address() -> int:
     """The address of the kernel that hands tasks out."""
-    return _compiled(SHARE, PARALLEL)
+    return compile_kernel(pool_sources()[0])
 
 
 class Pool:
@@ -176,7 +178,7 @@ class Pool:
         missing = workers - int(self.words[CONSTANTS["WORKERS"]])
         if missing <= 0:
             return
-        work = _compiled(SHARE, WORKER)
+        work = compile_kernel(pool_sources()[1])
         mask = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
         try:
             for _ in range(missing):

@@ -13,16 +13,18 @@ TEXTS = [
 
 @pytest.mark.parametrize("threads", [1, 2, 20])
 def test_any_number_of_threads_makes_the_same_code(threads: int) -> None:
-    codes = codegen.emit(TEXTS, threads)
-    assert codes == [codegen.emit([text], 1)[0] for text in TEXTS]
-    assert len(set(codes)) == len(TEXTS)
+    codes = codegen.emit(TEXTS, str, threads)
+    assert codes == {text: codegen.emit([text], str, 1)[text] for text in TEXTS}
+    assert len(set(codes.values())) == len(TEXTS)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_what_is_no_llvm_is_an_error(threads: int) -> None:
-    with pytest.raises(RuntimeError):
-        codegen.emit([*TEXTS, "nonsense"], threads)
-    assert len(codegen.emit(TEXTS, threads)) == len(TEXTS)
+def test_an_error_of_any_thread_is_raised(threads: int) -> None:
+    with pytest.raises(RuntimeError, match="nonsense"):
+        codegen.emit([*TEXTS, "nonsense"], str, threads)
+    with pytest.raises(KeyError):
+        codegen.emit(TEXTS, {}.__getitem__, threads)
+    assert len(codegen.emit(TEXTS, str, threads)) == len(TEXTS)
 
 
 def test_code_is_generated_without_the_lock() -> None:
