@@ -30,7 +30,7 @@ __all__ = ["NumbaExecutable", "prepare"]
 MAX_IDLE_FRAMES = 4
 
 
-def compiled(sources: Iterable[str], also: Iterable[str]) -> dict[str, Loaded]:
+def compiled(sources: Iterable[str], also: Iterable[str] = ()) -> dict[str, Loaded]:
     """The kernels: by LLVM, or by Numba with ``ANABRANCH_KERNELS=numba``.
 
     Products and convolutions are always LLVM's: Numba can neither call BLAS nor name

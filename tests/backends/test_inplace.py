@@ -11,6 +11,7 @@ import pytest
 
 from anabranch.backends.numba import plan as planner
 from anabranch.backends.numba import pool, tasks
+from anabranch.backends.numba.cores import threads
 from anabranch.backends.numba.executable import NumbaExecutable, compiled, prepare
 from anabranch.backends.numba.kernel import Access, Instruction, Kernel, Write
 from anabranch.backends.numba.memory import Lifetime
@@ -77,7 +78,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch):
     """Tasks so small that every loop is cut."""
     monkeypatch.setattr(tasks, "TASK", 1e-3)
     monkeypatch.setattr(tasks, "GRAIN", 2)
-    before = pool.threads()
+    before = threads()
     yield
     pool.set_threads(before)
 
@@ -111,8 +112,8 @@ def test_results_are_those_of_buffers_apart(
     executable, alone = prepare(graph), apart(monkeypatch, graph)
     pool.set_threads(1)
     expected = alone(point)
-    for threads in (1, 2):
-        pool.set_threads(threads)
+    for number in (1, 2):
+        pool.set_threads(number)
         assert_same_bits(executable(point), expected)
         assert_same_bits(poisoned(executable, point), expected)
         assert_same_bits(poisoned(alone, point), expected)
