@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -28,7 +29,7 @@ class Figures(TypedDict):
     first: NotRequired[float]  # the first call, nothing compiled yet
     cold: NotRequired[float]  # from starting Python to the gradient
     warm: NotRequired[float]  # the same, when the program is started again
-    memory: NotRequired[int | None]  # peak of steady calls above before the first
+    memory: NotRequired[int | None]  # peak of calls above that after another model
     steady: NotRequired[float]
     over: NotRequired[float]  # stopped after so long
     failed: NotRequired[str]
@@ -74,8 +75,9 @@ class Bench:
             for peer, reason in disagreements(answers).items():
                 self._fail(model, peer, figures, Failure(reason))
                 workers.pop(peer).close()
-            for peer, worker in workers.items():
-                self._try(model, peer, figures, self._weigh, worker, figures[peer])
+            for peer in workers if not again else ():
+                if peer != COMPILED:
+                    self._weigh(model, peer, cores, figures[peer])
             self.say(" |")
             workers[FLOOR] = self._worker(FLOOR, model.name, cores)
             self._take_turns(model, workers, figures, cores)
@@ -126,8 +128,12 @@ class Bench:
         workers[peer] = worker
         self.say(f" {peer}" if again else f" {peer} {first:.2f} s,")
 
-    def _weigh(self, worker: Worker, figures: Figures) -> None:
-        figures["memory"] = worker.ask()
+    def _weigh(self, model: Model, peer: str, cores: int, figures: Figures) -> None:
+        """Peak memory, found in a process of its own; unknown if that fails."""
+        worker = self._worker(peer, f"memory {model.name}", cores)
+        with suppress(Failure):
+            figures["memory"] = worker.receive()
+        worker.close()
 
     def _take_turns(
         self,

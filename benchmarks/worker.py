@@ -14,7 +14,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .model import Model
 
 __all__ = ["once", "repeated"]
 
@@ -35,6 +38,8 @@ def main() -> None:
 
             name, *numbers = subject.split()[1:]
             answer(EXTRAS[name](peer, *map(int, numbers)))
+        elif subject.startswith("memory "):
+            answer(_weigh(peer, subject.removeprefix("memory ")))
         elif peer == "floor":
             _serve_floor(subject, channel, answer)
         else:
@@ -49,7 +54,7 @@ def main() -> None:
 def _serve(
     peer: str, name: str, channel: Connection, answer: Callable[[Any], None]
 ) -> None:
-    """The first call's seconds, value and gradient; then memory and seconds per call.
+    """The first call's seconds, value and gradient; then the seconds per call.
 
     Imports are not part of the first call; tracing and compiling are.
     """
@@ -60,18 +65,53 @@ def _serve(
 
     model = find_model(name)
     run = PEERS[peer](model, model.arguments(np.random.default_rng(0)))
-    before = _anonymous("VmRSS")
     start = time.perf_counter()
     value, gradient = run()
     answer(time.perf_counter() - start)
     answer((float(value), [np.asarray(part) for part in gradient]))
-    channel.recv()
-    answer(_peak(run, before))
     repeats = 0
     while True:
         seconds = channel.recv()
         repeats = repeats or max(1, int(seconds / once(run)))
         answer(repeated(run, repeats))
+
+
+def _weigh(peer: str, name: str) -> int | None:
+    """Peak bytes of calls above what the library holds after another model's calls.
+
+    So what it loads once, at its import or later, counts for none of the libraries.
+    None where the operating system does not tell.
+    """
+    import numpy as np
+
+    from .models import MODELS, find_model
+    from .peers import PEERS
+
+    def prepared(model: Model) -> Callable[[], Any]:
+        return PEERS[peer](model, model.arguments(np.random.default_rng(0)))
+
+    other, run = prepared(MODELS[0]), prepared(find_model(name))
+    for _ in range(MEMORY_CALLS):
+        other()
+    _tidy()
+    before = _anonymous("VmRSS")
+    run()
+    _tidy()
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    except OSError:
+        return None
+    for _ in range(MEMORY_CALLS):
+        run()
+    peak = _anonymous("VmHWM")
+    return None if peak is None or before is None else max(0, peak - before)
+
+
+def _tidy() -> None:
+    """Give back what can be given back, of a compiler for instance."""
+    gc.collect()
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _serve_floor(name: str, channel: Connection, answer: Callable[[Any], None]) -> None:
@@ -96,25 +136,6 @@ def repeated(run: Callable[[], Any], repeats: int) -> float:
     for _ in range(repeats):
         run()
     return (time.perf_counter() - start) / repeats
-
-
-def _peak(run: Callable[[], Any], before: int | None) -> int | None:
-    """Peak bytes during steady calls, above those ``before`` the first call.
-
-    What the compiler left behind and can be given back is given back first. None
-    where the operating system does not tell.
-    """
-    gc.collect()
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    except OSError:
-        return None
-    for _ in range(MEMORY_CALLS):
-        run()
-    peak = _anonymous("VmHWM")
-    return None if peak is None or before is None else max(0, peak - before)
 
 
 def _anonymous(field: str) -> int | None:

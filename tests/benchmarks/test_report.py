@@ -83,9 +83,16 @@ def test_a_worker_serves_a_model_and_then_ends(tmp_path):
     value, gradient = worker.receive()
     assert np.isfinite(value)
     assert [part.shape for part in gradient] == [(2, 2), (2,)]
-    worker.ask()
     assert worker.ask(0.001) > 0
     worker.close()
+
+
+def test_a_worker_weighs_a_model(tmp_path):
+    name = "elementwise 2^20, f64"
+    worker = Worker(OURS, f"memory {name}", cores=1, cache=tmp_path, limit=600)
+    peak = worker.receive()
+    worker.close()
+    assert peak is None or 8 * 2**20 < peak < 2**30
 
 
 def test_a_failing_library_is_one_cell_and_its_reason_is_said_once(tmp_path):
