@@ -62,13 +62,15 @@ class Value:
     """An LLVM operand of a dtype; a literal keeps its number and has no dtype yet.
 
     A pointer has the dtype that it points to and the label of its memory; labels differ
-    where memory does not overlap.
+    where memory does not overlap. Behind ``whole`` ones there is room for as many lanes
+    as a round has.
     """
 
     dtype: str
     text: str
     label: int | None = None
     number: int | float | None = None
+    whole: bool = False
 
     @property
     def lanes(self) -> int:

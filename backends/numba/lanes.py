@@ -10,9 +10,9 @@ told how wide to go. The body is a list of assignments:
                                         no other (0 of a sum); f combines in any order
 
 The last round may have less than sixteen values. Elements of no value are not accessed,
-and leave totals as they are. Only statements that access memory or totals exist twice,
-for a whole round and for the last one, and what is short between them; so functions
-such as tanh stand in the code once.
+except behind pointers like ``f64_room``, and leave totals as they are. Only statements
+that access memory or totals exist twice, for a whole round and for the last one, and
+what is short between them; so functions such as tanh stand in the code once.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Round(NamedTuple):
         memory = self._memory(function, node)
         if memory.stride.number == 0:
             return function.load(memory.pointer, memory.place)
-        return memory.load(self.lanes, self.mask)
+        return memory.load(self.lanes, self._mask(memory))
 
     def store(self, function: Function, node: ast.Subscript, value: Value) -> None:
         """Write the elements of an access."""
@@ -62,7 +62,10 @@ class Round(NamedTuple):
         if memory.stride.number == 0:
             raise LanguageError(f"all lanes have one place in {ast.unparse(node)}")
         value = function.settled(value, memory.pointer.dtype)
-        memory.store(function.widened(value, self.lanes), self.mask)
+        memory.store(function.widened(value, self.lanes), self._mask(memory))
+
+    def _mask(self, memory: Memory) -> Value | None:
+        return None if memory.pointer.whole else self.mask
 
     def numbers(self, function: Function) -> Value:
         """The values themselves, in i64."""

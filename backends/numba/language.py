@@ -376,10 +376,11 @@ class Function(Emitter):
             return self.cast(operands[0], DTYPES[name])
         if name == "float":
             return self.cast(operands[0], "f64")
-        if name.endswith("_pointer"):
+        dtype, _, kind = name.rpartition("_")
+        if kind in ("pointer", "room") and dtype in REGISTERS:
             label = int(operands[1].number) if len(operands) > 1 else None
             made = self.emit("", f"inttoptr i64 {operands[0].text} to ptr")
-            return Value(name.removesuffix("_pointer"), made.text, label)
+            return Value(dtype, made.text, label, whole=kind == "room")
         if name in WRAPPING:
             return self.binary(WRAPPING[name], *operands)
         if name == "reassociated_add":

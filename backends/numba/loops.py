@@ -14,6 +14,7 @@ from .kernel import (
     accumulator,
     merge_axes,
 )
+from .vectors import whole_rounds
 from .view import View
 
 __all__ = ["loop_step"]
@@ -74,7 +75,8 @@ def loop_step(
         words += [view.buffer, view.offset, *row]
     if kernel.row_wise:
         for item in kernel.reductions:
-            kept = TensorType(accumulator(item.op, item.access.dtype), (sizes[-1],))
+            room = whole_rounds(sizes[-1])
+            kept = TensorType(accumulator(item.op, item.access.dtype), (room,))
             row = allocate(kept)
             words += [row.buffer, row.offset, *(0,) * (len(sizes) - 1), 1]
             views.append(row)

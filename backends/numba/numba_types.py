@@ -126,6 +126,7 @@ POINTERS = {short: _pointer(f"{short}_pointer", DTYPES[short]) for short in DTYP
 NAMESPACE: dict[str, Any] = {
     "math": math,
     **{f"{short}_pointer": pointer for short, pointer in POINTERS.items()},
+    **{f"{short}_room": pointer for short, pointer in POINTERS.items()},
     **{str(dtype): dtype for dtype in DTYPES.values() if dtype != types.boolean},
     "boolean": types.boolean,
     "rolled": range,

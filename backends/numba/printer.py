@@ -61,7 +61,8 @@ def _prologue(kernel: Kernel) -> Iterator[str]:
             continue
         word = kernel.rank + label * (2 + kernel.rank)
         address = f"buffers[words[{word}]] + words[{word + 1}]"
-        yield f"{name} = {access.dtype}_pointer({address}, {label})"
+        kind = "room" if name[0] == "w" else "pointer"
+        yield f"{name} = {access.dtype}_{kind}({address}, {label})"
         if not access.scalar:
             for axis in range(kernel.rank):
                 if not (axis == kernel.rank - 1 and access.inner is not None):
@@ -113,10 +114,12 @@ def _walk(kernel: Kernel, axis: int) -> str:
 def _vectors(kernel: Kernel) -> int:
     """How many vectors are computed at once.
 
-    Several hide each other's latency where a loop is long; lanes that are apart in
-    memory cost as many accesses anyway.
+    Several hide each other's latency where a loop is long. But those of a total are
+    combined at the end of each row, and lanes that are apart in memory cost as many
+    accesses anyway.
     """
-    if any(access.inner is None for _, access in accesses(kernel)):
+    rows = bool(kernel.reductions) and not kernel.row_wise and not all(kernel.reduced)
+    if rows or any(access.inner is None for _, access in accesses(kernel)):
         return 1
     return 4 if kernel.rank == 1 else 2
 

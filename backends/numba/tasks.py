@@ -16,6 +16,7 @@ from ...ir.ops import OPS
 from ...ir.types import DTYPES
 from .kernel import Kernel
 from .printer import accesses
+from .vectors import whole_rounds
 
 __all__ = [
     "ACCESS",
@@ -74,7 +75,9 @@ def cut(kernel: Kernel, words: Sequence[int], count: int) -> list[tuple[int, ...
             at = kernel.rank + place * (2 + kernel.rank)
             itemsize = DTYPES[access.dtype].itemsize
             elements = part.start * words[at + 2]
-            if place >= shared and (kernel.reduced[0] or name.startswith("w")):
+            if name.startswith("w"):
+                elements = number * whole_rounds(sizes[-1])
+            elif place >= shared and kernel.reduced[0]:
                 elements = number * (1 if kernel.reduced[-1] else sizes[-1])
             task[at + 1] += elements * itemsize
         tasks.append(tuple(task))

@@ -49,6 +49,7 @@ __all__ = [
     "numbered",
     "vector_bytes",
     "vector_primitive",
+    "whole_rounds",
 ]
 
 MAX_LANES = max(LANES.values())
@@ -60,6 +61,11 @@ def vector_bytes() -> int:
     """The bytes of this machine's vector registers."""
     features = llvm.get_host_cpu_features()
     return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
+
+
+def whole_rounds(size: int) -> int:
+    """Room for ``size`` elements in whole rounds of any loop over lanes."""
+    return -(-size // MAX_LANES) * MAX_LANES
 
 
 def vector_primitive(

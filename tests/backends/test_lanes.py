@@ -42,6 +42,17 @@ def test_only_elements_of_the_loop_are_touched(
         np.testing.assert_array_equal(y, expected)
 
 
+def test_room_is_accessed_in_whole_rounds() -> None:
+    text = source(
+        "x = i64_room(buffers[0], 0)",
+        "for i in lanes(words[0], 8):",
+        "    x[i] = x[i] + 1",
+    )
+    x = np.zeros(64, np.int64)
+    assert run(text, [x], [11]) == 0
+    np.testing.assert_array_equal(x, [1] * 16 + [0] * 48)
+
+
 @pytest.mark.parametrize("outer", [0, 1, 3])
 def test_totals_go_through_a_nest(outer: int) -> None:
     """Lanes beyond the end count in none of them, though their elements are 0."""
