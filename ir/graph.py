@@ -41,14 +41,18 @@ class Node:
 
     def reading(self, operands: tuple[str, ...]) -> Node:
         """The node with other operands; itself where they are the same."""
-        if operands == self.operands:
+        return self.renamed(self.name, operands, self.attrs)
+
+    def renamed(self, name: str, operands: tuple[str, ...], attrs: Attrs) -> Node:
+        """The node with other names in it; itself where they are the same."""
+        if name == self.name and operands == self.operands and attrs is self.attrs:
             return self
         return Node(
-            self.name,
+            name,
             self.op,
             operands,
             self.type,
-            self.attrs,
+            attrs,
             self.section,
             self.kernel,
             self.source,
@@ -289,15 +293,14 @@ def rename(graph: Graph, names: Mapping[str, str]) -> Graph:
     def new(name: str) -> str:
         return names.get(name, name)
 
-    def renamed(node: Node) -> Node:
-        name = new(node.name)
-        operands = tuple([new(operand) for operand in node.operands])
-        attrs = renamed_reads(node.attrs, names)
-        if (name, operands) == (node.name, node.operands) and attrs is node.attrs:
-            return node
-        return replace(node, name=name, operands=operands, attrs=attrs)
-
-    nodes = [renamed(node) for node in graph]
+    nodes = [
+        node.renamed(
+            new(node.name),
+            tuple([new(operand) for operand in node.operands]),
+            renamed_reads(node.attrs, names),
+        )
+        for node in graph
+    ]
     outputs = [Output(new(output.value), output.label) for output in graph.outputs]
     sections = [
         section._replace(

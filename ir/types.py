@@ -112,7 +112,7 @@ class TensorType:
 
     def with_shape(self, shape: Shape) -> TensorType:
         """The same dtype in another shape."""
-        return TensorType(self.dtype, shape)
+        return self if shape == self.shape else TensorType(self.dtype, shape)
 
     def with_dtype(self, dtype: str) -> TensorType:
         """The same shape in another dtype."""

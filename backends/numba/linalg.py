@@ -7,7 +7,7 @@ import math
 import operator
 from typing import Any
 
-from ...ir.graph import Graph, Node, Read
+from ...ir.graph import Node
 from .blas import Layout, gemm_words, layout_of
 from .kernel import Instruction, merge_axes
 from .plan import Planner, emits
@@ -192,26 +192,20 @@ def matmul_add(planner: Planner, node: Node) -> View:
     """Adds to the product before it where that lies, to anything else in a copy."""
     left, right, addend = planner.operands(node)
     target = addend
-    if _next_sum(planner.graph, planner.graph[node.operands[2]]) is None:
+    if _next_sum(planner, planner.graph[node.operands[2]]) is None:
         target = _target(planner, node)
         planner.copy(node, addend, target)
     product(planner, node, left, right, target, accumulate=True)
     return target
 
 
-def _reader(graph: Graph, node: Node) -> Read | None:
-    """What reads a value, if that is one slot of one node and nothing else."""
-    reads = graph.reads[node.name]
-    return reads[0] if reads and node.name in graph.read_once else None
-
-
-def _next_sum(graph: Graph, node: Node) -> Node | None:
+def _next_sum(planner: Planner, node: Node) -> Node | None:
     """What adds another product to this one, where nothing else reads it."""
-    read = _reader(graph, node)
-    if read is None or read.slot != 2 or node.op not in ("matmul", "matmul_add"):
+    reader = planner.only_reader(node)
+    if reader is None or reader.op != "matmul_add":
         return None
-    reader = graph[read.consumer]
-    return reader if reader.op == "matmul_add" else None
+    added = reader.operands[2] == node.name and node.op in ("matmul", "matmul_add")
+    return reader if added else None
 
 
 def _target(planner: Planner, node: Node) -> View:
@@ -220,12 +214,10 @@ def _target(planner: Planner, node: Node) -> View:
     Where a transpose is the only reader of that, the place has the order that it wants,
     if what comes last there are the columns or the rows of the product.
     """
-    graph = planner.graph
-    while (following := _next_sum(graph, node)) is not None:
+    while (following := _next_sum(planner, node)) is not None:
         node = following
-    read = _reader(graph, node)
-    if read is not None and graph[read.consumer].op == "transpose":
-        reader = graph[read.consumer]
+    reader = planner.only_reader(node)
+    if reader is not None and reader.op == "transpose":
         perm: Any = reader.attrs["perm"]
         if perm[-1] >= len(perm) - 2 and node.type.is_float:
             memory = planner.allocate(reader.type, reader.name)

@@ -63,7 +63,7 @@ class Step:
     words: tuple[int, ...]
     node: Node
     label: str
-    buffers: frozenset[int]
+    buffers: tuple[int, ...]
     tasks: tuple[tuple[int, ...], ...] = ()
     multiplications: int = 0
 
@@ -125,6 +125,7 @@ class Planner:
         self._pool: dict[int, int] = {}
         self._kernels: dict[Kernel | str, Kernel | str] = {}
         self._needed = _needed(graph)
+        self._only_readers = _only_readers(graph)
         self._slots: dict[str, int] = {}
         self._homes = homes(graph)
         self._made: dict[str, View] = {}
@@ -175,6 +176,10 @@ class Planner:
         """The views of a node's operands."""
         return [self.views[name] for name in node.operands]
 
+    def only_reader(self, node: Node) -> Node | None:
+        """The node that reads a value in one slot, where nothing else reads it."""
+        return self._only_readers.get(node.name)
+
     def step(
         self,
         node: Node,
@@ -187,7 +192,7 @@ class Planner:
     ) -> None:
         """Add a call of a kernel that touches ``views``."""
         kernel = self._kernels.setdefault(kernel, kernel)
-        buffers = frozenset([view.buffer for view in views])
+        buffers = tuple({view.buffer for view in views})
         self.plan.steps.append(
             Step(
                 kernel,
@@ -345,6 +350,15 @@ def _needed(graph: Graph) -> set[str]:
         for operand in node.operands:
             if node.kernel is None or graph[operand].kernel != node.kernel:
                 found.add(operand)
+    return found
+
+
+def _only_readers(graph: Graph) -> dict[str, Node | None]:
+    """The reader of each value, None where there is none or more than one read."""
+    found: dict[str, Node | None] = dict.fromkeys(graph.results)
+    for node in graph:
+        for operand in node.operands:
+            found[operand] = None if operand in found else node
     return found
 
 

@@ -89,7 +89,7 @@ def accumulate(graph: Graph) -> Graph:
             return b.append(instead(node, node.op, *kept)) if kept[1:] else kept[0]
         return None
 
-    return rewrite(graph, rule)
+    return rewrite(graph, dict.fromkeys(("matmul", "transpose", *SUMS), rule))
 
 
 def _chains(graph: Graph) -> Sequence[Sequence[Term]]:

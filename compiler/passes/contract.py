@@ -86,7 +86,7 @@ def contract(graph: Graph) -> Graph:
         found = sums.get(node.name)
         return None if found is None else _together(b, node, found)
 
-    return rewrite(graph, rule) if sums else graph
+    return rewrite(graph, {"add_n": rule}) if sums else graph
 
 
 def rows_of(graph: Graph, node: Node, *, transposed: bool = False) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node
+from ...ir.ops import OPS
 from .rewrite import rewrite
 
 __all__ = ["dedupe"]
@@ -34,8 +35,9 @@ def dedupe(graph: Graph) -> Graph:
 
     def rule(b: Builder, node: Node, *operands: Node) -> Node | None:
         label = "" if node.op == "add_n" else node.attrs.text
-        key = (node.op, node.operands, label, node.type)
+        type_ = node.type
+        key = (node.op, node.operands, label, type_.dtype, type_.shape)
         first = seen.setdefault(key, node)
         return None if first is node else first
 
-    return rewrite(graph, rule)
+    return rewrite(graph, {op: rule for op in OPS if op != "input"})

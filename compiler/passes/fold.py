@@ -12,6 +12,8 @@ from .rewrite import rewrite
 
 __all__ = ["fold"]
 
+ELEMENTWISE = [name for name, op in OPS.items() if op.scalar is not None]
+
 
 def fold(graph: Graph) -> Graph:
     """Compute elementwise nodes whose operands are one number everywhere.
@@ -39,8 +41,6 @@ def fold(graph: Graph) -> Graph:
     """
 
     def rule(b: Builder, node: Node, *operands: Node) -> Node | None:
-        if OPS[node.op].scalar is None:
-            return None
         literals = [b.literal(operand) for operand in operands]
         if any(literal is None for literal in literals):
             return None
@@ -56,4 +56,4 @@ def fold(graph: Graph) -> Graph:
         exact = TensorType(node.type.dtype, ()).numpy.type(value).item()
         return b.full(node.type, exact)
 
-    return rewrite(graph, rule)
+    return rewrite(graph, dict.fromkeys(ELEMENTWISE, rule))

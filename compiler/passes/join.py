@@ -50,13 +50,11 @@ def join(graph: Graph) -> Graph:
     Values that were padded alike are added before. Keeps results, but for the order of
     additions and the sign of a zero: -0.0 + 0.0 is 0.0.
     """
-    return rewrite(graph, _joined)
+    return rewrite(graph, {"add_n": _joined})
 
 
 def _joined(b: Builder, node: Node, *operands: Node) -> Node | None:
     """The sum of the concatenations and of the other operands."""
-    if node.op != "add_n":
-        return None
     others: list[Node] = []
     pieces: dict[int, dict[tuple[int, int], Piece]] = {}
     for operand in operands:

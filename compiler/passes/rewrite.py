@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -15,22 +15,29 @@ __all__ = ["Rule", "instead", "rewrite"]
 Rule: TypeAlias = Callable[..., "Node | None"]
 
 
-def rewrite(graph: Graph, rule: Rule) -> Graph:
-    """Replace nodes by what ``rule(b, node, *operands)`` returns for them.
+def rewrite(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
+    """Replace nodes by what ``rules[op](b, node, *operands)`` returns for them.
 
-    The rule sees each node in program order, its operands already replaced, and
-    returns None to keep it; a node that takes the place of the one seen may have its
+    A rule sees the nodes of its op in program order, operands already replaced, and
+    returns None to keep one; a node that takes the place of the one seen may have its
     name. The same graph comes back when nothing was replaced.
     """
+    if rules.keys().isdisjoint([node.op for node in graph]):
+        return graph
     b = Builder(graph.name, reserved=graph.nodes)
     new: dict[str, Node] = {}
+    replaced: set[str] = set()
     for node in graph:
-        operands = [new[name] for name in node.operands]
-        kept = node.reading(tuple([operand.name for operand in operands]))
-        b.section, b.source = node.section, node.source
-        found = None if node.op == "input" else rule(b, kept, *operands)
-        new[node.name] = b.append(kept) if found is None else found
-    if all(new[node.name] is node for node in graph):
+        kept, rule, found = node, rules.get(node.op), None
+        if not replaced.isdisjoint(node.operands):
+            kept = node.reading(tuple([new[name].name for name in node.operands]))
+        if rule is not None:
+            b.section, b.source = node.section, node.source
+            found = rule(b, kept, *[new[name] for name in node.operands])
+        made = new[node.name] = b.append(kept) if found is None else found
+        if made is not node:
+            replaced.add(node.name)
+    if not replaced:
         return graph
     outputs = [Output(new[out.value].name, out.label) for out in graph.outputs]
     return graph.with_nodes(list(b.nodes), outputs)

@@ -42,12 +42,7 @@ def simplify(graph: Graph) -> Graph:
 
     What a rule leaves without readers is for `prune`.
     """
-
-    def rule(b: Builder, node: Node, *operands: Node) -> Node | None:
-        found = RULES.get(node.op)
-        return found(b, node, *operands) if found else None
-
-    return rewrite(graph, rule)
+    return rewrite(graph, RULES)
 
 
 def _is(b: Builder, node: Node, value: float) -> bool:

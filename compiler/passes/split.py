@@ -35,7 +35,7 @@ def split(graph: Graph) -> Graph:
     """
 
     def rule(b: Builder, node: Node, *terms: Node) -> Node | None:
-        if node.op != "add_n" or len(terms) <= MAX_TERMS:
+        if len(terms) <= MAX_TERMS:
             return None
         total = b.add_n(*terms[:MAX_TERMS])
         rest = terms[MAX_TERMS:]
@@ -45,4 +45,4 @@ def split(graph: Graph) -> Graph:
         operands = (total.name, *(term.name for term in rest))
         return b.append(replace(node, operands=operands, attrs=NO_ATTRS))
 
-    return rewrite(graph, rule)
+    return rewrite(graph, {"add_n": rule})
