@@ -23,7 +23,7 @@ import numpy as np
 
 from ..base import Array, Signature
 from .caller_source import API, CONSTANTS, FIELDS, SOURCE
-from .engine import compile_kernel, executor, lock
+from .engine import compile_kernel, exclusive, executor
 from .executable import NumbaExecutable
 from .recipe import Recipe, Unfit
 
@@ -71,7 +71,7 @@ class Caller:
             recipe = Recipe(executable, signature)
         except Unfit:
             return
-        with lock:
+        with exclusive():
             recipe.fields[FIELDS.index("NEXT")] = self._table[0]
             self._kept.append(recipe)
             self._table[0] = recipe.fields.ctypes.data

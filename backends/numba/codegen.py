@@ -93,8 +93,11 @@ def emit(
 ) -> dict[str, bytes]:
     """The object code of each of some texts, made by so many threads at most.
 
-    ``lower`` makes a text LLVM's; it is called by one thread at a time.
+    ``lower`` makes a text LLVM's; it is called by one thread at a time. A finalizer
+    that runs inside llvmlite compiles alone, since no other thread could get in.
     """
+    if _is_in_llvmlite():
+        threads = 1
     waiting = sorted(texts, key=len)  # the longest is taken first, from the end
     codes: dict[str, bytes] = {}
     failures: list[BaseException] = []
@@ -128,6 +131,12 @@ def emit(
     if failures:
         raise failures[0]
     return codes
+
+
+def _is_in_llvmlite() -> bool:
+    """Whether this thread has llvmlite's lock."""
+    inner: Any = getattr(getattr(ffi.lib, "_lock", None), "_lock", None)
+    return inner is not None and inner._is_owned()
 
 
 def is_helping() -> bool:

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -33,9 +33,9 @@ __all__ = [
     "assembly",
     "compile_kernel",
     "compile_kernels",
+    "exclusive",
     "executor",
     "kernel_llvm",
-    "lock",
 ]
 
 # NumPy's array object begins with Python's header and then the address of the data.
@@ -83,14 +83,19 @@ end:
 }
 """
 
-lock = threading.RLock()  # whoever compiles may be interrupted, and compile
+_lock = threading.RLock()  # whoever compiles may be interrupted, and compile
 if hasattr(os, "register_at_fork"):  # a child must not inherit a lock that is held
     os.register_at_fork(
-        before=lock.acquire,
-        after_in_parent=lock.release,
-        after_in_child=lock.release,
+        before=_lock.acquire,
+        after_in_parent=_lock.release,
+        after_in_child=_lock.release,
     )
 _addresses: dict[str, int] = {}
+
+
+def exclusive() -> AbstractContextManager[object]:
+    """What only one thread at a time may do, and those that help it to compile."""
+    return nullcontext() if codegen.is_helping() else _lock
 
 
 @contextmanager
@@ -228,7 +233,7 @@ def compile_kernels(sources: Iterable[str]) -> dict[str, Loaded]:
     Equal sources are compiled once; any number of threads may ask.
     """
     symbols = {_run_text(): "run"} | {source: _symbol(source) for source in sources}
-    with nullcontext() if codegen.is_helping() else lock:
+    with exclusive():
         found = {
             text: Loaded(_addresses[text], "memory")
             for text in symbols

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from .cores import threads
-from .engine import compile_kernel, executor, lock
+from .engine import compile_kernel, exclusive, executor
 
 __all__ = ["parallel_address", "pool_address", "pool_sources", "set_threads"]
 
@@ -199,7 +199,7 @@ def _pool() -> Pool:
 
 def pool_address() -> int:
     """The address of the pool's memory; starts the workers that are missing."""
-    with lock:  # threads that compile at once share one pool and its workers
+    with exclusive():  # threads that compile at once share one pool and its workers
         pool = _pool()
         pool.start(threads() - 1)
     return pool.address

@@ -587,6 +587,33 @@ def test_compiling_in_the_middle_of_compiling(
     assert again() == (right, {"disk"})
 
 
+FINALIZER = """
+import os, threading
+from llvmlite.binding import ffi
+os.environ["ANABRANCH_THREADS"] = "2"
+negative, large, made = anabranch.jit(np.negative), np.ones((1000, 1000)), []
+def finalize():
+    if not made and threading.current_thread().name == "{thread}":
+        made.append(None)
+        made[:] = [negative(large)[0, 0] for _ in range(3)]
+ffi.register_lock_callback(finalize, lambda: None)
+"""
+
+
+@pytest.mark.parametrize("thread", ["MainThread", "anabranch compiler"])
+def test_a_finalizer_inside_llvmlite_may_compile_and_call(
+    folder: Path, thread: str
+) -> None:
+    """While this thread has llvmlite's lock, and maybe another waits for it with ours.
+
+    The function is large enough for the pool, and gets its short way.
+    """
+    expected = finish(start(folder.with_name("quiet")))
+    before = FINALIZER.format(thread=thread)
+    found = finish(start(folder, before, "assert made == [-1, -1, -1]"))
+    assert found[0] == expected[0]
+
+
 def test_warm_processes_import_little(folder: Path) -> None:
     """Nothing that takes long and that a call with a warm cache can do without."""
     finish(start(folder))
