@@ -89,9 +89,9 @@ class Builder:
     def add_node(self, op: str, *operands: Node, **attrs: Literal) -> Node:
         """Add ``op(*operands) {attrs}``; raises what its type rule raises."""
         given = Attrs(attrs) if attrs else NO_ATTRS
-        names = tuple(operand.name for operand in operands)
+        names = tuple([operand.name for operand in operands])
         try:
-            made = OPS[op].infer(tuple(operand.type for operand in operands), given)
+            made = OPS[op].infer(tuple([operand.type for operand in operands]), given)
         except AnabranchError as error:
             call = f"%? = {op}({', '.join(f'%{name}' for name in names)})"
             types = ", ".join(f"%{o.name}: {o.type}" for o in operands)

@@ -86,8 +86,9 @@ def side_by_side(views: Sequence[View], axis: int) -> View | None:
     if not filled:
         return None
     first = filled[0]
-    around = {(v.buffer, v.steps[:axis], v.steps[axis + 1 :]) for v in filled}
-    strides = {step for v in filled if (step := v.steps[axis]) is not None}
+    rows = [(view.buffer, view.steps) for view in filled]
+    around = {(buffer, row[:axis], row[axis + 1 :]) for buffer, row in rows}
+    strides = {step for _, row in rows if (step := row[axis]) is not None}
     for before, after in pairwise(filled):
         distance = (after.offset - before.offset) // first.type.numpy.itemsize
         stride, rest = divmod(distance, before.type.sizes[axis])

@@ -83,18 +83,14 @@ def _is_elementwise(node: Node) -> bool:
 
 def _levels(graph: Graph, spaces: Mapping[str, Shape | None]) -> dict[str, int]:
     """The level of each node: first as early, then as late as can be."""
-    joins: dict[str, Shape | None] = {}
-    barriers: set[str] = set()
-    for node in graph:
-        if _is_elementwise(node):
-            joins[node.name] = node.type.shape
-        if node.op not in _FREE and node.op not in _VIEWS:
-            barriers.add(node.name)
+    joins = {
+        node.name: node.type.shape if _is_elementwise(node) else None
+        for node in graph
+        if node.op not in _FREE and node.op not in _VIEWS
+    }
 
     def cost(operand: str, space: Shape | None) -> int:
-        if operand not in barriers:
-            return 0
-        return 0 if space is not None and joins.get(operand) == space else 1
+        return operand in joins and (space is None or joins[operand] != space)
 
     levels: dict[str, int] = {}
     for name, node in graph.nodes.items():

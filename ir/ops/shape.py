@@ -255,7 +255,7 @@ PAD = register(
 def _concatenate_type(*types: TensorType, axis: int) -> TensorType:
     first = types[0]
     require(0 <= axis < first.rank, "concatenate", f"no axis {axis} in {first}")
-    for other in types[1:]:
+    for other in dict.fromkeys(types):
         rest = other.shape[:axis] + other.shape[axis + 1 :]
         fits = rest == first.shape[:axis] + first.shape[axis + 1 :]
         require(
