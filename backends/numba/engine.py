@@ -147,6 +147,7 @@ def _finalize(symbols: Iterable[str]) -> dict[str, int]:
     return {symbol: _engine().get_function_address(symbol) for symbol in symbols}
 
 
+@undisturbed()
 def compiler_files() -> str:
     """A hash of the files that decide what a source becomes: all in this folder.
 

@@ -101,6 +101,17 @@ class Kernel:
         """Whether results are kept in the workspace."""
         return bool(self.reductions) and any(self.reduced) and not self.reduced[-1]
 
+    @property
+    def in_order(self) -> bool:
+        """Whether reduced axes are walked in order, and by one task.
+
+        Products of floats are: 0 times what overflowed is NaN.
+        """
+        return any(
+            item.op == "reduce_prod" and item.access.dtype[0] == "f"
+            for item in self.reductions
+        )
+
     def dtypes(self) -> list[str]:
         """The dtype of each value."""
         return [access.dtype for access in self.reads] + [i.dtype for i in self.body]

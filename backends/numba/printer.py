@@ -102,8 +102,8 @@ def _loops(kernel: Kernel) -> Iterator[str]:
 
 
 def _walk(kernel: Kernel, axis: int) -> str:
-    """How an axis is walked: the innermost one in vectors."""
-    if axis < kernel.rank - 1:
+    """How an axis is walked: the innermost one in vectors, if order does not matter."""
+    if axis < kernel.rank - 1 or (kernel.in_order and not kernel.row_wise):
         return f"range(n{axis})"
     written = [write.access.dtype for write in kernel.writes]
     widest = max(DTYPES[dtype].itemsize for dtype in (*kernel.dtypes(), *written))

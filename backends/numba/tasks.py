@@ -48,6 +48,8 @@ def task_count(kernel: Kernel, words: Sequence[int]) -> int:
     """Into how many tasks a loop nest is best cut."""
     if kernel.rank == 0 or any(write.accumulate for write in kernel.writes):
         return 1
+    if kernel.in_order and kernel.reduced[0]:
+        return 1
     wanted = min(MAX_TASKS, int(cost(kernel, words) / TASK), words[0])
     return len(_ranges(words[0], wanted)) if wanted > 1 else 1
 

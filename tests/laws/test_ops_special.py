@@ -98,6 +98,20 @@ def test_reductions_of_special_values(op: str, dtype: str) -> None:
     same(op, Sample((pairs.T.copy(),), {"axes": (0,)}, f"{dtype} along 0"))
 
 
+@pytest.mark.parametrize("count", [100, 300_000])
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_products_are_made_in_order(count: int, dtype: str) -> None:
+    """Zeros before what overflows, and after it."""
+    row = np.full(count, np.finfo(DTYPES[dtype].name).max / 2, DTYPES[dtype])
+    row[1] = 0
+    both: Array = np.stack([row, row[::-1]])
+    with np.errstate(over="ignore", invalid="ignore"):
+        same("reduce_prod", Sample((both,), {"axes": (1,)}, f"{dtype} along 1"))
+        same(
+            "reduce_prod", Sample((both.T.copy(),), {"axes": (0,)}, f"{dtype} along 0")
+        )
+
+
 @pytest.mark.parametrize("op", ["argmax", "argmin"])
 def test_positions_of_special_values(op: str) -> None:
     """The first NaN wins, and the first of equal zeros."""
