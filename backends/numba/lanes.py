@@ -112,7 +112,7 @@ def emit_lanes(function: Function, node: ast.For) -> None:
     with function.loop(constant(0, "i64"), stop, lanes) as first:
         for statements, twice in _grouped(body, totals):
             round_ = Round(name, first, lanes)
-            if twice:
+            if twice and statements:
                 _emit_twice(function, statements, round_, stop, totals)
             else:
                 _emit(function, statements, round_, totals)
@@ -190,29 +190,25 @@ def _names(node: ast.AST) -> set[str]:
 def _grouped(
     body: Sequence[ast.Assign], totals: dict[str, ast.Assign]
 ) -> Iterator[tuple[list[ast.Assign], bool]]:
-    """Statements, and whether they are emitted twice."""
+    """Statements, none perhaps, and whether they are emitted twice."""
     group: list[ast.Assign] = []
     between: list[ast.Assign] = []
     for statement in body:
-        between.append(statement)
-        if _names(statement) & totals.keys() or _has(statement, ast.Subscript):
-            if any(map(_is_long, between)) or not group:
-                if group:
-                    yield group, True
-                if between[:-1]:
-                    yield between[:-1], False
-                group = between[-1:]
-            else:
-                group += between
+        if not (_names(statement) & totals.keys() or _accesses_memory(statement)):
+            between.append(statement)
+        elif group and not any(map(_is_long, (*between, statement))):
+            group += [*between, statement]
             between = []
-    if group:
-        yield group, True
-    if between:
-        yield between, False
+        else:
+            yield group, True
+            yield between, False
+            group, between = [statement], []
+    yield group, True
+    yield between, False
 
 
-def _has(node: ast.AST, kind: type[ast.AST]) -> bool:
-    return any(isinstance(found, kind) for found in ast.walk(node))
+def _accesses_memory(statement: ast.Assign) -> bool:
+    return any(isinstance(found, ast.Subscript) for found in ast.walk(statement))
 
 
 def _is_long(statement: ast.Assign) -> bool:
