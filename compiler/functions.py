@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -94,11 +94,50 @@ def gelu(x: Any, *, approximate: bool = False) -> Any:
     return 0.5 * x * (1.0 + _apply("erf", [x * math.sqrt(0.5)]))
 
 
-def _shifted(x: Any, axis: Any) -> tuple[Any, Any]:
-    """``x`` minus its maximum along ``axis``, and that maximum; -inf rows stay."""
-    top = stop_gradient(np.max(x, axis=axis, keepdims=True))
-    top = np.where(np.isfinite(top), top, x.dtype.type(0))
-    return x - top, top
+class _Exponentials(NamedTuple):
+    """``exp(x - top)`` along some axes, the largest one apart if it is alone.
+
+    Then it is exp(0), a constant: neither a sum with it nor a derivative can lose the
+    others, however small they are. ``is_top`` marks it, ``top`` is 1 in rows that
+    have one and else 0, and ``rest`` is the sum of the others.
+    """
+
+    shifted: Any
+    centre: Any
+    is_top: Any
+    top: Any
+    others: Any
+    rest: Any
+
+
+def _exponentials(x: Any, axis: Any) -> _Exponentials:
+    zero, one = x.dtype.type(0), x.dtype.type(1)
+    highest = stop_gradient(np.max(x, axis=axis, keepdims=True))
+    hits = np.equal(x, highest)
+    count = np.sum(hits, axis=axis, dtype=x.dtype, keepdims=True)
+    alone = np.isfinite(highest) & np.equal(count, one)
+    is_top = hits & alone
+    # Derivatives see the place of the largest, for without it the centre is no matter.
+    centre = _straight_through(
+        np.where(np.isfinite(highest), highest, zero),
+        np.sum(np.where(is_top, x, zero), axis=axis, keepdims=True),
+    )
+    shifted = x - centre
+    others = np.where(is_top, zero, np.exp(shifted))
+    rest = np.sum(others, axis=axis, keepdims=True)
+    top = np.where(alone, one, zero)
+    return _Exponentials(shifted, centre, is_top, top, others, rest)
+
+
+def _straight_through(value: Any, smooth: Any) -> Any:
+    """``value``, with the derivative of ``smooth``."""
+    return _apply("straight_through", [value, smooth])
+
+
+def _log_sum(powers: _Exponentials) -> Any:
+    """``log(top + rest)``"""
+    with np.errstate(divide="ignore"):
+        return np.log1p(powers.rest + (powers.top - 1))
 
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -106,9 +145,8 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
     The value of rows of -inf is -inf; their gradient is NaN.
     """
-    shifted, top = _shifted(_floats(x), axis)
-    with np.errstate(divide="ignore"):
-        total = np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)) + top
+    powers = _exponentials(_floats(x), axis)
+    total = _log_sum(powers) + powers.centre
     return total if keepdims else np.squeeze(total, axis=_squeezed(x, axis))
 
 
@@ -118,15 +156,17 @@ def _squeezed(x: Any, axis: Any) -> Any:
 
 def softmax(x: Any, axis: Any = -1) -> Any:
     """``exp(x) / sum(exp(x))`` along ``axis``, without overflow."""
-    shifted, _ = _shifted(_floats(x), axis)
-    powers = np.exp(shifted)
-    return powers / np.sum(powers, axis=axis, keepdims=True)
+    x = _floats(x)
+    powers = _exponentials(x, axis)
+    share = np.where(powers.is_top, x.dtype.type(1), powers.others)
+    return share / (powers.rest + powers.top)
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Any:
     """``log(softmax(x))`` along ``axis``, without overflow."""
-    shifted, _ = _shifted(_floats(x), axis)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    x = _floats(x)
+    powers = _exponentials(x, axis)
+    return np.where(powers.is_top, x.dtype.type(0), powers.shifted) - _log_sum(powers)
 
 
 def one_hot(labels: Any, count: int, dtype: Any = np.float64) -> Any:

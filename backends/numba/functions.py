@@ -16,7 +16,7 @@ from typing import Any
 from . import vecmath
 from .instructions import REGISTERS, Value, literal, vector
 from .language import Function
-from .libm import call, call_beyond
+from .libm import beyond, call
 from .native import native_primitive
 from .vectors import vector_primitive
 
@@ -26,6 +26,9 @@ SOURCE = """
 def chain(g, d):
     product = g * d
     return g - g if g == 0 and product != product else product
+
+def chain_both(g, h):
+    return chain(h, g) if h == 0 else chain(g, h)
 
 def floor_divide_float(a, b):
     mod = fmod(a, b)
@@ -200,7 +203,10 @@ def primitive(function: Function, name: str, operands: list[Any]) -> object | No
         return _polynomial(function, *operands)
     if name.endswith("_far"):
         x, limit = function.matched(*operands)
-        return call_beyond(function, LIBM[name.removesuffix("_far")], x, limit)
+        near = name.removesuffix("_far")
+        if near in LIBM:
+            return beyond(function, x, limit, lambda: call(function, LIBM[near], [x]))
+        return beyond(function, x, limit, lambda: function.apply(near, [x]))
     if name in ("bits", "from_bits"):
         dtype = vector(OTHER_BITS[first.element], first.lanes)
         source, target = REGISTERS[first.dtype], REGISTERS[dtype]

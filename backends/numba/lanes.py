@@ -35,6 +35,7 @@ SHORT = {  # functions that are an instruction or two
     *CASTS.values(),
     *(f"wrapping_{name}" for name in ("add", "subtract", "multiply")),
     *("reassociated_add", "maximum", "minimum", "sqrt", "fabs", "copysign", "chain"),
+    "chain_both",
 }
 
 

@@ -1,15 +1,15 @@
 """Functions of libm: on vectors lane by lane, in a loop that stands in the module once.
 
-Where few elements need libm the call stands behind a test of all lanes at once.
+What few elements need stands behind a test of all lanes at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .instructions import REGISTERS, Emitter, Value
 
-__all__ = ["call", "call_beyond"]
+__all__ = ["beyond", "call"]
 
 EACH = """
 define internal void @{name}({pointers}, i64 %count) noinline nounwind {{
@@ -47,8 +47,10 @@ def call(emitter: Emitter, name: str, operands: Sequence[Value]) -> Value:
     return emitter.emit(dtype, f"load {kind}, ptr {rooms[0]}")
 
 
-def call_beyond(emitter: Emitter, name: str, x: Value, limit: Value) -> Value:
-    """Call libm's ``name`` on x if ``abs(x)`` is above the limit anywhere.
+def beyond(
+    emitter: Emitter, x: Value, limit: Value, compute: Callable[[], Value]
+) -> Value:
+    """What ``compute`` emits, run if ``abs(x)`` is above the limit in any lane.
 
     Else the result is x.
     """
@@ -58,10 +60,11 @@ def call_beyond(emitter: Emitter, name: str, x: Value, limit: Value) -> Value:
     anywhere = emitter.any(far)
     emitter.jump(f"br i1 {anywhere.text}, label %{then}, label %{end}")
     emitter.start(then)
-    value = call(emitter, name, [x])
+    value = compute()
+    last = emitter.label
     emitter.jump(f"br label %{end}")
     emitter.start(end)
-    return emitter.either(value, then, x, before)
+    return emitter.either(value, last, x, before)
 
 
 def _loop(emitter: Emitter, symbol: str, dtype: str, arity: int) -> str:

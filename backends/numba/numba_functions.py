@@ -14,6 +14,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
+from ...ir.ops.slopes import RATIO_NEAR, RATIOS, ratio_series
 from .numba_types import NAMESPACE
 
 __all__ = ["FUNCTIONS"]
@@ -48,6 +49,12 @@ def chain(g: Any, d: Any) -> Any:
     """``g * d``, and 0 where g is 0 although d is infinite or NaN."""
     product = g * d
     return g - g if g == 0 and product != product else product
+
+
+@register_jitable
+def chain_both(g: Any, h: Any) -> Any:
+    """``g * h``, and 0 where either is 0 although the other is infinite or NaN."""
+    return chain(h, g) if h == 0 else chain(g, h)
 
 
 def _divide_floats(a: Any, b: Any) -> Any:
@@ -155,6 +162,40 @@ def _right_shift(a: Any, b: Any) -> Any:
     return lambda a, b: a >> b if 0 <= b < width else (a - a if a >= 0 else ~(a - a))
 
 
+@register_jitable
+def tanh_slope(y: Any, x: Any) -> Any:
+    """The derivative of tanh at x, where tanh is y."""
+    power = math.exp(-2.0 * abs(x))
+    far = abs(x) > 3.5
+    return 4.0 * power / ((1.0 + power) * (1.0 + power)) if far else 1.0 - y * y
+
+
+@register_jitable
+def sigmoid_slope(y: Any, x: Any) -> Any:
+    """The derivative of sigmoid at x, where sigmoid is y."""
+    power = math.exp(-abs(x))
+    far = abs(x) > 7.0
+    return power / ((1.0 + power) * (1.0 + power)) if far else y * (1.0 - y)
+
+
+def _bessel_ratio(k: int) -> Any:
+    """``j_k(t) / t^k`` with the spherical Bessel function j_k."""
+    series = np.array(ratio_series(k))
+
+    @register_jitable(inline="always")
+    def ratio(t: Any) -> Any:
+        total = 0.0
+        for n in range(len(series)):
+            total = total * t * t + series[len(series) - 1 - n]
+        inverse = math.pow(t, -1.0)
+        before, made = math.cos(t), math.sin(t) * inverse
+        for n in range(k):
+            before, made = made, ((2 * n + 1) * made - before) * inverse * inverse
+        return total if abs(t) < RATIO_NEAR else made
+
+    return ratio
+
+
 _NUMPY = (
     "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan "
     "sinh cosh tanh arcsinh arccosh arctanh floor ceil trunc rint isnan isinf "
@@ -165,6 +206,10 @@ FUNCTIONS: dict[str, Any] = {
     **{name: getattr(np, name) for name in _NUMPY},
     "erf": math.erf,
     "chain": chain,
+    "chain_both": chain_both,
+    "tanh_slope": tanh_slope,
+    "sigmoid_slope": sigmoid_slope,
+    **{f"bessel_ratio{k}": _bessel_ratio(k) for k in range(1, RATIOS + 1)},
     "absolute": _by_kind("absolute", _absolute_floats, _absolute_integers),
     "floor_divide": _by_kind("floor_divide", _divide_floats, _divide_integers),
     "remainder": _by_kind("remainder", _remainder_floats, _remainder_integers),

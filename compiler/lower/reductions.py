@@ -233,15 +233,12 @@ def _var(
 
 
 def _root(trace: Trace, x: Any) -> Any:
-    """The square root, whose derivative at 0 is taken as 0.
+    """The square root of a sum of squares, whose derivative at 0 is taken as 0.
 
     The root has an infinite slope at 0, and sums of squares a zero gradient there:
     their product would be NaN.
     """
-    positive = np.greater(x, 0)
-    safe = np.sqrt(np.where(positive, x, x.dtype.type(1)))
-    stopped = trace.wrap(trace.builder.stop_gradient(trace.node(x)))
-    return np.where(positive, safe, np.sqrt(stopped))
+    return trace.wrap(trace.builder.root(trace.node(x)))
 
 
 @lowers(np.std)

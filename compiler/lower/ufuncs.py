@@ -13,6 +13,7 @@ from ...ir.errors import ShapeError, TraceError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.types import FLOATS, dtype_name
 from ..trace import Trace, is_traced, lowers
+from .square import square
 
 # What NumPy passes for an argument that was not given.
 UNSET: Any = inspect.signature(np.sum).parameters["initial"].default
@@ -121,8 +122,7 @@ def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> 
     elif types[0] not in FLOATS:
         op = _ON_NON_FLOATS.get(op, op)
     if op == "power" and _is_two(operands[1]):
-        base = trace.node(operands[0], types[0])
-        return trace.builder.mul(base, base)
+        return square(trace.builder, trace.node(operands[0], types[0]))
     nodes = broadcast_nodes(
         trace,
         *(
@@ -136,6 +136,8 @@ def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> 
         return b.full(first.with_dtype("bool"), _ALWAYS[op])
     if op == "power":
         return _power(trace, nodes[0], nodes[1])
+    if op == "mul" and nodes[0].name == nodes[1].name:
+        return square(b, nodes[0])
     return b.add_node(op, *nodes)
 
 
@@ -281,7 +283,7 @@ for _ufunc, _op in _OTHER_NAME.items():
 def _square(trace: Trace, x: Any) -> Any:
     x = trace.array(x)
     node = trace.node(x, resolve(np.square, x)[0])
-    return trace.wrap(trace.builder.mul(node, node))
+    return trace.wrap(square(trace.builder, node))
 
 
 @lowers(np.signbit)

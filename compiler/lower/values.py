@@ -142,9 +142,8 @@ def _nan_to_num(
 @lowers(np.sinc)
 def _sinc(trace: Trace, x: Any) -> Any:
     """``sin(pi x) / (pi x)``, 1 at 0."""
-    zero = np.equal(x, 0)
-    angle = np.pi * np.where(zero, x.dtype.type(1), x)
-    return np.where(zero, x.dtype.type(1), np.sin(angle) / angle)
+    angle = np.multiply(np.pi, x)
+    return trace.wrap(trace.builder.bessel_ratio0(trace.node(angle)))
 
 
 @lowers(np.round, np.around)

@@ -85,6 +85,14 @@ def _chain(b: Builder, n: Node, g: Node, d: Node) -> Node | None:
     return None
 
 
+def _chain_both(b: Builder, n: Node, g: Node, h: Node) -> Node | None:
+    """``chain_both => mul`` where one of them is a number other than 0."""
+    literals = (b.literal(g), b.literal(h))
+    if any(value and math.isfinite(value) for value in literals):
+        return _mul(b, n, g, h) or b.mul(g, h)
+    return None
+
+
 def _neg(b: Builder, n: Node, x: Node) -> Node | None:
     """``-(-x) => x``"""
     return b[x.operands[0]] if x.op == "neg" else None
@@ -103,8 +111,8 @@ def _power(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
     return x if _is(b, y, 1) else b.mul(x, x) if _is(b, y, 2) else None
 
 
-def _first(b: Builder, n: Node, x: Node) -> Node:
-    """``identity(x) => x``"""
+def _first(b: Builder, n: Node, x: Node, *_: Node) -> Node:
+    """``identity(x) => x``, ``straight_through(x, y) => x``"""
     return x
 
 
@@ -183,11 +191,13 @@ RULES: dict[str, Callable[..., Node | None]] = {
     "mul": _mul,
     "div": _div,
     "chain": _chain,
+    "chain_both": _chain_both,
     "neg": _neg,
     "select": _select,
     "power": _power,
     "identity": _first,
     "stop_gradient": _first,
+    "straight_through": _first,
     "cast": _cast,
     "reshape": _reshape,
     "transpose": _transpose,

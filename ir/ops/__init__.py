@@ -8,8 +8,10 @@ from . import (
     index,
     linalg,
     pooling,
+    power,
     reduce,
     shape,
+    slopes,
     source,
 )
 from .spec import NONDIFFERENTIABLE, OPS, OpDef
@@ -25,7 +27,9 @@ __all__ = [
     "index",
     "linalg",
     "pooling",
+    "power",
     "reduce",
     "shape",
+    "slopes",
     "source",
 ]

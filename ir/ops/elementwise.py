@@ -7,7 +7,8 @@ the result of each op to the dtype of its value.
 
 Wherever a cotangent is multiplied by a derivative the rule uses ``chain``: g * d, but
 0 where g is 0 although d is infinite or NaN. That is what keeps the branch that
-``where`` did not take from poisoning the gradient.
+``where`` did not take from poisoning the gradient. Where both factors are cotangents,
+as from the second derivative on, it is ``chain_both``: 0 where either is 0.
 """
 
 from __future__ import annotations
@@ -124,16 +125,30 @@ MUL = elementwise(
 )
 
 
-def _chain_adjoint(b: Builder, n: Node, h: Node, g: Node, d: Node) -> tuple[Node, Node]:
-    return b.chain(h, d), b.chain(h, g)
-
-
-def _chain(g: Any, d: Any) -> Any:
+def chain_reference(g: Any, d: Any) -> Any:
+    """The reference of ``chain``."""
     product = np.multiply(g, d)
     return np.where((g == 0) & np.isnan(product), np.zeros_like(product), product)
 
 
-CHAIN = elementwise("chain", 2, _chain, "chain({0}, {1})", _chain_adjoint)
+def _chain_both(g: Any, h: Any) -> Any:
+    return np.where(h == 0, chain_reference(h, g), chain_reference(g, h))
+
+
+CHAIN = elementwise(
+    "chain",
+    2,
+    chain_reference,
+    "chain({0}, {1})",
+    lambda b, n, h, g, d: (b.chain(h, d), b.chain_both(h, g)),
+)
+CHAIN_BOTH = elementwise(
+    "chain_both",
+    2,
+    _chain_both,
+    "chain_both({0}, {1})",
+    lambda b, n, k, g, h: (b.chain_both(k, h), b.chain_both(k, g)),
+)
 
 
 def _div_adjoint(b: Builder, n: Node, g: Node, x: Node, y: Node) -> tuple[Node, Node]:
@@ -174,21 +189,6 @@ REMAINDER = elementwise(
     dtypes=NUMBERS,
 )
 FMOD = elementwise("fmod", 2, np.fmod, "fmod({0}, {1})", _fmod_adjoint, dtypes=NUMBERS)
-
-
-def _power_adjoint(b: Builder, n: Node, g: Node, x: Node, y: Node) -> tuple[Node, Node]:
-    """``x.bar = y x^(y-1)``, 0 for y = 0; ``y.bar = x^y log x``, 0 where 0^y is."""
-    zero, one = b.like(x, 0.0), b.like(x, 1.0)
-    slope = b.mul(y, b.power(x, b.sub(y, one)))
-    x_bar = b.select(b.eq(y, zero), zero, b.chain(g, slope))
-    is_zero = b.logical_and(b.eq(x, zero), b.ge(y, zero))
-    log_x = b.log(b.select(is_zero, one, x))
-    return x_bar, b.chain(g, b.chain(log_x, n))
-
-
-POWER = elementwise(
-    "power", 2, np.power, "power({0}, {1})", _power_adjoint, dtypes=NUMBERS
-)
 
 for _name, _scalar in (
     ("and", "{0} and {1}"),
@@ -268,6 +268,14 @@ IDENTITY = register(
 )
 STOP_GRADIENT = register(
     OpDef("stop_gradient", 1, _same, np.copy, NONDIFFERENTIABLE, scalar="{0}")
+)
+STRAIGHT_THROUGH = elementwise(  # the value of one operand, the derivative of another
+    "straight_through",
+    2,
+    lambda x, y: np.copy(x),
+    "{0}",
+    lambda b, n, g, x, y: (None, g),
+    constant_slots=(0,),
 )
 
 

@@ -48,23 +48,46 @@ def _scaled(b: Builder, x: Node, factor: float) -> Node:
 
 
 def _one_minus_square(b: Builder, x: Node) -> Node:
-    return b.sub(b.like(x, 1.0), b.mul(x, x))
+    """``1 - x^2`` as a product, which has all its digits beside 1."""
+    one = b.like(x, 1.0)
+    return b.mul(b.sub(one, x), b.add(one, x))
 
 
 def _one_plus_square(b: Builder, x: Node) -> Node:
     return b.add(b.like(x, 1.0), b.mul(x, x))
 
 
+def _inverse_hypotenuse(b: Builder, x: Node) -> Node:
+    """``1 / sqrt(1 + x^2)``, where the square may be beyond all floats."""
+    return reciprocal(b, b.hypot(b.like(x, 1.0), x))
+
+
+def _square(b: Builder, x: Node) -> Node:
+    return b.mul(x, x)
+
+
+def _root_slope(b: Builder, y: Node) -> Node:
+    zero = b.like(y, 0.0)
+    return b.select(b.eq(y, zero), zero, b.div(b.like(y, 0.5), y))
+
+
 LN2, LN10 = math.log(2.0), math.log(10.0)
 
 EXP = unary("exp", lambda b, y, x: y)
 EXP2 = unary("exp2", lambda b, y, x: _scaled(b, y, LN2))
-EXPM1 = unary("expm1", lambda b, y, x: b.add(y, b.like(y, 1.0)))
+EXPM1 = unary("expm1", lambda b, y, x: b.exp(x))
 LOG = unary("log", lambda b, y, x: reciprocal(b, x))
 LOG2 = unary("log2", lambda b, y, x: reciprocal(b, _scaled(b, x, LN2)))
 LOG10 = unary("log10", lambda b, y, x: reciprocal(b, _scaled(b, x, LN10)))
 LOG1P = unary("log1p", lambda b, y, x: reciprocal(b, b.add(x, b.like(x, 1.0))))
 SQRT = unary("sqrt", lambda b, y, x: b.div(b.like(y, 0.5), y))
+ROOT = elementwise(  # of sums of squares: their slope is 0 where that of sqrt is inf
+    "root",
+    1,
+    np.sqrt,
+    "sqrt({0})",
+    lambda b, n, g, x: (b.chain(g, _root_slope(b, n)),),
+)
 CBRT = unary("cbrt", lambda b, y, x: b.div(b.like(y, 1 / 3), b.mul(y, y)))
 SIN = unary("sin", lambda b, y, x: b.cos(x))
 COS = unary("cos", lambda b, y, x: b.neg(b.sin(x)))
@@ -73,13 +96,11 @@ ARCSIN = unary("arcsin", lambda b, y, x: reciprocal(b, b.sqrt(_one_minus_square(
 ARCCOS = unary(
     "arccos", lambda b, y, x: b.neg(reciprocal(b, b.sqrt(_one_minus_square(b, x))))
 )
-ARCTAN = unary("arctan", lambda b, y, x: reciprocal(b, _one_plus_square(b, x)))
+ARCTAN = unary("arctan", lambda b, y, x: _square(b, _inverse_hypotenuse(b, x)))
 SINH = unary("sinh", lambda b, y, x: b.cosh(x))
 COSH = unary("cosh", lambda b, y, x: b.sinh(x))
-TANH = unary("tanh", lambda b, y, x: _one_minus_square(b, y))
-ARCSINH = unary(
-    "arcsinh", lambda b, y, x: reciprocal(b, b.sqrt(_one_plus_square(b, x)))
-)
+TANH = unary("tanh", lambda b, y, x: b.tanh_slope(y, x))
+ARCSINH = unary("arcsinh", lambda b, y, x: _inverse_hypotenuse(b, x))
 ARCCOSH = unary(
     "arccosh",
     lambda b, y, x: reciprocal(
@@ -101,7 +122,7 @@ SIGMOID = elementwise(
     1,
     _special("expit"),
     "1.0 / (1.0 + exp(-{0}))",
-    lambda b, n, g, x: (b.chain(g, b.mul(n, b.sub(b.like(n, 1.0), n))),),
+    lambda b, n, g, x: (b.chain(g, b.sigmoid_slope(n, x)),),
 )
 for _name in ("floor", "ceil", "trunc", "rint"):
     elementwise(_name, 1, getattr(np, _name), f"{_name}({{0}})", NONDIFFERENTIABLE)
@@ -119,8 +140,12 @@ for _name in ("isnan", "isinf", "isfinite", "signbit"):
 def _arctan2_adjoint(
     b: Builder, n: Node, g: Node, y: Node, x: Node
 ) -> tuple[Node, Node]:
-    squares = b.add(b.mul(x, x), b.mul(y, y))
-    return b.chain(g, b.div(x, squares)), b.neg(b.chain(g, b.div(y, squares)))
+    """``x / r^2`` and ``-y / r^2``, the square of r never made."""
+    r = b.hypot(x, y)
+    return (
+        b.chain(g, b.div(b.div(x, r), r)),
+        b.neg(b.chain(g, b.div(b.div(y, r), r))),
+    )
 
 
 ARCTAN2 = elementwise("arctan2", 2, np.arctan2, "arctan2({0}, {1})", _arctan2_adjoint)
@@ -143,8 +168,8 @@ LOGADDEXP = elementwise(
     np.logaddexp,
     "logaddexp({0}, {1})",
     lambda b, n, g, x, y: (
-        b.chain(g, b.exp(b.sub(x, n))),
-        b.chain(g, b.exp(b.sub(y, n))),
+        b.chain(g, b.sigmoid(b.sub(x, y))),
+        b.chain(g, b.sigmoid(b.sub(y, x))),
     ),
 )
 LOGADDEXP2 = elementwise(
@@ -153,8 +178,8 @@ LOGADDEXP2 = elementwise(
     np.logaddexp2,
     "logaddexp2({0}, {1})",
     lambda b, n, g, x, y: (
-        b.chain(g, b.exp2(b.sub(x, n))),
-        b.chain(g, b.exp2(b.sub(y, n))),
+        b.chain(g, b.sigmoid(_scaled(b, b.sub(x, y), LN2))),
+        b.chain(g, b.sigmoid(_scaled(b, b.sub(y, x), LN2))),
     ),
 )
 COPYSIGN = elementwise(

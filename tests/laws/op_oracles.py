@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
+from scipy.special import spherical_jn
 
 from anabranch.ir.types import DTYPES
 
@@ -26,6 +27,21 @@ def _chain(g: float, d: float) -> float:
     if g == 0 and not math.isfinite(d):
         return 0.0
     return g * d
+
+
+def _chain_both(g: float, h: float) -> float:
+    """The product, but 0 where either is 0 and the other no finite number."""
+    return 0.0 if 0 in (g, h) and not math.isfinite(g + h) else g * h
+
+
+def _power_log(order: int) -> Callable[[float, float], float]:
+    """The order-th derivative of x^y by y."""
+    return lambda x, y: float(x**y * math.log(x) ** order)
+
+
+def _bessel_ratio(order: int) -> Callable[[Array], Array]:
+    """j(t) / t^order with the spherical Bessel function of that order."""
+    return lambda t: np.asarray(spherical_jn(order, t) / t**order, t.dtype)
 
 
 def _pick(g: float, x: float, y: float) -> float:
@@ -264,6 +280,12 @@ def _reshape(x: Array, *, shape: Ints) -> Array:
 
 ORACLES: dict[str, Callable[..., Any]] = {
     "chain": elements(_chain),
+    "chain_both": elements(_chain_both),
+    "straight_through": lambda x, y: x,
+    "tanh_slope": elements(lambda y, x: math.cosh(x) ** -2),
+    "sigmoid_slope": elements(lambda y, x: _sigmoid(x) * _sigmoid(-x)),
+    **{f"power_log{k}": elements(_power_log(k)) for k in range(1, 5)},
+    **{f"bessel_ratio{k}": _bessel_ratio(k) for k in range(6)},
     "pick": elements(_pick),
     "sigmoid": elements(_sigmoid),
     "erf": elements(math.erf),

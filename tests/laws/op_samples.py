@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.random import Generator
+from scipy.special import expit
 
 from anabranch.ir import OPS
 from anabranch.ir.types import DTYPES
@@ -123,6 +124,16 @@ def _base_and_exponent(
     return [positive(rng, shapes[0], dtype), draw(rng, shapes[1], dtype)]
 
 
+def _value_and_argument(function: Callable[[Array], Array]) -> Domain:
+    """y = f(x) and x: of a slope that is made of both."""
+
+    def draw(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+        x = number(rng, shapes[0], dtype)
+        return [np.asarray(function(x)), x]
+
+    return draw
+
+
 def _choice(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
     return [
         number(rng, shapes[0], "bool"),
@@ -146,12 +157,13 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
     table: dict[str, tuple[tuple[str, ...], Domain]] = {}
     for name in (
         "exp exp2 expm1 cbrt sin cos sinh cosh tanh arctan arcsinh erf sigmoid floor "
-        "ceil trunc rint isnan isinf isfinite signbit chain div arctan2 hypot "
-        "logaddexp logaddexp2 copysign heaviside conv conv_input conv_kernel "
-        "matmul_add"
+        "ceil trunc rint isnan isinf isfinite signbit chain chain_both div arctan2 "
+        "hypot straight_through bessel_ratio0 bessel_ratio1 bessel_ratio2 "
+        "bessel_ratio3 bessel_ratio4 bessel_ratio5 logaddexp logaddexp2 copysign "
+        "heaviside conv conv_input conv_kernel matmul_add"
     ).split():
         table[name] = signed
-    for name in "log log2 log10 log1p sqrt".split():
+    for name in "log log2 log10 log1p sqrt root".split():
         table[name] = FLOATS, each(positive)
     for name in "arcsin arccos arctanh".split():
         table[name] = FLOATS, each(inside)
@@ -179,7 +191,11 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "concatenate windows"
     ).split():
         table[name] = ANY, each(number)
+    for name in "power_log1 power_log2 power_log3 power_log4".split():
+        table[name] = FLOATS, _base_and_exponent
     return table | {
+        "tanh_slope": (FLOATS, _value_and_argument(np.tanh)),
+        "sigmoid_slope": (FLOATS, _value_and_argument(expit)),
         "cast": (ANY, each(positive)),
         "tan": (FLOATS, each(angle)),
         "arccosh": (FLOATS, each(above_one)),

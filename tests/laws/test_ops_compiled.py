@@ -19,6 +19,7 @@ from tests.laws.op_samples import SAMPLES, Array, Sample, smooth
 
 DIFFERENTIABLE = [op for op in SAMPLES if OPS[op].adjoint is not NONDIFFERENTIABLE]
 ULPS = 2
+FACTORS = {f"power_log{k}": k + 1 for k in range(1, 5)}  # products of so many functions
 ROUNDED = (
     "reduce_sum reduce_prod cumsum recurrence matmul matmul_add scatter_add fold conv "
     "conv_input conv_kernel"
@@ -27,8 +28,8 @@ CANCELLING = ("logaddexp", "logaddexp2")
 RTOL = {"f32": 1e-6, "f64": 1e-12}
 
 
-def assert_ulps(made: Array, expected: Array, what: str) -> None:
-    """Equal types, equal NaNs, signs of zeros and infinities; the rest to 2 ulp."""
+def assert_ulps(made: Array, expected: Array, what: str, ulps: int = ULPS) -> None:
+    """Equal types, equal NaNs, signs of zeros and infinities; the rest to some ulp."""
     assert type_of(made) == type_of(expected), what
     if made.dtype.kind != "f":
         np.testing.assert_array_equal(made, expected, what)
@@ -42,19 +43,19 @@ def assert_ulps(made: Array, expected: Array, what: str) -> None:
     bits = np.int32 if made.dtype == np.float32 else np.int64
     steps = made[ordinary].view(bits) - expected[ordinary].view(bits)
     worst = np.abs(steps).max(initial=0)
-    assert worst <= ULPS, f"{what}: {worst} ulp"
+    assert worst <= ulps, f"{what}: {worst} ulp"
 
 
 def assert_elementwise(
     op: str, sample: Sample, made: Array, expected: Array, what: str
 ) -> None:
-    """2 ulp of the value, and for logaddexp 2 ulp of the largest of its terms.
+    """2 ulp of each factor, and for logaddexp 2 ulp of the largest of its terms.
 
     Where the terms of logaddexp cancel, one ulp of an operand moves the value by many
     of its own; there NumPy and compiled code are both hundreds of ulp from the truth.
     """
     if op not in CANCELLING:
-        assert_ulps(made, expected, what)
+        assert_ulps(made, expected, what, ULPS * FACTORS.get(op, 1))
         return
     assert type_of(made) == type_of(expected), what
     finite = np.isfinite(expected)

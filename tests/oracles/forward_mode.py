@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+from scipy.special import spherical_jn
 
 from anabranch.backends.reference import evaluate
 from anabranch.ir import OPS, Graph, Node
@@ -17,6 +18,23 @@ from anabranch.ir import OPS, Graph, Node
 __all__ = ["TANGENTS", "push_forward", "pushed_slots"]
 
 Rule: TypeAlias = Callable[..., Any]
+
+
+def _ratio_slope(k: int) -> Callable[[Any], Any]:
+    """The slope of j(t) / t^k, of spherical Bessel functions and their derivatives."""
+    return lambda t: (
+        spherical_jn(k, t, derivative=True) / t**k
+        - k * spherical_jn(k, t) / t ** (k + 1)
+    )
+
+
+def _power_log_slopes(k: int) -> tuple[Callable[[Any, Any], Any], ...]:
+    """Those of x^y log(x)^k."""
+    return (
+        lambda x, y: x ** (y - 1) * np.log(x) ** (k - 1) * (y * np.log(x) + k),
+        lambda x, y: x**y * np.log(x) ** (k + 1),
+    )
+
 
 LINEAR = (
     "neg identity cast reshape transpose broadcast_to slice concatenate reduce_sum "
@@ -32,6 +50,8 @@ SLOPES: dict[str, Callable[[Any], Any]] = {
     "log10": lambda x: 1 / (x * np.log(10.0)),
     "log1p": lambda x: 1 / (1 + x),
     "sqrt": lambda x: 0.5 * x**-0.5,
+    "root": lambda x: 0.5 * x**-0.5,
+    **{f"bessel_ratio{k}": _ratio_slope(k) for k in range(6)},
     "cbrt": lambda x: np.cbrt(x) / (3 * x),
     "sin": np.cos,
     "cos": lambda x: -np.sin(x),
@@ -49,8 +69,12 @@ SLOPES: dict[str, Callable[[Any], Any]] = {
     "sigmoid": lambda x: 0.25 * np.cosh(x / 2) ** -2,
     "abs": np.sign,
 }
-PARTIALS: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = {
+PARTIALS: dict[str, tuple[Callable[[Any, Any], Any], ...]] = {
     "chain": (lambda g, d: d, lambda g, d: g),
+    "chain_both": (lambda g, h: h, lambda g, h: g),
+    "tanh_slope": (lambda y, x: -2 * y, lambda y, x: 0 * x),
+    "sigmoid_slope": (lambda y, x: 1 - 2 * y, lambda y, x: 0 * x),
+    **{f"power_log{k}": _power_log_slopes(k) for k in range(1, 5)},
     "div": (lambda x, y: 1 / y, lambda x, y: -x / y**2),
     "power": (lambda x, y: x**y * y / x, lambda x, y: np.log(x) * x**y),
     "arctan2": (
@@ -174,6 +198,7 @@ TANGENTS: dict[str, Rule] = {
     "pick": _picked,
     "copysign": _signed,
     "heaviside": _stepped,
+    "straight_through": lambda node, xs, ts: ts[1],
     "reduce_max": _winning,
     "reduce_min": _winning,
     "max_pool": _pooled,
@@ -185,6 +210,9 @@ STILL = {
     ("take", 1),
     ("scatter_add", 1),
     ("select", 0),
+    ("straight_through", 0),
+    ("tanh_slope", 1),
+    ("sigmoid_slope", 1),
     ("pick", 1),
     ("pick", 2),
     ("copysign", 1),

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import circular, error, exponential, logarithm, power
+from . import circular, error, exponential, logarithm, power, slopes
 
 __all__ = ["CONSTANTS", "SOURCE"]
 
-_FAMILIES = (exponential, logarithm, power, circular, error)
+_FAMILIES = (exponential, logarithm, power, circular, error, slopes)
 
 SOURCE = "".join(family.SOURCE for family in _FAMILIES)
 CONSTANTS: dict[str, tuple[Any, Any]] = {
