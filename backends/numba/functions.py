@@ -30,6 +30,13 @@ def chain(g, d):
 def chain_both(g, h):
     return chain(h, g) if h == 0 else chain(g, h)
 
+def cosine(x, y):
+    size = maximum(fabs(x), fabs(y))
+    scale = 1.0 if size == 0 else size
+    a = x / scale
+    b = y / scale
+    return a / sqrt(a * a + b * b) if size != 0 else a
+
 def floor_divide_float(a, b):
     mod = fmod(a, b)
     quotient = (a - mod) / b

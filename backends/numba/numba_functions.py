@@ -163,6 +163,13 @@ def _right_shift(a: Any, b: Any) -> Any:
 
 
 @register_jitable
+def cosine(x: Any, y: Any) -> Any:
+    """``x / hypot(x, y)``, 0 at the origin."""
+    length = np.hypot(x, y)
+    return x / length if length > 0 or length != length else x
+
+
+@register_jitable
 def tanh_slope(y: Any, x: Any) -> Any:
     """The derivative of tanh at x, where tanh is y."""
     power = math.exp(-2.0 * abs(x))
@@ -207,6 +214,7 @@ FUNCTIONS: dict[str, Any] = {
     "erf": math.erf,
     "chain": chain,
     "chain_both": chain_both,
+    "cosine": cosine,
     "tanh_slope": tanh_slope,
     "sigmoid_slope": sigmoid_slope,
     **{f"bessel_ratio{k}": _bessel_ratio(k) for k in range(1, RATIOS + 1)},

@@ -47,10 +47,15 @@ def _scaled(b: Builder, x: Node, factor: float) -> Node:
     return b.mul(x, b.like(x, factor))
 
 
+def _square(b: Builder, x: Node) -> Node:
+    return b.mul(x, x)
+
+
 def _one_minus_square(b: Builder, x: Node) -> Node:
-    """``1 - x^2`` as a product, which has all its digits beside 1."""
+    """``1 - x^2``: as a product it has all its digits beside 1, its slope beside 0."""
     one = b.like(x, 1.0)
-    return b.mul(b.sub(one, x), b.add(one, x))
+    product = b.mul(b.sub(one, x), b.add(one, x))
+    return b.straight_through(product, b.sub(one, _square(b, x)))
 
 
 def _one_plus_square(b: Builder, x: Node) -> Node:
@@ -60,10 +65,6 @@ def _one_plus_square(b: Builder, x: Node) -> Node:
 def _inverse_hypotenuse(b: Builder, x: Node) -> Node:
     """``1 / sqrt(1 + x^2)``, where the square may be beyond all floats."""
     return reciprocal(b, b.hypot(b.like(x, 1.0), x))
-
-
-def _square(b: Builder, x: Node) -> Node:
-    return b.mul(x, x)
 
 
 def _root_slope(b: Builder, y: Node) -> Node:
@@ -151,17 +152,38 @@ def _arctan2_adjoint(
 ARCTAN2 = elementwise("arctan2", 2, np.arctan2, "arctan2({0}, {1})", _arctan2_adjoint)
 
 
-def _hypot_adjoint(b: Builder, n: Node, g: Node, x: Node, y: Node) -> tuple[Node, Node]:
-    """``x / n`` and ``y / n``, 0 at the origin as for the absolute value."""
-    zero = b.like(n, 0.0)
-    origin = b.eq(n, zero)
+def _cosine(x: Any, y: Any) -> Any:
+    size = np.maximum(np.abs(x), np.abs(y))
+    scale = np.where(size == 0, np.ones_like(size), size)
+    a, b = x / scale, y / scale
+    length = np.sqrt(a * a + b * b)
+    return np.where(size == 0, a, a / np.where(size == 0, np.ones_like(a), length))
+
+
+def _cosine_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, y: Node
+) -> tuple[Node, Node]:
+    """``s^2 / r`` and ``-c s / r``, for the sine s and the cosine c."""
+    sine, r = b.cosine(y, x), b.hypot(x, y)
     return (
-        b.chain(g, b.select(origin, zero, b.div(x, n))),
-        b.chain(g, b.select(origin, zero, b.div(y, n))),
+        b.chain(g, b.div(b.mul(sine, sine), r)),
+        b.neg(b.chain(g, b.div(b.mul(n, sine), r))),
     )
 
 
-HYPOT = elementwise("hypot", 2, np.hypot, "hypot({0}, {1})", _hypot_adjoint)
+COSINE = elementwise(  # of the angle of (x, y): x / hypot(x, y), 0 at the origin
+    "cosine", 2, _cosine, "cosine({0}, {1})", _cosine_adjoint
+)
+HYPOT = elementwise(
+    "hypot",
+    2,
+    np.hypot,
+    "hypot({0}, {1})",
+    lambda b, n, g, x, y: (
+        b.chain(g, b.cosine(x, y)),
+        b.chain(g, b.cosine(y, x)),
+    ),
+)
 LOGADDEXP = elementwise(
     "logaddexp",
     2,

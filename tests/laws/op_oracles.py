@@ -282,6 +282,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "chain": elements(_chain),
     "chain_both": elements(_chain_both),
     "straight_through": lambda x, y: x,
+    "cosine": elements(lambda x, y: math.cos(math.atan2(y, x))),
     "tanh_slope": elements(lambda y, x: math.cosh(x) ** -2),
     "sigmoid_slope": elements(lambda y, x: _sigmoid(x) * _sigmoid(-x)),
     **{f"power_log{k}": elements(_power_log(k)) for k in range(1, 5)},

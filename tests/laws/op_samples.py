@@ -158,7 +158,7 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
     for name in (
         "exp exp2 expm1 cbrt sin cos sinh cosh tanh arctan arcsinh erf sigmoid floor "
         "ceil trunc rint isnan isinf isfinite signbit chain chain_both div arctan2 "
-        "hypot straight_through bessel_ratio0 bessel_ratio1 bessel_ratio2 "
+        "hypot cosine straight_through bessel_ratio0 bessel_ratio1 bessel_ratio2 "
         "bessel_ratio3 bessel_ratio4 bessel_ratio5 logaddexp logaddexp2 copysign "
         "heaviside conv conv_input conv_kernel matmul_add"
     ).split():

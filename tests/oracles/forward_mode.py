@@ -85,6 +85,10 @@ PARTIALS: dict[str, tuple[Callable[[Any, Any], Any], ...]] = {
         lambda x, y: np.cos(np.arctan2(y, x)),
         lambda x, y: np.sin(np.arctan2(y, x)),
     ),
+    "cosine": (
+        lambda x, y: y**2 / np.hypot(x, y) ** 3,
+        lambda x, y: -x * y / np.hypot(x, y) ** 3,
+    ),
     "logaddexp": (
         lambda x, y: 1 / (1 + np.exp(y - x)),
         lambda x, y: 1 / (1 + np.exp(x - y)),
