@@ -8,7 +8,8 @@ A kernel must not depend on itself through a node outside. Give every node a *le
 never less than its operands' and one more across an edge that cannot be fused. Two
 nodes of one level and one index space have no foreign node on any path between them,
 so the connected sets of such nodes are kernels. Levels are as late as the readers
-allow: what only a backward kernel reads is computed there.
+allow: what only a backward kernel reads is computed there. Slopes are computed as early
+as they can be: they read a function's value and its argument, and save both.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _REDUCTIONS = tuple(
     f"reduce_{kind}" for kind in ("sum", "prod", "max", "min", "any", "all")
 )
 _FREE = ("input", "const", "iota")
+_SLOPES = ("tanh_slope", "sigmoid_slope")
 _VIEWS = ("reshape", "transpose", "broadcast_to", "slice", "windows")
 
 
@@ -101,7 +103,7 @@ def _levels(graph: Graph, spaces: Mapping[str, Shape | None]) -> dict[str, int]:
     latest: dict[str, int] = {}
     for node in reversed(list(graph)):
         level, space = levels[node.name], spaces[node.name]
-        movable = space is not None or node.op in _VIEWS
+        movable = (space is not None or node.op in _VIEWS) and node.op not in _SLOPES
         if movable and node.name not in results and node.name in latest:
             level = max(level, latest[node.name])
         levels[node.name] = level
