@@ -80,6 +80,37 @@ def binary(s: Sketch) -> Node | None:
     return x and y and s.add(op, x, y)
 
 
+def derivative(s: Sketch) -> Node | None:
+    """The ops that only derivatives are made of, where their operands belong together.
+
+    One that takes a value and its argument, or a value and another with its slope, gets
+    those.
+    """
+    x = s.pick()
+    if x is None:
+        return None
+    op = str(s.rng.choice(OWN_SLOPES + PAIRS + ALONE))
+    if op in ALONE:
+        x = s.into(x, 0.2, INF)
+        return x and s.add(op, x)
+    if op in OWN_SLOPES:
+        x = s.into(x, -2.5, 2.5)
+        y = x and s.add(op.removesuffix("_slope"), x)
+        return x and y and s.add(op, y, x)
+    if op == "straight_through":
+        return s.add(op, x, x)
+    y = s.into(s.like(x), 0.3, INF)
+    if op.startswith("power_log"):
+        x, y = s.into(x, 0.3, 2.0), s.into(s.like(x), -2.0, 2.0)
+    return x and y and s.add(op, x, y)
+
+
+OWN_SLOPES = ["tanh_slope", "sigmoid_slope"]
+ALONE = ["root", *(f"bessel_ratio{k}" for k in range(6))]
+PAIRS = ["cosine", "chain_both", "straight_through"]
+PAIRS += [f"power_log{k}" for k in range(1, 5)]
+
+
 def extremum(s: Sketch) -> Node | None:
     x = s.pick()
     y = x and s.like(x)
@@ -363,6 +394,7 @@ def counting(s: Sketch) -> Node | None:
 MOVES: list[Move] = [
     *[unary] * 4,
     *[binary] * 8,
+    *[derivative] * 2,
     *[extremum, branch] * 2,
     quotient,
     *[product] * 2,
