@@ -134,6 +134,58 @@ def test_gradient_at_a_kink(
     np.testing.assert_array_equal(made, expected, case)
 
 
+def first(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The derivative by the first number of the argument."""
+    gradient = anabranch.grad(function)
+    return lambda x: np.ravel(gradient(x))[0]
+
+
+# The second derivatives of the table: by the first number, then all.
+SECOND: list[Row] = [
+    ("`abs(x)**2` at 0", lambda x: np.abs(x) ** 2, (0.0,), 2.0),
+    ("`hypot(x, 0)**2` at 0", lambda x: np.hypot(x, 0.0) ** 2, (0.0,), 2.0),
+    (
+        "`linalg.norm(x)**2` at [0, 0], by the first entry",
+        lambda x: np.linalg.norm(x) ** 2,
+        (np.zeros(2),),
+        [2.0, 0.0],
+    ),
+    (
+        "`std(x)**2` at [1, 1], by the first entry",
+        lambda x: np.std(x) ** 2,
+        (np.ones(2),),
+        [0.5, -0.5],
+    ),
+    ("`sqrt(x)**2` at 0", lambda x: np.sqrt(x) ** 2, (0.0,), 0.0),
+    ("`abs(x)` at 0", np.abs, (0.0,), 0.0),
+    ("`abs(x)**3` at 0", lambda x: np.abs(x) ** 3, (0.0,), 0.0),
+    (
+        "`where(x > 0, exp(-1 / x), 0)` at 0",
+        lambda x: np.where(x > 0, np.exp(-1 / x), 0.0),
+        (0.0,),
+        0.0,
+    ),
+]
+
+
+@pytest.mark.parametrize(("case", "function", "point", "expected"), SECOND)
+def test_second_derivative_at_a_kink(
+    backend: str,
+    case: str,
+    function: Callable[..., Any],
+    point: tuple[Any, ...],
+    expected: Any,
+) -> None:
+    made = anabranch.grad(first(function), backend=backend)(*point)
+    np.testing.assert_array_equal(made, expected, case)
+
+
+def test_a_square_of_a_root_is_what_the_root_was_of(backend: str) -> None:
+    slope = anabranch.grad(lambda x: np.sqrt(x) ** 2, backend=backend)
+    assert slope(0.0) == slope(2.0) == 1.0
+    assert np.isnan(slope(-1.0))
+
+
 @pytest.mark.parametrize("function", [np.floor, np.ceil, np.rint, np.trunc, np.sign])
 @pytest.mark.parametrize("x", [-1.0, 0.0, 0.5, 2.5])
 def test_steps_have_gradient_zero(
@@ -156,5 +208,5 @@ def test_second_operand_of_an_empty_product_has_its_shape(backend: str) -> None:
 
 def test_the_table_has_each_case() -> None:
     rows = TABLE.read_text(encoding="utf-8")
-    missing = [case for case, *_ in KINKS if f"| {case} |" not in rows]
+    missing = [case for case, *_ in KINKS + SECOND if f"| {case} |" not in rows]
     assert not missing
