@@ -1,4 +1,4 @@
-"""Code generation: LLVM texts to object code for this processor, several at once.
+"""Code generation: LLVM texts to object code for a processor, several at once.
 
 llvmlite lets one thread into LLVM at a time. But threads that each have a context and a
 target machine of their own share nothing there, and nearly all of the time goes to one
@@ -18,36 +18,33 @@ import llvmlite.binding as llvm
 from llvmlite.binding import ffi
 
 from .instructions import WRITTEN_OUT
+from .machine import Machine, Processor
 
-__all__ = ["OPTIONS", "assembly", "emit", "is_helping", "new_machine", "processor"]
+__all__ = ["OPTIONS", "assembly", "emit", "is_helping", "target_machine"]
 
 OPTIONS = {"speed": 1, "emit": 2}
 _helping = threading.local()
 
 
-@cache
-def processor() -> tuple[str, str]:
-    """The name of this machine's processor, and its features."""
-    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-
-
-def new_machine() -> Any:
-    """A target machine: this processor, all its features."""
+def target_machine(processor: Processor) -> Any:
+    """A new object of LLVM's, which makes code for a processor."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    cpu, features = processor()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=cpu, features=features, opt=OPTIONS["emit"], codemodel="jitdefault"
+        cpu=processor.name,
+        features=processor.features,
+        opt=OPTIONS["emit"],
+        codemodel="jitdefault",
     )
 
 
-def _optimised(text: str, machine: Any) -> Any:
+def _optimised(text: str, target: Any) -> Any:
     """The module of an LLVM text, optimised, in a context of its own."""
     module = llvm.parse_assembly(text, llvm.create_context())
     options = llvm.create_pipeline_tuning_options(speed_level=OPTIONS["speed"])
     options.loop_vectorization = True
     options.slp_vectorization = False
-    builder = llvm.create_pass_builder(machine, options)
+    builder = llvm.create_pass_builder(target, options)
     if WRITTEN_OUT in text:
         passes = llvm.create_new_module_pass_manager()
         passes.add_always_inliner_pass()
@@ -64,7 +61,7 @@ def _optimised(text: str, machine: Any) -> Any:
 
 @cache
 def _generate() -> Any:
-    """LLVM's function (machine, module, 1 for object code, error) to a buffer."""
+    """LLVM's function (target machine, module, 1 for object code, error) to a buffer."""
     locked = ffi.lib.LLVMPY_TargetMachineEmitToMemory
     path = getattr(ffi.lib, "_name", None)
     if path is None:  # an llvmlite that keeps it to itself: one thread at a time
@@ -74,11 +71,11 @@ def _generate() -> Any:
     return function
 
 
-def _emit(text: str, machine: Any) -> bytes:
+def _emit(text: str, target: Any) -> bytes:
     """The object code of an LLVM text."""
-    module = _optimised(text, machine)
+    module = _optimised(text, target)
     with ffi.OutputString() as error:
-        buffer = _generate()(machine, module, 1, error)
+        buffer = _generate()(target, module, 1, error)
         if not buffer:
             raise RuntimeError(str(error))
     try:
@@ -89,15 +86,14 @@ def _emit(text: str, machine: Any) -> bytes:
 
 
 def emit(
-    texts: Collection[str], lower: Callable[[str], str], threads: int
+    texts: Collection[str], lower: Callable[[str], str], machine: Machine
 ) -> dict[str, bytes]:
-    """The object code of each of some texts, made by so many threads at most.
+    """The object code for a machine of each of some texts, made by all its threads.
 
     ``lower`` makes a text LLVM's; it is called by one thread at a time. A finalizer
     that runs inside llvmlite compiles alone, since no other thread could get in.
     """
-    if _is_in_llvmlite():
-        threads = 1
+    threads = 1 if _is_in_llvmlite() else machine.threads
     waiting = sorted(texts, key=len)  # the longest is taken first, from the end
     codes: dict[str, bytes] = {}
     failures: list[BaseException] = []
@@ -109,9 +105,9 @@ def emit(
 
     def work() -> None:
         try:
-            machine = new_machine()
+            target = target_machine(machine.processor)
             for text, lowered in iter(take, None):
-                codes[text] = _emit(lowered, machine)
+                codes[text] = _emit(lowered, target)
         except BaseException as failure:  # for whoever waits
             failures.append(failure)
 
@@ -147,7 +143,7 @@ def is_helping() -> bool:
     return getattr(_helping, "now", False)
 
 
-def assembly(text: str) -> str:
+def assembly(text: str, processor: Processor) -> str:
     """The machine code of an LLVM text, as assembly."""
-    machine = new_machine()
-    return str(machine.emit_assembly(_optimised(text, machine)))
+    target = target_machine(processor)
+    return str(target.emit_assembly(_optimised(text, target)))

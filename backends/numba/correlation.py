@@ -46,7 +46,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .vectors import vector_bytes
+from .machine import current
 
 __all__ = ["TILE_VECTORS", "WORDS", "correlation_source", "dots_tile", "lanes", "tile"]
 
@@ -166,7 +166,7 @@ for channel in rolled(channels):
 
 def lanes(dtype: str) -> int:
     """How many elements a register holds."""
-    return vector_bytes() // (4 if dtype == "f32" else 8)
+    return current().vector_bytes // (4 if dtype == "f32" else 8)
 
 
 def tile(rows: int, vectors: int) -> tuple[int, int]:
@@ -176,8 +176,9 @@ def tile(rows: int, vectors: int) -> tuple[int, int]:
     besides multiplying, every step loads those vectors (which lie anywhere, so each
     load counts twice) and a factor for each row.
     """
+    registers = current().vector_registers
     fitting = [
-        (height, min(TILE_VECTORS, (_registers() - 1) // (height + 1)))
+        (height, min(TILE_VECTORS, (registers - 1) // (height + 1)))
         for height in (8, 6, 4, 2, 1)
         if height <= rows
     ]
@@ -192,12 +193,7 @@ def tile(rows: int, vectors: int) -> tuple[int, int]:
 
 def dots_tile() -> tuple[int, int]:
     """The tile of the dot products."""
-    return (4, 6) if _registers() == 32 else (2, 4)
-
-
-def _registers() -> int:
-    """How many vector registers this machine has."""
-    return 32 if vector_bytes() == 64 else 16
+    return (4, 6) if current().vector_registers == 32 else (2, 4)
 
 
 def correlation_source(kind: str, dtype: str, size: str) -> str:

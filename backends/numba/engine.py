@@ -1,7 +1,8 @@
-"""LLVM: kernel source in, addresses out. One compilation per source and process.
+"""LLVM: kernel source in, addresses out. One compilation per source and processor.
 
 Object code is looked for in the user's cache first and kept there (see `cache`), else
-made (see `codegen`). It is linked into one engine and lives as long as the process.
+made (see `codegen`). It is linked into the engine of its processor (there is one, but
+for tests) and lives as long as the process.
 llvmlite's own bookkeeping does not survive an exception between two of its lines: it
 would keep its lock, or free memory twice. So Ctrl-C waits meanwhile.
 """
@@ -26,7 +27,7 @@ import numpy as np
 
 from . import cache as disk
 from . import codegen
-from .cores import threads
+from .machine import Machine, Processor, current
 
 __all__ = [
     "Loaded",
@@ -90,7 +91,7 @@ if hasattr(os, "register_at_fork"):  # a child must not inherit a lock that is h
         after_in_parent=_lock.release,
         after_in_child=_lock.release,
     )
-_addresses: dict[str, int] = {}
+_addresses: dict[tuple[Processor, str], int] = {}
 
 
 def exclusive() -> AbstractContextManager[object]:
@@ -128,23 +129,24 @@ class Loaded(NamedTuple):
 
 
 @cache
-def _engine() -> Any:
-    """The engine that all object code is linked into, with the libm of the process."""
-    machine = codegen.new_machine()
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+def _engine(processor: Processor) -> Any:
+    """The engine that a processor's code is linked into, with the process's libm."""
+    target = codegen.target_machine(processor)
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
 
 
 @undisturbed()
-def _add(code: bytes) -> None:
+def _add(processor: Processor, code: bytes) -> None:
     """Hand object code to the engine."""
-    _engine().add_object_file(llvm.ObjectFileRef.from_data(code))
+    _engine(processor).add_object_file(llvm.ObjectFileRef.from_data(code))
 
 
 @undisturbed()
-def _finalize(symbols: Iterable[str]) -> dict[str, int]:
+def _finalize(processor: Processor, symbols: Iterable[str]) -> dict[str, int]:
     """Link what was added; the addresses of symbols."""
-    _engine().finalize_object()
-    return {symbol: _engine().get_function_address(symbol) for symbol in symbols}
+    engine = _engine(processor)
+    engine.finalize_object()
+    return {symbol: engine.get_function_address(symbol) for symbol in symbols}
 
 
 @undisturbed()
@@ -165,7 +167,7 @@ COMPILER = compiler_files()
 
 
 @undisturbed()
-def environment() -> str:
+def environment(processor: Processor) -> str:
     """All that decides object code, besides what is compiled."""
     facts = {
         "compiler": COMPILER,
@@ -175,14 +177,15 @@ def environment() -> str:
         "llvmlite": llvmlite.__version__,
         "llvm": llvm.llvm_version_info,
         "triple": llvm.get_default_triple(),
-        "processor": codegen.processor(),
+        "processor": tuple(processor),
     }
     return "".join(f"{name}: {fact}\n" for name, fact in facts.items())
 
 
-def _load(symbols: Mapping[str, str]) -> dict[str, Loaded]:
+def _load(symbols: Mapping[str, str], machine: Machine) -> dict[str, Loaded]:
     """Functions that this process has not met: from the cache, or compiled into it."""
-    prefix = environment()
+    processor = machine.processor
+    prefix = environment(processor)
     keys = {
         text: f"{prefix}symbol: {symbol}\n{text}" for text, symbol in symbols.items()
     }
@@ -191,17 +194,17 @@ def _load(symbols: Mapping[str, str]) -> dict[str, Loaded]:
     made: dict[str, bytes] = {}
     if missing:
         with undisturbed():  # and `ast` makes another error of an interrupt
-            codes = codegen.emit(missing, _lowered, threads())
+            codes = codegen.emit(missing, _lowered, machine)
         made = {keys[text]: code for text, code in codes.items()}
     found: dict[str, Loaded] = {}
     for key in keys.values():
-        _add(entries[key].code or made[key])
-    addresses = _finalize(symbols.values())
+        _add(processor, entries[key].code or made[key])
+    addresses = _finalize(processor, symbols.values())
     for text, symbol in symbols.items():
-        _addresses[text] = addresses[symbol]
+        _addresses[processor, text] = addresses[symbol]
         reason = entries[keys[text]].reason
         origin = f"compiled: {reason}" if reason else "disk"
-        found[text] = Loaded(_addresses[text], origin)
+        found[text] = Loaded(addresses[symbol], origin)
     if made and compiler_files() == COMPILER:  # what ran is what the key says
         disk.store(made)
     return found
@@ -217,7 +220,7 @@ def kernel_llvm(source: str) -> str:
 
 def assembly(source: str) -> str:
     """The machine code of a kernel, as assembly."""
-    return codegen.assembly(kernel_llvm(source))
+    return codegen.assembly(kernel_llvm(source), current().processor)
 
 
 def _lowered(text: str) -> str:
@@ -234,14 +237,16 @@ def compile_kernels(sources: Iterable[str]) -> dict[str, Loaded]:
     Equal sources are compiled once; any number of threads may ask.
     """
     symbols = {_run_text(): "run"} | {source: _symbol(source) for source in sources}
+    machine = current()
+    processor = machine.processor
     with exclusive():
         found = {
-            text: Loaded(_addresses[text], "memory")
+            text: Loaded(_addresses[processor, text], "memory")
             for text in symbols
-            if text in _addresses
+            if (processor, text) in _addresses
         }
         new = {text: name for text, name in symbols.items() if text not in found}
-        return found | _load(new) if new else found
+        return found | _load(new, machine) if new else found
 
 
 def compile_kernel(source: str) -> int:
@@ -249,7 +254,6 @@ def compile_kernel(source: str) -> int:
     return compile_kernels([source])[source].address
 
 
-@cache
 def executor() -> Callable[[int, int, int, Any, int], int]:
     """The function run(program, steps, buffers, arrays, count).
 
@@ -258,7 +262,11 @@ def executor() -> Callable[[int, int, int, Any, int], int]:
     in turn, the GIL released, up to the first that fails. The result is 0, or what
     `failure` reads.
     """
-    address = compile_kernels([])[_run_text()].address
+    return _executor(compile_kernels([])[_run_text()].address)
+
+
+@cache
+def _executor(address: int) -> Callable[[int, int, int, Any, int], int]:
     return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 5)(address)
 
 

@@ -8,8 +8,8 @@ Python: they need no GIL, take no signals, and sleep while there is nothing to d
 One call has the workers at a time. Others meanwhile, calls from inside of a task, and
 the children of a fork, which have no threads, compute their tasks themselves.
 
-``ANABRANCH_THREADS`` is the number of threads, by default that of the cores that this
-process may use.
+Where the system has no threads of this kind, or gives no more of them, the calling
+thread computes alone, and a warning says why.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from .cores import threads
 from .engine import compile_kernel, exclusive, executor
+from .machine import current
 
 __all__ = ["parallel_address", "pool_address", "pool_sources", "set_threads"]
 
@@ -136,10 +139,30 @@ def pool_sources() -> tuple[str, str]:
     return f"{names}\n{SHARE}{PARALLEL}", f"{names}\n{SHARE}{WORKER}"
 
 
-@cache
 def parallel_address() -> int:
     """The address of the kernel that hands tasks out."""
     return compile_kernel(pool_sources()[0])
+
+
+class NoThreads(Exception):
+    """Why this system cannot have workers."""
+
+
+def pthreads() -> Mapping[str, Any]:
+    """The routines of the C library's threads, by their names without ``pthread_``.
+
+    Raises `NoThreads` where they, or what workers need besides them, are missing.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        raise NoThreads("no thread here can block signals")
+    if hasattr(os, "fork") and not hasattr(os, "register_at_fork"):
+        raise NoThreads("children of a fork could not be told that they have no threads")
+    names = *ROUTINES, "create", "detach"
+    # Without a C library there is none to open, or none that is the process's own.
+    with suppress(OSError, TypeError, AttributeError):
+        library = ctypes.CDLL(None)
+        return {name: library[f"pthread_{name}"] for name in names}
+    raise NoThreads("the C library of this process has no POSIX threads")
 
 
 class Pool:
@@ -148,15 +171,23 @@ class Pool:
     def __init__(self) -> None:
         self.words = np.zeros(ROOM * (2 + len(LOCKS)), np.int64)
         self.address = self.words.ctypes.data
-        self._library = ctypes.CDLL(None)
         execute: Any = executor()
         self._set("SELF", self.address)
         self._set("RUN", ctypes.cast(execute, ctypes.c_void_p).value or 0)
+        self._routines: Mapping[str, Any] = {}
+        self._lacking = ""  # why there cannot be workers
+        self._has_warned = False
+        try:
+            self._routines = pthreads()
+        except NoThreads as reason:
+            self._lacking = str(reason)
+            return
         for name in ROUTINES:
-            routine = ctypes.cast(self._library[f"pthread_{name}"], ctypes.c_void_p)
+            routine = ctypes.cast(self._routines[name], ctypes.c_void_p)
             self._set(name.upper(), routine.value or 0)
         self.reset()
-        os.register_at_fork(after_in_child=self.reset)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.reset)
 
     def _set(self, name: str, value: int) -> None:
         self.words[CONSTANTS[name]] = value
@@ -169,27 +200,49 @@ class Pool:
             start = CONSTANTS[name]
             self.words[start : start + ROOM] = 0
             kind = "mutex" if name in ("OWNER", "MUTEX") else "cond"
-            init = self._library[f"pthread_{kind}_init"]
+            init = self._routines[f"{kind}_init"]
             init(ctypes.c_void_p(self.address + 8 * start), None)
 
     def start(self, workers: int) -> None:
         """Have this many workers help, and start those that are missing."""
-        self._set("LIMIT", workers)
         missing = workers - int(self.words[CONSTANTS["WORKERS"]])
+        if self._lacking:
+            if missing > 0:
+                self._warn(self._lacking)
+            return
+        self._set("LIMIT", workers)
         if missing <= 0:
             return
         work = compile_kernel(pool_sources()[1])
         mask = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+        refusal = 0
         try:
-            for _ in range(missing):
-                thread = ctypes.c_ulong()
-                arguments = [ctypes.c_void_p(word) for word in (work, self.address)]
-                create = self._library.pthread_create
-                if create(ctypes.byref(thread), None, *arguments) == 0:
-                    self._library.pthread_detach(thread)
-                    self.words[CONSTANTS["WORKERS"]] += 1
+            while missing > 0 and refusal == 0:
+                refusal = self._start_one(work)
+                missing -= 1
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if refusal:
+            self._warn(f"the system gives no more threads, {os.strerror(refusal)}")
+
+    def _start_one(self, work: int) -> int:
+        """Start a worker that runs the kernel at ``work``; 0, or the error's number."""
+        thread = ctypes.c_ulong()
+        arguments = [ctypes.c_void_p(word) for word in (work, self.address)]
+        status = self._routines["create"](ctypes.byref(thread), None, *arguments)
+        if status == 0:
+            self._routines["detach"](thread)
+            self.words[CONSTANTS["WORKERS"]] += 1
+        return status
+
+    def _warn(self, reason: str) -> None:
+        """Say once why there are fewer threads than wanted."""
+        if not self._has_warned:
+            self._has_warned = True
+            count = 1 + int(self.words[CONSTANTS["WORKERS"]])
+            share = "1 core" if count == 1 else f"{count} cores"
+            text = f"large steps are computed on {share}: {reason}"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
 @cache
@@ -201,7 +254,7 @@ def pool_address() -> int:
     """The address of the pool's memory; starts the workers that are missing."""
     with exclusive():  # threads that compile at once share one pool and its workers
         pool = _pool()
-        pool.start(threads() - 1)
+        pool.start(current().threads - 1)
     return pool.address
 
 

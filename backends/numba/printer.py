@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from ...ir.ops import OPS
 from ...ir.types import DTYPES
 from .kernel import Access, Kernel, Reduction, accumulator
-from .vectors import MAX_LANES, vector_bytes
+from .machine import current
+from .vectors import MAX_LANES
 
 __all__ = ["accesses", "print_kernel"]
 
@@ -107,7 +108,7 @@ def _walk(kernel: Kernel, axis: int) -> str:
         return f"range(n{axis})"
     written = [write.access.dtype for write in kernel.writes]
     widest = max(DTYPES[dtype].itemsize for dtype in (*kernel.dtypes(), *written))
-    lanes = min(MAX_LANES, _vectors(kernel) * vector_bytes() // widest)
+    lanes = min(MAX_LANES, _vectors(kernel) * current().vector_bytes // widest)
     return f"lanes(n{axis}, {lanes})"
 
 

@@ -57,7 +57,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from textwrap import indent
 
-from .vectors import vector_bytes
+from .machine import current
 
 __all__ = ["KINDS", "kernel_for", "product_source", "product_words"]
 
@@ -183,7 +183,7 @@ def kernel_for(m: int, n: int, k: int, b_rows: bool, a_rows: bool) -> str:
 
     The flags say whether B and A have contiguous rows; else the columns of B are.
     """
-    width = vector_bytes()
+    width = current().vector_bytes
     if m * n * k > LARGE[width] and (m > 8 or width == 16):
         return "gemm"
     if m == 1 and b_rows:
@@ -210,9 +210,9 @@ def product_words(
 def product_source(kind: str, dtype: str, width: int | None = None) -> str:
     """The source of a kernel of `KINDS` for "f32" or "f64".
 
-    It is written for vectors of ``width`` bytes, those of this machine by default.
+    It is written for vectors of ``width`` bytes, those of the machine by default.
     """
-    width = width or vector_bytes()
+    width = width or current().vector_bytes
     write = {"product": _product, "row": _row, "dots": _dots}[kind]
     body = _shifted(write(dtype, width // SIZES[dtype]), 3)
     return _FRAME.lstrip().format(size=SIZES[dtype], body=body)

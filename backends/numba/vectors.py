@@ -27,10 +27,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from typing import NamedTuple
-
-import llvmlite.binding as llvm
 
 from .instructions import (
     LANES,
@@ -47,20 +44,12 @@ __all__ = [
     "MAX_LANES",
     "Memory",
     "numbered",
-    "vector_bytes",
     "vector_primitive",
     "whole_rounds",
 ]
 
 MAX_LANES = max(LANES.values())
 _CALL = re.compile(r"((f32|f64)x\d+)_(splat|mask|load|store)\Z")
-
-
-@cache
-def vector_bytes() -> int:
-    """The bytes of this machine's vector registers."""
-    features = llvm.get_host_cpu_features()
-    return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
 
 
 def whole_rounds(size: int) -> int:

@@ -24,6 +24,7 @@ import anabranch
 from anabranch import cli
 from anabranch.backends.numba import cache, codegen, engine
 from anabranch.backends.numba.cache import Cache, CacheError, find_cache, pack, unpack
+from anabranch.backends.numba.machine import Processor, current, using
 
 SCRIPT = """
 import sys
@@ -55,7 +56,6 @@ def finish(process: subprocess.Popen[str]) -> tuple[str, str, str]:
     return bits, origins, complaints
 
 
-NAME, FEATURES = codegen.processor()
 HIT = "['disk']"
 MISS = "['compiled: no entry']"
 
@@ -139,8 +139,6 @@ def test_whatever_is_compiled_is_in_the_key(store: Cache) -> None:
         (np, "__version__", "0.1"),
         (sys, "version", "0.1"),
         (llvm, "get_default_triple", lambda: "other"),
-        (codegen, "processor", lambda: ("other", FEATURES)),
-        (codegen, "processor", lambda: (NAME, f"{FEATURES},-bmi")),
     ],
 )
 def test_whatever_decides_the_code_is_in_the_key(
@@ -152,6 +150,17 @@ def test_whatever_decides_the_code_is_in_the_key(
         other.setattr(owner, name, value)
         assert again() == (right, {"compiled: no entry"})
         assert again() == (right, {"disk"})
+    assert again() == (right, {"disk"})
+
+
+def test_the_processor_is_in_the_key(store: Cache) -> None:
+    right, _ = again()
+    machine = current()
+    name, features = machine.processor
+    for other in (Processor("other", features), Processor(name, f"{features},-bmi")):
+        with using(machine._replace(processor=other)):
+            assert again() == (right, {"compiled: no entry"})
+            assert again() == (right, {"disk"})
     assert again() == (right, {"disk"})
 
 

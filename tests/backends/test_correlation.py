@@ -11,8 +11,10 @@ import pytest
 from anabranch.backends.numba.correlation import TILE_VECTORS, lanes, tile
 from anabranch.backends.numba.emitters import make_plan
 from anabranch.backends.numba.executable import NumbaExecutable, prepare
+from anabranch.backends.numba.machine import using
 from anabranch.backends.reference import interpret
 from anabranch.ir import Graph, parse
+from tests.machines import WIDTHS, with_vectors
 
 FLOATS = {"f32": np.float32, "f64": np.float64}
 RTOL = {"f32": 1e-6, "f64": 1e-15}
@@ -84,14 +86,17 @@ def dirty(made: Graph) -> NumbaExecutable:
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("op", ["conv", "conv_input", "conv_kernel"])
 def test_equals_the_reference(op: str, size: Size, dtype: str) -> None:
+    """With vectors of any width, and so with tiles of any size."""
     made = graph(op, dtype, size)
     operands = arrays(made)
-    [found] = dirty(made)(operands)
     exact, wide = graph(op, "f64", size), [a.astype(np.float64) for a in operands]
     [expected] = interpret(exact, wide)
     [bound] = interpret(exact, [np.abs(a) for a in wide])
-    assert found.dtype == FLOATS[dtype]
-    assert np.all(np.abs(found - expected) <= RTOL[dtype] * bound)
+    for width in WIDTHS:
+        with using(with_vectors(width)):
+            [found] = dirty(made)(operands)
+        assert found.dtype == FLOATS[dtype]
+        assert np.all(np.abs(found - expected) <= RTOL[dtype] * bound), width
 
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])

@@ -11,9 +11,9 @@ import pytest
 
 from anabranch.backends.numba import plan as planner
 from anabranch.backends.numba import pool, tasks
-from anabranch.backends.numba.cores import threads
 from anabranch.backends.numba.executable import NumbaExecutable, compiled, prepare
 from anabranch.backends.numba.kernel import Access, Instruction, Kernel, Write
+from anabranch.backends.numba.machine import current
 from anabranch.backends.numba.memory import Lifetime
 from anabranch.backends.numba.plan import Plan, Step
 from anabranch.backends.numba.printer import print_kernel
@@ -78,7 +78,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch):
     """Tasks so small that every loop is cut."""
     monkeypatch.setattr(tasks, "TASK", 1e-3)
     monkeypatch.setattr(tasks, "GRAIN", 2)
-    before = threads()
+    before = current().threads
     yield
     pool.set_threads(before)
 

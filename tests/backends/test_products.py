@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import anabranch as ab
 from anabranch.backends.numba import blas, products
 from anabranch.backends.numba.library import library_source
+from anabranch.backends.numba.machine import current, using
 from anabranch.backends.numba.products import KINDS, product_source, product_words
 from tests.backends.kernels import run
 
@@ -59,6 +61,25 @@ def assert_close(
     terms = np.abs(wide_a) @ np.abs(wide_b) + np.abs(before)
     bound = (a.shape[-1] + 1) * np.finfo(c.dtype).eps * terms
     assert np.all(np.abs(c - exact) <= bound)
+
+
+def assert_is_product(
+    found: np.ndarray,
+    function: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    x: np.ndarray,
+    y: np.ndarray,
+) -> None:
+    """The same, for a function that is one product of whatever it makes of x and y.
+
+    Of ones it is how many terms each element has.
+    """
+    wide_x, wide_y = (z.astype(np.longdouble) for z in (x, y))
+    exact, terms = function(wide_x, wide_y), function(np.abs(wide_x), np.abs(wide_y))
+    count = function(np.ones_like(wide_x), np.ones_like(wide_y))
+    bound = (count + 1) * np.finfo(x.dtype).eps * terms
+    assert found.dtype == x.dtype
+    assert found.shape == exact.shape
+    assert np.all(np.abs(found - exact) <= bound)
 
 
 def edges(unit: int) -> list[int]:
@@ -178,13 +199,15 @@ def labels(function: ab.Compiled) -> list[str]:
 
 
 @pytest.fixture(params=["ours", "blas"])
-def maker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def maker(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     """Products by our kernels, then all of them by BLAS."""
     limit = 2**40 if request.param == "ours" else 0
     width = 64 if request.param == "ours" else 16
-    monkeypatch.setattr(products, "vector_bytes", lambda: width)
     monkeypatch.setattr(products, "LARGE", {width: limit})
-    return {"ours": "product", "blas": "gemm"}[request.param]
+    with using(current()._replace(vector_bytes=width)):
+        yield {"ours": "product", "blas": "gemm"}[request.param]
 
 
 LAYOUTS = {
@@ -221,9 +244,7 @@ def test_operands_are_not_copied(name: str, dtype: str, maker: str) -> None:
     rng = np.random.default_rng(5)
     x, y = (rng.standard_normal(shape).astype(DTYPES[dtype]) for shape in shapes)
     compiled = ab.jit(function)
-    found, expected = compiled(x, y), function(x, y)
-    assert found.dtype == expected.dtype
-    np.testing.assert_allclose(found, expected, rtol=1e-4 if dtype == "f32" else 1e-12)
+    assert_is_product(compiled(x, y), function, x, y)
     assert labels(compiled) == [maker]
 
 
@@ -242,7 +263,7 @@ def test_operands_are_not_copied(name: str, dtype: str, maker: str) -> None:
 def test_any_strides_will_do(function, maker: str) -> None:
     rng = np.random.default_rng(6)
     x, y = rng.standard_normal((3, 6)), rng.standard_normal((6, 8))
-    np.testing.assert_allclose(ab.jit(function)(x, y), function(x, y), rtol=1e-12)
+    assert_is_product(ab.jit(function)(x, y), function, x, y)
 
 
 def test_more_axes_than_a_step_has(maker: str) -> None:
@@ -255,7 +276,7 @@ def test_more_axes_than_a_step_has(maker: str) -> None:
         return x.transpose(2, 0, 4, 3, 1, 5) @ y.transpose(2, 1, 3, 0, 4, 5)
 
     compiled = ab.jit(function)
-    np.testing.assert_allclose(compiled(x, y), function(x, y), rtol=1e-12)
+    assert_is_product(compiled(x, y), function, x, y)
     assert set(labels(compiled)) == {maker}
 
 
@@ -282,20 +303,29 @@ def test_degenerate_sizes(shapes, dtype: str, maker: str) -> None:
     rng = np.random.default_rng(8)
     x, y = (rng.standard_normal(shape).astype(DTYPES[dtype]) for shape in shapes)
     for function in (np.matmul, lambda x, y: (y.mT @ x.mT).mT):
-        np.testing.assert_allclose(
-            ab.jit(function)(x, y), x @ y, rtol=1e-4 if dtype == "f32" else 1e-12
-        )
+        assert_is_product(ab.jit(function)(x, y), np.matmul, x, y)
 
 
-def test_the_choice_follows_the_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "vector_bytes", lambda: 32)
-    choose = products.kernel_for
-    assert choose(16, 16, 16, True, True) == "product"
-    assert choose(100, 100, 100, True, True) == "gemm"
-    assert choose(1, 1000, 1000, True, True) == "row"
-    assert choose(1, 1000, 1000, False, True) == "dots"
-    assert choose(1, 1000, 1000, False, False) == "product"
-    assert choose(2, 2, 2, False, True) == "product"
+@pytest.mark.parametrize(
+    ("sizes", "b_rows", "a_rows", "kinds"),
+    [
+        ((16, 16, 16), True, True, ("gemm", "product", "product")),
+        ((100, 100, 100), True, True, ("gemm", "gemm", "product")),
+        ((600, 600, 600), True, True, ("gemm", "gemm", "gemm")),
+        ((1, 1000, 1000), True, True, ("gemm", "row", "row")),
+        ((1, 1000, 1000), False, True, ("gemm", "dots", "dots")),
+        ((1, 1000, 1000), False, False, ("gemm", "product", "product")),
+        ((2, 2, 2), False, True, ("gemm", "product", "product")),
+    ],
+    ids=str,
+)
+def test_the_choice_follows_the_sizes(
+    sizes: tuple[int, int, int], b_rows: bool, a_rows: bool, kinds: tuple[str, ...]
+) -> None:
+    """And the vectors: of 16, 32 and 64 bytes."""
+    for width, kind in zip(WIDTHS, kinds, strict=True):
+        with using(current()._replace(vector_bytes=width)):
+            assert products.kernel_for(*sizes, b_rows, a_rows) == kind
 
 
 def test_the_kernels_are_in_the_library() -> None:

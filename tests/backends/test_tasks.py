@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from anabranch import conv, jit, max_pool, value_and_grad
 from anabranch.backends.numba import plan, pool, products, tasks
-from anabranch.backends.numba.cores import threads
 from anabranch.backends.numba.executable import NumbaExecutable, prepare
+from anabranch.backends.numba.machine import current
 from anabranch.backends.numba.memory import Lifetime
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise
@@ -36,7 +36,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(tasks, "TASK", 1e-3)
     monkeypatch.setattr(tasks, "GRAIN", 2)
     yield
-    pool.set_threads(threads())
+    pool.set_threads(current().threads)
 
 
 def gradient(seed: int) -> tuple[Graph, list[Any]]:

@@ -11,11 +11,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from anabranch.backends.numba.machine import using
 from anabranch.backends.reference import interpret
 from anabranch.ir import OPS
 from anabranch.ir.ops import NONDIFFERENTIABLE
 from tests.laws.op_graphs import compiled, one_op, pulled_back, type_of
 from tests.laws.op_samples import SAMPLES, Array, Sample, smooth
+from tests.machines import MACHINES
 
 DIFFERENTIABLE = [op for op in SAMPLES if OPS[op].adjoint is not NONDIFFERENTIABLE]
 ULPS = 2
@@ -80,18 +82,30 @@ def magnitudes(sample: Sample) -> list[Array]:
     return [np.abs(x) if x.dtype.kind == "f" else x for x in sample.operands]
 
 
+def check_op(op: str, sample: Sample, what: str) -> None:
+    graph = one_op(op, sample)
+    [expected] = interpret(graph, sample.operands)
+    [made] = compiled(graph, sample.operands)
+    if op in ROUNDED:
+        [bound] = interpret(graph, magnitudes(sample))
+        assert_rounded(made, expected, bound, what)
+    else:
+        assert_elementwise(op, sample, made, expected, what)
+
+
 @pytest.mark.parametrize("op", SAMPLES)
 def test_compiled_op_equals_the_reference(op: str) -> None:
     for sample in SAMPLES[op]:
-        graph = one_op(op, sample)
-        [expected] = interpret(graph, sample.operands)
-        [made] = compiled(graph, sample.operands)
-        what = f"{op} {sample.label}"
-        if op in ROUNDED:
-            [bound] = interpret(graph, magnitudes(sample))
-            assert_rounded(made, expected, bound, what)
-        else:
-            assert_elementwise(op, sample, made, expected, what)
+        check_op(op, sample, f"{op} {sample.label}")
+
+
+@pytest.mark.parametrize("op", SAMPLES)
+def test_an_op_may_be_compiled_for_any_machine(op: str) -> None:
+    """One sample, the largest: it has the most rounds of vectors."""
+    sample = max(SAMPLES[op], key=lambda s: sum(x.size for x in s.operands))
+    for name, machine in MACHINES.items():
+        with using(machine):
+            check_op(op, sample, f"{op} {sample.label}, {name}")
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE)

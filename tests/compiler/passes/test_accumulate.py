@@ -10,8 +10,8 @@ import pytest
 
 from anabranch import jit, value_and_grad
 from anabranch.backends.numba import pool
-from anabranch.backends.numba.cores import threads
 from anabranch.backends.numba.executable import prepare
+from anabranch.backends.numba.machine import current
 from anabranch.backends.reference import interpret
 from anabranch.compiler.passes.accumulate import accumulate
 from anabranch.compiler.passes.fuse import fuse
@@ -164,7 +164,7 @@ def test_bits_do_not_depend_on_threads_or_on_the_arena() -> None:
     point = branches(300, 130)
     executable = prepare(optimise(gradient(point)))
     results: list[list[Any]] = []
-    count = threads()
+    count = current().threads
     for number in (1, 2):
         pool.set_threads(number)
         frame = executable.frame()
