@@ -61,7 +61,7 @@ def _optimised(text: str, target: Any) -> Any:
 
 @cache
 def _generate() -> Any:
-    """LLVM's function (target machine, module, 1 for object code, error) to a buffer."""
+    """LLVM's function (target, module, 1 for object code, error) to a buffer."""
     locked = ffi.lib.LLVMPY_TargetMachineEmitToMemory
     path = getattr(ffi.lib, "_name", None)
     if path is None:  # an llvmlite that keeps it to itself: one thread at a time

@@ -1,16 +1,16 @@
 """The machine that code is made for, as one value.
 
 ``ANABRANCH_CPU`` names its processor: ``native``, which is the one at hand and the
-default, or one of x86-64's levels. Code for a lesser processor runs on a greater one, so
-that kernels of narrow vectors can be looked at, and run, on a machine with wide ones.
-Code for a greater one would die of an illegal instruction, and is refused.
+default, or one of x86-64's levels. Code for a lesser processor runs on a greater one,
+so that kernels of narrow vectors can be looked at, and run, on a machine with wide
+ones. Code for a greater one would die of an illegal instruction, and is refused.
 
 ``ANABRANCH_THREADS`` is the number of threads that share work, by default that of the
 cores that this process may use.
 
-Both are read when something is planned or compiled; what was compiled before stays as it
-is. Whatever depends on the machine asks `current`, and whatever keeps code keeps it by
-its processor.
+Both are read when something is planned or compiled; what was compiled before stays as
+it is. Whatever depends on the machine asks `current`, and whatever keeps code keeps it
+by its processor.
 """
 
 from __future__ import annotations
@@ -66,15 +66,15 @@ def find_machine(wanted: str, host: str, features: Mapping[str, bool]) -> Machin
     Raises `AnabranchError` where the host could not run its code.
 
     >>> host = "znver2", dict.fromkeys(LEVELS["x86-64-v3"], True)
-    >>> find_machine("x86-64-v2", *host)
-    Machine(processor=Processor(name='x86-64-v2', features=''), vector_bytes=16, threads=1)
+    >>> find_machine("x86-64-v2", *host).processor
+    Processor(name='x86-64-v2', features='')
     >>> find_machine("native", *host).vector_bytes
     32
     """
     if wanted == NATIVE:
-        listed = (f"{'+' if has else '-'}{name}" for name, has in sorted(features.items()))
-        has = {name for name, has in features.items() if has}
-        return Machine(Processor(host, ",".join(listed)), _vector_bytes(has))
+        listed = [f"{'-+'[has]}{name}" for name, has in sorted(features.items())]
+        had = {name for name, has in features.items() if has}
+        return Machine(Processor(host, ",".join(listed)), _vector_bytes(had))
     setting = f"ANABRANCH_CPU={wanted}"
     if wanted not in LEVELS:
         known = ", ".join((NATIVE, *LEVELS))
@@ -117,9 +117,7 @@ def current() -> Machine:
 @cache
 def _here(wanted: str) -> Machine:
     """The machine called ``wanted``, where the processor at hand can run its code."""
-    return find_machine(
-        wanted, llvm.get_host_cpu_name(), llvm.get_host_cpu_features()
-    )
+    return find_machine(wanted, llvm.get_host_cpu_name(), llvm.get_host_cpu_features())
 
 
 def _threads() -> int:

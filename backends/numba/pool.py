@@ -156,7 +156,7 @@ def pthreads() -> Mapping[str, Any]:
     if not hasattr(signal, "pthread_sigmask"):
         raise NoThreads("no thread here can block signals")
     if hasattr(os, "fork") and not hasattr(os, "register_at_fork"):
-        raise NoThreads("children of a fork could not be told that they have no threads")
+        raise NoThreads("a child could not be told that it has no threads")
     names = *ROUTINES, "create", "detach"
     # Without a C library there is none to open, or none that is the process's own.
     with suppress(OSError, TypeError, AttributeError):

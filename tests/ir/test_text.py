@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
-import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise
-from anabranch.ir import Builder, Graph, Output, TensorType, parse
+from anabranch.ir import Builder, Graph, Output, TensorType, literals, parse
+from anabranch.ir import text as ir_text
 from anabranch.ir.errors import ParseError, VerifyError
 from anabranch.ir.text import format_node, is_name
+from tests.oracles.work import (
+    MatchingWork,
+    TooMuchWork,
+    executed_lines,
+    matching_steps,
+)
 from tests.strategies import random_sample
 
 MATRIX = TensorType("f64", (2, 3))
@@ -285,36 +292,58 @@ FILLS = [
 ]
 
 
-@pytest.mark.parametrize("fill", FILLS)
-def test_long_lines_of_one_thing_are_read_in_linear_time(fill: str) -> None:
-    """A backtracking expression would need minutes for these."""
-    count = 60_000
-    begin = time.process_time()
+def long_lines(fill: str, count: int) -> Iterator[str]:
+    """Texts of graphs with a long line of one thing somewhere, none of them right."""
     for opening in NODE_OPENINGS:
         for end in ("", "!", "}", "} : f64[4]", ": f64[4] !"):
-            text = opening + fill * count + end
-            with pytest.raises((ParseError, VerifyError)):
-                parse(
-                    f"graph f(%x: f64[4]) {{\n{text}\n%z = exp(%q) : f64[4]\nreturn\n}}"
-                )
-    for text in (
-        f"graph f({fill * count}!) {{",
-        f"graph {fill * count}!",
-        fill * count,
-    ):
+            line = opening + fill * count + end
+            yield f"graph f(%x: f64[4]) {{\n{line}\n%z = exp(%q) : f64[4]\nreturn\n}}"
+    filled = fill * count
+    for line in (f"graph f({filled}!) {{", f"graph {filled}!", filled):
+        yield f"{line}\nreturn\n}}"
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_long_lines_of_one_thing_are_no_graph(fill: str) -> None:
+    for text in long_lines(fill, 60_000):
         with pytest.raises((ParseError, VerifyError)):
-            parse(f"{text}\nreturn\n}}")
-    assert time.process_time() - begin < 6.0
+            parse(text)
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_long_lines_of_one_thing_are_read_in_linear_time(
+    fill: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backtracking expression would take hundreds of steps for each character."""
+    for text in long_lines(fill, 300 // len(fill)):
+        work = MatchingWork(30 * len(text))
+        for module in (ir_text, literals):
+            monkeypatch.setattr(module, "re", work)
+        with pytest.raises((ParseError, VerifyError)):
+            parse(text)
+
+
+def test_backtracking_is_counted() -> None:
+    """Twice the text: twice the steps, four times, or no end of them."""
+    for pattern, growth in ((r"\w*!", 2), (r"(?:a|b)*!", 2), (r"\w*\w*!", 4)):
+        few, many = (
+            matching_steps(pattern, "ab" * count, limit=10**6) for count in (50, 100)
+        )
+        assert 0.9 * growth < many / few < 1.1 * growth
+    with pytest.raises(TooMuchWork):
+        matching_steps(r"(?:\w+)*!", "ab" * 50, limit=10**4)
 
 
 def test_many_parameters_and_results_are_read_in_linear_time() -> None:
-    count = 50_000
-    params = ", ".join(f"%x{i}: f64[]" for i in range(count))
-    results = ", ".join(f"%x{i}" for i in range(count))
-    begin = time.process_time()
-    graph = parse(f"graph f({params}) {{\nreturn {results}\n}}")
-    assert time.process_time() - begin < 5.0
-    assert len(graph.inputs) == len(graph.outputs) == count
+    def work(count: int) -> int:
+        params = ", ".join(f"%x{i}: f64[]" for i in range(count))
+        results = ", ".join(f"%x{i}" for i in range(count))
+        text = f"graph f({params}) {{\nreturn {results}\n}}"
+        graph = parse(text)
+        assert len(graph.inputs) == len(graph.outputs) == count
+        return executed_lines(lambda: parse(text))
+
+    assert work(2_000) <= 11 * work(200)
 
 
 def test_reading_evaluates_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
