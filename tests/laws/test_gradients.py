@@ -12,6 +12,8 @@ import anabranch
 from anabranch.ir.errors import ArgumentError
 
 X = np.array([1.0, 2.0, 3.0])
+# Sums and products of numbers of about 1 may cancel: relative to their terms.
+CLOSE: dict[str, Any] = {"rtol": 1e-13, "atol": 1e-13}
 
 
 def grad(
@@ -23,8 +25,8 @@ def grad(
 def test_weight_read_twice_by_products(backend: str) -> None:
     x, w = np.array([[1.1, -0.7]]), np.array([[0.4, -0.2], [0.7, 0.3]])
     dx, dw = grad(lambda x, w: np.sum(x @ w @ w), backend, x, w, argnums=(0, 1))
-    np.testing.assert_allclose(dw, [[0.17, 1.05], [-0.57, -1.13]], rtol=1e-14)
-    np.testing.assert_allclose(dx, [[-0.12, 0.44]], rtol=1e-14)
+    np.testing.assert_allclose(dw, [[0.17, 1.05], [-0.57, -1.13]], **CLOSE)
+    np.testing.assert_allclose(dx, [[-0.12, 0.44]], **CLOSE)
 
 
 def test_value_read_many_times(backend: str) -> None:
@@ -46,7 +48,7 @@ def test_weight_of_two_layers_and_a_penalty(backend: str) -> None:
         return untied(w, w, w, x)
 
     parts = grad(untied, backend, w, w, w, x, argnums=(0, 1, 2))
-    np.testing.assert_allclose(grad(tied, backend, w, x), sum(parts), rtol=1e-12)
+    np.testing.assert_allclose(grad(tied, backend, w, x), sum(parts), **CLOSE)
     graph = anabranch.make_ir(anabranch.grad(tied))(w, x)
     assert len(graph.contributions("w")) == 3
 
@@ -92,12 +94,12 @@ def test_output_is_constant(backend: str) -> None:
 def test_pullback_of_centring(backend: str, cotangent: Any, expected: Any) -> None:
     _, pullback = anabranch.vjp(lambda x: x - np.mean(x), np.ones(4), backend=backend)
     [made] = pullback(np.array(cotangent, float))
-    np.testing.assert_allclose(made, expected, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(made, expected, **CLOSE)
 
 
 def test_variance(backend: str) -> None:
     made = grad(np.var, backend, np.array([1.0, 2.0, 4.0]))
-    np.testing.assert_allclose(made, [-8 / 9, -2 / 9, 10 / 9], rtol=1e-14)
+    np.testing.assert_allclose(made, [-8 / 9, -2 / 9, 10 / 9], **CLOSE)
 
 
 def test_maximum_along_an_axis(backend: str) -> None:
@@ -137,7 +139,7 @@ def test_gradient_at_one_two_three(
     backend: str, name: str, function: Callable[[Any], Any], expected: list[float]
 ) -> None:
     made = grad(function, backend, X)
-    np.testing.assert_allclose(made, expected, rtol=1e-14, err_msg=name)
+    np.testing.assert_allclose(made, expected, **CLOSE, err_msg=name)
 
 
 def test_concatenation_with_itself(backend: str) -> None:
@@ -188,7 +190,7 @@ def test_logsumexp_far_out(backend: str) -> None:
         value, made = anabranch.value_and_grad(anabranch.logsumexp, backend=backend)(
             np.array([x, x])
         )
-        np.testing.assert_allclose(value, x + np.log(2), rtol=1e-15)
+        np.testing.assert_allclose(value, x + np.log(2), rtol=1e-14)
         np.testing.assert_array_equal(made, [0.5, 0.5])
 
 
