@@ -25,6 +25,7 @@ from anabranch import cli
 from anabranch.backends.numba import cache, codegen, engine
 from anabranch.backends.numba.cache import Cache, CacheError, find_cache, pack, unpack
 from anabranch.backends.numba.machine import Processor, current, using
+from tests.oracles.work import HANGS
 
 SCRIPT = """
 import sys
@@ -50,7 +51,7 @@ def start(folder: Path, before: str = "", after: str = "") -> subprocess.Popen[s
 
 def finish(process: subprocess.Popen[str]) -> tuple[str, str, str]:
     """What another process computed, the origins of its kernels, its complaints."""
-    out, complaints = process.communicate(timeout=300)
+    out, complaints = process.communicate(timeout=HANGS)
     assert process.returncode == 0, complaints
     bits, origins = out.splitlines()
     return bits, origins, complaints
@@ -565,13 +566,13 @@ def test_a_fork_while_another_thread_compiles(
     monkeypatch.setattr(codegen, "_emit", slowly)
     thread = threading.Thread(target=again, daemon=True)
     thread.start()
-    assert compiling.wait(60)
+    assert compiling.wait(HANGS)
     child = os.fork()
     if child == 0:
-        signal.alarm(60)
+        signal.alarm(int(HANGS))
         os._exit(0 if anabranch.jit(np.cbrt)(np.full(3, 8.0))[0] == 2.0 else 1)
     assert os.waitpid(child, 0) == (child, 0)
-    thread.join(60)
+    thread.join(HANGS)
     assert not thread.is_alive()
 
 
@@ -587,7 +588,7 @@ def test_compiling_in_the_middle_of_compiling(
     parsing = threading.Lock()  # Python 3.11 can parse in one thread only
 
     def nesting(text: str, machine: object) -> bytes:
-        meeting.wait(60)  # all threads are at it
+        meeting.wait(HANGS)  # all threads are at it
         monkeypatch.setattr(codegen, "_emit", emit)
         with parsing:
             nested.append(again()[0])

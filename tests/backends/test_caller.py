@@ -17,6 +17,7 @@ import anabranch
 from anabranch import ArgumentError, jit, value_and_grad
 from anabranch.backends.numba.caller import supported
 from anabranch.compiler.tree import flatten, unflatten
+from tests.oracles.work import HANGS
 
 
 class Layer(NamedTuple):
@@ -237,7 +238,7 @@ def test_every_kind_finds_its_short_way_in_whatever_thread() -> None:
 
     def work() -> None:
         for x in inputs:
-            gate.wait(60)
+            gate.wait(HANGS)
             compiled(x)
             compiled(x)
 
@@ -245,7 +246,7 @@ def test_every_kind_finds_its_short_way_in_whatever_thread() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(HANGS)
     count = short_calls(compiled)
     for x in inputs:
         same(compiled(x), x + 1)

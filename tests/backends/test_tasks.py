@@ -26,6 +26,7 @@ from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import Graph
 from tests.oracles.bits import assert_same_bits
+from tests.oracles.work import HANGS
 from tests.strategies import random_sample
 
 SEEDS = range(40)
@@ -154,7 +155,7 @@ def test_threads_share_the_workers() -> None:
     for caller in callers:
         caller.start()
     for caller in callers:
-        caller.join(60)
+        caller.join(HANGS)
         assert not caller.is_alive()
     assert not wrong
 
@@ -176,10 +177,10 @@ def test_children_compute_the_same(method: str) -> None:
     ours, theirs = context.Pipe()
     child = context.Process(target=_child, args=(theirs, compiled), daemon=True)
     child.start()
-    assert ours.poll(60), "the child hangs"
+    assert ours.poll(HANGS), "the child hangs"
     for result in ours.recv():
         assert_same_bits(result, expected)
-    child.join(60)
+    child.join(HANGS)
     assert child.exitcode == 0
 
 
@@ -201,7 +202,7 @@ def test_the_number_of_threads_does_not_change_a_bit() -> None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=300,
+            timeout=HANGS,
         ).stdout
         for count in (1, 2, 5)
     }

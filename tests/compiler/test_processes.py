@@ -17,6 +17,7 @@ import pytest
 import anabranch
 from anabranch.compiler import function as calls
 from anabranch.compiler.tree import flatten
+from tests.oracles.work import HANGS
 
 
 @anabranch.jit
@@ -45,7 +46,7 @@ def joined(*threads: threading.Thread) -> bool:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(HANGS)
     return not any(thread.is_alive() for thread in threads)
 
 
@@ -55,13 +56,13 @@ def test_two_functions_that_call_each_other_in_two_threads() -> None:
     @anabranch.jit
     def first(x):
         if x.shape[0] == 3:
-            gate.wait(10)
+            gate.wait(HANGS)
         return x[0] if x.shape[0] == 1 else second(x[1:])
 
     @anabranch.jit
     def second(x):
         if x.shape[0] == 3:
-            gate.wait(10)
+            gate.wait(HANGS)
         return x[0] if x.shape[0] == 1 else first(x[1:])
 
     x = np.arange(3.0)
@@ -79,7 +80,7 @@ def test_a_dataclass_that_many_threads_meet() -> None:
 
     def meet() -> None:
         for kind in kinds:
-            gate.wait(10)
+            gate.wait(HANGS)
             found.append(flatten(kind(1.0))[0])
 
     assert joined(*[threading.Thread(target=meet, daemon=True) for _ in range(8)])
@@ -110,7 +111,7 @@ assert len(right) == 400 and all(right) and shared.compile_count == 1
 def test_first_calls_of_many_threads(tries: int) -> None:
     """Of one function and of several, in a process that has compiled nothing."""
     for _ in range(tries):
-        subprocess.run([sys.executable, "-c", FIRST_CALLS], check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", FIRST_CALLS], check=True, timeout=HANGS)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -126,7 +127,7 @@ def test_a_fork_in_the_middle_of_another_thread(
         main = threading.current_thread() is threading.main_thread()
         if at == stage and not main:
             reached.set()
-            go.wait(20)
+            go.wait(HANGS)
 
     def slow_passes(graph: Any) -> Any:
         wait("passes")
@@ -140,17 +141,17 @@ def test_a_fork_in_the_middle_of_another_thread(
     monkeypatch.setattr(calls, "optimise", slow_passes)
     thread = threading.Thread(target=slow, args=(np.ones(2),), daemon=True)
     thread.start()
-    assert reached.wait(10)
+    assert reached.wait(HANGS)
     child = os.fork()
     if child == 0:
         os._exit(0 if slow(np.ones(2))[0] == 2.0 else 1)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + HANGS
     status = os.waitpid(child, os.WNOHANG)
     while status == (0, 0) and time.monotonic() < deadline:
         time.sleep(0.05)
         status = os.waitpid(child, os.WNOHANG)
     go.set()
-    thread.join(20)
+    thread.join(HANGS)
     if status == (0, 0):
         os.kill(child, 9)
         os.waitpid(child, 0)

@@ -9,7 +9,10 @@ from functools import cache
 from types import FrameType
 from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["MatchingWork", "TooMuchWork", "executed_lines", "matching_steps"]
+__all__ = ["HANGS", "MatchingWork", "TooMuchWork", "executed_lines", "matching_steps"]
+
+HANGS = 300.0
+"""The seconds after which something is taken to hang; no verdict on its speed."""
 
 
 class TooMuchWork(Exception):
