@@ -112,6 +112,14 @@ def test_the_environment_is_asked_by_whoever_compiles(
     assert current().processor.name == llvm.get_host_cpu_name()
 
 
+def test_the_environment_names_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that the processor at hand has; its code runs like any other."""
+    for level in MACHINES.keys() & LEVELS.keys():
+        monkeypatch.setenv("ANABRANCH_CPU", level)
+        assert current().processor == Processor(level, "")
+        assert anabranch.jit(np.negative)(np.ones(3)).tolist() == [-1, -1, -1]
+
+
 @pytest.mark.parametrize("wanted", ["0", "-1", "two", "1.5", " "])
 def test_threads_are_a_number(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANABRANCH_THREADS", "3")
