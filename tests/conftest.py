@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Else the asserts of these, unlike those of tests, would do nothing without `assert`.
+pytest.register_assert_rewrite("tests.backends", "tests.laws", "tests.oracles")
+
 # The machine may be busy: no example fails for taking long.
 settings.register_profile("anabranch", deadline=None)
 settings.load_profile("anabranch")

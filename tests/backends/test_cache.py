@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -511,6 +512,15 @@ while True:
     assert finish(start(folder)) == (right, HIT, "")
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Have SIGINT interrupt, as it does not in what nohup or a build server starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("tries", [3, pytest.param(20, marks=pytest.mark.fuzz)])
 def test_interrupted_at_any_time(store: Cache, tries: int) -> None:
     """A KeyboardInterrupt leaves no files behind, and the next call is right."""
@@ -530,6 +540,7 @@ def test_interrupted_at_any_time(store: Cache, tries: int) -> None:
         assert all(path.suffix == ".kernel" for path in files(store.folder))
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_waits_for_llvm(
     store: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -547,6 +558,24 @@ def test_an_interrupt_waits_for_llvm(
         again()
     assert ended
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_an_ignored_interrupt_stays_ignored(
+    store: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    optimised, interrupted = codegen._optimised, []
+
+    def interrupt(text: str, machine: object) -> object:
+        signal.raise_signal(signal.SIGINT)
+        interrupted.append(text)
+        return optimised(text, machine)
+
+    monkeypatch.setattr(codegen, "_optimised", interrupt)
+    again()
+    assert interrupted
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

@@ -252,7 +252,11 @@ def test_rounding(same):
         same(lambda x, d=decimals: x.round(d), x.astype(np.float32))
     same(np.round, np.array([1, 2]))
     same(lambda x: np.round(x, -1), np.array([14, 15, 25, -15]))
-    same(np.fix, x)
+
+
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")
+def test_fix(same):
+    same(np.fix, np.array([0.5, 1.5, -0.5, -1.5, 1234.5678, -1e10, np.inf, np.nan]))
 
 
 def test_nan_to_num(same):

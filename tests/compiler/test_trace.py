@@ -79,7 +79,7 @@ def test_compiled_looks_like_the_function(jit):
 
     compiled = jit(loss)
     assert compiled.__name__ == "loss"
-    assert compiled.__doc__ == "What it computes."
+    assert compiled.__doc__ == loss.__doc__
     assert compiled.py_func is loss
     assert compiled.__wrapped__ is loss
 
