@@ -2,10 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types fuzz bench clean
+.PHONY: demo quick test lint types fuzz matrix bench clean
 
 demo: .venv/.stamp
 	$(BIN)/python examples/digits.py
+
+quick: .venv/.stamp
+	$(BIN)/python -m pytest -n 2 tests/ir tests/compiler/passes tests/test_golden.py
 
 test: .venv/.stamp
 	$(BIN)/python -m pytest -n 2
@@ -20,6 +23,10 @@ types: .venv/.stamp
 fuzz: .venv/.stamp
 	$(BIN)/python -m pytest -n 2 -m fuzz
 
+# Every Python, old and new dependencies, processors; some with ROWS='py312-* nohup'.
+matrix:
+	$(PYTHON) tests/matrix.py $(ROWS)
+
 bench: .venv/.bench.stamp
 	$(BIN)/python -m benchmarks
 
@@ -29,7 +36,7 @@ clean:
 
 .venv/.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -e '.[test,examples]'
+	$(BIN)/python -m pip install -e '.[test,examples,lint]'
 	touch $@
 
 .venv/.bench.stamp: .venv/.stamp
