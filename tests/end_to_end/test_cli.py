@@ -1,11 +1,22 @@
-"""Files that the command line cannot read."""
+"""The help of the command line, and files that it cannot read."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from anabranch.cli import UsageError, read_argument
+from anabranch.cli import UsageError, main, read_argument
+
+
+@pytest.mark.parametrize("words", [[], ["ir"], ["run"], ["cache"], ["cache", "info"]])
+def test_help_of_every_command(words, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["anabranch", *words, "--help"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    assert "Usage: " in shown
+    assert "--help" in shown
 
 
 def test_unreadable_files_are_usage_errors(tmp_path):
