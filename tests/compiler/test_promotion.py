@@ -185,7 +185,7 @@ def test_reductions(same, dtype):
     same(lambda x: (np.sum(x), np.sum(x, axis=0), np.prod(x, axis=1)), x)
     same(lambda x: (np.mean(x), np.var(x, axis=0), np.std(x, axis=1)), x, rtol=1e-6)
     same(lambda x: (np.max(x), np.argmax(x, axis=0), np.cumsum(x)), x)
-    same(lambda x: (np.any(x), np.all(x, axis=0), np.count_nonzero(x)), x)
+    same(lambda x: (np.any(x), np.all(x, axis=0), np.count_nonzero(x, axis=1)), x)
 
 
 @pytest.mark.parametrize("first", DTYPES)
