@@ -40,6 +40,7 @@ WITHOUT_NUMBA = (
     "--ignore=tests/laws/test_second_opinion.py",
     "--deselect=tests/backends/test_inplace.py::"
     "test_elements_are_read_before_they_are_overwritten",
+    "--deselect=tests/test_layout.py::test_no_folder_becomes_a_module_of_its_own",
 )
 
 # What a processor has, by the name of its level, in LLVM's words.

@@ -58,6 +58,12 @@ def test_pre_releases_are_run_when_asked_for_only() -> None:
     assert [row.name for row in chosen(ROWS, ["py312-next"])] == ["py312-next"]
 
 
+def test_what_is_left_out_without_numba_is_there() -> None:
+    for option in matrix.WITHOUT_NUMBA[1:]:
+        file, _, name = option.partition("=")[2].partition("::")
+        assert f"def {name}" in (matrix.ROOT / file).read_text("utf-8")
+
+
 def test_a_row_that_is_not_there_is_an_error() -> None:
     with pytest.raises(SystemExit, match=r"no such row: py2\*"):
         chosen(ROWS, ["nohup", "py2*"])
