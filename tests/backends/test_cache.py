@@ -403,6 +403,7 @@ def test_no_room_on_the_disk(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a b", "ÄÖ→🜛", "n" * 200, "'\";$(x)\n"])
 def test_odd_names(store: Cache, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = os.fsdecode(name.encode("utf-8"))  # what an ASCII locale makes of its bytes
     path = store.folder / name / "deep" / "er"
     monkeypatch.setenv("ANABRANCH_CACHE", str(path))
     right, _ = again()
