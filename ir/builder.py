@@ -162,7 +162,7 @@ class Builder:
             return node
         return self.add_node("cast", node, dtype=dtype)
 
-    def reshape(self, node: Node, shape: Sequence[int | str]) -> Node:
+    def reshape(self, node: Node, shape: Sequence[int]) -> Node:
         """``node`` in another shape of the same size; itself if it has that shape."""
         if node.type.shape == tuple(shape):
             return node

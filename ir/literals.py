@@ -25,14 +25,22 @@ __all__ = ["Attrs", "Literal", "format_literal", "parse_attrs"]
 Literal: TypeAlias = "bool | int | float | str | tuple[Literal, ...] | None"
 
 MAX_DEPTH = 32
+MAX_LITERALS = 2**21
 
-_TOKEN = r"""\s*(?:
-      (?P<float>-?(?:[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|inf\b)|nan\b)
-    | (?P<int>-?[0-9]{1,400}(?![0-9]))
+# Groups are repeated possessively (*+): a group that may give back what it matched
+# keeps 200 bytes for each repetition. Every position of a text begins a token.
+_TOKEN = re.compile(
+    r"""\s*+(?:
+      (?P<mark>[(),=])
+    | (?P<int>-?[0-9]{1,400}(?![0-9.eE]))
+    | (?P<float>-?(?:[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|inf\b)|nan\b)
     | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
-    | (?P<string>"(?:[ !#-\[\]-~]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*")
-    | (?P<mark>[(),={}])
-    )"""
+    | (?P<string>"(?:[ !#-\[\]-~]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+")
+    | (?P<junk>\S.{0,60})
+    | (?P<end>\Z)
+    )""",
+    re.VERBOSE,
+)
 _WORDS: dict[str, Literal] = {"None": None, "True": True, "False": False}
 
 
@@ -86,81 +94,66 @@ class Attrs(Mapping[str, Literal]):
 NO_ATTRS = Attrs()
 
 
-class _Tokens:
-    """A cursor over the tokens of one attribute list."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.pattern = re.compile(_TOKEN, re.VERBOSE)
-        self.position = 0
-        self.kind = ""
-        self.token = ""
-        self.advance()
-
-    def advance(self) -> None:
-        match = self.pattern.match(self.text, self.position)
-        if match is None:
-            if self.text[self.position :].strip():
-                raise ParseError(f"not a literal: {self.text[self.position :][:60]!r}")
-            self.kind, self.token = "end", ""
-            return
-        self.position = match.end()
-        self.kind = match.lastgroup or "end"
-        self.token = match[self.kind]
-
-    def at_end(self) -> bool:
-        return self.kind == "end"
-
-    def take(self, mark: str) -> bool:
-        if self.kind == "mark" and self.token == mark:
-            self.advance()
-            return True
-        return False
-
-    def expect(self, mark: str) -> None:
-        if not self.take(mark):
-            raise ParseError(f"expected {mark!r} at {self.token or 'the end'!r}")
+def _tokens(text: str) -> Iterator[tuple[str | None, str]]:
+    """The kind and the text of each token; the last kind is "end"."""
+    for match in _TOKEN.finditer(text):
+        yield match.lastgroup, match[match.lastindex or 0]
 
 
 def parse_attrs(text: str) -> Attrs:
     """Read ``key=literal, key=literal``; raises `ParseError`."""
-    tokens = _Tokens(text)
+    if text.count(",") > MAX_LITERALS:
+        raise ParseError(f"more than {MAX_LITERALS} literals in one list of attributes")
+    tokens = _tokens(text)
     items: dict[str, Literal] = {}
-    while not tokens.at_end():
-        key = tokens.token
-        if tokens.kind != "word" or key in items:
-            raise ParseError(f"expected a new attribute name, found {key!r}")
-        tokens.advance()
-        tokens.expect("=")
-        items[key] = _literal(tokens, 0)
-        if not tokens.at_end():
-            tokens.expect(",")
+    kind, token = next(tokens)
+    while kind != "end":
+        if kind != "word" or token in items:
+            raise ParseError(f"expected a new attribute name, found {token[:60]!r}")
+        _expect("=", next(tokens)[1])
+        items[token] = _literal(tokens, *next(tokens), 0)
+        kind, token = next(tokens)
+        if kind != "end":
+            _expect(",", token)
+            kind, token = next(tokens)
     return Attrs(items)
 
 
-def _literal(tokens: _Tokens, depth: int) -> Literal:
-    kind, token = tokens.kind, tokens.token
-    if depth > MAX_DEPTH:
-        raise ParseError(f"literals nested deeper than {MAX_DEPTH}")
-    if tokens.take("("):
-        return _tuple(tokens, depth + 1)
-    tokens.advance()
-    if kind == "float":
-        return float(token)
+def _expect(mark: str, token: str) -> None:
+    if token != mark:
+        raise ParseError(f"expected {mark!r} at {token[:60] or 'the end'!r}")
+
+
+def _literal(
+    tokens: Iterator[tuple[str | None, str]], kind: str | None, token: str, depth: int
+) -> Literal:
+    """The literal that begins with this token."""
     if kind == "int":
         return int(token)
+    if kind == "float":
+        return float(token)
     if kind == "string":
         return str(json.loads(token))
     if kind == "word" and token in _WORDS:
         return _WORDS[token]
+    if token == "(":
+        return _tuple(tokens, depth + 1)
     raise ParseError(f"not a literal: {token[:60]!r}")
 
 
-def _tuple(tokens: _Tokens, depth: int) -> tuple[Literal, ...]:
+def _tuple(
+    tokens: Iterator[tuple[str | None, str]], depth: int
+) -> tuple[Literal, ...]:
+    """The items up to the closing bracket."""
+    if depth > MAX_DEPTH:
+        raise ParseError(f"literals nested deeper than {MAX_DEPTH}")
     items: list[Literal] = []
-    while not tokens.take(")"):
-        items.append(_literal(tokens, depth))
-        if not tokens.take(","):
-            tokens.expect(")")
-            break
+    kind, token = next(tokens)
+    while token != ")":
+        items.append(_literal(tokens, kind, token, depth))
+        kind, token = next(tokens)
+        if token == ",":
+            kind, token = next(tokens)
+        else:
+            _expect(")", token)
     return tuple(items)

@@ -7,7 +7,7 @@
     section := "backward" NAME ["of" "(" [refs] ")" "wrt" "(" [refs] ")"] ":"
     return  := "return" [[label "="] ref {"," [label "="] ref}]
     refs    := ref {"," ref}          ref := "%" NAME
-    type    := DTYPE "[" [dim {"," dim}] "]"      dim := INT | SYMBOL
+    type    := DTYPE "[" [dim {"," dim}] "]"      dim := INT
     attrs   := key "=" literal {"," key "=" literal}      (literals: see literals.py)
     label   := NAME
 
@@ -22,28 +22,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
-from .errors import AnabranchError, ParseError
+from .errors import AnabranchError, ParseError, VerifyError
 from .graph import Graph, Node, Output, Section
-from .literals import NO_ATTRS, parse_attrs
-from .types import spec
+from .literals import NO_ATTRS, Attrs, parse_attrs
+from .ops import OPS
+from .ops.spec import check_attrs
+from .types import TensorType, spec
 
 __all__ = ["format_node", "is_name", "parse", "print_graph"]
 
 MAX_TEXT = 256 * 2**20
 MAX_NAME = 400
 MAX_COLUMN = 56
+MAX_KEPT = 200
 
-_NAME = r"[^\W\d]\w*(?:\.\w+)*"
-_REFS = rf"(?:%{_NAME}\s*(?:,\s*%{_NAME}\s*)*)?"
-_STRING = r'"(?:[^"\\]|\\.)*"'
+# Groups are repeated possessively (*+): a group that may give back what it matched
+# keeps 200 bytes for each repetition.
+_NAME = r"[^\W\d]\w*+(?:\.\w++)*+"
+_REFS = rf"(?:%{_NAME}\s*+(?:,\s*+%{_NAME}\s*+)*+)?"
+_STRING = r'"(?:[^"\\]++|\\.)*+"'
 _IS_NAME = re.compile(rf"{_NAME}\Z")
 _HEADER = rf"graph\s+({_NAME})\s*\((.*)\)\s*\{{\s*\Z"
 _PARAM = rf"\s*%({_NAME})\s*:\s*(\w+\s*\[[^\[\]]*\])\s*(,|\Z)"
-_NODE = (
+_NODE = re.compile(
     rf"%({_NAME})\s*=\s*([a-z_]\w*)\s*\(\s*({_REFS})\)\s*"
-    rf"(?:\{{((?:[^\"{{}}]|{_STRING})*)\}}\s*)?:\s*"
+    rf"(?:\{{((?:[^\"{{}}]++|{_STRING})*+)\}}\s*)?:\s*"
     r"(\w+\s*\[[^\[\]]*\])(?:\s*@k([0-9]{1,9}))?\Z"
 )
 _SECTION = (
@@ -51,7 +57,7 @@ _SECTION = (
 )
 _RETURN = r"return\b\s*(.*)\Z"
 _OUTPUT = rf"\s*(?:({_NAME})\s*=\s*)?%({_NAME})\s*(,|\Z)"
-_CODE = rf"(?:[^\"#]+|{_STRING})*"
+_CODE = re.compile(rf"(?:[^\"#]++|{_STRING})*+")
 
 
 def is_name(text: str) -> bool:
@@ -143,28 +149,41 @@ def parse(text: Any) -> Graph:
         raise ParseError(f"IR text is a string, not a {type(text).__name__}")
     if len(text) > MAX_TEXT:
         raise ParseError(f"IR text of more than {MAX_TEXT} characters")
-    lines = [
-        (number, line)
-        for number, raw in enumerate(text.split("\n"), 1)
-        if (line := _without_comment(raw).strip())
-    ]
-    if len(lines) < 3 or lines[-1][1] != "}":
-        raise ParseError("IR text is 'graph name(...) {', lines, 'return ...', '}'")
+    lines = _lines(text)
     reader = _Reader()
     try:
-        reader.header(lines[0][1])
-        for number, line in lines[1:-2]:
-            reader.number = number
+        reader.number, line = next(lines, (1, ""))
+        reader.header(line)
+        for reader.number, line in lines:
+            if line.startswith("return"):
+                break
             reader.line(line)
-        reader.number = lines[-2][0]
-        graph = reader.finish(lines[-2][1])
+        graph = reader.finish(line)
+        reader.number, line = next(lines, (reader.number, ""))
+        if line != "}" or next(lines, None) is not None:
+            raise ParseError(f"expected one '}}' after 'return', found {line[:60]!r}")
     except ParseError as error:
-        raise ParseError(f"line {reader.number} of IR text: {error.what}") from None
+        what = f"line {reader.number} of IR text: {error.what}"
+        raise ParseError(what, hint=error.hint) from None
     return graph.verify()
 
 
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines that are not empty, with their numbers, one by one."""
+    number, start = 1, 0
+    while start <= len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        line = _without_comment(text[start:end]).strip()
+        if line:
+            yield number, line
+        number, start = number + 1, end + 1
+
+
 def _without_comment(line: str) -> str:
-    match = re.match(_CODE, line)
+    if "#" not in line:
+        return line
+    match = _CODE.match(line)
     end = match.end() if match else 0
     return line[:end] if line[end : end + 1] == "#" else line
 
@@ -182,7 +201,33 @@ def _items(pattern: str, text: str, what: str) -> Iterator[re.Match[str]]:
 
 
 def _names(refs: str) -> tuple[str, ...]:
-    return tuple(ref.strip()[1:] for ref in refs.split(",")) if refs.strip() else ()
+    return tuple([ref.strip()[1:] for ref in refs.split(",")]) if refs.strip() else ()
+
+
+# Large graphs have few types and attributes: equal ones are one object.
+_spec_again = lru_cache(maxsize=4096)(spec)
+_attrs_again = lru_cache(maxsize=4096)(parse_attrs)
+
+
+def _type(text: str) -> TensorType:
+    return (_spec_again if len(text) <= MAX_KEPT else spec)(text)
+
+
+def _attrs(op: str, text: str) -> Attrs:
+    """The attributes of an op.
+
+    Whether it has them is the verifier's to say, but a text of long lists that no op
+    takes is not read to its end.
+    """
+    if len(text) <= MAX_KEPT:
+        return _attrs_again(text) if text.strip() else NO_ATTRS
+    attrs = parse_attrs(text)
+    try:
+        if op in OPS:
+            check_attrs(OPS[op], attrs)
+    except VerifyError as error:
+        raise ParseError(error.what) from None
+    return attrs
 
 
 class _Reader:
@@ -193,6 +238,7 @@ class _Reader:
         self.name = ""
         self.nodes: list[Node] = []
         self.sections: list[Section] = []
+        self._known: dict[str, str] = {}
 
     def header(self, line: str) -> None:
         match = re.match(_HEADER, line)
@@ -200,32 +246,36 @@ class _Reader:
             raise ParseError("expected 'graph name(%x: f64[8,4], ...) {'")
         self.name = match[1]
         for param in _items(_PARAM, match[2].strip(), "parameter"):
-            self.nodes.append(Node(param[1], "input", (), spec(param[2])))
+            self.nodes.append(Node(self._one(param[1]), "input", (), _type(param[2])))
 
     def line(self, line: str) -> None:
-        if section := re.match(_SECTION, line):
+        if section := line.startswith("backward") and re.match(_SECTION, line):
             suffix, of, wrt = section.groups()
             self.sections.append(
                 Section(_names(of or ""), _names(wrt or ""), suffix, of is not None)
             )
             return
-        match = re.match(_NODE, line)
-        if match is None or not is_name(match[1]):
+        match = _NODE.match(line)
+        if match is None or len(match[1]) > MAX_NAME:
             raise ParseError(f"not a node: {line[:80]!r}")
         name, op, operands, attrs, type_text, kernel = match.groups()
         if op == "input":
             raise ParseError("an input stands in the parameter list")
         self.nodes.append(
             Node(
-                name,
-                op,
-                _names(operands),
-                spec(type_text),
-                parse_attrs(attrs) if attrs and attrs.strip() else NO_ATTRS,
+                self._one(name),
+                self._one(op),
+                tuple(map(self._one, _names(operands))),
+                _type(type_text),
+                _attrs(op, attrs) if attrs else NO_ATTRS,
                 len(self.sections),
                 None if kernel is None else int(kernel),
             )
         )
+
+    def _one(self, name: str) -> str:
+        """The first string that said ``name``, so that each is kept once."""
+        return self._known.setdefault(name, name)
 
     def finish(self, line: str) -> Graph:
         match = re.match(_RETURN, line)

@@ -1,7 +1,7 @@
 """Tensor types: a dtype and a shape.
 
-A dtype is written by its short name (``f64``), a dimension is a number or a symbol
-(``f32[B,784]``). Types are values: immutable, hashable, checked when made.
+A dtype is written by its short name (``f64``), a dimension is a number (``f32[8,4]``).
+Types are values: immutable, hashable, checked when made.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from .errors import DTypeError, ParseError, ShapeError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["DTYPES", "FLOATS", "Dim", "Shape", "TensorType", "dtype_name", "spec"]
+__all__ = ["DTYPES", "FLOATS", "Shape", "TensorType", "dtype_name", "spec"]
 
-Dim: TypeAlias = int | str
-Shape: TypeAlias = tuple[Dim, ...]
+Shape: TypeAlias = tuple[int, ...]
 
 DTYPES: dict[str, np.dtype[np.generic]] = {
     "bool": np.dtype(np.bool_),
@@ -35,7 +34,6 @@ MAX_BYTES = 2**63 - 1
 MAX_RANK = 32
 
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
-_SYMBOL = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 _TYPE = re.compile(r"\s*(\w+)\s*\[([^\[\]]*)\]\s*\Z", re.ASCII)
 _SIZE = re.compile(r"[0-9]{1,19}\Z")
 
@@ -66,17 +64,16 @@ class TensorType:
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
-            raise DTypeError(f"unknown dtype {self.dtype!r}")
+            raise DTypeError(f"unknown dtype {self.dtype[:40]!r}")
         if len(self.shape) > MAX_RANK:
             raise ShapeError(f"rank {len(self.shape)} is above {MAX_RANK}")
         nbytes = DTYPES[self.dtype].itemsize
         for dim in self.shape:
-            if type(dim) is int:
-                if dim < 0:
-                    raise ShapeError(f"negative dimension {dim}")
-                nbytes *= max(dim, 1)
-            elif type(dim) is not str or not _SYMBOL.match(dim):
-                raise ShapeError(f"a dimension is a number or a symbol, not {dim!r}")
+            if type(dim) is not int:
+                raise ShapeError(f"a dimension is a number, not {dim!r}")
+            if dim < 0:
+                raise ShapeError(f"negative dimension {dim}")
+            nbytes *= max(dim, 1)
         if nbytes > MAX_BYTES:
             raise ShapeError(f"{self} has more than 2**63 bytes")
 
@@ -99,16 +96,14 @@ class TensorType:
         return self.dtype in FLOATS
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """The shape as numbers; `ShapeError` where a dimension is a symbol."""
-        if str in map(type, self.shape):
-            raise ShapeError(f"{self} has symbols where numbers are needed")
-        return self.shape  # type: ignore[return-value]  # checked on the line above
+    def sizes(self) -> Shape:
+        """The shape, by another name."""
+        return self.shape
 
     @property
     def size(self) -> int:
         """The number of elements."""
-        return math.prod(self.sizes)
+        return math.prod(self.shape)
 
     def with_shape(self, shape: Shape) -> TensorType:
         """The same dtype in another shape."""
@@ -120,7 +115,7 @@ class TensorType:
 
 
 def spec(text: str) -> TensorType:
-    """Read a type: ``spec("f32[B,784]")``.
+    """Read a type: ``spec("f32[8,4]")``; raises `ParseError`.
 
     >>> spec("f32[8, 4]").shape
     (8, 4)
@@ -129,9 +124,18 @@ def spec(text: str) -> TensorType:
     if match is None:
         raise ParseError(f"not a type: {text[:80]!r}", hint="write it as f64[8,4]")
     dtype, dims = match.groups()
-    parts = [part.strip() for part in dims.split(",")] if dims.strip() else []
-    shape: list[Dim] = [int(p) if _SIZE.match(p) else p for p in parts]
+    parts = dims.split(",", MAX_RANK) if dims.strip() else []
+    sizes = [part.strip() for part in parts]
+    if len(sizes) > MAX_RANK:
+        raise ParseError(f"not a type: {text[:80]!r}: the rank is above {MAX_RANK}")
+    for size in sizes:
+        if not _SIZE.match(size):
+            raise ParseError(
+                f"not a type: {text[:80]!r}: a dimension is a number, not {size[:40]!r}",
+                hint="write the size that the array has: the graph of another size is "
+                "another trace, and needs no new kernels",
+            )
     try:
-        return TensorType(dtype, tuple(shape))
+        return TensorType(dtype, tuple(map(int, sizes)))
     except (ShapeError, DTypeError) as error:
         raise ParseError(f"not a type: {text[:80]!r}: {error.what}") from None

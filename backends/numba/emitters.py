@@ -10,5 +10,5 @@ __all__ = ["conv", "index", "linalg", "make_plan", "pooling", "reduce", "shape"]
 
 
 def make_plan(graph: Graph) -> Plan:
-    """The plan of an optimised graph with numbers for all dimensions."""
+    """The plan of an optimised graph."""
     return Planner(graph).run()

@@ -17,11 +17,10 @@ from .kernel import (
 from .vectors import whole_rounds
 from .view import View
 
-__all__ = ["loop_step"]
+__all__ = ["loop_step", "workspaces"]
 
 
 def loop_step(
-    allocate: Callable[[TensorType], View],
     space: Sequence[int],
     reads: Sequence[View],
     body: Sequence[Instruction],
@@ -32,10 +31,12 @@ def loop_step(
 ) -> tuple[Kernel, list[int], list[View]]:
     """The kernel of a loop nest over ``space``, its words, and the views it touches.
 
+    The words of a row-wise kernel end in those of its `workspaces`, which are yet to be
+    added.
+
     ``reads`` and ``writes`` are views of the shape of the space, writes and reductions
     with the number of their value; a reduction over ``axes`` goes to a view of the
     space without them. With ``accumulate`` the writes add to what is there.
-    ``allocate`` makes the workspace of a row-wise kernel.
     """
     results = [_with_axes(view, axes) for view, _, _ in reductions]
     views = [*reads, *(view for view, _ in writes), *results]
@@ -73,14 +74,22 @@ def loop_step(
     words = list(sizes)
     for view, row in zip(views, merged, strict=True):
         words += [view.buffer, view.offset, *row]
-    if kernel.row_wise:
-        for item in kernel.reductions:
-            room = whole_rounds(sizes[-1])
-            kept = TensorType(accumulator(item.op, item.access.dtype), (room,))
-            row = allocate(kept)
-            words += [row.buffer, row.offset, *(0,) * (len(sizes) - 1), 1]
-            views.append(row)
     return kernel, words, views
+
+
+def workspaces(
+    kernel: Kernel, words: Sequence[int], allocate: Callable[[TensorType], View]
+) -> tuple[list[int], list[View]]:
+    """The words and views of what a row-wise kernel keeps its results in."""
+    added: list[int] = []
+    rows: list[View] = []
+    for item in kernel.reductions if kernel.row_wise else ():
+        room = whole_rounds(words[kernel.rank - 1])
+        kept = TensorType(accumulator(item.op, item.access.dtype), (room,))
+        row = allocate(kept)
+        added += [row.buffer, row.offset, *(0,) * (kernel.rank - 1), 1]
+        rows.append(row)
+    return added, rows
 
 
 def _with_axes(view: View, axes: Sequence[int]) -> View:

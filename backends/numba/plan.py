@@ -23,7 +23,7 @@ from ...ir.types import TensorType
 from .homes import homes
 from .inplace import in_place
 from .kernel import Instruction, Kernel
-from .loops import loop_step
+from .loops import loop_step, workspaces
 from .memory import Lifetime, place
 from .tasks import cut, task_count
 from .view import View, row_strides
@@ -224,35 +224,47 @@ class Planner:
         """
         if 0 in space and not reductions:
             return
-        parts = space, reads, body, writes
-        rest = axes, accumulate
-        kernel, words, views = loop_step(self.allocate, *parts, reductions, *rest)
+        kernel, words, views = loop_step(
+            space, reads, body, writes, reductions, axes, accumulate
+        )
         count = task_count(kernel, words)
-        if count == 1:
-            self.step(node, label, kernel, words, views)
+        if count == 1 or not kernel.reduced[0]:
+            self._nest(node, label, kernel, words, views, count)
             return
+        partial = [
+            self.allocate(view.type.with_shape((count, *view.type.sizes)))
+            for view, _, _ in reductions
+        ]
+        of_tasks = [
+            (row.reshaped(view.type.sizes), value, op)
+            for row, (view, value, op) in zip(partial, reductions, strict=True)
+        ]
+        nest = loop_step(space, reads, body, writes, of_tasks, axes, accumulate)
+        self._nest(node, label, *nest, count)
+        combined = [(view, i, op) for i, (view, _, op) in enumerate(reductions)]
+        shape = partial[0].type.sizes
+        last = loop_step(shape, partial, (), (), combined, (0,), False)
+        self._nest(node, label, *last, 1)
 
-        def stacked(type_: TensorType) -> View:
-            return self.allocate(type_.with_shape((count, *type_.sizes)))
+    def _nest(
+        self,
+        node: Node,
+        label: str,
+        kernel: Kernel,
+        words: Sequence[int],
+        views: Sequence[View],
+        count: int,
+    ) -> None:
+        """Add a loop nest in ``count`` tasks, each with workspaces of its own."""
 
-        partial: list[View] = []
-        if kernel.reduced[0]:
-            partial = [stacked(view.type) for view, _, _ in reductions]
-            reductions_of_task = [
-                (row.reshaped(view.type.sizes), value, op)
-                for row, (view, value, op) in zip(partial, reductions, strict=True)
-            ]
-        else:
-            reductions_of_task = reductions
-        kernel, words, views = loop_step(stacked, *parts, reductions_of_task, *rest)
-        self.step(node, label, kernel, words, views, cut(kernel, words, count))
-        if partial:
-            combined = [(v, i, op) for i, (v, _, op) in enumerate(reductions)]
-            shape = partial[0].type.sizes
-            last = loop_step(
-                self.allocate, shape, partial, (), (), combined, (0,), False
-            )
-            self.step(node, label, *last)
+        def allocate(type_: TensorType) -> View:
+            shape = type_.shape if count == 1 else (count, *type_.shape)
+            return self.allocate(type_.with_shape(shape))
+
+        added, rows = workspaces(kernel, words, allocate)
+        whole = [*words, *added]
+        tasks = cut(kernel, whole, count) if count > 1 else ()
+        self.step(node, label, kernel, whole, [*views, *rows], tasks)
 
     def copy(self, node: Node, source: View, target: View) -> None:
         """Copy ``source`` into ``target``, a view of the same shape."""

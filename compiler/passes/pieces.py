@@ -7,7 +7,6 @@ steps become equal pieces of some steps each, after one or two that are not.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from ...ir.graph import Node
@@ -59,8 +58,7 @@ class Cutter:
         """The pieces in order; each ends as late as can be, where one began before."""
         looks = _looks(nodes)
         weights = [weight(node) for node in nodes]
-        known = [size for size in nodes[0].type.shape if isinstance(size, int)]
-        most = LARGE_WEIGHT if math.prod(known) >= LARGE else MAX_WEIGHT
+        most = LARGE_WEIGHT if nodes[0].type.size >= LARGE else MAX_WEIGHT
         start = 0
         while start < len(nodes):
             self._begun.add(looks[start])

@@ -12,7 +12,6 @@ from .spec import (
     INT,
     INTS,
     NUMBER,
-    SHAPE,
     OpDef,
     register,
     require,
@@ -45,7 +44,7 @@ RESHAPE = register(
         _reshape_type,
         lambda x, shape: np.reshape(x, shape),
         lambda b, n, g, x: (b.reshape(g, x.type.shape),),
-        {"shape": SHAPE},
+        {"shape": INTS},
     )
 )
 
@@ -105,7 +104,7 @@ BROADCAST_TO = register(
         _broadcast_type,
         lambda x, shape: np.broadcast_to(x, shape),
         _broadcast_adjoint,
-        {"shape": SHAPE},
+        {"shape": INTS},
     )
 )
 

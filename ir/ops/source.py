@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import VerifyError
 from ..literals import Attrs
 from ..types import DTYPES, Shape, TensorType
-from .spec import DTYPE, INT, NONDIFFERENTIABLE, NUMBER, SHAPE, OpDef, register, require
+from .spec import DTYPE, INT, INTS, NONDIFFERENTIABLE, NUMBER, OpDef, register, require
 
 __all__ = ["CONST", "INPUT", "IOTA"]
 
@@ -81,6 +81,6 @@ IOTA = register(
         _iota_type,
         _iota,
         NONDIFFERENTIABLE,
-        {"shape": SHAPE, "axis": INT, "dtype": DTYPE},
+        {"shape": INTS, "axis": INT, "dtype": DTYPE},
     )
 )

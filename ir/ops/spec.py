@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import DTypeError, ShapeError, VerifyError
-from ..literals import Attrs
+from ..literals import Attrs, format_literal
 from ..types import DTYPES, TensorType
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ __all__ = [
     "NONDIFFERENTIABLE",
     "NUMBER",
     "OPS",
-    "SHAPE",
     "TEXT",
     "Adjoint",
     "NonDifferentiable",
     "OpDef",
+    "check_attrs",
     "register",
     "require",
     "require_dtype",
@@ -68,13 +68,8 @@ def TEXT(value: Any) -> bool:
 
 
 def INTS(value: Any) -> bool:
-    """A tuple of integers."""
+    """A tuple of integers, such as axes or a shape."""
     return type(value) is tuple and all(type(item) is int for item in value)
-
-
-def SHAPE(value: Any) -> bool:
-    """A tuple of dimensions."""
-    return type(value) is tuple and all(type(item) in (int, str) for item in value)
 
 
 def DTYPE(value: Any) -> bool:
@@ -125,21 +120,27 @@ class OpDef:
         return _infer_again(self, types, attrs)
 
 
+def check_attrs(op: OpDef, attrs: Attrs) -> None:
+    """Raise `VerifyError` unless these are attributes that the op has."""
+    for key, value in attrs.items():
+        check = op.attrs.get(key)
+        if check is None:
+            raise VerifyError(f"{op.name} has no attribute {key[:80]!r}")
+        if not check(value):
+            text = format_literal(value)[:80]
+            raise VerifyError(f"{op.name}: bad attribute {key}={text}")
+    if len(attrs) < len(op.attrs):
+        for key in op.attrs:
+            if key not in attrs and key not in op.optional:
+                raise VerifyError(f"{op.name} needs the attribute {key!r}")
+
+
 def _infer(op: OpDef, types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
     if op.variadic and not types:
         raise VerifyError(f"{op.name} takes one or more operands")
     if not op.variadic and len(types) != op.arity:
         raise VerifyError(f"{op.name} takes {op.arity} operands")
-    for key, value in attrs.items():
-        check = op.attrs.get(key)
-        if check is None:
-            raise VerifyError(f"{op.name} has no attribute {key!r}")
-        if not check(value):
-            raise VerifyError(f"{op.name}: bad attribute {key}={value!r}")
-    if len(attrs) < len(op.attrs):
-        for key in op.attrs:
-            if key not in attrs and key not in op.optional:
-                raise VerifyError(f"{op.name} needs the attribute {key!r}")
+    check_attrs(op, attrs)
     return op.type_rule(*types, **attrs)
 
 

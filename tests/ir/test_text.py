@@ -107,10 +107,17 @@ def test_a_section_without_nodes() -> None:
     round_trip(graph)
 
 
-def test_symbolic_dimensions() -> None:
-    graph = parse(body("%y = exp(%x) : f32[B,784]", params="%x: f32[B,784]"))
-    assert graph["y"].type.shape == ("B", 784)
-    round_trip(graph)
+@pytest.mark.parametrize(
+    ("line", "params", "number"),
+    [
+        ("%y = exp(%x) : f64[4]", "%x: f64[B,4]", 1),
+        ("%y = exp(%x) : f64[B]", "%x: f64[4]", 2),
+    ],
+)
+def test_a_symbol_is_no_size(line: str, params: str, number: int) -> None:
+    with pytest.raises(ParseError, match=f"line {number} .*a number, not 'B'") as e:
+        parse(body(line, params=params))
+    assert "write the size" in str(e.value)
 
 
 @pytest.mark.parametrize("text", ["graph f() {\nreturn\n}", body("", result="%x")])

@@ -12,7 +12,7 @@ from anabranch.ir.types import DTYPES, MAX_RANK, TensorType, dtype_name, spec
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 4), ("B", 784), (2,) * MAX_RANK])
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 4), (2,) * MAX_RANK])
 def test_a_type_reads_back(dtype: str, shape: tuple[Any, ...]) -> None:
     type_ = TensorType(dtype, shape)
     assert spec(str(type_)) == type_
@@ -62,7 +62,7 @@ def test_texts_that_are_no_type(text: str) -> None:
         spec(text)
 
 
-@pytest.mark.parametrize("dim", [-1, 1.0, True, None, "", "a-b", "1a", "é b", (1,)])
+@pytest.mark.parametrize("dim", [-1, 1.0, True, None, "", "B", "1", (1,)])
 def test_dimensions_that_are_refused(dim: Any) -> None:
     with pytest.raises(ShapeError):
         TensorType("f64", (dim,))
@@ -77,14 +77,17 @@ def test_sizes_that_no_machine_has(shape: tuple[int, ...]) -> None:
         TensorType("f64", shape)
 
 
-def test_numbers_are_asked_of_symbols() -> None:
-    with pytest.raises(ShapeError, match="symbols"):
-        _ = spec("f64[B]").size
+@pytest.mark.parametrize("text", ["f64[B,4]", "f64[4, B]", "bool[n]"])
+def test_a_symbol_is_no_size_and_the_error_says_what_is(text: str) -> None:
+    with pytest.raises(ParseError, match="a dimension is a number, not '[Bn]'") as e:
+        spec(text)
+    assert e.value.hint
+    assert "write the size" in e.value.hint
 
 
 def test_facts_of_a_type() -> None:
     type_ = spec("f32[2,3]")
-    assert (type_.rank, type_.size, type_.sizes) == (2, 6, (2, 3))
+    assert (type_.rank, type_.size, type_.shape, type_.sizes) == (2, 6, (2, 3), (2, 3))
     assert type_.is_float
     assert not spec("i64[]").is_float
     assert type_.with_shape((4,)) == spec("f32[4]")
