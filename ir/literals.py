@@ -28,10 +28,12 @@ MAX_DEPTH = 32
 MAX_LITERALS = 2**21
 
 # Groups are repeated possessively (*+): a group that may give back what it matched
-# keeps 200 bytes for each repetition. Every position of a text begins a token.
+# keeps 200 bytes for each repetition. Every position of a text begins a token. Most
+# tuples are of integers, and one token.
 _TOKEN = re.compile(
     r"""\s*+(?:
-      (?P<mark>[(),=])
+      (?P<ints>\((?:\s*+-?[0-9]{1,400}+\s*+,)*+(?:\s*+-?[0-9]{1,400}+\s*+)?\))
+    | (?P<mark>[(),=])
     | (?P<int>-?[0-9]{1,400}(?![0-9.eE]))
     | (?P<float>-?(?:[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|inf\b)|nan\b)
     | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
@@ -55,6 +57,8 @@ def format_literal(value: Literal) -> str:
     if isinstance(value, str):
         return json.dumps(value).replace("\x7f", "\\u007f")
     if type(value) is tuple:
+        if {int}.issuperset(map(type, value)):
+            return repr(value)
         inner = ", ".join([format_literal(item) for item in value])
         return f"({inner},)" if len(value) == 1 else f"({inner})"
     raise TypeError(f"{value!r} is not a literal of the IR")
@@ -128,6 +132,8 @@ def _literal(
     tokens: Iterator[tuple[str | None, str]], kind: str | None, token: str, depth: int
 ) -> Literal:
     """The literal that begins with this token."""
+    if kind == "ints":
+        return tuple([int(item) for item in token[1:-1].split(",") if item.strip()])
     if kind == "int":
         return int(token)
     if kind == "float":

@@ -57,6 +57,7 @@ _SECTION = (
 )
 _RETURN = r"return\b\s*(.*)\Z"
 _OUTPUT = rf"\s*(?:({_NAME})\s*=\s*)?%({_NAME})\s*(,|\Z)"
+_LINE = re.compile(r"\S[^\n]*+")
 _CODE = re.compile(rf"(?:[^\"#]++|{_STRING})*+")
 
 
@@ -170,14 +171,13 @@ def parse(text: Any) -> Graph:
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """The lines that are not empty, with their numbers, one by one."""
-    number, start = 1, 0
-    while start <= len(text):
-        end = text.find("\n", start)
-        end = len(text) if end < 0 else end
-        line = _without_comment(text[start:end]).strip()
+    number, end = 1, 0
+    for match in _LINE.finditer(text):
+        number += text.count("\n", end, match.start())
+        end = match.end()
+        line = _without_comment(match[0]).rstrip()
         if line:
             yield number, line
-        number, start = number + 1, end + 1
 
 
 def _without_comment(line: str) -> str:
@@ -201,7 +201,7 @@ def _items(pattern: str, text: str, what: str) -> Iterator[re.Match[str]]:
 
 
 def _names(refs: str) -> tuple[str, ...]:
-    return tuple([ref.strip()[1:] for ref in refs.split(",")]) if refs.strip() else ()
+    return tuple([ref.strip()[1:] for ref in refs.split(",")]) if refs else ()
 
 
 # Large graphs have few types and attributes: equal ones are one object.
