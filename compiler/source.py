@@ -4,33 +4,108 @@ from __future__ import annotations
 
 import dis
 import inspect
+import sys
+import sysconfig
+from collections.abc import Iterator
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, takewhile
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 from ..ir.errors import SourceLine
 
-__all__ = ["assigned_name", "definition_line", "last_line", "user_frame", "user_line"]
+__all__ = [
+    "assigned_name",
+    "calling_frame",
+    "definition_line",
+    "frame_line",
+    "is_installed",
+    "last_line",
+    "library_call",
+    "user_line",
+]
 
 _ROOT = __name__.split(".")[0]
 _STORES = ("STORE_FAST", "STORE_NAME", "STORE_DEREF", "STORE_GLOBAL")
+_PACKAGES = ("site-packages", "dist-packages")
+_LIBRARIES = [
+    Path(sysconfig.get_path(name)).resolve()
+    for name in ("stdlib", "platstdlib", "purelib", "platlib")
+]
 
 
-def user_frame() -> FrameType | None:
+@lru_cache(maxsize=4096)
+def is_installed(file: str) -> bool:
+    """Whether a file is part of Python, or of a package that was installed."""
+    if file.startswith("<"):
+        return file.startswith("<frozen")
+    parents = Path(file).resolve().parents
+    installed = any(parent.name in _PACKAGES for parent in parents)
+    return installed or not set(_LIBRARIES).isdisjoint(parents)
+
+
+def calling_frame() -> FrameType | None:
     """The innermost frame that belongs neither to this library nor to NumPy."""
-    frame: FrameType | None = inspect.currentframe()
+    return next(_frames(inspect.currentframe()), None)
+
+
+def _frames(frame: FrameType | None) -> Iterator[FrameType]:
+    """The frames from ``frame`` outwards, without those of this library and NumPy."""
     while frame is not None:
         package = str(frame.f_globals.get("__name__", "")).split(".")[0]
         if package not in (_ROOT, "numpy", "optree"):
-            return frame
+            yield frame
         frame = frame.f_back
-    return None
+
+
+def frame_line(frame: FrameType | None) -> SourceLine | None:
+    """The file and line that ``frame`` is at."""
+    return _line(frame.f_code.co_filename, frame.f_lineno) if frame else None
 
 
 def user_line(frame: FrameType | None) -> SourceLine | None:
-    """The file and line that ``frame`` is at."""
-    return _line(frame.f_code.co_filename, frame.f_lineno) if frame else None
+    """The innermost line of the user, from ``frame`` outwards.
+
+    What is installed is not the user's, unless there is nothing else.
+    """
+    if frame is None or not is_installed(frame.f_code.co_filename):
+        return frame_line(frame)
+    return frame_line(_split(frame)[1] or frame)
+
+
+def library_call(frame: FrameType | None) -> str | None:
+    """The function of an installed library that the user's line calls, if it does.
+
+    That is the outermost one with a public name: what a decorator made has none.
+    """
+    if frame is None or not is_installed(frame.f_code.co_filename):
+        return None
+    called, user = _split(frame)
+    if user is None:
+        return None
+    for one in reversed(called):
+        name = one.f_code.co_qualname.removesuffix(".__init__")
+        home = _public_module(one)
+        if hasattr(sys.modules.get(home), name.split(".")[0]):
+            return f"{home}.{name}"
+    return f"a function of {_public_module(called[-1])}"
+
+
+def _public_module(frame: FrameType) -> str:
+    """The module of a frame up to the first part that is private."""
+    parts = str(frame.f_globals.get("__name__", "")).split(".")
+    return ".".join(takewhile(lambda part: not part.startswith("_"), parts))
+
+
+def _split(frame: FrameType) -> tuple[list[FrameType], FrameType | None]:
+    """The installed frames up to the user's, and that."""
+    called: list[FrameType] = []
+    for outer in _frames(frame):
+        if not is_installed(outer.f_code.co_filename):
+            return called, outer
+        called.append(outer)
+    return called, None
 
 
 @lru_cache(maxsize=4096)

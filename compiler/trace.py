@@ -20,15 +20,24 @@ from ..ir.errors import (
     AnabranchError,
     ConcretizationError,
     DTypeError,
+    SourceLine,
     TraceError,
     UnsupportedError,
 )
 from ..ir.graph import Node
 from ..ir.text import format_node
 from ..ir.types import TensorType, dtype_name
-from .source import assigned_name, last_line, user_frame, user_line
+from .source import (
+    assigned_name,
+    calling_frame,
+    frame_line,
+    is_installed,
+    last_line,
+    library_call,
+    user_line,
+)
 from .tracer import Memory, Tracer
-from .unsupported import Unsupported, function_name
+from .unsupported import Unsupported, function_name, what_to_write
 
 __all__ = [
     "Trace",
@@ -116,6 +125,7 @@ class Trace:
         self.finished = False
         self.unsupported = Unsupported(name)
         self._refused: ConcretizationError | None = None
+        self._refused_at: SourceLine | None = None
         self._depth = 0
 
     def __enter__(self) -> None:
@@ -131,12 +141,19 @@ class Trace:
             self._uncover(error)
 
     def _uncover(self, error: Exception | None) -> None:
-        """Raise a refusal of ours that NumPy replaced by an error of its own."""
+        """Raise a refusal of ours that a library replaced by an error of its own.
+
+        NumPy does so where it was called, others from what they caught.
+        """
         hidden = self._refused
-        if hidden is None or error is hidden:
+        if hidden is None or not isinstance(error, (TypeError, ValueError)):
             return
-        replaced = isinstance(error, (TypeError, ValueError))
-        if replaced and last_line(error) == hidden.source:
+        line = last_line(error)
+        caught = error.__cause__ or error.__context__
+        if error is not hidden and (
+            line == self._refused_at
+            or (caught is hidden and line is not None and is_installed(line.file))
+        ):
             raise hidden from None
 
     # What the user's function does.
@@ -227,8 +244,8 @@ class Trace:
     # What lowerings use.
 
     def enter(self) -> Any:
-        """Note the user's line for the nodes made next; returns the user's frame."""
-        frame = user_frame()
+        """Note the user's line for the nodes made next; returns the calling frame."""
+        frame = calling_frame()
         self.builder.source = user_line(frame)
         return frame
 
@@ -291,11 +308,14 @@ class Trace:
         if self._depth == 0:
             self.enter()
         self.unsupported.complain()
+        frame = calling_frame()
+        called = library_call(frame)
+        self._refused_at = frame_line(frame)
         self._refused = ConcretizationError(
-            f"{what} needs the value of a traced array",
+            f"{called or what} needs the value of a traced array",
             source=self.builder.source,
             node=format_node(node),
-            hint=hint,
+            hint=what_to_write(called) if called else hint,
         )
         raise self._refused
 

@@ -18,7 +18,7 @@ from ..ir.errors import SourceLine, UnsupportedError
 from ..ir.types import TensorType, dtype_name
 from .tracer import Tracer
 
-__all__ = ["Unsupported", "function_name"]
+__all__ = ["Unsupported", "function_name", "what_to_write"]
 
 _NOT_TRIED: tuple[Any, ...] = (
     np.save,
@@ -29,6 +29,36 @@ _NOT_TRIED: tuple[Any, ...] = (
     np.apply_over_axes,
     np.piecewise,
 )
+
+
+_INSTEAD = {
+    "scipy.special.logsumexp": "anabranch.logsumexp(x, axis)",
+    "scipy.special.softmax": "anabranch.softmax(x, axis)",
+    "scipy.special.log_softmax": "anabranch.log_softmax(x, axis)",
+    "scipy.stats.zscore": "(x - np.mean(x)) / np.std(x)",
+    "scipy.spatial.distance.euclidean": "np.sqrt(np.sum((u - v) ** 2))",
+    "scipy.spatial.distance.sqeuclidean": "np.sum((u - v) ** 2)",
+    "scipy.spatial.distance.cdist": (
+        "np.sqrt(np.sum((a[:, None] - b[None]) ** 2, axis=-1))"
+    ),
+    "scipy.stats.rv_continuous.logpdf": (
+        "the formula of the density, for scipy.stats.norm "
+        "-0.5 * (x * x + np.log(2 * np.pi)),"
+    ),
+    "statistics.fmean": "np.mean(x)",
+    "statistics.mean": "np.mean(x)",
+}
+
+
+def what_to_write(called: str) -> str:
+    """The hint where the function of a library that is not traced was called."""
+    known = _INSTEAD.get(called)
+    if known is not None:
+        return f"write {known} instead"
+    return (
+        "only NumPy's functions are traced: write it with the supported ones "
+        "(docs/numpy.md), or compute it outside and pass the result in"
+    )
 
 
 class Unsupported:

@@ -147,9 +147,7 @@ def _literal(
     raise ParseError(f"not a literal: {token[:60]!r}")
 
 
-def _tuple(
-    tokens: Iterator[tuple[str | None, str]], depth: int
-) -> tuple[Literal, ...]:
+def _tuple(tokens: Iterator[tuple[str | None, str]], depth: int) -> tuple[Literal, ...]:
     """The items up to the closing bracket."""
     if depth > MAX_DEPTH:
         raise ParseError(f"literals nested deeper than {MAX_DEPTH}")

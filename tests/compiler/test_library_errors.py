@@ -1,0 +1,102 @@
+"""Calls of SciPy and the standard library that tracing cannot follow.
+
+The error names the user's line, the function that is called there, and a way out.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.optimize
+import scipy.spatial.distance
+import scipy.special
+import scipy.stats
+
+import anabranch
+from anabranch import ConcretizationError
+from anabranch.compiler.source import is_installed
+
+X = np.array([1.0, 2.0, 3.0])
+CALLS: dict[str, Any] = {
+    "scipy.special.logsumexp": lambda x: scipy.special.logsumexp(x),
+    "scipy.special.softmax": lambda x: scipy.special.softmax(x),
+    "scipy.stats.rv_continuous.logpdf": lambda x: scipy.stats.norm.logpdf(x),
+    "scipy.spatial.distance.cdist": lambda x: scipy.spatial.distance.cdist(
+        np.stack([x, x]), np.stack([x, x])
+    ),
+    "scipy.optimize.minimize": lambda x: scipy.optimize.minimize(
+        lambda y: np.sum(x * y), X
+    ),
+    "statistics.fmean": lambda x: statistics.fmean(x),
+}
+
+
+def refused(function: Any) -> ConcretizationError:
+    with pytest.raises(ConcretizationError) as raised:
+        anabranch.jit(function)(X)
+    return raised.value
+
+
+@pytest.mark.parametrize(("name", "function"), CALLS.items(), ids=CALLS.keys())
+def test_the_error_names_the_users_line_and_the_function(
+    name: str, function: Any
+) -> None:
+    error = refused(function)
+    assert error.what.startswith(f"{name} needs the value")
+    assert error.source is not None
+    assert error.source.file == __file__
+    first = function.__code__.co_firstlineno
+    assert error.source.line in range(first, first + 3)
+    assert "np.stack" not in (error.hint or "")
+
+
+@pytest.mark.parametrize("name", ["logsumexp", "softmax", "log_softmax"])
+def test_what_this_library_has_is_named(name: str) -> None:
+    error = refused(getattr(scipy.special, name))
+    assert re.search(rf"write anabranch\.{name}\(", str(error))
+    assert getattr(anabranch, name)(X).shape in [(), (3,)]
+
+
+def test_what_no_public_name_is_known_of_is_a_function_of_its_module() -> None:
+    error = refused(lambda x: scipy.stats.entropy(x))
+    assert "scipy.stats" in error.what
+    assert error.source is not None
+    assert error.source.file == __file__
+
+
+def test_the_users_own_refusals_inside_a_library_are_the_users() -> None:
+    def callback(x: Any) -> Any:
+        return scipy.optimize.approx_fprime(X, lambda y: float(np.sum(x)))
+
+    error = refused(callback)
+    assert error.what.startswith("float()")
+    assert error.source is not None
+    assert "float(np.sum(x))" in error.source.text
+
+
+def test_the_users_own_error_is_not_replaced() -> None:
+    def function(x: Any) -> Any:
+        try:
+            return statistics.fmean(x)
+        except TypeError as error:
+            raise ValueError("mine") from error
+
+    with pytest.raises(ValueError, match=r"^mine$"):
+        anabranch.jit(function)(X)
+
+
+def test_numpys_errors_inside_a_library_get_the_users_line() -> None:
+    with pytest.raises(ValueError, match="broadcast") as raised:
+        anabranch.jit(lambda x: sum([x, x[1:]]) + np.zeros(7))(X)
+    assert __file__ in str(raised.value)
+
+
+def test_what_is_installed() -> None:
+    assert is_installed(statistics.__file__)
+    assert is_installed(scipy.stats.__file__)
+    assert not is_installed(__file__)
+    assert not is_installed("<stdin>")
