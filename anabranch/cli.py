@@ -2,16 +2,24 @@
 
 A model is named ``FILE.py:function``. Each ``--arg`` is one positional argument: a type
 (``f64[8,4]``, filled with random numbers when the model runs), a number, a ``.npy``
-file, or a ``.npz`` file, which is a dictionary of arrays.
+file, or a ``.npz`` file, which is a dictionary of arrays. ``--grad`` is always the
+gradient of a scalar result with respect to the first argument, all leaves of it.
+
+What cannot be followed is one message on the error stream and exit status 2, or 1 where
+the model is at fault. What is printed has no control characters but line ends.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import inspect
-import re
+import io
+import math
+import os
 import sys
 import time
+import traceback
+import unicodedata
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -22,15 +30,16 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .backends.numba.cache import Cache, CacheError, find_cache
-from .compiler.adjoint import adjoint
 from .compiler.api import jit, make_ir, value_and_grad
 from .compiler.function import Compiled
 from .compiler.pipeline import BACKENDS, optimise
+from .compiler.source import is_installed
 from .compiler.tree import flatten, path_names
 from .ir import Graph, TensorType, spec
-from .ir.errors import AnabranchError
+from .ir.errors import AnabranchError, ParseError, SourceLine
 
 __all__ = ["main"]
 
@@ -71,6 +80,26 @@ class UsageError(Exception):
     """A command line that cannot be followed."""
 
 
+# What typer raises for one of its own: all but the class itself is exported.
+REFUSED: Any = typer.BadParameter.__base__
+
+
+def escaped(text: str) -> str:
+    """``text`` without what moves, colours or hides other text on a terminal."""
+    hidden = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return "".join(
+        char.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(char) in hidden and char not in "\n\t"
+        else char
+        for char in text
+    )
+
+
+def show(text: str) -> None:
+    """Print a text that ends its own lines."""
+    typer.echo(escaped(text), nl=False)
+
+
 def load_function(model: str) -> Callable[..., Any]:
     """The function that ``FILE.py:function`` names."""
     file, colon, name = model.rpartition(":")
@@ -88,7 +117,8 @@ def load_function(model: str) -> Callable[..., Any]:
     try:
         found.loader.exec_module(module)
     except SyntaxError as error:
-        raise UsageError(f"{file}, line {error.lineno}: {error.msg}") from None
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise UsageError(f"{file}{line}: {error.msg}") from None
     function = vars(module).get(name)
     if not callable(function):
         here = [
@@ -103,18 +133,37 @@ def load_function(model: str) -> Callable[..., Any]:
 def read_argument(text: str) -> Any:
     """One ``--arg``: a type, a number, or the arrays of a file."""
     if text.endswith((".npy", ".npz")):
+        if Path(text).exists() and not Path(text).is_file():
+            raise UsageError(f"cannot read {text!r}: it is not a regular file")
         try:
             with Path(text).open("rb") as file:
                 loaded = np.load(file, allow_pickle=False)
                 return loaded if isinstance(loaded, np.ndarray) else dict(loaded)
         except (OSError, EOFError, ValueError, BadZipFile) as error:
             raise UsageError(f"cannot read {text!r}: {error}") from None
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return spec(text)
+    number = _number(text)
+    if number is not None:
+        return number
+    try:
+        return spec(text)
+    except ParseError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        raise UsageError(f"--arg: {error.what}{hint}") from None
+
+
+def _number(text: str) -> int | float | None:
+    """The number that ``text`` is, which has to fit into an i64 or an f64."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    whole = text.strip().lstrip("+-").replace("_", "").isdigit()
+    if whole and abs(value) < 2**65:
+        value = int(text)
+    fits = -(2**63) <= value < 2**63 if whole else True
+    if not fits or (math.isinf(value) and "inf" not in text.lower()):
+        raise UsageError(f"{text[:40]!r} does not fit into {'i64' if whole else 'f64'}")
+    return value
 
 
 def read_call(
@@ -143,13 +192,13 @@ def random_argument(value: Any, rng: np.random.Generator) -> Any:
 def graph_at(
     function: Callable[..., Any], arguments: list[Any], stage: Stage, grad: bool
 ) -> Graph:
-    """The graph of a model at a stage before the plan."""
+    """The graph of a model at a stage before the plan.
+
+    The adjoint of a gradient that the model itself asks for is its graph.
+    """
+    if grad or (stage is Stage.ADJOINT and not isinstance(function, Compiled)):
+        function = value_and_grad(function)
     graph = make_ir(function)(*arguments)
-    if (grad or stage is Stage.ADJOINT) and not isinstance(function, Compiled):
-        wrt = [node.name for node in graph.inputs if node.type.is_float]
-        floats = [name for name in graph.results if graph[name].type.is_float]
-        scalar = len(floats) == 1 and graph[floats[0]].type.shape == ()
-        graph = adjoint(graph, wrt=wrt, of=floats, seeded=not scalar)
     return optimise(graph) if stage in (Stage.OPTIMISED, Stage.PLAN) else graph
 
 
@@ -157,9 +206,11 @@ def graph_at(
 def show_ir(
     model: Model,
     arg: Args = None,
-    stage: Annotated[Stage, typer.Option(help="What to show.")] = Stage.FORWARD,
+    stage: Annotated[
+        Stage, typer.Option(help="What to show; 'adjoint' implies --grad.")
+    ] = Stage.FORWARD,
     grad: Annotated[
-        bool, typer.Option("--grad", help="Optimise and plan the adjoint graph.")
+        bool, typer.Option("--grad", help="With the gradient of the first argument.")
     ] = False,
     dot: Annotated[bool, typer.Option("--dot", help="Print Graphviz text.")] = False,
     annotate: Annotated[
@@ -170,11 +221,11 @@ def show_ir(
     function, arguments = read_call(model, arg)
     graph = graph_at(function, arguments, stage, grad)
     if dot:
-        typer.echo(graph.to_dot(), nl=False)
+        show(graph.to_dot())
     elif stage is Stage.PLAN:
-        typer.echo(BACKENDS["numba"](graph).plan_text(), nl=False)
+        show(BACKENDS["numba"](graph).plan_text())
     else:
-        typer.echo(graph.as_text(annotate=annotate), nl=False)
+        show(graph.as_text(annotate=annotate))
 
 
 @app.command()
@@ -182,10 +233,10 @@ def run(
     model: Model,
     arg: Args = None,
     grad: Annotated[
-        bool, typer.Option("--grad", help="Also the gradient of the first argument.")
+        bool, typer.Option("--grad", help="With the gradient of the first argument.")
     ] = False,
     backend: Annotated[Backend, typer.Option(help="What runs it.")] = Backend.NUMBA,
-    seed: Annotated[int, typer.Option(help="For arguments given as types.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="For arguments given as types.")] = 0,
 ) -> None:
     """Compile a model, run it, and print its results and the times."""
     function, read = read_call(model, arg)
@@ -199,7 +250,8 @@ def run(
     for name, leaf in zip(path_names(result), leaves, strict=True):
         array = np.asarray(leaf)
         text = np.array2string(array, threshold=8, edgeitems=2, precision=6)
-        table.add_row(name or "-", f"{array.dtype}{list(array.shape)}", text)
+        kind = f"{array.dtype}{list(array.shape)}"
+        table.add_row(Text(escaped(name or "-")), Text(kind), Text(text))
     console = Console()
     console.print(table)
     console.print(f"first call {first:.3f} s, second call {again * 1e6:.0f} us")
@@ -237,20 +289,53 @@ def timed(function: Callable[..., Any], arguments: list[Any]) -> tuple[float, An
     return time.perf_counter() - start, result
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+def place_in_model(error: BaseException) -> SourceLine | None:
+    """The innermost line of the model among those that an error passed through."""
+    found: SourceLine | None = None
+    inside = False
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.split(".")[0] == __name__.split(".")[0]:
+            inside = True
+        elif inside and not is_installed(frame.f_code.co_filename):
+            found = SourceLine(frame.f_code.co_filename, line)
+    return found
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def fail(message: str, status: int) -> None:
+    """Print what went wrong, and exit."""
+    typer.echo(escaped(message), err=True)
+    sys.exit(status)
 
 
 def main() -> None:
-    """Run the command line; errors of ours are one message and exit status 1 or 2."""
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except REFUSED as error:
+        message = error.format_message()  # nothing where the help was printed
+        fail(f"error: {message}" if message else "", 2)
     except (UsageError, CacheError) as error:
-        typer.echo(f"error: {_CONTROL.sub('?', str(error))}", err=True)
-        sys.exit(2)
+        fail(f"error: {_one_line(error)}", 2)
     except MemoryError:
-        typer.echo("error: an argument or a result is too large", err=True)
-        sys.exit(2)
+        fail("error: an argument or a result is too large", 2)
     except AnabranchError as error:
-        message = _CONTROL.sub("?", str(error))
-        typer.echo(f"{type(error).__name__}: {message}", err=True)
+        fail(f"{type(error).__name__}: {error}", 1)
+    except (KeyboardInterrupt, typer.Abort):
+        fail("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except Exception as error:
+        place = place_in_model(error)
+        if place is None:
+            raise
+        what = f"{type(error).__name__}: {_one_line(error)}"
+        fail(f"error: {place.file}:{place.line}: {what}", 1)

@@ -131,9 +131,10 @@ def spec(text: str) -> TensorType:
     for size in sizes:
         if not _SIZE.match(size):
             raise ParseError(
-                f"not a type: {text[:80]!r}: a dimension is a number, not {size[:40]!r}",
-                hint="write the size that the array has: the graph of another size is "
-                "another trace, and needs no new kernels",
+                f"not a type: {text[:80]!r}: "
+                f"a dimension is a number, not {size[:40]!r}",
+                hint="write the size that the array has: for another size the function "
+                "is traced again, and nothing is compiled",
             )
     try:
         return TensorType(dtype, tuple(map(int, sizes)))

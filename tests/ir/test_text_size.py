@@ -71,5 +71,5 @@ def test_a_list_of_too_many_literals_is_not_read() -> None:
 
 def test_a_long_list_that_the_op_does_not_take_is_an_error_of_its_line() -> None:
     text = f"{LINE}exp(%x) {{{', '.join(f'a{i}=0' for i in range(100))}}}{END}"
-    with pytest.raises(ParseError, match="line 2 .* exp has no attribute 'a0'"):
+    with pytest.raises(ParseError, match=r"line 2 .* exp has no attribute 'a0'"):
         parse(text)

@@ -79,7 +79,7 @@ def test_sizes_that_no_machine_has(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("text", ["f64[B,4]", "f64[4, B]", "bool[n]"])
 def test_a_symbol_is_no_size_and_the_error_says_what_is(text: str) -> None:
-    with pytest.raises(ParseError, match="a dimension is a number, not '[Bn]'") as e:
+    with pytest.raises(ParseError, match=r"a dimension is a number, not '[Bn]'") as e:
         spec(text)
     assert e.value.hint
     assert "write the size" in e.value.hint
