@@ -43,6 +43,21 @@ class Node:
         """The node with other operands; itself where they are the same."""
         return self.renamed(self.name, operands, self.attrs)
 
+    def fused(self, kernel: int | None) -> Node:
+        """The node as part of a kernel; itself where it is."""
+        if kernel == self.kernel:
+            return self
+        return Node(
+            self.name,
+            self.op,
+            self.operands,
+            self.type,
+            self.attrs,
+            self.section,
+            kernel,
+            self.source,
+        )
+
     def renamed(self, name: str, operands: tuple[str, ...], attrs: Attrs) -> Node:
         """The node with other names in it; itself where they are the same."""
         if name == self.name and operands == self.operands and attrs is self.attrs:

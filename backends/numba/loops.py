@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from ...ir.types import TensorType
 from .kernel import (
@@ -38,27 +39,61 @@ def loop_step(
     with the number of their value; a reduction over ``axes`` goes to a view of the
     space without them. With ``accumulate`` the writes add to what is there.
     """
-    results = [_with_axes(view, axes) for view, _, _ in reductions]
-    views = [*reads, *(view for view, _ in writes), *results]
-    reduced = [axis in axes for axis in range(len(space))]
-    strides = [view.strides for view in views]
-    sizes, reduced, merged = merge_axes(space, reduced, strides)
+    views = [*reads, *[item[0] for item in writes], *[item[0] for item in reductions]]
+    kernel, sizes, strides = _form(
+        tuple(space),
+        tuple([(view.type.dtype, view.strides) for view in views]),
+        len(reads),
+        tuple(body),
+        tuple([value for _, value in writes]),
+        tuple([(value, op) for _, value, op in reductions]),
+        tuple(axes),
+        accumulate,
+    )
+    words = [*sizes]
+    for view, row in zip(views, strides, strict=True):
+        words += [view.buffer, view.offset, *row]
+    return kernel, words, views
+
+
+@lru_cache(maxsize=1024)
+def _form(
+    space: tuple[int, ...],
+    operands: tuple[tuple[str, tuple[int, ...]], ...],
+    count: int,
+    body: tuple[Instruction, ...],
+    writes: tuple[int, ...],
+    reductions: tuple[tuple[int, str], ...],
+    axes: tuple[int, ...],
+    accumulate: bool,
+) -> tuple[Kernel, list[int], list[list[int]]]:
+    """The kernel, the sizes of its axes, and the strides of each operand along them.
+
+    ``operands`` are dtypes and strides: ``count`` that are read, then what is written,
+    then the results. A graph that repeats itself asks for the same again and again.
+    """
+    stores = count + len(writes)
+    every = [
+        _with_axes(strides, axes) if place >= stores else strides
+        for place, (_, strides) in enumerate(operands)
+    ]
+    sizes, reduced, merged = merge_axes(
+        space, [i in axes for i in range(len(space))], every
+    )
     order = _order(reduced)
     sizes = [sizes[axis] for axis in order]
     reduced = [reduced[axis] for axis in order]
     merged = [[row[axis] for axis in order] for row in merged]
-
     made = [
-        _access(view.type.dtype, row) for view, row in zip(views, merged, strict=True)
+        _access(dtype, row) for (dtype, _), row in zip(operands, merged, strict=True)
     ]
-    count, stores = len(reads), len(reads) + len(writes)
     written = [
         Write(access, value, accumulate)
-        for access, (_, value) in zip(made[count:stores], writes, strict=True)
+        for access, value in zip(made[count:stores], writes, strict=True)
     ]
     combined = [
         Reduction(access, value, op)
-        for access, (_, value, op) in zip(made[stores:], reductions, strict=True)
+        for access, (value, op) in zip(made[stores:], reductions, strict=True)
     ]
     if not any(reduced):  # one value each
         written += [Write(item.access, item.value) for item in combined]
@@ -67,14 +102,11 @@ def loop_step(
         len(sizes),
         tuple(reduced),
         tuple(made[:count]),
-        tuple(body),
+        body,
         tuple(written),
         tuple(combined),
     )
-    words = list(sizes)
-    for view, row in zip(views, merged, strict=True):
-        words += [view.buffer, view.offset, *row]
-    return kernel, words, views
+    return kernel, sizes, merged
 
 
 def workspaces(
@@ -92,14 +124,12 @@ def workspaces(
     return added, rows
 
 
-def _with_axes(view: View, axes: Sequence[int]) -> View:
-    """A result in the rank of the space: stride 0 along the reduced axes."""
-    strides = list(view.strides)
-    shape = list(view.type.sizes)
+def _with_axes(strides: Sequence[int], axes: Sequence[int]) -> Sequence[int]:
+    """The strides of a result in the rank of the space: 0 along the reduced axes."""
+    made = list(strides)
     for axis in sorted(axes):
-        strides.insert(axis, 0)
-        shape.insert(axis, 1)
-    return view.moved(shape, strides)
+        made.insert(axis, 0)
+    return made
 
 
 def _order(reduced: Sequence[bool]) -> list[int]:

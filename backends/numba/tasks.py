@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ...ir.ops import OPS
 from ...ir.types import DTYPES
@@ -37,11 +38,15 @@ ROWS, COLUMNS = 8, 32  # of a product, that stay together
 
 def cost(kernel: Kernel, words: Sequence[int]) -> float:
     """About how many nanoseconds one core needs for a loop nest."""
+    return math.prod(words[: kernel.rank]) * _element_cost(kernel)
+
+
+@lru_cache(maxsize=1024)
+def _element_cost(kernel: Kernel) -> float:
     ops = [OPS[item.op] for item in kernel.body]
     functions = sum(op.arity == 1 and "(" in (op.scalar or "") for op in ops)
     moved = sum(not access.scalar for _, access in accesses(kernel))
-    each = ACCESS * moved + SIMPLE * (len(ops) - functions) + FUNCTION * functions
-    return math.prod(words[: kernel.rank]) * each
+    return ACCESS * moved + SIMPLE * (len(ops) - functions) + FUNCTION * functions
 
 
 def task_count(kernel: Kernel, words: Sequence[int]) -> int:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from ...ir.graph import Graph, Node
 from ...ir.ops import OPS
@@ -65,7 +64,7 @@ def fuse(graph: Graph) -> Graph:
         kernel = of.get(node.name)
         if kernel is not None:
             kernel = numbers.setdefault(kernel, len(numbers))
-        nodes.append(node if kernel == node.kernel else replace(node, kernel=kernel))
+        nodes.append(node.fused(kernel))
     same = all(map(operator.is_, nodes, graph))
     return graph if same else graph.with_nodes(nodes)
 
