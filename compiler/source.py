@@ -53,10 +53,15 @@ def calling_frame() -> FrameType | None:
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:
     """The frames from ``frame`` outwards, without those of this library and NumPy."""
     while frame is not None:
-        package = str(frame.f_globals.get("__name__", "")).split(".")[0]
-        if package not in (_ROOT, "numpy", "optree"):
+        if not _is_inside(frame.f_globals.get("__name__", "")):
             yield frame
         frame = frame.f_back
+
+
+@lru_cache(maxsize=4096)
+def _is_inside(module: object) -> bool:
+    """Whether a module is of this library or of NumPy."""
+    return str(module).split(".")[0] in (_ROOT, "numpy", "optree")
 
 
 def frame_line(frame: FrameType | None) -> SourceLine | None:

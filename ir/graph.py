@@ -180,7 +180,7 @@ class Graph:
 
     def operands(self, node: Node) -> tuple[Node, ...]:
         """The nodes that ``node`` reads, by slot."""
-        return tuple(self._nodes[name] for name in node.operands)
+        return tuple([self._nodes[name] for name in node.operands])
 
     @lazy
     def reads(self) -> Mapping[str, tuple[Read, ...]]:
@@ -304,15 +304,16 @@ def _unlabelled(node: Node) -> Attrs:
 
 def rename(graph: Graph, names: Mapping[str, str]) -> Graph:
     """The graph with values renamed; names outside the mapping stay."""
+    get = names.get
 
     def new(name: str) -> str:
-        return names.get(name, name)
+        return get(name, name)
 
     nodes = [
         node.renamed(
-            new(node.name),
-            tuple([new(operand) for operand in node.operands]),
-            renamed_reads(node.attrs, names),
+            get(node.name, node.name),
+            tuple([get(operand, operand) for operand in node.operands]),
+            renamed_reads(node.attrs, names) if node.op == "add_n" else node.attrs,
         )
         for node in graph
     ]

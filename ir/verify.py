@@ -63,7 +63,7 @@ def _verify_node(graph: Graph, node: Node, seen: set[str]) -> None:
         if node != plain or len(seen) >= len(graph.inputs):
             raise VerifyError("inputs stand first and have a type only")
         return
-    types = tuple(operand.type for operand in graph.operands(node))
+    types = tuple([operand.type for operand in graph.operands(node)])
     inferred = op.infer(types, node.attrs)
     if inferred != node.type:
         raise VerifyError(f"the type is {inferred}, not {node.type}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -60,6 +61,11 @@ class View(NamedTuple):
 
 def row_strides(sizes: Sequence[int]) -> tuple[int, ...]:
     """The strides of a C-contiguous array, in elements."""
+    return _row_strides(tuple(sizes))
+
+
+@lru_cache(maxsize=1024)
+def _row_strides(sizes: tuple[int, ...]) -> tuple[int, ...]:
     strides: list[int] = []
     step = 1
     for size in reversed(sizes):

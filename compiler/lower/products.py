@@ -54,6 +54,8 @@ def _stacked(trace: Trace, x: Node, y: Node) -> Node:
     if y.type.rank == 2 and x.type.rank > 2:
         flat = b.reshape(x, (math.prod(lead) * rows, x.type.sizes[-1]))
         return b.reshape(b.matmul(flat, y), (*lead, rows, y.type.sizes[-1]))
+    if lead == y.type.sizes[:-2]:
+        return b.matmul(x, y)
     try:
         stack = np.broadcast_shapes(lead, y.type.sizes[:-2])
     except ValueError:

@@ -89,6 +89,8 @@ def resolve(ufunc: Any, *operands: Any) -> tuple[str, ...]:
 
 def broadcast_nodes(trace: Trace, *nodes: Node) -> list[Node]:
     """The nodes in their common shape."""
+    if len({node.type.shape for node in nodes}) == 1:
+        return list(nodes)
     try:
         shape = np.broadcast_shapes(*(node.type.sizes for node in nodes))
     except ValueError:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.backends.numba import plan
+from anabranch.backends.numba import loops, plan
 from anabranch.backends.numba.emitters import make_plan
 from anabranch.compiler.pipeline import optimise
 
@@ -35,6 +35,26 @@ def test_a_large_loop_touches_all_memory_that_it_gets(function: Any) -> None:
     touched = {buffer for step in made.steps for buffer in step.buffers}
     scratch = range(made.first_scratch, made.first_scratch + len(made.scratch))
     assert touched.issuperset(scratch)
+
+
+def test_ten_times_the_steps_make_no_more_forms_of_loops() -> None:
+    """What a step of a graph that repeats itself costs is its words."""
+
+    def chain(steps: int) -> Callable[[Any], Any]:
+        def function(x: Any) -> Any:
+            for _ in range(steps):
+                x = np.tanh(x @ x) + 0.5
+            return x
+
+        return function
+
+    made: list[int] = []
+    for steps in (20, 200):
+        graph = optimise(anabranch.make_ir(chain(steps))(np.ones((7, 7))))
+        loops._form.cache_clear()  # pyright: ignore[reportPrivateUsage]
+        assert len(make_plan(graph).steps) >= 2 * steps
+        made.append(loops._form.cache_info().misses)  # pyright: ignore[reportPrivateUsage]
+    assert made[0] == made[1] <= 3
 
 
 @pytest.mark.parametrize(

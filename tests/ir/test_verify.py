@@ -84,6 +84,14 @@ def test_edges_that_disagree_with_the_operands() -> None:
         graph.verify()
 
 
+def test_a_graph_without_edges_is_verified_without_making_them() -> None:
+    """They take most of the memory of a large graph, and follow from the operands."""
+    graph = graph_of(X, Y).verify()
+    assert "graph" not in vars(graph)
+    assert list(graph.graph.edges(keys=True)) == [("x", "y", 0)]
+    assert graph.verify() is graph
+
+
 def test_an_error_shows_the_line_and_the_node() -> None:
     source = SourceLine(__file__, 1)
     broken = replace(Y, type=TensorType("f32", ()), source=source)
