@@ -3,6 +3,8 @@
 A function with a body for floats, for signed and for unsigned integers has three, told
 apart by the end of the name. They follow NumPy: division by zero is 0 for integers,
 shifts by the width or more leave 0 or the sign, remainders have the divisor's sign.
+``to_i32``, ``to_i64`` and ``to_u64`` convert floats; ``int32(x)`` alone is undefined
+for those that are no `int32`, which does no harm where it is not chosen.
 """
 
 from __future__ import annotations
@@ -118,6 +120,17 @@ def left_shift_unsigned(a, b):
 def right_shift_unsigned(a, b):
     inside = b < width(a)
     return a >> (b if inside else 0) if inside else 0
+
+def to_i32(x):
+    return int32(x) if fabs(x) < 2147483648.0 else -2147483648
+
+def to_i64(x):
+    return int64(x) if fabs(x) < 9223372036854775808.0 else -9223372036854775808
+
+def to_u64(x):
+    upper = x >= 9223372036854775808.0
+    rest = uint64(to_i64(x - 9223372036854775808.0 if upper else x))
+    return rest ^ uint64(9223372036854775808) if upper else rest
 
 def isnan(x):
     return x != x

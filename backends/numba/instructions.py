@@ -374,7 +374,7 @@ class Emitter:
         return self.emit(a.dtype, chosen)
 
     def cast(self, value: Value, dtype: str) -> Value:
-        """A conversion to a scalar's dtype, as NumPy's ``astype``."""
+        """A conversion to a scalar's dtype; of floats to integers, if they fit."""
         if value.number is not None:
             return constant(value.number, dtype)
         if value.element == dtype:

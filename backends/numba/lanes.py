@@ -36,6 +36,7 @@ SHORT = {  # functions that are an instruction or two
     *(f"wrapping_{name}" for name in ("add", "subtract", "multiply")),
     *("reassociated_add", "maximum", "minimum", "sqrt", "fabs", "copysign", "chain"),
     "chain_both",
+    *("to_i32", "to_i64", "to_u64"),
 }
 
 

@@ -203,6 +203,26 @@ def _bessel_ratio(k: int) -> Any:
     return ratio
 
 
+@register_jitable
+def to_i32(x: Any) -> Any:
+    """A float as int32, the lowest one for what does not fit."""
+    return types.int32(x) if math.fabs(x) < 2.0**31 else types.int32(-(2**31))
+
+
+@register_jitable
+def to_i64(x: Any) -> Any:
+    """A float as int64, the lowest one for what does not fit."""
+    return types.int64(x) if math.fabs(x) < 2.0**63 else types.int64(-(2**63))
+
+
+@register_jitable
+def to_u64(x: Any) -> Any:
+    """A float as uint64: as int64 below 2^63, and by its distance from there on."""
+    if x >= 2.0**63:
+        return types.uint64(to_i64(x - 2.0**63)) ^ types.uint64(2**63)
+    return types.uint64(to_i64(x))
+
+
 _NUMPY = (
     "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan "
     "sinh cosh tanh arcsinh arccosh arctanh floor ceil trunc rint isnan isinf "
@@ -225,4 +245,7 @@ FUNCTIONS: dict[str, Any] = {
     "power": _by_kind("power", _power_floats, _power_integers),
     "left_shift": left_shift,
     "right_shift": right_shift,
+    "to_i32": to_i32,
+    "to_i64": to_i64,
+    "to_u64": to_u64,
 }

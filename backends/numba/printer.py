@@ -28,6 +28,8 @@ _WRAPPING = {
     "sub": "wrapping_subtract",
     "mul": "wrapping_multiply",
 }
+# Floats become these integers by way of wider ones, as `ir.ops.elementwise` says.
+_BY_WAY_OF = {**dict.fromkeys(("i8", "i16", "u8", "u16"), "i32"), "u32": "i64"}
 _FLOAT = re.compile(r"(?<![\w.])\d+\.\d+")
 _LOWEST = {"f32": "-math.inf", "f64": "-math.inf", "bool": "False"}
 _HIGHEST = {"f32": "math.inf", "f64": "math.inf", "bool": "True"}
@@ -211,8 +213,10 @@ def expression(op: str, names: list[str], dtype: str, result: str) -> str:
 def _cast(name: str, dtype: str, result: str) -> str:
     if result == "bool":
         return f"{name} != 0"
-    if dtype[0] == "f" and result[0] == "u" and result != "u64":
-        return f"{CASTS[result]}(int64({name}))"
+    if dtype[0] == "f" and result[0] in "iu":
+        wide = _BY_WAY_OF.get(result, result)
+        made = f"to_{wide}({name})"
+        return made if wide == result else f"{CASTS[result]}({made})"
     return f"{CASTS[result]}({name})"
 
 

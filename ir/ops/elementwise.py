@@ -232,7 +232,29 @@ def _cast_type(x: TensorType, *, dtype: str) -> TensorType:
 
 
 def _cast(x: Any, *, dtype: str) -> Any:
-    return np.asarray(x).astype(DTYPES[dtype])
+    """``astype``; floats become integers as NumPy's scalar code on x86-64 makes them.
+
+    In C a float outside of the integer's range is undefined, and NumPy's answer depends
+    on the processor and on the number of elements. Ours is one: by way of `int32` to
+    the integers of 8 and 16 bits, by way of `int64` to `uint32`; and `uint64` is an
+    `int64` to which 2^63 is added behind the conversion, not before.
+    """
+    x = np.asarray(x)
+    if x.dtype.kind != "f" or dtype not in INTEGERS:
+        return x.astype(DTYPES[dtype])
+    if dtype == "u64":
+        upper = x >= 2.0**63
+        rest = _signed(np.where(upper, x - 2.0**63, x), "i64").astype(np.uint64)
+        return np.where(upper, rest ^ np.uint64(2**63), rest)
+    wide = "i64" if dtype in ("i64", "u32") else "i32"
+    return _signed(x, wide).astype(DTYPES[dtype])
+
+
+def _signed(x: Any, dtype: str) -> Any:
+    """Floats without their fractions; the lowest integer for what is none."""
+    lowest = np.iinfo(DTYPES[dtype].name).min
+    inside = np.abs(x) < -float(lowest)
+    return np.where(inside, np.where(inside, x, 0).astype(DTYPES[dtype]), lowest)
 
 
 def _cast_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node | None]:
