@@ -26,7 +26,7 @@ from ..ir.errors import (
 )
 from ..ir.graph import Node
 from ..ir.text import format_node
-from ..ir.types import TensorType, dtype_name
+from ..ir.types import FLOATS, TensorType, dtype_name
 from .source import (
     assigned_name,
     calling_frame,
@@ -256,7 +256,10 @@ class Trace:
     def node(self, value: Any, dtype: str | None = None) -> Node:
         """The node of a tracer, an array, a scalar or a list, cast to ``dtype``."""
         if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
-            return self.builder.const(value, dtype or _weak_dtype(value))
+            found = dtype or _weak_dtype(value)
+            if isinstance(value, float) and found not in FLOATS:
+                return self.builder.cast(self.builder.const(value, "f64"), found)
+            return self.builder.const(value, found)
         if isinstance(value, Tracer):
             made = value.node if value.owner is self else self._capture(value)
         elif isinstance(value, np.generic):

@@ -10,6 +10,7 @@ AnabranchError
 ├── ArgumentError         (TypeError)    an argument of a compiled function
 ├── BoundsError           (IndexError)   an index outside its axis, at run time
 ├── DomainError           (ValueError)   a value outside an op's domain, at run time
+├── RangeError            (OverflowError) a Python integer outside its dtype, likewise
 ├── ParseError            (ValueError)   IR text that is not in the grammar
 └── VerifyError           (ValueError)   a graph that breaks an invariant
 
@@ -32,6 +33,7 @@ __all__ = [
     "DomainError",
     "GradientError",
     "ParseError",
+    "RangeError",
     "ShapeError",
     "SourceLine",
     "TraceError",
@@ -124,6 +126,10 @@ class ArgumentError(AnabranchError, TypeError):
 
 class BoundsError(AnabranchError, IndexError):
     """An index outside its axis."""
+
+
+class RangeError(AnabranchError, OverflowError):
+    """A Python integer outside of the dtype that it meets, found when running."""
 
 
 class DomainError(AnabranchError, ValueError):

@@ -70,6 +70,6 @@ def check(planner: Planner, node: Node) -> View:
     low: Any = node.attrs["low"]
     high: Any = node.attrs["high"]
     words = (source.buffer, source.offset, target.buffer, target.offset)
-    words = (*words, math.prod(node.type.sizes), low, high)
+    words = (*words, math.prod(node.type.sizes), low, high - 1)
     planner.step(node, "check", "check i64", words, (source, target))
     return target

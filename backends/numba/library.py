@@ -59,14 +59,14 @@ def kernel(buffers, words):
 
 _CHECK = """
 def kernel(buffers, words):
-    # x, y: buffer and offset each; count, low, high
+    # x, y: buffer and offset each; count, low, last
     x = i64_pointer(buffers[words[0]] + words[1], 0)
     y = i64_pointer(buffers[words[2]] + words[3], 1)
-    low, high = words[5], words[6]
+    low, last = words[5], words[6]
     bad = False
     for i in range(words[4]):
         v = x[i]
-        bad = bad or v < low or v >= high
+        bad = bad or v < low or v > last
         y[i] = v
     return 1 if bad else 0
 """

@@ -3,6 +3,7 @@
 from . import (
     einsum,
     indexing,
+    integers,
     joins,
     products,
     reductions,
@@ -15,6 +16,7 @@ from . import (
 __all__ = [
     "einsum",
     "indexing",
+    "integers",
     "joins",
     "products",
     "reductions",

@@ -20,6 +20,7 @@ from ...ir.graph import Node
 from ...ir.ops.shape import flip
 from ..trace import Trace, is_traced, lowers
 from ..tracer import GETITEM, SETITEM
+from .integers import fitted
 from .ufuncs import broadcast_nodes
 
 
@@ -250,7 +251,7 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> Any:
     value = trace.array(value)
     if any(is_traced(item) for item in items):
         return _write_under_mask(trace, x, items, value)
-    base, source = trace.node(x), trace.node(value, x.node.type.dtype)
+    base, source = trace.node(x), fitted(trace, value, x.node.type.dtype)
     plain: list[Any] = []
     if not any(_is_mask(item) and item.ndim == 0 for item in items):
         plain = _one_per_axis(items, x.ndim)
@@ -270,7 +271,7 @@ def _write_under_mask(trace: Trace, x: Any, items: list[Any], value: Any) -> Any
             "one_hot",
         )
     mask = np.reshape(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim)))
-    return np.where(mask, trace.wrap(trace.node(value, x.node.type.dtype)), x)
+    return np.where(mask, trace.wrap(fitted(trace, value, x.node.type.dtype)), x)
 
 
 def _fitted(trace: Trace, source: Node, shape: tuple[int, ...]) -> Node:

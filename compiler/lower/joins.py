@@ -10,6 +10,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ...ir.errors import DTypeError, ShapeError, UnsupportedError
 from ...ir.graph import Node
+from ...ir.ops.elementwise import CAST
 from ...ir.types import dtype_name
 from ..trace import Trace, lowers
 from .shapes import as_ints
@@ -181,10 +182,11 @@ def _pad(
 
 def _pad_constant(trace: Trace, array: Any, widths: Any, constant: Any) -> Any:
     x = trace.node(array)
-    values = np.broadcast_to(np.asarray(constant), (len(widths), 2)).tolist()
-    flat = {value for pair in values for value in pair} or {0}
+    stored = CAST.reference(constant, dtype=x.type.dtype)
+    values = np.broadcast_to(stored, (len(widths), 2)).tolist()
+    flat = {value for pair in values for value in pair} or {x.type.numpy.type(0).item()}
     if len(flat) == 1:
-        value = x.type.numpy.type(flat.pop()).item()
+        value = flat.pop()
         low, high = ([width[side] for width in widths] for side in (0, 1))
         none = (0,) * x.type.rank
         b = trace.builder

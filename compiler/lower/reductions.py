@@ -12,6 +12,7 @@ from ...ir.errors import DomainError, DTypeError, ShapeError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.types import dtype_name
 from ..trace import Trace, lowers
+from .integers import fitted
 from .ufuncs import UNSET, reject
 
 
@@ -90,7 +91,7 @@ def _sum_like(op: str, combine: Any, neutral: int) -> Any:
         result = trace.wrap(reduce(trace, name, x, axis, keepdims))
         if given(initial) is None:
             return result
-        return combine(result, trace.wrap(trace.node(initial, to)))
+        return combine(result, trace.wrap(fitted(trace, initial, to)))
 
     return lower
 
@@ -120,7 +121,7 @@ def _extremum(op: str, combine: Any) -> Any:
             if where is not True and where is not UNSET:
                 raise DomainError("the extremum of a mask of values needs initial=")
             return trace.wrap(reduce(trace, op, x, axis, keepdims))
-        start = trace.node(initial, x.type.dtype)
+        start = fitted(trace, initial, x.type.dtype)
         x = _masked(trace, x, where, start)
         axes = axes_of(x.type.rank, axis)
         if any(x.type.sizes[i] == 0 for i in axes):

@@ -11,8 +11,9 @@ import numpy as np
 
 from ...ir.errors import ShapeError, TraceError, UnsupportedError
 from ...ir.graph import Node
-from ...ir.types import FLOATS, dtype_name
+from ...ir.types import DTYPES, FLOATS, dtype_name
 from ..trace import Trace, is_traced, lowers
+from .integers import compare_exactly, fitted, within_reach
 from .square import square
 
 # What NumPy passes for an argument that was not given.
@@ -23,7 +24,8 @@ _SAME_NAME = (
     "sinh cosh tanh arcsinh arccosh arctanh sign floor ceil trunc rint isnan isinf "
     "isfinite floor_divide remainder fmod power maximum minimum fmax fmin arctan2 "
     "hypot logaddexp logaddexp2 copysign heaviside bitwise_and bitwise_or bitwise_xor "
-    "left_shift right_shift logical_and logical_or logical_xor logical_not invert"
+    "left_shift right_shift logical_and logical_or logical_xor logical_not invert "
+    "float_power"
 ).split()
 _OTHER_NAME = {
     np.add: "add",
@@ -35,7 +37,6 @@ _OTHER_NAME = {
     np.fabs: "abs",
     np.positive: "identity",
     np.conjugate: "identity",
-    np.float_power: "power",
     np.equal: "eq",
     np.not_equal: "ne",
     np.less: "lt",
@@ -105,11 +106,12 @@ def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> 
     """The node of ``ufunc(*operands)``, computed in ``dtype`` if that is given."""
     op = _OPS[ufunc]
     operands = tuple(trace.array(operand) for operand in operands)
-    if op in _COMPARISONS:
-        operands = tuple(map(_within_reach, operands, operands[::-1]))
-        mixed = _compare_signs(trace, op, *operands)
-        if mixed is not None:
-            return mixed
+    if op in _SWAPPED:
+        operands = tuple(map(within_reach, operands, operands[::-1]))
+        for compare in (_compare_arguments, _compare_signs):
+            exact = compare(trace, op, *operands)
+            if exact is not None:
+                return exact
     if dtype is None:
         *types, _ = resolve(ufunc, *operands)
     else:
@@ -123,40 +125,31 @@ def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> 
         op = _ON_BOOL.get(op) or _ON_NON_FLOATS.get(op, op)
     elif types[0] not in FLOATS:
         op = _ON_NON_FLOATS.get(op, op)
-    if op == "power" and _is_two(operands[1]):
-        return square(trace.builder, trace.node(operands[0], types[0]))
-    nodes = broadcast_nodes(
-        trace,
-        *(
-            trace.node(value, type_)
-            for value, type_ in zip(operands, types, strict=True)
-        ),
-    )
+    if op == "power" and isinstance(operands[1], (np.generic, np.ndarray)):
+        operands = operands[0], _one_number(operands[1], types[1])
+    typed = [
+        fitted(trace, value, type_)
+        for value, type_ in zip(operands, types, strict=True)
+    ]
+    if op == "power":
+        return _power(trace, *typed)
+    nodes = broadcast_nodes(trace, *typed)
     b = trace.builder
     first = nodes[0].type
     if op in _ALWAYS and not first.is_float:
         return b.full(first.with_dtype("bool"), _ALWAYS[op])
-    if op == "power":
-        return _power(trace, nodes[0], nodes[1])
     if op == "mul" and nodes[0].name == nodes[1].name:
         return square(b, nodes[0])
     return b.add_node(op, *nodes)
 
 
-_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+_SWAPPED = {"eq": "eq", "ne": "ne", "lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
-def _within_reach(value: Any, other: Any) -> Any:
-    """A Python integer to compare with integers that cannot reach it: as a float.
-
-    Beyond their range the float has the same order to all of them.
-    """
-    if type(value) is not int:
-        return value
-    dtype = np.asarray(other).dtype if not is_traced(other) else other.dtype
-    if dtype.kind not in "iu" or np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
-        return value
-    return math.copysign(math.inf, value)
+def _compare_arguments(trace: Trace, op: str, x: Any, y: Any) -> Node | None:
+    """Compare with a Python integer that is an argument, exactly."""
+    exact = compare_exactly(trace, op, x, y)
+    return exact or compare_exactly(trace, _SWAPPED[op], y, x)
 
 
 def _compare_signs(trace: Trace, op: str, x: Any, y: Any) -> Node | None:
@@ -178,28 +171,37 @@ def _compare_signs(trace: Trace, op: str, x: Any, y: Any) -> Node | None:
     return build.logical_and(build.logical_not(negative), order)
 
 
-def _is_two(exponent: Any) -> bool:
-    """Whether a power is a square: a product, as in NumPy."""
-    return type(exponent) in (int, float) and exponent == 2
+def _one_number(exponent: Any, dtype: str) -> Any:
+    """An exponent without dimensions as a Python number."""
+    return exponent.astype(DTYPES[dtype]).item() if exponent.ndim == 0 else exponent
 
 
 def _power(trace: Trace, x: Node, y: Node) -> Node:
-    """Negative powers of integers are errors, as in NumPy."""
+    """``x ** y``; by one number at less cost, as in NumPy from 2.3 on.
+
+    Negative powers of integers are errors, as in NumPy.
+    """
     b = trace.builder
     exponent = b.literal(y)
-    if not x.type.is_float and not x.type.dtype.startswith("u"):
+    if x.type.numpy.kind == "i" and x.type.size:
         message = "Integers to negative integer powers are not allowed."
         if exponent is None:
             wide = b.cast(y, "i64")
-            high = 2**63 - 1
-            checked = b.check(wide, low=0, high=high, error="value", message=message)
+            checked = b.check(wide, low=0, high=2**63, error="value", message=message)
             y = b.cast(checked, y.type.dtype)
-        elif exponent < 0:
+        elif exponent < 0 and y.type.size:
             raise ValueError(message)
-    return b.power(x, y)
+    if (
+        y.type.rank == 0
+        and exponent in _FAST_POWERS
+        and (exponent > 0 or x.type.is_float)
+    ):
+        return _FAST_POWERS[exponent](b, x)
+    return b.power(*broadcast_nodes(trace, x, y))
 
 
 _FAST_POWERS: dict[Any, Any] = {
+    2: square,
     1: lambda b, x: b.identity(x),
     0.5: lambda b, x: b.sqrt(x),
     -1: lambda b, x: b.div(b.like(x, 1.0), x),
@@ -225,17 +227,17 @@ def _lowering(ufunc: Any) -> Any:
         reject(unknown)
         if operator and not all(map(_is_operand, operands)):
             return _not_an_operand(ufunc, operands)
-        if operator and ufunc is np.power and type(operands[1]) in (int, float):
-            fast = _FAST_POWERS.get(operands[1])
-            x = trace.node(operands[0])
-            if x.type.dtype == "bool" and type(operands[1]) is int and operands[1] == 2:
-                return np.square(operands[0])
-            if fast is not None and x.type.is_float:
-                return trace.wrap(fast(trace.builder, x), _stays_weak(operands))
+        if operator and ufunc is np.power and _is_bool_squared(*operands):
+            return np.square(operands[0])
         node = lower_ufunc(trace, ufunc, *operands, dtype=dtype)
         return trace.wrap(node, operator and _stays_weak(operands))
 
     return lower
+
+
+def _is_bool_squared(x: Any, exponent: Any) -> bool:
+    """Whether NumPy makes an int8 of a power of a bool, which else is an int64."""
+    return type(exponent) is int and exponent == 2 and x.dtype == bool
 
 
 def _is_operand(value: Any) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from ...ir.errors import DTypeError, ShapeError
 from ...ir.types import dtype_name
 from ..trace import Trace, is_traced, lowers
+from .integers import bound, fitted, wrapped
 from .shapes import as_ints
 from .ufuncs import UNSET, broadcast_nodes, reject, resolve
 
@@ -24,7 +25,7 @@ def _where(trace: Trace, condition: Any, x: Any = None, y: Any = None) -> Any:
     dtype = resolve(np.add, x, y)[-1] if _not_bool(x, y) else "bool"
     b = trace.builder
     mask = trace.node(trace.array(condition), "bool")
-    values = [trace.node(trace.array(value), dtype) for value in (x, y)]
+    values = [trace.node(wrapped(trace.array(v), dtype), dtype) for v in (x, y)]
     return trace.wrap(b.select(*broadcast_nodes(trace, mask, *values)))
 
 
@@ -35,11 +36,11 @@ def _select(trace: Trace, condlist: Any, choicelist: Any, default: Any = 0) -> A
         raise ShapeError("select: as many conditions as choices, at least one")
     choices = [trace.array(choice) for choice in (*choicelist, default)]
     to = np.result_type(*(_stand_in(choice) for choice in choices))
-    chosen = trace.wrap(trace.node(choices.pop(), dtype_name(to)))
-    for condition, choice in zip(condlist[::-1], choices[::-1], strict=True):
-        chosen = np.where(
-            condition, trace.wrap(trace.node(choice, dtype_name(to))), chosen
-        )
+    name = dtype_name(to)
+    values = [trace.wrap(trace.node(wrapped(c, name), name)) for c in choices]
+    chosen = values.pop()
+    for condition, choice in zip(condlist[::-1], values[::-1], strict=True):
+        chosen = np.where(condition, choice, chosen)
     return chosen
 
 
@@ -53,11 +54,18 @@ def _clip(
 ) -> Any:
     low, high = rest.pop("min", a_min), rest.pop("max", a_max)
     reject(rest)
-    low = None if low is UNSET else low
-    high = None if high is UNSET else high
-    result = a if low is None else np.maximum(a, low)
+    low = None if low is UNSET else trace.array(low)
+    high = None if high is UNSET else trace.array(high)
+    x = trace.node(trace.array(a))
+    if x.type.numpy.kind in "iu":
+        low = bound(trace, low, x.type.dtype, upper=False)
+        high = bound(trace, high, x.type.dtype, upper=True)
+    given = [value for value in (low, high) if value is not None]
+    common = np.result_type(x.type.numpy, *map(_stand_in, given))
+    result = trace.wrap(trace.builder.cast(x, dtype_name(common)))
+    result = result if low is None else np.maximum(result, low)
     result = result if high is None else np.minimum(result, high)
-    return np.copy(a) if low is None and high is None else result
+    return result if given else np.copy(result)
 
 
 def _like(value: Any) -> Any:
@@ -86,10 +94,7 @@ def _full_like(
         type_ = type_.with_dtype(dtype_name(dtype))
     if rest.get("shape") is not None:
         type_ = type_.with_shape(as_ints(rest["shape"]))
-    if isinstance(fill_value, (bool, int, float)):
-        kind = {"f": float, "b": bool}.get(type_.numpy.kind, int)
-        return trace.wrap(b.full(type_, kind(fill_value)))
-    return trace.wrap(b.broadcast(trace.node(fill_value, type_.dtype), type_))
+    return trace.wrap(b.broadcast(fitted(trace, fill_value, type_.dtype), type_))
 
 
 @lowers(np.shape)

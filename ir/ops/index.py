@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import BoundsError, DomainError
+from ..errors import BoundsError, DomainError, RangeError
 from ..types import TensorType
 from .spec import INT, NONDIFFERENTIABLE, TEXT, OpDef, register, require, require_dtype
 
@@ -92,10 +92,10 @@ def _check_type(
     return x
 
 
-_ERRORS = {"index": BoundsError, "value": DomainError}
+_ERRORS = {"index": BoundsError, "value": DomainError, "overflow": RangeError}
 
 
-def check_error(error: str, message: str) -> BoundsError | DomainError:
+def check_error(error: str, message: str) -> BoundsError | DomainError | RangeError:
     """The exception that a failing check raises."""
     return _ERRORS[error](message)
 

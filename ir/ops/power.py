@@ -45,6 +45,9 @@ def _power_adjoint(b: Builder, n: Node, g: Node, x: Node, y: Node) -> tuple[Node
 POWER = elementwise(
     "power", 2, np.power, "power({0}, {1})", _power_adjoint, dtypes=NUMBERS
 )
+FLOAT_POWER = elementwise(
+    "float_power", 2, np.float_power, "power({0}, {1})", _power_adjoint, dtypes=("f64",)
+)
 
 
 def _member(order: int) -> OpDef:

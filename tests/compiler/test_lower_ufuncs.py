@@ -74,8 +74,12 @@ def test_function_of_two_floats(same, name, dtype):
 
 def test_float_power(same):
     """NumPy takes another pow here than in np.power; they differ by one ulp."""
-    same(np.float_power, *pairs(np.float32), rtol=1e-15)
-    same(np.float_power, np.array([1, 2, 3]), np.array([-1, 2, 0]))
+    same(np.float_power, *pairs(np.float32), ulps=2)
+    same(np.float_power, np.array([1, 2, 3]), np.array([-1, 2, 0]), ulps=2)
+    for exponent in (0.5, 2, 3, -1, np.float32(0.5)):
+        same(lambda x, e=exponent: np.float_power(x, e), values(np.float64), ulps=2)
+        same(np.float_power, values(np.float32), exponent, ulps=2)
+        same(np.float_power, np.float64(-np.inf), exponent, ulps=2)
 
 
 @pytest.mark.parametrize("dtype", [*INTEGERS, np.bool_])
@@ -154,6 +158,28 @@ def test_power_operator_with_a_python_number(same, dtype, exponent):
     same(lambda x: x**exponent, values(dtype), ulps=2)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(
+    "exponent", [0.5, np.float64(0.5), np.float32(0.5), np.array(0.5)]
+)
+def test_half_as_one_number_is_a_square_root(same, backend, dtype, exponent):
+    """Of -inf and -0.0 too, where pow has other values; np.power only since 2.3."""
+    x = values(dtype)
+    same(lambda x: x**exponent, x, ulps=2)
+    with np.errstate(invalid="ignore"):
+        roots = np.sqrt(x.astype(np.result_type(dtype, exponent)))
+    made = anabranch.jit(lambda x: np.power(x, exponent), backend=backend)(x)
+    np.testing.assert_array_max_ulp(made, roots, 2)
+    np.testing.assert_array_equal(np.signbit(made), np.signbit(roots))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("exponent", [-1, 0, 0.5, 1, 2, 3])
+def test_exponents_in_an_array_are_those_of_pow(same, dtype, exponent):
+    x = values(dtype)
+    same(np.power, x, np.full(x.shape, exponent, dtype), ulps=2)
+
+
 @pytest.mark.parametrize("exponent", [0, 1, 2, 3, 0.5, 2.0, -1.0])
 def test_power_operator_of_integers(same, exponent):
     same(lambda x: x**exponent, np.array([1, 2, -3, 7], np.int32), ulps=2)
@@ -171,6 +197,12 @@ def test_integers_to_negative_powers_are_an_error(backend, exponent):
     function = anabranch.jit(lambda x: x**exponent, backend=backend)
     with pytest.raises(ValueError, match="negative integer powers"):
         function(np.array([2, 3]))
+
+
+@pytest.mark.parametrize("exponent", [-1, np.int64(-2)])
+def test_no_integers_to_negative_powers(same, exponent):
+    same(lambda x: x**exponent, np.ones((0, 3), int))
+    same(lambda x, n: x**n, np.ones((0, 3), int), exponent)
 
 
 def test_negative_power_is_found_while_running(backend):

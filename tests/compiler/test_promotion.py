@@ -138,13 +138,6 @@ def test_integer_outside_of_the_dtype(dtype, scalar):
     assert_same_type(lambda x: x + scalar, np.ones(2, dtype))
 
 
-def test_integer_argument_outside_of_the_dtype(same):
-    """Its value is not known while tracing, so it wraps around."""
-    assert anabranch.jit(lambda x, n: x + n, backend="reference")(
-        np.ones(2, np.uint8), 256
-    ).tolist() == [1, 1]
-
-
 @pytest.mark.parametrize("scalar", [256, -1, 300.5])
 def test_comparison_with_what_the_dtype_cannot_hold(same, scalar):
     x = np.array([0, 255], np.uint8)

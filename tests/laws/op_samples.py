@@ -200,6 +200,7 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "tan": (FLOATS, each(angle)),
         "arccosh": (FLOATS, each(above_one)),
         "power": (NUMBERS, _base_and_exponent),
+        "float_power": (("f64",), _base_and_exponent),
         "select": (ANY, _choice),
         "take": (ANY, _indexed),
         "scatter_add": (NUMBERS, _indexed),

@@ -76,7 +76,10 @@ PARTIALS: dict[str, tuple[Callable[[Any, Any], Any], ...]] = {
     "sigmoid_slope": (lambda y, x: 1 - 2 * y, lambda y, x: 0 * x),
     **{f"power_log{k}": _power_log_slopes(k) for k in range(1, 5)},
     "div": (lambda x, y: 1 / y, lambda x, y: -x / y**2),
-    "power": (lambda x, y: x**y * y / x, lambda x, y: np.log(x) * x**y),
+    **dict.fromkeys(
+        ("power", "float_power"),
+        (lambda x, y: x**y * y / x, lambda x, y: np.log(x) * x**y),
+    ),
     "arctan2": (
         lambda y, x: x / np.hypot(x, y) ** 2,
         lambda y, x: -y / np.hypot(x, y) ** 2,
