@@ -173,7 +173,7 @@ INTRINSICS = (
 
 # libm's, by NumPy's names; the float32 ones end in f.
 LIBM = {
-    **{name: name for name in ("sin", "cos", "tan", "sinh", "cosh", "cbrt", "hypot")},
+    **{name: name for name in ("sin", "cos", "tan", "sinh", "cosh", "hypot")},
     **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh")},
     **{"arctanh": "atanh", "arctan2": "atan2"},
 }

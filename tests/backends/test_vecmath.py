@@ -23,11 +23,12 @@ RANGES = {
     "log2": POSITIVE,
     "log10": POSITIVE,
     "log1p": ((1e-300, 1.7e308), (-0.999, 3)),
+    "cbrt": ((-1e300, 1e300), (-9, 9)),
     "sin": ((-(2.0**31), 2.0**31), (-10, 10)),
     "cos": ((-(2.0**31), 2.0**31), (-10, 10)),
 }
 # In ulp, of which rounding the exact value already takes a half.
-BOUNDS = {"expm1": 1.2, "tanh": 1.2, "erf": 1.1}
+BOUNDS = {"cbrt": 0.51, "expm1": 1.2, "tanh": 1.2, "erf": 1.1}
 CORNERS = [
     *(0.0, -0.0, np.inf, -np.inf, np.nan, -np.nan, 1.0, -1.0, 5e-324, -5e-324, 2e-308),
     *(1e308, -1e308, -745.2, -744.9, 709.79, 709.8, 22.0, -22.0, 1e-300, -1e-9, 0.5),

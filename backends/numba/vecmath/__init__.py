@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import circular, error, exponential, logarithm, power, slopes
+from . import circular, error, exponential, logarithm, power, root, slopes
 
 __all__ = ["CONSTANTS", "SOURCE"]
 
-_FAMILIES = (exponential, logarithm, power, circular, error, slopes)
+_FAMILIES = (exponential, logarithm, power, root, circular, error, slopes)
 
 SOURCE = "".join(family.SOURCE for family in _FAMILIES)
 CONSTANTS: dict[str, tuple[Any, Any]] = {
