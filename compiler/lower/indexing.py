@@ -210,22 +210,28 @@ def inside(trace: Trace, index: Any, size: int) -> Node:
     return b.select(negative, b.add(node, b.like(node, size)), node)
 
 
+def _as_int64(indices: Any) -> Any:
+    """Integers as NumPy takes them for indices, in a dtype that holds any size."""
+    array = indices if is_traced(indices) else np.asarray(indices)
+    return array.astype(np.int64) if array.dtype.kind in "iu" else array
+
+
 @lowers(np.take)
 def _take(
     trace: Trace, a: Any, indices: Any, axis: Any = None, mode: str = "raise"
 ) -> Any:
     if axis is None:
         a, axis = np.reshape(trace.array(a), -1), 0
-    x = trace.node(a)
+    x = trace.node(np.atleast_1d(a))
     along = normalize_axis_index(axis, x.type.rank)
     size = x.type.sizes[along]
     indices = _items(trace, indices)[0] if isinstance(indices, list) else indices
     if mode not in ("raise", "clip", "wrap"):
         raise DomainError(f"take: mode={mode!r} is none of raise, clip, wrap")
     if mode == "clip":
-        indices = np.clip(indices, 0, size - 1)
+        indices = np.clip(_as_int64(indices), 0, size - 1)
     elif mode == "wrap":
-        indices = np.remainder(indices, size)
+        indices = np.remainder(_as_int64(indices), size)
     return trace.wrap(trace.builder.take(x, inside(trace, indices, size), axis=along))
 
 

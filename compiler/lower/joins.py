@@ -140,6 +140,7 @@ def _tile(trace: Trace, A: Any, reps: Any) -> Any:
 def _repeat(trace: Trace, a: Any, repeats: Any, axis: Any = None) -> Any:
     if axis is None:
         return np.repeat(np.ravel(a), repeats, axis=0)
+    a = np.atleast_1d(a)
     along = normalize_axis_index(axis, a.ndim)
     if np.ndim(repeats):
         where = np.repeat(np.arange(a.shape[along]), repeats)

@@ -195,10 +195,11 @@ def _roll(trace: Trace, a: Any, shift: Any, axis: Any = None) -> Any:
     for by, along in zip(
         np.ravel(shifts).tolist(), np.ravel(axes).tolist(), strict=True
     ):
+        along = normalize_axis_index(along, a.ndim)
         length = a.shape[along]
         if length == 0:
             continue
-        lead = (slice(None),) * normalize_axis_index(along, a.ndim)
+        lead = (slice(None),) * along
         cut = -by % length
         parts = [a[(*lead, slice(cut, None))], a[(*lead, slice(None, cut))]]
         a = np.concatenate(parts, axis=along)

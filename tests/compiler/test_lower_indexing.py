@@ -220,6 +220,26 @@ def test_take(same):
     same(lambda x, i: np.take(x, i, axis=1, mode="clip"), X, np.array([-4, 9]))
     same(lambda x, i: np.take(x, i, axis=1, mode="wrap"), X, np.array([-4, 9]))
     same(lambda x: (np.take(x, [True, False]), np.take(x, [])), V)
+    same(lambda x: np.take(x, 0, axis=0), np.array(5.0))
+
+
+@pytest.mark.parametrize("mode", ["clip", "wrap"])
+@pytest.mark.parametrize("dtype", ["i1", "u1", "u8"])
+def test_take_of_an_axis_longer_than_the_dtype_of_the_indices(same, dtype, mode):
+    x, i = np.arange(300.0), np.array([0, 100, -100]).astype(dtype)
+    same(lambda x, i: np.take(x, i, mode=mode), x, i)
+    same(lambda x: np.take(x, i, mode=mode), x)
+
+
+@pytest.mark.parametrize("index", [2**63, 2**64 - 1])
+def test_indices_beyond_int64_are_out_of_bounds(backend, index):
+    """NumPy takes the last few of them for negative ones."""
+    x, i = np.arange(5.0), np.array([index], np.uint64)
+    for take in (lambda x, i: x[i], np.take, lambda x, i: np.take_along_axis(x, i, 0)):
+        with pytest.raises(anabranch.BoundsError):
+            anabranch.jit(take, backend=backend)(x, i)
+        with pytest.raises(anabranch.BoundsError):
+            anabranch.jit(lambda x, t=take: t(x, i), backend=backend)(x)
 
 
 def test_take_along_axis(same):

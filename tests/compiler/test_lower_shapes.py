@@ -177,6 +177,16 @@ def test_repeat(same):
     same(lambda x: (np.repeat(x, 2), np.repeat(x, 0), x.repeat(3, axis=1)), M)
     same(lambda x: (np.repeat(x, [1, 0, 2], axis=0), np.repeat(x, 2, axis=-1)), M)
     same(lambda x: np.repeat(x, [2, 0, 1, 3, 1]), V)
+
+
+def test_without_dimensions(same, backend):
+    """It is repeated like an array of one element, and has no axis to roll along."""
+    x = np.array(5.0)
+    same(lambda x: (np.repeat(x, 3), np.repeat(x, 3, axis=0), x.repeat([2], -1)), x)
+    same(lambda x: np.roll(x, 1), x)
+    for axis in (0, -1, 1):
+        with pytest.raises(np.exceptions.AxisError):
+            anabranch.jit(lambda x, k=axis: np.roll(x, 1, k), backend=backend)(x)
     same(lambda x: np.repeat(x, 3), np.array(2.0))
     same(lambda x: np.repeat(x, np.array([2]), axis=0), M)
 
