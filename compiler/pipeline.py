@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -10,6 +9,7 @@ from ..backends import reference
 from ..backends.base import Caller, Executable
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
+from ..ir.settings import setting
 from .passes.accumulate import accumulate
 from .passes.batch import batch
 from .passes.contract import contract
@@ -77,7 +77,8 @@ def run_passes(
     The environment variable ``ANABRANCH_DUMP``, names of passes with commas between
     or ``all``, prints the graph after those passes to the error stream.
     """
-    dump = os.environ.get("ANABRANCH_DUMP", "").split(",")
+    allowed = f"all, or some of {', '.join(PASSES)} with commas between"
+    dump = setting("ANABRANCH_DUMP", allowed, _names) or ()
     for name in passes:
         if name not in PASSES:
             raise ArgumentError(
@@ -89,6 +90,12 @@ def run_passes(
         if after_each is not None:
             after_each(graph)
     return graph
+
+
+def _names(text: str) -> list[str] | None:
+    """The passes of ``ANABRANCH_DUMP``, None where one is none."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    return names if all(name in PASSES or name == "all" for name in names) else None
 
 
 def optimise(graph: Graph) -> Graph:

@@ -11,13 +11,16 @@ that decides the code. The numbers are little-endian:
 
 A file is used if all of this holds and the key is the one that was asked for; nothing
 in it is looked at before. The checksum finds damage. Against other people there is the
-folder: it and its files must belong to the user, and nobody else may write to them.
+folder: it and its files must belong to the user, and nobody else may write to them. Who
+may write to a folder above it could put another in its place; so those must belong to
+the user or to root, and nobody else may write to them, unless they are sticky.
 
 Files are written under another name and then renamed, so readers see whole ones only,
 and there is no lock. Losing an entry costs time and nothing else. For the same reason
 nothing is synced to the disk: the checksum tells what a crash left behind.
 
-The environment variable ``ANABRANCH_CACHE`` names the folder, or is ``0`` or ``off``.
+The environment variable ``ANABRANCH_CACHE`` is a path of the folder, with a slash in
+it, or ``0`` or ``off``.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
+
+from ...ir.settings import setting
 
 __all__ = ["Cache", "CacheError", "Found", "find_cache", "load", "store"]
 
@@ -89,7 +94,8 @@ class Cache(NamedTuple):
         Raises `CacheError` where that cannot be done.
         """
         try:
-            self.folder.mkdir(0o700, parents=True, exist_ok=True)
+            self._check()
+            _make(self.folder)
             self._check()
             for key, code in codes.items():
                 with suppress(FileNotFoundError):  # another process clears the folder
@@ -115,6 +121,9 @@ class Cache(NamedTuple):
 
     def _check(self) -> bool:
         """Whether the folder is there; raises `CacheError` if it is not to be used."""
+        unsafe = _unsafe_parent(self.folder)
+        if unsafe:
+            raise CacheError(f"others may write to {unsafe}, above {self.folder}")
         try:
             status = os.lstat(self.folder)
         except FileNotFoundError:
@@ -192,18 +201,28 @@ def find_cache() -> Cache | None:
 
     Raises `CacheError` where no folder can be told.
     """
-    named = os.environ.get("ANABRANCH_CACHE", "")
+    named = setting("ANABRANCH_CACHE", "a path with a slash in it, 0, or off", _place)
     if named in ("0", "off"):
         return None
     if named:
-        return Cache(Path(named))
+        return Cache(_resolved(Path(named)))
     base = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(base):
-        return Cache(Path(base, "anabranch"))
+        return Cache(_resolved(Path(base, "anabranch")))
     try:
-        return Cache(Path.home() / ".cache" / "anabranch")
+        return Cache(_resolved(Path.home() / ".cache" / "anabranch"))
     except RuntimeError as error:
         raise CacheError(str(error)) from error
+
+
+def _place(text: str) -> str | None:
+    """The folder or word of ``ANABRANCH_CACHE``; a word such as ``on`` is none."""
+    return text if text in ("0", "off") or os.path.dirname(text) else None
+
+
+def _resolved(folder: Path) -> Path:
+    """The folder by a path without links, which whoever owns one could turn round."""
+    return Path(os.path.realpath(folder.parent)) / folder.name
 
 
 def load(keys: Iterable[str]) -> dict[str, Found]:
@@ -244,6 +263,28 @@ def _is_private(status: os.stat_result) -> bool:
     if not hasattr(os, "getuid"):
         return True
     return status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and those above it that are missing, for the user alone."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(0o700, exist_ok=True)
+
+
+def _unsafe_parent(folder: Path) -> Path | None:
+    """The first folder above one that others than the user and root may write to."""
+    if not hasattr(os, "getuid"):
+        return None
+    for parent in Path(os.path.abspath(folder)).parents:
+        try:
+            status = os.stat(parent)
+        except OSError:  # it is not there yet, or no folder: found out soon enough
+            continue
+        shared = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+        if shared or status.st_uid not in (0, os.getuid()):
+            return parent
+    return None
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain
@@ -14,6 +13,7 @@ import numpy as np
 from ...ir.errors import AnabranchError
 from ...ir.graph import Graph
 from ...ir.ops.index import check_error
+from ...ir.settings import setting
 from ...ir.text import format_node
 from ..base import Array, Report, Stages
 from .emitters import make_plan
@@ -36,7 +36,7 @@ def compiled(sources: Iterable[str], also: Iterable[str] = ()) -> dict[str, Load
     Products and convolutions are always LLVM's: Numba can neither call BLAS nor name
     vectors. So are the kernels that are needed ``also``.
     """
-    if os.environ.get("ANABRANCH_KERNELS") != "numba":
+    if setting("ANABRANCH_KERNELS", "llvm or numba", _compiler) != "numba":
         return compile_kernels([*sources, *also])
     from .numba_compiler import compile_kernel
 
@@ -47,6 +47,11 @@ def compiled(sources: Iterable[str], also: Iterable[str] = ()) -> dict[str, Load
         else:
             own[source] = Loaded(compile_kernel(source, "kernel"), "compiled: by Numba")
     return own | compile_kernels([*calls, *also])
+
+
+def _compiler(text: str) -> str | None:
+    """The name of a compiler of kernels, None for what is none."""
+    return text if text in ("llvm", "numba") else None
 
 
 def source_of(kernel: Kernel | str) -> str:

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import llvmlite.binding as llvm
 
 from ...ir.errors import AnabranchError
+from ...ir.settings import complain, setting
 
 __all__ = ["LEVELS", "Machine", "Processor", "current", "find_machine", "using"]
 
@@ -38,6 +39,7 @@ LEVELS = {
     "x86-64-v4": (*_SECOND, *_THIRD, *_FOURTH),
 }
 NATIVE = "native"
+MAX_TASKS = 16  # that a step is cut into
 
 
 class Processor(NamedTuple):
@@ -110,7 +112,7 @@ def current() -> Machine:
     chosen = _chosen.get()
     if chosen is not None:
         return chosen
-    wanted = os.environ.get("ANABRANCH_CPU") or NATIVE
+    wanted = setting("ANABRANCH_CPU", "the name of a processor", str) or NATIVE
     return _here(wanted)._replace(threads=_threads())
 
 
@@ -121,14 +123,27 @@ def _here(wanted: str) -> Machine:
 
 
 def _threads() -> int:
-    wanted = os.environ.get("ANABRANCH_THREADS", "")
-    if wanted.isdecimal() and int(wanted) > 0:
-        return int(wanted)
-    if wanted:
-        raise AnabranchError(
-            f"ANABRANCH_THREADS={wanted}: not a number of threads",
-            hint="it may be 1 or more",
-        )
+    """The threads that share work: those of ``ANABRANCH_THREADS``, or the cores.
+
+    No step has more than `MAX_TASKS` tasks, so there are never more threads than that.
+    """
+    wanted = setting("ANABRANCH_THREADS", "a whole number of at least 1", _count)
+    if wanted is None:
+        return min(_cores(), MAX_TASKS)
+    if wanted > MAX_TASKS:
+        complain(f"ANABRANCH_THREADS={wanted} means {MAX_TASKS}: no more share work")
+    return min(wanted, MAX_TASKS)
+
+
+def _count(text: str) -> int | None:
+    """A number of threads, None for what is none."""
+    text = text.strip()
+    short = text.isascii() and text.isdecimal() and len(text) < 20
+    return int(text) or None if short else None
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

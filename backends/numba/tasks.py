@@ -16,6 +16,7 @@ from functools import lru_cache
 from ...ir.ops import OPS
 from ...ir.types import DTYPES
 from .kernel import Kernel
+from .machine import MAX_TASKS
 from .printer import accesses
 from .vectors import whole_rounds
 
@@ -28,7 +29,6 @@ __all__ = [
     "task_count",
 ]
 
-MAX_TASKS = 16
 TASK = 30_000.0  # nanoseconds, by the estimates below
 ACCESS, SIMPLE, FUNCTION = 0.4, 0.15, 1.5  # nanoseconds for an element
 GRAIN = 64  # elements of a vector that stay together

@@ -353,6 +353,72 @@ def test_a_folder_of_another_user(
     refused("others may write")
 
 
+# Whoever may write to a folder above could put another in its place.
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o702])
+@pytest.mark.parametrize("made", [False, True], ids=["not yet made", "made"])
+def test_a_parent_that_others_write_to(
+    store: Cache, made: bool, mode: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = store.folder / "shared"
+    path = parent / "deep" / "er"
+    monkeypatch.setenv("ANABRANCH_CACHE", str(path))
+    if made:
+        again()
+    parent.mkdir(parents=True, exist_ok=True)
+    parent.chmod(mode)
+    refused(f"others may write to {parent}, above {path}")
+    assert path.exists() == made
+
+
+def test_a_sticky_parent(store: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As /tmp is: only the owner of what is in it can move that away."""
+    parent = store.folder / "shared"
+    monkeypatch.setenv("ANABRANCH_CACHE", str(parent / "kernels"))
+    parent.mkdir(parents=True)
+    parent.chmod(0o1777)
+    right, _ = again()
+    assert again() == (right, {"disk"})
+
+
+def test_a_parent_of_another_user(folder: Path, monkeypatch) -> None:
+    folder.mkdir(0o700)
+    parent, seen = str(folder.parent), os.stat
+
+    def stat(path, **options):
+        status = list(seen(path, **options))
+        if str(path) == parent:
+            status[4] = os.getuid() + 1
+        return os.stat_result(status)
+
+    monkeypatch.setattr(os, "stat", stat)
+    with pytest.raises(CacheError, match=f"write to {parent}, above"):
+        Cache(folder).entries()
+
+
+def test_parents_behind_a_link(store: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts is where the folder is."""
+    real = store.folder / "real"
+    real.mkdir(parents=True)
+    (store.folder / "link").symlink_to(real)
+    monkeypatch.setenv("ANABRANCH_CACHE", str(store.folder / "link" / "kernels"))
+    right, _ = again()
+    assert again() == (right, {"disk"})
+    real.chmod(0o777)
+    refused(f"others may write to {real}")
+
+
+def test_folders_are_made_for_the_user_alone(folder: Path) -> None:
+    mask = os.umask(0o002)
+    try:
+        Cache(folder / "deep" / "er").store({"key": b"code"})
+    finally:
+        os.umask(mask)
+    for path in (folder, folder / "deep", folder / "deep" / "er"):
+        assert path.stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("number", ["EACCES", "EROFS", "ENOSPC", "EBUSY", "ESTALE"])
 @pytest.mark.parametrize("call", ["open", "replace", "mkdir", "scandir"])
 def test_errors_of_the_system(
