@@ -6,7 +6,6 @@ and the values of the static ones. Each kind is traced, transformed and prepared
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import sys
 from collections.abc import Callable, Generator, Sequence
@@ -14,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import update_wrapper
 from itertools import count
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -31,8 +30,10 @@ from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from ..ir.lazy import lazy
 from ..ir.types import TensorType
+from .out import write_result
 from .pipeline import BACKENDS, CALLERS, optimise
 from .program import Program, inline, trace_program
+from .static import Static
 from .trace import find_trace, is_traced
 from .tree import Kind, flatten, kind_of, leaf_names, unflatten
 
@@ -49,38 +50,6 @@ def disable_jit() -> Generator[None, None, None]:
         yield
     finally:
         _interpreted.reset(token)
-
-
-class Static:
-    """A static argument: part of the kind of a call, compared by type and value.
-
-    No dataclass, for those are pytrees.
-    """
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Static) and _exact(self.value) == _exact(other.value)
-
-    def __hash__(self) -> int:
-        return hash(_exact(self.value))
-
-
-def _exact(value: Any) -> Any:
-    """A key that tells 1 from True and 1.0, and 0.0 from -0.0, inside of it too."""
-    if isinstance(value, (float, complex, np.generic)):
-        return type(value), repr(value)
-    if isinstance(value, (tuple, frozenset)):
-        items = cast("tuple[Any, ...] | frozenset[Any]", value)
-        keys = [_exact(item) for item in items]
-        return type(items), tuple(keys) if isinstance(items, tuple) else frozenset(keys)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = (getattr(value, field.name) for field in dataclasses.fields(value))
-        return value, tuple(_exact(field) for field in fields)
-    return type(value), value
 
 
 class Call(NamedTuple):
@@ -451,30 +420,6 @@ def input_array(leaf: Any, type: TensorType) -> np.ndarray[Any, Any]:
         )
     array = np.asarray(leaf, dtype=type.numpy, order="C")
     return array if array.flags.aligned else array.copy()
-
-
-def write_result(result: Any, out: Any) -> None:
-    """Copy the leaves of a result into the arrays of ``out``, a tree like it."""
-    leaves, structure = flatten(result)
-    targets, other = flatten(out)
-    if structure != other:
-        raise ArgumentError(
-            f"out is {other}, and the result is {structure}",
-            hint="out is a tree of arrays like the result, of rank 0 for scalars",
-        )
-    for leaf, target in zip(leaves, targets, strict=True):
-        if is_traced(leaf):
-            raise ArgumentError("a call that is being traced takes no out")
-        wanted = leaf.dtype, np.shape(leaf)
-        if not isinstance(target, np.ndarray):
-            raise ArgumentError(f"out has a {type(target).__name__}, not an array")
-        if (target.dtype, target.shape) != wanted or not target.flags.writeable:
-            raise ArgumentError(
-                f"out has {'an' if target.flags.writeable else 'a read-only'} array of "
-                f"{target.dtype}{list(target.shape)} for {wanted[0]}{list(wanted[1])}"
-            )
-    for leaf, target in zip(leaves, targets, strict=True):
-        target[...] = leaf
 
 
 def _no_short_way(pair: Any) -> Any:

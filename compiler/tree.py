@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,26 +14,32 @@ import optree
 
 from ..ir.errors import AnabranchError, ArgumentError
 from ..ir.types import TensorType, dtype_name
+from .static import Static
 from .trace import check_array, is_traced
 
-__all__ = ["Kind", "flatten", "kind_of", "leaf_names", "unflatten"]
+__all__ = ["Kind", "flatten", "kind_of", "leaf_names", "path_names", "unflatten"]
 
 NAMESPACE = "anabranch"
 # A function may depend on the order of a dict's items, so the order is kept.
 _ordered = optree.dict_insertion_ordered(True, namespace=NAMESPACE)
 _ordered.__enter__()
 MAX_PATH = 300
+_state = threading.local()  # looking: whether this thread is in `_content`
 
 Kind = tuple[TensorType, bool]
 """The type of a leaf, and whether it is weak: a Python scalar."""
 
 
-def flatten(tree: Any) -> tuple[list[Any], Any]:
+def flatten(
+    tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> tuple[list[Any], Any]:
     """The leaves and the structure; dataclasses become pytrees as they are met."""
+    known: set[type] = set()
     while True:
-        leaves, structure = optree.tree_flatten(tree, namespace=NAMESPACE)
-        kinds = {leaf.__class__ for leaf in leaves}
+        leaves, structure = optree.tree_flatten(tree, is_leaf, namespace=NAMESPACE)
+        kinds = {leaf.__class__ for leaf in leaves} - known
         unknown = [kind for kind in kinds if _is_dataclass(kind)]
+        known.update(unknown)  # what is a leaf all the same is one by `is_leaf`
         if not unknown:
             return leaves, structure
         for kind in unknown:
@@ -51,15 +58,39 @@ def _is_dataclass(kind: type) -> bool:
 
 
 def _register(kind: Any) -> None:
-    names = tuple(field.name for field in dataclasses.fields(kind))
+    """Make a pytree of a dataclass: its fields, and what else its instances hold.
 
-    def split(value: Any) -> tuple[tuple[Any, ...], None, tuple[str, ...]]:
-        return tuple(getattr(value, name) for name in names), None, names
+    ``__post_init__`` may have set more than the fields, and it is not run again on
+    tracers, which it could not check or compare. So attributes that have had arrays are
+    leaves like the fields, and all else is static.
+    """
+    fields = tuple(field.name for field in dataclasses.fields(kind))
+    # Decided for the class, since trees of numbers stand in for those of arrays, and
+    # what is rebuilt holds a parent that does not hold it.
+    found: dict[str, set[str]] = {"arrays": set(), "owner": set(), "else": set()}
 
-    def join(_: None, children: Any) -> Any:
+    def split(value: Any) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
+        beside = _beside(value, fields)
+        for name in beside.keys() - found["owner"] - found["arrays"]:
+            found[_content(beside[name], value)].add(name)
+        arrays = tuple(name for name in beside if name in found["arrays"])
+        rest = tuple(
+            (name, held if _has_hash(held) else _Same(held))
+            for name, held in beside.items()
+            if name not in found["arrays"]
+        )
+        names = (*fields, *arrays)
+        children = tuple(getattr(value, name) for name in names)
+        return children, Static((arrays, rest)), names
+
+    def join(beside: Static, children: Any) -> Any:
         made = object.__new__(kind)
-        for name, child in zip(names, children, strict=True):
+        arrays, rest = beside.value
+        for name, child in zip((*fields, *arrays), children, strict=True):
             object.__setattr__(made, name, child)
+        for name, value in rest:
+            kept = value.value if isinstance(value, _Same) else value
+            object.__setattr__(made, name, kept)
         return made
 
     register: Any = optree.register_pytree_node
@@ -68,6 +99,68 @@ def _register(kind: Any) -> None:
     except ValueError:  # or another thread met it at the same time
         if register.get(kind, namespace=NAMESPACE) is None:
             raise
+
+
+class _Same:
+    """A value without a hash, equal to itself alone."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def _beside(value: Any, fields: Sequence[str]) -> dict[str, Any]:
+    """What an instance holds beside its fields and what its class computes."""
+    if getattr(_state, "looking", False):
+        return {}
+    held: dict[str, Any] = getattr(value, "__dict__", {})
+    return {
+        name: item
+        for name, item in held.items()
+        if name not in fields and not _is_computed(type(value), name)
+    }
+
+
+def _is_computed(kind: type, name: str) -> bool:
+    """Whether the class computes the attribute when it is read: a cached property."""
+    return hasattr(inspect.getattr_static(kind, name, None), "__get__")
+
+
+def _content(tree: Any, owner: Any) -> str:
+    """What an attribute holds: the ``owner`` of it again, ``arrays``, or else.
+
+    Arrays may be traced, and are beside nothing but what can be. Dataclasses count for
+    their fields meanwhile, or two that hold each other would never end.
+    """
+    _state.looking = True
+    try:
+        leaves, _ = flatten(tree, lambda node: node is owner)
+        if any(leaf is owner for leaf in leaves):
+            return "owner"
+        for leaf in leaves:
+            kind_of(leaf)
+    except ArgumentError:
+        return "else"
+    finally:
+        _state.looking = False
+    arrays = (np.ndarray, np.generic)
+    some = any(isinstance(leaf, arrays) or is_traced(leaf) for leaf in leaves)
+    return "arrays" if some else "else"
+
+
+def _has_hash(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _clean(part: Any) -> str:

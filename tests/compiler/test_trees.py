@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -245,3 +246,109 @@ def test_names_of_assigned_values():
     text = anabranch.make_ir(function)(X).as_text()
     assert "%hidden = tanh(%x)" in " ".join(text.split())
     assert "%out = mul(%hidden," in " ".join(text.split())
+
+
+class Elsewhere:
+    """No pytree, and without a hash."""
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+    def __init__(self):
+        self.factor = 3.0
+
+
+@dataclass
+class Prepared:
+    """An instance that holds more than its fields."""
+
+    w: Any
+
+    def __post_init__(self):
+        self.count = len(self.w)
+        self.name = "prepared"
+        self.tags = ["a", "b"]
+        self.scale = self.w * 0.5
+        self.parts = {"first": Layer(self.w[0], None)}
+        self.elsewhere = Elsewhere()
+
+    @cached_property
+    def squared(self):
+        return self.w * self.w
+
+
+def weighed(m):
+    assert m.name == "prepared"
+    assert m.tags == ["a", "b"]
+    total = m.squared.sum() + m.parts["first"].w
+    for _ in range(m.count):
+        total = total + (m.w * m.scale).sum() * m.elsewhere.factor
+    return total
+
+
+class TestWhatPostInitSet:
+    """``__post_init__`` is not run again, and what it set is there."""
+
+    @pytest.mark.parametrize("cached", [False, True], ids=["", "cached"])
+    def test_the_function_sees_it(self, backend, cached):
+        model = Prepared(X)
+        expected = weighed(Prepared(X))
+        if cached:
+            assert model.squared is not None
+        compiled = anabranch.jit(weighed, backend=backend)
+        assert [compiled(model) for _ in range(4)] == [expected] * 4
+        assert compiled.compile_count == 1
+
+    def test_a_cached_property_is_computed_of_what_is_traced(self, backend):
+        model = Prepared(X)
+        assert model.squared is not None
+        made = anabranch.grad(lambda m: m.squared.sum(), backend=backend)(model)
+        np.testing.assert_array_equal(made.w, 2 * X)
+
+    def test_arrays_are_leaves_of_their_own(self, backend):
+        gradient = anabranch.grad(lambda m: (m.w * m.scale).sum(), backend=backend)
+        model = Prepared(X)
+        for _ in range(2):
+            made = gradient(model)
+            np.testing.assert_array_equal(made.w, model.scale)
+            np.testing.assert_array_equal(made.scale, model.w)
+            assert (made.name, made.count) == ("prepared", 2)
+            model.scale = model.scale + 1  # the same kind, other values
+        assert gradient.compile_count == 1
+        assert names(lambda m: 0, model) == ["m.w", "m.scale", "m.parts.first.w"]
+
+    def test_all_else_is_static(self, backend):
+        compiled = anabranch.jit(lambda m: m.w * m.count, backend=backend)
+        model = Prepared(X)
+        for count in (2, 3, 3.0, 2):
+            model.count = count
+            np.testing.assert_array_equal(compiled(model), X * count)
+        assert compiled.compile_count == 3
+
+    def test_results_bring_it_too(self, backend):
+        compiled = anabranch.jit(Prepared, backend=backend)
+        for _ in range(3):
+            made = compiled(X * 2)
+            np.testing.assert_array_equal(made.scale, X)
+            np.testing.assert_array_equal(made.parts["first"].w, 2.0)
+            assert (made.name, made.count, made.tags) == ("prepared", 2, ["a", "b"])
+
+    def test_what_leads_back_is_no_leaf(self, backend):
+        @dataclass
+        class Child:
+            w: Any
+
+        @dataclass
+        class Parent:
+            children: Any
+
+            def __post_init__(self):
+                for child in self.children:
+                    child.parent = self
+
+        parent = Parent([Child(X) for _ in range(20)])
+        compiled = anabranch.jit(
+            lambda p: sum(c.w for c in p.children), backend=backend
+        )
+        np.testing.assert_array_equal(compiled(parent), 20 * X)
+        np.testing.assert_array_equal(compiled(parent), 20 * X)
+        assert compiled.compile_count == 1

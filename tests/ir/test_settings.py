@@ -39,6 +39,11 @@ def read() -> None:
     anabranch.jit(lambda x: x + 1)(np.ones(2))
 
 
+def read_twice() -> None:
+    read()
+    read()
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]]
 )
@@ -47,8 +52,7 @@ def test_wrong_values_are_named_once(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.warns(RuntimeWarning, match=f"^{name}='.*is ignored: it is ") as told:
-        read()
-        read()
+        read_twice()
     assert len(told) == 1
     assert value in str(told[0].message)
 
