@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -15,9 +15,11 @@ __all__ = [
     "Caller",
     "Executable",
     "Leaf",
+    "Recipe",
     "Report",
     "Signature",
     "Stages",
+    "Statics",
 ]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
@@ -118,6 +120,27 @@ class Signature(NamedTuple):
     with_out: bool
 
 
+class Statics(Protocol):
+    """Which arguments of a function are static."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The keywords whose arguments are."""
+        ...
+
+    def positions(self, count: int) -> Sequence[int]:
+        """Which of so many positional arguments are."""
+        ...
+
+
+class Recipe(Protocol):
+    """What a `Caller` knows of the calls of one signature."""
+
+    def was_used(self) -> bool:
+        """Whether a call needed it since it was last asked."""
+        ...
+
+
 class Caller(Protocol):
     """A short way from the arguments of a call to its result."""
 
@@ -126,6 +149,10 @@ class Caller(Protocol):
         """Take ``(args, kwargs)``; the result, or NotImplemented."""
         ...
 
-    def add(self, executable: Any, signature: Signature) -> None:
+    def add(self, executable: Any, signature: Signature) -> Recipe | None:
         """Know calls of this signature from now on, if they have a form that can be."""
+        ...
+
+    def discard(self, recipes: Iterable[Any]) -> None:
+        """Know them no more."""
         ...

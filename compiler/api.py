@@ -32,10 +32,13 @@ def jit(
     Returns:
         A function that traces at the first call of each kind (structure, dtypes and
         shapes) and returns what the NumPy function returns: new arrays, and NumPy
-        scalars for results without dimensions.
+        scalars for results without dimensions. It keeps the 256 kinds used last;
+        ``cache_clear()`` forgets them. A call with ``out=`` writes into arrays instead,
+        a tree like the result; if it fails, they stay as they were.
 
     Raises:
-        ArgumentError: For an argument that is no array or number, at the call.
+        ArgumentError: For an argument that is no array or number, and for arrays of
+            ``out`` that do not fit or that share memory with each other, at the call.
         TraceError: At the first call, where the function does what cannot be traced.
     """
     return Compiled(

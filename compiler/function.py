@@ -1,14 +1,15 @@
 """Compiled functions: trace at the first call of a kind, then run.
 
 A *kind* of call is the structure of its arguments, the dtype and shape of each leaf,
-and the values of the static ones. Each kind is traced, transformed and prepared once.
+and the values of the static ones. Each kind is traced, transformed and prepared once,
+and again if it comes back after 256 others.
 """
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import update_wrapper
@@ -22,6 +23,7 @@ from ..backends.base import (
     Caller,
     Executable,
     Leaf,
+    Recipe,
     Report,
     Signature,
     Stages,
@@ -30,14 +32,17 @@ from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from ..ir.lazy import lazy
 from ..ir.types import TensorType
+from .kinds import Kinds
 from .out import write_result
 from .pipeline import BACKENDS, CALLERS, optimise
 from .program import Program, inline, trace_program
-from .static import Static
+from .static import Static, StaticArguments, parameters
 from .trace import find_trace, is_traced
 from .tree import Kind, flatten, kind_of, leaf_names, unflatten
 
 __all__ = ["Call", "Compiled", "Entry", "Transform", "disable_jit"]
+
+MAX_RECIPES = 4  # of one kind, for calls with and without out, and for threads
 
 _interpreted: ContextVar[bool] = ContextVar("interpreted", default=False)
 
@@ -93,16 +98,9 @@ def _locate(function: Callable[..., Any], which: int | str, count: int) -> int |
     """A name as the position that it was passed at, if it was."""
     if isinstance(which, int):
         return which
-    names = list(_parameters(function))
+    names = list(parameters(function))
     position = names.index(which) if which in names else count
     return position if position < count else which
-
-
-def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    try:
-        return dict(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        return {}
 
 
 Transform: TypeAlias = Callable[[Program, Call], Program]
@@ -122,6 +120,9 @@ class Entry:
         self._dynamic = [i for i, name in enumerate(program.arguments) if name]
         self._runners: dict[str, Executable] = {}
         self._calls = {False: count(1), True: count(1)}
+        self.used = False  # since it was made, or since `was_used` was asked
+        self._gone = False
+        self._recipes: deque[Recipe] = deque()
 
     @lazy
     def optimised(self) -> Graph:
@@ -161,11 +162,36 @@ class Entry:
         return unflatten(self.program.result, leaves)
 
     def is_habit(self, with_out: bool) -> bool:
-        """Count the calls: is this the second one, with or without ``out``?
+        """Count the calls at leisure: is this the 2nd, 4th, 8th, ... of its form?
 
+        The second makes a short way. Those that still come here may be of another form
+        (scalars for arrays of rank 0, keys made anew), so others follow, ever fewer.
         A count is one step of Python's, so that of many threads one is told.
         """
-        return next(self._calls[with_out]) == 2
+        number = next(self._calls[with_out])
+        return number > 1 and number & (number - 1) == 0
+
+    def was_used(self) -> bool:
+        """Whether there was a call since this was last asked, on either way."""
+        used, self.used = self.used, False
+        return any([used, *(recipe.was_used() for recipe in self._recipes.copy())])
+
+    def add_recipe(self, caller: Caller, backend: str, signature: Signature) -> None:
+        """Have a caller know the calls of this signature, as long as this is kept."""
+        recipe = caller.add(self.runner(backend), signature)
+        if recipe is None:
+            return
+        self._recipes.append(recipe)
+        if len(self._recipes) > MAX_RECIPES:
+            caller.discard([self._recipes.popleft()])
+        if self._gone:  # meanwhile, by another thread
+            self.drop([caller])
+
+    def drop(self, callers: Iterable[Caller]) -> None:
+        """Have the callers forget this."""
+        self._gone = True
+        for caller in callers if self._recipes else ():
+            caller.discard(list(self._recipes))
 
     def signature(self, call: Call, names: Sequence[str], out: Any) -> Signature:
         """What a `Caller` needs to know of calls like this one.
@@ -224,9 +250,11 @@ class Compiled:
         self.function = function
         self.transform = transform
         self.backend = backend
-        self._static = _as_tuple(static_argnums) + _as_tuple(static_argnames)
-        self._entries: dict[Any, Entry] = {}
+        which = (*_as_tuple(static_argnums), *_as_tuple(static_argnames))
+        self._static = StaticArguments(function, which)
         self._callers: dict[str, Caller] = {}
+        callers = self._callers  # and not self, which would be held in a circle
+        self._kinds: Kinds[Entry] = Kinds(lambda e: e.drop(callers.values()))
         self._try_short: Callable[[Any], Any] = _no_short_way
 
     @property
@@ -237,16 +265,20 @@ class Compiled:
 
     @property
     def compile_count(self) -> int:
-        """How many kinds of call were compiled."""
-        return len(self._entries)
+        """How many kinds of call were compiled, those that came back counted again."""
+        return self._kinds.made
 
     @property
     def signatures(self) -> list[tuple[str, ...]]:
-        """The types of the arguments of each kind, in the order they were met."""
+        """The types of the arguments of each kind kept, in the order they were met."""
         return [
             tuple(f"{node.name}: {node.type}" for node in entry.program.graph.inputs)
-            for entry in self._entries.values()
+            for entry in self._kinds.values()
         ]
+
+    def cache_clear(self) -> None:
+        """Forget all kinds of call, and free their memory; code of kernels stays."""
+        self._kinds.clear()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not _interpreted.get():
@@ -259,7 +291,7 @@ class Compiled:
         """A call of a new kind or form; the second of a kind makes a short way."""
         names = list(kwargs)
         out = None
-        has_out = "out" in kwargs and "out" not in _parameters(self.py_func)
+        has_out = "out" in kwargs and "out" not in parameters(self.py_func)
         if has_out:
             kwargs = dict(kwargs)
             out = kwargs.pop("out")
@@ -270,10 +302,9 @@ class Compiled:
             write_result(result, out)
         if self.backend in CALLERS and not entry.nested and entry.is_habit(has_out):
             caller = self._callers.get(self.backend) or self._callers.setdefault(
-                self.backend, CALLERS[self.backend]()
+                self.backend, CALLERS[self.backend](self._static)
             )
-            signature = entry.signature(call, names, out)
-            caller.add(entry.runner(self.backend), signature)
+            entry.add_recipe(caller, self.backend, entry.signature(call, names, out))
             self._try_short = caller.call
         return out if has_out else result
 
@@ -322,50 +353,37 @@ class Compiled:
         name: str = getattr(self, "__qualname__", "")
         if name and getattr(sys.modules.get(self.__module__), name, None) is self:
             return name
-        numbers = tuple(which for which in self._static if isinstance(which, int))
-        names = tuple(which for which in self._static if isinstance(which, str))
+        numbers = tuple(w for w in self._static.which if isinstance(w, int))
+        names = tuple(w for w in self._static.which if isinstance(w, str))
         parts = (self.function, self.transform, self.backend, numbers, names)
         return _remade, parts
 
     def _newest(self) -> Entry:
-        if not self._entries:
+        entries = self._kinds.values()
+        if not entries:
             raise ArgumentError("call the function first: nothing is compiled yet")
-        return list(self._entries.values())[-1]
+        return entries[-1]
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-        if self._static:
-            args, kwargs = self._mark_static(args, kwargs)
+        if self._static.which:
+            args, kwargs = self._static.mark(args, kwargs)
         return Call(self.function, *flatten((args, kwargs)))
-
-    def _mark_static(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        marked, named = list(args), dict(kwargs)
-        for which in self._static:
-            place = _locate(self.function, which, len(args))
-            if isinstance(place, int) and -len(args) <= place < len(args):
-                marked[place] = Static(args[place])
-                continue
-            if isinstance(place, int):
-                place = dict(enumerate(_parameters(self.function))).get(place)
-            if place in named:
-                named[place] = Static(named[place])
-        return tuple(marked), named
 
     def _entry(self, call: Call) -> Entry:
         keys = [_leaf_key(leaf) for leaf in call.leaves]
         key = (call.structure, *keys)
         try:
-            known = self._entries.get(key)
+            known = self._kinds.get(key)
         except TypeError:
             static = [leaf.value for leaf in call.leaves if isinstance(leaf, Static)]
             raise ArgumentError(
                 f"static arguments must be hashable: {static}"
             ) from None
         if known is not None:
+            known.used = True
             return known
         made = self._trace(call)
-        return made if made.nested else self._entries.setdefault(key, made)
+        return made if made.nested else self._kinds.keep(key, made)
 
     def _trace(self, call: Call) -> Entry:
         kinds = call.kinds()

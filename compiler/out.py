@@ -86,7 +86,8 @@ def _near(arrays: Sequence[Array]) -> Iterator[tuple[int, int]]:
 def _share(one: Array, other: Array) -> bool:
     """Whether two arrays have a byte in common; exact, at a bounded cost."""
     try:
-        return np.shares_memory(one, other, max_work=EFFORT)
+        work: Any = EFFORT  # which NumPy's stubs know as 0 or -1 only
+        return np.shares_memory(one, other, max_work=work)
     except np.exceptions.TooHardError:
         bytes_ = np.concatenate([_addresses(one), _addresses(other)])
         return np.unique(bytes_).size < bytes_.size

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ..backends import reference
-from ..backends.base import Caller, Executable
+from ..backends.base import Caller, Executable, Statics
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from ..ir.settings import setting
@@ -110,13 +110,13 @@ def _numba(graph: Graph) -> Executable:
     return prepare(graph)
 
 
-def _numba_caller() -> Caller:
+def _numba_caller(statics: Statics) -> Caller:
     from ..backends.numba.caller import Caller
 
-    return Caller()
+    return Caller(statics)
 
 
-CALLERS: dict[str, Callable[[], Caller]] = {"numba": _numba_caller}
+CALLERS: dict[str, Callable[[Statics], Caller]] = {"numba": _numba_caller}
 """The backends that have a short way to call them, and what makes one."""
 
 BACKENDS: dict[str, Callable[[Graph], Executable]] = {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
 
-__all__ = ["Static", "exact"]
+__all__ = ["Static", "StaticArguments", "exact", "parameters"]
 
 
 class Static:
@@ -40,3 +42,40 @@ def exact(value: Any) -> Any:
         fields = (getattr(value, field.name) for field in dataclasses.fields(value))
         return value, tuple(exact(field) for field in fields)
     return type(value), value
+
+
+class StaticArguments:
+    """Which arguments of a function are static, by position or name."""
+
+    def __init__(self, function: Callable[..., Any], which: tuple[int | str, ...]):
+        self.which = which
+        names = list(parameters(function)) if which else []
+        numbered = dict(enumerate(names))
+        self._places = {name: i for i, name in numbered.items()}
+        named = (numbered.get(w) if isinstance(w, int) else w for w in which)
+        self.names = [name for name in named if name is not None]
+
+    def positions(self, count: int) -> list[int]:
+        """Which of so many positional arguments are static."""
+        places = (w if isinstance(w, int) else self._places.get(w) for w in self.which)
+        return [p % count for p in places if p is not None and -count <= p < count]
+
+    def mark(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with `Static` around the static ones."""
+        marked, named = list(args), dict(kwargs)
+        for place in self.positions(len(args)):
+            marked[place] = Static(args[place])
+        for name in self.names:
+            if name in named:
+                named[name] = Static(kwargs[name])
+        return tuple(marked), named
+
+
+def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The parameters of a function by name, none where Python does not know them."""
+    try:
+        return dict(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return {}

@@ -2,12 +2,15 @@
 
 Doing this in Python costs more than a small gradient. A `Caller` keeps a *recipe* for
 each kind of call that it was told of: which containers the arguments are, where in them
-which arrays lie, what the result is built of. `Caller.call` goes through the recipes
-and follows the first that fits. Whatever fits none, or fails on the way, gives
+which arrays lie, what the result is built of. `Caller.call` finds the recipe of a call
+in a hash table and follows it. Whatever has none, or fails on the way, gives
 NotImplemented, and Python does it at leisure.
 
-`caller_source` has the function; `supported` checks the layout of objects that it
-relies on.
+A recipe may be discarded at any time, by another thread or by a finalizer in the middle
+of a call: whoever follows one holds it. The table is never changed but replaced.
+
+`caller_source` has the function, `caller_tables` what it goes by; `supported` checks
+the layout of objects that it relies on.
 """
 
 from __future__ import annotations
@@ -15,14 +18,15 @@ from __future__ import annotations
 import ctypes
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from ..base import Array, Signature
-from .caller_source import API, CONSTANTS, FIELDS, SOURCE
+from ..base import Array, Signature, Statics
+from .caller_source import SOURCE
+from .caller_tables import API, CONSTANTS, COUNTS, SLACK, STATE
 from .engine import compile_kernel, exclusive, executor
 from .executable import NumbaExecutable
 from .recipe import Recipe, Unfit
@@ -36,6 +40,9 @@ PYTHON_API = {
     "RESTORE": "PyEval_RestoreThread",
     "DICT_NEXT": "PyDict_Next",
     "LONG_VALUE": "PyLong_AsLongLongAndOverflow",
+    "HASH": "PyObject_Hash",
+    "EQUAL": "PyObject_RichCompareBool",
+    "TYPE_FLAGS": "PyType_GetFlags",
     "TUPLE_NEW": "PyTuple_New",
     "LIST_NEW": "PyList_New",
     "DICT_NEW": "PyDict_New",
@@ -46,9 +53,38 @@ NUMPY_API = {"ARRAY_NEW": 94, "SCALAR_NEW": 60}  # PyArray_NewFromDescr, PyArray
 OBJECTS = {
     "NOT_IMPLEMENTED": NotImplemented,
     "NDARRAY": np.ndarray,
-    "PLAIN_TUPLE": tuple,
+    "TRUE": True,
     "NONE": None,
+    "NONE_TYPE": type(None),
+    "BOOL": bool,
+    "INT": int,
+    "FLOAT": float,
+    "STR": str,
+    "TUPLE": tuple,
+    "LIST": list,
+    "DICT": dict,
 }
+
+
+class Index:
+    """The hash table of some recipes, and room for the calls that look into it."""
+
+    def __init__(self, recipes: Sequence[Recipe]) -> None:
+        self.recipes = recipes
+        capacity = 1 << (2 * len(recipes)).bit_length()
+        room = max((recipe.slots for recipe in recipes), default=2)
+        words = max((len(recipe.words) for recipe in recipes), default=0)
+        self._rooms = [np.zeros(n + SLACK, np.int64) for n in (room, room, words)]
+        rooms = [array.ctypes.data for array in self._rooms]
+        head = [capacity - 1, 0, room, words, *rooms]
+        self._words = np.array([*head, *(0,) * (2 * capacity)], np.int64)
+        self.address = self._words.ctypes.data
+        table = self._words[STATE.index("TABLE") :].reshape(capacity, 2)
+        for recipe in recipes:
+            place = recipe.hash >> 32 & capacity - 1
+            while table[place, 1]:
+                place = place + 1 & capacity - 1
+            table[place] = recipe.hash, recipe.fields.ctypes.data
 
 
 class Caller:
@@ -58,23 +94,52 @@ class Caller:
     the result, or NotImplemented. It keeps all that it points to alive.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, statics: Statics) -> None:
+        positions = [statics.positions(count) for count in range(COUNTS)]
+        masks = np.array([sum(1 << i for i in found) for found in positions], np.int64)
+        names = np.array([len(statics.names), *map(id, statics.names)], np.int64)
         self._table = _api().copy()
-        self._kept: list[Any] = []
+        self._table[API.index("POSITIONS")] = masks.ctypes.data
+        self._table[API.index("NAMES")] = names.ctypes.data
+        self._recipes: dict[Recipe, None] = {}
+        self._kept: list[Any] = [None, masks, names, statics]  # the index in front
+        self._publish()
         self.call: Callable[[Any], Any] = _builtin(self._table, self._kept)
 
-    def add(self, executable: NumbaExecutable, signature: Signature) -> None:
+    def add(self, executable: NumbaExecutable, signature: Signature) -> Recipe | None:
         """Make a recipe for calls like this one, if they are of a form that has one."""
         if not supported():
-            return
+            return None
         try:
             recipe = Recipe(executable, signature)
         except Unfit:
-            return
+            return None
+        if any(recipe.is_like(other) for other in list(self._recipes)):
+            return None
+        self._recipes[recipe] = None
+        self._publish()
+        return recipe
+
+    def discard(self, recipes: Iterable[Recipe]) -> None:
+        """Forget recipes, some of which may be forgotten already."""
+        for recipe in recipes:
+            self._recipes.pop(recipe, None)
+        self._publish()
+
+    def _publish(self) -> None:
+        """Have calls look into a table of what recipes there are.
+
+        A finalizer may do the same in between; then this is done once more.
+        """
         with exclusive():
-            recipe.fields[FIELDS.index("NEXT")] = self._table[0]
-            self._kept.append(recipe)
-            self._table[0] = recipe.fields.ctypes.data
+            while True:
+                index = Index(list(self._recipes))
+                before, self._kept[0] = self._kept[0], index
+                self._table[0] = index.address
+                del before  # only now may nobody look into it
+                current = self._kept[0] is index, self._table[0] == index.address
+                if all(current) and index.recipes == list(self._recipes):
+                    return
 
 
 @cache
@@ -85,16 +150,22 @@ def supported() -> bool:
     if sys.byteorder != "little" or CONSTANTS["HEADER"] != 2:
         return False
     array, number, pair = np.zeros((2, 3), np.float32), 2.5, (None, True)
+    known, items, text = {1: 2, 3: 4, 5: 6}, [None, True], "text"
     words = (ctypes.c_int64 * 9).from_address(id(array))
     halves = (ctypes.c_int32 * 18).from_address(id(array))
     shape = (ctypes.c_int64 * 2).from_address(words[4])
     item = ctypes.c_int64.from_address(id(pair) + tuple.__basicsize__)
+    fields = (ctypes.c_int64 * 4).from_address(id(items))
     return (
         (words[1], words[2]) == (id(np.ndarray), array.ctypes.data)
         and (words[7], halves[6], *shape) == (id(array.dtype), 2, 2, 3)
         and halves[16] & CONSTANTS["WRITABLE"] == CONSTANTS["WRITABLE"]
         and ctypes.c_double.from_address(id(number) + 16).value == number
         and item.value == id(None)
+        and ctypes.c_int64.from_address(id(known) + 16).value == len(known)
+        and ctypes.c_int64.from_address(id(text) + 24).value == hash(text)
+        and fields[2] == len(items)
+        and ctypes.c_int64.from_address(fields[3]).value == id(None)
     )
 
 
@@ -107,7 +178,8 @@ def _api() -> Array:
     table = (ctypes.c_void_p * 100).from_address(get(capsule["_ARRAY_API"], None))
     execute: Any = executor()
     run = ctypes.cast(execute, ctypes.c_void_p).value
-    found: dict[str, int | None] = {"HEAD": 0, "RUN": run}
+    found: dict[str, int | None] = dict.fromkeys(("INDEX", "POSITIONS", "NAMES"), 0)
+    found |= {"RUN": run, "MOVE": ctypes.cast(ctypes.memmove, ctypes.c_void_p).value}
     for name, symbol in PYTHON_API.items():
         found[name] = ctypes.cast(ctypes.pythonapi[symbol], ctypes.c_void_p).value
     found |= {name: table[place] for name, place in NUMPY_API.items()}

@@ -1,148 +1,73 @@
 """The source of the function that takes a call apart, in the kernel language.
 
-It reads Python's objects in memory, as the C headers of CPython and NumPy lay them out.
-
-- A *recipe* is a table of the words `FIELDS`.
-- A *token* takes one object of the arguments: kind, its slot, and two operands. Slots
-  0 and 1 are ``args`` and ``kwargs``; the items of a container get the next slots.
-- A *part* makes the result, as a stack machine: kind and two operands.
-- A *frame* is the memory of one call: the next idle frame, the buffers of the program,
-  the slots, and the objects and cells of the outputs.
-- An array is specified by its dtype object, rank, bytes, and sizes.
-- The words `API` are addresses of C functions and of objects.
+The recipe of the call is looked up, its rows take the arguments, the program runs, and
+the parts make the result. Until the rows are filled nothing runs Python code. Whatever
+fails after that leaves no reference behind.
 """
 
 from __future__ import annotations
 
-__all__ = ["API", "CONSTANTS", "FIELDS", "PARTS", "SOURCE", "TOKENS"]
+from .caller_lookup import LOOKUP
 
-FIELDS = (
-    *("NEXT", "FRAMES", "SLOTS", "OBJECTS"),  # NEXT recipe; idle FRAMES; byte offsets
-    *("TOKENS", "TOKEN_COUNT", "PARTS", "PART_COUNT", "OUTPUTS", "OUTPUT_COUNT"),
-    *("FIRST_OUTPUT", "PROGRAM", "STEPS", "LONG", "OUT"),  # OUT: the slot of ``out``
-)
-TOKENS = ("TUPLE", "LIST", "DICT", "SAME", "NUMBER", "INTEGER", "ARRAY", "TARGET")
-PARTS = ("LEAF", "NEW_TUPLE", "NEW_LIST", "NEW_DICT", "THE_NONE")
-API = (
-    *("HEAD", "RUN", "INCREF", "DECREF", "RELEASE", "RESTORE", "DICT_NEXT"),
-    *("LONG_VALUE", "TUPLE_NEW", "LIST_NEW", "DICT_NEW", "DICT_SET", "ALLOC"),
-    *("ARRAY_NEW", "SCALAR_NEW", "NOT_IMPLEMENTED", "NDARRAY", "PLAIN_TUPLE", "NONE"),
-)
-CONSTANTS = {
-    **{
-        name: number
-        for names in (FIELDS, TOKENS, PARTS, API)
-        for number, name in enumerate(names)
-    },
-    "HEADER": object.__basicsize__ // 8,
-    "ITEMS": tuple.__basicsize__ // 8,
-    "READABLE": 0x101,  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
-    "WRITABLE": 0x501,  # and NPY_ARRAY_WRITEABLE
-}
-SOURCE = """
-def like(item, specification, flags):
-    # Is the array of this dtype and shape, with these flags set?
-    found = i64_pointer(item)
-    wanted = i64_pointer(specification)
-    if found[HEADER + 5] != wanted[0]:
-        return False
-    if int64(i32_pointer(item)[2 * HEADER + 2]) != wanted[1]:
-        return False
-    if int64(i32_pointer(item)[2 * HEADER + 12]) & flags != flags:
-        return False
-    sizes = i64_pointer(found[HEADER + 2])
-    for axis in range(wanted[1]):
-        if sizes[axis] != wanted[3 + axis]:
-            return False
-    return True
+__all__ = ["SOURCE"]
 
-def overlap(table, slots, count):
-    # Does the array of a TARGET share memory with that of any other token?
-    tokens = i64_pointer(table)
-    items = i64_pointer(slots)
-    for number in range(count):
-        if tokens[4 * number] == TARGET:
-            start = i64_pointer(items[tokens[4 * number + 1]])[HEADER]
-            end = start + i64_pointer(tokens[4 * number + 2])[2]
-            for other in range(count):
-                kind = tokens[4 * other]
-                if kind == ARRAY or (kind == TARGET and other < number):
-                    begin = i64_pointer(items[tokens[4 * other + 1]])[HEADER]
-                    nbytes = i64_pointer(tokens[4 * other + 2])[2]
-                    if begin < end and start < begin + nbytes:
-                        return True
-    return False
-
-def entries(api, item, keys, slots):
-    # The values of a dict into slots, if its keys are these objects in this order.
-    wanted = i64_pointer(keys)
-    place = slots + 8 * wanted[0]
-    i64_pointer(place)[0] = 0
-    for number in range(wanted[0]):
-        slot = slots + 8 * number
-        next = i64_pointer(api)[DICT_NEXT]
-        more = invoke(next, item, place, place + 8, slot) & 0xFFFFFFFF
-        if more == 0 or i64_pointer(place)[1] != wanted[1 + number]:
-            return False
-    return True
-
-def fits(api, recipe, frame, args, kwargs):
-    # Fill the slots, and the buffers of the arguments, up to what does not fit.
+SOURCE = f"""{LOOKUP}
+def fill(api, recipe, frame):
+    # The buffers of the arguments; False where a value is one for Python after all.
     fields = i64_pointer(recipe)
+    call = i64_pointer(api)
+    objects = i64_pointer(i64_pointer(call[INDEX])[SLOTS])
+    rows = i64_pointer(fields[ROWS])
     buffers = i64_pointer(frame + 8)
-    slots = i64_pointer(frame + fields[SLOTS])
-    tokens = i64_pointer(fields[TOKENS])
-    slots[0] = args
-    slots[1] = kwargs
-    used = 2
-    for number in range(fields[TOKEN_COUNT]):
-        kind = tokens[4 * number]
-        item = slots[tokens[4 * number + 1]]
-        a = tokens[4 * number + 2]
-        b = tokens[4 * number + 3]
-        found = i64_pointer(item)
-        next = frame + fields[SLOTS] + 8 * used
-        if kind == SAME:
-            if item != a:
-                return False
-        elif kind == ARRAY or kind == TARGET:
-            if found[HEADER - 1] != i64_pointer(api)[NDARRAY]:
-                return False
-            if not like(item, a, READABLE if kind == ARRAY else WRITABLE):
-                return False
-            buffers[b] = found[HEADER]
-        elif found[HEADER - 1] != a:
-            return False
+    held = i64_pointer(frame + fields[HELD])
+    for number in range(fields[ROW_COUNT]):
+        kind = rows[4 * number]
+        item = objects[rows[4 * number + 1]]
+        buffer = rows[4 * number + 2]
+        held[number] = item
+        cell = frame + fields[CELLS] + 8 * number
+        if kind == ARRAY:
+            buffers[buffer] = i64_pointer(item)[HEADER]
         elif kind == NUMBER:
-            buffers[b] = item + 8 * HEADER
-        elif kind == INTEGER:
-            value = invoke(i64_pointer(api)[LONG_VALUE], item, next + 8)
-            if i32_pointer(next)[2] != 0:
+            buffers[buffer] = item + 8 * HEADER
+        elif kind == TARGET:
+            if flags_of(item) & WRITABLE != WRITABLE:
                 return False
-            i64_pointer(next)[0] = value
-            buffers[b] = next
-            used += 2
-        elif kind == DICT:
-            count = i64_pointer(b)[0]
-            if found[HEADER] != count:
-                return False
-            if not entries(api, item, b, next):
-                return False
-            used += count
+            buffers[buffer] = i64_pointer(item)[HEADER]
+        elif kind == BOOLEAN:
+            i64_pointer(cell)[0] = 1 if item == call[TRUE] else 0
+            buffers[buffer] = cell
         else:
-            if found[HEADER] != b:
+            value = invoke(call[LONG_VALUE], item, cell)
+            if i32_pointer(cell)[0] != 0:
                 return False
-            start = item + 8 * ITEMS if kind == TUPLE else found[HEADER + 1]
-            items = i64_pointer(start)
-            for place in range(b):
-                slots[used + place] = items[place]
-            used += b
-    if fields[OUT] == 0:
-        return True
-    return not overlap(fields[TOKENS], frame + fields[SLOTS], fields[TOKEN_COUNT])
+            i64_pointer(cell)[0] = value
+            buffers[buffer] = cell
+    held[fields[ROW_COUNT]] = objects[fields[OUT]]
+    return True
+
+def meeting(recipe, frame):
+    # 2 if two arrays of ``out`` share memory, 1 if one does with an argument, else 0.
+    fields = i64_pointer(recipe)
+    rows = i64_pointer(fields[ROWS])
+    held = i64_pointer(frame + fields[HELD])
+    met = 0
+    for number in range(fields[ROW_COUNT]):
+        if rows[4 * number] == TARGET:
+            start = i64_pointer(held[number])[HEADER]
+            end = start + rows[4 * number + 3]
+            for other in range(fields[ROW_COUNT]):
+                kind = rows[4 * other]
+                if kind == ARRAY or (kind == TARGET and other < number):
+                    begin = i64_pointer(held[other])[HEADER]
+                    if begin < end and start < begin + rows[4 * other + 3]:
+                        if kind == TARGET:
+                            return 2
+                        met = 1
+    return met
 
 def drop(api, objects, count):
-    # Give up the outputs that were made so far.
+    # Give up references.
     made = i64_pointer(objects)
     for number in range(count):
         if made[number] != 0:
@@ -173,108 +98,150 @@ def allocate(api, recipe, frame):
             buffers[number] = i64_pointer(new)[HEADER]
     return True
 
+def deliver(api, recipe, frame):
+    # Copy the outputs to the arrays of ``out``.
+    fields = i64_pointer(recipe)
+    rows = i64_pointer(fields[ROWS])
+    buffers = i64_pointer(frame + 8)
+    held = i64_pointer(frame + fields[HELD])
+    for number in range(fields[ROW_COUNT]):
+        if rows[4 * number] == TARGET:
+            target = i64_pointer(held[number])[HEADER]
+            source = buffers[rows[4 * number + 2]]
+            invoke(i64_pointer(api)[MOVE], target, source, rows[4 * number + 3])
+    return 0
+
+def give_up(api, recipe, frame, top):
+    # An object could not be made: what the stack and the outputs hold goes.
+    fields = i64_pointer(recipe)
+    drop(api, frame + fields[STACK], top)
+    drop(api, frame + fields[OBJECTS], fields[OUTPUT_COUNT])
+    return 0
+
+def make_part(api, recipe, frame, kind, a, b, items):
+    # The object of one part, or 0 with Python's error set. The items stay where they
+    # are: a dict has references of its own, a tuple and a list take over theirs.
+    fields = i64_pointer(recipe)
+    call = i64_pointer(api)
+    stack = i64_pointer(items)
+    made = call[NONE]
+    if kind == LEAF:
+        objects = i64_pointer(frame + fields[OBJECTS])
+        made = objects[a]
+        objects[a] = 0
+        if made == 0:
+            cells = frame + fields[OBJECTS] + 8 * fields[OUTPUT_COUNT]
+            dtype = i64_pointer(i64_pointer(fields[OUTPUTS])[a])[0]
+            made = invoke(call[SCALAR_NEW], cells + 8 * a, dtype, 0)
+    elif kind == NEW_DICT:
+        made = invoke(call[DICT_NEW])
+        for place in range(a if made != 0 else 0):
+            key = i64_pointer(b)[1 + place]
+            if invoke(call[DICT_SET], made, key, stack[place]) & 0xFFFFFFFF != 0:
+                invoke(call[DECREF], made)
+                return 0
+        for place in range(a if made != 0 else 0):
+            invoke(call[DECREF], stack[place])
+    elif kind == NEW_LIST:
+        made = invoke(call[LIST_NEW], a)
+        if made != 0:
+            start = i64_pointer(i64_pointer(made)[HEADER + 1])
+            for place in range(a):
+                start[place] = stack[place]
+    elif kind == NEW_TUPLE:
+        if b == call[TUPLE]:
+            made = invoke(call[TUPLE_NEW], a)
+        else:
+            made = invoke(call[ALLOC], b, a)
+        for place in range(a if made != 0 else 0):
+            i64_pointer(made)[ITEMS + place] = stack[place]
+    else:
+        invoke(call[INCREF], made)
+    return made
+
 def build(api, recipe, frame):
     # The result: parts push objects to the stack, containers take theirs from it.
     fields = i64_pointer(recipe)
-    call = i64_pointer(api)
-    stack = i64_pointer(frame + fields[SLOTS])
-    objects = i64_pointer(frame + fields[OBJECTS])
-    outputs = i64_pointer(fields[OUTPUTS])
-    cells = frame + fields[OBJECTS] + 8 * fields[OUTPUT_COUNT]
     parts = i64_pointer(fields[PARTS])
     top = 0
     for number in range(fields[PART_COUNT]):
         kind = parts[3 * number]
         a = parts[3 * number + 1]
         b = parts[3 * number + 2]
-        made = call[NONE]
-        if kind == LEAF:
-            made = objects[a]
-            if made == 0:
-                dtype = i64_pointer(outputs[a])[0]
-                made = invoke(call[SCALAR_NEW], cells + 8 * a, dtype, 0)
-        elif kind == NEW_DICT:
-            keys = i64_pointer(b)
-            made = invoke(call[DICT_NEW])
-            top -= a
-            for place in range(a):
-                key = keys[1 + place]
-                invoke(call[DICT_SET], made, key, stack[top + place])
-                invoke(call[DECREF], stack[top + place])
-        elif kind == NEW_LIST:
-            made = invoke(call[LIST_NEW], a)
-            items = i64_pointer(i64_pointer(made)[HEADER + 1])
-            top -= a
-            for place in range(a):
-                items[place] = stack[top + place]
-        elif kind == NEW_TUPLE:
-            if b == call[PLAIN_TUPLE]:
-                made = invoke(call[TUPLE_NEW], a)
-            else:
-                made = invoke(call[ALLOC], b, a)
-            members = i64_pointer(made)
-            top -= a
-            for place in range(a):
-                members[ITEMS + place] = stack[top + place]
-        else:
-            invoke(call[INCREF], made)
-        stack[top] = made
-        top += 1
-    return stack[0]
+        taken = a if kind == NEW_DICT or kind == NEW_LIST or kind == NEW_TUPLE else 0
+        items = frame + fields[STACK] + 8 * (top - taken)
+        made = make_part(api, recipe, frame, kind, a, b, items)
+        if made == 0:
+            return give_up(api, recipe, frame, top)
+        i64_pointer(items)[0] = made
+        top += 1 - taken
+    return i64_pointer(frame + fields[STACK])[0]
 
 def compute(api, recipe, frame):
     # Run the program; for long ones without the GIL, the arguments held.
     fields = i64_pointer(recipe)
     call = i64_pointer(api)
-    tokens = i64_pointer(fields[TOKENS])
-    slots = i64_pointer(frame + fields[SLOTS])
+    held = i64_pointer(frame + fields[HELD])
     run, program, steps = call[RUN], fields[PROGRAM], fields[STEPS]
     if fields[LONG] == 0:
         return invoke(run, program, steps, frame + 8, 0, 0)
-    for number in range(fields[TOKEN_COUNT]):
-        invoke(call[INCREF], slots[tokens[4 * number + 1]])
+    for number in range(fields[ROW_COUNT]):
+        invoke(call[INCREF], held[number])
     state = invoke(call[RELEASE])
     status = invoke(run, program, steps, frame + 8, 0, 0)
     invoke(call[RESTORE], state)
-    for number in range(fields[TOKEN_COUNT]):
-        invoke(call[DECREF], slots[tokens[4 * number + 1]])
+    for number in range(fields[ROW_COUNT]):
+        invoke(call[DECREF], held[number])
     return status
 
 def follow(api, recipe, frame):
-    # The result of the call, NotImplemented, or 0 where Python's error is set.
+    # The result of the call, NotImplemented, or 0 where Python's error is set. What
+    # must not be written to before all of it is known is computed elsewhere.
     fields = i64_pointer(recipe)
     call = i64_pointer(api)
-    if fields[OUT] == 0:
+    met = 0
+    aside = 1
+    if fields[OUT] != 0:
+        met = meeting(recipe, frame)
+        aside = met + fields[CHECKED]
+    result = call[NOT_IMPLEMENTED]
+    if met == 2:
+        invoke(call[INCREF], result)
+        return result
+    if aside != 0:
         if not allocate(api, recipe, frame):
             return 0
     status = compute(api, recipe, frame)
-    result = call[NOT_IMPLEMENTED]
-    if status != 0:
+    if status == 0:
         if fields[OUT] == 0:
-            drop(api, frame + fields[OBJECTS], fields[OUTPUT_COUNT])
-        invoke(call[INCREF], result)
-    elif fields[OUT] == 0:
-        result = build(api, recipe, frame)
-    else:
-        result = i64_pointer(frame + fields[SLOTS])[fields[OUT]]
-        invoke(call[INCREF], result)
+            return build(api, recipe, frame)
+        if aside != 0:
+            deliver(api, recipe, frame)
+        result = i64_pointer(frame + fields[HELD])[fields[ROW_COUNT]]
+    if aside != 0:
+        drop(api, frame + fields[OBJECTS], fields[OUTPUT_COUNT])
+    invoke(call[INCREF], result)
     return result
 
 @written_out
 def kernel(self, call):
     api = self[HEADER]
-    recipe = i64_pointer(api)[HEAD]
-    while recipe != 0:
+    length = survey(api, call[ITEMS], call[ITEMS + 1])
+    recipe = 0
+    if length != 0:
+        recipe = find(api, length)
+    if recipe != 0:
         fields = i64_pointer(recipe)
-        frame = fields[FRAMES]
-        if frame != 0:
-            if fits(api, recipe, frame, call[ITEMS], call[ITEMS + 1]):
-                fields[FRAMES] = i64_pointer(frame)[0]
-                result = follow(api, recipe, frame)
-                i64_pointer(frame)[0] = fields[FRAMES]
-                fields[FRAMES] = frame
-                return result
-        recipe = fields[NEXT]
+        frame = fields[FRAME]
+        if fill(api, recipe, frame):
+            fields[BUSY] = 1
+            fields[USED] = 1
+            owner = fields[OWNER]
+            invoke(i64_pointer(api)[INCREF], owner)
+            result = follow(api, recipe, frame)
+            fields[BUSY] = 0
+            invoke(i64_pointer(api)[DECREF], owner)
+            return result
     invoke(i64_pointer(api)[INCREF], i64_pointer(api)[NOT_IMPLEMENTED])
     return i64_pointer(api)[NOT_IMPLEMENTED]
 """

@@ -106,6 +106,7 @@ class NumbaExecutable:
         self.program = self._program([(addresses[s.kernel], s) for s in plan.steps])
         self.steps = len(plan.steps)
         self.work = sum(step.work for step in plan.steps)
+        self.checked = any("error" in step.node.attrs for step in plan.steps)
         self._constants = np.array(plan.constants or [0], np.int64)
         graph = plan.graph
         self._outputs = [

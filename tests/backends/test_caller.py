@@ -6,7 +6,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,39 +17,9 @@ import anabranch
 from anabranch import ArgumentError, jit, value_and_grad
 from anabranch.backends.numba.caller import supported
 from anabranch.compiler.tree import flatten, unflatten
+from tests.backends.calls import Layer, X, is_short, same, short_calls
 from tests.oracles.work import HANGS
 
-
-class Layer(NamedTuple):
-    w: Any
-    b: Any
-
-
-def short_calls(function: Any) -> Callable[[], int]:
-    """How many calls went the short way since this was made."""
-    count = 0
-    short = function._try_short
-
-    def counted(pair: Any) -> Any:
-        nonlocal count
-        result = short(pair)
-        count += result is not NotImplemented
-        return result
-
-    function._try_short = counted
-    return lambda: count
-
-
-def same(one: Any, two: Any) -> None:
-    (leaves, structure), (others, other) = flatten(one), flatten(two)
-    assert structure == other
-    for a, b in zip(leaves, others, strict=True):
-        assert type(a) is type(b)
-        assert a.dtype == b.dtype
-        np.testing.assert_array_equal(a, b)
-
-
-X = np.arange(6.0).reshape(2, 3)
 CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = {
     "array": (lambda x: x * 2, (X,), {}),
     "scalars": (lambda x: (x.sum(), x.max() > 3), (X,), {}),
@@ -126,6 +96,38 @@ def test_static_arguments() -> None:
         for n in (2, 3):
             np.testing.assert_array_equal(compiled(X, n=n, f=np.sin), np.sin(X * n))
     np.testing.assert_array_equal(compiled(X, n=4, f=np.sin), np.sin(X * 4))
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda t: [t], lambda t: (t,), lambda t: {"a": t}, lambda t: Layer(t, X)]
+)
+def test_trees_as_deep_as_the_first_call_takes(wrap: Callable[[Any], Any]) -> None:
+    tree: Any = X
+    for _ in range(900):
+        tree = wrap(tree)
+    compiled = jit(lambda t: t)
+    compiled(tree)
+    compiled(tree)
+    assert is_short(compiled, tree)
+    leaves = flatten(compiled(tree))[0]
+    assert len(leaves) == len(flatten(tree)[0])
+    same(leaves[0], X)
+
+
+def test_python_bools() -> None:
+    compiled = jit(lambda x, flag: np.where(flag, x, -x))
+    for _ in range(3):
+        compiled(X, True)
+    assert is_short(compiled, X, False)
+    same(compiled(X, False), -X)
+    same(compiled(X, True), X)
+
+
+def test_many_positional_arguments() -> None:
+    compiled = jit(lambda *xs: sum(xs), static_argnums=2)
+    for count in (40, 3):
+        for _ in range(3):
+            same(compiled(*[X] * 2, 5.0, *[X] * count), X * (count + 2) + 5)
 
 
 def test_integers_that_do_not_fit_are_refused_as_ever() -> None:
@@ -342,94 +344,3 @@ def test_calls_with_any_trees(args: list[Any], named: Any, seed: int) -> None:
 
 def test_the_layout_is_known() -> None:
     assert supported()
-
-
-class TestOut:
-    """A call with ``out`` writes into the caller's arrays."""
-
-    @pytest.fixture
-    def compiled(self) -> Any:
-        return jit(lambda x, y: {"s": x.sum(), "p": (x * y, x - y)})
-
-    def test_the_arrays_are_filled_and_returned(self, compiled: Any) -> None:
-        y = X + 1
-        out = {"s": np.empty(()), "p": (np.empty((2, 3)), np.empty((2, 3)))}
-        for turn in range(4):
-            count = short_calls(compiled)
-            for leaf in flatten(out)[0]:
-                leaf[...] = np.nan
-            assert compiled(X, y, out=out) is out
-            assert count() == (turn > 1)
-            assert out["s"] == X.sum()
-            np.testing.assert_array_equal(out["p"], [X * y, X - y])
-        same(compiled(X, y)["p"], out["p"])
-
-    def test_out_may_be_an_input(self) -> None:
-        step = jit(lambda p, g: [p[0] - g[0], p[1] + p[0].sum()])
-        params, grads = [X.copy(), X[0].copy()], [X + 1]
-        expected = params
-        for _ in range(5):
-            expected = step(expected, grads)
-            assert step(params, grads, out=params) is params
-            same(params, expected)
-
-    @pytest.mark.parametrize("k", [False, True], ids=["deeper", "after it"])
-    def test_out_may_be_an_input_that_is_found_later(self, k: bool) -> None:
-        def turned(p: Any) -> Any:
-            return np.stack([p[0][0][1], p[0][0][0]])
-
-        compiled = jit(lambda p=None, *, k=None: turned(k if p is None else p))
-        for _ in range(4):
-            x = X.copy()
-            if k:
-                compiled(out=x, k=[[x]])
-            else:
-                compiled([[x]], out=x)
-            np.testing.assert_array_equal(x, X[::-1])
-
-    def test_out_may_overlap_an_input(self) -> None:
-        compiled = jit(lambda x: np.stack([x[1] * 2, x[0] + x[1]]))
-        for _ in range(4):
-            memory = np.arange(9.0)
-            x, out = memory[:6].reshape(2, 3), memory[2:8].reshape(2, 3)
-            compiled(x, out=out)
-            np.testing.assert_array_equal(out, [[6, 8, 10], [3, 5, 7]])
-
-    def test_out_twice_the_same_array(self, compiled: Any) -> None:
-        array = np.empty((2, 3))
-        for _ in range(4):
-            compiled(X, X + 1, out={"s": np.empty(()), "p": (array, array)})
-            np.testing.assert_array_equal(array, X - (X + 1))
-
-    def test_strided_out(self) -> None:
-        compiled = jit(lambda x: x * 2)
-        wide = np.zeros((2, 6))
-        for _ in range(4):
-            compiled(X, out=wide[:, ::2])
-            np.testing.assert_array_equal(wide[:, ::2], X * 2)
-            np.testing.assert_array_equal(wide[:, 1::2], 0)
-
-    @pytest.mark.parametrize(
-        "out",
-        [
-            np.empty((2, 2)),
-            np.empty((2, 3), np.float32),
-            [np.empty((2, 3))],
-            None,
-            3.0,
-            np.broadcast_to(0.0, (2, 3)),
-        ],
-        ids=["shape", "dtype", "tree", "None", "number", "read-only"],
-    )
-    @pytest.mark.parametrize("calls", [0, 3])
-    def test_what_cannot_be_filled_is_refused(self, out: Any, calls: int) -> None:
-        compiled = jit(lambda x: x * 2)
-        for _ in range(calls):
-            compiled(X, out=np.empty((2, 3)))
-        with pytest.raises(ArgumentError, match="out"):
-            compiled(X, out=out)
-
-    def test_a_parameter_of_that_name_is_the_functions(self) -> None:
-        compiled = jit(lambda x, out: x + out)
-        for _ in range(4):
-            np.testing.assert_array_equal(compiled(X, out=1.0), X + 1)

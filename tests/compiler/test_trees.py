@@ -318,7 +318,7 @@ class TestWhatPostInitSet:
 
     def test_all_else_is_static(self, backend):
         compiled = anabranch.jit(lambda m: m.w * m.count, backend=backend)
-        model = Prepared(X)
+        model: Any = Prepared(X)
         for count in (2, 3, 3.0, 2):
             model.count = count
             np.testing.assert_array_equal(compiled(model), X * count)
