@@ -15,8 +15,10 @@ from .passes.batch import batch
 from .passes.contract import contract
 from .passes.dedupe import dedupe
 from .passes.fold import fold
+from .passes.forward import forward
 from .passes.fuse import fuse
 from .passes.join import join
+from .passes.place import place
 from .passes.prune import prune
 from .passes.simplify import simplify
 from .passes.split import split
@@ -33,9 +35,11 @@ __all__ = [
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
     "prune": prune,
+    "forward": forward,
     "fold": fold,
     "simplify": simplify,
     "dedupe": dedupe,
+    "place": place,
     "join": join,
     "contract": contract,
     "batch": batch,
@@ -46,9 +50,11 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
 
 OPTIMISE = (
     "prune",
+    "forward",
     "fold",
     "simplify",
     "dedupe",
+    "place",
     "join",
     "prune",
     "contract",
@@ -62,7 +68,7 @@ OPTIMISE = (
     "fuse",
 )
 
-ROUNDING = frozenset({"join", "contract", "batch", "accumulate"})
+ROUNDING = frozenset({"place", "join", "contract", "batch", "accumulate"})
 """The passes that keep results up to rounding and the sign of zeros; others keep bits.
 """
 

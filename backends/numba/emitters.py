@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from ...ir.graph import Graph
-from . import conv, index, linalg, pooling, reduce, shape
+from . import conv, index, linalg, pooling, reduce, shape, update
 from .plan import Plan, Planner
 
-__all__ = ["conv", "index", "linalg", "make_plan", "pooling", "reduce", "shape"]
+__all__ = [
+    "conv",
+    "index",
+    "linalg",
+    "make_plan",
+    "pooling",
+    "reduce",
+    "shape",
+    "update",
+]
 
 
 def make_plan(graph: Graph) -> Plan:

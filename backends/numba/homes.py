@@ -1,22 +1,36 @@
-"""Which values are made in their place in a concatenation, so that nothing is copied.
+"""Which values are made in their place in a concatenation or where they are stored.
 
-A value has one home. Of the concatenations that want it the largest gets it; the
+A value has one home. Of the wholes that want it the largest gets it; the
 others find it side by side with its neighbours there, or copy it.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-from ...ir.graph import Graph
-from .view import View, row_strides
+from ...ir.graph import Graph, Node
+from .chains import STORES, Chain, extent_of
+from .view import View, reshaped_strides, row_strides, strided
 
-__all__ = ["homes"]
+__all__ = ["Home", "homes"]
 
 
-def homes(graph: Graph) -> dict[str, tuple[str, View]]:
-    """The concatenation in which a value is made, and the value's view of it.
+class Home(NamedTuple):
+    """The whole in which a value is made: a concatenation, or the last of a chain.
+
+    ``stored`` says that a store writes the value, so that the array must be there first
+    and the place free.
+    """
+
+    whole: str
+    view: View
+    stored: bool = False
+
+
+def homes(graph: Graph, chains: Sequence[Chain] = ()) -> dict[str, Home]:
+    """The home of each value that has one.
 
     A concatenation that is itself a part of a larger one is not named: its parts have
     their home in the larger one. Inputs, constants and results have a place already. A
@@ -31,29 +45,57 @@ def homes(graph: Graph) -> dict[str, tuple[str, View]]:
     ...       %c = concatenate(%b, %b) {axis=0}     : f64[12]
     ...       return %c
     ...     }'''))
-    >>> {name: (whole, view.offset) for name, (whole, view) in found.items()}
+    >>> {name: (home.whole, home.view.offset) for name, home in found.items()}
     {'b': ('c', 0), 'a': ('c', 24)}
     """
-    joined = [node for node in graph if node.op == "concatenate"]
+    parts_of = {chain.last.name: chain for chain in chains}
+    wholes = [graph[name] for name in parts_of]
+    wholes += [node for node in graph if node.op == "concatenate"]
     taken = {*graph.results, *(node.name for node in graph.inputs)}
-    found: dict[str, tuple[str, View]] = {}
-    for node in sorted(joined, key=lambda node: -math.prod(node.type.sizes)):
-        axis: Any = node.attrs["axis"]
-        whole, view = found.get(
-            node.name, (node.name, View(0, 0, node.type, row_strides(node.type.sizes)))
-        )
-        start = 0
-        for part in graph.operands(node):
-            sizes = part.type.sizes
-            home = view.moved(sizes, view.strides, start * view.strides[axis])
-            start += sizes[axis]
-            if home.is_contiguous:
-                while part.op == "reshape":
-                    part = graph[part.operands[0]]
-                home = home.reshaped(part.type.sizes)
-            elif part.kernel is None and part.op != "concatenate":
+    found: dict[str, Home] = {}
+    for node in sorted(wholes, key=lambda node: -math.prod(node.type.sizes)):
+        chain = parts_of.get(node.name)
+        full = View(0, 0, node.type, row_strides(node.type.sizes))
+        if chain is not None:
+            parts = _stored(graph, chain, Home(node.name, full))
+        else:
+            parts = _joined(graph, node, found.get(node.name, Home(node.name, full)))
+        for part, home in parts:
+            while part.op == "reshape":
+                inner, view = graph[part.operands[0]], home.view
+                sizes = inner.type.sizes
+                strides = reshaped_strides(view.type.sizes, view.strides, sizes)
+                if strides is None:
+                    break
+                part, home = inner, home._replace(view=view.moved(sizes, strides))
+            if not home.view.is_contiguous:
+                if part.kernel is None and part.op != "concatenate":
+                    continue
+            if part.op in ("const", *STORES) or 0 in part.type.sizes:
                 continue
-            if 0 not in sizes and part.op != "const" and part.name not in taken:
+            if part.name not in taken:
                 taken.add(part.name)
-                found[part.name] = whole, home
+                found[part.name] = home
     return found
+
+
+def _joined(graph: Graph, node: Node, home: Home) -> Iterator[tuple[Node, Home]]:
+    """The parts of a concatenation, side by side in its home."""
+    axis: Any = node.attrs["axis"]
+    view, start = home.view, 0
+    for part in graph.operands(node):
+        sizes = part.type.sizes
+        moved = view.moved(sizes, view.strides, start * view.strides[axis])
+        start += sizes[axis]
+        yield part, home._replace(view=moved)
+
+
+def _stored(graph: Graph, chain: Chain, home: Home) -> Iterator[tuple[Node, Home]]:
+    """What is stored and may lie in its place early, and what it is stored in."""
+    yield graph[chain.root], home
+    for node in chain.stores:
+        if node.name in chain.early:
+            value = graph[node.operands[1]]
+            start, shape, step = extent_of(graph, node)
+            view = strided(home.view, start, shape, step)
+            yield value, home._replace(view=view, stored=True)

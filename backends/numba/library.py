@@ -57,6 +57,8 @@ def kernel(buffers, words):
     return 0
 """
 
+_PUT = _SCATTER.replace("{sum_yx}", "x[source + i]")
+
 _CHECK = """
 def kernel(buffers, words):
     # x, y: buffer and offset each; count, low, last
@@ -157,6 +159,7 @@ _TEMPLATES: dict[str, str] = {
     "ramp": _RAMP,
     "take": _TAKE,
     "scatter": _SCATTER,
+    "put": _PUT,
     "check": _CHECK,
     "argmax": _position(">"),
     "argmin": _position("<"),

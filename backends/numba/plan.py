@@ -25,10 +25,13 @@ from .inplace import in_place
 from .kernel import Instruction, Kernel
 from .loops import loop_step, workspaces
 from .memory import Lifetime, place
+from .stores import Stores
 from .tasks import cut, task_count
 from .view import View, row_strides
 
 __all__ = ["Plan", "Planner", "Step", "emits"]
+
+_VIEWS = ("slice", "transpose", "broadcast_to")
 
 EMITTERS: dict[str, Callable[[Planner, Node], View]] = {}
 
@@ -127,7 +130,8 @@ class Planner:
         self._needed = _needed(graph)
         self._only_readers = _only_readers(graph)
         self._slots: dict[str, int] = {}
-        self._homes = homes(graph)
+        self.stores = Stores(self)
+        self._homes = homes(graph, self.stores.chains)
         self._made: dict[str, View] = {}
         for number, name in enumerate(graph.results):
             self._slots.setdefault(name, inputs + number)
@@ -140,17 +144,21 @@ class Planner:
     def allocate(self, type_: TensorType, name: str | None = None) -> View:
         """Contiguous memory: a new buffer, or where the value ``name`` has its place.
 
-        An output lies in its own buffer, a part of a concatenation inside the whole;
-        if it is made by a loop nest there may be gaps between its rows.
+        An output lies in its own buffer, a part of a concatenation or what is stored
+        inside the whole; if a loop nest makes it there may be gaps between its rows.
         """
         slot = self._slots.pop(name, None) if name else None
         if slot is not None:
             return self._whole(slot, type_)
         home = self._homes.pop(name, None) if name else None
-        if home is not None:
-            whole = self.concatenation(self.graph[home[0]])
-            return home[1]._replace(
-                buffer=whole.buffer, offset=whole.offset + home[1].offset
+        if home is not None and home.whole in self.stores:
+            view = self.stores.place(home)
+            if view is not None:
+                return view
+        elif home is not None:
+            whole = self.concatenation(self.graph[home.whole])
+            return home.view._replace(
+                buffer=whole.buffer, offset=whole.offset + home.view.offset
             )
         buffer = self.plan.first_scratch + len(self.plan.scratch)
         self.plan.scratch.append(math.prod(type_.sizes) * type_.numpy.itemsize)
@@ -291,6 +299,7 @@ class Planner:
                 self._group(unit)
             else:
                 self.views[unit[0].name] = EMITTERS[unit[0].op](self, unit[0])
+            self.stores.planned(unit)
         inputs = len(self.graph.inputs)
         for number, name in enumerate(self.graph.results):
             view = self.views[name]
@@ -377,7 +386,8 @@ def _only_readers(graph: Graph) -> dict[str, Node | None]:
 def _units(graph: Graph) -> list[list[Node]]:
     """Kernels and single nodes in an order in which operands come first.
 
-    Among those that are ready the one that stands first in the program goes first.
+    Among those that are ready the one that stands first in the program goes first, but
+    views before all others: what a slice shows is known before a store writes there.
     """
     unit_of: dict[str, int] = {}
     units: list[list[Node]] = []
@@ -400,15 +410,17 @@ def _units(graph: Graph) -> list[list[Node]]:
             if other != number:
                 waiting[number] += 1
                 feeds[other].append(number)
-    ready = [number for number, count in enumerate(waiting) if count == 0]
+    moves = [unit[0].op not in _VIEWS for unit in units]
+    ready = [(moves[i], i) for i, count in enumerate(waiting) if count == 0]
+    heapq.heapify(ready)
     order: list[list[Node]] = []
     while ready:
-        number = heapq.heappop(ready)
+        _, number = heapq.heappop(ready)
         order.append(units[number])
         for other in feeds[number]:
             waiting[other] -= 1
             if waiting[other] == 0:
-                heapq.heappush(ready, other)
+                heapq.heappush(ready, (moves[other], other))
     if len(order) != len(units):
         raise AssertionError(f"graph {graph.name}: fused kernels depend on each other")
     return order

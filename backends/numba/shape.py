@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 from ...ir.graph import Node
 from .plan import Planner, emits
-from .view import View, row_strides, side_by_side
+from .view import View, reshaped_strides, side_by_side, strided
 
 
 @emits("const")
@@ -40,43 +39,6 @@ def reshape(planner: Planner, node: Node) -> View:
     return view.moved(node.type.sizes, strides)
 
 
-def reshaped_strides(
-    old: Sequence[int], strides: Sequence[int], new: Sequence[int]
-) -> tuple[int, ...] | None:
-    """The strides that show an array of shape ``old`` in shape ``new``, if any do.
-
-    Runs of axes of equal size in both shapes are matched; within a run the old strides
-    must be those of one long axis.
-    """
-    if 0 in new:
-        return row_strides(new)
-    pairs = [(n, s) for n, s in zip(old, strides, strict=True) if n != 1]
-    found: list[int] = []
-    i = j = 0
-    while j < len(new):
-        if new[j] == 1:
-            found.append(0)
-            j += 1
-            continue
-        start, have, want, first = i, 1, 1, j
-        while have != want or have == 1:
-            if have <= want:
-                have *= pairs[i][0]
-                i += 1
-            else:
-                want *= new[j]
-                j += 1
-        run = pairs[start:i]
-        for (_, outer), (size, inner) in pairwise(run):
-            if outer != inner * size:
-                return None
-        while j < len(new) and new[j] == 1:
-            j += 1
-        step = run[-1][1]
-        found += [stride * step for stride in row_strides(new[first:j])]
-    return tuple(found)
-
-
 @emits("transpose")
 def transpose(planner: Planner, node: Node) -> View:
     """A view with its axes permuted."""
@@ -102,13 +64,6 @@ def slice_(planner: Planner, node: Node) -> View:
     """A view that starts later and steps further."""
     (view,) = planner.operands(node)
     return strided(view, node.attrs["start"], node.type.sizes, node.attrs["step"])
-
-
-def strided(view: View, start: Any, shape: Sequence[int], step: Any) -> View:
-    """The view ``view[start :: step]`` of the given shape."""
-    by = sum(first * stride for first, stride in zip(start, view.strides, strict=True))
-    strides = [s * stride for s, stride in zip(step, view.strides, strict=True)]
-    return view.moved(shape, strides, 0 if 0 in shape else by)
 
 
 @emits("pad")

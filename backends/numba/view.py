@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...ir.types import TensorType
 
-__all__ = ["View", "row_strides", "side_by_side"]
+__all__ = ["View", "reshaped_strides", "row_strides", "side_by_side", "strided"]
 
 
 class View(NamedTuple):
@@ -72,6 +72,50 @@ def _row_strides(sizes: tuple[int, ...]) -> tuple[int, ...]:
         strides.append(step)
         step *= size
     return tuple(reversed(strides))
+
+
+def strided(view: View, start: Any, shape: Sequence[int], step: Any) -> View:
+    """The view ``view[start :: step]`` of the given shape."""
+    by = sum(first * stride for first, stride in zip(start, view.strides, strict=True))
+    strides = [s * stride for s, stride in zip(step, view.strides, strict=True)]
+    return view.moved(shape, strides, 0 if 0 in shape else by)
+
+
+def reshaped_strides(
+    old: Sequence[int], strides: Sequence[int], new: Sequence[int]
+) -> tuple[int, ...] | None:
+    """The strides that show an array of shape ``old`` in shape ``new``, if any do.
+
+    Runs of axes of equal size in both shapes are matched; within a run the old strides
+    must be those of one long axis.
+    """
+    if 0 in new:
+        return row_strides(new)
+    pairs = [(n, s) for n, s in zip(old, strides, strict=True) if n != 1]
+    found: list[int] = []
+    i = j = 0
+    while j < len(new):
+        if new[j] == 1:
+            found.append(0)
+            j += 1
+            continue
+        start, have, want, first = i, 1, 1, j
+        while have != want or have == 1:
+            if have <= want:
+                have *= pairs[i][0]
+                i += 1
+            else:
+                want *= new[j]
+                j += 1
+        run = pairs[start:i]
+        for (_, outer), (size, inner) in pairwise(run):
+            if outer != inner * size:
+                return None
+        while j < len(new) and new[j] == 1:
+            j += 1
+        step = run[-1][1]
+        found += [stride * step for stride in row_strides(new[first:j])]
+    return tuple(found)
 
 
 def side_by_side(views: Sequence[View], axis: int) -> View | None:

@@ -13,6 +13,7 @@ from . import (
     shape,
     slopes,
     source,
+    update,
 )
 from .spec import NONDIFFERENTIABLE, OPS, OpDef
 
@@ -32,4 +33,5 @@ __all__ = [
     "shape",
     "slopes",
     "source",
+    "update",
 ]

@@ -109,10 +109,11 @@ BROADCAST_TO = register(
 )
 
 
-def _slice_type(x: TensorType, *, start: Ints, shape: Ints, step: Ints) -> TensorType:
+def require_inside(op: str, x: TensorType, start: Ints, shape: Ints, step: Ints) -> None:
+    """Raise `ShapeError` unless these places are places of ``x``."""
     require(
         len(start) == len(shape) == len(step) == x.rank,
-        "slice",
+        op,
         f"start, shape and step need {x.rank} entries",
     )
     for dim, first, count, by in zip(x.sizes, start, shape, step, strict=True):
@@ -120,9 +121,13 @@ def _slice_type(x: TensorType, *, start: Ints, shape: Ints, step: Ints) -> Tenso
         inside = count == 0 or (0 <= first < dim and 0 <= last < dim)
         require(
             count >= 0 and by != 0 and inside,
-            "slice",
+            op,
             f"{count} from {first} by {by} leaves an axis of {dim}",
         )
+
+
+def _slice_type(x: TensorType, *, start: Ints, shape: Ints, step: Ints) -> TensorType:
+    require_inside("slice", x, start, shape, step)
     return x.with_shape(shape)
 
 
@@ -132,9 +137,13 @@ def _span(first: int, count: int, by: int) -> slice:
     return slice(first, stop if stop >= 0 else None, by) if count else slice(0, 0)
 
 
+def indices(start: Ints, shape: Ints, step: Ints) -> tuple[slice, ...]:
+    """The index that takes these places from a NumPy array."""
+    return tuple(map(_span, start, shape, step))
+
+
 def _slice(x: Any, *, start: Ints, shape: Ints, step: Ints) -> Any:
-    index = tuple(map(_span, start, shape, step))
-    return np.asarray(x)[index]
+    return np.asarray(x)[indices(start, shape, step)]
 
 
 def _slice_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:

@@ -224,6 +224,17 @@ TAKEN: list[tuple[Shape, Shape, int]] = [
     *(((2, 1, 3, 2), (4,), 2), ((2, 1, 3, 2), (1, 2), 2), ((3, 1, 1, 2), (2,), 0)),
 ]
 
+# (shape, index shape, axis); distinct indices, the axis has an entry for each
+PUT: list[tuple[Shape, Shape, int]] = [
+    *(((3,), (), 0), ((3,), (1,), 0), ((3,), (0,), 0), ((7,), (7,), 0)),
+    *(((5,), (2, 2), 0), ((5,), (0, 2), 0), ((3, 2), (), 0), ((4, 2), (4,), 0)),
+    *(((6, 2), (2, 2), 0), ((2, 3), (), 1), ((2, 5), (4,), 1), ((2, 3), (2, 1), 1)),
+    *(((0, 3), (2,), 1), ((3, 0), (2,), 0), ((3, 1), (3,), 0), ((2, 5, 4), (5,), 1)),
+    *(((2, 3, 4), (), 1), ((2, 8, 3), (2, 3), 1), ((1, 1, 4), (4,), 2)),
+    *(((3, 2, 2), (0,), 0), ((2, 1, 6, 2), (4,), 2), ((2, 1, 3, 2), (1, 2), 2)),
+    *(((3, 1, 1, 2), (2,), 0), ((33, 3), (20,), 0)),
+]
+
 
 def _places(space: Shape, window: Shape, stride: Shape) -> Shape:
     sizes = zip(space, window, stride, strict=True)
@@ -313,6 +324,13 @@ def _table() -> dict[str, Sequence[Case]]:
         "slice": [
             Case((s,), dict(zip(("start", "shape", "step"), rest, strict=True)))
             for s, *rest in SLICED
+        ],
+        "update": [
+            Case((s, counts), {"start": start, "step": step})
+            for s, start, counts, step in SLICED
+        ],
+        "put": [
+            Case((s, (*s[:a], *i, *s[a + 1 :]), i), {"axis": a}) for s, i, a in PUT
         ],
         "pad": _padding(),
         "concatenate": [Case(shapes, {"axis": axis}) for shapes, axis in JOINED],

@@ -156,6 +156,22 @@ def _slice(x: Array, *, start: Ints, shape: Ints, step: Ints) -> Array:
     return x[np.ix_(*(np.array(pick, int) for pick in picks))] if picks else x
 
 
+def _update(x: Array, v: Array, *, start: Ints, step: Ints) -> Array:
+    made = np.array(x)
+    for place in np.ndindex(v.shape):
+        to = [s + by * k for s, by, k in zip(start, step, place, strict=True)]
+        made[tuple(to)] = v[place]
+    return made
+
+
+def _put(x: Array, v: Array, i: Array, *, axis: int) -> Array:
+    made = np.array(x)
+    for place in np.ndindex(v.shape):
+        to = int(i[place[axis : axis + i.ndim]])
+        made[(*place[:axis], to, *place[axis + i.ndim :])] = v[place]
+    return made
+
+
 def _pad(x: Array, *, low: Ints, high: Ints, interior: Ints, value: float) -> Array:
     for axis, gap in enumerate(interior):
         for place in range(x.shape[axis] - 1, 0, -1):
@@ -310,11 +326,13 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "transpose": lambda x, perm: np.moveaxis(x, perm, range(x.ndim)),
     "broadcast_to": lambda x, shape: x + np.zeros(shape, x.dtype),
     "slice": _slice,
+    "update": _update,
     "pad": _pad,
     "concatenate": _concatenate,
     "matmul": _matmul,
     "matmul_add": lambda x, y, z: z + _matmul(x, y),
     "take": _take,
+    "put": _put,
     "scatter_add": _scatter_add,
     "windows": _windows,
     "fold": _fold,

@@ -151,6 +151,13 @@ def _indexed(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]
     return [number(rng, shapes[0], dtype), rng.integers(0, 3, shapes[1])]
 
 
+def _stored(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+    """An array, what is stored in it, and distinct indices."""
+    count = int(np.prod(shapes[2]))
+    places = rng.permutation(max(count, 3))[:count].reshape(shapes[2])
+    return [*(number(rng, shape, dtype) for shape in shapes[:2]), places]
+
+
 def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
     """The dtypes and the domain of each op."""
     signed = (FLOATS, each(number))
@@ -187,8 +194,8 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
     ) in "bitwise_and bitwise_or bitwise_xor invert left_shift right_shift".split():
         table[name] = INTEGERS, each(positive if "shift" in name else number)
     for name in (
-        "identity stop_gradient reshape transpose broadcast_to slice pad "
-        "concatenate windows"
+        "identity stop_gradient reshape transpose broadcast_to slice update "
+        "pad concatenate windows"
     ).split():
         table[name] = ANY, each(number)
     for name in "power_log1 power_log2 power_log3 power_log4".split():
@@ -203,6 +210,7 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "float_power": (("f64",), _base_and_exponent),
         "select": (ANY, _choice),
         "take": (ANY, _indexed),
+        "put": (ANY, _stored),
         "scatter_add": (NUMBERS, _indexed),
         "reduce_any": (LOGIC, each(number)),
         "reduce_all": (LOGIC, each(number)),

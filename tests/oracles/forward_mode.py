@@ -37,8 +37,8 @@ def _power_log_slopes(k: int) -> tuple[Callable[[Any, Any], Any], ...]:
 
 
 LINEAR = (
-    "neg identity cast reshape transpose broadcast_to slice concatenate reduce_sum "
-    "cumsum windows fold add_n add sub"
+    "neg identity cast reshape transpose broadcast_to slice update concatenate "
+    "reduce_sum cumsum windows fold add_n add sub"
 ).split()
 BILINEAR = "mul matmul conv conv_input conv_kernel".split()
 SLOPES: dict[str, Callable[[Any], Any]] = {
@@ -136,6 +136,10 @@ def _indexed(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     return OPS[node.op].reference(ts[0], xs[1], **node.attrs)
 
 
+def _stored(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    return OPS[node.op].reference(ts[0], ts[1], xs[2], **node.attrs)
+
+
 def _chosen(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     return np.where(xs[0], ts[1], ts[2])
 
@@ -201,6 +205,7 @@ TANGENTS: dict[str, Rule] = {
     "pad": _pad,
     "take": _indexed,
     "scatter_add": _indexed,
+    "put": _stored,
     "select": _chosen,
     "pick": _picked,
     "copysign": _signed,
@@ -216,6 +221,7 @@ TANGENTS: dict[str, Rule] = {
 STILL = {
     ("take", 1),
     ("scatter_add", 1),
+    ("put", 2),
     ("select", 0),
     ("straight_through", 0),
     ("tanh_slope", 1),

@@ -1,0 +1,78 @@
+"""What is read back of what was stored, and stores that leave nothing behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...ir.builder import Builder
+from ...ir.graph import Graph, Node
+from .rewrite import Rule, instead, rewrite
+from .stores import Stores, extent_of
+
+__all__ = ["forward", "forwarding"]
+
+
+def forward(graph: Graph) -> Graph:
+    """Let a slice read the value that was stored there, or the array before a store.
+
+    before:
+        graph f(%x: f64[3], %v: f64[1], %w: f64[1]) {
+          %a = update(%x, %v) {start=(0,), step=(1,)}              : f64[3]
+          %b = update(%a, %w) {start=(1,), step=(1,)}              : f64[3]
+          %r = slice(%b) {start=(0,), shape=(1,), step=(1,)}       : f64[1]
+          %s = slice(%b) {start=(2,), shape=(1,), step=(1,)}       : f64[1]
+          %t = add(%r, %s)                                         : f64[1]
+          %c = update(%b, %t) {start=(1,), step=(1,)}              : f64[3]
+          return %c
+        }
+    after:
+        graph f(%x: f64[3], %v: f64[1], %w: f64[1]) {
+          %a = update(%x, %v) {start=(0,), step=(1,)}              : f64[3]
+          %b = update(%a, %w) {start=(1,), step=(1,)}              : f64[3]
+          %slice.0 = slice(%x) {start=(2,), shape=(1,), step=(1,)} : f64[1]
+          %t = add(%v, %slice.0)                                   : f64[1]
+          %c = update(%a, %t) {start=(1,), step=(1,)}              : f64[3]
+          return %c
+        }
+
+    Keeps results bit for bit. A slice of a number that is the same everywhere is that
+    number; what is written over at once, or written where it is, is not written.
+    """
+    return rewrite(graph, forwarding(Stores()))
+
+
+def forwarding(stores: Stores) -> dict[str, Rule]:
+    """The rules of `forward`; ``stores`` is to have what was stored so far."""
+
+    def read(b: Builder, n: Node, x: Node) -> Node | None:
+        """``update(x, v)[i] => v[j]``, or ``x[i]`` where they are apart"""
+        extent = extent_of(b, n)
+        base, place = stores.find(b, x, extent)
+        moved = base is not x or b.literal(x) is not None
+        return stores.read(b, base, place) if moved else None
+
+    def store(b: Builder, n: Node, x: Node, v: Node) -> Node | None:
+        """``update(update(x, v), w) => update(x, w)``; ``update(x, x[i]) => x``"""
+        base, needed = stores.write(b, x, v, extent_of(b, n))
+        if not needed:
+            return base
+        if base is x:
+            stores.note(b, n)
+            return None
+        return stores.note(b, b.append(instead(n, "update", base, v, **n.attrs)))
+
+    def gather(b: Builder, n: Node, x: Node, i: Node) -> Node | None:
+        """``take(put(x, v, i), i) => v``"""
+        return b[x.operands[1]] if _is_put(x, i, n.attrs["axis"]) else None
+
+    def put(b: Builder, n: Node, x: Node, v: Node, i: Node) -> Node | None:
+        """``put(put(x, v, i), w, i) => put(x, w, i)``"""
+        if not _is_put(x, i, n.attrs["axis"]):
+            return None
+        return b.append(instead(n, "put", b[x.operands[0]], v, i, **n.attrs))
+
+    return {"slice": read, "update": store, "take": gather, "put": put}
+
+
+def _is_put(x: Node, i: Node, axis: Any) -> bool:
+    return x.op == "put" and x.operands[2] == i.name and x.attrs["axis"] == axis
