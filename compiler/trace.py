@@ -36,8 +36,9 @@ from .source import (
     library_call,
     user_line,
 )
-from .tracer import Memory, Tracer
+from .tracer import Tracer
 from .unsupported import Unsupported, function_name, what_to_write
+from .views import Memory, follow
 
 __all__ = [
     "Trace",
@@ -122,6 +123,7 @@ class Trace:
         self.level = level
         self.captured: list[Any] = []
         self._captures: dict[int, tuple[Any, Any, Node]] = {}
+        self._constants: dict[tuple[object, ...], Node] = {}
         self.finished = False
         self.unsupported = Unsupported(name)
         self._refused: ConcretizationError | None = None
@@ -161,7 +163,7 @@ class Trace:
     def argument(self, name: str, type: TensorType, weak: bool) -> Tracer:
         """A named input; ``weak`` for a Python scalar."""
         node = self.builder.input(name, type)
-        return Tracer(self, node, weak, Memory(None if weak else name))
+        return Tracer(self, node, weak, Memory(node, None if weak else name))
 
     def operator(self, function: Any, *operands: Any) -> Any:
         """A Python operator: the ufunc, with NumPy's fast paths for scalars."""
@@ -274,6 +276,13 @@ class Trace:
             )
         return self.builder.cast(made, dtype) if dtype else made
 
+    def constant(self, value: np.ndarray[Any, Any]) -> Node:
+        """The input for an array that a lowering made; equal ones have the same."""
+        key = value.dtype.str, value.shape, value.tobytes()
+        if key not in self._constants:
+            self._constants[key] = self._capture(value)
+        return self._constants[key]
+
     def array(self, value: Any) -> Any:
         """A (nested) list as an array, traced where anything in it is."""
         if not isinstance(value, (list, tuple)):
@@ -344,8 +353,15 @@ def share(result: Any, base: Any) -> None:
     if not is_traced(base):
         return
     for view in result if isinstance(result, (list, tuple)) else [result]:
-        if is_traced(view) and view is not base:
-            view.memory, view.seen = base.memory, base.memory.version
+        if not is_traced(view) or view.memory.is_part_of(base.memory):
+            continue
+        path = None
+        if view.owner is base.owner:
+            path = follow(view.owner.builder, view.node, base.node, base.path)
+        if path is not None:
+            view.become_view(base.memory, path)
+        else:
+            view.memory = Memory(view.node, origin=(base.memory, base.path.extent))
 
 
 @lru_cache(maxsize=512)

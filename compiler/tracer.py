@@ -1,9 +1,7 @@
 """The array that a user's function sees while it is traced.
 
 In-place writes make new values. Tracers of one memory (an array and its views) share
-a `Memory`, whose version counts the writes. A write into a slice, ``x[i][j] = v`` or
-``x[i] += v``, is carried to the array that it was cut from; any other tracer of the
-memory is stale then, and reading it is an error instead of a wrong number.
+a `Memory`, which has the newest; each reads it, and writes to it, through its path.
 """
 
 from __future__ import annotations
@@ -16,24 +14,12 @@ import numpy as np
 from ..ir.errors import TraceError
 from ..ir.graph import Node
 from ..ir.types import DTYPES
+from .views import Memory, Path, path_to
 
 if TYPE_CHECKING:
     from .trace import Trace
 
-__all__ = ["Memory", "Tracer"]
-
-
-class Memory:
-    """What an array and its views share: how often it was written.
-
-    ``argument`` is the name of the parameter whose memory it is, if it is one's.
-    """
-
-    __slots__ = ("argument", "version")
-
-    def __init__(self, argument: str | None = None) -> None:
-        self.version = 0
-        self.argument = argument
+__all__ = ["Tracer"]
 
 
 class MissingAttribute(TraceError, AttributeError):
@@ -58,7 +44,7 @@ def _unary(function: Any) -> Any:
 def _in_place(function: Any) -> Any:
     def method(self: Tracer, other: Any) -> Any:
         result = self.owner.operator(function, self, other)
-        if result is NotImplemented or self.ndim == 0:
+        if result is NotImplemented or (self.ndim == 0 and not self.is_view):
             return result
         return self.write(result)
 
@@ -76,10 +62,10 @@ class Tracer:
     """A traced array: shape and dtype are known, values are not.
 
     ``weak`` marks a Python scalar, which adapts its dtype to the arrays it meets.
-    ``cut`` is the array that a slice was cut from, and the index.
+    ``path`` is the way from ``memory`` to what this array shows of it.
     """
 
-    __slots__ = ("_node", "cut", "memory", "owner", "seen", "weak")
+    __slots__ = ("_node", "_seen", "memory", "owner", "path", "weak")
     __array_priority__ = 1000.0
     __hash__ = None  # type: ignore[assignment]  # unhashable, as arrays are
 
@@ -88,51 +74,72 @@ class Tracer:
     ) -> None:
         self.owner = trace
         self.weak = weak
-        self.memory = memory or Memory()
-        self.cut: tuple[Tracer, Any] | None = None
-        self.seen = self.memory.version
+        self.memory = memory or Memory(node)
+        self.path = path_to(node.type.sizes)
+        self._seen = self.memory.version
         self._node = node
+
+    def become_view(self, memory: Memory, path: Path) -> None:
+        """Share the memory that the value was made from."""
+        self.memory, self.path, self._seen = memory, path, memory.version
+
+    @property
+    def is_view(self) -> bool:
+        """Whether this shows a part of a memory, or shows it in another way."""
+        return self.path != path_to(self.memory.node.type.sizes)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing was written since the value was read."""
+        return self._seen == self.memory.version
 
     @property
     def node(self) -> Node:
-        """The node that makes the value; raises `TraceError` for a stale tracer."""
-        if self.seen != self.memory.version:
-            self.owner.enter()
-            raise TraceError(
-                "this array was written through another name (a view of it, or the "
-                "array that it is a view of)",
-                source=self.owner.builder.source,
-                hint="make the view again after the write, or copy before it",
-            )
+        """The node that makes the value now; `TraceError` where that is not known."""
+        self._check()
+        if not self.is_current:
+            self._node = self.path.read(self.owner.builder, self.memory.node)
+            self._seen = self.memory.version
         return self._node
+
+    def _check(self) -> None:
+        try:
+            self.memory.check(self.path.extent)
+        except TraceError as error:
+            self.owner.enter()
+            raise error.at(self.owner.builder.source) from None
 
     def write(self, value: Any) -> Tracer:
         """Become ``value``, cast and broadcast to this array's type."""
-        trace, node = self.owner, self.node
+        trace, type_ = self.owner, self._node.type
+        if self.memory.argument is None and not np.can_cast(
+            value.dtype, self.dtype, "same_kind"
+        ):
+            raise TraceError(
+                f"cannot write {value.dtype} into an array of {self.dtype}",
+                source=trace.builder.source,
+            )
+        made = trace.node(value, type_.dtype)
+        self.store(self.path, trace.builder.broadcast(made, type_))
+        return self
+
+    def store(self, path: Path, value: Node) -> None:
+        """Write ``value`` to what ``path`` shows of the memory."""
+        trace = self.owner
         if self.memory.argument is not None:
             raise TraceError(
                 f"writing into {self.memory.argument} would change the caller's array",
                 source=trace.builder.source,
                 hint="copy it first: x = x.copy(), or write x = x + ...",
             )
-        if not np.can_cast(value.dtype, self.dtype, "same_kind"):
+        if path.repeats:
             raise TraceError(
-                f"cannot write {value.dtype} into an array of {self.dtype}",
+                "writing into a broadcast array, whose elements share memory",
                 source=trace.builder.source,
+                hint="copy it first: x = x.copy()",
             )
-        b = trace.builder
-        new = b.broadcast(trace.node(value, node.type.dtype), node.type)
-        written: list[tuple[Tracer, Node]] = [(self, new)]
-        cut = self.cut
-        while cut is not None:
-            whole, index = cut
-            new = trace.apply(SETITEM, (whole, index, trace.wrap(new)), {}).node
-            written.append((whole, new))
-            cut = whole.cut
-        self.memory.version += 1
-        for tracer, made in written:
-            tracer.seen, tracer._node = self.memory.version, made
-        return self
+        self._check()
+        self.memory.write(trace.builder, path, value)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -198,13 +205,7 @@ class Tracer:
         return self.owner.apply(GETITEM, (self, index), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        """``x[i] = v``; after the write of ``x[i] += v`` nothing is left to do."""
-        if isinstance(value, Tracer) and value.cut is not None:
-            whole, place = value.cut
-            current = value.seen == self.memory.version
-            if whole is self and current and place == index:
-                return
-        self.write(self.owner.apply(SETITEM, (self, index, value), {}))
+        self.owner.apply(SETITEM, (self, index, value), {})
 
     def __len__(self) -> int:
         if not self.shape:
@@ -351,11 +352,9 @@ def _getitem(x: Any, index: Any) -> Any:
     return x[index]
 
 
-def _setitem(x: Any, index: Any, value: Any) -> Any:
-    """``x`` after ``x[index] = value``: the key of its lowering."""
-    written = np.array(x)
-    written[index] = value
-    return written
+def _setitem(x: Any, index: Any, value: Any) -> None:
+    """``x[index] = value``: the key of its lowering."""
+    x[index] = value
 
 
 GETITEM, SETITEM = _getitem, _setitem

@@ -92,7 +92,7 @@ def _examine(
     graph: Graph, chain: Chain, readers: dict[str, list[Node | None]]
 ) -> None:
     """Find out which values may come early, and whether the root is written over."""
-    touched: ExtentIndex[int] = ExtentIndex()
+    touched: ExtentIndex[Extent] = ExtentIndex()
     read = all_read = False
     stored = 0
     for number, node in enumerate(chain.stores):
@@ -106,13 +106,14 @@ def _examine(
             if reader is None or reader.op != "slice":
                 all_read = True
             else:
-                touched.add(-1 - len(touched), extent_of(graph, reader))
+                place = extent_of(graph, reader)
+                touched.add(place, place)
         extent = extent_of(graph, node)
         if not all_read and not any(True for _ in touched.overlapping(extent)):
             stored += extent.size
             if node.op == "update":
                 chain.early.add(node.name)
-        touched.add(number, extent)
+        touched.add(extent, extent)
     every = len(chain.early) == len(chain.stores)
     chain.covered = every and not read and stored == chain.last.type.size
 

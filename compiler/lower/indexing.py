@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ...ir.errors import BoundsError, DomainError, ShapeError, TraceError
+from ...ir.extent import Extent
 from ...ir.graph import Node
-from ...ir.ops.shape import flip
-from ..trace import Trace, is_traced, lowers
+from ..trace import Trace, is_traced, lowers, share
 from ..tracer import GETITEM, SETITEM
 from .integers import fitted
 from .ufuncs import broadcast_nodes
@@ -83,10 +83,9 @@ def _getitem(trace: Trace, x: Any, index: Any) -> Any:
     plain = _one_per_axis(items, x.ndim)
     if any(_is_array(item) for item in plain):
         return trace.wrap(_gather(trace, trace.node(x), plain))
-    view = trace.wrap(_slice(trace, trace.node(x), _extent(x.shape, plain)))
-    if view.ndim or any(isinstance(item, slice) for item in plain):
-        view.memory, view.seen = x.memory, x.memory.version
-        view.cut = (x, index)
+    view = trace.wrap(_slice(trace, trace.node(x), *_extent(x.shape, plain)))
+    if view.ndim or any(item is Ellipsis for item in items):
+        share(view, x)
     return view
 
 
@@ -99,21 +98,18 @@ def _by_position(trace: Trace, x: Any, items: list[Any]) -> Any:
 
 def _positions(shape: tuple[int, ...], items: list[Any]) -> np.ndarray[Any, Any]:
     """Where in the flat array the elements of ``x[items]`` stand."""
-    places = np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
-    return np.asarray(places[tuple(items)])
+    places = np.zeros((), np.int64)
+    for axis, size in enumerate(shape):
+        along = np.arange(size, dtype=np.int64) * math.prod(shape[axis + 1 :])
+        along = along.reshape(-1, *(1,) * (len(shape) - axis - 1))
+        places = places + np.broadcast_to(along, shape)[tuple(items)]
+    return np.asarray(places)
 
 
-class Extent(NamedTuple):
-    """A basic index: the slice of each axis, and the shape of the result."""
-
-    start: tuple[int, ...]
-    length: tuple[int, ...]
-    step: tuple[int, ...]
-    shape: tuple[int, ...]
-
-
-def _extent(sizes: tuple[int, ...], items: list[Any]) -> Extent:
-    """What integers, slices and new axes choose."""
+def _extent(
+    sizes: tuple[int, ...], items: list[Any]
+) -> tuple[Extent, tuple[int, ...]]:
+    """What integers, slices and new axes choose, and the shape of the result."""
     axes: list[tuple[int, int, int]] = []
     shape: list[int] = []
     for item in items:
@@ -129,16 +125,16 @@ def _extent(sizes: tuple[int, ...], items: list[Any]) -> Extent:
         else:
             axes.append((operator.index(item) % size, 1, 1))
     start, count, step = ([axis[k] for axis in axes] for k in range(3))
-    return Extent(tuple(start), tuple(count), tuple(step), tuple(shape))
+    return Extent(tuple(start), tuple(count), tuple(step)), tuple(shape)
 
 
-def _slice(trace: Trace, x: Node, extent: Extent) -> Node:
+def _slice(trace: Trace, x: Node, extent: Extent, shape: tuple[int, ...]) -> Node:
     """The elements of an extent: one slice and one reshape."""
     b = trace.builder
-    if extent.length == x.type.sizes and all(step == 1 for step in extent.step):
-        return b.reshape(x, extent.shape)
-    sliced = b.slice(x, start=extent.start, shape=extent.length, step=extent.step)
-    return b.reshape(sliced, extent.shape)
+    if extent.covers(x.type.sizes):
+        return b.reshape(x, shape)
+    sliced = b.slice(x, start=extent.start, shape=extent.shape, step=extent.step)
+    return b.reshape(sliced, shape)
 
 
 def _gather(trace: Trace, x: Node, items: list[Any]) -> Node:
@@ -150,7 +146,7 @@ def _gather(trace: Trace, x: Node, items: list[Any]) -> Node:
     ]
     together = arrays == list(range(arrays[0], arrays[-1] + 1))
     rest = [slice(None) if i in arrays else item for i, item in enumerate(items)]
-    sliced = _slice(trace, x, _extent(x.type.sizes, rest))
+    sliced = _slice(trace, x, *_extent(x.type.sizes, rest))
     kept = [axis for axis in range(sliced.type.rank) if axis not in arrays]
     front = arrays[0] if together else 0
     b = trace.builder
@@ -170,7 +166,7 @@ def _flat_index(trace: Trace, indices: list[Any], sizes: tuple[int, ...]) -> Nod
         flat = sum(
             i * s for i, s in zip(np.broadcast_arrays(*wrapped), strides, strict=True)
         )
-        return trace.node(np.asarray(flat, np.int64))
+        return trace.constant(np.asarray(flat, np.int64))
     b = trace.builder
     nodes = [inside(trace, index, n) for index, n in zip(indices, sizes, strict=True)]
     flat, *others = broadcast_nodes(trace, *nodes)
@@ -250,21 +246,33 @@ def _take_along_axis(trace: Trace, arr: Any, indices: Any, axis: Any = -1) -> An
 
 
 @lowers(SETITEM)
-def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> Any:
-    """``x`` with ``value`` written at ``index``."""
+def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
+    """Write ``value`` to the memory that ``x`` shows, at ``index``."""
     items = _items(trace, index)
     _check(x.shape, items)
     value = trace.array(value)
     if any(is_traced(item) for item in items):
-        return _write_under_mask(trace, x, items, value)
-    base, source = trace.node(x), fitted(trace, value, x.node.type.dtype)
+        x.write(_write_under_mask(trace, x, items, value))
+        return
     plain: list[Any] = []
     if not any(_is_mask(item) and item.ndim == 0 for item in items):
         plain = _one_per_axis(items, x.ndim)
         if not any(_is_array(item) for item in plain):
-            extent = _extent(x.shape, plain)
-            return trace.wrap(_write_extent(trace, base, extent, source))
-    return trace.wrap(_write_positions(trace, base, _positions(x.shape, items), source))
+            _write_extent(x, *_extent(x.shape, plain), value)
+            return
+    source = fitted(trace, value, x.node.type.dtype)
+    rows = [axis for axis, item in enumerate(plain) if _is_array(item)]
+    if len(rows) == 1 and all(
+        _is_array(item) or item == slice(None) for item in plain
+    ):
+        (axis,) = rows
+        where = _wrapped(plain[axis], x.shape[axis])
+        made = _put(trace, x.node, source, where, axis)
+    else:
+        where, flat = _positions(x.shape, items), (x.size,)
+        made = _put(trace, trace.builder.reshape(x.node, flat), source, where, 0)
+        made = trace.builder.reshape(made, x.shape)
+    x.write(trace.wrap(made))
 
 
 def _write_under_mask(trace: Trace, x: Any, items: list[Any], value: Any) -> Any:
@@ -291,47 +299,30 @@ def _fitted(trace: Trace, source: Node, shape: tuple[int, ...]) -> Node:
     return b.broadcast(b.reshape(source, dims[extra:]), source.type.with_shape(shape))
 
 
-def _write_extent(trace: Trace, x: Node, extent: Extent, source: Node) -> Node:
-    """The slice undone: flip what runs backwards, pad, and choose by a padded mask."""
-    b = trace.builder
-    source = b.reshape(_fitted(trace, source, extent.shape), extent.length)
-    if 0 in extent.length:
-        return x
-    axes = list(zip(extent.start, extent.length, extent.step, strict=True))
-    source = flip(b, source, [i for i, (_, _, step) in enumerate(axes) if step < 0])
-    if extent.length == x.type.sizes:
-        return source
-    gaps = [abs(step) - 1 if count > 1 else 0 for _, count, step in axes]
-    low = [min(start, start + (count - 1) * step) for start, count, step in axes]
-    high = [
-        size - first - count - gap * (count - 1)
-        for size, first, (_, count, _), gap in zip(
-            x.type.sizes, low, axes, gaps, strict=True
-        )
-    ]
-    around: dict[str, Any] = {
-        "low": tuple(low),
-        "high": tuple(high),
-        "interior": tuple(gaps),
-    }
-    zero = x.type.numpy.type(0).item()
-    mask = b.full(source.type.with_dtype("bool"), True)
-    return b.select(
-        b.pad(mask, **around, value=False), b.pad(source, **around, value=zero), x
-    )
+def _write_extent(x: Any, extent: Extent, shape: tuple[int, ...], value: Any) -> None:
+    """A store through the path to ``x[index]``.
+
+    After the write of ``x[i] += v`` the view that it made is stored where it lies.
+    """
+    path = x.path.sliced(extent).reshaped(shape)
+    if is_traced(value) and value.memory is x.memory and value.path == path:
+        return
+    trace: Trace = x.owner
+    source = fitted(trace, value, x.node.type.dtype)
+    x.store(path, _fitted(trace, source, shape))
 
 
-def _write_positions(trace: Trace, x: Node, where: Any, source: Node) -> Node:
-    """Gather what was written to each element; the last of several writes stays."""
+def _put(trace: Trace, x: Node, source: Node, where: Any, axis: int) -> Node:
+    """Rows written at positions along an axis; the last of several writes stays."""
     b = trace.builder
+    sizes = x.type.sizes
+    after = sizes[axis + 1 :]
+    source = _fitted(trace, source, (*sizes[:axis], *where.shape, *after))
     flat = where.reshape(-1)
-    rows = b.reshape(_fitted(trace, source, where.shape), flat.shape)
+    rows = b.reshape(source, (*sizes[:axis], flat.size, *after))
     if flat.size == 0:
         return x
-    size = x.type.size
-    written, writer = np.zeros(size, bool), np.zeros(size, np.int64)
-    written[flat] = True
-    writer[flat] = np.arange(flat.size)
-    chosen = b.take(rows, trace.node(writer), axis=0)
-    kept = b.select(trace.node(written), chosen, b.reshape(x, (size,)))
-    return b.reshape(kept, x.type.shape)
+    last = flat.size - 1 - np.unique(flat[::-1], return_index=True)[1]
+    if last.size < flat.size:
+        rows, flat = b.take(rows, trace.constant(last), axis=axis), flat[last]
+    return b.put(x, rows, trace.constant(flat), axis=axis)

@@ -89,7 +89,7 @@ def _append(trace: Trace, arr: Any, values: Any, axis: Any = None) -> Any:
 
 
 def _splitting(function: Any) -> None:
-    @lowers(function, view=True)
+    @lowers(function)
     def _split(trace: Trace, ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
         along = normalize_axis_index(axis, ary.ndim)
         parts = function(np.arange(ary.shape[along]), indices_or_sections)
@@ -106,14 +106,14 @@ _splitting(np.split)
 _splitting(np.array_split)
 
 
-@lowers(np.vsplit, view=True)
+@lowers(np.vsplit)
 def _vsplit(trace: Trace, ary: Any, indices_or_sections: Any) -> Any:
     if ary.ndim < 2:
         raise ShapeError("vsplit: an array of two or more dimensions is needed")
     return np.split(ary, indices_or_sections, 0)
 
 
-@lowers(np.hsplit, view=True)
+@lowers(np.hsplit)
 def _hsplit(trace: Trace, ary: Any, indices_or_sections: Any) -> Any:
     return np.split(ary, indices_or_sections, 0 if ary.ndim == 1 else 1)
 

@@ -123,7 +123,7 @@ def _trace(
     return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1)
 
 
-@lowers(np.diagonal)
+@lowers(np.diagonal, view=True)
 def _diagonal(
     trace: Trace, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1
 ) -> Any:

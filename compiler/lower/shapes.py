@@ -14,7 +14,7 @@ from ...ir.errors import ShapeError
 from ...ir.graph import Node
 from ...ir.ops.shape import flip
 from ...ir.types import dtype_name
-from ..trace import Trace, lowers
+from ..trace import Trace, lowers, share
 from .reductions import axes_of
 from .ufuncs import broadcast_nodes, reject
 
@@ -148,12 +148,16 @@ def _broadcast_to(trace: Trace, array: Any, shape: Any, subok: bool = False) -> 
 
 @lowers(np.broadcast_arrays)
 def _broadcast_arrays(trace: Trace, *arrays: Any, subok: bool = False) -> Any:
-    nodes = [trace.node(trace.array(array)) for array in arrays]
-    return tuple(trace.wrap(node) for node in broadcast_nodes(trace, *nodes))
+    values = [trace.array(array) for array in arrays]
+    nodes = broadcast_nodes(trace, *(trace.node(value) for value in values))
+    made = tuple(trace.wrap(node) for node in nodes)
+    for view, base in zip(made, values, strict=True):
+        share(view, base)
+    return made
 
 
 def _at_least(function: Any, rank: int) -> None:
-    @lowers(function, view=True)
+    @lowers(function)
     def _widened(trace: Trace, *arys: Any) -> Any:
         if len(arys) != 1:
             return tuple(function(trace.array(ary)) for ary in arys)
@@ -214,7 +218,7 @@ def _rot90(trace: Trace, m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
         m = np.flip(m, first)
     if turns in (1, 2):
         m = np.flip(m, second)
-    return np.swapaxes(m, first, second) if turns % 2 else np.copy(m)
+    return np.swapaxes(m, first, second) if turns % 2 else m[...]
 
 
 @lowers(np.triu)

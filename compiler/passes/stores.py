@@ -35,16 +35,29 @@ class _Chain:
     def __init__(self, root: str) -> None:
         self.root = root
         self.updates: list[tuple[str, Extent]] = []
+        self.before: list[int | None] = []
         self.last: dict[Extent, int] = {}
         self.index: ExtentIndex[Extent] = ExtentIndex()
 
     def add(self, name: str, extent: Extent) -> int:
         number = len(self.updates)
         self.updates.append((name, extent))
+        self.before.append(self.last.get(extent))
         if extent not in self.last:
             self.index.add(extent, extent)
         self.last[extent] = number
         return number
+
+    def pop(self) -> str:
+        """Take the last update out again."""
+        name, extent = self.updates.pop()
+        before = self.before.pop()
+        if before is None:
+            self.index.discard(extent)
+            del self.last[extent]
+        else:
+            self.last[extent] = before
+        return name
 
     def latest(self, number: int, extent: Extent) -> tuple[int, bool]:
         """The last update up to ``number`` that overlaps, -1 if none does, and True.
@@ -71,11 +84,17 @@ class Stores:
         self._places: dict[str, tuple[_Chain, int]] = {}
 
     def note(self, b: Builder, node: Node) -> Node:
-        """Take in an ``update``, which is returned."""
+        """Take in an ``update``, which is returned.
+
+        It goes on with the chain of its base, where that was the last or nearly: what
+        takes the place of some updates continues the chain, and they leave it.
+        """
         base = node.operands[0]
         chain, number = self._places.get(base, (None, -1))
-        if chain is None or number + 1 < len(chain.updates):
+        if chain is None or number + 1 + NEAR < len(chain.updates):
             chain = _Chain(base)
+        while chain.updates and number + 1 < len(chain.updates):
+            del self._places[chain.pop()]
         self._places[node.name] = chain, chain.add(node.name, extent_of(b, node))
         return node
 

@@ -44,11 +44,6 @@ def read_twice() -> None:
     read()
 
 
-def read_twice() -> None:
-    read()
-    read()
-
-
 @pytest.mark.parametrize(
     ("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]]
 )
