@@ -84,6 +84,16 @@ class Tracer:
         self.memory, self.path, self._seen = memory, path, memory.version
 
     @property
+    def is_known(self) -> bool:
+        """Whether ``node`` can be read."""
+        return self.memory.knows(self.path.extent)
+
+    def read(self, path: Path) -> Node:
+        """What another path shows of the memory; no other part need be known."""
+        self._check(path)
+        return path.read(self.owner.builder, self.memory.node)
+
+    @property
     def is_view(self) -> bool:
         """Whether this shows a part of a memory, or shows it in another way."""
         return self.path != path_to(self.memory.node.type.sizes)
@@ -96,18 +106,21 @@ class Tracer:
     @property
     def node(self) -> Node:
         """The node that makes the value now; `TraceError` where that is not known."""
-        self._check()
+        self._check(self.path)
         if not self.is_current:
             self._node = self.path.read(self.owner.builder, self.memory.node)
             self._seen = self.memory.version
         return self._node
 
-    def _check(self) -> None:
-        try:
-            self.memory.check(self.path.extent)
-        except TraceError as error:
+    def _check(self, path: Path) -> None:
+        if not self.memory.knows(path.extent):
             self.owner.enter()
-            raise error.at(self.owner.builder.source) from None
+            raise TraceError(
+                "this array was written through another name (a view of it, or the "
+                "array that it is a view of)",
+                source=self.owner.builder.source,
+                hint="make the view again after the write, or copy before it",
+            )
 
     def write(self, value: Any) -> Tracer:
         """Become ``value``, cast and broadcast to this array's type."""
@@ -132,13 +145,13 @@ class Tracer:
                 source=trace.builder.source,
                 hint="copy it first: x = x.copy(), or write x = x + ...",
             )
-        if path.repeats:
+        if path.frozen:
             raise TraceError(
                 "writing into a broadcast array, whose elements share memory",
                 source=trace.builder.source,
                 hint="copy it first: x = x.copy()",
             )
-        self._check()
+        self._check(path)
         self.memory.write(trace.builder, path, value)
 
     @property
@@ -299,7 +312,11 @@ class Tracer:
     def __deepcopy__(self, memo: Any) -> Any:
         return self.copy()
 
-    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
+    def astype(
+        self, dtype: Any, *args: Any, copy: bool = True, **kwargs: Any
+    ) -> Any:
+        if not copy and np.dtype(dtype) == self.dtype:
+            return self
         return self.owner.apply(np.astype, (self, np.dtype(dtype)), {})
 
     def clip(self, min: Any = None, max: Any = None) -> Any:

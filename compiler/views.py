@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..ir.builder import Builder
-from ..ir.errors import TraceError
 from ..ir.extent import Extent, whole
 from ..ir.graph import Node
 
@@ -24,17 +23,13 @@ class Path(NamedTuple):
 
     ``extent`` is taken from it; ``axes`` says for each axis of the view which axis of
     the memory it is, and None for a new or a repeated one. ``shape`` is the view's.
+    What was broadcast is ``frozen``: NumPy does not write there.
     """
 
     extent: Extent
     axes: tuple[int | None, ...]
     shape: tuple[int, ...]
-
-    @property
-    def repeats(self) -> bool:
-        """Whether elements stand in the view more than once."""
-        pairs = zip(self.axes, self.shape, strict=True)
-        return any(axis is None and size > 1 for axis, size in pairs)
+    frozen: bool = False
 
     def sliced(self, inner: Extent) -> Path:
         """The path to a slice of the view."""
@@ -44,12 +39,12 @@ class Path(NamedTuple):
             if axis is not None:
                 start[axis], shape[axis], step[axis] = place
         extent = self.extent.of(Extent(tuple(start), tuple(shape), tuple(step)))
-        return Path(extent, self.axes, inner.shape)
+        return self._replace(extent=extent, shape=inner.shape)
 
     def transposed(self, perm: tuple[int, ...]) -> Path:
         """The path to the view with its axes permuted."""
         axes, shape = ([row[i] for i in perm] for row in (self.axes, self.shape))
-        return Path(self.extent, tuple(axes), tuple(shape))
+        return self._replace(axes=tuple(axes), shape=tuple(shape))
 
     def reshaped(self, shape: tuple[int, ...]) -> Path | None:
         """The path to the view in another shape, if only axes of size 1 differ."""
@@ -58,14 +53,14 @@ class Path(NamedTuple):
             return None
         rest = iter(kept)
         axes = tuple(None if n == 1 else next(rest) for n in shape)
-        return Path(self.extent, axes, shape)
+        return self._replace(axes=axes, shape=shape)
 
     def broadcast(self, shape: tuple[int, ...]) -> Path:
         """The path to the view with axes repeated."""
         extra = len(shape) - len(self.shape)
         kept = zip(self.axes, self.shape, shape[extra:], strict=True)
         axes = [axis if old == new else None for axis, old, new in kept]
-        return Path(self.extent, (*(None,) * extra, *axes), shape)
+        return Path(self.extent, (*(None,) * extra, *axes), shape, frozen=True)
 
     def read(self, b: Builder, x: Node) -> Node:
         """The view of a memory that holds ``x``."""
@@ -143,7 +138,7 @@ class Memory:
         self.argument = argument
         self.origin = origin
         self._writes: list[Extent] = []
-        self._lost: list[Extent] = []
+        self._lost: list[tuple[Extent, Memory]] = []
         self._seen = len(origin[0]._writes) if origin else 0
         if origin is not None:
             self.argument = origin[0].argument
@@ -160,34 +155,30 @@ class Memory:
             memory = memory.origin[0]
         return memory is other
 
-    def check(self, extent: Extent) -> None:
-        """Raise `TraceError` if it is not known what is in this part."""
-        missed = any(extent.overlaps(lost) for lost in self._lost)
-        if self.origin is not None:
-            memory, part = self.origin
-            missed |= any(map(part.overlaps, memory._writes[self._seen :]))
-            memory.check(part)
-            if not missed:
-                self._seen = memory.version
-        if missed:
-            raise TraceError(
-                "this array was written through another name (a view of it, or the "
-                "array that it is a view of)",
-                hint="make the view again after the write, or copy before it",
-            )
+    def knows(self, extent: Extent, reader: Memory | None = None) -> bool:
+        """Whether it is known what is in this part, but for writes of the ``reader``."""
+        for lost, writer in self._lost:
+            if writer is not reader and extent.overlaps(lost):
+                return False
+        if self.origin is None:
+            return True
+        memory, part = self.origin
+        if any(map(part.overlaps, memory._writes[self._seen :])):
+            return False
+        self._seen = memory.version
+        return memory.knows(part, self)
 
     def write(self, b: Builder, path: Path, value: Node) -> None:
         """Write ``value`` to what ``path`` shows."""
         self.node = path.write(b, self.node, value)
         self._writes.append(path.extent)
-        if self.origin is not None:
-            self.origin[0]._lose(self.origin[1])
-            self._seen = self.origin[0].version
+        self._lose_in_origin()
 
-    def _lose(self, part: Extent) -> None:
-        """Note that a part was written, or not, through what may be a copy of it."""
-        self._writes.append(part)
-        self._lost.append(part)
+    def _lose_in_origin(self) -> None:
+        """Note where this may be a part that the part was written, or was not."""
         if self.origin is not None:
-            self.origin[0]._lose(self.origin[1])
-            self._seen = self.origin[0].version
+            memory, part = self.origin
+            memory._writes.append(part)
+            memory._lost.append((part, self))
+            self._seen = memory.version
+            memory._lose_in_origin()

@@ -83,9 +83,21 @@ def _getitem(trace: Trace, x: Any, index: Any) -> Any:
     plain = _one_per_axis(items, x.ndim)
     if any(_is_array(item) for item in plain):
         return trace.wrap(_gather(trace, trace.node(x), plain))
-    view = trace.wrap(_slice(trace, trace.node(x), *_extent(x.shape, plain)))
-    if view.ndim or any(item is Ellipsis for item in items):
+    return _view(trace, x, plain, any(item is Ellipsis for item in items))
+
+
+def _view(trace: Trace, x: Any, plain: list[Any], dots: bool) -> Any:
+    """Integers and slices; an element is a number of its own, but not with dots."""
+    extent, shape = _extent(x.shape, plain)
+    path = x.path.sliced(extent).reshaped(shape)
+    if x.is_known or x.owner is not trace:
+        view = trace.wrap(_slice(trace, trace.node(x), extent, shape))
+    else:
+        view = trace.wrap(x.read(path))
+    if x.owner is not trace:
         share(view, x)
+    elif shape or dots:
+        view.become_view(x.memory, path)
     return view
 
 

@@ -62,6 +62,8 @@ def _astype(trace: Trace, x: Any, dtype: Any, /, **rest: Any) -> Any:
     b = trace.builder
     node = trace.node(x)
     to = dtype_name(dtype)
+    if to == node.type.dtype and not rest.get("copy", True):
+        return x
     return trace.wrap(b.cast(node, to) if to != node.type.dtype else b.identity(node))
 
 

@@ -95,9 +95,9 @@ def _pays(b: Builder, node: Node, small: Sequence[Node], rest: Sequence[Node]) -
     An element that is added in place counts four times: it is read, added, written, and
     it is in a step of its own.
     """
-    if not small:
-        return False
     whole = node.type.size
+    if not small or whole == 0:
+        return False
     stored = sum(b[term.operands[0]].type.size for term in small)
     alone = sum(1 for term in small if not _is_row(term))
     joined = max(1, math.ceil(stored / whole)) if alone < len(small) else 0

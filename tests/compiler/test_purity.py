@@ -230,39 +230,18 @@ def test_copies_of_the_copy_module(same):
     same(copies, X)
 
 
-@pytest.mark.parametrize(
-    "alias",
-    [
-        lambda y: y.T,
-        lambda y: y.reshape(-1),
-        lambda y: y.ravel(),
-        lambda y: y[:, None],
-        lambda y: np.flip(y),
-        lambda y: np.split(y, 3)[0],
-        lambda y: np.swapaxes(y, 0, 1),
-        lambda y: np.expand_dims(y, 0),
-        lambda y: y.squeeze(),
-        lambda y: np.broadcast_to(y, (2, 3, 4)),
-    ],
-)
-def test_a_stale_view_is_an_error(backend, alias):
-    """Never a wrong number: the view would show the write in NumPy."""
+@pytest.mark.parametrize("alias", [lambda y: y.reshape(-1), lambda y: y.ravel()])
+@pytest.mark.parametrize("through", ["array", "alias"])
+def test_a_reshape_that_may_be_a_copy_is_an_error_after_a_write(
+    backend, alias, through
+):
+    """Never a wrong number: whether NumPy shows the write depends on a layout."""
 
     def function(x):
         y = x.copy()
-        view = alias(y)
-        y[0, 0] = 100
-        return view * 1
-
-    with pytest.raises(anabranch.TraceError, match="written through another name"):
-        anabranch.jit(function, backend=backend)(X)
-
-
-def test_writing_through_a_transposed_view_is_an_error(backend):
-    def function(x):
-        y = x.copy()
-        y.T[0] = 1
-        return y * 1
+        names = {"array": y, "alias": alias(y)}
+        names[through][0] = 100
+        return [name * 1 for name in names.values()]
 
     with pytest.raises(
         anabranch.TraceError, match=r"another name[\s\S]*test_purity.py"

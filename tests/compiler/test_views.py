@@ -1,0 +1,181 @@
+"""Views share memory with the array that they are made of, as they do in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import anabranch
+
+X = np.arange(12.0).reshape(3, 4)
+VIEWS = [
+    lambda y: y[1],
+    lambda y: y[0:2, ::-2],
+    lambda y: y[0, ...],
+    lambda y: y.T,
+    lambda y: y[:, None],
+    lambda y: y[..., None][1],
+    lambda y: np.flip(y),
+    lambda y: np.flip(y.T, 0)[1:],
+    lambda y: np.rot90(y),
+    lambda y: np.rot90(y, 4),
+    lambda y: np.split(y, 3)[1],
+    lambda y: np.array_split(y, 3, axis=1)[0],
+    lambda y: np.hsplit(y, 2)[1],
+    lambda y: np.swapaxes(y, 0, 1),
+    lambda y: np.moveaxis(y[None], 0, 2)[1],
+    lambda y: np.expand_dims(y, 0),
+    lambda y: y[:1].squeeze(),
+    lambda y: y.reshape(1, 3, 1, 4),
+    lambda y: np.atleast_3d(y),
+    lambda y: np.unstack(y)[1],
+    lambda y: list(y)[2],
+    lambda y: y.astype(np.float64, copy=False),
+    lambda y: y.T[1:].T[0][1:3],
+]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_shows_what_is_written_to_the_array(same, view):
+    def function(x):
+        y = x.copy()
+        z = view(y)
+        before = z * 1
+        y[0, 0] = x[2, 2] * 100
+        y[1] *= 3
+        y[:, 2] += 7
+        return before, z * 1, z.sum()
+
+    same(function, X)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_array_shows_what_is_written_to_a_view(same, view):
+    def function(x):
+        y = x.copy()
+        z = view(y)
+        z += 1
+        z[0] = x[2, 2] * 100
+        z[..., -1] *= 2
+        return y * 1, z
+
+    same(function, X)
+
+
+def test_both_halves_of_a_split_are_written(same):
+    def function(x):
+        p, q = np.split(x * 1.0, 2)
+        p += 1
+        q *= 2
+        return p, q
+
+    same(function, np.arange(6.0))
+
+
+def test_views_that_overlap_see_each_other(same):
+    def function(x):
+        y = x * 1.0
+        p, q, r = y[:3], y[2:], y[::-1]
+        p += 1
+        q *= 2
+        r[0] = p[2]
+        return p, q, r, y
+
+    same(function, np.arange(6.0))
+
+
+def test_an_overlapping_copy_takes_the_old_values(same):
+    def function(x):
+        y = x * 1.0
+        y[1:] = y[:-1]
+        y[:-1] += y[1:]
+        y[::-1] = y
+        return y
+
+    same(function, np.arange(6.0))
+
+
+@pytest.mark.parametrize(
+    "view", [lambda y: np.broadcast_to(y, (2, 3)), lambda y: np.diagonal(y[None])]
+)
+def test_views_that_numpy_does_not_write(backend, view):
+    """They are read after writes, or refused, but never old."""
+
+    def function(x):
+        y = x * 1
+        z = view(y)
+        y[0] = 100
+        return z * 1
+
+    x = np.arange(3.0)
+    try:
+        made = anabranch.jit(function, backend=backend)(x)
+    except anabranch.TraceError as error:
+        assert "another name" in str(error)
+    else:
+        np.testing.assert_array_equal(made, function(x))
+
+
+def test_writing_into_a_broadcast_array(backend):
+    def function(x):
+        y = np.broadcast_to(x * 1, (2, 3))
+        y[0] = 1
+        return y
+
+    with pytest.raises(ValueError, match="read-only"):
+        function(X[0, :3])
+    with pytest.raises(anabranch.TraceError, match="copy it first"):
+        anabranch.jit(function, backend=backend)(X[0, :3])
+
+
+def test_a_reshape_is_right_after_writes_elsewhere(same):
+    def function(x):
+        y = x.copy()
+        z = y[:2].reshape(-1)
+        y[2] = 5
+        z[1] = x[0, 3]
+        return z, y[2], y[2:].T
+
+    same(function, X)
+
+
+def test_a_part_written_through_a_reshape_is_not_read(backend):
+    def function(x):
+        y = x.copy()
+        y[:2].reshape(-1)[3] = 1
+        return y[1]
+
+    with pytest.raises(anabranch.TraceError, match="written through another name"):
+        anabranch.jit(function, backend=backend)(X)
+
+
+def test_several_arrays_made_wider_are_views_each_of_its_own(same):
+    def function(x):
+        y, z = x[0] * 1, x[1] * 1
+        a, b = np.atleast_2d(y, z)
+        a += 1
+        b[0, 1] = x[2, 2]
+        return y, z, a, b
+
+    same(function, X)
+
+
+def test_a_view_of_an_argument_is_not_written(backend):
+    def function(x):
+        p, _ = np.split(x, 2)
+        p += 1
+        return x * 1
+
+    with pytest.raises(anabranch.TraceError, match="copy it first"):
+        anabranch.jit(function, backend=backend)(np.arange(4.0))
+
+
+def test_an_element_is_a_number_of_its_own(same):
+    def function(x):
+        y = x.copy()
+        a = y[0, 0]
+        y[0, 0] = 9
+        a += x[1, 1]
+        return y, a
+
+    same(function, X)
