@@ -138,7 +138,7 @@ class Memory:
         self.argument = argument
         self.origin = origin
         self._writes: list[Extent] = []
-        self._lost: list[tuple[Extent, Memory]] = []
+        self._lost: dict[Memory, Extent] = {}
         self._seen = len(origin[0]._writes) if origin else 0
         if origin is not None:
             self.argument = origin[0].argument
@@ -157,7 +157,7 @@ class Memory:
 
     def knows(self, extent: Extent, reader: Memory | None = None) -> bool:
         """Whether it is known what is in this part, but for writes of the ``reader``."""
-        for lost, writer in self._lost:
+        for writer, lost in self._lost.items():
             if writer is not reader and extent.overlaps(lost):
                 return False
         if self.origin is None:
@@ -179,6 +179,6 @@ class Memory:
         if self.origin is not None:
             memory, part = self.origin
             memory._writes.append(part)
-            memory._lost.append((part, self))
+            memory._lost[self] = part
             self._seen = memory.version
             memory._lose_in_origin()

@@ -53,6 +53,9 @@ class Extent(NamedTuple):
 
     def inside(self, outer: Extent) -> Extent | None:
         """The extent that takes these elements from ``x[outer]``, if it has them."""
+        if 0 in self.shape:
+            rank = len(self.shape)
+            return Extent((0,) * rank, self.shape, (1,) * rank)
         axes = list(map(_within, zip(*self, strict=True), zip(*outer, strict=True)))
         found = [axis for axis in axes if axis is not None]
         if len(found) < len(axes):
@@ -94,8 +97,6 @@ def _rising(axis: Axis) -> tuple[int, int, int]:
 def _within(inner: Axis, outer: Axis) -> Axis | None:
     """Which of the numbers of ``outer`` those of ``inner`` are, if all of them are."""
     (a, count, by), (b, room, step) = inner, outer
-    if count == 0:
-        return 0, 0, 1
     first, rest = divmod(a - b, step)
     stride, uneven = divmod(by, step) if count > 1 else (1, 0)
     last = first + (count - 1) * stride

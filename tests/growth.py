@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from anabranch.ir import Node
+from anabranch.ir.types import Shape
 from tests.strategies import Sketch
 
 __all__ = ["MIXED_MOVES", "MOVES"]
@@ -263,19 +264,50 @@ def broadcast(s: Sketch) -> Node | None:
 
 def slicing(s: Sketch) -> Node | None:
     x = s.pick(lambda node: node.type.rank >= 1)
+    return x and s.add("slice", x, **_places(s, x))
+
+
+def storing(s: Sketch) -> Node | None:
+    """One store or two, of a part of the array itself now and then."""
+    x = s.pick(lambda node: node.type.rank >= 1)
     if x is None:
         return None
+    if s.rng.random() < 0.3:
+        axis, sizes = int(s.rng.integers(x.type.rank)), list(x.type.sizes)
+        where = s.indices((1,), sizes[axis])
+        sizes[axis] = 1
+        v = s.pick(lambda node: node.type == x.type.with_shape(tuple(sizes)))
+        return s.add("put", x, v or s.input(sizes, x.type.dtype), where, axis=axis)
+    made: Node | None = x
+    for _ in range(int(s.rng.integers(1, 3))):
+        places = _places(s, x)
+        shape = places.pop("shape")
+        v = s.pick(lambda node, shape=shape: node.type == x.type.with_shape(shape))
+        if v is None and s.rng.random() < 0.5:
+            v = s.add("slice", made or x, **_places(s, x, shape))
+        v = v or s.input(shape, x.type.dtype)
+        made = made and s.add("update", made, v, **places)
+    return made
+
+
+def _places(s: Sketch, x: Node, wanted: Shape | None = None) -> dict[str, Any]:
+    """Some of the places of ``x``, as the attributes of a slice; of a shape if given."""
     start: list[int] = []
     shape: list[int] = []
     step: list[int] = []
-    for size in x.type.sizes:
+    for axis, size in enumerate(x.type.sizes):
+        if wanted is not None:
+            start.append(int(s.rng.integers(size - wanted[axis] + 1)))
+            shape.append(wanted[axis])
+            step.append(1)
+            continue
         first = int(s.rng.integers(size))
         by = int(s.rng.choice((-2, -1, 1, 2)))
         most = first // -by + 1 if by < 0 else (size - 1 - first) // by + 1
         start.append(first)
         shape.append(int(s.rng.integers(1, most + 1)))
         step.append(by)
-    return s.add("slice", x, start=tuple(start), shape=tuple(shape), step=tuple(step))
+    return {"start": tuple(start), "shape": tuple(shape), "step": tuple(step)}
 
 
 def padding(s: Sketch) -> Node | None:
@@ -405,6 +437,7 @@ MOVES: list[Move] = [
     transpose,
     broadcast,
     slicing,
+    *[storing] * 3,
     padding,
     *[joining] * 2,
     gathering,

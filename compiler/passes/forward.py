@@ -9,7 +9,7 @@ from ...ir.graph import Graph, Node
 from .rewrite import Rule, instead, rewrite
 from .stores import Stores, extent_of
 
-__all__ = ["forward", "forwarding"]
+__all__ = ["forward", "forwarding", "is_taken"]
 
 
 def forward(graph: Graph) -> Graph:
@@ -66,12 +66,21 @@ def forwarding(stores: Stores) -> dict[str, Rule]:
         return b[x.operands[1]] if _is_put(x, i, n.attrs["axis"]) else None
 
     def put(b: Builder, n: Node, x: Node, v: Node, i: Node) -> Node | None:
-        """``put(put(x, v, i), w, i) => put(x, w, i)``"""
+        """``put(put(x, v, i), w, i) => put(x, w, i)``; ``put(x, x[i], i) => x``"""
+        if is_taken(v, x, i, n.attrs["axis"]):
+            return x
         if not _is_put(x, i, n.attrs["axis"]):
             return None
         return b.append(instead(n, "put", b[x.operands[0]], v, i, **n.attrs))
 
     return {"slice": read, "update": store, "take": gather, "put": put}
+
+
+def is_taken(v: Node, x: Node, i: Node, axis: Any) -> bool:
+    """Whether ``v`` is what ``x`` has at the positions ``i``."""
+    if v.op != "take" or v.attrs["axis"] != axis:
+        return False
+    return v.operands == (x.name, i.name)
 
 
 def _is_put(x: Node, i: Node, axis: Any) -> bool:

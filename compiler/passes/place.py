@@ -14,7 +14,7 @@ from typing import Any
 from ...ir.builder import Builder
 from ...ir.extent import Extent
 from ...ir.graph import Graph, Node
-from .forward import forwarding
+from .forward import forwarding, is_taken
 from .rewrite import instead, rewrite
 from .stores import Stores
 
@@ -64,22 +64,23 @@ def place(graph: Graph) -> Graph:
 
 def _put_together(b: Builder, terms: Sequence[Node]) -> list[Node]:
     """``put(g, 0, i) + scatter_add(w, i) => put(g, w, i)``: the positions are distinct"""
-    cleared: dict[tuple[object, ...], int] = {}
-    made: list[Node] = []
-    for term in terms:
-        if term.op == "put" and b.literal(b[term.operands[1]]) == 0:
-            cleared[term.operands[2], term.attrs["axis"]] = len(made)
-        made.append(term)
-    kept: list[Node | None] = [*made]
-    for number, term in enumerate(made):
+    cleared = {
+        (term.operands[2], term.attrs["axis"]): number
+        for number, term in enumerate(terms)
+        if term.op == "put" and b.literal(b[term.operands[1]]) == 0
+    }
+    made: list[Node | None] = [*terms]
+    for number, term in enumerate(terms):
         if term.op != "scatter_add":
             continue
-        place = cleared.pop((term.operands[1], term.attrs["axis"]), None)
-        if place is not None:
-            g, _, i = (b[name] for name in made[place].operands)
-            kept[place] = b.put(g, b[term.operands[0]], i, axis=term.attrs["axis"])
-            kept[number] = None
-    return [term for term in kept if term is not None]
+        axis: Any = term.attrs["axis"]
+        where = cleared.pop((term.operands[1], axis), None)
+        if where is None:
+            continue
+        g, w, i = (b[name] for name in (terms[where].operands[0], *term.operands))
+        made[where] = g if is_taken(w, g, i, axis) else b.put(g, w, i, axis=axis)
+        made[number] = None
+    return [term for term in made if term is not None]
 
 
 def _is_small(b: Builder, node: Node) -> bool:
