@@ -312,9 +312,7 @@ class Tracer:
     def __deepcopy__(self, memo: Any) -> Any:
         return self.copy()
 
-    def astype(
-        self, dtype: Any, *args: Any, copy: bool = True, **kwargs: Any
-    ) -> Any:
+    def astype(self, dtype: Any, *args: Any, copy: bool = True, **kwargs: Any) -> Any:
         if not copy and np.dtype(dtype) == self.dtype:
             return self
         return self.owner.apply(np.astype, (self, np.dtype(dtype)), {})

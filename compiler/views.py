@@ -156,7 +156,7 @@ class Memory:
         return memory is other
 
     def knows(self, extent: Extent, reader: Memory | None = None) -> bool:
-        """Whether it is known what is in this part, but for writes of the ``reader``."""
+        """Whether it is known what is in this part; the ``reader`` knows its writes."""
         for writer, lost in self._lost.items():
             if writer is not reader and extent.overlaps(lost):
                 return False

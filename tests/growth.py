@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from anabranch.ir import Node
-from anabranch.ir.types import Shape
 from tests.strategies import Sketch
 
 __all__ = ["MIXED_MOVES", "MOVES"]
@@ -290,13 +289,13 @@ def storing(s: Sketch) -> Node | None:
     return made
 
 
-def _places(s: Sketch, x: Node, wanted: Shape | None = None) -> dict[str, Any]:
-    """Some of the places of ``x``, as the attributes of a slice; of a shape if given."""
+def _places(s: Sketch, x: Node, wanted: Sequence[int] = ()) -> dict[str, Any]:
+    """Attributes of a slice of ``x``, of a shape if one is given."""
     start: list[int] = []
     shape: list[int] = []
     step: list[int] = []
     for axis, size in enumerate(x.type.sizes):
-        if wanted is not None:
+        if wanted:
             start.append(int(s.rng.integers(size - wanted[axis] + 1)))
             shape.append(wanted[axis])
             step.append(1)

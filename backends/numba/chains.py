@@ -88,9 +88,7 @@ def _readers(graph: Graph, names: set[str]) -> dict[str, list[Node | None]]:
     return readers
 
 
-def _examine(
-    graph: Graph, chain: Chain, readers: dict[str, list[Node | None]]
-) -> None:
+def _examine(graph: Graph, chain: Chain, readers: dict[str, list[Node | None]]) -> None:
     """Find out which values may come early, and whether the root is written over."""
     touched: ExtentIndex[Extent] = ExtentIndex()
     read = all_read = False

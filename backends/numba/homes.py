@@ -61,22 +61,31 @@ def homes(graph: Graph, chains: Sequence[Chain] = ()) -> dict[str, Home]:
         else:
             parts = _joined(graph, node, found.get(node.name, Home(node.name, full)))
         for part, home in parts:
-            while part.op == "reshape":
-                inner, view = graph[part.operands[0]], home.view
-                sizes = inner.type.sizes
-                strides = reshaped_strides(view.type.sizes, view.strides, sizes)
-                if strides is None:
-                    break
-                part, home = inner, home._replace(view=view.moved(sizes, strides))
-            if not home.view.is_contiguous:
-                if part.kernel is None and part.op != "concatenate":
-                    continue
-            if part.op in ("const", *STORES) or 0 in part.type.sizes:
-                continue
-            if part.name not in taken:
+            part, home = _before_reshapes(graph, part, home)
+            if part.name not in taken and _can_live(part, home.view):
                 taken.add(part.name)
                 found[part.name] = home
     return found
+
+
+def _before_reshapes(graph: Graph, part: Node, home: Home) -> tuple[Node, Home]:
+    """What a part is a reshape of, and how that lies in its home."""
+    while part.op == "reshape":
+        inner, view = graph[part.operands[0]], home.view
+        sizes = inner.type.sizes
+        strides = reshaped_strides(view.type.sizes, view.strides, sizes)
+        if strides is None:
+            break
+        part, home = inner, home._replace(view=view.moved(sizes, strides))
+    return part, home
+
+
+def _can_live(part: Node, view: View) -> bool:
+    """Whether what makes a value can write it there."""
+    if part.op in ("const", *STORES) or 0 in part.type.sizes:
+        return False
+    by_rows = part.kernel is not None or part.op == "concatenate"
+    return by_rows or view.is_contiguous
 
 
 def _joined(graph: Graph, node: Node, home: Home) -> Iterator[tuple[Node, Home]]:

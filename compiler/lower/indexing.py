@@ -118,9 +118,7 @@ def _positions(shape: tuple[int, ...], items: list[Any]) -> np.ndarray[Any, Any]
     return np.asarray(places)
 
 
-def _extent(
-    sizes: tuple[int, ...], items: list[Any]
-) -> tuple[Extent, tuple[int, ...]]:
+def _extent(sizes: tuple[int, ...], items: list[Any]) -> tuple[Extent, tuple[int, ...]]:
     """What integers, slices and new axes choose, and the shape of the result."""
     axes: list[tuple[int, int, int]] = []
     shape: list[int] = []
@@ -274,9 +272,7 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
             return
     source = fitted(trace, value, x.node.type.dtype)
     rows = [axis for axis, item in enumerate(plain) if _is_array(item)]
-    if len(rows) == 1 and all(
-        _is_array(item) or item == slice(None) for item in plain
-    ):
+    if len(rows) == 1 and all(_is_array(item) or item == slice(None) for item in plain):
         (axis,) = rows
         where = _wrapped(plain[axis], x.shape[axis])
         made = _put(trace, x.node, source, where, axis)

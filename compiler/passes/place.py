@@ -63,7 +63,7 @@ def place(graph: Graph) -> Graph:
 
 
 def _put_together(b: Builder, terms: Sequence[Node]) -> list[Node]:
-    """``put(g, 0, i) + scatter_add(w, i) => put(g, w, i)``: the positions are distinct"""
+    """``put(g, 0, i) + scatter_add(w, i) => put(g, w, i)``: all positions differ"""
     cleared = {
         (term.operands[2], term.attrs["axis"]): number
         for number, term in enumerate(terms)

@@ -99,7 +99,7 @@ class Stores:
         return node
 
     def find(self, b: Builder, x: Node, extent: Extent) -> tuple[Node, Extent]:
-        """Where ``x[extent]`` comes from: what was stored there, or an older version."""
+        """Where ``x[extent]`` comes from: what was stored, or an older version."""
         while True:
             if x.op == "slice":
                 extent, x = extent_of(b, x).of(extent), b[x.operands[0]]
@@ -130,9 +130,7 @@ class Stores:
         start, shape, step = extent
         return b.slice(x, start=start, shape=shape, step=step)
 
-    def write(
-        self, b: Builder, x: Node, v: Node, extent: Extent
-    ) -> tuple[Node, bool]:
+    def write(self, b: Builder, x: Node, v: Node, extent: Extent) -> tuple[Node, bool]:
         """What to store ``v`` in instead of ``x``, or, with False, what that comes to.
 
         What is written over at once is left out, and so is what is there already.

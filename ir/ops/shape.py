@@ -109,7 +109,9 @@ BROADCAST_TO = register(
 )
 
 
-def require_inside(op: str, x: TensorType, start: Ints, shape: Ints, step: Ints) -> None:
+def require_inside(
+    op: str, x: TensorType, start: Ints, shape: Ints, step: Ints
+) -> None:
     """Raise `ShapeError` unless these places are places of ``x``."""
     require(
         len(start) == len(shape) == len(step) == x.rank,

@@ -23,7 +23,9 @@ __all__ = ["PUT", "UPDATE"]
 Ints = tuple[int, ...]
 
 
-def _update_type(x: TensorType, v: TensorType, *, start: Ints, step: Ints) -> TensorType:
+def _update_type(
+    x: TensorType, v: TensorType, *, start: Ints, step: Ints
+) -> TensorType:
     require_dtype(x.dtype == v.dtype, "update", f"cannot store {v} in {x}")
     require(x.rank == v.rank, "update", f"cannot store {v} in {x}")
     require_inside("update", x, start, v.sizes, step)
@@ -39,7 +41,7 @@ def _update(x: Any, v: Any, *, start: Ints, step: Ints) -> Any:
 def _update_adjoint(
     b: Builder, n: Node, g: Node, x: Node, v: Node
 ) -> tuple[Node, Node]:
-    """y = x but v at the places;  v.bar = y.bar there, x.bar = y.bar but 0 there."""
+    """For y, x but v at the places: v.bar = y.bar there, x.bar = y.bar but 0 there."""
     places: Any = n.attrs
     read = b.slice(g, shape=v.type.sizes, **places)
     return b.update(g, b.like(v, 0.0), **places), read

@@ -124,7 +124,8 @@ def test_of_a_part_that_is_read_later_only_that_is_moved() -> None:
         y[2] = np.tanh(x[1])
         return y, total.T @ x[:2], total
 
-    graph = optimise(parse("""
+    graph = optimise(
+        parse("""
         graph f(%x: f64[6,5], %v: f64[1,5]) {
           %y = exp(%x)                                                     : f64[6,5]
           %p = slice(%y) {start=(1, 1), shape=(2, 2), step=(1, 1)}         : f64[2,2]
@@ -133,9 +134,12 @@ def test_of_a_part_that_is_read_later_only_that_is_moved() -> None:
           %t = slice(%s) {start=(0, 0), shape=(2, 2), step=(1, 1)}         : f64[2,2]
           %m = matmul(%p, %t)                                              : f64[2,2]
           return %z, %m
-        }"""))
+        }""")
+    )
     point = [X, X[:1]]
-    for made, wanted in zip(prepare(graph)(point), interpret(graph, point), strict=True):
+    for made, wanted in zip(
+        prepare(graph)(point), interpret(graph, point), strict=True
+    ):
         np.testing.assert_allclose(made, wanted, rtol=1e-13)
     moved = [step.work for step in make_plan(graph).steps if step.label == "copy"]
     assert sorted(moved) == [4, 5]
@@ -148,7 +152,7 @@ def test_of_a_part_that_is_read_later_only_that_is_moved() -> None:
 def test_a_part_is_stored_over_itself(store: str) -> None:
     def function(x: Any) -> Any:
         names = {"y": np.exp(x)}
-        exec(store, names)  # noqa: S102  # the test's own text
+        exec(store, names)  # the test's own text
         return (names["y"],)
 
     copied(function)

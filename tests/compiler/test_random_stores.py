@@ -77,7 +77,7 @@ def program(seed: int) -> tuple[Callable[[Any], list[Any]], Any]:
 
 
 def store(rng: Generator, a: Any, arrays: list[Any], x: Any) -> None:
-    """One store into a part of ``a``: numbers, sums, or other parts that may overlap."""
+    """One store into a part of ``a``: of numbers, sums, or parts that may overlap."""
     place = index_of(rng, a.shape)
     old, other = a[place], arrays[int(rng.integers(len(arrays)))]
     kind = rng.random()

@@ -9,6 +9,7 @@ import anabranch
 from anabranch.backends.reference import interpret
 from anabranch.compiler.passes.forward import forward
 from anabranch.compiler.passes.prune import prune
+from anabranch.compiler.pipeline import optimise
 from anabranch.ir import Graph, parse
 from anabranch.ir.extent import Extent
 
@@ -162,7 +163,7 @@ def steps_looked_at(function, rows: int, monkeypatch: pytest.MonkeyPatch) -> int
 
     with monkeypatch.context() as patch:
         patch.setattr(Extent, "overlaps", counted)
-        anabranch.compiler.pipeline.optimise(graph)
+        optimise(graph)
     return count[0]
 
 
