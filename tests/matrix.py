@@ -49,10 +49,11 @@ LEVELS = {
     "x86-64-v3": {"avx2", "bmi2", "fma"},
     "x86-64-v4": {"avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl"},
 }
-# Each level with 1 and with 2 threads, on the BLAS kernels that its processors have.
+# Each level with 1 and with 2 threads, on BLAS kernels that run on such processors, by
+# the names that OpenBLAS reports: it calls its oldest ones, Prescott's, Katmai's.
 KERNELS = {
-    "x86-64-v2": ("Prescott", "Nehalem"),
-    "x86-64-v3": ("Haswell", "Zen"),
+    "x86-64-v2": ("Katmai", "Nehalem"),
+    "x86-64-v3": ("Haswell", "Sandybridge"),
     "x86-64-v4": ("SkylakeX", "SkylakeX"),
 }
 # A locale that has ASCII only, which Python is not to replace by UTF-8.
