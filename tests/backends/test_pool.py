@@ -69,7 +69,8 @@ def check_large(threads: int) -> None:
         compiled = jit(large)
         for one, other in zip(compiled(X), expected, strict=True):
             np.testing.assert_array_equal(one, other)
-        assert any(step.tasks for step in compiled._newest().runner("numba").plan.steps)
+        executable: Any = compiled._newest().runner("numba")
+        assert any(step.tasks for step in executable.plan.steps)
 
 
 def test_without_threads_the_caller_computes_alone_and_says_so(

@@ -97,12 +97,12 @@ class _Items(NamedTuple):
 
 
 class _Repeat(NamedTuple):
-    """A repetition that has matched ``count`` times, lastly from ``began`` on."""
+    """A repetition that has matched ``times`` times, lastly from ``began`` on."""
 
     least: int
     most: int
     body: Any
-    count: int
+    times: int
     began: int
     then: _Todo
 
@@ -137,9 +137,13 @@ def _ways_on(todo: _Repeat, place: int) -> list[_Todo]:
     """Once more if that may be, else what follows."""
     if place == todo.began:
         return []
-    once_more = todo._replace(count=todo.count + 1, began=place)
-    again = [_Items(todo.body, 0, once_more)] if todo.count < todo.most else []
-    return [*again, *([todo.then] if todo.count >= todo.least else [])]
+    ways: list[_Todo] = []
+    if todo.times < todo.most:
+        once_more = todo._replace(times=todo.times + 1, began=place)
+        ways.append(_Items(todo.body, 0, once_more))
+    if todo.times >= todo.least:
+        ways.append(todo.then)
+    return ways
 
 
 def _ways_into(todo: _Items, text: str, place: int) -> tuple[list[_Todo], int]:
@@ -155,7 +159,8 @@ def _ways_into(todo: _Items, text: str, place: int) -> tuple[list[_Todo], int]:
         case "SUBPATTERN":
             return [_Items(value[3], 0, rest)], place
         case "MAX_REPEAT":
-            return [_Repeat(*value, 0, -1, rest)], place
+            least, most, body = value
+            return [_Repeat(least, most, body, 0, -1, rest)], place
         case "LITERAL" | "NOT_LITERAL" | "ANY" | "IN" | "AT" | "ASSERT_NOT":
             single = _single(str(items[start]), items, start)
             found = single.match(text, place)
