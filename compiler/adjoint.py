@@ -22,6 +22,7 @@ from itertools import count
 from typing import cast
 
 from ..ir.builder import Builder
+from ..ir.collection import paused_collection
 from ..ir.errors import GradientError
 from ..ir.graph import Graph, Node, Output, Section
 from ..ir.law import RETURN
@@ -94,6 +95,13 @@ def adjoint(
     """
     starts = tuple(of if of is not None else _float_results(graph))
     _check(graph, wrt, starts, seeded)
+    with paused_collection(len(graph)):
+        return _adjoint(graph, wrt, starts, seeded)
+
+
+def _adjoint(
+    graph: Graph, wrt: Sequence[str], starts: tuple[str, ...], seeded: bool
+) -> Graph:
     inputs = len(graph.inputs)
     b = Builder(f"{graph.name}.grad", list(graph)[:inputs], reserved=graph.nodes)
     seeds = [

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ..backends import reference
 from ..backends.base import Caller, Executable, Statics
+from ..ir.collection import paused_collection
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from ..ir.settings import setting
@@ -106,7 +107,8 @@ def _names(text: str) -> list[str] | None:
 
 def optimise(graph: Graph) -> Graph:
     """The graph as backends take it."""
-    return run_passes(graph, OPTIMISE)
+    with paused_collection(len(graph)):
+        return run_passes(graph, OPTIMISE)
 
 
 def _numba(graph: Graph) -> Executable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .collection import paused_collection
 from .errors import AnabranchError, VerifyError
 from .graph import Graph, Node
 from .law import RETURN, contributing_reads
@@ -13,6 +14,12 @@ __all__ = ["verify"]
 
 def verify(graph: Graph) -> Graph:
     """Return ``graph`` if it is sound, else raise `VerifyError` naming the node."""
+    with paused_collection(len(graph)):
+        _verify(graph)
+    return graph
+
+
+def _verify(graph: Graph) -> None:
     seen: set[str] = set()
     section = 0
     _verify_names(graph)
@@ -35,7 +42,6 @@ def verify(graph: Graph) -> Graph:
     for number, claim in enumerate(graph.sections, 1):
         if claim.lawful:
             _verify_law(graph, number)
-    return graph
 
 
 def _verify_names(graph: Graph) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...ir.collection import paused_collection
 from ...ir.graph import Graph
 from . import conv, index, linalg, pooling, reduce, shape, update
 from .plan import Plan, Planner
@@ -20,4 +21,5 @@ __all__ = [
 
 def make_plan(graph: Graph) -> Plan:
     """The plan of an optimised graph."""
-    return Planner(graph).run()
+    with paused_collection(len(graph)):
+        return Planner(graph).run()

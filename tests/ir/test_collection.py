@@ -1,0 +1,116 @@
+"""The collector of cycles is off inside of a stage on a large graph, and only there."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import anabranch
+from anabranch.backends.numba.emitters import make_plan
+from anabranch.compiler.pipeline import optimise
+from anabranch.ir import collection
+from anabranch.ir.collection import LARGE, paused_collection
+
+
+@pytest.fixture(autouse=True)
+def enabled() -> Iterator[None]:
+    assert gc.isenabled()
+    yield
+    gc.enable()
+
+
+def test_large_graphs_pause_it_and_small_ones_do_not() -> None:
+    with paused_collection(LARGE - 1):
+        assert gc.isenabled()
+    with paused_collection(LARGE):
+        assert not gc.isenabled()
+        with paused_collection(LARGE):
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_an_error_ends_the_pause() -> None:
+    with pytest.raises(ZeroDivisionError), paused_collection(LARGE):
+        _ = 1 // 0
+    assert gc.isenabled()
+
+
+def test_what_the_user_turned_off_stays_off() -> None:
+    gc.disable()
+    with paused_collection(LARGE):
+        pass
+    assert not gc.isenabled()
+
+
+def test_the_last_of_two_threads_ends_the_pause() -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with paused_collection(LARGE):
+            inside.set()
+            leave.wait()
+
+    thread = threading.Thread(target=other)
+    with paused_collection(LARGE):
+        thread.start()
+        inside.wait()
+    assert not gc.isenabled()
+    leave.set()
+    thread.join()
+    assert gc.isenabled()
+
+
+def _says_whether(results: Any) -> None:
+    results.put(gc.isenabled())
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="no fork"
+)
+def test_a_child_of_a_fork_collects() -> None:
+    """Its parent's thread, which would end the pause, is not there."""
+    context = multiprocessing.get_context("fork")
+    results = context.SimpleQueue()
+    with paused_collection(LARGE):
+        child = context.Process(target=_says_whether, args=(results,))
+        child.start()
+        child.join()
+    assert results.get()
+
+
+def collections(graph: anabranch.Graph) -> int:
+    """How often the collector runs while a graph is optimised, checked and planned."""
+    begun: list[str] = []
+
+    def count(phase: str, info: dict[str, int]) -> None:
+        del info
+        begun.append(phase)
+
+    gc.callbacks.append(count)
+    try:
+        make_plan(optimise(graph).verify())
+    finally:
+        gc.callbacks.remove(count)
+    return begun.count("start")
+
+
+def test_the_stages_of_a_large_graph_are_not_interrupted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def chain(x: Any) -> Any:
+        for _ in range(LARGE // 4):
+            x = np.sin(x) * x
+        return np.sum(x)
+
+    graph = anabranch.make_ir(anabranch.value_and_grad(chain))(np.ones(3))
+    assert len(graph) > LARGE
+    assert collections(graph) < 10
+    monkeypatch.setattr(collection, "LARGE", len(graph) + 1)
+    assert collections(graph) > 100
