@@ -27,13 +27,15 @@ class Chain:
 
     ``early`` are the stores whose value may lie in its place as soon as the chain has
     begun: no earlier version is read there, and no earlier store writes there.
-    ``covered`` says that nothing is left of the root where anything is read.
+    ``covered`` says that nothing is left of the root where anything is read, and
+    ``apart`` that the root is never made in the memory of its chain.
     """
 
     root: str
     stores: list[Node] = field(default_factory=list[Node])
     early: set[str] = field(default_factory=set[str])
     covered: bool = False
+    apart: bool = False
 
     @property
     def last(self) -> Node:
@@ -90,6 +92,7 @@ def _readers(graph: Graph, names: set[str]) -> dict[str, list[Node | None]]:
 
 def _examine(graph: Graph, chain: Chain, readers: dict[str, list[Node | None]]) -> None:
     """Find out which values may come early, and whether the root is written over."""
+    chain.apart = _lies_elsewhere(graph, graph[chain.root])
     touched: ExtentIndex[Extent] = ExtentIndex()
     read = all_read = False
     stored = 0
@@ -98,7 +101,7 @@ def _examine(graph: Graph, chain: Chain, readers: dict[str, list[Node | None]]) 
         for reader in readers[base.name]:
             if reader is node and node.operands.count(base.name) == 1:
                 continue
-            if number == 0 and _lies_elsewhere(graph, base):
+            if number == 0 and chain.apart:
                 continue
             read = True
             if reader is None or reader.op != "slice":
@@ -117,7 +120,7 @@ def _examine(graph: Graph, chain: Chain, readers: dict[str, list[Node | None]]) 
 
 
 def _lies_elsewhere(graph: Graph, node: Node) -> bool:
-    """Whether a root is never made in the memory of its chain."""
+    """Whether a root has another place, or is a view of what has."""
     if node.name in graph.results:
         return True
     while node.op == "reshape":

@@ -101,7 +101,8 @@ def _joined(graph: Graph, node: Node, home: Home) -> Iterator[tuple[Node, Home]]
 
 def _stored(graph: Graph, chain: Chain, home: Home) -> Iterator[tuple[Node, Home]]:
     """What is stored and may lie in its place early, and what it is stored in."""
-    yield graph[chain.root], home
+    if not chain.apart:
+        yield graph[chain.root], home
     for node in chain.stores:
         if node.name in chain.early:
             value = graph[node.operands[1]]

@@ -67,8 +67,11 @@ class Stores:
         view = home.view._replace(
             buffer=memory.view.buffer, offset=memory.view.offset + home.view.offset
         )
-        taken = memory.aliases.overlapping(extent_in(view, memory.view))
-        return None if any(True for _ in taken) else view
+        if home.stored:
+            taken = memory.aliases.overlapping(extent_in(view, memory.view))
+            if any(True for _ in taken):
+                return None
+        return view
 
     def open(self, node: Node) -> View:
         """The memory of the chain that a store belongs to, with what was there."""

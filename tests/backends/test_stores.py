@@ -240,3 +240,37 @@ def test_views_in_a_memory_take_these_places_or_more() -> None:
         assert np.isin(places, found).all()
         exact += np.array_equal(np.unique(places), np.unique(found))
     assert exact > 100
+
+
+def test_what_begins_a_chain_may_have_been_moved_out_of_another() -> None:
+    """The slice %s is still read when a value of the chain that it begins is made."""
+    graph = optimise(
+        parse("""
+        graph f(%x: f64[6,5], %v: f64[1,5]) {
+          %a = exp(%x)                                               : f64[6,5]
+          %s = slice(%a) {start=(0, 0), shape=(2, 5), step=(1, 1)}   : f64[2,5]
+          %b = update(%a, %v) {start=(1, 0), step=(1, 1)}            : f64[6,5]
+          %t = reduce_sum(%b) {axes=(0,)}                            : f64[5]
+          %u = reshape(%t) {shape=(1, 5)}                            : f64[1,5]
+          %w = tanh(%u)                                              : f64[1,5]
+          %c = update(%s, %w) {start=(0, 0), step=(1, 1)}            : f64[2,5]
+          %d = transpose(%w) {perm=(1, 0)}                           : f64[5,1]
+          %m = matmul(%s, %d)                                        : f64[2,1]
+          %e = exp(%c)                                               : f64[2,5]
+          return %b, %m, %e
+        }""")
+    )
+    point = [X, X[:1]]
+    for made, wanted in zip(
+        prepare(graph)(point), interpret(graph, point), strict=True
+    ):
+        np.testing.assert_allclose(made, wanted, rtol=1e-13)
+
+
+def test_a_concatenation_with_an_argument_in_it_is_made_where_it_is_stored_in() -> None:
+    def function(x: Any) -> Any:
+        y = np.concatenate([np.exp(x), x, np.sin(x)])
+        y[2] = np.tanh(x[0])
+        return (y,)
+
+    assert copied(function) == [30]
