@@ -191,12 +191,9 @@ def _power(trace: Trace, x: Node, y: Node) -> Node:
             y = b.cast(checked, y.type.dtype)
         elif exponent < 0 and y.type.size:
             raise ValueError(message)
-    if (
-        y.type.rank == 0
-        and exponent in _FAST_POWERS
-        and (exponent > 0 or x.type.is_float)
-    ):
-        return _FAST_POWERS[exponent](b, x)
+    fast = _FAST_POWERS.get(exponent) if y.type.rank == 0 else None
+    if fast is not None and (x.type.is_float or exponent != -1):
+        return fast(b, x)
     return b.power(*broadcast_nodes(trace, x, y))
 
 
