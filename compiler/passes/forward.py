@@ -66,7 +66,7 @@ def forwarding(stores: Stores) -> dict[str, Rule]:
         return b[x.operands[1]] if _is_put(x, i, n.attrs["axis"]) else None
 
     def put(b: Builder, n: Node, x: Node, v: Node, i: Node) -> Node | None:
-        """``put(put(x, v, i), w, i)`` is ``put(x, w, i)``; what x has already is x."""
+        """To ``put(x, w, i)`` from ``put(put(x, v, i), w, i)``; x if it has v"""
         if is_taken(v, x, i, n.attrs["axis"]):
             return x
         if not _is_put(x, i, n.attrs["axis"]):
