@@ -144,6 +144,8 @@ class Stores:
         planner = self._planner
         view = planner.views[name]
         target = planner.allocate(view.type, name)
+        if target.buffer == view.buffer:  # its home is what it has to leave
+            target = planner.allocate(view.type)
         planner.copy(planner.graph[name], view, target)
         self._in_buffer[view.buffer].aliases.discard(name)
         planner.views[name] = target

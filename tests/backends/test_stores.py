@@ -274,3 +274,18 @@ def test_a_concatenation_with_an_argument_in_it_is_made_where_it_is_stored_in() 
         return (y,)
 
     assert copied(function) == [30]
+
+
+def test_a_version_that_is_read_later_leaves_the_memory_it_had_its_home_in() -> None:
+    """A concatenation made in the memory of its chain, and read after the store."""
+    graph = parse("""graph f(%x: f64[4], %i: i64[1], %v: f64[1]) {
+      %a = tanh(%x)                   : f64[4]
+      %b = concatenate(%a) {axis=0}   : f64[4]
+      %c = put(%b, %v, %i) {axis=0}   : f64[4]
+      %d = mul(%b, %c)                : f64[4]
+      return %d
+    }""")
+    arrays = [np.arange(4.0), np.array([2]), np.array([100.0])]
+    [expected] = interpret(graph, arrays)
+    [made] = prepare(optimise(graph))(arrays)
+    np.testing.assert_allclose(made, expected, rtol=1e-14)

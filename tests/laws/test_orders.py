@@ -178,6 +178,12 @@ BINARY: dict[str, tuple[Function, Function, list[float], list[float]]] = {
     "mul": (np.multiply, lambda x, y: x * y, SIDES, SIDES),
     "div": (np.divide, lambda x, y: x / y, SIDES, POSITIVE),
     "power": (np.power, lambda x, y: x**y, POSITIVE, [0.0, 1.0, 2.0, 3.0, -1.0, 0.5]),
+    "float_power": (
+        np.float_power,
+        lambda x, y: x**y,
+        POSITIVE,
+        [0.0, 1.0, 2.0, 3.0, -1.0, 0.5],
+    ),
     "arctan2": (np.arctan2, mp.atan2, [0.0, 0.5, -2.0, 1e-200, 1e200], [1.0, 1e200]),
     "hypot": (np.hypot, mp.hypot, [0.0, 1.0, -2.0, 1e-8], [1.0, -3.0, 1e-8]),
     "logaddexp": (

@@ -161,7 +161,7 @@ def _ways_into(todo: _Items, text: str, place: int) -> tuple[list[_Todo], int]:
         case "MAX_REPEAT":
             least, most, body = value
             return [_Repeat(least, most, body, 0, -1, rest)], place
-        case "LITERAL" | "NOT_LITERAL" | "ANY" | "IN" | "AT" | "ASSERT_NOT":
+        case name if name in _ATOMIC:
             single = _single(str(items[start]), items, start)
             found = single.match(text, place)
             return ([rest], found.end()) if found else ([], place)
@@ -169,11 +169,13 @@ def _ways_into(todo: _Items, text: str, place: int) -> tuple[list[_Todo], int]:
             raise NotImplementedError(kind)
 
 
+_ATOMIC = ("LITERAL", "NOT_LITERAL", "ANY", "IN", "AT", "ASSERT_NOT")
+_ATOMIC += ("POSSESSIVE_REPEAT",)
 _singles: dict[str, re.Pattern[str]] = {}
 
 
 def _single(key: str, items: Any, start: int) -> re.Pattern[str]:
-    """An item of at most one character, which `re` matches itself."""
+    """An item that matches in one way at most: `re` does that itself."""
     if key not in _singles:
         state = items.state
         _singles[key] = _compiler.compile(items[start : start + 1], state.flags)
