@@ -58,6 +58,7 @@ SECONDS: dict[str, tuple[float, float]] = {
     "logaddexp": (-INF, INF),
     "logaddexp2": (-INF, INF),
     "power": (-2.0, 2.0),
+    "float_power": (-2.0, 2.0),
     "copysign": (0.05, INF),
 }
 
@@ -72,10 +73,10 @@ def unary(s: Sketch) -> Node | None:
 def binary(s: Sketch) -> Node | None:
     op = str(s.rng.choice(list(SECONDS)))
     x = s.pick()
-    if x is None:
+    if x is None or (op == "float_power" and x.type.dtype != "f64"):
         return None
     y = s.into(s.like(x), *SECONDS[op])
-    if op in ("power", "copysign"):
+    if op in ("power", "float_power", "copysign"):
         x = s.into(x, 0.3, 2.0)
     return x and y and s.add(op, x, y)
 
