@@ -95,7 +95,7 @@ def gelu(x: Any, *, approximate: bool = False) -> Any:
 
 
 class _Exponentials(NamedTuple):
-    """``exp(x - top)`` along some axes, the largest one apart if it is alone.
+    """``exp(x - centre)`` along some axes, the largest one apart if it is alone.
 
     Then it is exp(0), a constant: neither a sum with it nor a derivative can lose the
     others, however small they are. ``is_top`` marks it, ``top`` is 1 in rows that
@@ -104,29 +104,32 @@ class _Exponentials(NamedTuple):
 
     shifted: Any
     centre: Any
+    powers: Any
     is_top: Any
     top: Any
-    others: Any
     rest: Any
 
 
 def _exponentials(x: Any, axis: Any) -> _Exponentials:
     zero, one = x.dtype.type(0), x.dtype.type(1)
+
+    def total(values: Any) -> Any:
+        return np.sum(values, axis=axis, keepdims=True)
+
     highest = stop_gradient(np.max(x, axis=axis, keepdims=True))
+    finite = np.isfinite(highest)
+    place = np.where(finite, highest, zero)
     hits = np.equal(x, highest)
-    count = np.sum(hits, axis=axis, dtype=x.dtype, keepdims=True)
-    alone = np.isfinite(highest) & np.equal(count, one)
+    alone = finite & np.equal(total(np.where(hits, np.exp(x - place), zero)), one)
     is_top = hits & alone
-    # Derivatives see the place of the largest, for without it the centre is no matter.
-    centre = _straight_through(
-        np.where(np.isfinite(highest), highest, zero),
-        np.sum(np.where(is_top, x, zero), axis=axis, keepdims=True),
-    )
+    # Derivatives see where the largest is; in the other rows any centre will do.
+    centre = _straight_through(place, total(np.where(is_top, x, zero)))
     shifted = x - centre
-    others = np.where(is_top, zero, np.exp(shifted))
-    rest = np.sum(others, axis=axis, keepdims=True)
+    powers = np.exp(shifted)
+    rest = total(np.where(hits, zero, powers))
+    ties = np.where(alone, zero, total(np.where(hits, powers, zero)))
     top = np.where(alone, one, zero)
-    return _Exponentials(shifted, centre, is_top, top, others, rest)
+    return _Exponentials(shifted, centre, powers, is_top, top, rest + ties)
 
 
 def _straight_through(value: Any, smooth: Any) -> Any:
@@ -158,8 +161,8 @@ def softmax(x: Any, axis: Any = -1) -> Any:
     """``exp(x) / sum(exp(x))`` along ``axis``, without overflow."""
     x = _floats(x)
     powers = _exponentials(x, axis)
-    share = np.where(powers.is_top, x.dtype.type(1), powers.others)
-    return share / (powers.rest + powers.top)
+    share = np.where(powers.is_top, x.dtype.type(1), powers.powers)
+    return _straight_through(powers.powers, share) / (powers.rest + powers.top)
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Any:

@@ -101,9 +101,7 @@ def derivative(s: Sketch) -> Node | None:
     if op == "straight_through":
         return s.add(op, x, x)
     y = s.into(s.like(x), 0.3, INF)
-    if op == "float_power" and x.type.dtype != "f64":
-        return None
-    if "power" in op:
+    if op.startswith("power_log"):
         x, y = s.into(x, 0.3, 2.0), s.into(s.like(x), -2.0, 2.0)
     return x and y and s.add(op, x, y)
 
@@ -111,7 +109,7 @@ def derivative(s: Sketch) -> Node | None:
 OWN_SLOPES = ["tanh_slope", "sigmoid_slope"]
 ALONE = ["root", *(f"bessel_ratio{k}" for k in range(6))]
 PAIRS = ["cosine", "chain_both", "straight_through"]
-PAIRS += ["float_power", *(f"power_log{k}" for k in range(1, 5))]
+PAIRS += [f"power_log{k}" for k in range(1, 5)]
 
 
 def extremum(s: Sketch) -> Node | None:
