@@ -109,7 +109,7 @@ def derivative(s: Sketch) -> Node | None:
 OWN_SLOPES = ["tanh_slope", "sigmoid_slope"]
 ALONE = ["root", *(f"bessel_ratio{k}" for k in range(6))]
 PAIRS = ["cosine", "chain_both", "straight_through"]
-PAIRS += [f"power_log{k}" for k in range(1, 5)]
+PAIRS.extend(f"power_log{k}" for k in range(1, 5))
 
 
 def extremum(s: Sketch) -> Node | None:

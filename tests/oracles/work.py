@@ -169,8 +169,10 @@ def _ways_into(todo: _Items, text: str, place: int) -> tuple[list[_Todo], int]:
             raise NotImplementedError(kind)
 
 
-_ATOMIC = ("LITERAL", "NOT_LITERAL", "ANY", "IN", "AT", "ASSERT_NOT")
-_ATOMIC += ("POSSESSIVE_REPEAT",)
+_ATOMIC = (
+    *("LITERAL", "NOT_LITERAL", "ANY", "IN", "AT", "ASSERT_NOT"),
+    "POSSESSIVE_REPEAT",
+)
 _singles: dict[str, re.Pattern[str]] = {}
 
 
