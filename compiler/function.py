@@ -171,6 +171,10 @@ class Entry:
         number = next(self._calls[with_out])
         return number > 1 and number & (number - 1) == 0
 
+    def scratch_bytes(self) -> int:
+        """The scratch memory that its executables keep for their next call."""
+        return sum(runner.report().arena_bytes for runner in self._runners.values())
+
     def was_used(self) -> bool:
         """Whether there was a call since this was last asked, on either way."""
         used, self.used = self.used, False

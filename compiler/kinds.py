@@ -10,6 +10,8 @@ from typing import Generic, Protocol, TypeVar
 __all__ = ["MAX_KINDS", "Kinds"]
 
 MAX_KINDS = 256  # six layers, with their gradient, take half a megabyte each
+MAX_BYTES = 2**30  # of scratch memory, where there are more than `FEW`
+FEW = 8
 
 
 class Kept(Protocol):
@@ -19,12 +21,19 @@ class Kept(Protocol):
         """Whether it was needed since it was last asked."""
         ...
 
+    def scratch_bytes(self) -> int:
+        """The scratch memory that it keeps for its next call."""
+        ...
+
 
 T = TypeVar("T", bound=Kept)
 
 
 class Kinds(Generic[T]):
     """At most ``MAX_KINDS`` entries by key; ``drop`` is told of those that go.
+
+    They keep ``MAX_BYTES`` of scratch memory at most when one is added, however large
+    the arrays of a function are, but a few stay in any case.
 
     The entry to go is found by Corbató's clock, which takes a mark for a call instead
     of a list in the order of use: entries come up in turn, and one that was used since
@@ -57,7 +66,7 @@ class Kinds(Generic[T]):
         kept = self._entries.setdefault(key, entry)
         if kept is entry:
             self.made += 1
-            while len(self._entries) > MAX_KINDS and self._take_turn():
+            while self._too_much() and self._take_turn():
                 pass
             self._turns.append(key)
         return kept
@@ -68,6 +77,12 @@ class Kinds(Generic[T]):
         with suppress(KeyError):  # there are no more
             while True:
                 self._drop(self._entries.popitem()[1])
+
+    def _too_much(self) -> bool:
+        entries = self.values()
+        if FEW < len(entries) <= MAX_KINDS:
+            return sum(entry.scratch_bytes() for entry in entries) > MAX_BYTES
+        return len(entries) > MAX_KINDS
 
     def _take_turn(self) -> bool:
         """Let the next entry go, or come up again if it was used; False without one."""

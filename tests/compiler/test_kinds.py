@@ -23,8 +23,12 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Item:
-    def __init__(self) -> None:
+    def __init__(self, scratch: int = 0) -> None:
         self.used = False
+        self.scratch = scratch
+
+    def scratch_bytes(self) -> int:
+        return self.scratch
 
     def was_used(self) -> bool:
         used, self.used = self.used, False
@@ -52,6 +56,19 @@ class TestTable:
         assert table.get(1) is items[1]
         assert items[1] not in gone
         assert len(table) == LIMIT
+
+    def test_much_scratch_memory_is_kept_of_a_few_only(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(kinds, "MAX_BYTES", 100)
+        monkeypatch.setattr(kinds, "FEW", 2)
+        gone: list[Item] = []
+        table = Kinds(gone.append)
+        items = [table.keep(number, Item(40)) for number in range(3)]
+        assert gone == items[:1]
+        table.keep(3, Item(1000))
+        assert gone == items[:2]
+        assert table.values()[0] is items[2]
 
     def test_all_used_at_once(self) -> None:
         table = Kinds(lambda item: None)
