@@ -18,7 +18,7 @@ __all__ = ["CONSTANTS", "SOURCE"]
 
 CONSTANTS = {
     "TANH_NEAR": (TANH_NEAR["f64"], TANH_NEAR["f32"]),
-    "SIGMOID_NEAR": (SIGMOID_NEAR["f64"], SIGMOID_NEAR["f32"]),
+    "SIGMOID_NEAR": (SIGMOID_NEAR["f64"] / 2, SIGMOID_NEAR["f32"] / 2),  # of x / 2
     **{f"RATIO{k}": (ratio_series(k),) * 2 for k in range(1, RATIOS + 1)},
 }
 
@@ -52,12 +52,7 @@ def tanh_slope(y, x):
     tail = tanh_tail_far(x, TANH_NEAR)
     return tail if math.fabs(x) > TANH_NEAR else 1.0 - y * y
 
-def sigmoid_tail(x):
-    power = exp(-math.fabs(x))
-    once = 1.0 + power
-    return power / (once * once)
-
 def sigmoid_slope(y, x):
-    tail = sigmoid_tail_far(x, SIGMOID_NEAR)
-    return tail if math.fabs(x) > SIGMOID_NEAR else y * (1.0 - y)
+    tail = tanh_tail_far(0.5 * x, SIGMOID_NEAR)
+    return 0.25 * tail if math.fabs(x) > 2.0 * SIGMOID_NEAR else y * (1.0 - y)
 """ + "".join(_ratio(k) for k in range(1, RATIOS + 1))
