@@ -5,6 +5,7 @@ LLVM's vectoriser costs more than the rest of a kernel's compilation, and cannot
 told how wide to go. The body is a list of assignments:
 
     name = expression                   made before the loop if i has no part in it
+    name, name = expression             the same for a function with several results
     pointer[index] = expression         the index is a sum of terms, i times something
     total = f(total, name)              total has a value before the loop that changes
                                         no other (0 of a sum); f combines in any order
@@ -177,7 +178,7 @@ def _varying(
         if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
             raise LanguageError(f"not in a loop over lanes: {ast.unparse(statement)}")
         target = statement.targets[0]
-        made = {target.id} if isinstance(target, ast.Name) else set[str]()
+        made = set[str]() if isinstance(target, ast.Subscript) else _names(target)
         if _names(statement) & names or made & function.names.keys():
             names |= made
             yield statement

@@ -185,6 +185,20 @@ def sigmoid_slope(y: Any, x: Any) -> Any:
     return power / ((1.0 + power) * (1.0 + power)) if far else y * (1.0 - y)
 
 
+@register_jitable
+def tanh_and_slope(x: Any) -> Any:
+    """Tanh at x, and its derivative."""
+    y = np.tanh(x)
+    return y, tanh_slope(y, x)
+
+
+@register_jitable
+def sigmoid_and_slope(x: Any) -> Any:
+    """Sigmoid at x, and its derivative."""
+    y = 1.0 / (1.0 + math.exp(-x))
+    return y, sigmoid_slope(y, x)
+
+
 def _bessel_ratio(k: int) -> Any:
     """``j_k(t) / t^k`` with the spherical Bessel function j_k."""
     series = np.array(ratio_series(k))
@@ -237,6 +251,8 @@ FUNCTIONS: dict[str, Any] = {
     "cosine": cosine,
     "tanh_slope": tanh_slope,
     "sigmoid_slope": sigmoid_slope,
+    "tanh_and_slope": tanh_and_slope,
+    "sigmoid_and_slope": sigmoid_and_slope,
     **{f"bessel_ratio{k}": _bessel_ratio(k) for k in range(1, RATIOS + 1)},
     "absolute": _by_kind("absolute", _absolute_floats, _absolute_integers),
     "floor_divide": _by_kind("floor_divide", _divide_floats, _divide_integers),

@@ -168,7 +168,14 @@ def _body(kernel: Kernel) -> Iterator[str]:
         if not access.scalar:
             yield f"v{i} = x{i}[{_index(kernel, f'x{i}', access)}]"
     dtypes = kernel.dtypes()
+    slopes = _slopes(kernel)
     for number, item in enumerate(kernel.body, len(kernel.reads)):
+        if number in slopes:
+            both = f"v{number}, v{slopes[number]}"
+            yield f"{both} = {item.op}_and_slope(v{item.operands[0]})"
+            continue
+        if number in slopes.values():
+            continue
         names = [f"v{operand}" for operand in item.operands]
         dtype = dtypes[item.operands[0]]
         yield f"v{number} = {expression(item.op, names, dtype, item.dtype)}"
@@ -185,6 +192,18 @@ def _body(kernel: Kernel) -> Iterator[str]:
             yield f"t{i} = {CASTS[wide]}({value})"
             value = f"t{i}"
         yield f"{target} = {_combined(item, target, value)}"
+
+
+def _slopes(kernel: Kernel) -> dict[int, int]:
+    """The values whose slope is computed too, and where: they share an exponential."""
+    first = len(kernel.reads)
+    found: dict[int, int] = {}
+    for number, item in enumerate(kernel.body, first):
+        if item.op in ("tanh_slope", "sigmoid_slope") and item.operands[0] >= first:
+            value = kernel.body[item.operands[0] - first]
+            if (f"{value.op}_slope", value.operands) == (item.op, item.operands[1:]):
+                found[item.operands[0]] = number
+    return found
 
 
 def expression(op: str, names: list[str], dtype: str, result: str) -> str:

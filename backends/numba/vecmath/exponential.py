@@ -24,7 +24,7 @@ CONSTANTS = {
     "EXP2_LOW": (-1076.0, -151.0),
     "EXP2_HIGH": (1025.0, 129.0),
     "EXPM1_LOW": (-40.0, -20.0),
-    "TANH_END": (20.0, 10.0),
+    "TANH_END": (355.0, 44.4),  # where its slope has left the normal numbers
     # (expm1(r) - r) / r**2 for abs(r) <= ln2/2, to 2**-61 and 2**-31.
     "EXP": (
         (
@@ -91,6 +91,10 @@ def expm1(x):
     return math.copysign(half + half, x)
 
 def tanh(x):
+    y, _ = tanh_and_slope(x)
+    return y
+
+def tanh_and_slope(x):
     # expm1(2x) / (expm1(2x) + 2), the quotient corrected by what it leaves.
     size = math.fabs(x)
     total, rest = half_expm1(2.0 * clamped(size, 0.0, TANH_END))
@@ -99,5 +103,7 @@ def tanh(x):
     quotient = total * inverse
     missing = fma(-quotient, divisor, total) + rest
     missing = fma(-quotient, (total - (divisor - 1.0)) + rest, missing)
-    return math.copysign(fma(missing, inverse, quotient), x)
+    slope = (total + 0.5) * inverse * (2.0 * inverse)
+    y = math.copysign(fma(missing, inverse, quotient), x)
+    return y, 0.0 if size > TANH_END else slope
 """

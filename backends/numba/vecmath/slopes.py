@@ -1,7 +1,8 @@
 """Derivatives with ops of their own (`ir.ops.slopes`), below 4 ulp of what y allows.
 
-Where the value y has the digits they are made of it; the tails, which need an
-exponential, are computed only if some lane is beyond.
+In the kernel of the function itself, they share its exponential. Elsewhere they are
+made of the value y where that has the digits; the tails, which need an exponential, are
+computed only if some lane is beyond.
 """
 
 from __future__ import annotations
@@ -51,6 +52,11 @@ def tanh_tail(x):
 def tanh_slope(y, x):
     tail = tanh_tail_far(x, TANH_NEAR)
     return tail if math.fabs(x) > TANH_NEAR else 1.0 - y * y
+
+def sigmoid_and_slope(x):
+    power = exp(-x)
+    y = 1.0 / (1.0 + power)
+    return y, power * y * y if x > 0 else y * (1.0 - y)
 
 def sigmoid_slope(y, x):
     tail = tanh_tail_far(0.5 * x, SIGMOID_NEAR)
