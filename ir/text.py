@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+from .collection import paused_collection
 from .errors import AnabranchError, ParseError, VerifyError
 from .graph import Graph, Node, Output, Section
 from .literals import NO_ATTRS, Attrs, parse_attrs
@@ -150,6 +151,11 @@ def parse(text: Any) -> Graph:
         raise ParseError(f"IR text is a string, not a {type(text).__name__}")
     if len(text) > MAX_TEXT:
         raise ParseError(f"IR text of more than {MAX_TEXT} characters")
+    with paused_collection(text.count("\n")):
+        return _read(text).verify()
+
+
+def _read(text: str) -> Graph:
     lines = _lines(text)
     reader = _Reader()
     try:
@@ -166,7 +172,7 @@ def parse(text: Any) -> Graph:
     except ParseError as error:
         what = f"line {reader.number} of IR text: {error.what}"
         raise ParseError(what, hint=error.hint) from None
-    return graph.verify()
+    return graph
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

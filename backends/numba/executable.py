@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.collection import paused_collection
 from ...ir.errors import AnabranchError
 from ...ir.graph import Graph
 from ...ir.ops.index import check_error
@@ -224,6 +225,7 @@ class NumbaExecutable:
 def prepare(graph: Graph) -> NumbaExecutable:
     """Plan a graph and compile the kernels that this process has not met."""
     seconds = Stages()
-    with seconds.timed("plan"):
-        plan = make_plan(graph)
-    return NumbaExecutable(plan, seconds)
+    with paused_collection(len(graph)):
+        with seconds.timed("plan"):
+            plan = make_plan(graph)
+        return NumbaExecutable(plan, seconds)
