@@ -33,7 +33,7 @@ def setting(name: str, allowed: str, parse: Callable[[str], T | None]) -> T | No
     ``parse`` makes a value of the text, or None; ``allowed`` says what it takes, for
     the warning.
 
-    >>> setting("ANABRANCH_CPU", "a name", lambda text: text) is None
+    >>> setting("ANABRANCH_DUMP", "a name", lambda text: text) is None
     True
     """
     if name not in VARIABLES:

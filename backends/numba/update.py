@@ -16,7 +16,9 @@ def update(planner: Planner, node: Node) -> View:
     memory = planner.stores.open(node)
     value = planner.operands(node)[1]
     target = strided(memory, node.attrs["start"], value.type.sizes, node.attrs["step"])
-    if not value.same_memory(target):
+    if value.same_memory(target):
+        planner.stores.skip(node)
+    else:
         planner.stores.vacate(node, target)
         planner.copy(node, planner.operands(node)[1], target)
     return memory

@@ -16,7 +16,7 @@ from anabranch.backends.numba.plan import Plan
 from anabranch.backends.numba.stores import extent_in
 from anabranch.backends.numba.view import View, row_strides
 from anabranch.backends.reference import interpret
-from anabranch.compiler.pipeline import optimise
+from anabranch.compiler.pipeline import optimise, run_passes
 from anabranch.ir import TensorType, parse
 from anabranch.ir.extent import Extent
 
@@ -289,3 +289,20 @@ def test_a_version_that_is_read_later_leaves_the_memory_it_had_its_home_in() -> 
     [expected] = interpret(graph, arrays)
     [made] = prepare(optimise(graph))(arrays)
     np.testing.assert_allclose(made, expected, rtol=1e-14)
+
+
+def test_a_version_that_a_store_of_its_own_slice_left_alone_is_kept() -> None:
+    """The first store changes nothing and moves nothing, the second one does."""
+    graph = parse("""graph f(%x: f64[2,3], %w: f64[3,1]) {
+      %m = matmul(%x, %w)                                     : f64[2,1]
+      %s = slice(%m) {start=(1, 0), shape=(1, 1), step=(1, 1)} : f64[1,1]
+      %a = update(%m, %s) {start=(1, 0), step=(1, 1)}         : f64[2,1]
+      %b = update(%a, %s) {start=(0, 0), step=(1, 1)}         : f64[2,1]
+      %c = cosh(%m)                                           : f64[2,1]
+      %r = add_n(%a, %b, %c)                                  : f64[2,1]
+      return %r
+    }""")
+    arrays = [RNG.normal(size=(2, 3)), RNG.normal(size=(3, 1))]
+    [expected] = interpret(graph, arrays)
+    [made] = prepare(run_passes(graph, ["fuse"]))(arrays)
+    np.testing.assert_allclose(made, expected, rtol=1e-13)
