@@ -40,8 +40,10 @@ def _power_log(order: int) -> Callable[[float, float], float]:
 
 
 def _bessel_ratio(order: int) -> Callable[[Array], Array]:
-    """j(t) / t^order with the spherical Bessel function of that order."""
-    return lambda t: np.asarray(spherical_jn(order, t) / t**order, t.dtype)
+    """j(t) / t^order with the spherical Bessel function of that order; it is even."""
+    return lambda t: np.asarray(
+        spherical_jn(order, np.abs(t)) / np.abs(t) ** order, t.dtype
+    )
 
 
 def _pick(g: float, x: float, y: float) -> float:

@@ -21,11 +21,14 @@ Rule: TypeAlias = Callable[..., Any]
 
 
 def _ratio_slope(k: int) -> Callable[[Any], Any]:
-    """The slope of j(t) / t^k, of spherical Bessel functions and their derivatives."""
-    return lambda t: (
-        spherical_jn(k, t, derivative=True) / t**k
-        - k * spherical_jn(k, t) / t ** (k + 1)
-    )
+    """The slope of j(t) / t^k, which is even, with the spherical Bessel function j."""
+
+    def slope(t: Any) -> Any:
+        size = np.abs(t)
+        moved = spherical_jn(k, size, derivative=True) / size**k
+        return np.sign(t) * (moved - k * spherical_jn(k, size) / size ** (k + 1))
+
+    return slope
 
 
 def _power_log_slopes(k: int) -> tuple[Callable[[Any, Any], Any], ...]:
