@@ -17,6 +17,7 @@ from .executable import NumbaExecutable
 __all__ = ["Recipe", "Unfit", "hash_of"]
 
 IMMUTABLE = (
+    type(None),
     *(bool, complex, bytes, frozenset, range, np.generic, np.dtype),
     BuiltinFunctionType,
 )

@@ -111,6 +111,6 @@ def test_the_stages_of_a_large_graph_are_not_interrupted(
 
     graph = anabranch.make_ir(anabranch.value_and_grad(chain))(np.ones(3))
     assert len(graph) > LARGE
-    assert collections(graph) < 10
+    paused = collections(graph)
     monkeypatch.setattr(collection, "LARGE", len(graph) + 1)
-    assert collections(graph) > 100
+    assert 4 * paused < collections(graph)
