@@ -313,9 +313,7 @@ class Tracer:
         return self.copy()
 
     def astype(self, dtype: Any, *args: Any, copy: bool = True, **kwargs: Any) -> Any:
-        if not copy and np.dtype(dtype) == self.dtype:
-            return self
-        return self.owner.apply(np.astype, (self, np.dtype(dtype)), {})
+        return self.owner.apply(np.astype, (self, np.dtype(dtype)), {"copy": copy})
 
     def clip(self, min: Any = None, max: Any = None) -> Any:
         return self.owner.apply(np.clip, (self, min, max), {})

@@ -9,9 +9,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-__all__ = ["Extent", "ExtentIndex", "whole"]
+if TYPE_CHECKING:
+    from .builder import Builder
+    from .graph import Graph, Node
+
+__all__ = ["Extent", "ExtentIndex", "extent_of", "whole"]
 
 Key = TypeVar("Key")
 
@@ -67,6 +71,16 @@ class Extent(NamedTuple):
 def whole(sizes: Sequence[int]) -> Extent:
     """All of an array."""
     return Extent((0,) * len(sizes), tuple(sizes), (1,) * len(sizes))
+
+
+def extent_of(nodes: Builder | Graph, node: Node) -> Extent:
+    """The places that a ``slice`` reads or a store writes; all, for a ``put``."""
+    if node.op == "put":
+        return whole(node.type.sizes)
+    start: Any = node.attrs["start"]
+    step: Any = node.attrs["step"]
+    part = node if node.op == "slice" else nodes[node.operands[1]]
+    return Extent(start, part.type.sizes, step)
 
 
 Axis = tuple[int, ...]

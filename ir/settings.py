@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import TypeVar
 
 __all__ = ["VARIABLES", "complain", "setting"]
@@ -55,8 +56,9 @@ def complain(message: str) -> None:
         warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
+@cache
 def _look_for_misspelt() -> None:
-    """Warn of variables that nothing here reads."""
+    """Warn of variables that nothing here reads; one look is enough for a process."""
     for name in os.environ:
         if name.startswith("ANABRANCH_") and name not in VARIABLES:
             known = ", ".join(sorted(VARIABLES))

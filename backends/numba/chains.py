@@ -7,12 +7,11 @@ A chain has one memory. Each store writes into it what it stores and nothing els
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from ...ir.extent import Extent, ExtentIndex, whole
+from ...ir.extent import Extent, ExtentIndex, extent_of
 from ...ir.graph import Graph, Node
 
-__all__ = ["STORES", "Chain", "chains", "extent_of"]
+__all__ = ["STORES", "Chain", "chains"]
 
 STORES = ("update", "put")
 _ELSEWHERE = (
@@ -41,16 +40,6 @@ class Chain:
     def last(self) -> Node:
         """The store that makes the last version."""
         return self.stores[-1]
-
-
-def extent_of(graph: Graph, node: Node) -> Extent:
-    """The places that a slice reads or a store writes; all where that is not known."""
-    if node.op == "put":
-        return whole(node.type.sizes)
-    start: Any = node.attrs["start"]
-    step: Any = node.attrs["step"]
-    part = node if node.op == "slice" else graph[node.operands[1]]
-    return Extent(start, part.type.sizes, step)
 
 
 def chains(graph: Graph) -> list[Chain]:

@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ...ir.extent import extent_of
 from ...ir.graph import Graph, Node
-from .chains import STORES, Chain, extent_of
+from .chains import STORES, Chain
 from .view import View, reshaped_strides, row_strides, strided
 
 __all__ = ["Home", "homes"]

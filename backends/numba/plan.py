@@ -151,8 +151,8 @@ class Planner:
         if slot is not None:
             return self._whole(slot, type_)
         home = self._homes.pop(name, None) if name else None
-        if name is not None and home is not None and home.whole in self.stores:
-            view = self.stores.place(name, home)
+        if home is not None and home.whole in self.stores:
+            view = self.stores.place(home)
             if view is not None:
                 return view
         elif home is not None:

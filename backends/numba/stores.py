@@ -45,7 +45,6 @@ class Stores:
         self._memories: dict[str, _Memory] = {}
         self._in_buffer: dict[int, _Memory] = {}
         self._left: Counter[str] = Counter()
-        self._stored_early: set[str] = set()
         self.chains = chains(graph)
         for chain in self.chains:
             self._chains.update({node.name: chain for node in chain.stores})
@@ -57,7 +56,7 @@ class Stores:
         """Whether a store makes the value."""
         return name in self._chains
 
-    def place(self, name: str, home: Home) -> View | None:
+    def place(self, home: Home) -> View | None:
         """The home of a value in the memory of a chain, if it is free already."""
         chain = self._chains[home.whole]
         if home.stored:
@@ -90,17 +89,15 @@ class Stores:
             self._move(name)
 
     def skip(self, node: Node) -> None:
-        """Take note of a store of what is there already.
+        """Take note of a store of what is there already, whose base is read later.
 
-        If that was made there for the store, nothing reads the place before. But if it
-        is what the base has there, the base may be read later, by anything.
+        That is a store of the base's own slice. What was made there for the store has
+        no such base: its place is free only if slices, planned by now, were all that
+        read there.
         """
-        base, value = node.operands
-        while self._planner.graph[value].op == "reshape":
-            [value] = self._planner.graph[value].operands
+        base = node.operands[0]
         memory, view = self._memory(self._chains[node.name]), self._planner.views[base]
-        lies_here = view.buffer == memory.view.buffer
-        if value not in self._stored_early and lies_here and self._left[base] > 1:
+        if view.buffer == memory.view.buffer and self._left[base] > 1:
             memory.aliases.add(base, extent_in(view, memory.view))
 
     def planned(self, unit: Iterable[Node]) -> None:

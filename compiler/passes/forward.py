@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...ir.builder import Builder
+from ...ir.extent import extent_of
 from ...ir.graph import Graph, Node
 from .rewrite import Rule, instead, rewrite
-from .stores import Stores, extent_of
+from .stores import Stores
 
 __all__ = ["forward", "forwarding", "is_taken"]
 

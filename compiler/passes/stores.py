@@ -9,24 +9,15 @@ searches.
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
 
 from ...ir.builder import Builder
-from ...ir.extent import Extent, ExtentIndex
+from ...ir.extent import Extent, ExtentIndex, extent_of
 from ...ir.graph import Node
 
-__all__ = ["Stores", "extent_of"]
+__all__ = ["Stores"]
 
 NEAR = 4
 MANY = 64
-
-
-def extent_of(b: Builder, node: Node) -> Extent:
-    """The places that a ``slice`` takes or an ``update`` writes."""
-    start: Any = node.attrs["start"]
-    step: Any = node.attrs["step"]
-    part = node if node.op == "slice" else b[node.operands[1]]
-    return Extent(start, part.type.sizes, step)
 
 
 class _Chain:

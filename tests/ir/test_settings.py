@@ -20,6 +20,7 @@ from anabranch.ir import settings
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that has not complained yet."""
     monkeypatch.setattr(settings, "_complaints", set())
+    settings._look_for_misspelt.cache_clear()
 
 
 GRAPH = anabranch.make_ir(lambda x: x + x)(np.ones(2))
