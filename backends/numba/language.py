@@ -117,10 +117,7 @@ class Function(Emitter):
         types = [REGISTERS[dtype] for dtype in self.results]
         result = types[0] if len(types) == 1 else f"{{ {', '.join(types)} }}"
         operands = ", ".join(f"{REGISTERS[p.dtype]} {p.text}" for p in parameters)
-        inline = (
-            "noinline" if self.definition.name.endswith("_tail") else "alwaysinline"
-        )
-        self.finish(f"define internal {result} @{symbol}({operands}) {inline}")
+        self.finish(f"define internal {result} @{symbol}({operands}) alwaysinline")
         return self.results
 
     def compile_kernel(self, symbol: str) -> None:
