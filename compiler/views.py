@@ -9,6 +9,7 @@ writes is an error when it is read.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..ir.builder import Builder
@@ -87,6 +88,7 @@ class Path(NamedTuple):
         return b.update(x, value, start=start, step=step)
 
 
+@lru_cache(maxsize=4096)
 def path_to(shape: tuple[int, ...]) -> Path:
     """The path to all of a memory."""
     return Path(whole(shape), tuple(range(len(shape))), shape)

@@ -42,7 +42,7 @@ class Builder:
         self._counters: dict[str, int] = {}
         self._constants: dict[tuple[str, str], Node] = {}
         self._hints: dict[str, str] = {}
-        self._literals: dict[str, bool | int | float | None] = {}
+        self._known: dict[str, bool | int | float | None] = {}
 
     def __getattr__(self, op: str) -> Callable[..., Node]:
         if op not in OPS:
@@ -176,16 +176,17 @@ class Builder:
 
     def literal(self, node: Node) -> bool | int | float | None:
         """The number that ``node`` has everywhere, where that is known."""
-        views = ("broadcast_to", "reshape")
-        passed = [node.name]
-        while node.op in views and node.name not in self._literals:
-            node = self._nodes[node.operands[0]]
+        if node.op == "const":
+            return cast("bool | int | float", node.attrs["value"])
+        passed: list[str] = []
+        while node.op in ("broadcast_to", "reshape") and node.name not in self._known:
             passed.append(node.name)
-        found = self._literals.get(node.name)
-        if found is None and node.op == "const":
-            found = cast("bool | int | float", node.attrs["value"])
-        self._literals.update(dict.fromkeys(passed, found))
-        return found
+            node = self._nodes[node.operands[0]]
+        if passed:
+            found = self.literal(node)
+            self._known.update(dict.fromkeys(passed, found))
+            return found
+        return self._known.get(node.name)
 
     def suggest(self, node: Node, hint: str) -> None:
         """Let the finished graph call ``node`` by ``hint``; the first hint wins."""

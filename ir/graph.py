@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, NamedTuple, cast
 
@@ -21,8 +20,7 @@ from .types import TensorType
 __all__ = ["Contribution", "Graph", "Node", "Output", "Read", "Section"]
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One operation and the value that it makes.
 
     ``section`` is 0 in the forward graph and k in the part that the k-th adjoint
@@ -37,7 +35,7 @@ class Node:
     attrs: Attrs = NO_ATTRS
     section: int = 0
     kernel: int | None = None
-    source: SourceLine | None = field(default=None, compare=False)
+    source: SourceLine | None = None
 
     def reading(self, operands: tuple[str, ...]) -> Node:
         """The node with other operands; itself where they are the same."""
@@ -47,31 +45,22 @@ class Node:
         """The node as part of a kernel; itself where it is."""
         if kernel == self.kernel:
             return self
-        return Node(
-            self.name,
-            self.op,
-            self.operands,
-            self.type,
-            self.attrs,
-            self.section,
-            kernel,
-            self.source,
-        )
+        return Node(*self[:6], kernel, self.source)
 
     def renamed(self, name: str, operands: tuple[str, ...], attrs: Attrs) -> Node:
         """The node with other names in it; itself where they are the same."""
         if name == self.name and operands == self.operands and attrs is self.attrs:
             return self
-        return Node(
-            name,
-            self.op,
-            operands,
-            self.type,
-            attrs,
-            self.section,
-            self.kernel,
-            self.source,
-        )
+        return Node(name, self.op, operands, self.type, attrs, *self[5:])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Node) and self[:7] == other[:7]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:7])
 
 
 class Output(NamedTuple):
@@ -294,7 +283,7 @@ def canonical(graph: Graph) -> Graph:
     names = {name: f"v{index}" for index, name in enumerate(graph.nodes)}
     renamed = rename(graph, names)
     outputs = [Output(output.value) for output in renamed.outputs]
-    nodes = [replace(node, section=0, attrs=_unlabelled(node)) for node in renamed]
+    nodes = [node._replace(section=0, attrs=_unlabelled(node)) for node in renamed]
     return Graph("graph", nodes, outputs)
 
 

@@ -44,6 +44,7 @@ MAX_KEPT = 200
 # keeps 200 bytes for each repetition.
 _NAME = r"[^\W\d]\w*+(?:\.\w++)*+"
 _REFS = rf"(?:%{_NAME}\s*+(?:,\s*+%{_NAME}\s*+)*+)?"
+_REF = re.compile(rf"%({_NAME})")
 _STRING = r'"(?:[^"\\]++|\\.)*+"'
 _IS_NAME = re.compile(rf"{_NAME}\Z")
 _HEADER = rf"graph\s+({_NAME})\s*\((.*)\)\s*\{{\s*\Z"
@@ -207,7 +208,7 @@ def _items(pattern: str, text: str, what: str) -> Iterator[re.Match[str]]:
 
 
 def _names(refs: str) -> tuple[str, ...]:
-    return tuple([ref.strip()[1:] for ref in refs.split(",")]) if refs else ()
+    return tuple(_REF.findall(refs))
 
 
 # Large graphs have few types and attributes: equal ones are one object.
@@ -244,7 +245,8 @@ class _Reader:
         self.name = ""
         self.nodes: list[Node] = []
         self.sections: list[Section] = []
-        self._known: dict[str, str] = {}
+        known: dict[str, str] = {}
+        self._one = known.setdefault  # so that each name is kept once
 
     def header(self, line: str) -> None:
         match = re.match(_HEADER, line)
@@ -252,7 +254,8 @@ class _Reader:
             raise ParseError("expected 'graph name(%x: f64[8,4], ...) {'")
         self.name = match[1]
         for param in _items(_PARAM, match[2].strip(), "parameter"):
-            self.nodes.append(Node(self._one(param[1]), "input", (), _type(param[2])))
+            name = self._one(param[1], param[1])
+            self.nodes.append(Node(name, "input", (), _type(param[2])))
 
     def line(self, line: str) -> None:
         if section := line.startswith("backward") and re.match(_SECTION, line):
@@ -267,21 +270,18 @@ class _Reader:
         name, op, operands, attrs, type_text, kernel = match.groups()
         if op == "input":
             raise ParseError("an input stands in the parameter list")
+        one, read = self._one, _REF.findall(operands)
         self.nodes.append(
             Node(
-                self._one(name),
-                self._one(op),
-                tuple(map(self._one, _names(operands))),
+                one(name, name),
+                one(op, op),
+                tuple(map(one, read, read)),
                 _type(type_text),
                 _attrs(op, attrs) if attrs else NO_ATTRS,
                 len(self.sections),
                 None if kernel is None else int(kernel),
             )
         )
-
-    def _one(self, name: str) -> str:
-        """The first string that said ``name``, so that each is kept once."""
-        return self._known.setdefault(name, name)
 
     def finish(self, line: str) -> Graph:
         match = re.match(_RETURN, line)

@@ -63,6 +63,7 @@ _ON_NON_FLOATS = {
     "fmax": "maximum",
     "fmin": "minimum",
 }
+_WEAK = {np.dtype("i8"): int, np.dtype("f8"): float}
 _ALWAYS = {"isnan": False, "isinf": False, "isfinite": True}
 
 
@@ -76,8 +77,7 @@ def _resolve(ufunc: Any, kinds: tuple[Any, ...]) -> tuple[str, ...]:
 def _kind(value: Any) -> Any:
     """What NumPy's promotion looks at: a dtype, or ``int``/``float`` if weak."""
     if is_traced(value):
-        weak = {"i64": int, "f64": float}.get(dtype_name(value.dtype))
-        return weak if value.weak and weak else value.dtype
+        return _WEAK.get(value.dtype, value.dtype) if value.weak else value.dtype
     if type(value) in (int, float):
         return type(value)
     return np.asarray(value).dtype

@@ -41,9 +41,12 @@ def fold(graph: Graph) -> Graph:
     """
 
     def rule(b: Builder, node: Node, *operands: Node) -> Node | None:
-        literals = [b.literal(operand) for operand in operands]
-        if any(literal is None for literal in literals):
-            return None
+        literals: list[bool | int | float] = []
+        for operand in operands:
+            literal = b.literal(operand)
+            if literal is None:
+                return None
+            literals.append(literal)
         scalars = [
             operand.type.numpy.type(literal)
             for operand, literal in zip(operands, literals, strict=True)

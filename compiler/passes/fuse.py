@@ -15,7 +15,7 @@ as they can be: they read a function's value and its argument, and save both.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ...ir.graph import Graph, Node
 from ...ir.ops import OPS
@@ -54,19 +54,22 @@ def fuse(graph: Graph) -> Graph:
           return %e
         }
     """
-    spaces = {node.name: _space(graph, node) for node in graph}
-    levels = _levels(graph, spaces)
-    kernels = list(_kernels(_components(graph, levels, spaces)))
+    nodes = list(graph)
+    places = {node.name: place for place, node in enumerate(nodes)}
+    read = [[places[operand] for operand in node.operands] for node in nodes]
+    spaces = [_space(graph, node) for node in nodes]
+    levels = _levels(nodes, read, spaces, {places[name] for name in graph.results})
+    kernels = list(_kernels(_components(nodes, read, spaces, levels)))
     of = {node.name: i for i, kernel in enumerate(kernels) for node in kernel}
     numbers: dict[int, int] = {}
-    nodes: list[Node] = []
-    for node in graph:
+    fused: list[Node] = []
+    for node in nodes:
         kernel = of.get(node.name)
         if kernel is not None:
             kernel = numbers.setdefault(kernel, len(numbers))
-        nodes.append(node.fused(kernel))
-    same = all(map(operator.is_, nodes, graph))
-    return graph if same else graph.with_nodes(nodes)
+        fused.append(node.fused(kernel))
+    same = all(map(operator.is_, fused, nodes))
+    return graph if same else graph.with_nodes(fused)
 
 
 def _space(graph: Graph, node: Node) -> Shape | None:
@@ -82,64 +85,72 @@ def _is_elementwise(node: Node) -> bool:
     return OPS[node.op].scalar is not None
 
 
-def _levels(graph: Graph, spaces: Mapping[str, Shape | None]) -> dict[str, int]:
-    """The level of each node: first as early, then as late as can be."""
-    joins = {
-        node.name: node.type.shape if _is_elementwise(node) else None
-        for node in graph
-        if node.op not in _FREE and node.op not in _VIEWS
-    }
+def _levels(
+    nodes: Sequence[Node],
+    read: Sequence[Sequence[int]],
+    spaces: Sequence[Shape | None],
+    results: Collection[int],
+) -> list[int]:
+    """The level of each node: first as early, then as late as can be.
 
-    def cost(operand: str, space: Shape | None) -> int:
-        return operand in joins and (space is None or joins[operand] != space)
-
-    levels: dict[str, int] = {}
-    for name, node in graph.nodes.items():
-        space = spaces[name]
-        costs = [levels[operand] + cost(operand, space) for operand in node.operands]
-        levels[name] = max(costs, default=0)
-    results = set(graph.results)
-    latest: dict[str, int] = {}
-    for node in reversed(list(graph)):
-        level, space = levels[node.name], spaces[node.name]
-        movable = (space is not None or node.op in _VIEWS) and node.op not in _SLOPES
-        if movable and node.name not in results and node.name in latest:
-            level = max(level, latest[node.name])
-        levels[node.name] = level
-        for operand in node.operands:
-            bound = level - cost(operand, space)
-            latest[operand] = min(latest.get(operand, bound), bound)
+    ``read`` holds the places of the nodes that each node reads.
+    """
+    free = [node.op in _FREE or node.op in _VIEWS for node in nodes]
+    movable = [
+        (space is not None or node.op in _VIEWS) and node.op not in _SLOPES
+        for space, node in zip(spaces, nodes, strict=True)
+    ]
+    # The space in which a node's readers can be computed together with it.
+    joins = [node.type.shape if _is_elementwise(node) else None for node in nodes]
+    steps = [  # what each read adds to the level of the value
+        [not free[i] and (space is None or joins[i] != space) for i in operands]
+        for space, operands in zip(spaces, read, strict=True)
+    ]
+    levels: list[int] = []
+    for operands, step in zip(read, steps, strict=True):
+        reached = [levels[i] + more for i, more in zip(operands, step, strict=True)]
+        levels.append(max(reached, default=0))
+    latest: list[int | None] = [None] * len(nodes)
+    for place in range(len(nodes) - 1, -1, -1):
+        level, late = levels[place], latest[place]
+        if late is not None and movable[place] and place not in results:
+            level = levels[place] = max(level, late)
+        for operand, step in zip(read[place], steps[place], strict=True):
+            bound = latest[operand]
+            if bound is None or level - step < bound:
+                latest[operand] = level - step
     return levels
 
 
 def _components(
-    graph: Graph, levels: Mapping[str, int], spaces: Mapping[str, Shape | None]
+    nodes: Sequence[Node],
+    read: Sequence[Sequence[int]],
+    spaces: Sequence[Shape | None],
+    levels: Sequence[int],
 ) -> Iterable[list[Node]]:
     """The connected sets of nodes of one level and space, each in program order."""
-    parent: dict[str, str] = {}
+    parent = list(range(len(nodes)))
 
-    def root(name: str) -> str:
-        while parent[name] != name:
-            parent[name] = parent[parent[name]]
-            name = parent[name]
-        return name
+    def root(place: int) -> int:
+        while parent[place] != place:
+            parent[place] = parent[parent[place]]
+            place = parent[place]
+        return place
 
-    for node in graph:
-        space = spaces[node.name]
+    for place, space in enumerate(spaces):
         if space is None:
             continue
-        parent[node.name] = node.name
-        for name in node.operands:
-            operand = graph[name]
+        for operand in read[place]:
             if (
-                _is_elementwise(operand)
-                and operand.type.shape == space
-                and levels[name] == levels[node.name]
+                levels[operand] == levels[place]
+                and _is_elementwise(nodes[operand])
+                and nodes[operand].type.shape == space
             ):
-                parent[root(node.name)] = root(name)
-    members: dict[str, list[Node]] = {}
-    for name in parent:
-        members.setdefault(root(name), []).append(graph[name])
+                parent[root(place)] = root(operand)
+    members: dict[int, list[Node]] = {}
+    for place, space in enumerate(spaces):
+        if space is not None:
+            members.setdefault(root(place), []).append(nodes[place])
     return members.values()
 
 

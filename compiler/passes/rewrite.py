@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TypeAlias
 
 from ...ir.builder import Builder
@@ -46,4 +45,4 @@ def rewrite(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
 def instead(node: Node, op: str, *operands: Node, **attrs: Literal) -> Node:
     """Another op that makes the value of ``node``: its name, type and line stay."""
     names = tuple(operand.name for operand in operands)
-    return replace(node, op=op, operands=names, attrs=Attrs(attrs))
+    return node._replace(op=op, operands=names, attrs=Attrs(attrs))

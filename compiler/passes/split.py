@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node
 from ...ir.literals import NO_ATTRS
@@ -43,6 +41,6 @@ def split(graph: Graph) -> Graph:
             total = b.add_n(total, *rest[: MAX_TERMS - 1])
             rest = rest[MAX_TERMS - 1 :]
         operands = (total.name, *(term.name for term in rest))
-        return b.append(replace(node, operands=operands, attrs=NO_ATTRS))
+        return b.append(node._replace(operands=operands, attrs=NO_ATTRS))
 
     return rewrite(graph, {"add_n": rule})

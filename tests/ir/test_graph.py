@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import networkx as nx
@@ -47,7 +46,7 @@ def test_algorithms_of_networkx_apply() -> None:
 
 def test_nodes_are_immutable() -> None:
     node: Any = square()["x"]
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         node.op = "exp"
 
 
@@ -76,7 +75,7 @@ def test_equality_is_that_of_the_text() -> None:
 
 def test_the_source_line_is_not_compared() -> None:
     node = square()["x"]
-    assert replace(node, source=SourceLine("file.py", 3)) == node
+    assert node._replace(source=SourceLine("file.py", 3)) == node
 
 
 def test_structure_does_not_depend_on_names() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 import pytest
@@ -33,7 +32,7 @@ def rebuilt(nodes: Nodes) -> Graph:
 
 def drop(nodes: Nodes) -> None:
     found = nodes["w.bar"]
-    nodes["w.bar"] = replace(found, operands=found.operands[:2])
+    nodes["w.bar"] = found._replace(operands=found.operands[:2])
 
 
 def drop_with_its_label(nodes: Nodes) -> None:
@@ -44,7 +43,7 @@ def drop_with_its_label(nodes: Nodes) -> None:
 def swap(nodes: Nodes) -> None:
     found = nodes["w.bar"]
     first, second, third = found.operands
-    nodes["w.bar"] = replace(found, operands=(second, first, third))
+    nodes["w.bar"] = found._replace(operands=(second, first, third))
 
 
 def swap_with_their_labels(nodes: Nodes) -> None:
@@ -55,18 +54,18 @@ def swap_with_their_labels(nodes: Nodes) -> None:
 def duplicate(nodes: Nodes) -> None:
     found = nodes["w.bar"]
     first, second, _ = found.operands
-    nodes["w.bar"] = replace(found, operands=(first, second, second))
+    nodes["w.bar"] = found._replace(operands=(first, second, second))
 
 
 def count_twice(nodes: Nodes) -> None:
     found = nodes["w.bar"]
-    nodes["w.bar"] = replace(found, operands=(*found.operands, found.operands[0]))
+    nodes["w.bar"] = found._replace(operands=(*found.operands, found.operands[0]))
 
 
 def relabel(nodes: Nodes, change: Callable[[Any], Any]) -> None:
     found = nodes["w.bar"]
     reads = change(found.attrs["reads"])
-    nodes["w.bar"] = replace(found, attrs=Attrs({"reads": reads}))
+    nodes["w.bar"] = found._replace(attrs=Attrs({"reads": reads}))
 
 
 def label_another_slot(nodes: Nodes) -> None:
@@ -78,7 +77,7 @@ def label_another_consumer(nodes: Nodes) -> None:
 
 
 def take_the_labels_off(nodes: Nodes) -> None:
-    nodes["w.bar"] = replace(nodes["w.bar"], attrs=Attrs())
+    nodes["w.bar"] = nodes["w.bar"]._replace(attrs=Attrs())
 
 
 def add_pairwise(nodes: Nodes) -> None:
@@ -97,13 +96,13 @@ def keep_the_first_contribution_only(nodes: Nodes) -> None:
 
 def sum_a_single_read(nodes: Nodes) -> None:
     found = nodes.pop("x.bar")
-    nodes["x.bar.0"] = replace(found, name="x.bar.0")
+    nodes["x.bar.0"] = found._replace(name="x.bar.0")
     reads = Attrs({"reads": (("mul.0", 1),)})
     nodes["x.bar"] = Node("x.bar", "add_n", ("x.bar.0",), SCALAR, reads, 1)
 
 
 def sum_again(nodes: Nodes) -> None:
-    nodes["extra"] = replace(nodes["w.bar"], name="extra")
+    nodes["extra"] = nodes["w.bar"]._replace(name="extra")
 
 
 DEFECTS = [

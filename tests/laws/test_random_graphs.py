@@ -5,7 +5,6 @@ A run judges `COUNT` graphs; the same laws hold on 2,000 under the marker ``fuzz
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -117,11 +116,11 @@ def untied(graph: Graph, name: str) -> tuple[Graph, list[str]]:
         return copies[-1]
 
     nodes = [
-        replace(node, operands=tuple(copy() if x == name else x for x in node.operands))
+        node._replace(operands=tuple(copy() if x == name else x for x in node.operands))
         for node in graph
     ]
     outputs = [Output(copy() if v == name else v) for v in graph.results]
-    inputs = [replace(graph[name], name=made) for made in copies]
+    inputs = [graph[name]._replace(name=made) for made in copies]
     return Graph("untied", [*inputs, *nodes], outputs).verify(), copies
 
 
