@@ -32,10 +32,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .backends.numba.cache import Cache, CacheError, find_cache
+from .backends import DEFAULT, NAMES, find_backend
+from .backends.llvm.engine.cache import Cache, CacheError, find_cache
 from .compiler.api import jit, make_ir, value_and_grad
 from .compiler.function import Compiled
-from .compiler.pipeline import BACKENDS, optimise
+from .compiler.pipeline import optimise
 from .compiler.source import is_installed
 from .compiler.tree import flatten, path_names
 from .ir import Graph, TensorType, spec
@@ -67,13 +68,6 @@ class Stage(StrEnum):
     ADJOINT = "adjoint"
     OPTIMISED = "optimised"
     PLAN = "plan"
-
-
-class Backend(StrEnum):
-    """What runs a graph."""
-
-    NUMBA = "numba"
-    REFERENCE = "reference"
 
 
 class UsageError(Exception):
@@ -223,7 +217,7 @@ def show_ir(
     if dot:
         show(graph.to_dot())
     elif stage is Stage.PLAN:
-        show(BACKENDS["numba"](graph).plan_text())
+        show(find_backend(DEFAULT).prepare(graph).plan_text())
     else:
         show(graph.as_text(annotate=annotate))
 
@@ -235,14 +229,16 @@ def run(
     grad: Annotated[
         bool, typer.Option("--grad", help="With the gradient of the first argument.")
     ] = False,
-    backend: Annotated[Backend, typer.Option(help="What runs it.")] = Backend.NUMBA,
+    backend: Annotated[
+        str, typer.Option(help=f"What runs it: {' or '.join(NAMES)}.")
+    ] = DEFAULT,
     seed: Annotated[int, typer.Option(min=0, help="For arguments given as types.")] = 0,
 ) -> None:
     """Compile a model, run it, and print its results and the times."""
     function, read = read_call(model, arg)
     rng = np.random.default_rng(seed)
     arguments = [random_argument(value, rng) for value in read]
-    compiled = (value_and_grad if grad else jit)(function, backend=backend.value)
+    compiled = (value_and_grad if grad else jit)(function, backend=backend)
     first, result = timed(compiled, arguments)
     again, _ = timed(compiled, arguments)
     table = Table("result", "type", "value")

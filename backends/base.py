@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-__all__ = [
-    "Array",
-    "Caller",
-    "Executable",
-    "Leaf",
-    "Recipe",
-    "Report",
-    "Signature",
-    "Stages",
-    "Statics",
-]
+from ..ir.graph import Graph
+from .signature import Caller, Statics
+
+__all__ = ["Array", "Backend", "Executable", "Report", "Stages"]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -91,68 +84,15 @@ class Executable(Protocol):
         ...
 
 
-class Leaf:
-    """A leaf of one call: its value, and the number of the input or output that it is.
+class Backend(NamedTuple):
+    """How graphs are run: each package of backends has one, as BACKEND in backend.py.
 
-    Inputs are numbered first, then outputs; a static argument has no number. No tuple,
-    for those are containers.
+    ``passes`` are the names of the compiler's passes that a graph goes through first,
+    in this order. ``prepare`` takes the verified graph that they leave.
+    ``make_caller`` makes the fast path of a function's calls, where there is one.
     """
 
-    __slots__ = ("buffer", "value")
-
-    def __init__(self, value: Any, buffer: int | None) -> None:
-        self.value = value
-        self.buffer = buffer
-
-
-class Signature(NamedTuple):
-    """How the objects of a call become inputs, and outputs become its result.
-
-    ``arguments`` is the pair ``(args, kwargs)`` with a `Leaf` for each leaf;
-    ``with_out`` says that ``kwargs["out"]`` holds the outputs. ``captured`` are the
-    arrays for the inputs that no argument gives, the last ones. ``result`` has the
-    number of an output for each leaf.
-    """
-
-    arguments: Any
-    captured: Sequence[Array]
-    result: Any
-    with_out: bool
-
-
-class Statics(Protocol):
-    """Which arguments of a function are static."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The keywords whose arguments are."""
-        ...
-
-    def positions(self, count: int) -> Sequence[int]:
-        """Which of so many positional arguments are."""
-        ...
-
-
-class Recipe(Protocol):
-    """What a `Caller` knows of the calls of one signature."""
-
-    def was_used(self) -> bool:
-        """Whether a call needed it since it was last asked."""
-        ...
-
-
-class Caller(Protocol):
-    """A short way from the arguments of a call to its result."""
-
-    @property
-    def call(self) -> Callable[[Any], Any]:
-        """Take ``(args, kwargs)``; the result, or NotImplemented."""
-        ...
-
-    def add(self, executable: Any, signature: Signature) -> Recipe | None:
-        """Know calls of this signature from now on, if they have a form that can be."""
-        ...
-
-    def discard(self, recipes: Iterable[Any]) -> None:
-        """Know them no more."""
-        ...
+    name: str
+    passes: tuple[str, ...]
+    prepare: Callable[[Graph], Executable]
+    make_caller: Callable[[Statics], Caller] | None = None

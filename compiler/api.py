@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..backends import DEFAULT
 from ..ir.graph import Graph
 from .function import Compiled
 from .gradient import Argnums, Residuals, gradient, pull_back, with_residuals
@@ -15,7 +16,7 @@ __all__ = ["fwd_and_bwd", "grad", "jit", "make_ir", "value_and_grad", "vjp"]
 def jit(
     function: Callable[..., Any],
     *,
-    backend: str = "numba",
+    backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
 ) -> Compiled:
@@ -24,7 +25,7 @@ def jit(
     Args:
         function: Plain NumPy code. Its arguments and its result are pytrees of arrays
             and numbers.
-        backend: ``numba``, or ``reference`` to interpret the graph with NumPy.
+        backend: ``llvm``, or ``reference`` to interpret the graph with NumPy.
         static_argnums: Positions of arguments that are not traced. Each of their values
             (hashable) is a kind of its own.
         static_argnames: The same by name.
@@ -54,7 +55,7 @@ def grad(
     argnums: Argnums = 0,
     *,
     has_aux: bool = False,
-    backend: str = "numba",
+    backend: str = DEFAULT,
 ) -> Compiled:
     """The gradient of a scalar function.
 
@@ -82,7 +83,7 @@ def value_and_grad(
     argnums: Argnums = 0,
     *,
     has_aux: bool = False,
-    backend: str = "numba",
+    backend: str = DEFAULT,
 ) -> Compiled:
     """Like `grad`, but the result is ``(value, gradient)``.
 
@@ -94,7 +95,7 @@ def value_and_grad(
 
 
 def fwd_and_bwd(
-    function: Callable[..., Any], argnums: Argnums = 0, *, backend: str = "numba"
+    function: Callable[..., Any], argnums: Argnums = 0, *, backend: str = DEFAULT
 ) -> tuple[Compiled, Callable[[Residuals, Any], Any]]:
     """The forward and the backward pass as two compiled functions.
 
@@ -108,7 +109,7 @@ def fwd_and_bwd(
 
 
 def vjp(
-    function: Callable[..., Any], *args: Any, backend: str = "numba"
+    function: Callable[..., Any], *args: Any, backend: str = DEFAULT
 ) -> tuple[Any, Callable[[Any], Any]]:
     """The result at ``args``, and the function that pulls cotangents back.
 

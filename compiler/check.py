@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backends import DEFAULT
 from ..ir.errors import GradientError
 from .api import jit, vjp
 from .tree import flatten, leaf_names, unflatten
@@ -22,7 +23,7 @@ def check_grads(
     *,
     order: int = 1,
     tolerance: float = 1e-6,
-    backend: str = "numba",
+    backend: str = DEFAULT,
     seed: int = 0,
 ) -> None:
     """Compare the gradient of ``function`` at ``args`` with five-point differences.

@@ -18,23 +18,15 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..backends.base import (
-    Array,
-    Caller,
-    Executable,
-    Leaf,
-    Recipe,
-    Report,
-    Signature,
-    Stages,
-)
+from ..backends import DEFAULT, check_backend, find_backend
+from ..backends.base import Array, Executable, Report, Stages
+from ..backends.signature import Caller, Leaf, Recipe, Signature
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
-from ..ir.lazy import lazy
 from ..ir.types import TensorType
 from .kinds import Kinds
 from .out import write_result
-from .pipeline import BACKENDS, CALLERS, optimise
+from .pipeline import optimise
 from .program import Program, inline, trace_program
 from .static import Static, StaticArguments, parameters
 from .trace import find_trace, is_traced
@@ -119,16 +111,21 @@ class Entry:
         self._types = [node.type for node in program.graph.inputs]
         self._dynamic = [i for i, name in enumerate(program.arguments) if name]
         self._runners: dict[str, Executable] = {}
+        self._optimised: dict[tuple[str, ...], Graph] = {}
         self._calls = {False: count(1), True: count(1)}
         self.used = False  # since it was made, or since `was_used` was asked
         self._gone = False
         self._recipes: deque[Recipe] = deque()
 
-    @lazy
-    def optimised(self) -> Graph:
-        """The graph as the backends take it."""
-        with self.seconds.timed("passes"):
-            return optimise(self.program.graph)
+    def optimised(self, backend: str) -> Graph:
+        """The graph as a backend takes it: one for all that ask for the same passes."""
+        passes = find_backend(backend).passes
+        known = self._optimised.get(passes)
+        if known is None:
+            with self.seconds.timed("passes"):
+                made = optimise(self.program.graph, backend)
+            known = self._optimised.setdefault(passes, made)
+        return known
 
     @property
     def nested(self) -> bool:
@@ -139,7 +136,7 @@ class Entry:
         """The executable of a backend, prepared when it is first asked for."""
         known = self._runners.get(backend)
         if known is None:
-            made = BACKENDS[backend](self.optimised)
+            made = find_backend(backend).prepare(self.optimised(backend))
             known = self._runners.setdefault(backend, made)
         return known
 
@@ -237,23 +234,18 @@ class Compiled:
         function: Callable[..., Any],
         transform: Transform | None = None,
         *,
-        backend: str = "numba",
+        backend: str = DEFAULT,
         static_argnums: int | Sequence[int] = (),
         static_argnames: str | Sequence[str] = (),
     ) -> None:
         if not callable(function):
             raise ArgumentError(f"not a function: {function!r}")
-        if backend not in BACKENDS:
-            raise ArgumentError(
-                f"no backend is called {backend!r}",
-                hint=f"one of {', '.join(BACKENDS)}",
-            )
         update_wrapper(self, function)
         if isinstance(function, Compiled) and transform is None:
             function, transform = function.function, function.transform
         self.function = function
         self.transform = transform
-        self.backend = backend
+        self.backend = check_backend(backend)
         which = (*_as_tuple(static_argnums), *_as_tuple(static_argnames))
         self._static = StaticArguments(function, which)
         self._callers: dict[str, Caller] = {}
@@ -304,9 +296,10 @@ class Compiled:
         result = entry(call.leaves, self.backend)
         if has_out:
             write_result(result, out)
-        if self.backend in CALLERS and not entry.nested and entry.is_habit(has_out):
+        make_caller = find_backend(self.backend).make_caller
+        if make_caller and not entry.nested and entry.is_habit(has_out):
             caller = self._callers.get(self.backend) or self._callers.setdefault(
-                self.backend, CALLERS[self.backend](self._static)
+                self.backend, make_caller(self._static)
             )
             entry.add_recipe(caller, self.backend, entry.signature(call, names, out))
             self._try_short = caller.call
@@ -328,7 +321,7 @@ class Compiled:
         if stage == "adjoint":
             return entry.program.graph.as_text()
         if stage == "optimised":
-            return entry.optimised.as_text()
+            return entry.optimised(self.backend).as_text()
         if stage == "plan":
             return entry.runner(self.backend).plan_text()
         raise ArgumentError(

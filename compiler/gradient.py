@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import optree
 
+from ..backends import DEFAULT
 from ..ir.builder import Builder
 from ..ir.errors import ArgumentError, GradientError
 from ..ir.graph import Graph, Node, Output
@@ -139,7 +140,7 @@ class Backward:
         self.entry = Entry(program, program)
         self.names = tuple(names)
         self.outputs = outputs
-        self.backend = "numba"
+        self.backend = DEFAULT
 
     def __call__(self, residuals: Residuals, cotangents: Any) -> Any:
         leaves, structure = flatten(cotangents)

@@ -1,12 +1,11 @@
-"""The one pipeline: which passes run, in which order, and the backends behind them."""
+"""The passes by name, and running them in the order that a backend asks for."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
 
-from ..backends import reference
-from ..backends.base import Caller, Executable, Statics
+from ..backends import DEFAULT, find_backend
 from ..ir.collection import paused_collection
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
@@ -24,15 +23,7 @@ from .passes.prune import prune
 from .passes.simplify import simplify
 from .passes.split import split
 
-__all__ = [
-    "BACKENDS",
-    "CALLERS",
-    "OPTIMISE",
-    "PASSES",
-    "ROUNDING",
-    "optimise",
-    "run_passes",
-]
+__all__ = ["PASSES", "ROUNDING", "optimise", "run_passes"]
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
     "prune": prune,
@@ -48,26 +39,6 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "split": split,
     "fuse": fuse,
 }
-
-OPTIMISE = (
-    "prune",
-    "forward",
-    "fold",
-    "simplify",
-    "dedupe",
-    "place",
-    "join",
-    "prune",
-    "contract",
-    "prune",
-    "batch",
-    "dedupe",
-    "prune",
-    "accumulate",
-    "prune",
-    "split",
-    "fuse",
-)
 
 ROUNDING = frozenset({"place", "join", "contract", "batch", "accumulate"})
 """The passes that keep results up to rounding and the sign of zeros; others keep bits.
@@ -105,29 +76,7 @@ def _names(text: str) -> list[str] | None:
     return names if all(name in PASSES or name == "all" for name in names) else None
 
 
-def optimise(graph: Graph) -> Graph:
-    """The graph as backends take it."""
+def optimise(graph: Graph, backend: str = DEFAULT) -> Graph:
+    """The graph as a backend takes it."""
     with paused_collection(len(graph)):
-        return run_passes(graph, OPTIMISE)
-
-
-def _numba(graph: Graph) -> Executable:
-    """Import Numba when the first graph needs it, not when the library is imported."""
-    from ..backends.numba.executable import prepare
-
-    return prepare(graph)
-
-
-def _numba_caller(statics: Statics) -> Caller:
-    from ..backends.numba.caller import Caller
-
-    return Caller(statics)
-
-
-CALLERS: dict[str, Callable[[Statics], Caller]] = {"numba": _numba_caller}
-"""The backends that have a short way to call them, and what makes one."""
-
-BACKENDS: dict[str, Callable[[Graph], Executable]] = {
-    "numba": _numba,
-    "reference": reference.prepare,
-}
+        return run_passes(graph, find_backend(backend).passes)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from anabranch.backends import NAMES
+
 # Else the asserts of these, unlike those of tests, would do nothing without `assert`.
 pytest.register_assert_rewrite("tests.backends", "tests.laws", "tests.oracles")
 
@@ -17,10 +19,8 @@ pytest.register_assert_rewrite("tests.backends", "tests.laws", "tests.oracles")
 settings.register_profile("anabranch", deadline=None)
 settings.load_profile("anabranch")
 
-BACKENDS = ["reference", "numba"]
 
-
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=NAMES)
 def backend(request: pytest.FixtureRequest) -> str:
     """Each backend in turn."""
     return request.param

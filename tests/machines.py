@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import llvmlite.binding as llvm
 
-from anabranch.backends.numba.machine import LEVELS, Machine, current, find_machine
+from anabranch.backends.llvm.machine import LEVELS, Machine, current, find_machine
 from anabranch.ir.errors import AnabranchError
 
 __all__ = ["MACHINES", "WIDTHS", "with_vectors"]

@@ -1,1 +1,1 @@
-"""The Numba backend: plans, generated kernels, one native call."""
+"""Kernel source by Numba: the second opinion on what the engine compiles."""

@@ -1,315 +1,267 @@
-"""The functions of the kernel language: some written in it, the rest LLVM's or libm's.
+"""The functions that the scalar expressions of `ir.ops` may call, for Numba.
 
-A function with a body for floats, for signed and for unsigned integers has three, told
-apart by the end of the name. They follow NumPy: division by zero is 0 for integers,
-shifts by the width or more leave 0 or the sign, remainders have the divisor's sign.
-``to_i32``, ``to_i64`` and ``to_u64`` convert floats; ``int32(x)`` alone is undefined
-for those that are no `int32`, which does no harm where it is not chosen.
+Each takes and returns scalars of one dtype and follows NumPy at the corners: integer
+division by zero is 0, shifts by the width or more leave 0 or the sign, remainders take
+the sign of the divisor. None of them can raise.
 """
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Sequence
-from functools import cache
+import math
 from typing import Any
 
-from . import vecmath
-from .instructions import REGISTERS, Value, literal, vector
-from .language import Function
-from .libm import beyond, call
-from .native import native_primitive
-from .vectors import vector_primitive
+import numpy as np
+from numba import types
+from numba.extending import overload, register_jitable
 
-__all__ = ["find_function", "primitive"]
+from ...ir.ops.slopes import RATIO_NEAR, RATIOS, ratio_series
+from .types import NAMESPACE
 
-SOURCE = """
-def chain(g, d):
+__all__ = ["FUNCTIONS"]
+
+_subtract = NAMESPACE["wrapping_subtract"]
+_multiply = NAMESPACE["wrapping_multiply"]
+
+
+def _by_kind(name: str, on_floats: Any, on_integers: Any) -> Any:
+    """A function with one body for floats and another for integers.
+
+    ``on_integers(wide)`` makes the latter for operands of a type that is not wider than
+    ``wide``, int64 or uint64: Numba computes in these anyhow, and a body that names
+    the type neither mixes them nor lets a literal turn uint64 into float64.
+    """
+
+    def function(*operands: Any) -> Any:
+        raise TypeError(f"{name} is for compiled code")
+
+    def choose(*operands: Any) -> Any:
+        if isinstance(operands[0], types.Float):
+            return on_floats
+        return on_integers(types.int64 if operands[0].signed else types.uint64)
+
+    function.__name__ = name
+    overload(function, strict=False, jit_options={"error_model": "numpy"})(choose)
+    return function
+
+
+@register_jitable
+def chain(g: Any, d: Any) -> Any:
+    """``g * d``, and 0 where g is 0 although d is infinite or NaN."""
     product = g * d
     return g - g if g == 0 and product != product else product
 
-def chain_both(g, h):
+
+@register_jitable
+def chain_both(g: Any, h: Any) -> Any:
+    """``g * h``, and 0 where either is 0 although the other is infinite or NaN."""
     return chain(h, g) if h == 0 else chain(g, h)
 
-def cosine(x, y):
-    size = maximum(fabs(x), fabs(y))
-    scale = 1.0 if size == 0 else size
-    a = x / scale
-    b = y / scale
-    return a / sqrt(a * a + b * b) if size != 0 else a
 
-def floor_divide_float(a, b):
-    mod = fmod(a, b)
+def _divide_floats(a: Any, b: Any) -> Any:
+    if b == 0:
+        return a / b
+    mod = np.fmod(a, b)
     quotient = (a - mod) / b
-    quotient = quotient - 1.0 if mod != 0 and (b < 0) != (mod < 0) else quotient
-    whole = floor(quotient)
-    whole = whole + 1.0 if quotient - whole > 0.5 else whole
-    whole = copysign(0.0, a / b) if quotient == 0 else whole
-    return a / b if b == 0 else whole
+    if mod != 0 and (b < 0) != (mod < 0):
+        quotient -= 1.0
+    if quotient == 0:
+        return math.copysign(0.0, a / b)
+    whole = np.floor(quotient)
+    return whole + 1.0 if quotient - whole > 0.5 else whole
 
-def remainder_float(a, b):
-    mod = fmod(a, b)
-    moved = mod + b if (b < 0) != (mod < 0) else mod
-    zero = copysign(0.0, b) if b != 0 else mod
-    return zero if mod == 0 else moved
 
-def floor_divide_signed(a, b):
-    plain = 1 if b == 0 or b == -1 else b
-    quotient = truncated(a, plain)
-    left = a - quotient * plain
-    quotient = quotient - 1 if left != 0 and (left < 0) != (plain < 0) else quotient
-    quotient = -a if b == -1 else quotient
-    return 0 if b == 0 else quotient
+def _divide_integers(wide: Any) -> Any:
+    def divide(a: Any, b: Any) -> Any:
+        if b == 0:
+            return wide(0)
+        if b < wide(0) and b == wide(-1):
+            return _subtract(wide(0), wide(a))
+        return wide(a) // wide(b)
 
-def remainder_signed(a, b):
-    plain = 1 if b == 0 or b == -1 else b
-    left = a - truncated(a, plain) * plain
-    return left + plain if left != 0 and (left < 0) != (plain < 0) else left
+    return divide
 
-def fmod_signed(a, b):
-    plain = 1 if b == 0 or b == -1 else b
-    return a - truncated(a, plain) * plain
 
-def floor_divide_unsigned(a, b):
-    quotient = truncated(a, 1 if b == 0 else b)
-    return 0 if b == 0 else quotient
+def _remainder_floats(a: Any, b: Any) -> Any:
+    mod = np.fmod(a, b)
+    if mod == 0:
+        return math.copysign(0.0, b) if b != 0 else mod
+    return mod + b if (b < 0) != (mod < 0) else mod
 
-def remainder_unsigned(a, b):
-    plain = 1 if b == 0 else b
-    return a - truncated(a, plain) * plain
 
-def fmod_unsigned(a, b):
-    plain = 1 if b == 0 else b
-    return a - truncated(a, plain) * plain
+def _remainder_integers(wide: Any) -> Any:
+    def remainder(a: Any, b: Any) -> Any:
+        if b == 0 or (b < wide(0) and b == wide(-1)):
+            return wide(0)
+        return wide(a) % wide(b)
 
-def power_integer(a, b):
-    result = a - a + 1
-    factor = a
-    exponent = b
-    while exponent > 0:
-        result = result * factor if exponent & 1 != 0 else result
-        factor = factor * factor
-        exponent = exponent >> 1
-    return result
+    return remainder
 
-def power_float(a, b):
-    return pow(a, b)
 
-def absolute_float(a):
-    return fabs(a)
+def _fmod_floats(a: Any, b: Any) -> Any:
+    return np.fmod(a, b)
 
-def absolute_signed(a):
-    return -a if a < 0 else a
 
-def absolute_unsigned(a):
-    return a
+def _fmod_integers(wide: Any) -> Any:
+    def fmod(a: Any, b: Any) -> Any:
+        if b == 0 or (b < wide(0) and b == wide(-1)):
+            return wide(0)
+        mod = wide(a) % wide(b)
+        return mod - wide(b) if mod != 0 and (a < 0) != (b < 0) else mod
 
-def left_shift_signed(a, b):
-    inside = b >= 0 and b < width(a)
-    return a << (b if inside else 0) if inside else 0
+    return fmod
 
-def right_shift_signed(a, b):
-    inside = b >= 0 and b < width(a)
-    return a >> (b if inside else width(a) - 1)
 
-def left_shift_unsigned(a, b):
-    inside = b < width(a)
-    return a << (b if inside else 0) if inside else 0
+def _power_floats(a: Any, b: Any) -> Any:
+    return math.pow(a, b)
 
-def right_shift_unsigned(a, b):
-    inside = b < width(a)
-    return a >> (b if inside else 0) if inside else 0
 
-def to_i32(x):
-    return int32(x) if fabs(x) < 2147483648.0 else -2147483648
+def _power_integers(wide: Any) -> Any:
+    def power(a: Any, b: Any) -> Any:
+        result, factor, exponent = wide(1), wide(a), wide(b)
+        while exponent > 0:
+            if exponent & wide(1):
+                result = _multiply(result, factor)
+            factor = _multiply(factor, factor)
+            exponent >>= wide(1)
+        return result
 
-def to_i64(x):
-    return int64(x) if fabs(x) < 9223372036854775808.0 else -9223372036854775808
+    return power
 
-def to_u64(x):
-    upper = x >= 9223372036854775808.0
-    rest = uint64(to_i64(x - 9223372036854775808.0 if upper else x))
-    return rest ^ uint64(9223372036854775808) if upper else rest
 
-def isnan(x):
-    return x != x
+def _absolute_floats(a: Any) -> Any:
+    return math.fabs(a)
 
-def isinf(x):
-    return fabs(x) == math.inf
 
-def isfinite(x):
-    return fabs(x) < math.inf
+def _absolute_integers(wide: Any) -> Any:
+    return lambda a: _subtract(wide(0), wide(a)) if a < 0 else wide(a)
 
-def signbit(x):
-    return copysign(1.0, x) < 0
 
-def logaddexp_f64(a, b):
-    high = a if a > b else b
-    low = b if a > b else a
-    sum = high + log1p(exp(low - high))
-    return a + 0.6931471805599453 if a == b else sum
+def _bits(kind: Any) -> int:
+    return int(kind.bitwidth)
 
-def logaddexp2_f64(a, b):
-    high = a if a > b else b
-    low = b if a > b else a
-    sum = high + 1.4426950408889634 * log1p(exp2(low - high))
-    return a + 1.0 if a == b else sum
-"""
 
-# LLVM's own, which become instructions.
-INTRINSICS = (
-    "maximum",
-    "minimum",
-    "sqrt",
-    "fabs",
-    "copysign",
-    "floor",
-    "ceil",
-    "trunc",
-    "rint",
-    "fma",
-)
+def left_shift(a: Any, b: Any) -> Any:
+    """``a << b``; 0 for shifts by the width or more, or by less than 0."""
+    raise TypeError("left_shift is for compiled code")
 
-# libm's, by NumPy's names; the float32 ones end in f.
-LIBM = {
-    **{name: name for name in ("sin", "cos", "tan", "sinh", "cosh", "hypot")},
-    **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh")},
-    **{"arctanh": "atanh", "arctan2": "atan2"},
+
+@overload(left_shift, strict=False)
+def _left_shift(a: Any, b: Any) -> Any:
+    width = _bits(a)
+    return lambda a, b: a << b if 0 <= b < width else a - a
+
+
+def right_shift(a: Any, b: Any) -> Any:
+    """``a >> b``; 0 or -1, the sign, for shifts by the width or more."""
+    raise TypeError("right_shift is for compiled code")
+
+
+@overload(right_shift, strict=False)
+def _right_shift(a: Any, b: Any) -> Any:
+    width = _bits(a)
+    return lambda a, b: a >> b if 0 <= b < width else (a - a if a >= 0 else ~(a - a))
+
+
+@register_jitable
+def cosine(x: Any, y: Any) -> Any:
+    """``x / hypot(x, y)``, 0 at the origin."""
+    length = np.hypot(x, y)
+    return x / length if length > 0 or length != length else x
+
+
+@register_jitable
+def tanh_slope(y: Any, x: Any) -> Any:
+    """The derivative of tanh at x, where tanh is y."""
+    power = math.exp(-2.0 * abs(x))
+    far = abs(x) > 3.5
+    return 4.0 * power / ((1.0 + power) * (1.0 + power)) if far else 1.0 - y * y
+
+
+@register_jitable
+def sigmoid_slope(y: Any, x: Any) -> Any:
+    """The derivative of sigmoid at x, where sigmoid is y."""
+    power = math.exp(-abs(x))
+    far = abs(x) > 7.0
+    return power / ((1.0 + power) * (1.0 + power)) if far else y * (1.0 - y)
+
+
+@register_jitable
+def tanh_and_slope(x: Any) -> Any:
+    """Tanh at x, and its derivative."""
+    y = np.tanh(x)
+    return y, tanh_slope(y, x)
+
+
+@register_jitable
+def sigmoid_and_slope(x: Any) -> Any:
+    """Sigmoid at x, and its derivative."""
+    y = 1.0 / (1.0 + math.exp(-x))
+    return y, sigmoid_slope(y, x)
+
+
+def _bessel_ratio(k: int) -> Any:
+    """``j_k(t) / t^k`` with the spherical Bessel function j_k."""
+    series = np.array(ratio_series(k))
+
+    @register_jitable(inline="always")
+    def ratio(t: Any) -> Any:
+        total = 0.0
+        for n in range(len(series)):
+            total = total * t * t + series[len(series) - 1 - n]
+        inverse = math.pow(t, -1.0)
+        before, made = math.cos(t), math.sin(t) * inverse
+        for n in range(k):
+            before, made = made, ((2 * n + 1) * made - before) * inverse * inverse
+        return total if abs(t) < RATIO_NEAR else made
+
+    return ratio
+
+
+@register_jitable
+def to_i32(x: Any) -> Any:
+    """A float as int32, the lowest one for what does not fit."""
+    return types.int32(x) if math.fabs(x) < 2.0**31 else types.int32(-(2**31))
+
+
+@register_jitable
+def to_i64(x: Any) -> Any:
+    """A float as int64, the lowest one for what does not fit."""
+    return types.int64(x) if math.fabs(x) < 2.0**63 else types.int64(-(2**63))
+
+
+@register_jitable
+def to_u64(x: Any) -> Any:
+    """A float as uint64: as int64 below 2^63, and by its distance from there on."""
+    if x >= 2.0**63:
+        return types.uint64(to_i64(x - 2.0**63)) ^ types.uint64(2**63)
+    return types.uint64(to_i64(x))
+
+
+_NUMPY = (
+    "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan "
+    "sinh cosh tanh arcsinh arccosh arctanh floor ceil trunc rint isnan isinf "
+    "isfinite signbit arctan2 hypot logaddexp logaddexp2 copysign maximum minimum"
+).split()
+
+FUNCTIONS: dict[str, Any] = {
+    **{name: getattr(np, name) for name in _NUMPY},
+    "erf": math.erf,
+    "chain": chain,
+    "chain_both": chain_both,
+    "cosine": cosine,
+    "tanh_slope": tanh_slope,
+    "sigmoid_slope": sigmoid_slope,
+    "tanh_and_slope": tanh_and_slope,
+    "sigmoid_and_slope": sigmoid_and_slope,
+    **{f"bessel_ratio{k}": _bessel_ratio(k) for k in range(1, RATIOS + 1)},
+    "absolute": _by_kind("absolute", _absolute_floats, _absolute_integers),
+    "floor_divide": _by_kind("floor_divide", _divide_floats, _divide_integers),
+    "remainder": _by_kind("remainder", _remainder_floats, _remainder_integers),
+    "fmod": _by_kind("fmod", _fmod_floats, _fmod_integers),
+    "power": _by_kind("power", _power_floats, _power_integers),
+    "left_shift": left_shift,
+    "right_shift": right_shift,
+    "to_i32": to_i32,
+    "to_i64": to_i64,
+    "to_u64": to_u64,
 }
-
-OTHER_BITS = {"f64": "i64", "i64": "f64", "f32": "i32", "i32": "f32"}
-
-
-@cache
-def _texts() -> dict[str, str]:
-    """Every function that is written in the language, by name."""
-    _, *parts = re.split(r"^def ", SOURCE + vecmath.SOURCE, flags=re.MULTILINE)
-    return {part.partition("(")[0]: f"def {part}" for part in parts}
-
-
-@cache
-def _definition(name: str) -> ast.FunctionDef:
-    """One of them; only those that are called are parsed."""
-    parsed: Any = ast.parse(_texts()[name])
-    return parsed.body[0]
-
-
-def find_function(name: str, dtypes: Sequence[str]) -> ast.FunctionDef | None:
-    """The definition of a function for operands of these dtypes, if there is one."""
-    kind = {"f": "float", "u": "unsigned", "i": "signed"}.get(dtypes[0][0], "")
-    whole = "integer" if dtypes[0][0] in "iu" else kind
-    names = (f"{name}_{kind}", f"{name}_{whole}", name)
-    return next((_definition(known) for known in names if known in _texts()), None)
-
-
-def primitive(function: Function, name: str, operands: list[Any]) -> object | None:
-    """Emit what the language cannot say, None where it can.
-
-    Without operands ``name`` is a constant of `vecmath`.
-    """
-    if not operands:
-        return _constant(name, function.narrow)
-    first = operands[0]
-    if name in _texts():
-        return None
-    if f"{name}_f64" in _texts():
-        settled = _settled(function, operands)
-        made = function.apply(
-            f"{name}_f64", [function.cast(operand, "f64") for operand in settled]
-        )
-        return function.cast(made, settled[0].element)
-    if name == "polynomial":
-        return _polynomial(function, *operands)
-    if name.endswith("_far"):
-        x, limit = function.matched(*operands)
-        near = name.removesuffix("_far")
-        if near in LIBM:
-            return beyond(function, x, limit, lambda: call(function, LIBM[near], [x]))
-        return beyond(function, x, limit, lambda: function.apply(near, [x]))
-    if name in ("bits", "from_bits"):
-        dtype = vector(OTHER_BITS[first.element], first.lanes)
-        source, target = REGISTERS[first.dtype], REGISTERS[dtype]
-        return function.emit(dtype, f"bitcast {source} {first.text} to {target}")
-    if name == "width":
-        return literal(int(first.element[1:]))
-    if name == "truncated":
-        return _truncated(function, *function.matched(*operands))
-    if name == "fmod" and (first.is_float or first.number is not None):
-        return _floats(function, "frem", operands)
-    if name in INTRINSICS:
-        return _intrinsic(function, name, operands)
-    if name in LIBM:
-        return call(function, LIBM[name], _settled(function, operands))
-    if name == "gemm":
-        return _gemm(function, operands)
-    found = native_primitive(function, name, operands)
-    return vector_primitive(function, name, operands) if found is None else found
-
-
-def _settled(function: Function, operands: list[Value]) -> list[Value]:
-    """Float operands in one dtype."""
-    if len(operands) == 1:
-        return [function.settled(operands[0], "f64")]
-    return list(function.matched(*operands))
-
-
-def _floats(function: Function, instruction: str, operands: list[Value]) -> Value:
-    a, b = _settled(function, operands)
-    return function.emit(
-        a.dtype, f"{instruction} {REGISTERS[a.dtype]} {a.text}, {b.text}"
-    )
-
-
-def _intrinsic(function: Function, name: str, operands: list[Value]) -> Value:
-    settled = _settled(function, operands)
-    dtype, lanes = settled[0].dtype, settled[0].lanes
-    suffix = settled[0].element if lanes == 1 else f"v{lanes}{settled[0].element}"
-    return function.call(f"llvm.{name}.{suffix}", dtype, settled)
-
-
-def _constant(name: str, narrow: bool) -> object | None:
-    """A constant of `vecmath` for float64, or for float32."""
-    if name not in vecmath.CONSTANTS:
-        return None
-    found = vecmath.CONSTANTS[name][narrow]
-    return tuple(map(literal, found)) if isinstance(found, tuple) else literal(found)
-
-
-def _polynomial(function: Function, x: Value, coefficients: Sequence[Value]) -> object:
-    """Horner's rule; the coefficient of the lowest power comes first."""
-    total = coefficients[-1]
-    for coefficient in reversed(coefficients[:-1]):
-        total = _intrinsic(function, "fma", [total, x, coefficient])
-    return total
-
-
-def _truncated(function: Function, a: Value, b: Value) -> Value:
-    """Integer division towards zero; the divisor is not 0."""
-    instruction = "sdiv" if a.dtype[0] == "i" else "udiv"
-    kind = REGISTERS[a.dtype]
-    return function.emit(a.dtype, f"{instruction} {kind} {a.text}, {b.text}")
-
-
-def _gemm(function: Function, operands: list[Value]) -> Value:
-    """BLAS's gemm, as `blas` says: words, addresses of A, B, C, the word of beta."""
-    words, a, b, c, beta = operands
-
-    def word(index: str) -> str:
-        step = f"getelementptr i64, ptr {words.text}, i64 {index}"
-        return function.emit("", step).text
-
-    def pointer(address: Value) -> str:
-        return function.emit("", f"inttoptr i64 {address.text} to ptr").text
-
-    listed = [
-        *(word(str(i)) for i in (10, 9, 7, 6, 8, 23)),
-        *(pointer(b), word("12"), pointer(a), word("11")),
-        *(word(function.typed(beta, "i64").text), pointer(c), word("13")),
-    ]
-    place = word("25")
-    address = function.emit("i64", f"load i64, ptr {place}")
-    routine = function.emit("", f"inttoptr i64 {address.text} to ptr").text
-    arguments = ", ".join(f"ptr {operand}" for operand in listed)
-    function.lines.append(f"call void {routine}({arguments})")
-    return literal(0)

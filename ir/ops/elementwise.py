@@ -2,13 +2,8 @@
 
 ``scalar`` is the expression for one element, in a small language that every backend
 reads: Python arithmetic, comparisons and conditional expressions over the operands
-``{0}``, ``{1}``, ..., and the functions of `backends.numba.functions`. A backend casts
-the result of each op to the dtype of its value.
-
-Wherever a cotangent is multiplied by a derivative the rule uses ``chain``: g * d, but
-0 where g is 0 although d is infinite or NaN. That is what keeps the branch that
-``where`` did not take from poisoning the gradient. Where both factors are cotangents,
-as from the second derivative on, it is ``chain_both``: 0 where either is 0.
+``{0}``, ``{1}``, ..., and the functions of `backends.llvm.language.functions`. A
+backend casts the result of each op to the dtype of its value.
 """
 
 from __future__ import annotations

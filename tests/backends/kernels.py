@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from anabranch.backends.numba.engine import compile_kernel, executor
+from anabranch.backends.llvm.engine.engine import compile_kernel, executor
 
 
 def run(text: str, arrays: Sequence[np.ndarray], words: Sequence[int]) -> int:

@@ -23,9 +23,15 @@ import pytest
 
 import anabranch
 from anabranch import cli
-from anabranch.backends.numba import cache, codegen, engine
-from anabranch.backends.numba.cache import Cache, CacheError, find_cache, pack, unpack
-from anabranch.backends.numba.machine import Processor, current, using
+from anabranch.backends.llvm.engine import cache, codegen, engine
+from anabranch.backends.llvm.engine.cache import (
+    Cache,
+    CacheError,
+    find_cache,
+    pack,
+    unpack,
+)
+from anabranch.backends.llvm.machine import Processor, current, using
 from tests.oracles.work import HANGS
 
 SCRIPT = """
@@ -559,7 +565,8 @@ def test_killed_at_any_time(folder: Path, kills: int) -> None:
     """Processes that compile and store again and again; what they leave is right."""
     rng = random.Random(0)
     endless = """
-from anabranch.backends.numba import cache, engine
+from anabranch.backends.llvm.engine import cache
+from anabranch.backends.llvm.engine import engine
 sys.stdout.flush()
 while True:
     cache.find_cache().clear()
@@ -728,7 +735,7 @@ def test_warm_processes_import_little(folder: Path) -> None:
     finish(start(folder))
     slow = "('numba', 'networkx', 'scipy', 'rich', 'typer', 'logging')"
     check = f"assert not [name for name in {slow} if name in sys.modules]"
-    compiler = "assert 'anabranch.backends.numba.functions' not in sys.modules"
+    compiler = "assert 'anabranch.backends.llvm.language.functions' not in sys.modules"
     assert finish(start(folder, after=f"{check}\n{compiler}"))[1:] == (HIT, "")
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import anabranch
 from anabranch import ArgumentError, jit, value_and_grad
-from anabranch.backends.numba.caller import supported
+from anabranch.backends.llvm.run.fastcall.caller import supported
 from anabranch.compiler.tree import flatten, unflatten
 from tests.backends.calls import Layer, X, is_short, same, short_calls
 from tests.oracles.work import HANGS
@@ -225,7 +225,7 @@ def test_the_short_way_keeps_what_it_points_to() -> None:
     for _ in range(3):
         compiled(X)
     short = compiled._try_short
-    executable = weakref.ref(compiled._newest().runner("numba"))
+    executable = weakref.ref(compiled._newest().runner("llvm"))
     del compiled
     gc.collect()
     assert executable() is not None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from anabranch import jit
-from anabranch.backends.numba.caller_tables import STATE
+from anabranch.backends.llvm.run.fastcall.tables import STATE
 from tests.backends.calls import X, caller_of, is_short, same
 
 STATIC: dict[str, list[Callable[[], Any]]] = {

@@ -3,8 +3,8 @@
 import pytest
 from llvmlite.binding import ffi
 
-from anabranch.backends.numba import codegen
-from anabranch.backends.numba.machine import Machine, current
+from anabranch.backends.llvm.engine import codegen
+from anabranch.backends.llvm.machine import Machine, current
 
 TEXTS = [
     f"define i64 @k{i}(i64 %x) {{\n  %y = mul i64 %x, {i}\n  ret i64 %y\n}}\n"

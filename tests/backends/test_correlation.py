@@ -8,11 +8,11 @@ from typing import TypeAlias
 import numpy as np
 import pytest
 
-from anabranch.backends.numba.correlation import TILE_VECTORS, lanes, tile
-from anabranch.backends.numba.emitters import make_plan
-from anabranch.backends.numba.executable import NumbaExecutable, prepare
-from anabranch.backends.numba.machine import using
-from anabranch.backends.reference import interpret
+from anabranch.backends.llvm.emit import make_plan
+from anabranch.backends.llvm.kernels.correlation import TILE_VECTORS, lanes, tile
+from anabranch.backends.llvm.machine import using
+from anabranch.backends.llvm.run.executable import LLVMExecutable, prepare
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.ir import Graph, parse
 from tests.machines import WIDTHS, with_vectors
 
@@ -73,7 +73,7 @@ def arrays(made: Graph, seed: int = 0) -> list[np.ndarray]:
     ]
 
 
-def dirty(made: Graph) -> NumbaExecutable:
+def dirty(made: Graph) -> LLVMExecutable:
     """The compiled graph, its scratch memory NaN."""
     executable = prepare(made)
     frame = executable.frame()

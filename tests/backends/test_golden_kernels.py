@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.backends.numba.machine import using
+from anabranch.backends.llvm.machine import using
 from tests.conftest import Golden
 from tests.machines import WIDTHS, with_vectors
 

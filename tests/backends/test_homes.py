@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from anabranch import jit
-from anabranch.backends.numba.executable import prepare
-from anabranch.backends.reference import interpret
+from anabranch.backends.llvm.run.executable import prepare
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import parse
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anabranch.backends.numba import plan as planner
-from anabranch.backends.numba import pool, tasks
-from anabranch.backends.numba.executable import NumbaExecutable, compiled, prepare
-from anabranch.backends.numba.kernel import Access, Instruction, Kernel, Write
-from anabranch.backends.numba.machine import current
-from anabranch.backends.numba.memory import Lifetime
-from anabranch.backends.numba.plan import Plan, Step
-from anabranch.backends.numba.printer import print_kernel
+from anabranch.backends.llvm.kernels.form import Access, Instruction, Kernel, Write
+from anabranch.backends.llvm.kernels.printer import print_kernel
+from anabranch.backends.llvm.machine import current
+from anabranch.backends.llvm.plan import planner, tasks
+from anabranch.backends.llvm.plan.arena import Lifetime
+from anabranch.backends.llvm.plan.step import Plan, Step
+from anabranch.backends.llvm.run import threads as pool
+from anabranch.backends.llvm.run.executable import LLVMExecutable, compiled, prepare
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import Graph, parse
@@ -47,7 +47,7 @@ def over(step: Step) -> dict[int, int]:
     return {buffers[i]: buffers[w.over] for i, w in pairs if w.over is not None}
 
 
-def apart(monkeypatch: pytest.MonkeyPatch, graph: Graph) -> NumbaExecutable:
+def apart(monkeypatch: pytest.MonkeyPatch, graph: Graph) -> LLVMExecutable:
     """Every buffer in memory of its own."""
 
     def alone(
@@ -65,7 +65,7 @@ def apart(monkeypatch: pytest.MonkeyPatch, graph: Graph) -> NumbaExecutable:
         return prepare(graph)
 
 
-def poisoned(executable: NumbaExecutable, point: list[Any]) -> list[Any]:
+def poisoned(executable: LLVMExecutable, point: list[Any]) -> list[Any]:
     """The results with an arena full of NaN."""
     frame = executable.frame()
     frame.arena[:] = 0xFF

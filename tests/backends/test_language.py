@@ -7,14 +7,14 @@ import re
 import numpy as np
 import pytest
 
-from anabranch.backends.numba.engine import (
+from anabranch.backends.llvm.engine.engine import (
     assembly,
     compile_kernel,
     executor,
     failure,
     kernel_llvm,
 )
-from anabranch.backends.numba.instructions import LanguageError
+from anabranch.backends.llvm.language.instructions import LanguageError
 from tests.backends.kernels import run
 
 HEAD = "def kernel(buffers, words):\n"

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.backends.numba import codegen, engine
-from anabranch.backends.numba.correlation import dots_tile, tile
-from anabranch.backends.numba.machine import (
+from anabranch.backends.llvm.engine import codegen, engine
+from anabranch.backends.llvm.kernels.correlation import dots_tile, tile
+from anabranch.backends.llvm.kernels.products import product_source
+from anabranch.backends.llvm.machine import (
     LEVELS,
     Processor,
     current,
     find_machine,
     using,
 )
-from anabranch.backends.numba.products import product_source
 from tests.machines import MACHINES, WIDTHS, with_vectors
 
 

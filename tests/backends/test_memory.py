@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anabranch.backends.numba.executable import prepare
-from anabranch.backends.numba.memory import ALIGNMENT, Lifetime, place
+from anabranch.backends.llvm.plan.arena import ALIGNMENT, Lifetime, place
+from anabranch.backends.llvm.run.executable import prepare
 from anabranch.compiler.pipeline import optimise
 from tests.strategies import random_sample
 

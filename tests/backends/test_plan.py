@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.backends.numba import loops, plan
-from anabranch.backends.numba.emitters import make_plan
+from anabranch.backends.llvm.emit import make_plan
+from anabranch.backends.llvm.plan import loops
+from anabranch.backends.llvm.plan import planner as plan
 from anabranch.compiler.pipeline import optimise
 
 LARGE = np.ones((3000, 400))

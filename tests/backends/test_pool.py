@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from anabranch import jit
-from anabranch.backends.numba import pool
-from anabranch.backends.numba.machine import current, using
-from anabranch.backends.numba.pool import CONSTANTS, NoThreads, Pool, pthreads
+from anabranch.backends.llvm.machine import current, using
+from anabranch.backends.llvm.run import threads as pool
+from anabranch.backends.llvm.run.threads import CONSTANTS, NoThreads, Pool, pthreads
 
 X = np.random.default_rng(0).normal(size=(700, 300))
 
@@ -69,7 +69,7 @@ def check_large(threads: int) -> None:
         compiled = jit(large)
         for one, other in zip(compiled(X), expected, strict=True):
             np.testing.assert_array_equal(one, other)
-        executable: Any = compiled._newest().runner("numba")
+        executable: Any = compiled._newest().runner("llvm")
         assert any(step.tasks for step in executable.plan.steps)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.backends.numba.executable import prepare
-from anabranch.backends.reference import interpret
+from anabranch.backends.llvm.run.executable import prepare
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.adjoint import adjoint
 from anabranch.ir import Graph, TensorType, parse
 from tests.oracles.bits import assert_same_bits

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 import anabranch as ab
-from anabranch.backends.numba import blas, products
-from anabranch.backends.numba.library import library_source
-from anabranch.backends.numba.machine import current, using
-from anabranch.backends.numba.products import KINDS, product_source, product_words
+from anabranch.backends.llvm.kernels import blas, products
+from anabranch.backends.llvm.kernels.library import library_source
+from anabranch.backends.llvm.kernels.products import (
+    KINDS,
+    product_source,
+    product_words,
+)
+from anabranch.backends.llvm.machine import current, using
 from tests.backends.kernels import run
 
 DTYPES = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}

@@ -10,12 +10,12 @@ import pytest
 
 import anabranch
 from anabranch import jit
-from anabranch.backends.numba.emitters import make_plan
-from anabranch.backends.numba.executable import prepare
-from anabranch.backends.numba.plan import Plan
-from anabranch.backends.numba.stores import extent_in
-from anabranch.backends.numba.view import View, row_strides
-from anabranch.backends.reference import interpret
+from anabranch.backends.llvm.emit import make_plan
+from anabranch.backends.llvm.plan.step import Plan
+from anabranch.backends.llvm.plan.stores import extent_in
+from anabranch.backends.llvm.plan.view import View, row_strides
+from anabranch.backends.llvm.run.executable import prepare
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.pipeline import optimise, run_passes
 from anabranch.ir import TensorType, parse
 from anabranch.ir.extent import Extent

@@ -18,10 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anabranch import conv, jit, max_pool, value_and_grad
-from anabranch.backends.numba import plan, pool, products, tasks
-from anabranch.backends.numba.executable import NumbaExecutable, prepare
-from anabranch.backends.numba.machine import current
-from anabranch.backends.numba.memory import Lifetime
+from anabranch.backends.llvm.kernels import products
+from anabranch.backends.llvm.machine import current
+from anabranch.backends.llvm.plan import planner as plan
+from anabranch.backends.llvm.plan import tasks
+from anabranch.backends.llvm.plan.arena import Lifetime
+from anabranch.backends.llvm.run import threads as pool
+from anabranch.backends.llvm.run.executable import LLVMExecutable, prepare
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import Graph
@@ -50,7 +53,7 @@ def gradient(seed: int) -> tuple[Graph, list[Any]]:
     return optimise(graph), [*sample.point, *seeds]
 
 
-def run(executable: NumbaExecutable, point: Sequence[Any]) -> list[Any]:
+def run(executable: LLVMExecutable, point: Sequence[Any]) -> list[Any]:
     arrays = [np.ascontiguousarray(value) for value in point]
     pairs = zip(arrays, point, strict=True)
     return executable([array.reshape(np.shape(value)) for array, value in pairs])
@@ -99,7 +102,7 @@ def test_ranges_cover_everything_once(size: int, count: int) -> None:
     assert tasks._ranges(size, len(ranges)) == ranges
 
 
-def poisoned(executable: NumbaExecutable, point: Sequence[Any]) -> list[Any]:
+def poisoned(executable: LLVMExecutable, point: Sequence[Any]) -> list[Any]:
     """Run with an arena full of NaN."""
     frame = executable.frame()
     frame.arena[:] = 0xFF
@@ -161,7 +164,7 @@ def test_threads_share_the_workers() -> None:
 
 
 def _steps(compiled: Any) -> Any:
-    return compiled._newest().runner("numba").plan.steps
+    return compiled._newest().runner("llvm").plan.steps
 
 
 def _child(channel: Any, compiled: Any) -> None:

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from anabranch.backends.numba.engine import assembly
+from anabranch.backends.llvm.engine.engine import assembly
 from tests.backends.test_language import run, source
 
 COUNT = 100_000

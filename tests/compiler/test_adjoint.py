@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.backends.reference import interpret
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.passes.fuse import fuse
 from anabranch.compiler.pipeline import PASSES, optimise

@@ -98,7 +98,7 @@ class TestTable:
 def executables(compiled: Any) -> list[Any]:
     """What the kinds that are kept run, weakly."""
     entries = compiled._kinds.values()
-    return [weakref.ref(entry.runner("numba")) for entry in entries]
+    return [weakref.ref(entry.runner("llvm")) for entry in entries]
 
 
 def alive(references: list[Any]) -> int:
@@ -192,5 +192,5 @@ def test_a_kind_that_goes_while_its_short_way_is_made() -> None:
     compiled(np.ones(1))
     caller: Any = next(iter(compiled._callers.values()))
     before = list(caller._recipes)
-    entry.add_recipe(caller, "numba", signature)
+    entry.add_recipe(caller, "llvm", signature)
     assert list(caller._recipes) == before

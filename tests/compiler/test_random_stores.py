@@ -126,4 +126,4 @@ def test_random_stores(first: int) -> None:
 @pytest.mark.parametrize("first", range(1000, 1040, 4))
 def test_random_stores_compiled(first: int) -> None:
     for seed in range(first, first + 4):
-        check(seed, "numba")
+        check(seed, "llvm")

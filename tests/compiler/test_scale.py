@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.backends.numba.emitters import make_plan
-from anabranch.backends.numba.plan import Plan
+from anabranch.backends.llvm.emit import make_plan
+from anabranch.backends.llvm.plan.step import Plan
 from anabranch.compiler.pipeline import optimise
 
 

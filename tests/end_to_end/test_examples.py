@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.backends.reference import evaluate
+from anabranch.backends.reference.interpreter import evaluate
 from anabranch.compiler.tree import flatten
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

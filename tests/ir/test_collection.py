@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.backends.numba.emitters import make_plan
+from anabranch.backends.llvm.emit import make_plan
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import collection
 from anabranch.ir.collection import LARGE, paused_collection

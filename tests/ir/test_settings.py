@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.backends.numba import machine
-from anabranch.backends.numba.cache import find_cache
-from anabranch.backends.numba.machine import MAX_TASKS
+from anabranch.backends.llvm import machine
+from anabranch.backends.llvm.engine.cache import find_cache
+from anabranch.backends.llvm.machine import MAX_TASKS
 from anabranch.compiler.pipeline import run_passes
 from anabranch.ir import settings
 

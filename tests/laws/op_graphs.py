@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from anabranch.backends import DEFAULT, find_backend
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.function import input_array
-from anabranch.compiler.pipeline import BACKENDS, optimise
+from anabranch.compiler.pipeline import optimise
 from anabranch.ir import OPS, Builder, Graph, TensorType
 from anabranch.ir.graph import Output
 from anabranch.ir.types import dtype_name
@@ -59,8 +60,8 @@ def pulled_back_twice(op: str, sample: Sample) -> tuple[Graph, list[str]]:
 
 
 def compiled(graph: Graph, arrays: Sequence[Array]) -> list[Array]:
-    """What the Numba backend makes of the optimised graph."""
+    """What the default backend makes of the optimised graph."""
     inputs = zip(arrays, graph.inputs, strict=True)
-    return BACKENDS["numba"](optimise(graph))(
+    return find_backend(DEFAULT).prepare(optimise(graph))(
         [input_array(array, node.type) for array, node in inputs]
     )

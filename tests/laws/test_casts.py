@@ -55,7 +55,7 @@ def by_numpy(x: Array, dtype: str) -> list[int]:
         return [value.astype(f"{dtype[0]}{int(dtype[1:]) // 8}") for value in x]
 
 
-def casts(dtype: str, backend: str = "numba") -> anabranch.Compiled:
+def casts(dtype: str, backend: str = "llvm") -> anabranch.Compiled:
     """A function that casts to an integer of this dtype."""
     name = f"{dtype[0]}{int(dtype[1:]) // 8}"
     return anabranch.jit(lambda x: x.astype(name), backend=backend)
@@ -69,7 +69,7 @@ def test_every_size_and_place(floats: str, dtype: str, backend: str) -> None:
     expected = np.array([by_the_rule(float(v), dtype) for v in x], dtype=object)
     cast = casts(dtype, backend)
     np.testing.assert_array_equal(cast(x), expected)
-    for size in range(0, 101, 1 if backend == "numba" else 20):
+    for size in range(0, 101, 1 if backend == "llvm" else 20):
         at = 9 * size
         np.testing.assert_array_equal(cast(x[at : at + size]), expected[at : at + size])
     every_other = np.repeat(x, 2)[::2]

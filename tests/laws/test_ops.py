@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from anabranch import parse
-from anabranch.backends.reference import interpret
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.ir import OPS, Builder, Graph
 from anabranch.ir.errors import DTypeError
 from anabranch.ir.literals import Attrs

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anabranch.backends.numba.machine import using
-from anabranch.backends.reference import interpret
+from anabranch.backends.llvm.machine import using
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.ir import OPS
 from anabranch.ir.ops import NONDIFFERENTIABLE
 from tests.laws.op_graphs import compiled, one_op, pulled_back, type_of

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anabranch.backends.reference import interpret
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.ir import OPS
 from anabranch.ir.types import DTYPES
 from tests.laws.op_graphs import compiled, one_op

@@ -12,14 +12,16 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from anabranch.backends.reference import interpret
+from anabranch.backends import DEFAULT, find_backend
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.adjoint import adjoint
-from anabranch.compiler.pipeline import OPTIMISE, PASSES, ROUNDING, run_passes
+from anabranch.compiler.pipeline import PASSES, ROUNDING, run_passes
 from anabranch.ir import Graph
 from tests.oracles.bits import EDGES, assert_same_bits
 from tests.strategies import Sample, random_sample
 
 COUNT = 120
+OPTIMISE = find_backend(DEFAULT).passes
 MANY = 2_000
 
 ranges = pytest.mark.parametrize(

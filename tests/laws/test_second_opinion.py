@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anabranch.backends.numba.executable import compiled
-from anabranch.backends.numba.library import library_source
+from anabranch.backends.llvm.kernels.library import library_source
+from anabranch.backends.llvm.run.executable import compiled
 from tests.laws.op_graphs import compiled as run
 from tests.laws.op_graphs import one_op
 from tests.laws.op_samples import SAMPLES

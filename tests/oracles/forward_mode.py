@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.special import spherical_jn
 
-from anabranch.backends.reference import evaluate
+from anabranch.backends.reference.interpreter import evaluate
 from anabranch.ir import OPS, Graph, Node
 
 __all__ = ["TANGENTS", "push_forward", "pushed_slots"]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from anabranch import jit, value_and_grad
-from anabranch.backends.numba import pool
-from anabranch.backends.numba.executable import prepare
-from anabranch.backends.numba.machine import current, using
-from anabranch.backends.reference import interpret
+from anabranch.backends.llvm.machine import current, using
+from anabranch.backends.llvm.run import threads as pool
+from anabranch.backends.llvm.run.executable import prepare
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.passes.accumulate import accumulate
 from anabranch.compiler.passes.fuse import fuse
 from anabranch.compiler.passes.prune import prune

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from anabranch import jit, make_ir
-from anabranch.backends.reference import interpret
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.passes.batch import batch
 from anabranch.compiler.passes.contract import LIMIT
 from anabranch.compiler.pipeline import optimise

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from anabranch import grad, make_ir, value_and_grad
-from anabranch.backends.reference import interpret
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.passes.contract import LIMIT, contract
 from anabranch.compiler.passes.prune import prune
 from anabranch.compiler.passes.split import MAX_TERMS

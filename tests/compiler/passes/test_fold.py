@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from anabranch.backends.reference import interpret
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.passes.fold import fold
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import OPS, Builder, Output, TensorType, parse

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from anabranch.backends.reference import interpret
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.passes.fuse import MAX_CODE, fuse
 from anabranch.compiler.passes.pieces import (

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from anabranch import grad, make_ir
-from anabranch.backends.reference import interpret
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.passes.join import join
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import Builder, Graph, Output, TensorType

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.backends.reference import interpret
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.passes.place import place
 from anabranch.compiler.passes.prune import prune
 from anabranch.compiler.pipeline import optimise

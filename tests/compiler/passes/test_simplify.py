@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from anabranch import make_ir
-from anabranch.backends.reference import interpret
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.passes.simplify import RULES, simplify
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import OPS, Builder, Graph, Node, Output, TensorType, parse

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anabranch.backends.reference import interpret
+from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.passes.split import MAX_TERMS, split
 from anabranch.ir import Builder, Graph, Output, TensorType
 

@@ -1,0 +1,1 @@
+"""The llvm backend: plans, and kernels by our own code generation through llvmlite."""

@@ -1,0 +1,34 @@
+"""The record of the llvm backend."""
+
+from __future__ import annotations
+
+from ..base import Backend
+from .run.executable import prepare
+from .run.fastcall.caller import Caller
+
+__all__ = ["BACKEND"]
+
+BACKEND = Backend(
+    name="llvm",
+    passes=(
+        "prune",
+        "forward",
+        "fold",
+        "simplify",
+        "dedupe",
+        "place",
+        "join",
+        "prune",
+        "contract",
+        "prune",
+        "batch",
+        "dedupe",
+        "prune",
+        "accumulate",
+        "prune",
+        "split",
+        "fuse",
+    ),
+    prepare=prepare,
+    make_caller=Caller,
+)

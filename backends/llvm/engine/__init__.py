@@ -1,0 +1,1 @@
+"""From kernel source to machine code at an address, in memory and on disk."""

@@ -1,0 +1,112 @@
+"""Which values are made in their place in a concatenation or where they are stored.
+
+A value has one home. Of the wholes that want it the largest gets it; the
+others find it side by side with its neighbours there, or copy it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from ....ir.extent import extent_of
+from ....ir.graph import Graph, Node
+from .chains import STORES, Chain
+from .view import View, reshaped_strides, row_strides, strided
+
+__all__ = ["Home", "homes"]
+
+
+class Home(NamedTuple):
+    """The whole in which a value is made: a concatenation, or the last of a chain.
+
+    ``stored`` says that a store writes the value, so that the array must be there first
+    and the place free.
+    """
+
+    whole: str
+    view: View
+    stored: bool = False
+
+
+def homes(graph: Graph, chains: Sequence[Chain] = ()) -> dict[str, Home]:
+    """The home of each value that has one.
+
+    A concatenation that is itself a part of a larger one is not named: its parts have
+    their home in the larger one. Inputs, constants and results have a place already. A
+    part with gaps between its rows is a home for what loop nests and concatenations
+    write; others write contiguous memory.
+
+    >>> from anabranch.ir import parse
+    >>> found = homes(parse('''
+    ...     graph f(%x: f64[3]) {
+    ...       %a = exp(%x)                          : f64[3]
+    ...       %b = concatenate(%x, %a) {axis=0}     : f64[6]
+    ...       %c = concatenate(%b, %b) {axis=0}     : f64[12]
+    ...       return %c
+    ...     }'''))
+    >>> {name: (home.whole, home.view.offset) for name, home in found.items()}
+    {'b': ('c', 0), 'a': ('c', 24)}
+    """
+    parts_of = {chain.last.name: chain for chain in chains}
+    wholes = [graph[name] for name in parts_of]
+    wholes += [node for node in graph if node.op == "concatenate"]
+    taken = {*graph.results, *(node.name for node in graph.inputs)}
+    found: dict[str, Home] = {}
+    for node in sorted(wholes, key=lambda node: -math.prod(node.type.sizes)):
+        chain = parts_of.get(node.name)
+        full = View(0, 0, node.type, row_strides(node.type.sizes))
+        if chain is not None:
+            parts = _stored(graph, chain, Home(node.name, full))
+        else:
+            parts = _joined(graph, node, found.get(node.name, Home(node.name, full)))
+        for part, home in parts:
+            part, home = _before_reshapes(graph, part, home)
+            if part.name not in taken and _can_live(part, home.view):
+                taken.add(part.name)
+                found[part.name] = home
+    return found
+
+
+def _before_reshapes(graph: Graph, part: Node, home: Home) -> tuple[Node, Home]:
+    """What a part is a reshape of, and how that lies in its home."""
+    while part.op == "reshape":
+        inner, view = graph[part.operands[0]], home.view
+        sizes = inner.type.sizes
+        strides = reshaped_strides(view.type.sizes, view.strides, sizes)
+        if strides is None:
+            break
+        part, home = inner, home._replace(view=view.moved(sizes, strides))
+    return part, home
+
+
+def _can_live(part: Node, view: View) -> bool:
+    """Whether what makes a value can write it there."""
+    if part.op in ("const", *STORES) or 0 in part.type.sizes:
+        return False
+    by_rows = part.kernel is not None or part.op == "concatenate"
+    return by_rows or view.is_contiguous
+
+
+def _joined(graph: Graph, node: Node, home: Home) -> Iterator[tuple[Node, Home]]:
+    """The parts of a concatenation, side by side in its home."""
+    axis: Any = node.attrs["axis"]
+    view, start = home.view, 0
+    for part in graph.operands(node):
+        sizes = part.type.sizes
+        moved = view.moved(sizes, view.strides, start * view.strides[axis])
+        start += sizes[axis]
+        yield part, home._replace(view=moved)
+
+
+def _stored(graph: Graph, chain: Chain, home: Home) -> Iterator[tuple[Node, Home]]:
+    """What is stored and may lie in its place early, and what it is stored in."""
+    if not chain.apart:
+        yield graph[chain.root], home
+    for node in chain.stores:
+        if node.name in chain.early:
+            value = graph[node.operands[1]]
+            start, shape, step = extent_of(graph, node)
+            view = strided(home.view, start, shape, step)
+            yield value, home._replace(view=view, stored=True)

@@ -1,0 +1,73 @@
+"""A plan as data: its steps, its constants, and the sizes of its buffers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from ....ir.graph import Graph, Node
+from ..kernels.form import Kernel
+from .arena import Lifetime
+
+__all__ = ["Plan", "Step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One kernel call: a loop nest or the name of a library kernel, and its words.
+
+    ``node`` is the node that the step computes, for messages and for the plan's text;
+    ``buffers`` are those that it touches. A step with ``tasks`` calls the kernel with
+    the words of each instead, in any order, or at once. Products and convolutions say
+    how many ``multiplications`` they take.
+    """
+
+    kernel: Kernel | str
+    words: tuple[int, ...]
+    node: Node
+    label: str
+    buffers: tuple[int, ...]
+    tasks: tuple[tuple[int, ...], ...] = ()
+    multiplications: int = 0
+
+    @property
+    def work(self) -> int:
+        """About how many elements are computed, or what takes as long."""
+        if isinstance(self.kernel, Kernel):
+            return math.prod(self.words[: self.kernel.rank])
+        return max(math.prod(self.node.type.sizes), self.multiplications // 16)
+
+
+@dataclass
+class Plan:
+    """Everything that a call needs, besides the arrays.
+
+    ``constants`` are 64-bit words, ``scratch`` the sizes of the scratch buffers in
+    bytes, and ``offsets`` their places in an arena of ``arena_bytes``.
+    """
+
+    graph: Graph
+    steps: list[Step] = field(default_factory=list[Step])
+    constants: list[int] = field(default_factory=list[int])
+    scratch: list[int] = field(default_factory=list[int])
+    offsets: list[int] = field(default_factory=list[int])
+    arena_bytes: int = 0
+
+    @property
+    def first_scratch(self) -> int:
+        """The number of the first scratch buffer."""
+        return len(self.graph.inputs) + len(self.graph.outputs) + 1
+
+    def lifetimes(self) -> list[Lifetime]:
+        """When each scratch buffer is alive."""
+        spans: dict[int, list[int]] = {}
+        for number, step in enumerate(self.steps):
+            for buffer in step.buffers:
+                spans.setdefault(buffer, []).append(number)
+        found: list[Lifetime] = []
+        for buffer, nbytes in enumerate(self.scratch, self.first_scratch):
+            touched = spans.get(buffer)
+            size = nbytes if touched else 0
+            touched = touched or [0]
+            found.append(Lifetime(touched[0], touched[-1], size))
+        return found

@@ -1,0 +1,1 @@
+"""A plan made callable, its threads, and the fast path of a call."""

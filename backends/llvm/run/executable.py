@@ -1,0 +1,231 @@
+"""A plan made callable: kernels compiled, tables filled, one native call to run."""
+
+from __future__ import annotations
+
+import ctypes
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, chain
+from typing import Any
+
+import numpy as np
+
+from ....ir.collection import paused_collection
+from ....ir.errors import AnabranchError
+from ....ir.graph import Graph
+from ....ir.ops.index import check_error
+from ....ir.settings import setting
+from ....ir.text import format_node
+from ...base import Array, Report, Stages
+from ..emit import make_plan
+from ..engine.engine import Loaded, compile_kernels, executor, failure
+from ..kernels.form import Kernel
+from ..kernels.library import library_source
+from ..kernels.printer import print_kernel
+from ..plan.arena import ALIGNMENT
+from ..plan.step import Plan, Step
+from .threads import parallel_address, pool_address, pool_sources
+
+__all__ = ["LLVMExecutable", "prepare"]
+
+MAX_IDLE_FRAMES = 4
+
+
+def compiled(sources: Iterable[str], also: Iterable[str] = ()) -> dict[str, Loaded]:
+    """The kernels: by LLVM, or by Numba with ``ANABRANCH_KERNELS=numba``.
+
+    Products and convolutions are always LLVM's: Numba can neither call BLAS nor name
+    vectors. So are the kernels that are needed ``also``.
+    """
+    if setting("ANABRANCH_KERNELS", "llvm or numba", _compiler) != "numba":
+        return compile_kernels([*sources, *also])
+    from ...numba.compiler import compile_kernel
+
+    calls, own = [], {}
+    for source in sources:
+        if any(word in source for word in ("gemm(", "multiply_add(")):
+            calls.append(source)
+        else:
+            own[source] = Loaded(compile_kernel(source, "kernel"), "compiled: by Numba")
+    return own | compile_kernels([*calls, *also])
+
+
+def _compiler(text: str) -> str | None:
+    """The name of a compiler of kernels, None for what is none."""
+    return text if text in ("llvm", "numba") else None
+
+
+def source_of(kernel: Kernel | str) -> str:
+    """The source of a kernel."""
+    return (
+        print_kernel(kernel) if isinstance(kernel, Kernel) else library_source(kernel)
+    )
+
+
+class Frame:
+    """The memory of one call: the arena, and the table of buffers.
+
+    ``words`` has a place for whoever keeps frames; then the table: the addresses of
+    the arrays, which each call fills in, of the constants and of the scratch buffers;
+    then ``room`` words for whoever asked for them. ``buffers`` is the table's address.
+    """
+
+    __slots__ = ("arena", "buffers", "words")
+
+    def __init__(self, plan: Plan, constants: Array, arena: Array, room: int) -> None:
+        self.arena = arena
+        start = arena.ctypes.data
+        start += -start % ALIGNMENT
+        arrays = plan.first_scratch - 1
+        scratch = [start + offset for offset in plan.offsets]
+        table = [*(0,) * arrays, constants.ctypes.data, *scratch]
+        self.words = np.array([0, *table, *(0,) * room], np.int64)
+        self.buffers = self.words.ctypes.data + 8
+
+
+class LLVMExecutable:
+    """A prepared graph.
+
+    Everything but the frame is shared and constant after construction, so that any
+    number of threads may call at once: each call takes a frame of its own.
+    """
+
+    def __init__(self, plan: Plan, seconds: Stages) -> None:
+        self.plan = plan
+        self._seconds = seconds
+        kernels = dict.fromkeys(step.kernel for step in plan.steps)
+        distinct = {kernel: source_of(kernel) for kernel in kernels}
+        self.sources = list(distinct.values())
+        with seconds.timed("compile"):
+            shared = any(step.tasks for step in plan.steps)
+            loaded = compiled(self.sources, pool_sources() if shared else ())
+            self._run = executor()
+        labels = {distinct[step.kernel]: step.label for step in reversed(plan.steps)}
+        self._kernels = [(labels[s], loaded[s].origin) for s in self.sources]
+        addresses = {k: loaded[source].address for k, source in distinct.items()}
+        self._tables: list[Array] = []
+        self.program = self._program([(addresses[s.kernel], s) for s in plan.steps])
+        self.steps = len(plan.steps)
+        self.work = sum(step.work for step in plan.steps)
+        self.checked = any("error" in step.node.attrs for step in plan.steps)
+        self._constants = np.array(plan.constants or [0], np.int64)
+        graph = plan.graph
+        self._outputs = [
+            (graph[name].type.sizes, graph[name].type.numpy) for name in graph.results
+        ]
+        self._count = len(graph.inputs) + len(self._outputs)
+        self._objects: Any = ctypes.py_object * self._count
+        self._frames: deque[Frame] = deque(maxlen=MAX_IDLE_FRAMES)
+
+    def _table(self, words: Iterable[int]) -> int:
+        """The address of a table of words that lives as long as this."""
+        table = np.fromiter(words, np.int64)
+        self._tables.append(table)
+        return table.ctypes.data
+
+    def _program(self, steps: Sequence[tuple[int, Step]]) -> int:
+        """The address of a row for each step: a kernel, and the address of its words.
+
+        The row of a step with tasks is the kernel that hands them out, and its words
+        say where the rows of the tasks are. All words of kernels lie in one table.
+        """
+        calls = [words for _, step in steps for words in step.tasks or (step.words,)]
+        start = self._table(chain.from_iterable(calls))
+        places = (
+            start + 8 * offset for offset in accumulate(map(len, calls), initial=0)
+        )
+        rows: list[int] = []
+        for kernel, step in steps:
+            if not step.tasks:
+                rows += kernel, next(places)
+                continue
+            tasks = self._table(w for _ in step.tasks for w in (kernel, next(places)))
+            shared = self._table((pool_address(), tasks, len(step.tasks), 1))
+            rows += parallel_address(), shared
+        return self._table(rows)
+
+    def frame(self, room: int = 0) -> Frame:
+        """A frame with ``room`` words more; it takes over the arena of an idle one."""
+        try:
+            arena = self._frames.pop().arena
+        except IndexError:
+            arena = np.empty(self.plan.arena_bytes + ALIGNMENT, np.uint8)
+        return Frame(self.plan, self._constants, arena, room)
+
+    def __call__(self, arrays: Sequence[Array]) -> list[Array]:
+        results = [np.empty(shape, dtype) for shape, dtype in self._outputs]
+        try:
+            frame = self._frames.pop()
+        except IndexError:
+            frame = self.frame()
+        status = self._run(
+            self.program,
+            self.steps,
+            frame.buffers,
+            self._objects(*arrays, *results),
+            self._count,
+        )
+        self._frames.append(frame)
+        if status:
+            raise self._error(self.plan.steps[failure(status)[0]])
+        return results
+
+    def _error(self, step: Step) -> AnabranchError:
+        """The error of a check that failed."""
+        attrs = step.node.attrs
+        error = check_error(str(attrs["error"]), str(attrs["message"]))
+        return error.at(step.node.source, format_node(step.node))
+
+    def plan_text(self) -> str:
+        """One step a line: the kernel, what it computes, and the scratch it touches."""
+        plan = self.plan
+        kernels: dict[Kernel | str, int] = {}
+        for step in plan.steps:
+            kernels.setdefault(step.kernel, len(kernels))
+        lines = [
+            f"plan {plan.graph.name}: {len(plan.steps)} steps, {len(kernels)} distinct "
+            f"kernels, arena {plan.arena_bytes} bytes for {sum(plan.scratch)}"
+        ]
+        for number, step in enumerate(plan.steps):
+            value = f"%{step.node.name} : {step.node.type}"
+            label = step.label + (f" x{len(step.tasks)}" if step.tasks else "")
+            lines.append(
+                f"  {number:>4}  {label:<8} kernel {kernels[step.kernel]:<3} "
+                f"{value:<40} {self._scratch(step)}".rstrip()
+            )
+        return "\n".join([*lines, ""])
+
+    def _scratch(self, step: Step) -> str:
+        """The ranges of the arena that a step touches."""
+        first = self.plan.first_scratch
+        numbers = [buffer - first for buffer in sorted(step.buffers) if buffer >= first]
+        ranges = [
+            f"{self.plan.offsets[i]}:{self.plan.offsets[i] + self.plan.scratch[i]}"
+            for i in numbers
+        ]
+        return f"arena[{', '.join(ranges)}]" if ranges else ""
+
+    def source_text(self) -> str:
+        """The generated source of the distinct kernels."""
+        return "\n".join(self.sources)
+
+    def report(self) -> Report:
+        """What planning and compiling took."""
+        plan = self.plan
+        return Report(
+            name=plan.graph.name,
+            nodes=len(plan.graph),
+            steps=len(plan.steps),
+            kernels=self._kernels,
+            arena_bytes=plan.arena_bytes,
+            seconds=self._seconds,
+        )
+
+
+def prepare(graph: Graph) -> LLVMExecutable:
+    """Plan a graph and compile the kernels that this process has not met."""
+    seconds = Stages()
+    with paused_collection(len(graph)):
+        with seconds.timed("plan"):
+            plan = make_plan(graph)
+        return LLVMExecutable(plan, seconds)

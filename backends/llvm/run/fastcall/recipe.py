@@ -1,0 +1,237 @@
+"""Recipes: how calls of one kind are taken apart, and what their result is built of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from types import BuiltinFunctionType
+from typing import Any
+
+import numpy as np
+
+from .....ir.types import TensorType
+from ....signature import Leaf, Signature
+from ..executable import LLVMExecutable
+from .tables import FIELDS, MULTIPLIER, PARTS, ROWS
+
+__all__ = ["Recipe", "Unfit", "hash_of"]
+
+IMMUTABLE = (
+    type(None),
+    *(bool, complex, bytes, frozenset, range, np.generic, np.dtype),
+    BuiltinFunctionType,
+)
+LONG_WORK = 20_000  # elements; about 10 us, from where the GIL is released
+PRESENT = FIELDS.index("USED")
+BUSY = FIELDS.index("BUSY")
+
+
+class Unfit(Exception):
+    """A call or a result of a form that no recipe can say."""
+
+
+class Recipe:
+    """The tables of one recipe, and everything that they point to.
+
+    ``words`` is the signature, which has each object of a call in ``slots`` places;
+    ``texts`` are the strings among them, which the words have by their hash only.
+    """
+
+    def __init__(self, executable: LLVMExecutable, signature: Signature) -> None:
+        self._kept: list[Any] = [executable]
+        graph = executable.plan.graph
+        self._first_output = len(graph.inputs)
+        self._types = [node.type for node in graph.inputs]
+        self._types += [graph[name].type for name in graph.results]
+        self.words: list[int] = []
+        self.texts: list[tuple[int, str]] = []
+        self._rows: list[tuple[int, int, int, int]] = []
+        self._out = 0
+        self.slots = self._survey(signature)
+        self.hash = hash_of(self.words)
+        parts = self._parts(signature.result)
+        outputs = [self._array(type_) for type_ in self._types[self._first_output :]]
+        rows = len(self._rows)
+        sizes = {
+            "HELD": rows + 1,
+            "CELLS": rows,
+            "STACK": len(parts) + 1,
+            "OBJECTS": 2 * len(outputs),
+        }
+        frame = executable.frame(sum(sizes.values()))
+        for number, array in enumerate(
+            signature.captured, self._first_output - len(signature.captured)
+        ):
+            self._kept.append(array)
+            frame.words[1 + number] = array.ctypes.data
+        self._kept.append(frame)
+        fields = {
+            "OWNER": id(self),
+            "BUSY": 0,
+            "USED": 0,
+            "FRAME": frame.words.ctypes.data,
+            "SIGNATURE": self._table(self.words),
+            "LENGTH": len(self.words),
+            "TEXTS": self._table([w for slot, t in self.texts for w in (slot, id(t))]),
+            "TEXT_COUNT": len(self.texts),
+            "ROWS": self._table([word for row in self._rows for word in row]),
+            "ROW_COUNT": rows,
+            "PARTS": self._table([word for part in parts for word in part]),
+            "PART_COUNT": len(parts),
+            "OUTPUTS": self._table(outputs),
+            "OUTPUT_COUNT": len(outputs),
+            "FIRST_OUTPUT": self._first_output,
+            "PROGRAM": executable.program,
+            "STEPS": executable.steps,
+            "LONG": int(executable.work > LONG_WORK),
+            "OUT": self._out,
+            "CHECKED": int(executable.checked),
+        }
+        offset = 8 * (len(frame.words) - sum(sizes.values()))
+        for name, size in sizes.items():
+            fields[name] = offset
+            offset += 8 * size
+        self.fields = np.array([fields[name] for name in FIELDS], np.int64)
+
+    def was_used(self) -> bool:
+        """Whether a call followed this since it was last asked."""
+        used = bool(self.fields[PRESENT])
+        self.fields[PRESENT] = 0
+        return used
+
+    def is_like(self, other: Recipe) -> bool:
+        """Whether the other takes the same calls, and could take one now."""
+        same = (self.words, self.texts) == (other.words, other.texts)
+        return same and not other.fields[BUSY]
+
+    def _table(self, words: Sequence[int]) -> int:
+        """The address of a table."""
+        table = np.array([*words, 0], np.int64)
+        self._kept.append(table)
+        return table.ctypes.data
+
+    def _address(self, item: object) -> int:
+        """The address of an object, which nothing else has as long as we keep it."""
+        self._kept.append(item)
+        return id(item)
+
+    def _array(self, type_: TensorType) -> int:
+        """The address of the specification of an array."""
+        dtype = self._address(type_.numpy)
+        return self._table([dtype, type_.rank, _nbytes(type_), *type_.sizes])
+
+    def _survey(self, signature: Signature) -> int:
+        """Go through the arguments as `caller_lookup` does; the number of slots."""
+        args, kwargs = signature.arguments
+        queue: list[Any] = [args, kwargs]
+        if signature.with_out:
+            self._out = 3 + len(args) + 2 * list(kwargs).index("out")
+        for slot, item in enumerate(queue):  # which grows meanwhile
+            if type(item) is Leaf:
+                if item.buffer is None:
+                    queue += self._static(slot, item.value)
+                else:
+                    self._leaf(slot, item.value, item.buffer)
+                continue
+            kind: type = type(item)
+            self.words.append(self._address(kind))
+            if kind is dict:
+                self.words.append(len(item))
+                for key, value in item.items():
+                    queue += Leaf(key, None), value
+            elif kind is list or _is_plain_tuple(kind):
+                self.words.append(len(item))
+                queue += item
+            elif item is not None:
+                raise Unfit
+        return len(queue)
+
+    def _static(self, slot: int, value: Any) -> list[Leaf]:
+        """The words of a static value; what it holds, if it is a tuple."""
+        kind: type = type(value)
+        self.words.append(self._address(kind))
+        if _is_plain_tuple(kind):
+            self.words.append(len(value))
+            return [Leaf(item, None) for item in value]
+        if kind is str:
+            self.texts.append((slot, value))
+            self._kept.append(value)
+            word = hash(value)
+        elif kind is int:
+            word = value
+        elif kind is float:
+            word = int(np.float64(value).view(np.int64))
+        elif kind.__eq__ is object.__eq__ or isinstance(value, IMMUTABLE):
+            word = self._address(value)
+        else:
+            raise Unfit
+        if not -(2**63) <= word < 2**63:
+            raise Unfit
+        self.words.append(word)
+        return []
+
+    def _leaf(self, slot: int, value: Any, buffer: int) -> None:
+        """The words and the row of an array or a number."""
+        kind: type = type(value)
+        type_ = self._types[buffer]
+        if kind is np.ndarray and value.dtype is type_.numpy:
+            self.words += self._address(type_.numpy), type_.rank, *type_.sizes
+            name = "TARGET" if buffer >= self._first_output else "ARRAY"
+        else:
+            self.words.append(self._address(kind))
+            if kind is int and type_.dtype == "i64":
+                name = "INTEGER"
+            elif kind is bool and type_.dtype == "bool":
+                name = "BOOLEAN"
+            elif (kind is float and type_.dtype == "f64") or kind is type_.numpy.type:
+                name = "NUMBER"
+            else:
+                raise Unfit
+        self._rows.append((ROWS.index(name), slot, buffer, _nbytes(type_)))
+
+    def _parts(self, result: Any) -> list[tuple[int, int, int]]:
+        """The parts of the result, what a container holds before the container."""
+        parts: list[tuple[int, int, int]] = []
+        waiting = [result]
+        while waiting:  # from the end: a container, then its items from the last one
+            item = waiting.pop()
+            kind: type = type(item)
+            if kind is int:
+                parts.append((PARTS.index("LEAF"), item, 0))
+            elif item is None:
+                parts.append((PARTS.index("THE_NONE"), 0, 0))
+            elif kind is dict:
+                keys = self._table([len(item), *map(self._address, item)])
+                parts.append((PARTS.index("NEW_DICT"), len(item), keys))
+                waiting += item.values()
+            elif kind is list or _is_plain_tuple(kind):
+                name = "NEW_LIST" if kind is list else "NEW_TUPLE"
+                parts.append((PARTS.index(name), len(item), self._address(kind)))
+                waiting += item
+            else:
+                raise Unfit
+        return parts[::-1]
+
+
+def hash_of(words: Sequence[int]) -> int:
+    """The hash of a signature, as `caller_lookup` computes it.
+
+    >>> hash_of([0, 1]) == MULTIPLIER
+    True
+    """
+    value = 0
+    for word in words:
+        value = (value + word) * MULTIPLIER & 2**64 - 1
+    return value - 2**64 if value >= 2**63 else value
+
+
+def _nbytes(type_: TensorType) -> int:
+    return type_.numpy.itemsize * math.prod(type_.sizes)
+
+
+def _is_plain_tuple(kind: type) -> bool:
+    """A tuple or a namedtuple without attributes of its own."""
+    if kind is tuple:
+        return True
+    named = issubclass(kind, tuple) and hasattr(kind, "_fields")
+    return named and kind.__basicsize__ == tuple.__basicsize__

@@ -1,0 +1,1 @@
+"""The reference backend: a graph run by NumPy, node by node."""

@@ -1,0 +1,77 @@
+"""How the objects of a call become inputs, and the protocol of the fast path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+__all__ = ["Caller", "Leaf", "Recipe", "Signature", "Statics"]
+
+
+class Leaf:
+    """A leaf of one call: its value, and the number of the input or output that it is.
+
+    Inputs are numbered first, then outputs; a static argument has no number. No tuple,
+    for those are containers.
+    """
+
+    __slots__ = ("buffer", "value")
+
+    def __init__(self, value: Any, buffer: int | None) -> None:
+        self.value = value
+        self.buffer = buffer
+
+
+class Signature(NamedTuple):
+    """How the objects of a call become inputs, and outputs become its result.
+
+    ``arguments`` is the pair ``(args, kwargs)`` with a `Leaf` for each leaf;
+    ``with_out`` says that ``kwargs["out"]`` holds the outputs. ``captured`` are the
+    arrays for the inputs that no argument gives, the last ones. ``result`` has the
+    number of an output for each leaf.
+    """
+
+    arguments: Any
+    captured: Sequence[np.ndarray[Any, Any]]
+    result: Any
+    with_out: bool
+
+
+class Statics(Protocol):
+    """Which arguments of a function are static."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The keywords whose arguments are."""
+        ...
+
+    def positions(self, count: int) -> Sequence[int]:
+        """Which of so many positional arguments are."""
+        ...
+
+
+class Recipe(Protocol):
+    """What a `Caller` knows of the calls of one signature."""
+
+    def was_used(self) -> bool:
+        """Whether a call needed it since it was last asked."""
+        ...
+
+
+class Caller(Protocol):
+    """The fast path: from the arguments of a call to its result."""
+
+    @property
+    def call(self) -> Callable[[Any], Any]:
+        """Take ``(args, kwargs)``; the result, or NotImplemented."""
+        ...
+
+    def add(self, executable: Any, signature: Signature) -> Recipe | None:
+        """Know calls of this signature from now on, if they have a form that can be."""
+        ...
+
+    def discard(self, recipes: Iterable[Any]) -> None:
+        """Know them no more."""
+        ...
