@@ -235,6 +235,8 @@ def run(
     seed: Annotated[int, typer.Option(min=0, help="For arguments given as types.")] = 0,
 ) -> None:
     """Compile a model, run it, and print its results and the times."""
+    if backend not in NAMES:
+        raise UsageError(f"--backend {backend!r} is not one of {', '.join(NAMES)}")
     function, read = read_call(model, arg)
     rng = np.random.default_rng(seed)
     arguments = [random_argument(value, rng) for value in read]

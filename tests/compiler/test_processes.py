@@ -129,9 +129,9 @@ def test_a_fork_in_the_middle_of_another_thread(
             reached.set()
             go.wait(HANGS)
 
-    def slow_passes(graph: Any) -> Any:
+    def slow_passes(*arguments: Any) -> Any:
         wait("passes")
-        return optimise(graph)
+        return optimise(*arguments)
 
     @anabranch.jit
     def slow(x):
@@ -144,7 +144,10 @@ def test_a_fork_in_the_middle_of_another_thread(
     assert reached.wait(HANGS)
     child = os.fork()
     if child == 0:
-        os._exit(0 if slow(np.ones(2))[0] == 2.0 else 1)
+        try:
+            os._exit(0 if slow(np.ones(2))[0] == 2.0 else 1)
+        finally:
+            os._exit(2)
     deadline = time.monotonic() + HANGS
     status = os.waitpid(child, os.WNOHANG)
     while status == (0, 0) and time.monotonic() < deadline:
