@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo quick test lint types fuzz matrix bench clean
+.PHONY: demo quick test lint types fuzz matrix diff-codegen bench clean
 
 demo: .venv/.stamp
 	$(BIN)/python examples/digits.py
@@ -26,6 +26,10 @@ fuzz: .venv/.stamp
 # Every Python, old and new dependencies, processors; some with ROWS='py312-* nohup'.
 matrix:
 	$(PYTHON) tests/matrix.py $(ROWS)
+
+# Plans and kernels of the bench models against those of a commit, BASE.
+diff-codegen: .venv/.stamp
+	$(BIN)/python tests/diff_codegen.py $(BASE)
 
 bench: .venv/.bench.stamp
 	$(BIN)/python -m benchmarks
