@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anabranch.backends.llvm.kernels.form import Access, Instruction, Kernel, Write
+from anabranch.backends.llvm.kernels.form import (
+    Access,
+    Instruction,
+    Kernel,
+    Nest,
+    Write,
+)
 from anabranch.backends.llvm.kernels.printer import print_kernel
 from anabranch.backends.llvm.machine import current
 from anabranch.backends.llvm.plan import planner, tasks
@@ -39,10 +45,10 @@ def gradient(seed: int) -> tuple[Graph, list[Any]]:
 
 def over(step: Step) -> dict[int, int]:
     """The buffers that the step writes in place, each with that of the operand."""
-    if not isinstance(step.kernel, Kernel):
+    if not (isinstance(step.kernel, Kernel) and isinstance(step.words, Nest)):
         return {}
-    kernel, size = step.kernel, 2 + step.kernel.rank
-    buffers = step.words[kernel.rank :: size]
+    kernel = step.kernel
+    buffers = [place.buffer for place in step.words.places]
     pairs = enumerate(kernel.writes, len(kernel.reads))
     return {buffers[i]: buffers[w.over] for i, w in pairs if w.over is not None}
 

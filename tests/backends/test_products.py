@@ -13,8 +13,8 @@ from anabranch.backends.llvm.kernels import blas, products
 from anabranch.backends.llvm.kernels.library import library_source
 from anabranch.backends.llvm.kernels.products import (
     KINDS,
+    ProductWords,
     product_source,
-    product_words,
 )
 from anabranch.backends.llvm.machine import current, using
 from tests.backends.kernels import run
@@ -50,8 +50,8 @@ def multiply(
     inner, outer = ((counts[axis], *(row[axis] for row in stack)) for axis in (-1, -2))
     (down, across), right = steps(a)[-2:], steps(b)[-2:]
     layout = (down, across, *right, steps(c)[-2])
-    words = product_words(
-        (0, 1, 2), (0, 0, 0), (m, n, k), layout, inner, outer, accumulate
+    words = ProductWords._make(
+        [*(0, 1, 2, 0, 0, 0), m, n, k, *layout, *inner, int(accumulate), *outer]
     )
     assert run(text, (a, b, c), words) == 0
 

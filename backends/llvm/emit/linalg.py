@@ -10,7 +10,7 @@ from typing import Any
 from ....ir.graph import Node
 from ..kernels.blas import Layout, gemm_words, layout_of
 from ..kernels.form import Instruction, merge_axes
-from ..kernels.products import kernel_for, product_words
+from ..kernels.products import ProductWords, kernel_for
 from ..plan.planner import Planner, emits
 from ..plan.tasks import product_tasks
 from ..plan.view import View
@@ -110,22 +110,25 @@ def _floats(
             view.offset + view.type.numpy.itemsize * sum(map(operator.mul, index, row))
             for view, row in zip(views, steps, strict=True)
         ]
-        words = product_words(
-            [view.buffer for view in views],
-            starts,
-            (m, n, k),
-            (*layout, target.strides[-2] if m > 1 else n),
-            (inner, *(row[-1] for row in steps)),
-            (outer, *(row[-2] for row in steps)),
-            accumulate or (target.type.rank == 2 and any(index)),
+        words = ProductWords._make(
+            [
+                *(view.buffer for view in views),
+                *starts,
+                *(m, n, k),
+                *layout,
+                target.strides[-2] if m > 1 else n,
+                *(inner, *(row[-1] for row in steps)),
+                int(accumulate or (target.type.rank == 2 and any(index))),
+                *(outer, *(row[-2] for row in steps)),
+            ]
         )
-        tasks: list[tuple[int, ...]] = []
+        count = m * n * k * inner * outer
         if kind == "gemm":
-            words += gemm_words(target.type.dtype)
+            more = gemm_words(target.type.dtype)
+            planner.step(node, kind, name, (*words, *more), views, (), count)
         else:
             tasks = product_tasks(words, target.type.dtype)
-        count = m * n * k * inner * outer
-        planner.step(node, kind, name, words, views, tasks, count)
+            planner.step(node, kind, name, words, views, tasks, count)
 
 
 def _with_unit_stride(planner: Planner, node: Node, view: View) -> View:
@@ -168,13 +171,13 @@ def _integers(
 ) -> None:
     a, b = (planner.contiguous(node, view) for view in (left, right))
     rows, inner = left.type.sizes[-2:]
-    words = [
+    words = (
         *(word for view in (a, b, target) for word in (view.buffer, view.offset)),
         math.prod(left.type.sizes[:-2]),
         rows,
         right.type.sizes[-1],
         inner,
-    ]
+    )
     planner.step(node, "matmul", f"matmul {target.type.dtype}", words, (a, b, target))
 
 

@@ -30,7 +30,7 @@ def _step(
     touched = (*views, target)
     words = [word for view in touched for word in (view.buffer, view.offset)]
     name = f"{kind} {views[0].type.dtype}"
-    planner.step(node, kind, name, [*words, *rest], touched)
+    planner.step(node, kind, name, (*words, *rest), touched)
     return target
 
 

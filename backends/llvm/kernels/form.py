@@ -13,12 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 __all__ = [
     "Access",
     "Instruction",
     "Kernel",
+    "Nest",
+    "Place",
     "Reduction",
     "Write",
     "accesses",
@@ -147,6 +150,31 @@ def merge_axes(
         for made, by in zip(new_strides, step, strict=True):
             made.append(by)
     return new_sizes, new_reduced, new_strides
+
+
+class Place(NamedTuple):
+    """Where an access of one step starts, in bytes, and its strides in elements."""
+
+    buffer: int
+    offset: int
+    strides: tuple[int, ...]
+
+    def after(self, nbytes: int) -> Place:
+        """The same access so many bytes further on."""
+        return self._replace(offset=self.offset + nbytes)
+
+
+class Nest(NamedTuple):
+    """What one step of a kernel runs over: its sizes, and a place for each access."""
+
+    sizes: tuple[int, ...]
+    places: tuple[Place, ...]
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """The words that the kernel reads: see `printer`."""
+        rows = ((at.buffer, at.offset, *at.strides) for at in self.places)
+        return (*self.sizes, *chain.from_iterable(rows))
 
 
 def accesses(kernel: Kernel) -> list[tuple[str, Access]]:

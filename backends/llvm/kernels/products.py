@@ -11,7 +11,7 @@ m by n with rows of contiguous elements. Three kernels share their words:
     dots     A with contiguous rows, B with contiguous columns, small m: as many inner
              products at once as a vector has lanes, vectors along k.
 
-The words (strides count elements):
+The words, by their numbers in the source (see `ProductWords`; strides count elements):
 
     0, 1, 2     buffer ids of A, B, C
     3, 4, 5     byte offsets of A, B, C
@@ -54,12 +54,12 @@ Narrower vectors have no masked loads on most machines, and go to BLAS.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from textwrap import indent
+from typing import NamedTuple
 
 from ..machine import current
 
-__all__ = ["KINDS", "kernel_for", "product_source", "product_words"]
+__all__ = ["KINDS", "ProductWords", "kernel_for", "product_source"]
 
 KINDS = ("product", "row", "dots")
 SIZES = {"f32": 4, "f64": 8}
@@ -191,20 +191,36 @@ def kernel_for(m: int, n: int, k: int, b_rows: bool, a_rows: bool) -> str:
     return "dots" if a_rows and not b_rows and m <= 3 and n * k >= 512 else "product"
 
 
-def product_words(
-    buffers: Sequence[int],
-    offsets: Sequence[int],
-    sizes: Sequence[int],
-    layout: Sequence[int],
-    batch: Sequence[int] = (1, 0, 0, 0),
-    outer: Sequence[int] = (1, 0, 0, 0),
-    accumulate: bool = False,
-) -> tuple[int, ...]:
-    """The words of one step; ``layout`` is words 9 to 13."""
-    words = *buffers, *offsets, *sizes, *layout, *batch, int(accumulate), *outer
-    if len(words) != 23:
-        raise ValueError(f"a product has 23 words, not {len(words)}")
-    return words
+class ProductWords(NamedTuple):
+    """The words of one step: C = A B of ``[m, k]`` and ``[k, n]``, ``outer * batch``.
+
+    Strides are in elements, offsets in bytes. BLAS takes its layouts in place of the
+    first four strides, and words of its own behind these.
+    """
+
+    a: int
+    b: int
+    c: int
+    a_offset: int
+    b_offset: int
+    c_offset: int
+    m: int
+    n: int
+    k: int
+    a_row: int
+    a_column: int
+    b_row: int
+    b_column: int
+    c_row: int
+    batch: int = 1
+    a_batch: int = 0
+    b_batch: int = 0
+    c_batch: int = 0
+    accumulate: int = 0
+    outer: int = 1
+    a_outer: int = 0
+    b_outer: int = 0
+    c_outer: int = 0
 
 
 def product_source(kind: str, dtype: str, width: int | None = None) -> str:

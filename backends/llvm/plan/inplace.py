@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..kernels.form import Kernel
+from ..kernels.form import Kernel, Nest
 from .arena import Lifetime
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def in_place(
     holder = list(range(len(lifetimes)))
     for number, step in enumerate(steps):
         kernel = step.kernel
-        if isinstance(kernel, Kernel):
+        if isinstance(kernel, Kernel) and isinstance(step.words, Nest):
             alive = {b: lifetimes[b - first] for b in step.buffers if b >= first}
             born = {b: x.nbytes for b, x in alive.items() if x.first == number}
             dying = {
@@ -61,7 +61,7 @@ def in_place(
 
 def _pairs(
     kernel: Kernel,
-    words: Sequence[int],
+    nest: Nest,
     born: Mapping[int, int],
     dying: Mapping[int, int],
 ) -> Iterator[tuple[int, int, int, int]]:
@@ -71,18 +71,16 @@ def _pairs(
     """
     if not born or not dying:
         return
-    size = 2 + kernel.rank
-    places = [tuple(words[i : i + size]) for i in range(kernel.rank, len(words), size)]
-    touched = Counter([buffer for buffer, *_ in places])
+    touched = Counter([place.buffer for place in nest.places])
     middle = len(kernel.reads)
     operands: dict[object, list[tuple[int, int]]] = {}
     for number, access in enumerate(kernel.reads):
-        buffer, *place = places[number]
+        buffer, *place = nest.places[number]
         if buffer in dying and touched[buffer] == 1:
             key = access, dying[buffer], *place
             operands.setdefault(key, []).append((number, buffer))
     for number, write in enumerate(kernel.writes):
-        buffer, *place = places[middle + number]
+        buffer, *place = nest.places[middle + number]
         if buffer in born and touched[buffer] == 1:
             key = write.access, born[buffer], *place
             if operands.get(key):

@@ -1,4 +1,4 @@
-"""From views to a loop nest: the order of the axes, the kernel form, the words."""
+"""From views to a loop nest: the order of the axes, the kernel form, the places."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from ..kernels.form import (
     Access,
     Instruction,
     Kernel,
+    Nest,
+    Place,
     Reduction,
     Write,
     accumulator,
@@ -29,11 +31,11 @@ def loop_step(
     reductions: Sequence[tuple[View, int, str]],
     axes: Sequence[int],
     accumulate: bool,
-) -> tuple[Kernel, list[int], list[View]]:
-    """The kernel of a loop nest over ``space``, its words, and the views it touches.
+) -> tuple[Kernel, Nest, list[View]]:
+    """The kernel of a loop nest over ``space``, its nest, and the views it touches.
 
-    The words of a row-wise kernel end in those of its `workspaces`, which are yet to be
-    added.
+    The places of a row-wise kernel end in those of its `workspaces`, which are yet to
+    be added.
 
     ``reads`` and ``writes`` are views of the shape of the space, writes and reductions
     with the number of their value; a reduction over ``axes`` goes to a view of the
@@ -50,10 +52,11 @@ def loop_step(
         tuple(axes),
         accumulate,
     )
-    words = [*sizes]
-    for view, row in zip(views, strides, strict=True):
-        words += [view.buffer, view.offset, *row]
-    return kernel, words, views
+    places = [
+        Place(view.buffer, view.offset, row)
+        for view, row in zip(views, strides, strict=True)
+    ]
+    return kernel, Nest(sizes, tuple(places)), views
 
 
 @lru_cache(maxsize=1024)
@@ -66,7 +69,7 @@ def _form(
     reductions: tuple[tuple[int, str], ...],
     axes: tuple[int, ...],
     accumulate: bool,
-) -> tuple[Kernel, list[int], list[list[int]]]:
+) -> tuple[Kernel, tuple[int, ...], list[tuple[int, ...]]]:
     """The kernel, the sizes of its axes, and the strides of each operand along them.
 
     ``operands`` are dtypes and strides: ``count`` that are read, then what is written,
@@ -106,22 +109,23 @@ def _form(
         tuple(written),
         tuple(combined),
     )
-    return kernel, sizes, merged
+    return kernel, tuple(sizes), [tuple(row) for row in merged]
 
 
 def workspaces(
-    kernel: Kernel, words: Sequence[int], allocate: Callable[[TensorType], View]
-) -> tuple[list[int], list[View]]:
-    """The words and views of what a row-wise kernel keeps its results in."""
-    added: list[int] = []
+    kernel: Kernel, nest: Nest, allocate: Callable[[TensorType], View]
+) -> tuple[Nest, list[View]]:
+    """The nest with, and the views of, what a row-wise kernel keeps its results in."""
+    added: list[Place] = []
     rows: list[View] = []
     for item in kernel.reductions if kernel.row_wise else ():
-        room = whole_rounds(words[kernel.rank - 1])
+        room = whole_rounds(nest.sizes[-1])
         kept = TensorType(accumulator(item.op, item.access.dtype), (room,))
         row = allocate(kept)
-        added += [row.buffer, row.offset, *(0,) * (kernel.rank - 1), 1]
+        strides = (*(0,) * (kernel.rank - 1), 1)
+        added.append(Place(row.buffer, row.offset, strides))
         rows.append(row)
-    return added, rows
+    return nest._replace(places=(*nest.places, *added)), rows
 
 
 def _with_axes(strides: Sequence[int], axes: Sequence[int]) -> Sequence[int]:

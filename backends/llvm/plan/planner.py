@@ -19,12 +19,12 @@ import numpy as np
 from ....ir.graph import Graph, Node
 from ....ir.ops import OPS
 from ....ir.types import TensorType
-from ..kernels.form import Instruction, Kernel
+from ..kernels.form import Instruction, Kernel, Nest
 from .arena import Lifetime, place
 from .concatenation import homes
 from .inplace import in_place
 from .loops import loop_step, workspaces
-from .step import Plan, Step
+from .step import Plan, Step, Words
 from .stores import Stores
 from .tasks import cut, task_count
 from .view import View, row_strides
@@ -132,9 +132,9 @@ class Planner:
         node: Node,
         label: str,
         kernel: Kernel | str,
-        words: Sequence[int],
+        words: Words,
         views: Sequence[View],
-        tasks: Sequence[tuple[int, ...]] = (),
+        tasks: Sequence[Words] = (),
         multiplications: int = 0,
     ) -> None:
         """Add a call of a kernel that touches ``views``."""
@@ -143,7 +143,7 @@ class Planner:
         self.plan.steps.append(
             Step(
                 kernel,
-                tuple(words),
+                words,
                 node,
                 label,
                 buffers,
@@ -171,12 +171,12 @@ class Planner:
         """
         if 0 in space and not reductions:
             return
-        kernel, words, views = loop_step(
+        kernel, nest, views = loop_step(
             space, reads, body, writes, reductions, axes, accumulate
         )
-        count = task_count(kernel, words)
+        count = task_count(kernel, nest)
         if count == 1 or not kernel.reduced[0]:
-            self._nest(node, label, kernel, words, views, count)
+            self._nest(node, label, kernel, nest, views, count)
             return
         partial = [
             self.allocate(view.type.with_shape((count, *view.type.sizes)))
@@ -186,8 +186,8 @@ class Planner:
             (row.reshaped(view.type.sizes), value, op)
             for row, (view, value, op) in zip(partial, reductions, strict=True)
         ]
-        nest = loop_step(space, reads, body, writes, of_tasks, axes, accumulate)
-        self._nest(node, label, *nest, count)
+        each = loop_step(space, reads, body, writes, of_tasks, axes, accumulate)
+        self._nest(node, label, *each, count)
         combined = [(view, i, op) for i, (view, _, op) in enumerate(reductions)]
         shape = partial[0].type.sizes
         last = loop_step(shape, partial, (), (), combined, (0,), False)
@@ -198,7 +198,7 @@ class Planner:
         node: Node,
         label: str,
         kernel: Kernel,
-        words: Sequence[int],
+        nest: Nest,
         views: Sequence[View],
         count: int,
     ) -> None:
@@ -208,8 +208,7 @@ class Planner:
             shape = type_.shape if count == 1 else (count, *type_.shape)
             return self.allocate(type_.with_shape(shape))
 
-        added, rows = workspaces(kernel, words, allocate)
-        whole = [*words, *added]
+        whole, rows = workspaces(kernel, nest, allocate)
         tasks = cut(kernel, whole, count) if count > 1 else ()
         self.step(node, label, kernel, whole, [*views, *rows], tasks)
 

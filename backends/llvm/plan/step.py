@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from ....ir.graph import Graph, Node
-from ..kernels.form import Kernel
+from ..kernels.form import Kernel, Nest
 from .arena import Lifetime
 
-__all__ = ["Plan", "Step"]
+__all__ = ["Plan", "Step", "Words"]
+
+Words: TypeAlias = "Nest | tuple[int, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One kernel call: a loop nest or the name of a library kernel, and its words.
 
+    The words of a loop nest are a `Nest`, those of a library kernel integers.
     ``node`` is the node that the step computes, for messages and for the plan's text;
     ``buffers`` are those that it touches. A step with ``tasks`` calls the kernel with
     the words of each instead, in any order, or at once. Products and convolutions say
@@ -23,18 +27,18 @@ class Step:
     """
 
     kernel: Kernel | str
-    words: tuple[int, ...]
+    words: Words
     node: Node
     label: str
     buffers: tuple[int, ...]
-    tasks: tuple[tuple[int, ...], ...] = ()
+    tasks: tuple[Words, ...] = ()
     multiplications: int = 0
 
     @property
     def work(self) -> int:
         """About how many elements are computed, or what takes as long."""
-        if isinstance(self.kernel, Kernel):
-            return math.prod(self.words[: self.kernel.rank])
+        if isinstance(self.words, Nest):
+            return math.prod(self.words.sizes)
         return max(math.prod(self.node.type.sizes), self.multiplications // 16)
 
 

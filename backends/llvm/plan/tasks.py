@@ -10,12 +10,13 @@ results.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from ....ir.ops import OPS
 from ....ir.types import DTYPES
-from ..kernels.form import Kernel, accesses
+from ..kernels.form import Kernel, Nest, Place, accesses
+from ..kernels.products import ProductWords
 from ..language.vectors import whole_rounds
 from ..machine import MAX_TASKS
 
@@ -35,9 +36,9 @@ MULTIPLICATION = {"f32": 0.012, "f64": 0.024}
 ROWS, COLUMNS = 8, 32  # of a product, that stay together
 
 
-def cost(kernel: Kernel, words: Sequence[int]) -> float:
+def cost(kernel: Kernel, nest: Nest) -> float:
     """About how many nanoseconds one core needs for a loop nest."""
-    return math.prod(words[: kernel.rank]) * _element_cost(kernel)
+    return math.prod(nest.sizes) * _element_cost(kernel)
 
 
 @lru_cache(maxsize=1024)
@@ -48,14 +49,15 @@ def _element_cost(kernel: Kernel) -> float:
     return ACCESS * moved + SIMPLE * (len(ops) - functions) + FUNCTION * functions
 
 
-def task_count(kernel: Kernel, words: Sequence[int]) -> int:
+def task_count(kernel: Kernel, nest: Nest) -> int:
     """Into how many tasks a loop nest is best cut."""
     if kernel.rank == 0 or any(write.accumulate for write in kernel.writes):
         return 1
     if kernel.in_order and kernel.reduced[0]:
         return 1
-    wanted = min(MAX_TASKS, int(cost(kernel, words) / TASK), words[0])
-    return len(_ranges(words[0], wanted)) if wanted > 1 else 1
+    outermost = nest.sizes[0]
+    wanted = min(MAX_TASKS, int(cost(kernel, nest) / TASK), outermost)
+    return len(_ranges(outermost, wanted)) if wanted > 1 else 1
 
 
 def _ranges(size: int, count: int, grain: int = GRAIN) -> list[range]:
@@ -66,61 +68,67 @@ def _ranges(size: int, count: int, grain: int = GRAIN) -> list[range]:
     return [range(i, min(i + length, size)) for i in range(0, size, length)]
 
 
-def cut(kernel: Kernel, words: Sequence[int], count: int) -> list[tuple[int, ...]]:
-    """The words of each task.
+def cut(kernel: Kernel, nest: Nest, count: int) -> list[Nest]:
+    """The nest of each task.
 
     Results over a reduced outermost axis and the workspaces of the tasks lie one after
-    the other, the first where ``words`` says.
+    the other, the first where ``nest`` says.
     """
-    sizes = words[: kernel.rank]
+    sizes = nest.sizes
     shared = len(kernel.reads) + len(kernel.writes)
-    tasks: list[tuple[int, ...]] = []
+    tasks: list[Nest] = []
     for number, part in enumerate(_ranges(sizes[0], count)):
-        task = [len(part), *words[1:]]
-        for place, (name, access) in enumerate(accesses(kernel)):
-            at = kernel.rank + place * (2 + kernel.rank)
-            itemsize = DTYPES[access.dtype].itemsize
-            elements = part.start * words[at + 2]
+        places: list[Place] = []
+        for access, (name, form) in enumerate(accesses(kernel)):
+            place = nest.places[access]
+            elements = part.start * place.strides[0]
             if name.startswith("w"):
                 elements = number * whole_rounds(sizes[-1])
-            elif place >= shared and kernel.reduced[0]:
+            elif access >= shared and kernel.reduced[0]:
                 elements = number * (1 if kernel.reduced[-1] else sizes[-1])
-            task[at + 1] += elements * itemsize
-        tasks.append(tuple(task))
+            places.append(place.after(elements * DTYPES[form.dtype].itemsize))
+        tasks.append(Nest((len(part), *sizes[1:]), tuple(places)))
     return tasks
 
 
-def product_tasks(words: Sequence[int], dtype: str) -> list[tuple[int, ...]]:
-    """The words of each task of a product with the words of `products`, or none.
+def product_tasks(step: ProductWords, dtype: str) -> list[ProductWords]:
+    """The words of each task of a product, or none.
 
     A right operand whose columns are contiguous is repacked by whoever reads it: then
     columns are cut rather than rows.
     """
-    m, n, k = words[6:9]
-    each = MULTIPLICATION[dtype]
-    wanted = min(MAX_TASKS, int(m * n * k * words[14] * words[19] * each / TASK))
+    work = step.m * step.n * step.k * step.batch * step.outer
+    wanted = min(MAX_TASKS, int(work * MULTIPLICATION[dtype] / TASK))
     if wanted < 2:
         return []
-    rows = 6, (words[9], 0, words[13]), ROWS
-    columns = 7, (0, words[12], 1), COLUMNS
-    by_stack = [
-        (place, words[place + 1 : place + 4], 1)
-        for place in (19, 14)
-        if words[place + 3] != 0
-    ]
-    ways = by_stack + ([rows, columns] if words[12] == 1 else [columns, rows])
-    place, strides, grain = max(
-        ways, key=lambda way: min(wanted, words[way[0]] // way[2])
-    )
+    rows = _Way("m", (step.a_row, 0, step.c_row), ROWS)
+    columns = _Way("n", (0, step.b_column, 1), COLUMNS)
+    ways = [rows, columns] if step.b_column == 1 else [columns, rows]
+    if step.c_batch:
+        ways = [_Way("batch", (step.a_batch, step.b_batch, step.c_batch), 1), *ways]
+    if step.c_outer:
+        ways = [_Way("outer", (step.a_outer, step.b_outer, step.c_outer), 1), *ways]
+    way = max(ways, key=lambda way: min(wanted, getattr(step, way.size) // way.grain))
     itemsize = DTYPES[dtype].itemsize
-    tasks: list[tuple[int, ...]] = []
-    for part in _ranges(words[place], min(wanted, words[place]), grain):
-        task = list(words)
-        task[place] = len(part)
-        for operand, stride in enumerate(strides):
-            task[3 + operand] += part.start * stride * itemsize
-        tasks.append(tuple(task))
+    size = getattr(step, way.size)
+    tasks: list[ProductWords] = []
+    for part in _ranges(size, min(wanted, size), way.grain):
+        a, b, c = (part.start * stride * itemsize for stride in way.strides)
+        moved = step._replace(
+            a_offset=step.a_offset + a,
+            b_offset=step.b_offset + b,
+            c_offset=step.c_offset + c,
+        )
+        tasks.append(moved._replace(**{way.size: len(part)}))
     return tasks if len(tasks) > 1 else []
+
+
+class _Way(NamedTuple):
+    """A way to cut a product: the size that is cut, and the operands' strides there."""
+
+    size: str
+    strides: tuple[int, int, int]
+    grain: int
 
 
 def batch_parts(batch: int, nanoseconds: float) -> list[range]:

@@ -19,7 +19,7 @@ from ....ir.text import format_node
 from ...base import Array, Report, Stages
 from ..emit import make_plan
 from ..engine.engine import Loaded, compile_kernels, executor, failure
-from ..kernels.form import Kernel
+from ..kernels.form import Kernel, Nest
 from ..kernels.library import library_source
 from ..kernels.printer import print_kernel
 from ..plan.arena import ALIGNMENT
@@ -129,7 +129,11 @@ class LLVMExecutable:
         The row of a step with tasks is the kernel that hands them out, and its words
         say where the rows of the tasks are. All words of kernels lie in one table.
         """
-        calls = [words for _, step in steps for words in step.tasks or (step.words,)]
+        calls = [
+            words.words if isinstance(words, Nest) else words
+            for _, step in steps
+            for words in step.tasks or (step.words,)
+        ]
         start = self._table(chain.from_iterable(calls))
         places = (
             start + 8 * offset for offset in accumulate(map(len, calls), initial=0)

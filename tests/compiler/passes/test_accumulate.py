@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from anabranch import jit, value_and_grad
+from anabranch.backends.llvm.kernels.products import ProductWords
 from anabranch.backends.llvm.machine import current, using
 from anabranch.backends.llvm.run import threads as pool
 from anabranch.backends.llvm.run.executable import prepare
@@ -160,8 +161,9 @@ def test_a_weight_with_many_rows_is_accumulated_where_its_gradient_lies(
     labels = Counter(step.label for step in steps)
     assert (labels["copy"], labels["product"] + labels["gemm"]) == (0, 4)
     (added,) = (step for step in steps if step.node.op == "matmul_add")
-    assert added.words[2] == len(before.inputs) + 1
-    assert added.words[18] == 1
+    words = ProductWords._make(added.words[: len(ProductWords._fields)])
+    assert words.c == len(before.inputs) + 1
+    assert words.accumulate == 1
     for one, other in zip(executable(point), interpret(before, point), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
 
