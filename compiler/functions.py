@@ -17,6 +17,7 @@ from ..ir.errors import ArgumentError, ShapeError
 from ..ir.literals import Attrs
 from ..ir.ops import OPS
 from ..ir.types import FLOATS, TensorType, dtype_name
+from .lower.reductions import axes_of
 from .trace import Trace, find_trace, is_traced, lowers
 
 __all__ = [
@@ -95,52 +96,53 @@ def gelu(x: Any, *, approximate: bool = False) -> Any:
 
 
 class _Exponentials(NamedTuple):
-    """``exp(x - centre)`` along some axes, the largest one apart if it is alone.
+    """``exp(x - highest)`` along some axes, and its sum but for one of the largest.
 
-    Then it is exp(0), a constant: neither a sum with it nor a derivative can lose the
-    others, however small they are. ``is_top`` marks it, ``top`` is 1 in rows that
-    have one and else 0, and ``rest`` is the sum of the others.
+    That one is exp(0), so the logarithm of the whole sum is ``log1p(excess)`` with all
+    its digits, however small the others are.
     """
 
     shifted: Any
-    centre: Any
+    highest: Any
     powers: Any
-    is_top: Any
-    top: Any
-    rest: Any
+    excess: Any
 
 
 def _exponentials(x: Any, axis: Any) -> _Exponentials:
+    shifted, highest = _shifted(x, axis)
     zero, one = x.dtype.type(0), x.dtype.type(1)
-
-    def total(values: Any) -> Any:
-        return np.sum(values, axis=axis, keepdims=True)
-
-    highest = stop_gradient(np.max(x, axis=axis, keepdims=True))
-    finite = np.isfinite(highest)
-    place = np.where(finite, highest, zero)
-    hits = np.equal(x, highest)
-    alone = finite & np.equal(total(np.where(hits, np.exp(x - place), zero)), one)
-    is_top = hits & alone
-    # Derivatives see where the largest is; in the other rows any centre will do.
-    centre = _straight_through(place, total(np.where(is_top, x, zero)))
-    shifted = x - centre
     powers = np.exp(shifted)
-    rest = total(np.where(hits, zero, powers))
-    ties = np.where(alone, zero, total(np.where(hits, powers, zero)))
-    top = np.where(alone, one, zero)
-    return _Exponentials(shifted, centre, powers, is_top, top, rest + ties)
+    largest = np.equal(powers, one)
+    rest = _total(np.where(largest, zero, powers), axis)
+    ties = _total(np.where(largest, powers, zero), axis)
+    return _Exponentials(shifted, highest, powers, rest + (ties - one))
 
 
-def _straight_through(value: Any, smooth: Any) -> Any:
-    """``value``, with the derivative of ``smooth``."""
-    return _apply("straight_through", [value, smooth])
+def _shifted(x: Any, axis: Any) -> tuple[Any, Any]:
+    """``x`` minus its maximum along ``axis``, and that maximum; infinite rows stay.
+
+    What is subtracted is made beside ``x``, which spares a kernel for each row.
+    """
+    highest = np.max(x, axis=axis, keepdims=True)
+    beside = np.broadcast_to(highest, np.shape(x))
+    return x - np.where(np.isfinite(beside), beside, x.dtype.type(0)), highest
 
 
-def _log_sum(powers: _Exponentials) -> Any:
-    """``log(top + rest)``"""
+def _total(values: Any, axis: Any) -> Any:
+    return np.sum(values, axis=axis, keepdims=True)
+
+
+def _log1p(excess: Any) -> Any:
     with np.errstate(divide="ignore"):
-        return np.log1p(powers.rest + (powers.top - 1))
+        return np.log1p(excess)
+
+
+def _share(powers: Any, total: Any, x: Any, axis: Any) -> Any:
+    """``powers / total`` with the derivatives of softmax of ``x``."""
+    share = powers / total
+    if not is_traced(x):
+        return share
+    return _apply("share", [share, x], axes=axes_of(np.ndim(x), axis))
 
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -148,28 +150,33 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
     The value of rows of -inf is -inf; their gradient is NaN.
     """
-    powers = _exponentials(_floats(x), axis)
-    total = _log_sum(powers) + powers.centre
-    return total if keepdims else np.squeeze(total, axis=_squeezed(x, axis))
-
-
-def _squeezed(x: Any, axis: Any) -> Any:
-    return tuple(range(np.ndim(x))) if axis is None else axis
+    x = _floats(x)
+    _, highest, powers, excess = _exponentials(x, axis)
+    total = _log1p(excess) + highest
+    if is_traced(x):
+        share = _share(powers, excess + 1, x, axis)
+        smooth = _total(_apply("with_slope", [x, share]), axis)
+        total = _apply("straight_through", [total, smooth])
+    return total if keepdims else np.squeeze(total, axis=axes_of(np.ndim(x), axis))
 
 
 def softmax(x: Any, axis: Any = -1) -> Any:
     """``exp(x) / sum(exp(x))`` along ``axis``, without overflow."""
     x = _floats(x)
-    powers = _exponentials(x, axis)
-    share = np.where(powers.is_top, x.dtype.type(1), powers.powers)
-    return _straight_through(powers.powers, share) / (powers.rest + powers.top)
+    shifted, _ = _shifted(x, axis)
+    powers = np.exp(shifted)
+    return _share(powers, _total(powers, axis), x, axis)
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Any:
     """``log(softmax(x))`` along ``axis``, without overflow."""
     x = _floats(x)
-    powers = _exponentials(x, axis)
-    return np.where(powers.is_top, x.dtype.type(0), powers.shifted) - _log_sum(powers)
+    shifted, _, powers, excess = _exponentials(x, axis)
+    made = shifted - _log1p(excess)
+    if not is_traced(x):
+        return made
+    share = _share(powers, excess + 1, x, axis)
+    return _apply("log_share", [made, share, x], axes=axes_of(np.ndim(x), axis))
 
 
 def one_hot(labels: Any, count: int, dtype: Any = np.float64) -> Any:

@@ -225,6 +225,30 @@ def _clear(s: Sketch, x: Node, axes: tuple[int, ...], sign: int) -> bool:
     return True
 
 
+def sharing(s: Sketch) -> Node | None:
+    """``share`` and ``log_share`` of a true softmax; ``with_slope`` of its own slope."""
+    x = s.pick(lambda node: node.type.rank >= 1)
+    x = x and s.into(x, -2.0, 1.5)
+    if x is None:
+        return None
+    if s.rng.random() < 0.3:
+        return s.add("with_slope", x, s.constant(x, 1.0))
+    axes = tuple(axis for axis in range(x.type.rank) if s.rng.random() < 0.6)
+    power = s.add("exp", x)
+    total = power and s.add("reduce_sum", power, axes=axes)
+    if power is None or total is None or total.op != "reduce_sum":
+        return None
+    kept = [1 if axis in axes else n for axis, n in enumerate(x.type.sizes)]
+    total = s.add("reshape", total, shape=tuple(kept))
+    total = total and s.add("broadcast_to", total, shape=x.type.sizes)
+    made = total and s.add("div", power, total)
+    share = made and s.add("share", made, x, axes=axes)
+    if share is None or share.op != "share" or s.rng.random() < 0.5:
+        return share
+    logarithm = s.add("log", share)
+    return logarithm and s.add("log_share", logarithm, share, x, axes=axes)
+
+
 def running(s: Sketch) -> Node | None:
     x = s.pick(lambda node: node.type.rank >= 1)
     if x is None:
@@ -433,6 +457,7 @@ MOVES: list[Move] = [
     sum_of_products,
     *[reduction] * 2,
     running,
+    sharing,
     reshape,
     transpose,
     broadcast,

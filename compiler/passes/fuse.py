@@ -15,6 +15,7 @@ as they can be: they read a function's value and its argument, and save both.
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ...ir.graph import Graph, Node
@@ -179,12 +180,18 @@ def _kernels(components: Iterable[list[Node]]) -> Iterator[list[Node]]:
 
 
 def _by_axes(piece: Sequence[Node]) -> Iterator[list[Node]]:
-    """A piece without the reductions over other axes than its first, and those."""
-    axes = next((node.attrs["axes"] for node in piece if node.op in _REDUCTIONS), None)
-    kept: list[Node] = []
-    for node in piece:
-        if node.op in _REDUCTIONS and node.attrs["axes"] != axes:
-            yield [node]
-        else:
-            kept.append(node)
-    yield kept
+    """The reductions of a piece by their axes; the most of them stay with the rest."""
+    reductions = [node for node in piece if node.op in _REDUCTIONS]
+    counts = Counter(node.attrs["axes"] for node in reductions)
+    if len(counts) < 2:
+        yield list(piece)
+        return
+    kept = counts.most_common(1)[0][0]
+    for axes in counts:
+        if axes != kept:
+            yield [node for node in reductions if node.attrs["axes"] == axes]
+    yield [
+        node
+        for node in piece
+        if node.op not in _REDUCTIONS or node.attrs["axes"] == kept
+    ]

@@ -112,7 +112,7 @@ def _power(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
 
 
 def _first(b: Builder, n: Node, x: Node, *_: Node) -> Node:
-    """``identity(x) => x``, ``straight_through(x, y) => x``"""
+    """``identity(x) => x``, and what has the value of x and another derivative"""
     return x
 
 
@@ -198,6 +198,9 @@ RULES: dict[str, Callable[..., Node | None]] = {
     "identity": _first,
     "stop_gradient": _first,
     "straight_through": _first,
+    "with_slope": _first,
+    "share": _first,
+    "log_share": _first,
     "cast": _cast,
     "reshape": _reshape,
     "transpose": _transpose,

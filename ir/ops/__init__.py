@@ -12,6 +12,7 @@ from . import (
     reduce,
     shape,
     slopes,
+    softmax,
     source,
     update,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "reduce",
     "shape",
     "slopes",
+    "softmax",
     "source",
     "update",
 ]

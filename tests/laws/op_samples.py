@@ -80,6 +80,7 @@ number = between(0.3, 2.0, signed=True)
 positive = between(0.3, 2.5)
 inside = between(0.1, 0.8, signed=True)
 angle = between(0.1, 1.2, signed=True)
+fraction = between(0.05, 0.95)
 above_one = between(1.3, 3.0)
 gap = between(0.2, 1.0, signed=True)
 
@@ -167,7 +168,7 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "ceil trunc rint isnan isinf isfinite signbit chain chain_both div arctan2 "
         "hypot cosine straight_through bessel_ratio0 bessel_ratio1 bessel_ratio2 "
         "bessel_ratio3 bessel_ratio4 bessel_ratio5 logaddexp logaddexp2 copysign "
-        "heaviside conv conv_input conv_kernel matmul_add"
+        "heaviside with_slope conv conv_input conv_kernel matmul_add"
     ).split():
         table[name] = signed
     for name in "log log2 log10 log1p sqrt root".split():
@@ -201,6 +202,8 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
     for name in "power_log1 power_log2 power_log3 power_log4".split():
         table[name] = FLOATS, _base_and_exponent
     return table | {
+        "share": (FLOATS, each(fraction)),
+        "log_share": (FLOATS, each(fraction)),
         "tanh_slope": (FLOATS, _value_and_argument(np.tanh)),
         "sigmoid_slope": (FLOATS, _value_and_argument(expit)),
         "cast": (ANY, each(positive)),

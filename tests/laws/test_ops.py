@@ -20,7 +20,9 @@ from tests.laws.op_oracles import ORACLES
 from tests.laws.op_samples import SAMPLES, Array, Sample, smooth
 
 DIFFERENTIABLE = [op for op in SAMPLES if OPS[op].adjoint is not NONDIFFERENTIABLE]
-BY_DIFFERENCES = [op for op in DIFFERENTIABLE if op != "straight_through"]
+OTHER_SLOPES = ("straight_through", "with_slope", "share", "log_share")
+BY_DIFFERENCES = [op for op in DIFFERENTIABLE if op not in OTHER_SLOPES]
+"""The ops whose derivative is that of their value."""
 RTOL = 1e-6
 STEP = 1e-3
 
@@ -196,6 +198,37 @@ def test_straight_through_has_the_gradient_of_its_second_operand() -> None:
     assert len(wrt) == len(bars) == 1
     np.testing.assert_array_equal(value, [1.0, 2.0])
     np.testing.assert_array_equal(bars[0], [3.0, 4.0])
+
+
+def test_with_slope_has_the_slope_of_its_second_operand() -> None:
+    sample = Sample((np.array([1.0, 2.0]), np.array([5.0, np.inf])), {}, "")
+    graph, wrt = pulled_back("with_slope", sample)
+    value, *bars = interpret(graph, [*sample.operands, np.array([3.0, 0.0])])
+    assert len(wrt) == len(bars) == 1
+    np.testing.assert_array_equal(value, [1.0, 2.0])
+    np.testing.assert_array_equal(bars[0], [15.0, 0.0])
+
+
+SHARES = np.array([[0.5, 0.3, 0.2], [0.1, 0.85, 0.05], [0.76, 0.24, 0.0], [0, 0, 1.0]])
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,)])
+def test_rules_of_shares_are_those_of_softmax(axes: tuple[int, ...]) -> None:
+    """Rows without a large share, with one, and with nothing else."""
+    p = SHARES if axes == (1,) else SHARES.T
+    x, g = np.log(p + 1e-30), np.random.default_rng(0).standard_normal(p.shape)
+    sample = Sample((p, x), {"axes": axes}, "")
+    graph, _ = pulled_back("share", sample)
+    value, bar = interpret(graph, [p, x, g])
+    np.testing.assert_array_equal(value, p)
+    expected = p * (g - np.sum(p * g, axis=axes, keepdims=True))
+    np.testing.assert_allclose(bar, expected, rtol=1e-12, atol=1e-15)
+    sample = Sample((x, p, x), {"axes": axes}, "")
+    graph, _ = pulled_back("log_share", sample)
+    value, bar = interpret(graph, [x, p, x, g])
+    np.testing.assert_array_equal(value, x)
+    expected = g - p * np.sum(g, axis=axes, keepdims=True)
+    np.testing.assert_allclose(bar, expected, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE)

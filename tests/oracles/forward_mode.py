@@ -159,6 +159,12 @@ def _stepped(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     return np.where(xs[0] == 0, ts[1], 0.0)
 
 
+def _beside_mean(node: Node, p: Any, t: Any) -> Any:
+    """t less its mean, weighted by the shares p."""
+    axes: Any = node.attrs["axes"]
+    return t - np.sum(p * t, axis=axes, keepdims=True)
+
+
 def _winning(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     axes: Any = node.attrs["axes"]
     best = np.max if node.op == "reduce_max" else np.min
@@ -214,6 +220,9 @@ TANGENTS: dict[str, Rule] = {
     "copysign": _signed,
     "heaviside": _stepped,
     "straight_through": lambda node, xs, ts: ts[1],
+    "with_slope": lambda node, xs, ts: ts[0] * xs[1],
+    "share": lambda node, xs, ts: xs[0] * _beside_mean(node, xs[0], ts[1]),
+    "log_share": lambda node, xs, ts: _beside_mean(node, xs[1], ts[2]),
     "reduce_max": _winning,
     "reduce_min": _winning,
     "max_pool": _pooled,
@@ -227,6 +236,10 @@ STILL = {
     ("put", 2),
     ("select", 0),
     ("straight_through", 0),
+    ("with_slope", 1),
+    ("share", 0),
+    ("log_share", 0),
+    ("log_share", 1),
     ("tanh_slope", 1),
     ("sigmoid_slope", 1),
     ("pick", 1),

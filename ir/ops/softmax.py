@@ -1,0 +1,113 @@
+"""The derivatives of softmax and its kin, which keep their digits where one share is 1.
+
+Values are made by plain graphs; these ops hand them on and know their derivatives.
+``share(p, x)`` is p = softmax(x), whose derivative is made of p itself: no graph can
+say that without an op. ``log_share(y, p, x)`` is y = log(p). ``with_slope(x, d)`` is x,
+as a function whose slope is d.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..types import TensorType
+from .elementwise import elementwise
+from .reduce import Axes, restore
+from .spec import INTS, Adjoint, OpDef, register, require, require_dtype
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+    from ..graph import Node
+
+__all__ = ["LOG_SHARE", "SHARE", "WITH_SLOPE"]
+
+LARGE = 0.75
+"""What is left of 1 beside a share beyond this is the sum of the others.
+
+At most one in a row is. Any limit between 1/2 and 1 will do, away from both.
+"""
+
+WITH_SLOPE = elementwise(
+    "with_slope",
+    2,
+    lambda x, d: np.copy(x),
+    "{0}",
+    lambda b, n, g, x, d: (b.chain(g, d), None),
+    constant_slots=(1,),
+)
+
+
+def _first_of(name: str, arity: int, adjoint: Adjoint) -> OpDef:
+    """Register an op with the value of its first operand and a derivative by its last."""
+
+    def type_rule(*types: TensorType, axes: Axes) -> TensorType:
+        first = types[0]
+        for other in types[1:]:
+            require(other.shape == first.shape, name, f"{first} and {other} differ")
+            require_dtype(other.dtype == first.dtype, name, f"{first} and {other}")
+        require_dtype(first.is_float, name, f"does not take {first}")
+        fits = list(axes) == sorted(set(axes)) and set(axes) <= set(range(first.rank))
+        require(fits, name, f"axes {axes} do not fit {first}")
+        return first
+
+    return register(
+        OpDef(
+            name,
+            arity,
+            type_rule,
+            lambda first, *others, axes: np.copy(first),
+            adjoint,
+            {"axes": INTS},
+            constant_slots=tuple(range(arity - 1)),
+            scalar="{0}",
+        )
+    )
+
+
+def _total(b: Builder, n: Node) -> Callable[[Node], Node]:
+    """Sums over the axes of ``n``, as large as ``n``."""
+    axes: Any = n.attrs["axes"]
+    return lambda x: restore(b, b.reduce_sum(x, axes=axes), n.type, axes)
+
+
+def _share_adjoint(
+    b: Builder, n: Node, g: Node, p: Node, x: Node
+) -> tuple[None, Node]:
+    """``p_i (g_i - sum_k p_k g_k)``, without a difference of numbers that are alike.
+
+    Let m be the place of the large share, and h = g - g_m, which is 0 there. All p add
+    up to 1, so the contribution is p_i (h_i - sum_k p_k h_k) as well, and
+
+        sum_k p_k h_k = sum_{k != m} p_k g_k - g_m sum_{k != m} p_k
+
+    is made of three sums that one pass can take. Without a large share g_m is 0.
+    """
+    total, zero = _total(b, n), b.like(n, 0.0)
+    large = b.gt(n, b.like(n, LARGE))
+    rest = b.select(large, zero, n)
+    pivot = total(b.select(large, g, zero))
+    mean = b.sub(total(b.chain(g, rest)), b.chain(pivot, total(rest)))
+    relative = b.select(large, zero, b.sub(g, pivot))
+    return None, b.chain(b.sub(relative, mean), n)
+
+
+def _log_share_adjoint(
+    b: Builder, n: Node, g: Node, y: Node, p: Node, x: Node
+) -> tuple[None, None, Node]:
+    """``g_i - p_i sum_k g_k``; at the place m of the large share g_m would cancel:
+
+    (sum_{k != m} p_k) sum_k g_k - sum_{k != m} g_k
+    """
+    total, zero = _total(b, n), b.like(n, 0.0)
+    large = b.gt(p, b.like(p, LARGE))
+    whole, others = total(g), total(b.select(large, zero, g))
+    left = total(b.select(large, zero, p))
+    at_large = b.sub(b.chain(whole, left), others)
+    return None, None, b.select(large, at_large, b.sub(g, b.chain(whole, p)))
+
+
+SHARE = _first_of("share", 2, _share_adjoint)
+LOG_SHARE = _first_of("log_share", 3, _log_share_adjoint)
