@@ -103,7 +103,8 @@ def _log_share_adjoint(
     """
     total, zero = _total(b, n), b.like(n, 0.0)
     large = b.gt(p, b.like(p, LARGE))
-    whole, others = total(g), total(b.select(large, zero, g))
+    others = total(b.select(large, zero, g))
+    whole = b.add(others, total(b.select(large, g, zero)))
     left = total(b.select(large, zero, p))
     at_large = b.sub(b.chain(whole, left), others)
     return None, None, b.select(large, at_large, b.sub(g, b.chain(whole, p)))
