@@ -16,6 +16,7 @@ import numpy as np
 from ..ir.errors import ArgumentError, ShapeError
 from ..ir.literals import Attrs
 from ..ir.ops import OPS
+from ..ir.ops.softmax import LARGE_SHARE
 from ..ir.types import FLOATS, TensorType, dtype_name
 from .lower.reductions import axes_of
 from .trace import Trace, find_trace, is_traced, lowers
@@ -96,36 +97,36 @@ def gelu(x: Any, *, approximate: bool = False) -> Any:
 
 
 class _Exponentials(NamedTuple):
-    """``exp(x - highest)`` along some axes, and its sum but for one of the largest.
+    """``exp(x - centre)`` along some axes, and the sum of all but one of the largest.
 
     That one is exp(0), so the logarithm of the whole sum is ``log1p(excess)`` with all
-    its digits, however small the others are.
+    its digits, however small the others are; ``scale`` is 1 over the whole sum.
     """
 
     shifted: Any
-    highest: Any
+    centre: Any
     powers: Any
     excess: Any
+    scale: Any
 
 
 def _exponentials(x: Any, axis: Any) -> _Exponentials:
-    shifted, highest = _shifted(x, axis)
+    shifted, centre = _shifted(x, axis)
     zero, one = x.dtype.type(0), x.dtype.type(1)
     powers = np.exp(shifted)
     largest = np.equal(powers, one)
     rest = _total(np.where(largest, zero, powers), axis)
     ties = _total(np.where(largest, powers, zero), axis)
-    return _Exponentials(shifted, highest, powers, rest + (ties - one))
+    excess = rest + (ties - one)
+    with np.errstate(divide="ignore"):
+        return _Exponentials(shifted, centre, powers, excess, one / (excess + one))
 
 
 def _shifted(x: Any, axis: Any) -> tuple[Any, Any]:
-    """``x`` minus its maximum along ``axis``, and that maximum; infinite rows stay.
-
-    What is subtracted is made beside ``x``, which spares a kernel for each row.
-    """
+    """``x`` minus its maximum along ``axis``, and that maximum; infinite rows stay."""
     highest = np.max(x, axis=axis, keepdims=True)
-    beside = np.broadcast_to(highest, np.shape(x))
-    return x - np.where(np.isfinite(beside), beside, x.dtype.type(0)), highest
+    centre = np.where(np.isfinite(highest), highest, x.dtype.type(0))
+    return x - centre, centre
 
 
 def _total(values: Any, axis: Any) -> Any:
@@ -137,11 +138,8 @@ def _log1p(excess: Any) -> Any:
         return np.log1p(excess)
 
 
-def _share(powers: Any, total: Any, x: Any, axis: Any) -> Any:
-    """``powers / total`` with the derivatives of softmax of ``x``."""
-    share = powers / total
-    if not is_traced(x):
-        return share
+def _share(share: Any, x: Any, axis: Any) -> Any:
+    """``share`` with the derivatives of softmax of ``x``."""
     return _apply("share", [share, x], axes=axes_of(np.ndim(x), axis))
 
 
@@ -151,10 +149,10 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     The value of rows of -inf is -inf; their gradient is NaN.
     """
     x = _floats(x)
-    _, highest, powers, excess = _exponentials(x, axis)
-    total = _log1p(excess) + highest
+    _, centre, powers, excess, scale = _exponentials(x, axis)
+    total = _log1p(excess) + centre
     if is_traced(x):
-        share = _share(powers, excess + 1, x, axis)
+        share = _share(powers * scale, x, axis)
         smooth = _total(_apply("with_slope", [x, share]), axis)
         total = _apply("straight_through", [total, smooth])
     return total if keepdims else np.squeeze(total, axis=axes_of(np.ndim(x), axis))
@@ -165,18 +163,23 @@ def softmax(x: Any, axis: Any = -1) -> Any:
     x = _floats(x)
     shifted, _ = _shifted(x, axis)
     powers = np.exp(shifted)
-    return _share(powers, _total(powers, axis), x, axis)
+    share = powers / _total(powers, axis)
+    return _share(share, x, axis) if is_traced(x) else share
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Any:
     """``log(softmax(x))`` along ``axis``, without overflow."""
     x = _floats(x)
-    shifted, _, powers, excess = _exponentials(x, axis)
+    shifted, _, powers, excess, scale = _exponentials(x, axis)
     made = shifted - _log1p(excess)
     if not is_traced(x):
         return made
-    share = _share(powers, excess + 1, x, axis)
-    return _apply("log_share", [made, share, x], axes=axes_of(np.ndim(x), axis))
+    share = _share(powers * scale, x, axis)
+    large = np.greater(share, x.dtype.type(LARGE_SHARE))
+    rest = _total(np.where(large, x.dtype.type(0), share), axis)
+    rest = _apply("straight_through", [excess * scale, rest])
+    operands = [made, share, np.broadcast_to(rest, np.shape(x)), x]
+    return _apply("log_share", operands, axes=axes_of(np.ndim(x), axis))
 
 
 def one_hot(labels: Any, count: int, dtype: Any = np.float64) -> Any:

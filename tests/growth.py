@@ -226,7 +226,7 @@ def _clear(s: Sketch, x: Node, axes: tuple[int, ...], sign: int) -> bool:
 
 
 def sharing(s: Sketch) -> Node | None:
-    """``share`` and ``log_share`` of a true softmax; ``with_slope`` of its own slope."""
+    """``share`` and ``log_share`` of a true softmax; ``with_slope`` of slope 1."""
     x = s.pick(lambda node: node.type.rank >= 1)
     x = x and s.into(x, -2.0, 1.5)
     if x is None:
@@ -245,8 +245,10 @@ def sharing(s: Sketch) -> Node | None:
     share = made and s.add("share", made, x, axes=axes)
     if share is None or share.op != "share" or s.rng.random() < 0.5:
         return share
-    logarithm = s.add("log", share)
-    return logarithm and s.add("log_share", logarithm, share, x, axes=axes)
+    logarithm, rest = s.add("log", share), s.add("sub", s.constant(x, 1.0), share)
+    if logarithm is None or rest is None:
+        return None
+    return s.add("log_share", logarithm, share, rest, x, axes=axes)
 
 
 def running(s: Sketch) -> Node | None:

@@ -2,8 +2,9 @@
 
 Values are made by plain graphs; these ops hand them on and know their derivatives.
 ``share(p, x)`` is p = softmax(x), whose derivative is made of p itself: no graph can
-say that without an op. ``log_share(y, p, x)`` is y = log(p). ``with_slope(x, d)`` is x,
-as a function whose slope is d.
+say that without an op. ``log_share(y, p, rest, x)`` is y = log(p); ``rest`` is the sum
+of the other shares in rows with a large one, and anything elsewhere.
+``with_slope(x, d)`` is x, as a function whose slope is d.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["LOG_SHARE", "SHARE", "WITH_SLOPE"]
+__all__ = ["LARGE_SHARE", "LOG_SHARE", "SHARE", "WITH_SLOPE"]
 
-LARGE = 0.75
+LARGE_SHARE = 0.75
 """What is left of 1 beside a share beyond this is the sum of the others.
 
 At most one in a row is. Any limit between 1/2 and 1 will do, away from both.
@@ -41,7 +42,7 @@ WITH_SLOPE = elementwise(
 
 
 def _first_of(name: str, arity: int, adjoint: Adjoint) -> OpDef:
-    """Register an op with the value of its first operand and a derivative by its last."""
+    """Register an op with its first operand as value and a derivative by its last."""
 
     def type_rule(*types: TensorType, axes: Axes) -> TensorType:
         first = types[0]
@@ -73,9 +74,7 @@ def _total(b: Builder, n: Node) -> Callable[[Node], Node]:
     return lambda x: restore(b, b.reduce_sum(x, axes=axes), n.type, axes)
 
 
-def _share_adjoint(
-    b: Builder, n: Node, g: Node, p: Node, x: Node
-) -> tuple[None, Node]:
+def _share_adjoint(b: Builder, n: Node, g: Node, p: Node, x: Node) -> tuple[None, Node]:
     """``p_i (g_i - sum_k p_k g_k)``, without a difference of numbers that are alike.
 
     Let m be the place of the large share, and h = g - g_m, which is 0 there. All p add
@@ -86,7 +85,7 @@ def _share_adjoint(
     is made of three sums that one pass can take. Without a large share g_m is 0.
     """
     total, zero = _total(b, n), b.like(n, 0.0)
-    large = b.gt(n, b.like(n, LARGE))
+    large = b.gt(n, b.like(n, LARGE_SHARE))
     rest = b.select(large, zero, n)
     pivot = total(b.select(large, g, zero))
     mean = b.sub(total(b.chain(g, rest)), b.chain(pivot, total(rest)))
@@ -95,20 +94,20 @@ def _share_adjoint(
 
 
 def _log_share_adjoint(
-    b: Builder, n: Node, g: Node, y: Node, p: Node, x: Node
-) -> tuple[None, None, Node]:
+    b: Builder, n: Node, g: Node, y: Node, p: Node, rest: Node, x: Node
+) -> tuple[None, None, None, Node]:
     """``g_i - p_i sum_k g_k``; at the place m of the large share g_m would cancel:
 
     (sum_{k != m} p_k) sum_k g_k - sum_{k != m} g_k
     """
     total, zero = _total(b, n), b.like(n, 0.0)
-    large = b.gt(p, b.like(p, LARGE))
+    large = b.gt(p, b.like(p, LARGE_SHARE))
     others = total(b.select(large, zero, g))
     whole = b.add(others, total(b.select(large, g, zero)))
-    left = total(b.select(large, zero, p))
-    at_large = b.sub(b.chain(whole, left), others)
-    return None, None, b.select(large, at_large, b.sub(g, b.chain(whole, p)))
+    at_large = b.sub(b.chain(whole, rest), others)
+    elsewhere = b.sub(g, b.chain(whole, p))
+    return None, None, None, b.select(large, at_large, elsewhere)
 
 
 SHARE = _first_of("share", 2, _share_adjoint)
-LOG_SHARE = _first_of("log_share", 3, _log_share_adjoint)
+LOG_SHARE = _first_of("log_share", 4, _log_share_adjoint)

@@ -317,7 +317,7 @@ def _table() -> dict[str, Sequence[Case]]:
             for name in ("argmax", "argmin")
         },
         "share": [Case((s, s), {"axes": a}) for s, a in REDUCED],
-        "log_share": [Case((s, s, s), {"axes": a}) for s, a in REDUCED],
+        "log_share": [Case((s,) * 4, {"axes": a}) for s, a in REDUCED],
         "cumsum": [Case((s,), attrs) for s, attrs in running],
         "recurrence": [Case((s, s), attrs) for s, attrs in running],
         "reshape": [Case((s,), {"shape": to}) for s, to in RESHAPED],

@@ -302,7 +302,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "straight_through": lambda x, y: x,
     "with_slope": lambda x, d: x,
     "share": lambda p, x, axes: p,
-    "log_share": lambda y, p, x, axes: y,
+    "log_share": lambda y, p, rest, x, axes: y,
     "cosine": elements(lambda x, y: math.cos(math.atan2(y, x))),
     "tanh_slope": elements(lambda y, x: math.cosh(x) ** -2),
     "sigmoid_slope": elements(lambda y, x: _sigmoid(x) * _sigmoid(-x)),

@@ -223,9 +223,10 @@ def test_rules_of_shares_are_those_of_softmax(axes: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(value, p)
     expected = p * (g - np.sum(p * g, axis=axes, keepdims=True))
     np.testing.assert_allclose(bar, expected, rtol=1e-12, atol=1e-15)
-    sample = Sample((x, p, x), {"axes": axes}, "")
-    graph, _ = pulled_back("log_share", sample)
-    value, bar = interpret(graph, [x, p, x, g])
+    rest = np.sum(np.where(p > 0.75, 0.0, p), axis=axes, keepdims=True)
+    operands = [x, p, np.broadcast_to(rest, p.shape), x]
+    graph, _ = pulled_back("log_share", Sample(tuple(operands), {"axes": axes}, ""))
+    value, bar = interpret(graph, [*operands, g])
     np.testing.assert_array_equal(value, x)
     expected = g - p * np.sum(g, axis=axes, keepdims=True)
     np.testing.assert_allclose(bar, expected, rtol=1e-12, atol=1e-15)

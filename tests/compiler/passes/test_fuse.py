@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+import anabranch
 from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.passes.fuse import MAX_CODE, fuse
@@ -73,6 +74,37 @@ def test_reductions_over_other_axes_are_kernels_of_their_own() -> None:
     found = kernels(b.build([Output(node.name) for node in sums]))
     assert found[sums[0].name] == found[sums[2].name] == found[y.name]
     assert found[sums[1].name] not in (None, found[y.name])
+
+
+def test_the_most_reductions_of_a_kernel_stay_in_it() -> None:
+    """The others come in kernels by their axes, whatever their order."""
+    b = Builder("f")
+    y = b.exp(b.input("x", MATRIX))
+    several = ((0, 1), (1,), (0,), (1,), (0,), (1,))
+    sums = [b.reduce_sum(y, axes=axes) for axes in several]
+    graph = b.build([Output(node.name) for node in sums])
+    check_kernels(fuse(graph))
+    whole, *rows = (kernels(graph)[node.name] for node in sums)
+    assert rows[0] == rows[2] == rows[4] == kernels(graph)[y.name]
+    assert rows[1] == rows[3]
+    assert len({whole, *rows}) == 3
+
+
+SOFT = {
+    "softmax": (lambda x, g: np.sum(anabranch.softmax(x) * g), 6),
+    "log_softmax": (lambda x, g: np.sum(anabranch.log_softmax(x) * g), 8),
+    "logsumexp": (lambda x, g: np.sum(anabranch.logsumexp(x, -1) * g[:, 0]), 6),
+}
+
+
+@pytest.mark.parametrize("name", SOFT)
+def test_kernels_of_the_gradient_of_softmax_and_its_kin(name: str) -> None:
+    """As many as the textbook formulas give, or fewer, right at every order or not."""
+    function, most = SOFT[name]
+    gradient = anabranch.value_and_grad(function)
+    gradient(np.ones((8, 8)), np.ones((8, 8)))
+    graph = parse(gradient.inspect_ir())
+    assert len({node.kernel for node in graph} - {None}) <= most
 
 
 def test_what_reads_a_reduction_comes_after_it() -> None:
