@@ -29,10 +29,11 @@ matrix:
 
 # Plans and kernels of the bench models against those of a commit, BASE.
 diff-codegen: .venv/.stamp
-	$(BIN)/python tests/diff_codegen.py $(BASE)
+	$(BIN)/python -m benchmarks.codegen $(BASE)
 
-bench: .venv/.bench.stamp
-	$(BIN)/python -m benchmarks
+# With BASE=REV also against the library as it was at that commit.
+bench: .venv/.bench.stamp build/old-jax/.stamp
+	$(BIN)/python -m benchmarks $(if $(BASE),--base $(BASE))
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .coverage
@@ -41,6 +42,12 @@ clean:
 .venv/.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -e '.[test,examples,lint]'
+	touch $@
+
+# The last JAX before its slower runtime for CPUs, with a NumPy that it knows.
+build/old-jax/.stamp:
+	$(PYTHON) -m venv build/old-jax
+	build/old-jax/bin/python -m pip install jax==0.4.31 jaxlib==0.4.31 'numpy<2.3' scipy
 	touch $@
 
 .venv/.bench.stamp: .venv/.stamp

@@ -23,12 +23,12 @@ from rich.console import Console
 
 from .measure import Bench
 from .models import MODELS
-from .peers import COMPILED, OURS, PEERS
+from .peers import BASE, COMPILED, OLD_JAX, OURS, PEERS
 from .picture import draw
 from .report import as_markdown, make_sheets, print_sheets
 
 PACKAGES = ("numpy", "llvmlite", "jax", "torch", "autograd")
-SCALING = {OURS: (1_000, 10_000, 100_000), "JAX": (1_000,)}
+SCALING = {OURS: (1_000, 10_000, 100_000), BASE: (1_000, 10_000), "JAX": (1_000,)}
 QUICK_SCALING = {OURS: (1_000, 10_000), "JAX": (1_000,)}
 
 
@@ -41,6 +41,7 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     add("--model", help="only models whose name contains this; or: extras")
     add("--peers", help=f"of {','.join(PEERS)}, with commas between")
+    add("--base", help="a commit, whose library takes turns with this one")
     add("--rounds", type=int, help="turns that each library takes (5)")
     add("--cores", help="how many cores, with commas between (2,1)")
     add("--limit", type=float, help="seconds to wait for a first call (120)")
@@ -54,8 +55,10 @@ def _peers(options: argparse.Namespace) -> list[str]:
     asked = options.peers.split(",") if options.peers else list(PEERS)
     if unknown := set(asked) - set(PEERS):
         raise SystemExit(f"no peer is called {', '.join(sorted(unknown))}")
-    slow = options.quick and not options.peers
-    return [peer for peer in PEERS if peer in asked and not (slow and peer == COMPILED)]
+    left_out = set() if options.base else {BASE}
+    if options.quick and not options.peers:
+        left_out |= {COMPILED, OLD_JAX}
+    return [peer for peer in PEERS if peer in asked and peer not in left_out]
 
 
 def _cores(options: argparse.Namespace) -> list[int]:
@@ -101,6 +104,7 @@ def main() -> None:
             rounds=options.rounds or (1 if options.quick else 5),
             batch_seconds=0.02 if options.quick else 0.1,
             limit=options.limit or (30 if options.quick else 120),
+            base=options.base,
             cache=Path(cache),
             say=lambda text: console.print(text, end="", markup=False, soft_wrap=True),
         )

@@ -12,14 +12,16 @@ from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
+from .homes import home_of
 from .model import Model
-from .peers import COMPILED, OURS
+from .peers import BASE, COMPILED, OLD_JAX, OURS
 from .process import Failure, Worker
 
 __all__ = ["FLOOR", "Bench", "Figures"]
 
 FLOOR = "floor"
-CACHED = (OURS, "JAX")  # those started twice: with an empty cache and with a full one
+# Those started twice: with an empty cache and with a full one.
+CACHED = (OURS, BASE, "JAX", OLD_JAX)
 PAUSE = 0.3  # seconds, for which the threads of the one before may still spin
 
 
@@ -47,6 +49,7 @@ class Bench:
     limit: float
     cache: Path
     say: Callable[[str], None]
+    base: str | None = None
     failures: dict[tuple[str, str], Figures] = field(default_factory=dict)
 
     def measure(
@@ -107,7 +110,14 @@ class Bench:
         plain = "".join(c if c.isalnum() else "-" for c in place)
         directory = self.cache / plain
         directory.mkdir(exist_ok=True)
-        return Worker(peer, subject, cores=cores, cache=directory, limit=self.limit)
+        return Worker(
+            peer,
+            subject,
+            cores=cores,
+            cache=directory,
+            limit=self.limit,
+            home=home_of(peer, self.base),
+        )
 
     def _start(
         self, model: Model, peer: str, cores: int, again: bool, figures: Figures,

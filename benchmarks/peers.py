@@ -18,11 +18,21 @@ import numpy as np
 
 from .model import Model
 
-__all__ = ["COMPILED", "OURS", "PEERS", "Unavailable", "numpy_names"]
+__all__ = [
+    "BASE",
+    "COMPILED",
+    "OLD_JAX",
+    "OURS",
+    "PEERS",
+    "Unavailable",
+    "numpy_names",
+]
 
 Run = Callable[[], Any]
 OURS = "anabranch"
+BASE = "before"  # ours at another commit, see `homes`
 COMPILED = "torch.compile"
+OLD_JAX = "JAX 0.4.31"
 
 
 class Unavailable(Exception):
@@ -186,7 +196,9 @@ def _autograd(model: Model, arguments: list[Any]) -> Run:
 
 PEERS: dict[str, Callable[[Model, list[Any]], Run]] = {
     OURS: _anabranch,
+    BASE: _anabranch,
     "JAX": _jax,
+    OLD_JAX: _jax,
     "PyTorch": _torch,
     COMPILED: _torch_compiled,
     "autograd": _autograd,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -14,7 +13,11 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
+from .homes import Home
+
 __all__ = ["Failure", "Worker"]
+
+HERE = Home()
 
 
 class Failure(Exception):
@@ -28,18 +31,28 @@ class Failure(Exception):
 class Worker:
     """``python -m benchmarks.worker`` on the first ``cores`` processors.
 
-    ``cache`` is where libraries may keep compiled code from one start to the next.
+    ``cache`` is where libraries may keep compiled code from one start to the next;
+    ``home`` is where it runs. Raises `Failure` where that is not there.
     """
 
     def __init__(
-        self, peer: str, subject: str, *, cores: int, cache: Path, limit: float
+        self,
+        peer: str,
+        subject: str,
+        *,
+        cores: int,
+        cache: Path,
+        limit: float,
+        home: Home = HERE,
     ) -> None:
+        if not home.python.exists():
+            raise Failure("not installed")
         self.limit = limit
         self.started = time.perf_counter()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - it goes with this
         self._channel, theirs = Pipe()
         descriptor = theirs.fileno()
-        module = [sys.executable, "-m", "benchmarks.worker"]
+        module = [str(home.python), "-m", "benchmarks.worker"]
         self._process = subprocess.Popen(
             [*module, str(descriptor), peer, subject],
             stdin=subprocess.DEVNULL,
@@ -48,7 +61,12 @@ class Worker:
             pass_fds=[descriptor],
             start_new_session=True,
             preexec_fn=partial(_stay_on, cores),
-            env={**os.environ, **_environment(cores, cache)},
+            cwd=home.folder,
+            env={
+                **os.environ,
+                **_environment(cores, cache),
+                "PYTHONPATH": home.path,
+            },
         )
         theirs.close()
 

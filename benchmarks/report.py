@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .measure import FLOOR, Figures
-from .peers import OURS
+from .peers import BASE, OURS
 
 __all__ = ["Sheet", "as_markdown", "geometric_mean", "make_sheets", "print_sheets"]
 
@@ -94,7 +94,8 @@ def _cell(figures: Figures | None, key: str, show: Show) -> str:
 
 def _best(row: Row, peers: Sequence[str], key: str) -> float | None:
     """The least figure of the other libraries."""
-    found = [row.get(peer, {}).get(key) for peer in peers if peer != OURS]
+    others = (peer for peer in peers if peer not in (OURS, BASE))
+    found = [row.get(peer, {}).get(key) for peer in others]
     return min((value for value in found if value is not None), default=None)
 
 

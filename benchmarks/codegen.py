@@ -11,15 +11,18 @@ build/codegen/. The exit status is 1 where they differ.
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import numpy as np
+
+from .homes import ROOT, unpack
+from .models import MODELS
+from .peers import numpy_names
+
 BUILD = ROOT / "build" / "codegen"
 LEVELS = ("x86-64-v2", "x86-64-v3", "x86-64-v4")
 
@@ -28,12 +31,6 @@ def write_texts(tree: Path, folder: Path) -> None:
     """Write what the library in ``tree`` generates for the models of this one."""
     sys.path.insert(0, str(tree))
     import anabranch
-
-    sys.path.insert(0, str(ROOT))
-    import numpy as np
-
-    from benchmarks.models import MODELS
-    from benchmarks.peers import numpy_names
 
     folder.mkdir(parents=True)
     for model in MODELS:
@@ -49,25 +46,25 @@ def generate(tree: Path, folder: Path) -> None:
     """The texts of one tree, each level in a process of its own."""
     for level in LEVELS:
         settings = {"ANABRANCH_CPU": level, "ANABRANCH_THREADS": "2"}
-        command = [sys.executable, __file__, "--write", str(tree), folder / level]
+        command = [sys.executable, "-m", __spec__.name, "--write", tree, folder / level]
         run = subprocess.run(
-            command, env=os.environ | settings, stderr=subprocess.PIPE, text=True
+            command,
+            cwd=ROOT,
+            env=os.environ | settings,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         if run.returncode:
             print(f"{level}: {run.stderr.strip().splitlines()[-1]}", file=sys.stderr)
 
 
-def unpack(revision: str, folder: Path) -> None:
-    """The files of a commit."""
-    packed = subprocess.run(
-        ["git", "archive", revision], cwd=ROOT, check=True, stdout=subprocess.PIPE
-    ).stdout
-    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        archive.extractall(folder, filter="tar")
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Compare, or write the texts of one tree."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.codegen",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("base", nargs="?", default="HEAD", help="a commit")
     parser.add_argument("--write", nargs=2, type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
