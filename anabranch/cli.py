@@ -219,7 +219,7 @@ def show_ir(
     elif stage is Stage.PLAN:
         show(find_backend(DEFAULT).prepare(graph).plan_text())
     else:
-        show(graph.as_text(annotate=annotate))
+        show(graph.as_text(annotate=annotate, version=True))
 
 
 @app.command()

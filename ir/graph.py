@@ -229,11 +229,14 @@ class Graph:
 
         return verify(self)
 
-    def as_text(self, *, annotate: bool = False) -> str:
-        """The canonical text; ``annotate`` adds user lines and sum nodes' terms."""
+    def as_text(self, *, annotate: bool = False, version: bool = False) -> str:
+        """The canonical text; ``annotate`` adds user lines and sum nodes' terms.
+
+        ``version`` puts the format's version in front: for a text that is kept.
+        """
         from .text import print_graph
 
-        return print_graph(self, annotate=annotate)
+        return print_graph(self, annotate=annotate, version=version)
 
     def to_dot(self) -> str:
         """The graph in Graphviz's language; forward, backward, sum nodes differ."""

@@ -1,5 +1,6 @@
 """The text form of a graph, both directions.
 
+    text    := ["anabranch" INT] graph               (the INT is the format's version)
     graph   := "graph" NAME "(" [param {"," param}] ")" "{" {line} "}"
     param   := "%" NAME ":" type
     line    := node | section | return
@@ -33,8 +34,9 @@ from .ops import OPS
 from .ops.spec import check_attrs
 from .types import TensorType, spec
 
-__all__ = ["format_node", "is_name", "parse", "print_graph"]
+__all__ = ["VERSION", "format_node", "is_name", "parse", "print_graph"]
 
+VERSION = 1
 MAX_TEXT = 256 * 2**20
 MAX_NAME = 400
 MAX_COLUMN = 56
@@ -47,6 +49,7 @@ _REFS = rf"(?:%{_NAME}\s*+(?:,\s*+%{_NAME}\s*+)*+)?"
 _REF = re.compile(rf"%({_NAME})")
 _STRING = r'"(?:[^"\\]++|\\.)*+"'
 _IS_NAME = re.compile(rf"{_NAME}\Z")
+_VERSION = re.compile(r"anabranch\s+([1-9][0-9]{0,8})\Z")
 _HEADER = rf"graph\s+({_NAME})\s*\((.*)\)\s*\{{\s*\Z"
 _PARAM = rf"\s*%({_NAME})\s*:\s*(\w+\s*\[[^\[\]]*\])\s*(,|\Z)"
 _NODE = re.compile(
@@ -83,15 +86,16 @@ def _suffix(node: Node) -> str:
     return str(node.type) if node.kernel is None else f"{node.type} @k{node.kernel}"
 
 
-def print_graph(graph: Graph, *, annotate: bool = False) -> str:
-    """The canonical text of a graph."""
+def print_graph(graph: Graph, *, annotate: bool = False, version: bool = False) -> str:
+    """The canonical text of a graph, below a line with the version if asked for."""
     params = ", ".join(f"%{node.name}: {node.type}" for node in graph.inputs)
     body = [node for node in graph if node.op != "input"]
     names = _width(len(node.name) for node in body)
     expressions = _width(len(_expression(node)) for node in body)
     types = _width(len(_suffix(node)) for node in body)
     column = names + expressions + types + 9
-    lines = [f"graph {graph.name}({params}) {{"]
+    lines = [f"anabranch {VERSION}"] if version else []
+    lines.append(f"graph {graph.name}({params}) {{")
     printed = 0
     for node in body:
         lines.extend(_headers(graph, printed, node.section))
@@ -161,6 +165,9 @@ def _read(text: str) -> Graph:
     reader = _Reader()
     try:
         reader.number, line = next(lines, (1, ""))
+        if line.startswith("anabranch"):
+            _check_version(line)
+            reader.number, line = next(lines, (reader.number, ""))
         reader.header(line)
         for reader.number, line in lines:
             if line.startswith("return"):
@@ -174,6 +181,20 @@ def _read(text: str) -> Graph:
         what = f"line {reader.number} of IR text: {error.what}"
         raise ParseError(what, hint=error.hint) from None
     return graph
+
+
+def _check_version(line: str) -> None:
+    """Refuse a text that a later version of the format may mean otherwise."""
+    match = _VERSION.match(line)
+    if match is None:
+        raise ParseError(f"expected 'anabranch {VERSION}', found {line[:60]!r}")
+    if int(match[1]) > VERSION:
+        raise ParseError(
+            f"the text is of version {match[1]} of the format, and this Anabranch "
+            f"reads no newer one than {VERSION}",
+            hint="pip install --upgrade anabranch, or write the text with the "
+            "Anabranch at hand",
+        )
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

@@ -125,6 +125,41 @@ def test_the_smallest_graphs(text: str) -> None:
     round_trip(parse(text))
 
 
+def test_a_kept_text_begins_with_the_version() -> None:
+    graph = random_sample(3).graph
+    text = graph.as_text(version=True)
+    assert text == f"anabranch {ir_text.VERSION}\n{graph}"
+    assert parse(text) == parse(f"# kept\n\n {text}") == graph
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("anabranch 2", "version 2 of the format.* no newer one than 1"),
+        ("anabranch 999999999", "version 999999999 of the format"),
+        ("anabranch 9999999999", "line 1 .*expected 'anabranch 1', found 'anab"),
+        ("anabranch 0", "expected 'anabranch 1', found 'anabranch 0'"),
+        ("anabranch 1.5", "expected 'anabranch 1'"),
+        ("anabranch", "expected 'anabranch 1', found 'anabranch'"),
+        ("anabranch1", "expected 'anabranch 1'"),
+        ("anabranch 1\nanabranch 1", "line 2 .*expected 'graph"),
+    ],
+)
+def test_no_other_version_is_read(line: str, message: str) -> None:
+    with pytest.raises(ParseError, match=message):
+        parse(f"{line}\n{body(result='%x')}")
+
+
+def test_a_newer_version_says_what_to_do() -> None:
+    with pytest.raises(ParseError, match="pip install --upgrade anabranch"):
+        parse(f"anabranch {ir_text.VERSION + 1}\nloops and other new things")
+
+
+def test_a_version_alone_is_no_graph() -> None:
+    with pytest.raises(ParseError, match="line 1 of IR text: expected 'graph"):
+        parse("anabranch 1")
+
+
 def test_long_lines_do_not_widen_the_columns() -> None:
     b = Builder("f")
     x = b.input("x", TensorType("f64", ()))
