@@ -1,9 +1,11 @@
 """The command line: look at the IR of a model, or run it.
 
-A model is named ``FILE.py:function``. Each ``--arg`` is one positional argument: a type
-(``f64[8,4]``, filled with random numbers when the model runs), a number, a ``.npy``
-file, or a ``.npz`` file, which is a dictionary of arrays. ``--grad`` is always the
-gradient of a scalar result with respect to the first argument, all leaves of it.
+A model is named ``FILE.py:function``, or ``FILE.ir`` for the text of a graph. Each
+``--arg`` is one positional argument: a type (``f64[8,4]``, filled with random numbers
+when the model runs), a number, a ``.npy`` file, or a ``.npz`` file, which is a
+dictionary of arrays. A graph says the types of arguments that are not given. ``--grad``
+is always the gradient of a scalar result with respect to the first argument, all leaves
+of it.
 
 What cannot be followed is one message on the error stream and exit status 2, or 1 where
 the model is at fault. What is printed has no control characters but line ends.
@@ -36,11 +38,13 @@ from .backends import DEFAULT, NAMES, find_backend
 from .backends.llvm.engine.cache import Cache, CacheError, find_cache
 from .compiler.api import jit, make_ir, value_and_grad
 from .compiler.function import Compiled
+from .compiler.graph_function import GraphFunction
 from .compiler.pipeline import optimise
 from .compiler.source import is_installed
 from .compiler.tree import flatten, path_names
-from .ir import Graph, TensorType, spec
+from .ir import Graph, TensorType, parse, spec
 from .ir.errors import AnabranchError, ParseError, SourceLine
+from .ir.text import MAX_TEXT
 
 __all__ = ["main"]
 
@@ -54,7 +58,7 @@ app = typer.Typer(
 cache_app = typer.Typer(help="Compiled kernels on disk.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
 
-Model = Annotated[str, typer.Argument(help="FILE.py:function")]
+Model = Annotated[str, typer.Argument(help="FILE.py:function or FILE.ir")]
 Args = Annotated[
     list[str] | None,
     typer.Option("--arg", "-a", help="A type, a number, a .npy or a .npz file."),
@@ -99,7 +103,7 @@ def load_function(model: str) -> Callable[..., Any]:
     file, colon, name = model.rpartition(":")
     path = Path(file)
     if not colon or not name.isidentifier():
-        raise UsageError(f"{model!r} is not FILE.py:function")
+        raise UsageError(f"{model!r} is not FILE.py:function or FILE.ir")
     if not path.is_file():
         raise UsageError(f"no file {file!r}")
     found = importlib.util.spec_from_file_location(f"_model_{path.stem}", path)
@@ -122,6 +126,18 @@ def load_function(model: str) -> Callable[..., Any]:
         ]
         raise UsageError(f"{file} has no function {name!r}; it has {', '.join(here)}")
     return function
+
+
+def read_graph(file: str) -> Graph:
+    """The graph whose text is in a file."""
+    path = Path(file)
+    if not path.is_file():
+        raise UsageError(f"no file {file!r}")
+    try:
+        with path.open(encoding="utf-8") as opened:
+            return parse(opened.read(MAX_TEXT + 1))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {file!r}: {error}") from None
 
 
 def read_argument(text: str) -> Any:
@@ -164,8 +180,15 @@ def read_call(
     model: str, arg: list[str] | None
 ) -> tuple[Callable[..., Any], list[Any]]:
     """The function and its arguments, held against its signature."""
-    function = load_function(model)
     arguments = [read_argument(text) for text in arg or []]
+    function: Callable[..., Any]
+    if model.endswith(".ir"):
+        graph = read_graph(model)
+        given = GraphFunction.of(graph)
+        function = jit(given) if graph.sections else given  # which is its own adjoint
+        arguments += [node.type for node in graph.inputs[len(arguments) :]]
+    else:
+        function = load_function(model)
     try:
         inspect.signature(function).bind(*arguments)
     except TypeError as error:

@@ -7,24 +7,28 @@ from typing import Any
 
 from ..backends import DEFAULT
 from ..ir.graph import Graph
-from .function import Compiled
+from .function import Compiled, Function
 from .gradient import Argnums, Residuals, gradient, pull_back, with_residuals
 
 __all__ = ["fwd_and_bwd", "grad", "jit", "make_ir", "value_and_grad", "vjp"]
 
 
 def jit(
-    function: Callable[..., Any],
+    function: Function,
     *,
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
 ) -> Compiled:
-    """Compile a NumPy function.
+    """Compile a NumPy function, or a graph.
 
     Args:
         function: Plain NumPy code. Its arguments and its result are pytrees of arrays
-            and numbers.
+            and numbers. Or a `Graph`, such as `parse` returns: its inputs are the
+            parameters, and a dot in a name is an underscore there. It takes arrays of
+            exactly these types, and returns the value itself of a single output without
+            a label, a dict if every output has a label of its own, or else a tuple.
+            `grad` and the others take a graph as well.
         backend: ``llvm``, or ``reference`` to interpret the graph with NumPy.
         static_argnums: Positions of arguments that are not traced. Each of their values
             (hashable) is a kind of its own.
@@ -51,7 +55,7 @@ def jit(
 
 
 def grad(
-    function: Callable[..., Any],
+    function: Function,
     argnums: Argnums = 0,
     *,
     has_aux: bool = False,
@@ -79,7 +83,7 @@ def grad(
 
 
 def value_and_grad(
-    function: Callable[..., Any],
+    function: Function,
     argnums: Argnums = 0,
     *,
     has_aux: bool = False,
@@ -95,7 +99,7 @@ def value_and_grad(
 
 
 def fwd_and_bwd(
-    function: Callable[..., Any], argnums: Argnums = 0, *, backend: str = DEFAULT
+    function: Function, argnums: Argnums = 0, *, backend: str = DEFAULT
 ) -> tuple[Compiled, Callable[[Residuals, Any], Any]]:
     """The forward and the backward pass as two compiled functions.
 
@@ -109,7 +113,7 @@ def fwd_and_bwd(
 
 
 def vjp(
-    function: Callable[..., Any], *args: Any, backend: str = DEFAULT
+    function: Function, *args: Any, backend: str = DEFAULT
 ) -> tuple[Any, Callable[[Any], Any]]:
     """The result at ``args``, and the function that pulls cotangents back.
 
@@ -122,7 +126,7 @@ def vjp(
     return result, lambda cotangents: pull_back(residuals, cotangents)
 
 
-def make_ir(function: Callable[..., Any]) -> Callable[..., Graph]:
+def make_ir(function: Function) -> Callable[..., Graph]:
     """The graph of a function, before any optimisation.
 
     ``make_ir(f)(*args)`` traces ``f``; arguments may be types such as

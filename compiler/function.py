@@ -24,6 +24,7 @@ from ..backends.signature import Caller, Leaf, Recipe, Signature
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from ..ir.types import TensorType
+from .graph_function import GraphFunction
 from .kinds import Kinds
 from .out import write_result
 from .pipeline import optimise
@@ -32,7 +33,7 @@ from .static import Static, StaticArguments, parameters
 from .trace import find_trace, is_traced
 from .tree import Kind, flatten, kind_of, leaf_names, unflatten
 
-__all__ = ["Call", "Compiled", "Entry", "Transform", "disable_jit"]
+__all__ = ["Call", "Compiled", "Entry", "Function", "Transform", "disable_jit"]
 
 MAX_RECIPES = 4  # of one kind, for calls with and without out, and for threads
 
@@ -95,6 +96,9 @@ def _locate(function: Callable[..., Any], which: int | str, count: int) -> int |
     return position if position < count else which
 
 
+Function: TypeAlias = "Callable[..., Any] | Graph"
+"""What can be compiled."""
+
 Transform: TypeAlias = Callable[[Program, Call], Program]
 """What is done to a program between tracing and optimisation."""
 
@@ -103,8 +107,13 @@ class Entry:
     """One kind of call: what was traced, what became of it, and how it runs."""
 
     def __init__(
-        self, traced: Program, program: Program, seconds: Stages | None = None
+        self,
+        traced: Program,
+        program: Program,
+        seconds: Stages | None = None,
+        call: Call | None = None,
     ) -> None:
+        self.call = call  # with the kind of each leaf that is not static
         self.seconds = Stages() if seconds is None else seconds
         self.traced = traced
         self.program = program
@@ -231,13 +240,14 @@ class Compiled:
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        given: Function,
         transform: Transform | None = None,
         *,
         backend: str = DEFAULT,
         static_argnums: int | Sequence[int] = (),
         static_argnames: str | Sequence[str] = (),
     ) -> None:
+        function = GraphFunction.of(given) if isinstance(given, Graph) else given
         if not callable(function):
             raise ArgumentError(f"not a function: {function!r}")
         update_wrapper(self, function)
@@ -258,6 +268,11 @@ class Compiled:
         """The plain Python function at the bottom."""
         inner = self.function
         return inner.py_func if isinstance(inner, Compiled) else inner
+
+    @property
+    def static(self) -> tuple[int | str, ...]:
+        """The positions and names of the static arguments."""
+        return self._static.which
 
     @property
     def compile_count(self) -> int:
@@ -389,9 +404,16 @@ class Compiled:
         ]
         seconds = Stages()
         with seconds.timed("trace"):
-            traced = trace_program(self.function, call.structure, leaves, kinds)
+            if isinstance(self.function, GraphFunction):
+                traced = self.function.program(call.structure, call.leaves, kinds)
+            else:
+                traced = trace_program(self.function, call.structure, leaves, kinds)
             program = self.transform(traced, call) if self.transform else traced
-        return Entry(traced, program, seconds)
+        known = [
+            leaf if kind is None else kind
+            for leaf, kind in zip(call.leaves, kinds, strict=True)
+        ]
+        return Entry(traced, program, seconds, call._replace(leaves=known))
 
 
 def _remade(
@@ -415,8 +437,10 @@ def _leaf_key(leaf: Any) -> Any:
     """What distinguishes kinds, quickly; the full check is `Call.kinds`."""
     if type(leaf) is np.ndarray:
         return leaf.dtype, leaf.shape
-    if isinstance(leaf, (Static, TensorType)):
+    if isinstance(leaf, Static):
         return leaf
+    if isinstance(leaf, TensorType):
+        return leaf.numpy, leaf.shape
     if isinstance(leaf, np.generic):
         return leaf.dtype, ()
     if is_traced(leaf):

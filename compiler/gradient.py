@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -13,7 +13,7 @@ from ..ir.builder import Builder
 from ..ir.errors import ArgumentError, GradientError
 from ..ir.graph import Graph, Node, Output
 from .adjoint import adjoint
-from .function import Call, Compiled, Entry
+from .function import Call, Compiled, Entry, Function
 from .pipeline import run_passes
 from .program import Program
 from .tree import NAMESPACE, flatten, kind_of, unflatten
@@ -24,7 +24,7 @@ Argnums: TypeAlias = "int | str | Sequence[int | str]"
 
 
 def gradient(
-    function: Callable[..., Any],
+    function: Function,
     argnums: Argnums,
     *,
     has_aux: bool,
@@ -159,9 +159,7 @@ class Backward:
         return self.entry([*residuals.values(), *leaves], self.backend)
 
 
-def with_residuals(
-    function: Callable[..., Any], argnums: Argnums, backend: str
-) -> Compiled:
+def with_residuals(function: Function, argnums: Argnums, backend: str) -> Compiled:
     """The compiled forward pass: it returns the result and its `Residuals`."""
 
     def transform(program: Program, call: Call) -> Program:
