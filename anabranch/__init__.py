@@ -23,6 +23,7 @@ from .compiler.functions import (
     softmax,
     stop_gradient,
 )
+from .compiler.load import load
 from .ir import Graph, TensorType, parse, spec
 from .ir.errors import (
     AnabranchError,
@@ -67,6 +68,7 @@ __all__ = [
     "gelu",
     "grad",
     "jit",
+    "load",
     "log_softmax",
     "logsumexp",
     "make_ir",

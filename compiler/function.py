@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import update_wrapper
 from itertools import count
+from os import PathLike
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -353,6 +354,26 @@ class Compiled:
         entry = self._newest()
         made = entry.runner(self.backend).report()
         return made._replace(seconds=entry.seconds | dict(made.seconds))
+
+    def save(self, path: str | PathLike[str], /, *args: Any, **kwargs: Any) -> None:
+        """Keep the function as one file, which `load` runs without the source.
+
+        With arguments, or types for them (see `spec`), it keeps the graph of their kind
+        of call alone; without, those of all kinds that it knows. The file has the
+        graphs as differentiated, the trees of arguments and results, and the captured
+        arrays. It is replaced as a whole or not at all.
+
+        Raises:
+            ArgumentError: Before the first call; for what no file can hold: a static
+                argument that is no number, string or tuple of them, or a container
+                other than dicts, lists, tuples, named tuples and dataclasses.
+            OSError: Where the file cannot be written.
+        """
+        from .save import save  # which knows of this class
+
+        some = bool(args or kwargs)
+        entries = [self._entry(self._call(args, kwargs))] if some else None
+        save(self, path, entries or self._kinds.values())
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.py_func, '__name__', self.py_func)!s}>"

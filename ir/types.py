@@ -105,6 +105,11 @@ class TensorType:
         """The number of elements."""
         return math.prod(self.shape)
 
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes of the elements."""
+        return self.size * self.numpy.itemsize
+
     def with_shape(self, shape: Shape) -> TensorType:
         """The same dtype in another shape."""
         return self if shape == self.shape else TensorType(self.dtype, shape)
