@@ -202,8 +202,8 @@ def random_argument(value: Any, rng: np.random.Generator) -> Any:
     if not isinstance(value, TensorType):
         return value
     if value.is_float:
-        return rng.normal(size=value.sizes).astype(value.numpy)
-    return rng.integers(0, 2, size=value.sizes).astype(value.numpy)
+        return rng.normal(size=value.shape).astype(value.numpy)
+    return rng.integers(0, 2, size=value.shape).astype(value.numpy)
 
 
 def graph_at(

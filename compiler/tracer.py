@@ -75,7 +75,7 @@ class Tracer:
         self.owner = trace
         self.weak = weak
         self.memory = memory or Memory(node)
-        self.path = path_to(node.type.sizes)
+        self.path = path_to(node.type.shape)
         self._seen = self.memory.version
         self._node = node
 
@@ -96,7 +96,7 @@ class Tracer:
     @property
     def is_view(self) -> bool:
         """Whether this shows a part of a memory, or shows it in another way."""
-        return self.path != path_to(self.memory.node.type.sizes)
+        return self.path != path_to(self.memory.node.type.shape)
 
     @property
     def is_current(self) -> bool:
@@ -156,7 +156,7 @@ class Tracer:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self._node.type.sizes
+        return self._node.type.shape
 
     @property
     def ndim(self) -> int:

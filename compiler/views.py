@@ -66,7 +66,7 @@ class Path(NamedTuple):
     def read(self, b: Builder, x: Node) -> Node:
         """The view of a memory that holds ``x``."""
         start, counts, step = self.extent
-        if not self.extent.covers(x.type.sizes):
+        if not self.extent.covers(x.type.shape):
             x = b.slice(x, start=start, shape=counts, step=step)
         kept = [axis for axis in self.axes if axis is not None]
         x = b.reshape(x, [counts[axis] for axis in sorted(kept)])
@@ -83,7 +83,7 @@ class Path(NamedTuple):
         value = b.reshape(value, [counts[axis] for axis in kept])
         value = b.transpose(value, [kept.index(axis) for axis in sorted(kept)])
         value = b.reshape(value, counts)
-        if self.extent.covers(x.type.sizes):
+        if self.extent.covers(x.type.shape):
             return value
         return b.update(x, value, start=start, step=step)
 

@@ -76,11 +76,11 @@ def whole(sizes: Sequence[int]) -> Extent:
 def extent_of(nodes: Builder | Graph, node: Node) -> Extent:
     """The places that a ``slice`` reads or a store writes; all, for a ``put``."""
     if node.op == "put":
-        return whole(node.type.sizes)
+        return whole(node.type.shape)
     start: Any = node.attrs["start"]
     step: Any = node.attrs["step"]
     part = node if node.op == "slice" else nodes[node.operands[1]]
-    return Extent(start, part.type.sizes, step)
+    return Extent(start, part.type.shape, step)
 
 
 Axis = tuple[int, ...]

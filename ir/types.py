@@ -96,11 +96,6 @@ class TensorType:
         return self.dtype in FLOATS
 
     @property
-    def sizes(self) -> Shape:
-        """The shape, by another name."""
-        return self.shape
-
-    @property
     def size(self) -> int:
         """The number of elements."""
         return math.prod(self.shape)

@@ -159,16 +159,16 @@ def product(s: Sketch) -> Node | None:
     x = s.pick(lambda node: node.type.rank >= 2)
     if x is None:
         return None
-    lead, inner = x.type.sizes[:-2], x.type.sizes[-1]
+    lead, inner = x.type.shape[:-2], x.type.shape[-1]
     y = s.pick(
         lambda node: (
             node.type.rank == x.type.rank
             and node.type.dtype == x.type.dtype
-            and node.type.sizes[:-1] == (*lead, inner)
+            and node.type.shape[:-1] == (*lead, inner)
         )
     )
     y = y or s.input((*lead, inner, *s.shape(1)), x.type.dtype)
-    shape = (*x.type.sizes[:-1], y.type.sizes[-1])
+    shape = (*x.type.shape[:-1], y.type.shape[-1])
     z = s.pick(lambda node: node.type == x.type.with_shape(shape))
     return s.add("matmul_add", x, y, z) if z else s.add("matmul", x, y)
 
@@ -238,9 +238,9 @@ def sharing(s: Sketch) -> Node | None:
     total = power and s.add("reduce_sum", power, axes=axes)
     if power is None or total is None or total.op != "reduce_sum":
         return None
-    kept = [1 if axis in axes else n for axis, n in enumerate(x.type.sizes)]
+    kept = [1 if axis in axes else n for axis, n in enumerate(x.type.shape)]
     total = s.add("reshape", total, shape=tuple(kept))
-    total = total and s.add("broadcast_to", total, shape=x.type.sizes)
+    total = total and s.add("broadcast_to", total, shape=x.type.shape)
     made = total and s.add("div", power, total)
     share = made and s.add("share", made, x, axes=axes)
     if share is None or share.op != "share" or s.rng.random() < 0.5:
@@ -283,7 +283,7 @@ def broadcast(s: Sketch) -> Node | None:
     x = s.pick(lambda node: node.type.rank <= 2)
     if x is None:
         return None
-    inner = [int(s.rng.choice((1, 3))) if n == 1 else n for n in x.type.sizes]
+    inner = [int(s.rng.choice((1, 3))) if n == 1 else n for n in x.type.shape]
     lead = s.shape(int(s.rng.integers(0, 3 - x.type.rank + 1)))
     return s.add("broadcast_to", x, shape=(*lead, *inner))
 
@@ -299,7 +299,7 @@ def storing(s: Sketch) -> Node | None:
     if x is None:
         return None
     if s.rng.random() < 0.3:
-        axis, sizes = int(s.rng.integers(x.type.rank)), list(x.type.sizes)
+        axis, sizes = int(s.rng.integers(x.type.rank)), list(x.type.shape)
         where = s.indices((1,), sizes[axis])
         sizes[axis] = 1
         v = s.pick(lambda node: node.type == x.type.with_shape(tuple(sizes)))
@@ -321,7 +321,7 @@ def _places(s: Sketch, x: Node, wanted: Sequence[int] = ()) -> dict[str, Any]:
     start: list[int] = []
     shape: list[int] = []
     step: list[int] = []
-    for axis, size in enumerate(x.type.sizes):
+    for axis, size in enumerate(x.type.shape):
         if wanted:
             start.append(int(s.rng.integers(size - wanted[axis] + 1)))
             shape.append(wanted[axis])
@@ -355,7 +355,7 @@ def joining(s: Sketch) -> Node | None:
     axis = int(s.rng.integers(x.type.rank))
 
     def fits(node: Node) -> bool:
-        mine, other = list(x.type.sizes), list(node.type.sizes)
+        mine, other = list(x.type.shape), list(node.type.shape)
         return (
             len(mine) == len(other)
             and mine[:axis] + mine[axis + 1 :] == other[:axis] + other[axis + 1 :]
@@ -371,7 +371,7 @@ def gathering(s: Sketch) -> Node | None:
     if x is None:
         return None
     axis = int(s.rng.integers(x.type.rank))
-    size = x.type.sizes[axis]
+    size = x.type.shape[axis]
     if s.rng.random() < 0.5:
         indices = s.indices(s.shape(int(s.rng.integers(0, 3))), size)
         return s.add("take", x, indices, axis=axis)
@@ -384,7 +384,7 @@ def sliding(s: Sketch) -> Node | None:
     x = s.pick(lambda node: node.type.rank >= 1 and node.type.size <= 24)
     if x is None:
         return None
-    length = x.type.sizes[-1]
+    length = x.type.shape[-1]
     size, stride = int(s.rng.integers(1, length + 1)), int(s.rng.choice((1, 2)))
     seen = s.add("windows", x, size=(size,), stride=(stride,))
     if seen is None or s.rng.random() < 0.4:
@@ -416,7 +416,7 @@ def convolution(s: Sketch) -> Node | None:
     filters = int(s.rng.integers(1, 3))
     shape = (filters, channels, *window)
     w = s.pick(
-        lambda node: node.type.sizes == shape and node.type.dtype == x.type.dtype
+        lambda node: node.type.shape == shape and node.type.dtype == x.type.dtype
     )
     w = w or s.input(shape, x.type.dtype)
     y = s.add("conv", image, w, stride=stride)

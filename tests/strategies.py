@@ -137,7 +137,7 @@ class Sketch:
     def constant(self, x: Node, value: float) -> Node:
         """``value`` in the type of ``x``."""
         node = self.b.like(x, value)
-        made = np.full(x.type.sizes, value, x.type.numpy)
+        made = np.full(x.type.shape, value, x.type.numpy)
         self.values[node.name] = [made] * 3
         return node
 

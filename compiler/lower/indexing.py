@@ -141,7 +141,7 @@ def _extent(sizes: tuple[int, ...], items: list[Any]) -> tuple[Extent, tuple[int
 def _slice(trace: Trace, x: Node, extent: Extent, shape: tuple[int, ...]) -> Node:
     """The elements of an extent: one slice and one reshape."""
     b = trace.builder
-    if extent.covers(x.type.sizes):
+    if extent.covers(x.type.shape):
         return b.reshape(x, shape)
     sliced = b.slice(x, start=extent.start, shape=extent.shape, step=extent.step)
     return b.reshape(sliced, shape)
@@ -156,14 +156,14 @@ def _gather(trace: Trace, x: Node, items: list[Any]) -> Node:
     ]
     together = arrays == list(range(arrays[0], arrays[-1] + 1))
     rest = [slice(None) if i in arrays else item for i, item in enumerate(items)]
-    sliced = _slice(trace, x, *_extent(x.type.sizes, rest))
+    sliced = _slice(trace, x, *_extent(x.type.shape, rest))
     kept = [axis for axis in range(sliced.type.rank) if axis not in arrays]
     front = arrays[0] if together else 0
     b = trace.builder
     moved = b.transpose(sliced, (*kept[:front], *arrays, *kept[front:]))
-    lead, end = moved.type.sizes[:front], front + len(arrays)
-    sizes = moved.type.sizes[front:end]
-    merged = b.reshape(moved, (*lead, math.prod(sizes), *moved.type.sizes[end:]))
+    lead, end = moved.type.shape[:front], front + len(arrays)
+    sizes = moved.type.shape[front:end]
+    merged = b.reshape(moved, (*lead, math.prod(sizes), *moved.type.shape[end:]))
     flat = _flat_index(trace, [items[i] for i in arrays], sizes)
     return b.take(merged, flat, axis=front)
 
@@ -230,7 +230,7 @@ def _take(
         a, axis = np.reshape(trace.array(a), -1), 0
     x = trace.node(np.atleast_1d(a))
     along = normalize_axis_index(axis, x.type.rank)
-    size = x.type.sizes[along]
+    size = x.type.shape[along]
     indices = _items(trace, indices)[0] if isinstance(indices, list) else indices
     if mode not in ("raise", "clip", "wrap"):
         raise DomainError(f"take: mode={mode!r} is none of raise, clip, wrap")
@@ -300,7 +300,7 @@ def _fitted(trace: Trace, source: Node, shape: tuple[int, ...]) -> Node:
     """``source`` broadcast to the shape of what it is written to."""
     b = trace.builder
     extra = max(source.type.rank - len(shape), 0)
-    dims = source.type.sizes
+    dims = source.type.shape
     pairs = zip(dims[::-1], shape[::-1], strict=False)
     if any(dim != 1 for dim in dims[:extra]) or any(d not in (1, n) for d, n in pairs):
         raise ShapeError(f"cannot broadcast {source.type} into the shape {shape}")
@@ -323,7 +323,7 @@ def _write_extent(x: Any, extent: Extent, shape: tuple[int, ...], value: Any) ->
 def _put(trace: Trace, x: Node, source: Node, where: Any, axis: int) -> Node:
     """Rows written at positions along an axis; the last of several writes stays."""
     b = trace.builder
-    sizes = x.type.sizes
+    sizes = x.type.shape
     after = sizes[axis + 1 :]
     source = _fitted(trace, source, (*sizes[:axis], *where.shape, *after))
     flat = where.reshape(-1)

@@ -50,14 +50,14 @@ def matmul_nodes(trace: Trace, x: Node, y: Node) -> Node:
 def _stacked(trace: Trace, x: Node, y: Node) -> Node:
     """A product whose right side is one matrix is one product of all the rows."""
     b = trace.builder
-    lead, rows = x.type.sizes[:-2], x.type.sizes[-2]
+    lead, rows = x.type.shape[:-2], x.type.shape[-2]
     if y.type.rank == 2 and x.type.rank > 2:
-        flat = b.reshape(x, (math.prod(lead) * rows, x.type.sizes[-1]))
-        return b.reshape(b.matmul(flat, y), (*lead, rows, y.type.sizes[-1]))
-    if lead == y.type.sizes[:-2]:
+        flat = b.reshape(x, (math.prod(lead) * rows, x.type.shape[-1]))
+        return b.reshape(b.matmul(flat, y), (*lead, rows, y.type.shape[-1]))
+    if lead == y.type.shape[:-2]:
         return b.matmul(x, y)
     try:
-        stack = np.broadcast_shapes(lead, y.type.sizes[:-2])
+        stack = np.broadcast_shapes(lead, y.type.shape[:-2])
     except ValueError:
         message = f"matmul: the stacks {x.type} and {y.type} do not broadcast"
         raise ShapeError(message) from None

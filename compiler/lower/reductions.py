@@ -124,7 +124,7 @@ def _extremum(op: str, combine: Any) -> Any:
         start = fitted(trace, initial, x.type.dtype)
         x = _masked(trace, x, where, start)
         axes = axes_of(x.type.rank, axis)
-        if any(x.type.sizes[i] == 0 for i in axes):
+        if any(x.type.shape[i] == 0 for i in axes):
             left = x.type.with_shape(_left(x, axes, keepdims))
             return trace.wrap(b.broadcast(start, left))
         reduced = reduce(trace, op, x, axis, keepdims)

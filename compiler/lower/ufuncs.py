@@ -93,7 +93,7 @@ def broadcast_nodes(trace: Trace, *nodes: Node) -> list[Node]:
     if len({node.type.shape for node in nodes}) == 1:
         return list(nodes)
     try:
-        shape = np.broadcast_shapes(*(node.type.sizes for node in nodes))
+        shape = np.broadcast_shapes(*(node.type.shape for node in nodes))
     except ValueError:
         types = " and ".join(str(node.type) for node in nodes)
         raise ShapeError(f"the shapes of {types} do not broadcast") from None

@@ -86,7 +86,7 @@ def _groups(graph: Graph) -> dict[Key, Sequence[Member]]:
         if node.op != "matmul" or node.type.rank != 2 or node.name in results:
             continue
         left, right = graph.operands(node)
-        rows, columns = node.type.sizes
+        rows, columns = node.type.shape
         if columns == 1:
             value = rows_of(graph, right, transposed=True)
         else:
@@ -146,8 +146,8 @@ def _batched(b: Builder, key: Key, members: Sequence[Member]) -> dict[str, Node]
     b.section, b.source = key.section, members[0].node.source
     shared = b[key.operand]
     factor = b.transpose(shared, (1, 0)) if key.left else shared
-    inner, width = factor.type.sizes
-    counts = [1 if key.left else member.node.type.sizes[0] for member in members]
+    inner, width = factor.type.shape
+    counts = [1 if key.left else member.node.type.shape[0] for member in members]
     parts = [
         b.reshape(b[member.value], (count, inner))
         for member, count in zip(members, counts, strict=True)

@@ -113,7 +113,7 @@ def _product(graph: Graph, node: Node) -> Term | None:
         return None
     left, right = graph.operands(node)
     a, b = rows_of(graph, left, transposed=True), rows_of(graph, right)
-    count = right.type.sizes[0]
+    count = right.type.shape[0]
     return Term(node.name, (a, b), count) if a and b and count < LIMIT else None
 
 
@@ -122,7 +122,7 @@ def _row(graph: Graph, node: Node) -> Term:
     if node.op != "reduce_sum" or node.attrs["axes"] != (0,):
         return Term(node.name, (_unshaped(graph, node),), 1)
     (summed,) = graph.operands(node)
-    return Term(node.name, (_unshaped(graph, summed),), summed.type.sizes[0])
+    return Term(node.name, (_unshaped(graph, summed),), summed.type.shape[0])
 
 
 def _sums(graph: Graph) -> dict[str, Sum]:

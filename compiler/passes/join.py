@@ -97,7 +97,7 @@ def _padded_axis(node: Node) -> int | None:
 def _span(b: Builder, node: Node, axis: int) -> tuple[int, int]:
     """From where to where the values lie between the zeros."""
     low: Any = node.attrs["low"]
-    return low[axis], low[axis] + b[node.operands[0]].type.sizes[axis]
+    return low[axis], low[axis] + b[node.operands[0]].type.shape[axis]
 
 
 def _rows(pieces: Sequence[Piece]) -> list[list[Piece]]:
@@ -131,7 +131,7 @@ def _filled(b: Builder, row: Sequence[Piece], axis: int) -> list[Node]:
         zeros(piece.start - end)
         parts.append(_added(b, [b[node.operands[0]] for node in piece.nodes]))
         end = piece.stop
-    zeros(type_.sizes[axis] - end)
+    zeros(type_.shape[axis] - end)
     return parts
 
 

@@ -127,7 +127,7 @@ def _placed(
         inner = b[term.operands[0]]
         low: Any = term.attrs["low"]
         interior: Any = term.attrs["interior"]
-        extent = Extent(low, inner.type.sizes, tuple(gap + 1 for gap in interior))
+        extent = Extent(low, inner.type.shape, tuple(gap + 1 for gap in interior))
         at.setdefault(extent, []).append(inner)
     total = b.add_n(*rest) if len(rest) > 1 else rest[0] if rest else b.like(node, 0.0)
     last = len(at) - 1

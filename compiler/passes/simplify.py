@@ -170,7 +170,7 @@ def _slice(b: Builder, n: Node, x: Node) -> Node | None:
         x = b[x.operands[0]]
     if x.type == n.type and not any(start) and set(step) <= {1}:
         return x
-    return b.slice(x, start=start, shape=n.type.sizes, step=step) if inside else None
+    return b.slice(x, start=start, shape=n.type.shape, step=step) if inside else None
 
 
 def _reduce_sum(b: Builder, n: Node, x: Node) -> Node | None:

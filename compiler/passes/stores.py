@@ -116,7 +116,7 @@ class Stores:
         literal = b.literal(x)
         if literal is not None:
             return b.full(x.type.with_shape(extent.shape), literal)
-        if extent.covers(x.type.sizes):
+        if extent.covers(x.type.shape):
             return x
         start, shape, step = extent
         return b.slice(x, start=start, shape=shape, step=step)
@@ -130,7 +130,7 @@ class Stores:
             x = b[x.operands[0]]
         if extent.size == 0 or _is_slice(b, v, x, extent) or _same_literal(b, x, v):
             return x, False
-        if extent.shape == x.type.sizes:
+        if extent.shape == x.type.shape:
             return self.read(b, v, _inverse(extent)), False
         return x, True
 

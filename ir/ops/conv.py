@@ -67,17 +67,17 @@ def sliding_windows(x: Any, *, size: Ints, stride: Ints) -> Any:
 def _windows_type(x: TensorType, *, size: Ints, stride: Ints) -> TensorType:
     rank = len(size)
     require(1 <= rank <= x.rank, "windows", f"{size} does not fit {x}")
-    lead, space = x.sizes[: x.rank - rank], x.sizes[x.rank - rank :]
+    lead, space = x.shape[: x.rank - rank], x.shape[x.rank - rank :]
     return x.with_shape((*lead, *places("windows", space, size, stride), *size))
 
 
 def _fold_type(x: TensorType, *, shape: Ints, stride: Ints) -> TensorType:
     rank = len(shape)
     require(1 <= 2 * rank <= x.rank, "fold", f"{x} has no windows over {shape}")
-    lead = x.sizes[: x.rank - 2 * rank]
-    window = x.sizes[x.rank - rank :]
+    lead = x.shape[: x.rank - 2 * rank]
+    window = x.shape[x.rank - rank :]
     count = places("fold", shape, window, stride)
-    fits = count == x.sizes[x.rank - 2 * rank : x.rank - rank]
+    fits = count == x.shape[x.rank - 2 * rank : x.rank - rank]
     require(fits, "fold", f"{x} are not the windows of {shape}")
     require_dtype(x.dtype != "bool", "fold", "adds numbers, not bool")
     return x.with_shape((*lead, *shape))
@@ -101,13 +101,13 @@ def fold(x: Any, *, shape: Ints, stride: Ints) -> Any:
 
 def _windows_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
     size: Any = n.attrs["size"]
-    shape = x.type.sizes[x.type.rank - len(size) :]
+    shape = x.type.shape[x.type.rank - len(size) :]
     return (b.fold(g, shape=shape, stride=n.attrs["stride"]),)
 
 
 def _fold_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
     shape: Any = n.attrs["shape"]
-    size = x.type.sizes[x.type.rank - len(shape) :]
+    size = x.type.shape[x.type.rank - len(shape) :]
     return (b.windows(g, size=size, stride=n.attrs["stride"]),)
 
 
@@ -139,7 +139,7 @@ def _conv_type(x: TensorType, w: TensorType, *, stride: Ints) -> TensorType:
         "conv",
         f"{x} has {x.shape[1]} channels, {w} has {w.shape[1]}",
     )
-    count = places("conv", x.sizes[2:], w.sizes[2:], stride)
+    count = places("conv", x.shape[2:], w.shape[2:], stride)
     return x.with_shape((x.shape[0], w.shape[0], *count))
 
 
@@ -147,9 +147,9 @@ def _conv_input_type(
     y: TensorType, w: TensorType, *, shape: Ints, stride: Ints
 ) -> TensorType:
     _check_pair("conv_input", y, w, stride)
-    count = places("conv_input", shape, w.sizes[2:], stride)
+    count = places("conv_input", shape, w.shape[2:], stride)
     require(
-        y.shape[1] == w.shape[0] and y.sizes[2:] == count,
+        y.shape[1] == w.shape[0] and y.shape[2:] == count,
         "conv_input",
         f"{y} is not the convolution of a space {shape} with {w}",
     )
@@ -160,9 +160,9 @@ def _conv_kernel_type(
     x: TensorType, y: TensorType, *, shape: Ints, stride: Ints
 ) -> TensorType:
     _check_pair("conv_kernel", x, y, stride)
-    count = places("conv_kernel", x.sizes[2:], shape, stride)
+    count = places("conv_kernel", x.shape[2:], shape, stride)
     require(
-        x.shape[0] == y.shape[0] and y.sizes[2:] == count,
+        x.shape[0] == y.shape[0] and y.shape[2:] == count,
         "conv_kernel",
         f"{y} is not the convolution of {x} with a window {shape}",
     )
@@ -195,8 +195,8 @@ def _conv_kernel(x: Any, y: Any, *, shape: Ints, stride: Ints) -> Any:
 def _conv_adjoint(b: Builder, n: Node, g: Node, x: Node, w: Node) -> tuple[Node, Node]:
     stride = n.attrs["stride"]
     return (
-        b.conv_input(g, w, shape=x.type.sizes[2:], stride=stride),
-        b.conv_kernel(x, g, shape=w.type.sizes[2:], stride=stride),
+        b.conv_input(g, w, shape=x.type.shape[2:], stride=stride),
+        b.conv_kernel(x, g, shape=w.type.shape[2:], stride=stride),
     )
 
 
@@ -206,7 +206,7 @@ def _conv_input_adjoint(
     stride = n.attrs["stride"]
     return (
         b.conv(g, w, stride=stride),
-        b.conv_kernel(g, y, shape=w.type.sizes[2:], stride=stride),
+        b.conv_kernel(g, y, shape=w.type.shape[2:], stride=stride),
     )
 
 
@@ -215,7 +215,7 @@ def _conv_kernel_adjoint(
 ) -> tuple[Node, Node]:
     stride = n.attrs["stride"]
     return (
-        b.conv_input(y, g, shape=x.type.sizes[2:], stride=stride),
+        b.conv_input(y, g, shape=x.type.shape[2:], stride=stride),
         b.conv(x, g, stride=stride),
     )
 

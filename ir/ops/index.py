@@ -29,7 +29,7 @@ def _take_type(x: TensorType, i: TensorType, *, axis: int) -> TensorType:
 
 def _take_adjoint(b: Builder, n: Node, g: Node, x: Node, i: Node) -> tuple[Node, None]:
     axis: Any = n.attrs["axis"]
-    return b.scatter_add(g, i, axis=axis, size=x.type.sizes[axis]), None
+    return b.scatter_add(g, i, axis=axis, size=x.type.shape[axis]), None
 
 
 TAKE = register(

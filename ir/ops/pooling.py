@@ -34,7 +34,7 @@ def _pooled(op: str, x: TensorType, size: Ints, stride: Ints) -> TensorType:
     rank = len(size)
     require(1 <= rank <= min(x.rank, 3), op, f"{size} does not fit {x}")
     require_dtype(x.is_float, op, f"takes floats, not {x}")
-    lead, space = x.sizes[: x.rank - rank], x.sizes[x.rank - rank :]
+    lead, space = x.shape[: x.rank - rank], x.shape[x.rank - rank :]
     return x.with_shape((*lead, *places(op, space, size, stride)))
 
 

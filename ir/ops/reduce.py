@@ -96,7 +96,7 @@ def _prod_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
     perm = (*kept, *axes)
     moved = b.transpose(x, perm)
     rows = n.type.shape
-    count = math.prod(x.type.sizes[axis] for axis in axes)
+    count = math.prod(x.type.shape[axis] for axis in axes)
     flat = b.reshape(moved, (*rows, count))
     others = b.mul(_running(b, flat, False), _running(b, flat, True))
     spread = b.broadcast(b.reshape(g, (*rows, 1)), flat.type)
@@ -107,7 +107,7 @@ def _prod_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
 def _running(b: Builder, x: Node, reverse: bool) -> Node:
     """The product of the elements before each one (after it, if reversed)."""
     axis = x.type.rank - 1
-    length = x.type.sizes[axis]
+    length = x.type.shape[axis]
     if length == 0:
         return x
     order = 1 if reverse else -1
@@ -226,7 +226,7 @@ def shift(b: Builder, x: Node, axis: int, by: int) -> Node:
         return x
     start = [0] * x.type.rank
     start[axis] = max(by, 0)
-    shape = list(x.type.sizes)
+    shape = list(x.type.shape)
     shape[axis] -= abs(by)
     kept = b.slice(x, start=tuple(start), shape=tuple(shape), step=(1,) * x.type.rank)
     low, high, none = [0] * x.type.rank, [0] * x.type.rank, (0,) * x.type.rank

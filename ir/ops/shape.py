@@ -114,7 +114,7 @@ def require_inside(
         op,
         f"start, shape and step need {x.rank} entries",
     )
-    for dim, first, count, by in zip(x.sizes, start, shape, step, strict=True):
+    for dim, first, count, by in zip(x.shape, start, shape, step, strict=True):
         last = first + (count - 1) * by
         inside = count == 0 or (0 <= first < dim and 0 <= last < dim)
         require(
@@ -148,7 +148,7 @@ def _slice_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
     """Flip what ran backwards, then pad: between the elements and around them."""
     start: Any = n.attrs["start"]
     step: Any = n.attrs["step"]
-    counts, sizes = n.type.sizes, x.type.sizes
+    counts, sizes = n.type.shape, x.type.shape
     lows = [
         min(first, first + (count - 1) * by) if count else 0
         for first, count, by in zip(start, counts, step, strict=True)
@@ -175,7 +175,7 @@ def flip(b: Builder, x: Node, axes: list[int]) -> Node:
     """``x`` with these axes reversed."""
     if not axes:
         return x
-    sizes = x.type.sizes
+    sizes = x.type.shape
     start = tuple(
         max(size - 1, 0) if axis in axes else 0 for axis, size in enumerate(sizes)
     )
@@ -206,7 +206,7 @@ def _pad_type(
         tuple(
             before + size + gap * max(size - 1, 0) + after
             for size, before, after, gap in zip(
-                x.sizes, low, high, interior, strict=True
+                x.shape, low, high, interior, strict=True
             )
         )
     )
@@ -225,12 +225,12 @@ def _holds(x: TensorType, value: float) -> bool:
 def _interior(x: TensorType, low: Ints, interior: Ints) -> dict[str, Ints]:
     """The attributes of the slice that undoes a pad."""
     step = tuple(gap + 1 for gap in interior)
-    return {"start": low, "shape": x.sizes, "step": step}
+    return {"start": low, "shape": x.shape, "step": step}
 
 
 def _pad(x: Any, *, low: Ints, high: Ints, interior: Ints, value: float) -> Any:
     type_ = TensorType("bool", np.shape(x))
-    shape = _pad_type(type_, low=low, high=high, interior=interior, value=False).sizes
+    shape = _pad_type(type_, low=low, high=high, interior=interior, value=False).shape
     padded = np.full(shape, value, np.asarray(x).dtype)
     inside = tuple(
         slice(first, first + (gap + 1) * max(size - 1, 0) + min(size, 1), gap + 1)
@@ -272,7 +272,7 @@ def _concatenate_type(*types: TensorType, axis: int) -> TensorType:
         require_dtype(
             other.dtype == first.dtype, "concatenate", f"{first} and {other} differ"
         )
-    total = sum(type_.sizes[axis] for type_ in types)
+    total = sum(type_.shape[axis] for type_ in types)
     return first.with_shape((*first.shape[:axis], total, *first.shape[axis + 1 :]))
 
 
@@ -286,8 +286,8 @@ def _concatenate_adjoint(
     for part in parts:
         start = [0] * n.type.rank
         start[axis] = offset
-        slices.append(b.slice(g, start=tuple(start), shape=part.type.sizes, step=step))
-        offset += part.type.sizes[axis]
+        slices.append(b.slice(g, start=tuple(start), shape=part.type.shape, step=step))
+        offset += part.type.shape[axis]
     return tuple(slices)
 
 

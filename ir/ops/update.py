@@ -28,7 +28,7 @@ def _update_type(
 ) -> TensorType:
     require_dtype(x.dtype == v.dtype, "update", f"cannot store {v} in {x}")
     require(x.rank == v.rank, "update", f"cannot store {v} in {x}")
-    require_inside("update", x, start, v.sizes, step)
+    require_inside("update", x, start, v.shape, step)
     return x
 
 
@@ -43,7 +43,7 @@ def _update_adjoint(
 ) -> tuple[Node, Node]:
     """For y, x but v at the places: v.bar = y.bar there, x.bar = y.bar but 0 there."""
     places: Any = n.attrs
-    read = b.slice(g, shape=v.type.sizes, **places)
+    read = b.slice(g, shape=v.type.shape, **places)
     return b.update(g, b.like(v, 0.0), **places), read
 
 

@@ -68,7 +68,7 @@ def graph(op: str, dtype: str, size: Size) -> Graph:
 def arrays(made: Graph, seed: int = 0) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     return [
-        rng.standard_normal(node.type.sizes).astype(node.type.numpy)
+        rng.standard_normal(node.type.shape).astype(node.type.numpy)
         for node in made.inputs
     ]
 

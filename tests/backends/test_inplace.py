@@ -39,7 +39,7 @@ def gradient(seed: int) -> tuple[Graph, list[Any]]:
     graph = optimise(adjoint(sample.graph, wrt=sample.floats, seeded=True))
     rng = np.random.default_rng(seed)
     missing = [node.type for node in graph.inputs[len(sample.point) :]]
-    cotangents = [rng.uniform(-1, 1, t.sizes).astype(t.numpy) for t in missing]
+    cotangents = [rng.uniform(-1, 1, t.shape).astype(t.numpy) for t in missing]
     return graph, [np.ascontiguousarray(x) for x in [*sample.point, *cotangents]]
 
 

@@ -51,7 +51,7 @@ def as_windows(graph: Graph) -> Graph:
     x, y = graph.inputs[0].type, graph["y"].type
     size: Any = graph["y"].attrs["size"]
     stride = graph["y"].attrs["stride"]
-    seen = y.with_shape((*y.sizes, *size))
+    seen = y.with_shape((*y.shape, *size))
     axes = tuple(range(x.rank, seen.rank))
     return parse(
         f"graph f(%x: {x}) {{\n"
@@ -73,7 +73,7 @@ def test_equals_a_reduction_over_windows(
     written_out = adjoint(as_windows(forward), wrt=("x",), seeded=True)
     rng = np.random.default_rng(0)
     x, seed = (
-        rng.choice(numbers, node.type.sizes).astype(node.type.numpy)
+        rng.choice(numbers, node.type.shape).astype(node.type.numpy)
         for node, numbers in zip(graph.inputs, (values, [0.0, 0.3, -1.7]), strict=True)
     )
     expected = interpret(written_out, [x, seed])

@@ -49,7 +49,7 @@ def gradient(seed: int) -> tuple[Graph, list[Any]]:
     graph = adjoint(sample.graph, wrt=sample.floats, seeded=True)
     rng = np.random.default_rng(seed)
     missing = [node.type for node in graph.inputs[len(sample.point) :]]
-    seeds = [rng.uniform(-1, 1, t.sizes).astype(t.numpy) for t in missing]
+    seeds = [rng.uniform(-1, 1, t.shape).astype(t.numpy) for t in missing]
     return optimise(graph), [*sample.point, *seeds]
 
 

@@ -65,14 +65,14 @@ def test_a_floor_has_no_more_products_than_the_gradient(model):
 def multiplications(graph, node):
     """Those of a product or a convolution, none for other nodes."""
     if node.op in ("matmul", "matmul_add"):
-        return prod(node.type.sizes) * graph[node.operands[0]].type.sizes[-1]
+        return prod(node.type.shape) * graph[node.operands[0]].type.shape[-1]
     if node.op == "conv":
-        _, w = (graph[name].type.sizes for name in node.operands)
-        return prod(node.type.sizes) * prod(w[1:])
+        _, w = (graph[name].type.shape for name in node.operands)
+        return prod(node.type.shape) * prod(w[1:])
     if node.op == "conv_input":
-        y, w = (graph[name].type.sizes for name in node.operands)
+        y, w = (graph[name].type.shape for name in node.operands)
         return prod(y) * prod(w[1:])
     if node.op == "conv_kernel":
-        _, y = (graph[name].type.sizes for name in node.operands)
-        return prod(y) * prod(node.type.sizes[1:])
+        _, y = (graph[name].type.shape for name in node.operands)
+        return prod(y) * prod(node.type.shape[1:])
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import re
 from typing import Any
@@ -185,7 +186,7 @@ def test_every_input_is_a_parameter_of_python() -> None:
     graph = Graph("f", nodes, [Output(name) for name in names])
     function = anabranch.jit(graph)
     given = {"lambda_": 0.0, "a_b__": 1.0, "a_b": 2.0, "a_b_": 3.0, "out": 4.0}
-    found = re.findall(r"\w+", str(function.py_func.__signature__))
+    found = re.findall(r"\w+", str(inspect.signature(function)))
     assert sorted(found) == sorted(given)
     result = function(**{name: given[name] for name in reversed(found)})
     assert dict(zip(found, result, strict=True)) == given

@@ -16,6 +16,7 @@ import pytest
 
 import anabranch
 from anabranch import ArgumentError, Compiled, spec
+from anabranch.compiler.tree import flatten
 from tests.compiler.conftest import assert_same
 
 W, X = np.linspace(-1, 1, 6).reshape(3, 2), np.linspace(0, 2, 12).reshape(4, 3)
@@ -82,8 +83,8 @@ def test_the_results_are_the_same_bits(name: str, backend: str, again: Any) -> N
 
 
 def assert_equal_trees(made: Any, expected: Any) -> None:
-    leaves, structure = anabranch.compiler.tree.flatten(made)
-    others, other = anabranch.compiler.tree.flatten(expected)
+    leaves, structure = flatten(made)
+    others, other = flatten(expected)
     assert structure == other
     assert_same(leaves, others)
 
@@ -93,7 +94,7 @@ def test_another_process_without_the_source(tmp_path: Path, again: Any) -> None:
     step = anabranch.value_and_grad(net)
     value, slopes = step(PARAMS, X)
     step.save(tmp_path / "step")
-    np.savez(tmp_path / "data", x=X, **PARAMS)
+    np.savez(tmp_path / "data", x=X, w=PARAMS["w"], b=PARAMS["b"])
     code = (
         "import sys, numpy as np, anabranch\n"
         "step = anabranch.load('step')\n"

@@ -87,7 +87,7 @@ def test_a_symbol_is_no_size_and_the_error_says_what_is(text: str) -> None:
 
 def test_facts_of_a_type() -> None:
     type_ = spec("f32[2,3]")
-    assert (type_.rank, type_.size, type_.shape, type_.sizes) == (2, 6, (2, 3), (2, 3))
+    assert (type_.rank, type_.size, type_.shape, type_.shape) == (2, 6, (2, 3), (2, 3))
     assert type_.is_float
     assert not spec("i64[]").is_float
     assert type_.with_shape((4,)) == spec("f32[4]")

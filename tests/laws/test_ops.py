@@ -28,7 +28,7 @@ STEP = 1e-3
 
 
 def normal(rng: np.random.Generator, graph: Graph, names: Sequence[str]) -> list[Array]:
-    return [np.asarray(rng.standard_normal(graph[name].type.sizes)) for name in names]
+    return [np.asarray(rng.standard_normal(graph[name].type.shape)) for name in names]
 
 
 def difference(function: Callable[[float], float]) -> float:

@@ -116,7 +116,7 @@ def test_compiled_adjoint_equals_the_reference(op: str) -> None:
         if not wrt:
             continue
         rng = np.random.default_rng(number)
-        seed = np.asarray(rng.standard_normal(graph.inputs[-1].type.sizes))
+        seed = np.asarray(rng.standard_normal(graph.inputs[-1].type.shape))
         arrays = [*sample.operands, seed]
         pairs = zip(interpret(graph, arrays), compiled(graph, arrays), strict=True)
         for expected, made in pairs:

@@ -59,7 +59,7 @@ def graph_of(seed: int) -> tuple[Graph, list[Any]]:
 def _cotangents(sample: Sample, seed: int) -> list[Any]:
     rng = np.random.default_rng(seed)
     types = [sample.graph[name].type for name in sample.graph.results]
-    return [rng.normal(size=t.sizes).astype(t.numpy) for t in types if t.is_float]
+    return [rng.normal(size=t.shape).astype(t.numpy) for t in types if t.is_float]
 
 
 def edge_point(graph: Graph, point: list[Any], seed: int) -> list[Any]:

@@ -41,7 +41,7 @@ def seeded(sample: Sample, seed: int) -> tuple[Graph, list[Any]]:
     rng = np.random.default_rng(seed)
     graph = sample.graph
     types = [graph[name].type for name in float_results(graph)]
-    cotangents = [rng.uniform(-1, 1, t.sizes).astype(t.numpy) for t in types]
+    cotangents = [rng.uniform(-1, 1, t.shape).astype(t.numpy) for t in types]
     return adjoint(graph, wrt=sample.floats, seeded=True), cotangents
 
 
@@ -230,7 +230,7 @@ def test_second_order_agrees_with_the_forward_mode(seeds: range) -> None:
         still = [np.zeros_like(u) for u in cotangents]
         _, tangents = push_forward(first, point, [*sample.direction, *still])
         rng = np.random.default_rng(seed)
-        weights = [rng.uniform(-1, 1, first[name].type.sizes) for name in bars]
+        weights = [rng.uniform(-1, 1, first[name].type.shape) for name in bars]
         count = len(first.outputs)
         products = interpret(second, [*point, *weights])[count:]
         moves = [move for move in sample.direction if move is not None]

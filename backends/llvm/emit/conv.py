@@ -100,7 +100,7 @@ def geometry(node: Node, x: Any, w: Any, stride: Any) -> Geometry:
 def window_view(view: View, size: Any, stride: Any) -> View:
     """``[..., *space]`` as the overlapping windows ``[..., *places, *size]``."""
     lead = view.type.rank - len(size)
-    shape, strides = view.type.sizes, view.strides
+    shape, strides = view.type.shape, view.strides
     places = [
         (whole - window) // step + 1
         for whole, window, step in zip(shape[lead:], size, stride, strict=True)
@@ -127,7 +127,7 @@ def channels_first(windows: View, rank: int) -> View:
 def transposed(view: View, order: Sequence[int]) -> View:
     """The view with its axes in another order."""
     return view.moved(
-        [view.type.sizes[axis] for axis in order],
+        [view.type.shape[axis] for axis in order],
         [view.strides[axis] for axis in order],
     )
 
@@ -147,8 +147,8 @@ def _phase_views(g: Geometry, x: View, planes: View) -> Iterator[tuple[View, Vie
         walked = [s * step for s, step in zip(g.stride, steps, strict=True)]
         there = (*planes.strides[:2], *row_strides(g.plane))
         yield (
-            x.moved((*x.type.sizes[:2], *shape), (*lead, *walked), by),
-            planes.moved((*x.type.sizes[:2], *shape), there, number * size),
+            x.moved((*x.type.shape[:2], *shape), (*lead, *walked), by),
+            planes.moved((*x.type.shape[:2], *shape), there, number * size),
         )
 
 
@@ -254,10 +254,10 @@ def conv(planner: Planner, node: Node) -> View:
     """A value at each place."""
     x, w = planner.operands(node)
     target = planner.allocate(node.type, node.name)
-    if 0 in (*x.type.sizes, *w.type.sizes):
+    if 0 in (*x.type.shape, *w.type.shape):
         planner.fill(node, target, 0.0)
         return target
-    g = geometry(node, x.type.sizes, w.type.sizes, node.attrs["stride"])
+    g = geometry(node, x.type.shape, w.type.shape, node.attrs["stride"])
     packed = transposed(w, [*range(2, w.type.rank), 1, 0])
     packed = planner.contiguous(node, packed)
     _step(planner, node, "correlate", g, _planes(planner, node, g, x), packed, target)
@@ -269,10 +269,10 @@ def conv_input(planner: Planner, node: Node) -> View:
     """Each place spread over its window."""
     y, w = planner.operands(node)
     target = planner.allocate(node.type, node.name)
-    if 0 in (*y.type.sizes, *w.type.sizes):
+    if 0 in (*y.type.shape, *w.type.shape):
         planner.fill(node, target, 0.0)
         return target
-    g = geometry(node, node.type.sizes, w.type.sizes, node.attrs["stride"])
+    g = geometry(node, node.type.shape, w.type.shape, node.attrs["stride"])
     packed = transposed(w, [0, *range(2, w.type.rank), 1])
     packed = planner.contiguous(node, packed)
     whole = math.prod(g.stride) == 1
@@ -292,10 +292,10 @@ def conv_kernel(planner: Planner, node: Node) -> View:
     """The products of places and of what the taps met there, added up."""
     x, y = planner.operands(node)
     target = planner.allocate(node.type, node.name)
-    if 0 in (*x.type.sizes, *y.type.sizes):
+    if 0 in (*x.type.shape, *y.type.shape):
         planner.fill(node, target, 0.0)
         return target
-    g = geometry(node, x.type.sizes, node.type.sizes, node.attrs["stride"])
+    g = geometry(node, x.type.shape, node.type.shape, node.attrs["stride"])
     rank = len(g.window)
     shape = (len(g.parts(node.type.dtype)), g.outputs, *g.window, g.inputs)
     packed = planner.allocate(node.type.with_shape(shape))
@@ -304,7 +304,7 @@ def conv_kernel(planner: Planner, node: Node) -> View:
     _step(planner, node, "dots", g, planes, packed, places, valid)
     stack = transposed(packed, [0, 1, rank + 2, *range(2, rank + 2)])
     sums = [(target, 0, "reduce_sum")]
-    planner.loop(node, "sum", stack.type.sizes, [stack], reductions=sums, axes=(0,))
+    planner.loop(node, "sum", stack.type.shape, [stack], reductions=sums, axes=(0,))
     return target
 
 
@@ -314,7 +314,7 @@ def _add_into(
     """Zero ``target``, then add ``source`` into ``into``, its overlapping view."""
     planner.fill(node, target, 0.0 if target.type.is_float else 0)
     planner.loop(
-        node, "fold", into.type.sizes, [source], (), [(into, 0)], accumulate=True
+        node, "fold", into.type.shape, [source], (), [(into, 0)], accumulate=True
     )
 
 
@@ -331,7 +331,7 @@ def fold(planner: Planner, node: Node) -> View:
     (view,) = planner.operands(node)
     shape: Any = node.attrs["shape"]
     rank = len(shape)
-    size = view.type.sizes[view.type.rank - rank :]
+    size = view.type.shape[view.type.rank - rank :]
     target = planner.allocate(node.type, node.name)
     into = channels_first(window_view(target, size, node.attrs["stride"]), rank)
     _add_into(planner, node, channels_first(view, rank), target, into)

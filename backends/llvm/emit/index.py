@@ -18,11 +18,11 @@ def _move(
     source = planner.operands(node)[0]
     packed = planner.contiguous(node, source)
     places = planner.contiguous(node, index)
-    sizes = whole.type.sizes
+    sizes = whole.type.shape
     extent = (
         math.prod(sizes[:axis]),
         sizes[axis],
-        math.prod(index.type.sizes),
+        math.prod(index.type.shape),
         math.prod(sizes[axis + 1 :]),
     )
     return packed, places, extent
@@ -70,6 +70,6 @@ def check(planner: Planner, node: Node) -> View:
     low: Any = node.attrs["low"]
     high: Any = node.attrs["high"]
     words = (source.buffer, source.offset, target.buffer, target.offset)
-    words = (*words, math.prod(node.type.sizes), low, high - 1)
+    words = (*words, math.prod(node.type.shape), low, high - 1)
     planner.step(node, "check", "check i64", words, (source, target))
     return target

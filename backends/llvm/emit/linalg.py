@@ -32,12 +32,12 @@ def product(
     """
     if target.type.dtype not in ("f32", "f64"):
         _integers(planner, node, left, right, target)
-    elif 0 in target.type.sizes:
+    elif 0 in target.type.shape:
         return
-    elif 0 in left.type.sizes:
+    elif 0 in left.type.shape:
         if not accumulate:
             planner.fill(node, target, 0.0)
-    elif target.type.sizes[-2:] == (1, 1) and not accumulate:
+    elif target.type.shape[-2:] == (1, 1) and not accumulate:
         _dot(planner, node, left, right, target)
     elif target.strides[-2] == 1 and _stride(target, -1) != 1:
         a, b, c = swapped(right), swapped(left), swapped(target)
@@ -48,25 +48,25 @@ def product(
 
 def _stride(view: View, axis: int) -> int:
     """The stride of an axis, 0 where there is but one element."""
-    return view.strides[axis] if view.type.sizes[axis] > 1 else 0
+    return view.strides[axis] if view.type.shape[axis] > 1 else 0
 
 
 def swapped(stack: View) -> View:
     """A stack of matrices transposed."""
-    *sizes, rows, columns = stack.type.sizes
+    *sizes, rows, columns = stack.type.shape
     *strides, down, across = stack.strides
     return stack.moved((*sizes, columns, rows), (*strides, across, down))
 
 
 def _dot(planner: Planner, node: Node, left: View, right: View, target: View) -> None:
     """Inner products are a loop nest like any other sum."""
-    *stack, _, inner = left.type.sizes
+    *stack, _, inner = left.type.shape
     space = (*stack, inner)
     reads = [
         left.moved(space, (*left.strides[:-2], left.strides[-1])),
         right.moved(space, right.strides[:-1]),
     ]
-    kept = target.moved(target.type.sizes[:-2], target.strides[:-2])
+    kept = target.moved(target.type.shape[:-2], target.strides[:-2])
     planner.loop(
         node,
         "dot",
@@ -88,8 +88,8 @@ def _floats(
 ) -> None:
     """A step takes two axes of the stack; of further ones, each index is a step."""
     right = _with_unit_stride(planner, node, right)
-    m, k = left.type.sizes[-2:]
-    n = right.type.sizes[-1]
+    m, k = left.type.shape[-2:]
+    n = right.type.shape[-1]
     by_rows = right.strides[-1] == 1
     kind = kernel_for(m, n, k, by_rows, left.strides[-1] == 1)
     layout = *left.strides[-2:], *right.strides[-2:]
@@ -98,7 +98,7 @@ def _floats(
             _for_blas(planner, node, view) for view in (left, right)
         )
         layout = (first.flag, second.flag, first.leading, second.leading)
-    stack = left.type.sizes[:-2]
+    stack = left.type.shape[:-2]
     views = left, right, target
     strides = [view.strides[:-2] or (0,) * len(stack) for view in views]
     sizes, _, strides = merge_axes(stack, [False] * len(stack), strides)
@@ -136,19 +136,19 @@ def _with_unit_stride(planner: Planner, node: Node, view: View) -> View:
 
     What the stride of an axis of size 1 is called makes no difference.
     """
-    *_, rows, columns = view.type.sizes
+    *_, rows, columns = view.type.shape
     *steps, down, across = view.strides
     if across == 1 or columns == 1:
-        return view.moved(view.type.sizes, (*steps, down, 1))
+        return view.moved(view.type.shape, (*steps, down, 1))
     if down == 1 or rows == 1:
-        return view.moved(view.type.sizes, (*steps, 1, across))
+        return view.moved(view.type.shape, (*steps, 1, across))
     return _copied(planner, node, view)
 
 
 def _copied(planner: Planner, node: Node, view: View) -> View:
     """A contiguous copy, in which what is repeated is still one."""
     repeated = [stride == 0 for stride in view.strides[:-2]] + [False, False]
-    sizes = view.type.sizes
+    sizes = view.type.shape
     once = [1 if flag else size for flag, size in zip(repeated, sizes, strict=True)]
     copy = planner.contiguous(node, view.moved(once, view.strides))
     pairs = zip(repeated, copy.strides, strict=True)
@@ -157,10 +157,10 @@ def _copied(planner: Planner, node: Node, view: View) -> View:
 
 def _for_blas(planner: Planner, node: Node, view: View) -> tuple[View, Layout]:
     """The stack as BLAS can read it, copied if need be."""
-    layout = layout_of(view.type.sizes[-2:], view.strides[-2:])
+    layout = layout_of(view.type.shape[-2:], view.strides[-2:])
     if layout is None:
         view = _copied(planner, node, view)
-        layout = layout_of(view.type.sizes[-2:], view.strides[-2:])
+        layout = layout_of(view.type.shape[-2:], view.strides[-2:])
     if layout is None:
         raise AssertionError(f"%{node.name}: contiguous matrices have a layout")
     return view, layout
@@ -170,12 +170,12 @@ def _integers(
     planner: Planner, node: Node, left: View, right: View, target: View
 ) -> None:
     a, b = (planner.contiguous(node, view) for view in (left, right))
-    rows, inner = left.type.sizes[-2:]
+    rows, inner = left.type.shape[-2:]
     words = (
         *(word for view in (a, b, target) for word in (view.buffer, view.offset)),
-        math.prod(left.type.sizes[:-2]),
+        math.prod(left.type.shape[:-2]),
         rows,
-        right.type.sizes[-1],
+        right.type.shape[-1],
         inner,
     )
     planner.step(node, "matmul", f"matmul {target.type.dtype}", words, (a, b, target))
@@ -225,5 +225,5 @@ def _target(planner: Planner, node: Node) -> View:
         if perm[-1] >= len(perm) - 2 and node.type.is_float:
             memory = planner.allocate(reader.type, reader.name)
             strides = [memory.strides[perm.index(axis)] for axis in range(len(perm))]
-            return memory.moved(node.type.sizes, strides)
+            return memory.moved(node.type.shape, strides)
     return planner.allocate(node.type, node.name)

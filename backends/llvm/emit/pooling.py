@@ -18,10 +18,10 @@ def _step(planner: Planner, node: Node, x: View, y: View, x_bar: View) -> None:
     stride: Any = node.attrs["stride"]
     lead = x.type.rank - len(size)
     missing = (1,) * (3 - len(size))
-    places = (*missing, *y.type.sizes[lead:])
-    space = (*missing, *x.type.sizes[lead:])
-    taps = math.prod(y.type.sizes) * math.prod(size)
-    parts = batch_parts(math.prod(x.type.sizes[:lead]), taps * ACCESS)
+    places = (*missing, *y.type.shape[lead:])
+    space = (*missing, *x.type.shape[lead:])
+    taps = math.prod(y.type.shape) * math.prod(size)
+    parts = batch_parts(math.prod(x.type.shape[:lead]), taps * ACCESS)
     room = 2 * places[-1]
     kept = planner.allocate(x.type.with_shape((len(parts), room)))
     views = (x, y, x_bar, kept)
@@ -44,7 +44,7 @@ def max_pool(planner: Planner, node: Node) -> View:
     """The maximum at each place."""
     (x,) = planner.operands(node)
     target = planner.allocate(node.type, node.name)
-    if 0 not in node.type.sizes:
+    if 0 not in node.type.shape:
         _step(planner, node, planner.contiguous(node, x), target, target)
     return target
 
@@ -58,6 +58,6 @@ def max_pool_input(planner: Planner, node: Node) -> View:
     covered = y.type.size * math.prod(size) == x.type.size
     if not covered or overlap(size, node.attrs["stride"]):
         planner.fill(node, target, 0.0)
-    if 0 not in node.type.sizes:
+    if 0 not in node.type.shape:
         _step(planner, node, x, y, target)
     return target

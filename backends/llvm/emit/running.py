@@ -15,7 +15,7 @@ def _along(planner: Planner, node: Node) -> tuple[list[View], tuple[int, int, in
     """The operands, contiguous, and their extent ``outer, length, inner``."""
     axis: Any = node.attrs["axis"]
     views = [planner.contiguous(node, view) for view in planner.operands(node)]
-    sizes = views[0].type.sizes
+    sizes = views[0].type.shape
     return views, (
         math.prod(sizes[:axis]),
         sizes[axis],

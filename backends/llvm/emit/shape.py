@@ -20,22 +20,22 @@ def const(planner: Planner, node: Node) -> View:
 def iota(planner: Planner, node: Node) -> View:
     """A ramp, and a view that repeats it along the other axes."""
     axis: Any = node.attrs["axis"]
-    count = node.type.sizes[axis]
+    count = node.type.shape[axis]
     ramp = planner.allocate(node.type.with_shape((count,)))
     words = (ramp.buffer, ramp.offset, count)
     planner.step(node, "ramp", f"ramp {node.type.dtype}", words, (ramp,))
     strides = [int(i == axis) for i in range(node.type.rank)]
-    return ramp.moved(node.type.sizes, strides)
+    return ramp.moved(node.type.shape, strides)
 
 
 @emits("reshape")
 def reshape(planner: Planner, node: Node) -> View:
     """The same elements; a copy only where no strides can give the new shape."""
     (view,) = planner.operands(node)
-    strides = reshaped_strides(view.type.sizes, view.strides, node.type.sizes)
+    strides = reshaped_strides(view.type.shape, view.strides, node.type.shape)
     if strides is None:
-        return planner.contiguous(node, view).reshaped(node.type.sizes)
-    return view.moved(node.type.sizes, strides)
+        return planner.contiguous(node, view).reshaped(node.type.shape)
+    return view.moved(node.type.shape, strides)
 
 
 @emits("transpose")
@@ -43,7 +43,7 @@ def transpose(planner: Planner, node: Node) -> View:
     """A view with its axes permuted."""
     (view,) = planner.operands(node)
     perm: Any = node.attrs["perm"]
-    return view.moved(node.type.sizes, [view.strides[axis] for axis in perm])
+    return view.moved(node.type.shape, [view.strides[axis] for axis in perm])
 
 
 @emits("broadcast_to")
@@ -53,16 +53,16 @@ def broadcast_to(planner: Planner, node: Node) -> View:
     extra = node.type.rank - view.type.rank
     strides = [
         0 if size == 1 else stride
-        for size, stride in zip(view.type.sizes, view.strides, strict=True)
+        for size, stride in zip(view.type.shape, view.strides, strict=True)
     ]
-    return view.moved(node.type.sizes, [0] * extra + strides)
+    return view.moved(node.type.shape, [0] * extra + strides)
 
 
 @emits("slice")
 def slice_(planner: Planner, node: Node) -> View:
     """A view that starts later and steps further."""
     (view,) = planner.operands(node)
-    return strided(view, node.attrs["start"], node.type.sizes, node.attrs["step"])
+    return strided(view, node.attrs["start"], node.type.shape, node.attrs["step"])
 
 
 @emits("pad")
@@ -75,7 +75,7 @@ def pad(planner: Planner, node: Node) -> View:
     target = planner.allocate(node.type, node.name)
     planner.fill(node, target, value)
     step = [gap + 1 for gap in interior]
-    planner.copy(node, view, strided(target, low, view.type.sizes, step))
+    planner.copy(node, view, strided(target, low, view.type.shape, step))
     return target
 
 
@@ -90,8 +90,8 @@ def concatenate(planner: Planner, node: Node) -> View:
     target = planner.concatenation(node)
     start = [0] * node.type.rank
     for view in views:
-        part = strided(target, start, view.type.sizes, (1,) * node.type.rank)
+        part = strided(target, start, view.type.shape, (1,) * node.type.rank)
         if not view.same_memory(part):
             planner.copy(node, view, part)
-        start[axis] += view.type.sizes[axis]
+        start[axis] += view.type.shape[axis]
     return target

@@ -15,7 +15,7 @@ def update(planner: Planner, node: Node) -> View:
     """Copy the value to its places."""
     memory = planner.stores.open(node)
     value = planner.operands(node)[1]
-    target = strided(memory, node.attrs["start"], value.type.sizes, node.attrs["step"])
+    target = strided(memory, node.attrs["start"], value.type.shape, node.attrs["step"])
     if value.same_memory(target):
         planner.stores.skip(node)
     else:
@@ -33,13 +33,13 @@ def put(planner: Planner, node: Node) -> View:
     _, value, index = planner.operands(node)
     packed = planner.contiguous(node, value)
     places = planner.contiguous(node, index)
-    sizes = memory.type.sizes
+    sizes = memory.type.shape
     views = (packed, places, memory)
     words = (
         *(word for view in views for word in (view.buffer, view.offset)),
         math.prod(sizes[:axis]),
         sizes[axis],
-        math.prod(index.type.sizes),
+        math.prod(index.type.shape),
         math.prod(sizes[axis + 1 :]),
     )
     planner.step(node, "put", f"put {node.type.dtype}", words, views)

@@ -54,9 +54,9 @@ def homes(graph: Graph, chains: Sequence[Chain] = ()) -> dict[str, Home]:
     wholes += [node for node in graph if node.op == "concatenate"]
     taken = {*graph.results, *(node.name for node in graph.inputs)}
     found: dict[str, Home] = {}
-    for node in sorted(wholes, key=lambda node: -math.prod(node.type.sizes)):
+    for node in sorted(wholes, key=lambda node: -math.prod(node.type.shape)):
         chain = parts_of.get(node.name)
-        full = View(0, 0, node.type, row_strides(node.type.sizes))
+        full = View(0, 0, node.type, row_strides(node.type.shape))
         if chain is not None:
             parts = _stored(graph, chain, Home(node.name, full))
         else:
@@ -73,8 +73,8 @@ def _before_reshapes(graph: Graph, part: Node, home: Home) -> tuple[Node, Home]:
     """What a part is a reshape of, and how that lies in its home."""
     while part.op == "reshape":
         inner, view = graph[part.operands[0]], home.view
-        sizes = inner.type.sizes
-        strides = reshaped_strides(view.type.sizes, view.strides, sizes)
+        sizes = inner.type.shape
+        strides = reshaped_strides(view.type.shape, view.strides, sizes)
         if strides is None:
             break
         part, home = inner, home._replace(view=view.moved(sizes, strides))
@@ -83,7 +83,7 @@ def _before_reshapes(graph: Graph, part: Node, home: Home) -> tuple[Node, Home]:
 
 def _can_live(part: Node, view: View) -> bool:
     """Whether what makes a value can write it there."""
-    if part.op in ("const", *STORES) or 0 in part.type.sizes:
+    if part.op in ("const", *STORES) or 0 in part.type.shape:
         return False
     by_rows = part.kernel is not None or part.op == "concatenate"
     return by_rows or view.is_contiguous
@@ -94,7 +94,7 @@ def _joined(graph: Graph, node: Node, home: Home) -> Iterator[tuple[Node, Home]]
     axis: Any = node.attrs["axis"]
     view, start = home.view, 0
     for part in graph.operands(node):
-        sizes = part.type.sizes
+        sizes = part.type.shape
         moved = view.moved(sizes, view.strides, start * view.strides[axis])
         start += sizes[axis]
         yield part, home._replace(view=moved)

@@ -10,7 +10,6 @@ overlap share memory in the arena, see `memory`.
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -78,7 +77,7 @@ class Planner:
             self.views[node.name] = self._whole(number, node.type)
 
     def _whole(self, buffer: int, type_: TensorType) -> View:
-        return View(buffer, 0, type_, row_strides(type_.sizes))
+        return View(buffer, 0, type_, row_strides(type_.shape))
 
     def allocate(self, type_: TensorType, name: str | None = None) -> View:
         """Contiguous memory: a new buffer, or where the value ``name`` has its place.
@@ -100,7 +99,7 @@ class Planner:
                 buffer=whole.buffer, offset=whole.offset + home.view.offset
             )
         buffer = self.plan.first_scratch + len(self.plan.scratch)
-        self.plan.scratch.append(math.prod(type_.sizes) * type_.numpy.itemsize)
+        self.plan.scratch.append(type_.nbytes)
         return self._whole(buffer, type_)
 
     def concatenation(self, node: Node) -> View:
@@ -179,17 +178,17 @@ class Planner:
             self._nest(node, label, kernel, nest, views, count)
             return
         partial = [
-            self.allocate(view.type.with_shape((count, *view.type.sizes)))
+            self.allocate(view.type.with_shape((count, *view.type.shape)))
             for view, _, _ in reductions
         ]
         of_tasks = [
-            (row.reshaped(view.type.sizes), value, op)
+            (row.reshaped(view.type.shape), value, op)
             for row, (view, value, op) in zip(partial, reductions, strict=True)
         ]
         each = loop_step(space, reads, body, writes, of_tasks, axes, accumulate)
         self._nest(node, label, *each, count)
         combined = [(view, i, op) for i, (view, _, op) in enumerate(reductions)]
-        shape = partial[0].type.sizes
+        shape = partial[0].type.shape
         last = loop_step(shape, partial, (), (), combined, (0,), False)
         self._nest(node, label, *last, 1)
 
@@ -214,13 +213,13 @@ class Planner:
 
     def copy(self, node: Node, source: View, target: View) -> None:
         """Copy ``source`` into ``target``, a view of the same shape."""
-        self.loop(node, "copy", source.type.sizes, [source], (), [(target, 0)])
+        self.loop(node, "copy", source.type.shape, [source], (), [(target, 0)])
 
     def fill(self, node: Node, target: View, value: bool | int | float) -> None:
         """Set every element of ``target``."""
         scalar = self.constant(value, target.type.dtype)
-        source = scalar.moved(target.type.sizes, (0,) * target.type.rank)
-        self.loop(node, "fill", target.type.sizes, [source], (), [(target, 0)])
+        source = scalar.moved(target.type.shape, (0,) * target.type.rank)
+        self.loop(node, "fill", target.type.shape, [source], (), [(target, 0)])
 
     def contiguous(self, node: Node, view: View) -> View:
         """``view`` itself, or a contiguous copy of it."""
@@ -278,12 +277,12 @@ class Planner:
             operands = tuple(numbers[name] for name in node.operands)
             if OPS[node.op].scalar is None:
                 axes = node.attrs["axes"]
-                space = self.graph[node.operands[0]].type.sizes
+                space = self.graph[node.operands[0]].type.shape
                 target = self.allocate(node.type, node.name)
                 self.views[node.name] = target
                 reductions.append((target, operands[0], node.op))
                 continue
-            space = node.type.sizes
+            space = node.type.shape
             numbers[node.name] = len(reads) + len(body)
             body.append(Instruction(node.op, operands, node.type.dtype))
             if node.name in self._needed:

@@ -39,7 +39,7 @@ class Step:
         """About how many elements are computed, or what takes as long."""
         if isinstance(self.words, Nest):
             return math.prod(self.words.sizes)
-        return max(math.prod(self.node.type.sizes), self.multiplications // 16)
+        return max(math.prod(self.node.type.shape), self.multiplications // 16)
 
 
 @dataclass

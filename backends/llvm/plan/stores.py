@@ -135,7 +135,7 @@ class Stores:
             if root.buffer == memory.view.buffer:  # the root lies across its memory
                 self._keep(chain, self._planner.allocate(chain.last.type))
                 memory = self._memory(chain)
-            for name in list(memory.aliases.overlapping(whole(root.type.sizes))):
+            for name in list(memory.aliases.overlapping(whole(root.type.shape))):
                 self._move(name)
             if not chain.covered:
                 self._planner.copy(chain.stores[0], root, memory.view)
@@ -170,8 +170,8 @@ def extent_in(view: View, memory: View) -> Extent:
     Each axis of the view is followed to the axis of the memory that it steps along. Two
     that step along one axis take all that lies between their ends.
     """
-    sizes = memory.type.sizes
-    if 0 in view.type.sizes:
+    sizes = memory.type.shape
+    if 0 in view.type.shape:
         return Extent((0,) * len(sizes), (0,) * len(sizes), (1,) * len(sizes))
     place = (view.offset - memory.offset) // view.type.numpy.itemsize
     start = [
@@ -179,7 +179,7 @@ def extent_in(view: View, memory: View) -> Extent:
         for size, stride in zip(sizes, memory.strides, strict=True)
     ]
     low, high, step = list(start), list(start), [0] * len(sizes)
-    for count, stride in zip(view.type.sizes, view.strides, strict=True):
+    for count, stride in zip(view.type.shape, view.strides, strict=True):
         if count == 1 or stride == 0:
             continue
         axis = next(

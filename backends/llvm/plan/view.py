@@ -23,7 +23,7 @@ class View(NamedTuple):
     @property
     def is_contiguous(self) -> bool:
         """Whether the elements lie in C order without gaps."""
-        sizes = self.type.sizes
+        sizes = self.type.shape
         return 0 in sizes or all(
             size == 1 or stride == row
             for size, stride, row in zip(
@@ -36,7 +36,7 @@ class View(NamedTuple):
         """The strides, None along an axis of one element, which has no next one."""
         return tuple(
             None if size == 1 else stride
-            for size, stride in zip(self.type.sizes, self.strides, strict=True)
+            for size, stride in zip(self.type.shape, self.strides, strict=True)
         )
 
     def same_memory(self, other: View) -> bool:
@@ -125,14 +125,14 @@ def side_by_side(views: Sequence[View], axis: int) -> View | None:
 
     >>> from anabranch.ir import spec
     >>> rows = [View(0, 8 * start, spec("f64[1,3]"), (3, 1)) for start in (0, 3, 6)]
-    >>> side_by_side(rows, 0).type.sizes, side_by_side(rows, 1).type.sizes
+    >>> side_by_side(rows, 0).type.shape, side_by_side(rows, 1).type.shape
     ((3, 3), (1, 9))
     >>> side_by_side(rows[::-1], 0).strides
     (-3, 1)
     >>> side_by_side([rows[0], rows[2], rows[1]], 0) is None
     True
     """
-    filled = [view for view in views if 0 not in view.type.sizes]
+    filled = [view for view in views if 0 not in view.type.shape]
     if not filled:
         return None
     first = filled[0]
@@ -141,12 +141,12 @@ def side_by_side(views: Sequence[View], axis: int) -> View | None:
     strides = {step for _, row in rows if (step := row[axis]) is not None}
     for before, after in pairwise(filled):
         distance = (after.offset - before.offset) // first.type.numpy.itemsize
-        stride, rest = divmod(distance, before.type.sizes[axis])
+        stride, rest = divmod(distance, before.type.shape[axis])
         strides.add(stride)
         if rest or stride == 0 or len(strides) > 1 or len(around) > 1:
             return None
-    shape = list(first.type.sizes)
-    shape[axis] = sum(view.type.sizes[axis] for view in filled)
+    shape = list(first.type.shape)
+    shape[axis] = sum(view.type.shape[axis] for view in filled)
     steps = list(first.strides)
     steps[axis] = next(iter(strides), steps[axis])
     return first.moved(shape, steps)

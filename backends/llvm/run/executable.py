@@ -111,7 +111,7 @@ class LLVMExecutable:
         self._constants = np.array(plan.constants or [0], np.int64)
         graph = plan.graph
         self._outputs = [
-            (graph[name].type.sizes, graph[name].type.numpy) for name in graph.results
+            (graph[name].type.shape, graph[name].type.numpy) for name in graph.results
         ]
         self._count = len(graph.inputs) + len(self._outputs)
         self._objects: Any = ctypes.py_object * self._count

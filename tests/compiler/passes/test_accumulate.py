@@ -45,7 +45,7 @@ def graph(*body: str) -> Graph:
 def made(before: Graph) -> list[str]:
     """The ops of the products and sums after the pass; the results are right."""
     after = prune(accumulate(before).verify())
-    point = [RNG.normal(size=node.type.sizes) for node in before.inputs]
+    point = [RNG.normal(size=node.type.shape) for node in before.inputs]
     expected = interpret(before, point)
     for results in interpret(after, point), prepare(fuse(after))(point):
         for one, other in zip(results, expected, strict=True):
@@ -206,7 +206,7 @@ def test_anything_may_be_added_to(shape: tuple[int, ...]) -> None:
       return %q, %r, %s, %t, %u, %e, %p, %v
     }}"""
     before = parse(text)
-    point = [RNG.normal(size=node.type.sizes) for node in before.inputs]
+    point = [RNG.normal(size=node.type.shape) for node in before.inputs]
     kept = [np.copy(x) for x in point]
     results = prepare(fuse(before))(point)
     for one, other in zip(results, interpret(before, point), strict=True):

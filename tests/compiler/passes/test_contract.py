@@ -136,7 +136,7 @@ def test_other_operands_of_the_sum_are_added() -> None:
         }""")
     made = contract(graph).verify()
     assert ops(made)["matmul"] == ops(made)["add_n"] == 1
-    point = [RNG.normal(size=node.type.sizes) for node in graph.inputs]
+    point = [RNG.normal(size=node.type.shape) for node in graph.inputs]
     (one,), (other,) = interpret(made, point), interpret(graph, point)
     np.testing.assert_allclose(one, other, rtol=1e-13, atol=1e-13)
 

@@ -19,7 +19,7 @@ def after(text: str) -> Graph:
     graph = parse(text)
     made = prune(forward(graph))
     rng = np.random.default_rng(0)
-    point = [rng.normal(size=node.type.sizes) for node in graph.inputs]
+    point = [rng.normal(size=node.type.shape) for node in graph.inputs]
     for one, other in zip(interpret(made, point), interpret(graph, point), strict=True):
         np.testing.assert_array_equal(one, other)
     return made

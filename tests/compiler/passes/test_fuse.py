@@ -191,7 +191,7 @@ def tangle(seed: int, count: int = 220) -> Graph:
         kind = rng.random()
         if kind < 0.12:
             axes = ((0,), (1,), (0, 1))[int(rng.integers(3))]
-            kept = [1 if axis in axes else n for axis, n in enumerate(MATRIX.sizes)]
+            kept = [1 if axis in axes else n for axis, n in enumerate(MATRIX.shape)]
             reduced = b.reduce_max(x, axes=axes)
             pool.append(b.broadcast(b.reshape(reduced, kept), MATRIX))
         elif kind < 0.18:

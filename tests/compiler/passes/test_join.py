@@ -40,7 +40,7 @@ def check(graph: Graph) -> Graph:
     made = join(graph).verify()
     rng = np.random.default_rng(3)
     point = [
-        rng.integers(-9, 9, node.type.sizes).astype(node.type.numpy)
+        rng.integers(-9, 9, node.type.shape).astype(node.type.numpy)
         for node in graph.inputs
     ]
     for one, other in zip(interpret(made, point), interpret(graph, point), strict=True):

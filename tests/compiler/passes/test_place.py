@@ -20,7 +20,7 @@ def after(text: str) -> Graph:
     graph = parse(text)
     made = prune(place(graph))
     rng = np.random.default_rng(0)
-    point = [rng.normal(size=node.type.sizes) for node in graph.inputs]
+    point = [rng.normal(size=node.type.shape) for node in graph.inputs]
     for one, other in zip(interpret(made, point), interpret(graph, point), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-14)
     return made
@@ -122,8 +122,8 @@ def moved(function, n: int) -> int:
     graph = anabranch.make_ir(anabranch.grad(lambda x: np.sum(function(x) ** 2)))(x)
     free = "input const slice reshape transpose broadcast_to".split()
     return sum(
-        math.prod(graph[node.operands[1]].type.sizes if node.op in STORES else
-                  node.type.sizes)
+        math.prod(graph[node.operands[1]].type.shape if node.op in STORES else
+                  node.type.shape)
         for graph in [optimise(graph)] for node in graph if node.op not in free
     )  # fmt: skip
 

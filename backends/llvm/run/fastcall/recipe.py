@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from types import BuiltinFunctionType
 from typing import Any
@@ -118,7 +117,7 @@ class Recipe:
     def _array(self, type_: TensorType) -> int:
         """The address of the specification of an array."""
         dtype = self._address(type_.numpy)
-        return self._table([dtype, type_.rank, _nbytes(type_), *type_.sizes])
+        return self._table([dtype, type_.rank, type_.nbytes, *type_.shape])
 
     def _survey(self, signature: Signature) -> int:
         """Go through the arguments as `caller_lookup` does; the number of slots."""
@@ -175,7 +174,7 @@ class Recipe:
         kind: type = type(value)
         type_ = self._types[buffer]
         if kind is np.ndarray and value.dtype is type_.numpy:
-            self.words += self._address(type_.numpy), type_.rank, *type_.sizes
+            self.words += self._address(type_.numpy), type_.rank, *type_.shape
             name = "TARGET" if buffer >= self._first_output else "ARRAY"
         else:
             self.words.append(self._address(kind))
@@ -187,7 +186,7 @@ class Recipe:
                 name = "NUMBER"
             else:
                 raise Unfit
-        self._rows.append((ROWS.index(name), slot, buffer, _nbytes(type_)))
+        self._rows.append((ROWS.index(name), slot, buffer, type_.nbytes))
 
     def _parts(self, result: Any) -> list[tuple[int, int, int]]:
         """The parts of the result, what a container holds before the container."""
@@ -223,10 +222,6 @@ def hash_of(words: Sequence[int]) -> int:
     for word in words:
         value = (value + word) * MULTIPLIER & 2**64 - 1
     return value - 2**64 if value >= 2**63 else value
-
-
-def _nbytes(type_: TensorType) -> int:
-    return type_.numpy.itemsize * math.prod(type_.sizes)
 
 
 def _is_plain_tuple(kind: type) -> bool:
