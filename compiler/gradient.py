@@ -148,9 +148,12 @@ class Backward:
             raise ArgumentError(
                 f"the cotangent is structured as {structure}, not {self.outputs}"
             )
-        for node, leaf in zip(
-            self.entry.program.graph.inputs[len(self.names) :], leaves, strict=True
-        ):
+        inputs = self.entry.program.graph.inputs
+        for node, leaf in zip(inputs, residuals.values(), strict=False):
+            found, _ = kind_of(leaf, f"the residual %{node.name}")
+            if found != node.type:
+                raise ArgumentError(f"%{node.name} is {node.type}, not {found}")
+        for node, leaf in zip(inputs[len(self.names) :], leaves, strict=True):
             found, weak = kind_of(leaf, f"the cotangent %{node.name}")
             if found.shape != node.type.shape or not (weak or found.is_float):
                 raise ArgumentError(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from ..ir.types import TensorType
+from .guard import guard
 from .program import Program
 from .static import Static
 from .tree import Kind, flatten, path_names, unflatten
@@ -93,9 +94,10 @@ class GraphFunction:
 
         An input's dots are underscores in the parameter's name. The result is the
         value itself of a single output without a label, a dict where every output has
-        a label that is a name, and else a tuple.
+        a label that is a name, and else a tuple. Indices that could be outside of their
+        axis get a check. Raises `VerifyError` for a graph that is not sound.
         """
-        graph.verify()
+        graph = guard(graph.verify())
         inputs = graph.inputs
         names = _parameter_names([node.name for node in inputs])
         signature = inspect.Signature(

@@ -23,6 +23,7 @@ from .container import read_container
 from .function import Compiled
 from .gradient import Backward
 from .graph_function import Argument, Case, GraphFunction
+from .guard import guard
 from .kinds import MAX_KINDS
 from .program import Program
 from .static import Static
@@ -137,18 +138,19 @@ class _Reader:
                 cases.append(self._case(record))
             else:
                 raise ParseError("there are two functions")
+        if len(cases) > MAX_KINDS:
+            raise ParseError(f"more than the {MAX_KINDS} calls that a function keeps")
         given = GraphFunction(name, signature, cases, static)
         made = given.compiled(self._backend)
         for case in cases:
-            args, kwargs = _example(signature, case)
-            made.program(*args, **kwargs)
-        if len(made.signatures) != min(len(cases), MAX_KINDS):
+            _prepare(made, signature, case)
+        if len(made.signatures) != len(cases):
             raise ParseError("two calls have one signature")
         return made
 
     def _case(self, record: _Record) -> Case:
         record.expect("arguments", "result", "captured")
-        graph = parse(record.text)
+        graph = guard(parse(record.text))
         structure, leaves = self._tree(record, "arguments")
         inputs = iter(graph.inputs)
         names: list[str | None] = []
@@ -176,7 +178,7 @@ class _Reader:
 
     def _pass(self, record: _Record) -> Backward:
         record.expect("outputs", "result")
-        graph = parse(record.text)
+        graph = guard(parse(record.text))
         outputs, leaves = self._tree(record, "outputs")
         count = len(graph.inputs) - len(leaves)
         if set(leaves) - {"array"} or count < 0:
@@ -223,8 +225,8 @@ def _signature(parameters: Iterable[Any]) -> Signature:
         raise ParseError(f"no parameters of a function: {error}") from None
 
 
-def _example(signature: Signature, case: Case) -> tuple[Any, Any]:
-    """Arguments of a signature: types for arrays."""
+def _prepare(function: Compiled, signature: Signature, case: Case) -> None:
+    """Have the function know a signature, as after a call of it."""
     leaves: list[Any] = []
     for argument in case.arguments:
         if isinstance(argument, Static):
@@ -235,6 +237,8 @@ def _example(signature: Signature, case: Case) -> tuple[Any, Any]:
     arguments = unflatten(case.structure, leaves)
     try:
         bound = BoundArguments(signature, arguments)
-        return bound.args, bound.kwargs
+        function.program(*bound.args, **bound.kwargs)
+    except AnabranchError:
+        raise
     except (TypeError, ValueError, AttributeError) as error:
         raise ParseError(f"the arguments are not of the function: {error}") from None
