@@ -138,8 +138,8 @@ class _Reader:
                 cases.append(self._case(record))
             else:
                 raise ParseError("there are two functions")
-        if len(cases) > MAX_KINDS:
-            raise ParseError(f"more than the {MAX_KINDS} calls that a function keeps")
+        if not 0 < len(cases) <= MAX_KINDS:
+            raise ParseError(f"no call, or more than the {MAX_KINDS} that are kept")
         given = GraphFunction(name, signature, cases, static)
         made = given.compiled(self._backend)
         for case in cases:
