@@ -33,7 +33,7 @@ __all__ = [
     "signature_of",
 ]
 
-MAX_SHOWN = 8
+MAX_SHOWN = 8  # arguments of a call, and calls, in one error
 
 Argument: TypeAlias = "tuple[TensorType, bool | None] | Static"
 """What one leaf of the arguments has to be: the type, and whether it is a Python
@@ -146,7 +146,8 @@ class GraphFunction:
         if call in cases:  # which differ in their containers
             call = f"{call}, as {structure}"
             cases = [f"{case}, as {case.structure}" for case in self.cases]
-        shown = cases[:MAX_SHOWN] + ["..."] * (len(cases) > MAX_SHOWN)
+        more = len(cases) - MAX_SHOWN
+        shown = cases[:MAX_SHOWN] + [f"{more} other calls"] * (more > 0)
         return ArgumentError(
             f"{self.__name__} has no graph for {call}",
             hint=f"it has one for {', one for '.join(shown)}",
@@ -173,8 +174,10 @@ class GraphFunction:
 def describe(structure: Any, arguments: Sequence[Argument]) -> str:
     """The arguments of a call by path."""
     paths = path_names(unflatten(structure, range(len(arguments))))
-    pairs = zip(paths, map(_describe, arguments), strict=True)
-    return f"({', '.join(f'{path}: {text}' for path, text in pairs)})"
+    pairs = zip(paths[:MAX_SHOWN], arguments, strict=False)
+    shown = [f"{path}: {_describe(argument)}" for path, argument in pairs]
+    more = len(paths) - MAX_SHOWN
+    return f"({', '.join(shown)}{f', and {more} more' if more > 0 else ''})"
 
 
 def _describe(argument: Argument) -> str:
@@ -226,13 +229,15 @@ def reordered(program: Program, order: Sequence[int]) -> Program:
 
 def _parameter_names(names: Sequence[str]) -> list[str]:
     """Names of Python parameters for inputs; one that is such a name stays."""
+    taken = set(names)
     made: list[str] = []
     for number, name in enumerate(names):
         plain = name.replace(".", "_")
         if not plain.isidentifier():
             plain = f"input_{number}"
-        while iskeyword(plain) or plain in made or (plain != name and plain in names):
+        while iskeyword(plain) or (plain != name and plain in taken):
             plain += "_"
+        taken.add(plain)
         made.append(plain)
     return made
 

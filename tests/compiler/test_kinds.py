@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anabranch import jit
+from anabranch import ArgumentError, jit, make_ir, spec
 from anabranch.compiler import kinds
 from anabranch.compiler.kinds import Kinds
 
@@ -194,3 +194,14 @@ def test_a_kind_that_goes_while_its_short_way_is_made() -> None:
     before = list(caller._recipes)
     entry.add_recipe(caller, "llvm", signature)
     assert list(caller._recipes) == before
+
+
+def test_types_stand_for_the_arrays_of_a_kind() -> None:
+    """What `make_ir` or `save` traced is there when a call comes."""
+    function = jit(lambda x: x * 2.0)
+    graph = make_ir(function)(spec("f64[3]"))
+    assert function(np.ones(3)).sum() == 6.0
+    assert function.compile_count == 1
+    assert make_ir(function)(np.ones(3)) is graph
+    with pytest.raises(ArgumentError, match="is a type, and only make_ir and save take types"):
+        function(spec("f64[3]"))

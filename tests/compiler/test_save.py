@@ -155,6 +155,18 @@ def test_other_signatures_are_refused_with_the_ones_saved(again: Any) -> None:
         loaded(PARAMS)
 
 
+def test_errors_show_some_of_many(again: Any) -> None:
+    function = anabranch.jit(lambda tree: tree[-1])
+    for size in range(30, 41):
+        function([X] * size)
+    with pytest.raises(ArgumentError) as error:
+        again(function)([X] * 50)
+    text = str(error.value)
+    assert "tree.7: f64[4,3], and 42 more)" in text
+    assert text.endswith("one for 3 other calls")
+    assert len(text) < 3000
+
+
 def test_containers_with_equal_paths_are_told_apart(again: Any) -> None:
     function = anabranch.jit(lambda pair, x: pair[0] * x)
     function([1.0, 2.0], X)
