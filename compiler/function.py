@@ -475,9 +475,7 @@ def input_array(leaf: Any, type: TensorType) -> np.ndarray[Any, Any]:
     if plain and leaf.flags.carray:
         return leaf
     if isinstance(leaf, TensorType):
-        raise ArgumentError(
-            f"{leaf} is a type, and only make_ir and save take types"
-        )
+        raise ArgumentError(f"{leaf} is a type, and only make_ir and save take types")
     array = np.asarray(leaf, dtype=type.numpy, order="C")
     return array if array.flags.aligned else array.copy()
 
