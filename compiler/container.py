@@ -5,11 +5,12 @@
     text 1834                           the bytes of the text, which begins now:
     array f64[128,10]                   the type of each array, and then
     ...                                 what the arrays are for
-    zeros up to a multiple of 64 bytes
-    the elements of an array, little-endian, in C order, and zeros as before; and so on
+    zeros up to a multiple of 64 bytes from the file's beginning
+    the elements of the first array, little-endian, in C order
+    ...                                 the others in the same way
 
-The types say how long the file is, and nothing is allocated before that is so. The file
-has no compression, no names of files and no offsets, so none of them can lie.
+The types say how long the file is, and that is checked before anything is allocated.
+There is no compression, no name of a file and no offset, so none of them can lie.
 """
 
 from __future__ import annotations

@@ -385,7 +385,7 @@ def test_what_cannot_be_opened_is_an_error_of_the_system(tmp_path: Path) -> None
         anabranch.load(tmp_path / "absent")
 
 
-MANY = 30_000
+MANY = 10_000
 LARGE = {
     "leaves": arguments(f'("dict", "x"), ("list", {MANY}), ' + '"array", ' * MANY),
     "containers": arguments('("dict", "x"), ' + '("list", 0), ' * MANY),

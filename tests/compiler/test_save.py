@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from collections import OrderedDict
@@ -101,11 +102,11 @@ def test_another_process_without_the_source(tmp_path: Path, again: Any) -> None:
         "data = dict(np.load('data.npz')); x = data.pop('x')\n"
         "value, slopes = step({'w': data['w'], 'b': data['b']}, x)\n"
         "np.savez('result', value=value, **slopes)\n"
-        "assert not {'numba', 'pickle_of_source', 'tests'} & set(sys.modules)\n"
+        "assert not {'numba', 'tests'} & sys.modules.keys()\n"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(anabranch.__file__).parents[1])}
     for level in ({}, {"ANABRANCH_CPU": "x86-64-v2"}):
-        if level and "x86" not in os.uname().machine:
+        if level and platform.machine() not in ("x86_64", "AMD64"):
             continue
         subprocess.run(
             [sys.executable, "-c", code],
