@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ..backends import DEFAULT
 from ..ir.graph import Graph
 from .function import Compiled, Function
 from .gradient import Argnums, Residuals, gradient, pull_back, with_residuals
+from .tracebacks import shows_users_frames
 
 __all__ = ["fwd_and_bwd", "grad", "jit", "make_ir", "value_and_grad", "vjp"]
 
@@ -112,6 +114,7 @@ def fwd_and_bwd(
     return with_residuals(function, argnums, backend), pull_back
 
 
+@shows_users_frames
 def vjp(
     function: Function, *args: Any, backend: str = DEFAULT
 ) -> tuple[Any, Callable[[Any], Any]]:
@@ -123,7 +126,7 @@ def vjp(
     """
     forward = with_residuals(function, tuple(range(len(args))), backend)
     result, residuals = forward(*args)
-    return result, lambda cotangents: pull_back(residuals, cotangents)
+    return result, partial(pull_back, residuals)
 
 
 def make_ir(function: Function) -> Callable[..., Graph]:
@@ -135,6 +138,7 @@ def make_ir(function: Function) -> Callable[..., Graph]:
     """
     compiled = function if isinstance(function, Compiled) else Compiled(function)
 
+    @shows_users_frames
     def build(*args: Any, **kwargs: Any) -> Graph:
         return compiled.program(*args, **kwargs).graph
 

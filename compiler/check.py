@@ -10,6 +10,7 @@ import numpy as np
 from ..backends import DEFAULT
 from ..ir.errors import GradientError
 from .api import jit, vjp
+from .tracebacks import shows_users_frames
 from .tree import flatten, leaf_names, unflatten
 
 __all__ = ["check_grads"]
@@ -17,6 +18,7 @@ __all__ = ["check_grads"]
 STEP = 1e-3
 
 
+@shows_users_frames
 def check_grads(
     function: Callable[..., Any],
     args: Sequence[Any],

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import update_wrapper
 from itertools import count
@@ -32,6 +32,7 @@ from .pipeline import optimise
 from .program import Program, inline, trace_program
 from .static import Static, StaticArguments, parameters
 from .trace import find_trace, is_traced
+from .tracebacks import shorten, shows_users_frames
 from .tree import Kind, flatten, kind_of, leaf_names, unflatten
 
 __all__ = ["Call", "Compiled", "Entry", "Function", "Transform", "disable_jit"]
@@ -60,15 +61,11 @@ class Call(NamedTuple):
 
     def kinds(self) -> list[Kind | None]:
         """The kind of each leaf, None for a static one; errors name the argument."""
-        kinds: list[Kind | None] = []
-        for position, leaf in enumerate(self.leaves):
-            try:
-                kinds.append(None if isinstance(leaf, Static) else kind_of(leaf))
-            except ArgumentError:
-                name = leaf_names(self.function, *self.tree())[position]
-                kind_of(leaf, f"argument {name}")
-                raise
-        return kinds
+        with suppress(ArgumentError):
+            return [_kind(leaf) for leaf in self.leaves]
+        names = leaf_names(self.function, *self.tree())
+        pairs = zip(self.leaves, names, strict=True)
+        return [_kind(leaf, f"argument {name}") for leaf, name in pairs]
 
     def tree(self) -> Any:
         """The arguments as ``(args, kwargs)``."""
@@ -86,6 +83,10 @@ class Call(NamedTuple):
         if place in kwargs:
             return kwargs[place]
         raise ArgumentError(f"the call has no argument {which!r}")
+
+
+def _kind(leaf: Any, name: str = "an argument") -> Kind | None:
+    return None if isinstance(leaf, Static) else kind_of(leaf, name)
 
 
 def _locate(function: Callable[..., Any], which: int | str, count: int) -> int | str:
@@ -293,11 +294,15 @@ class Compiled:
         self._kinds.clear()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not _interpreted.get():
-            result = self._try_short((args, kwargs))
-            if result is not NotImplemented:
-                return result
-        return self._call_at_leisure(args, kwargs)
+        try:
+            if not _interpreted.get():
+                result = self._try_short((args, kwargs))
+                if result is not NotImplemented:
+                    return result
+            return self._call_at_leisure(args, kwargs)
+        except Exception as error:
+            shorten(error)
+            raise
 
     def _call_at_leisure(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call of a new kind or form; the second of a kind makes a short way."""
@@ -321,6 +326,7 @@ class Compiled:
             self._try_short = caller.call
         return out if has_out else result
 
+    @shows_users_frames
     def program(self, *args: Any, **kwargs: Any) -> Program:
         """The transformed program for a call; arguments may be types (see `spec`)."""
         return self._entry(self._call(args, kwargs)).program
@@ -349,6 +355,7 @@ class Compiled:
         """The generated source of the kernels of the newest kind."""
         return self._newest().runner(self.backend).source_text()
 
+    @shows_users_frames
     def report(self) -> Report:
         """What compiling the newest kind took, and which kernels the cache had."""
         entry = self._newest()

@@ -16,6 +16,7 @@ from .adjoint import adjoint
 from .function import Call, Compiled, Entry, Function
 from .pipeline import run_passes
 from .program import Program
+from .tracebacks import shows_users_frames
 from .tree import NAMESPACE, flatten, kind_of, unflatten
 
 __all__ = ["Argnums", "Residuals", "gradient", "pull_back", "split", "with_residuals"]
@@ -195,6 +196,7 @@ def with_residuals(function: Function, argnums: Argnums, backend: str) -> Compil
     return Compiled(function, transform, backend=backend)
 
 
+@shows_users_frames
 def pull_back(residuals: Any, cotangents: Any) -> Any:
     """Run the backward pass that ``residuals`` belong to."""
     if not isinstance(residuals, Residuals):

@@ -20,7 +20,9 @@ __all__ = [
     "calling_frame",
     "definition_line",
     "frame_line",
+    "is_inside",
     "is_installed",
+    "is_ours",
     "last_line",
     "library_call",
     "user_line",
@@ -58,9 +60,19 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
+def is_inside(frame: FrameType) -> bool:
+    """Whether a frame is of this library, or of what it works with."""
+    return _is_inside(frame.f_globals.get("__name__", ""))
+
+
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame is of this library."""
+    return str(frame.f_globals.get("__name__", "")).split(".")[0] == _ROOT
+
+
 @lru_cache(maxsize=4096)
 def _is_inside(module: object) -> bool:
-    """Whether a module is of this library or of NumPy."""
+    """Whether a module is of this library, or of NumPy or optree."""
     return str(module).split(".")[0] in (_ROOT, "numpy", "optree")
 
 

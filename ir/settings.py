@@ -21,6 +21,7 @@ VARIABLES = frozenset(
         "ANABRANCH_DUMP",
         "ANABRANCH_KERNELS",
         "ANABRANCH_THREADS",
+        "ANABRANCH_TRACEBACK",
     }
 )
 

@@ -53,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     cache = tempfile.TemporaryDirectory(prefix="anabranch-")
     config.add_cleanup(cache.cleanup)
     os.environ["ANABRANCH_CACHE"] = cache.name  # never the user's own
+    os.environ.setdefault("ANABRANCH_TRACEBACK", "full")  # who debugs a test, us
     if config.getoption("--update-golden") and os.environ.get("CI"):
         raise pytest.UsageError("--update-golden is for people: CI is set here")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ WRONG = {
     "ANABRANCH_CACHE": ["on", "1", "OFF", "kernels"],
     "ANABRANCH_KERNELS": ["foo", "Numba"],
     "ANABRANCH_DUMP": ["nopass", "fold,nopass", "fold fuse"],
+    "ANABRANCH_TRACEBACK": ["long", "Full"],
 }
 
 
@@ -38,6 +40,13 @@ def read() -> None:
     find_cache()
     run_passes(GRAPH, ["prune"])
     anabranch.jit(lambda x: x + 1)(np.ones(2))
+    fail()
+
+
+def fail() -> None:
+    """Have an error that leaves the library."""
+    with suppress(ZeroDivisionError):
+        anabranch.jit(lambda: 1 / 0)()
 
 
 def read_twice() -> None:
@@ -77,6 +86,7 @@ RIGHT = {
     "ANABRANCH_CACHE": ["", "0", "off", "./here", "/there"],
     "ANABRANCH_KERNELS": ["", "llvm"],
     "ANABRANCH_DUMP": ["", "prune", "fold, fuse", "all", "fold,"],
+    "ANABRANCH_TRACEBACK": ["", "short", "full"],
 }
 
 
@@ -92,6 +102,7 @@ def test_right_values_pass_in_silence(
         machine.current()
         find_cache()
         run_passes(GRAPH, ["prune"])
+        fail()
 
 
 def test_the_passes_that_are_asked_for_are_printed(
