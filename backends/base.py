@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from ..ir.graph import Graph
 from .signature import Caller, Statics
 
-__all__ = ["Array", "Backend", "Executable", "Report", "Stages"]
+__all__ = ["Array", "Backend", "Executable", "HasMachineCode", "Report", "Stages"]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -43,7 +43,8 @@ class Report(NamedTuple):
     arena_bytes: int = 0
     seconds: Mapping[str, float] = MappingProxyType({})
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
+        """The text that `print` shows, so that a prompt shows it as well."""
         times = [
             f"{stage} {spent * 1e3:.1f} ms" for stage, spent in self.seconds.items()
         ]
@@ -81,6 +82,19 @@ class Executable(Protocol):
 
     def report(self) -> Report:
         """What preparing the graph took."""
+        ...
+
+
+@runtime_checkable
+class HasMachineCode(Protocol):
+    """An executable whose kernels can be shown below their source."""
+
+    def llvm_text(self) -> str:
+        """The LLVM assembly of the kernels."""
+        ...
+
+    def assembly_text(self) -> str:
+        """Their machine code, as assembly."""
         ...
 
 

@@ -20,12 +20,13 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ..backends import DEFAULT, check_backend, find_backend
-from ..backends.base import Array, Executable, Report, Stages
+from ..backends.base import Array, Executable, Stages
 from ..backends.signature import Caller, Leaf, Recipe, Signature
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from ..ir.types import TensorType
 from .graph_function import GraphFunction
+from .inspect import Inspectable
 from .kinds import Kinds
 from .out import write_result
 from .pipeline import optimise
@@ -231,7 +232,7 @@ class Entry:
         return Signature((args, ordered), list(captured), self.tree(outputs), with_out)
 
 
-class Compiled:
+class Compiled(Inspectable):
     """A function compiled per kind of call.
 
     ``py_func`` is the user's function. Called with traced arguments it builds its
@@ -330,37 +331,6 @@ class Compiled:
     def program(self, *args: Any, **kwargs: Any) -> Program:
         """The transformed program for a call; arguments may be types (see `spec`)."""
         return self._entry(self._call(args, kwargs)).program
-
-    def inspect_ir(self, stage: str = "optimised") -> str:
-        """The IR text of the newest kind at a stage.
-
-        ``stage`` is ``forward`` (as traced), ``adjoint`` (as transformed),
-        ``optimised`` or ``plan``.
-        """
-        entry = self._newest()
-        if stage == "forward":
-            return entry.traced.graph.as_text()
-        if stage == "adjoint":
-            return entry.program.graph.as_text()
-        if stage == "optimised":
-            return entry.optimised(self.backend).as_text()
-        if stage == "plan":
-            return entry.runner(self.backend).plan_text()
-        raise ArgumentError(
-            f"no stage is called {stage!r}",
-            hint="one of forward, adjoint, optimised, plan",
-        )
-
-    def inspect_source(self) -> str:
-        """The generated source of the kernels of the newest kind."""
-        return self._newest().runner(self.backend).source_text()
-
-    @shows_users_frames
-    def report(self) -> Report:
-        """What compiling the newest kind took, and which kernels the cache had."""
-        entry = self._newest()
-        made = entry.runner(self.backend).report()
-        return made._replace(seconds=entry.seconds | dict(made.seconds))
 
     def save(self, path: str | PathLike[str], /, *args: Any, **kwargs: Any) -> None:
         """Keep the function as one file, which `load` runs without the source.

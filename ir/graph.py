@@ -20,6 +20,9 @@ from .types import TensorType
 __all__ = ["Contribution", "Graph", "Node", "Output", "Read", "Section"]
 
 
+MAX_SHOWN_NODES = 1_000  # by a notebook, of its own accord
+
+
 class Node(NamedTuple):
     """One operation and the value that it makes.
 
@@ -249,6 +252,10 @@ class Graph:
         from .svg import to_svg
 
         return to_svg(self)
+
+    def _repr_svg_(self) -> str | None:
+        """The picture for a notebook; None where it would be too large to look at."""
+        return self.to_svg() if len(self) <= MAX_SHOWN_NODES else None
 
     def structural_hash(self) -> str:
         """A hash that does not depend on names of values or of the graph."""

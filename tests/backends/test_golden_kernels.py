@@ -13,6 +13,7 @@ import pytest
 
 import anabranch
 from anabranch.backends.llvm.machine import using
+from anabranch.backends.llvm.run.executable import LLVMExecutable
 from tests.conftest import Golden
 from tests.machines import WIDTHS, with_vectors
 
@@ -40,5 +41,8 @@ def test_plan_and_kernels(name: str, vector_bytes: int, golden: Golden) -> None:
     with using(with_vectors(vector_bytes)):
         compiled = anabranch.value_and_grad(function)
         compiled(*(np.ones(shape, dtype) for shape in shapes))
-    text = f"{compiled.inspect_ir(stage='plan')}\n{compiled.inspect_source()}"
+        executable = compiled._newest().runner("llvm")
+    assert isinstance(executable, LLVMExecutable)
+    sources = "\n".join(executable.sources)
+    text = f"{compiled.inspect_ir(stage='plan')}\n{sources}"
     golden.check(f"kernels.{name}.{vector_bytes}", text)

@@ -18,12 +18,20 @@ from ....ir.settings import setting
 from ....ir.text import format_node
 from ...base import Array, Report, Stages
 from ..emit import make_plan
-from ..engine.engine import Loaded, compile_kernels, executor, failure
+from ..engine.engine import (
+    Loaded,
+    assembly,
+    compile_kernels,
+    executor,
+    failure,
+    kernel_llvm,
+)
 from ..kernels.form import Kernel, Nest
 from ..kernels.library import library_source
 from ..kernels.printer import print_kernel
 from ..plan.arena import ALIGNMENT
 from ..plan.step import Plan, Step
+from .listing import kernel_numbers, listing
 from .threads import parallel_address, pool_address, pool_sources
 
 __all__ = ["LLVMExecutable", "prepare"]
@@ -183,9 +191,7 @@ class LLVMExecutable:
     def plan_text(self) -> str:
         """One step a line: the kernel, what it computes, and the scratch it touches."""
         plan = self.plan
-        kernels: dict[Kernel | str, int] = {}
-        for step in plan.steps:
-            kernels.setdefault(step.kernel, len(kernels))
+        kernels = kernel_numbers(plan.steps)
         lines = [
             f"plan {plan.graph.name}: {len(plan.steps)} steps, {len(kernels)} distinct "
             f"kernels, arena {plan.arena_bytes} bytes for {sum(plan.scratch)}"
@@ -210,8 +216,16 @@ class LLVMExecutable:
         return f"arena[{', '.join(ranges)}]" if ranges else ""
 
     def source_text(self) -> str:
-        """The generated source of the distinct kernels."""
-        return "\n".join(self.sources)
+        """The generated source of the distinct kernels, each under a heading."""
+        return listing(self.plan, self.sources, str)
+
+    def llvm_text(self) -> str:
+        """Their LLVM assembly before optimisation."""
+        return listing(self.plan, self.sources, kernel_llvm, ";")
+
+    def assembly_text(self) -> str:
+        """Their machine code, as assembly for the processor that is used."""
+        return listing(self.plan, self.sources, assembly)
 
     def report(self) -> Report:
         """What planning and compiling took."""

@@ -1,0 +1,104 @@
+"""What a compiled function shows of itself: its graphs, its code, what they took."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..backends.base import Executable, HasMachineCode, Report, Stages
+from ..ir.errors import ArgumentError
+from ..ir.graph import Graph
+from .program import Program
+from .tracebacks import shows_users_frames
+
+__all__ = ["Inspectable"]
+
+STAGES = ("forward", "adjoint", "optimised", "plan")
+
+
+class Kept(Protocol):
+    """What is kept of one kind of call."""
+
+    traced: Program
+    program: Program
+    seconds: Stages
+
+    def optimised(self, backend: str) -> Graph:
+        """The graph as the backend takes it."""
+        ...
+
+    def runner(self, backend: str) -> Executable:
+        """The executable of the backend."""
+        ...
+
+
+class Inspectable:
+    """The part of a compiled function that shows what became of its newest kind.
+
+    All of it raises `ArgumentError` before the first call.
+    """
+
+    backend: str
+
+    def _newest(self) -> Kept:
+        raise NotImplementedError
+
+    @shows_users_frames
+    def inspect_ir(self, stage: str = "optimised") -> str:
+        """The IR text of the newest kind at a stage.
+
+        ``stage`` is ``forward`` (as traced), ``adjoint`` (as transformed),
+        ``optimised`` or ``plan``.
+        """
+        kept = self._newest()
+        if stage == "forward":
+            return kept.traced.graph.as_text()
+        if stage == "adjoint":
+            return kept.program.graph.as_text()
+        if stage == "optimised":
+            return kept.optimised(self.backend).as_text()
+        if stage == "plan":
+            return kept.runner(self.backend).plan_text()
+        raise ArgumentError(
+            f"no stage is called {stage!r}", hint=f"one of {', '.join(STAGES)}"
+        )
+
+    @shows_users_frames
+    def inspect_source(self) -> str:
+        """The generated source of the kernels of the newest kind.
+
+        Over each stand its number and label, as in the plan and in `report`, the steps
+        that call it, and the lines of yours that it computes.
+        """
+        return self._newest().runner(self.backend).source_text()
+
+    @shows_users_frames
+    def inspect_llvm(self) -> str:
+        """The LLVM assembly of the same kernels before optimisation.
+
+        Raises `ArgumentError` where the backend makes none.
+        """
+        return self._machine_code().llvm_text()
+
+    @shows_users_frames
+    def inspect_asm(self) -> str:
+        """Their machine code as assembly for the processor in use.
+
+        Raises `ArgumentError` where the backend makes none.
+        """
+        return self._machine_code().assembly_text()
+
+    @shows_users_frames
+    def report(self) -> Report:
+        """What compiling the newest kind took, and which kernels the cache had."""
+        kept = self._newest()
+        made = kept.runner(self.backend).report()
+        return made._replace(seconds=kept.seconds | dict(made.seconds))
+
+    def _machine_code(self) -> HasMachineCode:
+        runner = self._newest().runner(self.backend)
+        if isinstance(runner, HasMachineCode):
+            return runner
+        raise ArgumentError(
+            f"the {self.backend} backend makes no code of its own for the processor",
+            hint='ask a function that was made with backend="llvm"',
+        )
