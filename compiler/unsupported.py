@@ -66,18 +66,19 @@ class Unsupported:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._calls: list[str] = []
+        self._calls: dict[SourceLine | None, dict[str, None]] = {}
 
     def note(self, function: Any, source: SourceLine | None) -> None:
-        """Remember a call."""
-        call = f"{function_name(function)}   {source or ''}".rstrip()
-        if call not in self._calls:
-            self._calls.append(call)
+        """Remember a call: each line once, and there each function once."""
+        self._calls.setdefault(source, {})[function_name(function)] = None
 
     def complain(self) -> None:
         """Raise one `UnsupportedError` for all calls that were noted."""
         if self._calls:
-            calls = "".join(f"\n    {call}" for call in self._calls)
+            calls = "".join(
+                f"\n    {', '.join(names)}   {source or ''}".rstrip()
+                for source, names in self._calls.items()
+            )
             raise UnsupportedError(
                 f"{self._name} calls what has no lowering to IR:{calls}",
                 hint="write it with the supported functions (docs/numpy.md), or "

@@ -81,7 +81,7 @@ class AnabranchError(Exception):
 
     def __str__(self) -> str:
         lines = [self.what]
-        if self.source is not None:
+        if self.source is not None and str(self.source) not in self.what:
             lines.append(f"  {self.source}")
         if self.node is not None:
             lines.append(f"  {self.node}")
@@ -90,7 +90,10 @@ class AnabranchError(Exception):
         return "\n".join(lines)
 
     def at(self, source: SourceLine | None, node: str | None = None) -> AnabranchError:
-        """Add where it happened, unless that is known already; returns self."""
+        """Add where it happened, unless that is known already; returns self.
+
+        A line that stands in ``what`` as well is printed there only.
+        """
         self.source = self.source or source
         self.node = self.node or node
         return self
