@@ -19,9 +19,7 @@ import io
 import math
 import os
 import sys
-import time
 import traceback
-import unicodedata
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -34,8 +32,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from . import __version__
 from .backends import DEFAULT, NAMES, find_backend
-from .backends.llvm.engine.cache import Cache, CacheError, find_cache
+from .backends.llvm.engine.cache import CacheError
+from .cache_cli import cache_app
 from .compiler.api import jit, make_ir, value_and_grad
 from .compiler.function import Compiled
 from .compiler.graph_function import GraphFunction
@@ -45,24 +45,44 @@ from .compiler.tree import flatten, path_names
 from .ir import Graph, TensorType, parse, spec
 from .ir.errors import AnabranchError, ParseError, SourceLine
 from .ir.text import MAX_TEXT
+from .terminal import UsageError, escaped, show
+from .timing import steady_call, timed
 
 __all__ = ["main"]
 
+HELP = (
+    "Look at the graph of a NumPy function and of its gradient, or compile and run it."
+    "\n\n"
+    "A model is FILE.py:function, and each --arg is one positional argument of it: a "
+    "type such as f64[8,4] (random numbers when the model runs), a number, a .npy "
+    "file, or a .npz file, which is a dictionary of arrays."
+    "\n\n"
+    "anabranch ir model.py:loss -a params.npz -a 'f64[8,3]' --stage adjoint --annotate"
+    "\n\n"
+    "anabranch run model.py:loss -a params.npz -a x.npy --grad"
+    "\n\n"
+    "The exit status is 2 for a command line that cannot be followed, and 1 where the "
+    "model is at fault; what is wrong stands on the error stream."
+)
 app = typer.Typer(
-    help=__doc__,
+    help=HELP,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
-cache_app = typer.Typer(help="Compiled kernels on disk.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
 
 Model = Annotated[str, typer.Argument(help="FILE.py:function or FILE.ir")]
 Args = Annotated[
     list[str] | None,
-    typer.Option("--arg", "-a", help="A type, a number, a .npy or a .npz file."),
+    typer.Option(
+        "--arg",
+        "-a",
+        help="The next argument: a type like 'f64[8,4]', a number, a .npy, a .npz.",
+    ),
 ]
+GRAD = "With the gradient of the scalar result for the first argument, all its leaves."
 
 
 class Stage(StrEnum):
@@ -74,28 +94,8 @@ class Stage(StrEnum):
     PLAN = "plan"
 
 
-class UsageError(Exception):
-    """A command line that cannot be followed."""
-
-
 # What typer raises for one of its own: all but the class itself is exported.
 REFUSED: Any = typer.BadParameter.__base__
-
-
-def escaped(text: str) -> str:
-    """``text`` without what moves, colours or hides other text on a terminal."""
-    hidden = ("Cc", "Cf", "Cs", "Zl", "Zp")
-    return "".join(
-        char.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(char) in hidden and char not in "\n\t"
-        else char
-        for char in text
-    )
-
-
-def show(text: str) -> None:
-    """Print a text that ends its own lines."""
-    typer.echo(escaped(text), nl=False)
 
 
 def load_function(model: str) -> Callable[..., Any]:
@@ -219,19 +219,44 @@ def graph_at(
     return optimise(graph) if stage in (Stage.OPTIMISED, Stage.PLAN) else graph
 
 
+def show_version(wanted: bool) -> None:
+    """Print the version and stop, where that is asked for."""
+    if wanted:
+        typer.echo(f"anabranch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version and exit.",
+            callback=show_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    del version  # its callback did all
+
+
 @app.command("ir")
 def show_ir(
     model: Model,
     arg: Args = None,
     stage: Annotated[
-        Stage, typer.Option(help="What to show; 'adjoint' implies --grad.")
+        Stage,
+        typer.Option(
+            help="As traced (forward), differentiated (adjoint, which implies --grad), "
+            "as it runs (optimised), or its kernels in order (plan)."
+        ),
     ] = Stage.FORWARD,
-    grad: Annotated[
-        bool, typer.Option("--grad", help="With the gradient of the first argument.")
-    ] = False,
-    dot: Annotated[bool, typer.Option("--dot", help="Print Graphviz text.")] = False,
+    grad: Annotated[bool, typer.Option("--grad", help=GRAD)] = False,
+    dot: Annotated[bool, typer.Option("--dot", help="Print it for Graphviz.")] = False,
     annotate: Annotated[
-        bool, typer.Option("--annotate", help="Add the model's lines and sum nodes.")
+        bool,
+        typer.Option("--annotate", help="Say each node's line, and which are sums."),
     ] = False,
 ) -> None:
     """Print the IR of a model."""
@@ -249,15 +274,13 @@ def show_ir(
 def run(
     model: Model,
     arg: Args = None,
-    grad: Annotated[
-        bool, typer.Option("--grad", help="With the gradient of the first argument.")
-    ] = False,
+    grad: Annotated[bool, typer.Option("--grad", help=GRAD)] = False,
     backend: Annotated[
         str, typer.Option(help=f"What runs it: {' or '.join(NAMES)}.")
     ] = DEFAULT,
-    seed: Annotated[int, typer.Option(min=0, help="For arguments given as types.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the numbers for types.")] = 0,
 ) -> None:
-    """Compile a model, run it, and print its results and the times."""
+    """Compile a model and run it: its results, its first call and a steady one."""
     if backend not in NAMES:
         raise UsageError(f"--backend {backend!r} is not one of {', '.join(NAMES)}")
     function, read = read_call(model, arg)
@@ -265,7 +288,7 @@ def run(
     arguments = [random_argument(value, rng) for value in read]
     compiled = (value_and_grad if grad else jit)(function, backend=backend)
     first, result = timed(compiled, arguments)
-    again, _ = timed(compiled, arguments)
+    steady, calls = steady_call(compiled, arguments)
     table = Table("result", "type", "value")
     leaves, _ = flatten(result)
     for name, leaf in zip(path_names(result), leaves, strict=True):
@@ -275,39 +298,34 @@ def run(
         table.add_row(Text(escaped(name or "-")), Text(kind), Text(text))
     console = Console()
     console.print(table)
-    console.print(f"first call {first:.3f} s, second call {again * 1e6:.0f} us")
+    console.print(f"first call   {first:.3f} s: traced, compiled or loaded, and run")
+    console.print(f"steady call  {steady * 1e6:.1f} us: the median of {calls} more")
 
 
-@cache_app.command("info")
-def cache_info() -> None:
-    """Where compiled kernels are kept, and how many."""
-    cache = user_cache()
-    sizes = [status.st_size for _, status in cache.entries()]
-    typer.echo(
-        f"{cache.folder}: {len(sizes)} kernels, {sum(sizes)} of {cache.limit} bytes"
-    )
+@app.command("docs")
+def show_docs(
+    page: Annotated[
+        str | None, typer.Argument(help="Which page; none lists them.")
+    ] = None,
+) -> None:
+    """Print a page of the documentation that is installed with the library."""
+    pages = find_pages()
+    if page is None:
+        for name, path in pages.items():
+            with path.open(encoding="utf-8") as file:
+                typer.echo(f"{name:<8} {file.readline().lstrip('# ').rstrip()}")
+    elif page in pages:
+        show(pages[page].read_text("utf-8"))
+    else:
+        raise UsageError(
+            f"no page is called {page!r}; the pages are {', '.join(pages)}"
+        )
 
 
-@cache_app.command("clear")
-def cache_clear() -> None:
-    """Remove the compiled kernels that are kept."""
-    cache = user_cache()
-    typer.echo(f"{cache.folder}: {cache.clear()} files removed")
-
-
-def user_cache() -> Cache:
-    """The cache that compiled functions would use here."""
-    cache = find_cache()
-    if cache is None:
-        raise UsageError("the cache is off: see ANABRANCH_CACHE")
-    return cache
-
-
-def timed(function: Callable[..., Any], arguments: list[Any]) -> tuple[float, Any]:
-    """The seconds that one call takes, and its result."""
-    start = time.perf_counter()
-    result = function(*arguments)
-    return time.perf_counter() - start, result
+def find_pages() -> dict[str, Path]:
+    """The pages of the documentation by name."""
+    folder = Path(__file__).with_name("docs")
+    return {path.stem: path for path in sorted(folder.glob("*.md"))}
 
 
 def place_in_model(error: BaseException) -> SourceLine | None:
@@ -339,7 +357,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(prog_name="anabranch", standalone_mode=False))
     except REFUSED as error:
         message = error.format_message()  # nothing where the help was printed
         fail(f"error: {message}" if message else "", 2)

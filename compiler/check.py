@@ -103,7 +103,8 @@ def _compare(
                 raise GradientError(
                     f"the gradient with respect to {name}[{where}] is "
                     f"{float(bar[entry])!r}, differences give {numeric!r}",
-                    hint="at a kink (abs, max, where) differences are no judge",
+                    hint="at a kink (abs, max, where) differences are no judge: move "
+                    "the point a little, or see `anabranch docs kinks`",
                 )
 
 

@@ -211,7 +211,7 @@ class Tracer:
         raise MissingAttribute(
             f"traced arrays have no .{name}",
             source=self.owner.builder.source,
-            hint="docs/numpy.md lists what they have",
+            hint="`anabranch docs numpy` lists what they have",
         )
 
     def __getitem__(self, index: Any) -> Any:

@@ -156,7 +156,34 @@ def test_wheel_holds_the_library_alone(tmp_path: Path):
     code = {_module(path).replace(".", "/") + ".py" for path in SOURCES}
     assert {name for name in names if name.endswith(".py")} == code
     assert "anabranch/py.typed" in names
+    pages = {f"anabranch/docs/{page}.md" for page in pages_in_messages()}
+    assert pages
+    assert pages <= names
 
     where = "import anabranch; print(anabranch.__file__)"
     found = _python("-c", where, cwd=tmp_path, PYTHONPATH=str(site))
     assert Path(found.strip()).is_relative_to(site)
+    for page in pages_in_messages():
+        command = ("-m", "anabranch", "docs", page)
+        text = _python(*command, cwd=tmp_path, PYTHONPATH=str(site))
+        assert text == (ROOT / "anabranch" / "docs" / f"{page}.md").read_text("utf-8")
+
+
+def pages_in_messages() -> set[str]:
+    """The pages that an error or a docstring of the library names."""
+    found = [
+        re.findall(r"anabranch docs (\w+)", path.read_text("utf-8")) for path in SOURCES
+    ]
+    return {page for pages in found for page in pages}
+
+
+def test_no_message_names_a_file_that_only_the_repository_has():
+    """Who installed a wheel has neither docs/ nor a README."""
+    named = [
+        f"{path.relative_to(ROOT)}: {node.value}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if re.search(r"\w\.md\b|README", node.value)
+    ]
+    assert named == []

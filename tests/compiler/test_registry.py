@@ -15,7 +15,9 @@ from anabranch.compiler.trace import lowered_functions, lowering_of
 from anabranch.compiler.tracer import GETITEM, SETITEM, Tracer
 from anabranch.compiler.unsupported import function_name
 
-PAGE = (Path(__file__).parents[2] / "docs" / "numpy.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "anabranch" / "docs" / "numpy.md").read_text(
+    "utf-8"
+)
 lower_special()
 FUNCTIONS = [
     function

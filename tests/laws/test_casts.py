@@ -1,6 +1,6 @@
 """Floats become the same integers on every path, those beyond the range included.
 
-The oracle is the rule of docs/numpy.md in Python's integers. Of NumPy itself only the
+The oracle is the rule of the page numpy.md in Python's integers. Of NumPy only the
 scalar code is asked, where it runs on x86-64: its vector code has other answers.
 """
 
