@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .PHONY: demo quick test lint types fuzz matrix diff-codegen bench clean
 
-demo: .venv/.stamp
+demo: .venv/.demo.stamp
 	$(BIN)/python examples/digits.py
 
 quick: .venv/.stamp
@@ -39,9 +39,15 @@ clean:
 	rm -rf build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .coverage
 	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
+# What pip has installed already stays, so each of these adds to the others.
+.venv/.demo.stamp: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -e '.[demo]'
+	touch $@
+
 .venv/.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -e '.[test,examples,lint]'
+	$(BIN)/python -m pip install -e '.[test,demo,examples,lint]'
 	touch $@
 
 # The last JAX before its slower runtime for CPUs, with a NumPy that it knows.

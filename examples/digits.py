@@ -24,6 +24,7 @@ from show import BUILD
 
 from anabranch import (
     Compiled,
+    Graph,
     conv,
     jit,
     log_softmax,
@@ -152,6 +153,7 @@ class Run:
     params: Params
     first: float
     steps: list[float]
+    losses: list[float]
 
 
 def train(
@@ -162,7 +164,7 @@ def train(
     rng: np.random.Generator,
 ) -> Run:
     """Adam with a rate that falls to zero along a cosine."""
-    run = Run(params, 0.0, [])
+    run = Run(params, 0.0, [], [])
     state = Adam(params)
     with progress(epochs) as report:
         for epoch in range(epochs):
@@ -175,7 +177,8 @@ def train(
                 run.params = state.step(run.params, slopes, float(rate))
                 run.steps.append(time.perf_counter() - began)
                 losses.append(float(value))
-            report(epoch + 1, float(np.mean(losses)))
+            run.losses.append(float(np.mean(losses)))
+            report(epoch + 1, run.losses[-1])
     return run
 
 
@@ -200,27 +203,29 @@ def progress(epochs: int) -> Generator[Callable[[int, float], None]]:
         yield advance
 
 
-def show_adjoint(gradient: Compiled, args: Sequence[Any]) -> None:
-    """Print the backward part of the graph; write its picture to build/."""
-    graph = gradient.program(*args).graph
-    text = graph.as_text()
-    print(f"the adjoint of {loss.__name__}:")
-    for line in text[text.index("backward") :].splitlines():
-        print(f"{line}   # sum node" if "= add_n(" in line else line)
-    print("what the reads of the hidden weight send back:")
-    for contribution in graph.contributions("p.hidden"):
-        print(f"  {contribution}")
+def show_sum_node(graph: Graph, weight: str) -> None:
+    """Print what each read of a weight sends back, and the node that adds it up."""
+    text = [" ".join(line.split()) for line in graph.as_text().splitlines()]
+    lines = {line.partition(" = ")[0]: line for line in text}
+    sent = graph.contributions(weight)
+    print(
+        f"\n%{weight} is read {len(sent)} times; the adjoint adds what these send back:"
+    )
+    for contribution in sent:
+        where = contribution.source.brief if contribution.source else ""
+        print(f"  {lines[f'%{contribution.value}']}  # {where}")
+    print(f"  {lines[f'%{weight}.bar']}  # sum node")
+
+
+def write_graphs(graph: Graph, gradient: Compiled) -> None:
+    """Write the picture of the adjoint, and the graph at every stage, to build/."""
     BUILD.mkdir(exist_ok=True)
     (BUILD / "digits.svg").write_text(graph.to_svg(), encoding="utf-8")
-    print("the whole graph as a picture: build/digits.svg\n", flush=True)
-
-
-def write_stages(gradient: Compiled) -> None:
-    """Write the graph at every stage to build/."""
     for stage in STAGES:
         text = gradient.inspect_ir(stage)
         (BUILD / f"digits.{stage}.txt").write_text(text, encoding="utf-8")
-    print(f"\nthe graphs: build/digits.{{{','.join(STAGES)}}}.txt\n")
+    print(f"\nthe whole graph as a picture: {BUILD / 'digits.svg'}")
+    print(f"and as text at each stage: digits.{{{','.join(STAGES)}}}.txt beside it\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> float:
@@ -234,14 +239,20 @@ def main(arguments: Sequence[str] | None = None) -> float:
     rng = np.random.default_rng(options.seed)
     data = load(options.mnist, rng)
     gradient = value_and_grad(loss, backend=options.backend)
-    params = start(data.x.shape[-1], rng)
-    show_adjoint(gradient, (params, data.x[:BATCH], data.y[:BATCH]))
+    size = data.x.shape[-1]
+    params = start(size, rng)
+    print(f"{len(data.y)} handwritten digits of {size}x{size} pixels to learn from")
     run = train(params, data, gradient, options.epochs, rng)
-    write_stages(gradient)
     predict = jit(logits, backend=options.backend)
     guessed = np.argmax(predict(run.params, data.test_x), axis=1)
     accuracy = float(np.mean(guessed == data.test_y))
-    print(f"test accuracy    {accuracy:.2%} of {len(data.test_y)} digits")
+    print(
+        f"loss             {run.losses[0]:.4f} at first, {run.losses[-1]:.4f} at last"
+    )
+    print(f"test accuracy    {accuracy:.2%} of {len(data.test_y)} other digits")
+    graph = gradient.program(params, data.x[:BATCH], data.y[:BATCH]).graph
+    show_sum_node(graph, "p.hidden")
+    write_graphs(graph, gradient)
     print(f"time to compile  {run.first:.2f} s (first call of value_and_grad)")
     print(
         f"time per step    {np.median(run.steps) * 1e3:.2f} ms, {len(run.steps)} steps"

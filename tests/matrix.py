@@ -32,7 +32,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "matrix"
 PYPROJECT = ROOT / "pyproject.toml"
-EXTRAS = ("test", "examples")
+EXTRAS = ("test", "demo", "examples")
 NEXT = ("llvmlite", "numpy", "scipy")  # whose pre-releases are tried
 # Numba, the second opinion, imports only with the versions that it has been built for.
 WITHOUT_NUMBA = (

@@ -25,7 +25,7 @@ def digits():
 @pytest.fixture
 def build(digits, monkeypatch, tmp_path):
     """The folder that the example writes to."""
-    monkeypatch.setitem(digits["show_adjoint"].__globals__, "BUILD", tmp_path)
+    monkeypatch.setitem(digits["write_graphs"].__globals__, "BUILD", tmp_path)
     return tmp_path
 
 
@@ -40,8 +40,21 @@ def batch(digits):
 def test_a_short_run_learns(digits, build, capsys):
     assert digits["main"](["--epochs", "5"]) > 0.9
     printed = capsys.readouterr().out
-    for words in ("# sum node", "epoch", "test accuracy", "compile", "per step"):
-        assert words in printed
+    judged = ("epoch", "loss  ", "test accuracy", "# sum node", "picture", "to compile")
+    places = [printed.index(words) for words in (*judged, "time per step")]
+    assert places == sorted(places)
+    assert printed.splitlines()[-1].startswith("time per step")
+    assert str(build / "digits.svg") in printed
+
+
+def test_the_sum_node_is_shown_with_what_it_adds(digits, build, capsys):
+    digits["main"](["--epochs", "1", "--backend", "reference"])
+    shown = capsys.readouterr().out.splitlines()
+    first = next(i for i, line in enumerate(shown) if "is read 3 times" in line)
+    for number, line in enumerate(shown[first + 1 : first + 4]):
+        assert line.startswith(f"  %p.hidden.bar.{number} = matmul(")
+        assert "digits.py:" in line
+    assert shown[first + 4].startswith("  %p.hidden.bar = add_n(%p.hidden.bar.0, ")
 
 
 def test_the_dumps_and_the_picture_are_written(digits, build):
