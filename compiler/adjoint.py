@@ -180,13 +180,18 @@ def _check(
         if not graph[name].type.is_float:
             raise GradientError(
                 f"no gradient with respect to {name}: it is {graph[name].type}",
-                hint="gradients exist for f32 and f64 arguments",
+                hint="only floats have gradients: pass 3.0 for 3, or x.astype(float)",
             )
     for name in starts:
         if name not in graph:
             raise GradientError(f"graph {graph.name} has no value %{name}")
         if not graph[name].type.is_float:
-            raise GradientError(f"no gradient of %{name}: it is {graph[name].type}")
+            raise GradientError(
+                f"no gradient of %{name}: it is {graph[name].type}",
+                source=graph[name].source,
+                hint="only floats have gradients: casts to integers, comparisons and "
+                "counts end them",
+            )
         if not seeded and graph[name].type.shape != ():
             raise GradientError(
                 f"the gradient starts from a scalar, but %{name} is {graph[name].type}",

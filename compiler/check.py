@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..backends import DEFAULT
-from ..ir.errors import GradientError
+from ..ir.errors import ArgumentError, GradientError
 from .api import jit, vjp
 from .tracebacks import shows_users_frames
 from .tree import flatten, leaf_names, unflatten
@@ -35,10 +35,16 @@ def check_grads(
     more). With ``order=2`` the gradient itself is checked in the same way.
 
     Raises:
+        ArgumentError: Where ``args`` is no tuple or list.
         GradientError: Naming the argument, the entry, and both numbers, where they
             differ by more than ``tolerance`` (relative to the larger of 1 and the
             gradient's largest entry).
     """
+    if not isinstance(args, (tuple, list)):
+        raise ArgumentError(
+            f"args is a {type(args).__name__}, not the tuple of the arguments",
+            hint="check_grads(f, (x,)) for f(x)",
+        )
     rng = np.random.default_rng(seed)
     leaves, structure = flatten((tuple(args), {}))
     leaves = [_widened(leaf) for leaf in leaves]

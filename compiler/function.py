@@ -22,7 +22,7 @@ import numpy as np
 from ..backends import DEFAULT, check_backend, find_backend
 from ..backends.base import Array, Executable, Stages
 from ..backends.signature import Caller, Leaf, Recipe, Signature
-from ..ir.errors import ArgumentError
+from ..ir.errors import ArgumentError, RangeError
 from ..ir.graph import Graph
 from ..ir.types import TensorType
 from .graph_function import GraphFunction
@@ -83,7 +83,12 @@ class Call(NamedTuple):
             return args[place]
         if place in kwargs:
             return kwargs[place]
-        raise ArgumentError(f"the call has no argument {which!r}")
+        names = list(parameters(self.function))
+        raise ArgumentError(
+            f"the call has no argument {which!r}",
+            hint=f"argnums counts arguments that are passed by position, from 0; the "
+            f"others go by name: {', '.join(map(repr, names))}",
+        )
 
 
 def _kind(leaf: Any, name: str = "an argument") -> Kind | None:
@@ -387,7 +392,8 @@ class Compiled(Inspectable):
         except TypeError:
             static = [leaf.value for leaf in call.leaves if isinstance(leaf, Static)]
             raise ArgumentError(
-                f"static arguments must be hashable: {static}"
+                f"static arguments must be hashable: {static}",
+                hint="an array is an argument like others; for a list pass a tuple",
             ) from None
         if known is not None:
             known.used = True
@@ -453,7 +459,10 @@ def input_array(leaf: Any, type: TensorType) -> np.ndarray[Any, Any]:
         return leaf
     if isinstance(leaf, TensorType):
         raise ArgumentError(f"{leaf} is a type, and only make_ir and save take types")
-    array = np.asarray(leaf, dtype=type.numpy, order="C")
+    try:
+        array = np.asarray(leaf, dtype=type.numpy, order="C")
+    except OverflowError:
+        raise RangeError(f"the argument {leaf} does not fit into {type}") from None
     return array if array.flags.aligned else array.copy()
 
 

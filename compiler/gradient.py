@@ -17,7 +17,7 @@ from .function import Call, Compiled, Entry, Function
 from .pipeline import run_passes
 from .program import Program
 from .tracebacks import shows_users_frames
-from .tree import NAMESPACE, flatten, kind_of, unflatten
+from .tree import NAMESPACE, flatten, kind_of, outline, unflatten
 
 __all__ = ["Argnums", "Residuals", "gradient", "pull_back", "split", "with_residuals"]
 
@@ -147,7 +147,9 @@ class Backward:
         leaves, structure = flatten(cotangents)
         if structure != self.outputs:
             raise ArgumentError(
-                f"the cotangent is structured as {structure}, not {self.outputs}"
+                f"the cotangent is structured as {outline(structure)}, "
+                f"not {outline(self.outputs)}",
+                hint="it is a tree of arrays like the result",
             )
         inputs = self.entry.program.graph.inputs
         for node, leaf in zip(inputs, residuals.values(), strict=False):
@@ -158,7 +160,8 @@ class Backward:
             found, weak = kind_of(leaf, f"the cotangent %{node.name}")
             if found.shape != node.type.shape or not (weak or found.is_float):
                 raise ArgumentError(
-                    f"%{node.name} is {node.type}, its cotangent {found}"
+                    f"%{node.name} is {node.type}, its cotangent {found}",
+                    hint="a cotangent has the shape of the result, and is of floats",
                 )
         return self.entry([*residuals.values(), *leaves], self.backend)
 
@@ -173,7 +176,9 @@ def with_residuals(function: Function, argnums: Argnums, backend: str) -> Compil
         ]
         if len(floats) != len(program.graph.outputs):
             raise GradientError(
-                f"{program.graph.name} returns values that are not floats"
+                f"{program.graph.name} returns values that are not floats",
+                hint="only floats have cotangents: return x.astype(float), or leave "
+                "the others out",
             )
         graph = adjoint(
             program.graph, wrt=_names(program, chosen), of=floats, seeded=True
@@ -200,7 +205,10 @@ def with_residuals(function: Function, argnums: Argnums, backend: str) -> Compil
 def pull_back(residuals: Any, cotangents: Any) -> Any:
     """Run the backward pass that ``residuals`` belong to."""
     if not isinstance(residuals, Residuals):
-        raise ArgumentError("the first argument is what the forward pass returned")
+        raise ArgumentError(
+            f"the first argument is a {type(residuals).__name__}, not residuals",
+            hint="result, residuals = forward(x), then backward(residuals, cotangent)",
+        )
     return residuals.backward(residuals, cotangents)
 
 

@@ -11,7 +11,7 @@ from numpy.lib.array_utils import byte_bounds
 from ..backends.base import Array
 from ..ir.errors import ArgumentError
 from .trace import is_traced
-from .tree import flatten, path_names
+from .tree import flatten, outline, path_names
 
 __all__ = ["write_result"]
 
@@ -27,7 +27,8 @@ def write_result(result: Any, out: Any) -> None:
     targets, other = flatten(out)
     if structure != other:
         raise ArgumentError(
-            f"out is {other}, and the result is {structure}",
+            f"out is structured as {outline(other)}, the result as "
+            f"{outline(structure)}",
             hint="out is a tree of arrays like the result, of rank 0 for scalars",
         )
     for leaf, target in zip(leaves, targets, strict=True):

@@ -12,7 +12,15 @@ from ..ir.errors import DTypeError, TraceError
 from ..ir.graph import Graph, Node, Output
 from .source import definition_line
 from .trace import Trace, find_trace
-from .tree import MAX_PATH, Kind, flatten, leaf_names, path_names, unflatten
+from .tree import (
+    MAX_PATH,
+    Kind,
+    flatten,
+    leaf_names,
+    lists_of_numbers,
+    path_names,
+    unflatten,
+)
 
 __all__ = ["Program", "inline", "trace_program"]
 
@@ -75,8 +83,16 @@ def trace_program(
             for tracer, kind in zip(tracers, kinds, strict=True)
         )
         args, kwargs = unflatten(structure, tracers)
-        with trace:
-            result = function(*args, **kwargs)
+        try:
+            with trace:
+                result = function(*args, **kwargs)
+        except (TypeError, AttributeError) as error:
+            for given in lists_of_numbers(function, *unflatten(structure, leaves)):
+                error.add_note(
+                    f"  {given} is a list of numbers, each traced on its own: pass "
+                    f"np.asarray({given}) where it is to be an array"
+                )
+            raise
         outputs, result_structure = flatten(result)
         results = [_result(trace, value) for value in outputs]
     labels = [label[:MAX_PATH].rstrip(".") for label in path_names(result)]
@@ -94,7 +110,9 @@ def _result(trace: Trace, value: Any) -> Node:
         return trace.node(value)
     except (TraceError, DTypeError) as error:
         what = f"{trace.builder.name} returned a {type(value).__name__}: {error.what}"
-        raise TraceError(what) from None
+        raise TraceError(
+            what, hint="return arrays and numbers, alone or in tuples, lists and dicts"
+        ) from None
 
 
 def inline(program: Program, leaves: Sequence[Any]) -> Any:

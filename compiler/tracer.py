@@ -245,7 +245,8 @@ class Tracer:
         self._refuse(
             "a Python 'if', 'while', 'and', 'or', 'not', 'in' or bool()",
             "choose with np.where(condition, a, b), combine conditions with & and |, "
-            "or make the argument static (jit(f, static_argnames=...))",
+            "write np.max(x) for max(x), or make the argument static (jit(f, "
+            "static_argnames=...))",
         )
 
     def __float__(self) -> float:

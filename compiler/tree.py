@@ -7,17 +7,27 @@ import inspect
 import re
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import optree
 
-from ..ir.errors import AnabranchError, ArgumentError
-from ..ir.types import TensorType, dtype_name
+from ..ir.errors import AnabranchError, ArgumentError, ParseError
+from ..ir.types import TensorType, dtype_name, spec
 from .static import Static
 from .trace import check_array, is_traced
 
-__all__ = ["Kind", "flatten", "kind_of", "leaf_names", "path_names", "unflatten"]
+__all__ = [
+    "Kind",
+    "flatten",
+    "kind_of",
+    "leaf_names",
+    "lists_of_numbers",
+    "outline",
+    "path_names",
+    "unflatten",
+]
 
 NAMESPACE = "anabranch"
 # A function may depend on the order of a dict's items, so the order is kept.
@@ -44,6 +54,16 @@ def flatten(
             return leaves, structure
         for kind in unknown:
             _register(kind)
+
+
+def outline(structure: Any) -> str:
+    """A structure as people read it, a star for each leaf.
+
+    >>> outline(flatten({"w": 1.0, "b": [2.0, None]})[1])
+    "{'b': [*, None], 'w': *}"
+    """
+    text = str(structure).removeprefix("PyTreeSpec(")
+    return text.removesuffix(")").removesuffix(f", namespace={NAMESPACE!r}")
 
 
 def unflatten(structure: Any, leaves: Sequence[Any]) -> Any:
@@ -192,6 +212,19 @@ def leaf_names(function: Callable[..., Any], args: Any, kwargs: Any) -> list[str
     return [name if not name[0].isdigit() else f"_{name}" for name in names]
 
 
+def lists_of_numbers(function: Callable[..., Any], args: Any, kwargs: Any) -> list[str]:
+    """The parameters that got a (nested) list of numbers, each a leaf of its own."""
+    names = _positional_names(function, len(args))
+    pairs = [*zip(names, args, strict=True), *kwargs.items()]
+    return [name for name, value in pairs if _is_list_of_numbers(value)]
+
+
+def _is_list_of_numbers(value: Any) -> bool:
+    if type(value) not in (list, tuple) or not value:
+        return False
+    return all(type(item) in _WEAK or _is_list_of_numbers(item) for item in value)
+
+
 def _positional_names(function: Callable[..., Any], count: int) -> list[str]:
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -222,6 +255,8 @@ def kind_of(leaf: Any, name: str = "an argument") -> Kind:
         return leaf, False
     if is_traced(leaf):
         return leaf.node.type, leaf.weak
+    if isinstance(leaf, complex) and not isinstance(leaf, np.generic):
+        leaf = np.complex128(leaf)
     try:
         if isinstance(leaf, np.generic):
             return TensorType(dtype_name(leaf.dtype), ()), False
@@ -230,7 +265,10 @@ def kind_of(leaf: Any, name: str = "an argument") -> Kind:
             return TensorType(dtype_name(leaf.dtype), leaf.shape), False
     except AnabranchError as error:
         raise ArgumentError(f"{name}: {error.what}", hint=error.hint) from None
+    hint = "make it static (static_argnames=...) or convert it with np.asarray"
+    if isinstance(leaf, str):
+        with suppress(ParseError):
+            hint = f'for a type write anabranch.spec("{spec(leaf)}")'
     raise ArgumentError(
-        f"{name} is a {type(leaf).__name__}, not an array or a number",
-        hint="make it static (static_argnames=...) or convert it with np.asarray",
+        f"{name} is a {type(leaf).__name__}, not an array or a number", hint=hint
     )

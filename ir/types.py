@@ -64,7 +64,10 @@ class TensorType:
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
-            raise DTypeError(f"unknown dtype {self.dtype[:40]!r}")
+            raise DTypeError(
+                f"unknown dtype {self.dtype[:40]!r}",
+                hint=f"one of {', '.join(DTYPES)}",
+            )
         if len(self.shape) > MAX_RANK:
             raise ShapeError(f"rank {len(self.shape)} is above {MAX_RANK}")
         nbytes = DTYPES[self.dtype].itemsize
@@ -139,4 +142,5 @@ def spec(text: str) -> TensorType:
     try:
         return TensorType(dtype, tuple(map(int, sizes)))
     except (ShapeError, DTypeError) as error:
-        raise ParseError(f"not a type: {text[:80]!r}: {error.what}") from None
+        what = f"not a type: {text[:80]!r}: {error.what}"
+        raise ParseError(what, hint=error.hint) from None
