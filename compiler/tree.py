@@ -60,7 +60,7 @@ def outline(structure: Any) -> str:
     """A structure as people read it, a star for each leaf.
 
     >>> outline(flatten({"w": 1.0, "b": [2.0, None]})[1])
-    "{'b': [*, None], 'w': *}"
+    "{'w': *, 'b': [*, None]}"
     """
     text = str(structure).removeprefix("PyTreeSpec(")
     return text.removesuffix(")").removesuffix(f", namespace={NAMESPACE!r}")
