@@ -8,7 +8,8 @@ where a read by ``return`` contributes the seed of that output. With no contribu
 read the cotangent is an explicit zero; with one it is the contribution itself; with
 two or more it is one ``add_n`` node, the sum node, whose operands stand in read order
 and are labelled with the consumer and the slot they came from. The rules in `ir.ops`
-return one contribution per slot and never sum.
+return one contribution per slot and never sum. Each of several values of a node has
+reads and a cotangent of its own; a rule is given all of them.
 
 Names: ``%w.bar`` is the cotangent of ``%w`` and ``%w.bar.1`` the contribution of its
 read number 1. The result is a graph like any other and has an adjoint of its own,
@@ -19,12 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
-from typing import cast
+from typing import Any, cast
 
 from ..ir.builder import Builder
 from ..ir.collection import paused_collection
 from ..ir.errors import GradientError
-from ..ir.graph import Graph, Node, Output, Section
+from ..ir.graph import Graph, Node, Output, Read, Section
 from ..ir.law import RETURN
 from ..ir.ops import OPS
 from ..ir.ops.spec import Adjoint
@@ -60,7 +61,7 @@ class _Cotangents:
             self._named(term, f"{name}.{number}")
             for number, (_, _, term) in enumerate(found)
         ]
-        reads = tuple((consumer, slot) for consumer, slot, _ in found)
+        reads = tuple([Read(consumer, slot) for consumer, slot, _ in found])
         return self._named(self.b.add_n(*terms, reads=reads), name)
 
     def zero(self, value: Node) -> Node:
@@ -121,13 +122,13 @@ def _adjoint(
             b.suggest(seed, f"{name}.{cotangents.suffix}")
     bars: dict[str, Node] = {}
     for node in reversed(list(graph)):
-        if node.name not in active:
+        if active.isdisjoint(node.names):
             continue
-        total = cotangents.total(node)
-        if total is not None and node.op != "input":
-            _contribute(graph, cotangents, node, total, active)
+        totals = tuple([cotangents.total(value) for value in node.values])
+        if node.op != "input" and totals != (None,) * len(totals):
+            _contribute(graph, cotangents, node, totals, active)
         if node.name in wanted:
-            bars[node.name] = total or cotangents.zero(node)
+            bars[node.name] = totals[0] or cotangents.zero(node)
     section = Section(starts, tuple(wrt), cotangents.suffix)
     outputs = [*graph.outputs, *(Output(bars[name].name) for name in wrt)]
     b.keep_read(outputs)
@@ -135,12 +136,25 @@ def _adjoint(
 
 
 def _contribute(
-    graph: Graph, cotangents: _Cotangents, node: Node, g: Node, active: set[str]
+    graph: Graph,
+    cotangents: _Cotangents,
+    node: Node,
+    totals: tuple[Node | None, ...],
+    active: set[str],
 ) -> None:
-    """Send what each slot of ``node`` contributes to the operands that are active."""
+    """Send what each slot of ``node`` contributes to the operands that are active.
+
+    ``totals`` are the cotangents of its values, None where nothing contributes.
+    """
     cotangents.b.source = node.source
-    rule = cast("Adjoint", OPS[node.op].adjoint)
-    contributions = rule(cotangents.b, node, g, *graph.operands(node))
+    op = OPS[node.op]
+    rule = cast("Adjoint", op.adjoint)
+    g = totals if node.several else totals[0]
+    more: dict[str, Any] = {}
+    if op.regions:
+        slots = [slot for slot in _slots(node) if node.operands[slot] in active]
+        more = {"slots": slots, "adjoint": adjoint}
+    contributions = rule(cotangents.b, node, g, *graph.operands(node), **more)
     for slot, contribution in enumerate(contributions):
         operand = node.operands[slot]
         if contribution is not None and operand in active:
@@ -151,13 +165,16 @@ def _active(graph: Graph, wrt: Sequence[str]) -> set[str]:
     """The values that depend on ``wrt`` in a differentiable way."""
     active = set(wrt)
     for node in graph:
-        op = OPS[node.op]
-        if node.type.is_float and any(
-            operand in active and op.is_differentiable(slot)
-            for slot, operand in enumerate(node.operands)
-        ):
-            active.add(node.name)
+        made = [v.name for v in node.several or (node,) if v.type.is_float]
+        if made and any(node.operands[slot] in active for slot in _slots(node)):
+            active.update(made)
     return active
+
+
+def _slots(node: Node) -> list[int]:
+    """The slots of a node in which an active value may contribute."""
+    op = OPS[node.op]
+    return [slot for slot in range(len(node.operands)) if op.is_differentiable(slot)]
 
 
 def _suffix(graph: Graph) -> str:

@@ -109,10 +109,10 @@ def inline(program: Program, leaves: Sequence[Any]) -> Any:
     values = iter([*leaves, *program.captured])
     for node in program.graph:
         if node.op == "input":
-            made[node.name] = trace.node(next(values), node.type.dtype)
+            new = trace.node(next(values), node.type.dtype)
         else:
-            operands = [made[name] for name in node.operands]
-            made[node.name] = b.copy(node, operands, names)
-        names[node.name] = made[node.name].name
+            new = b.copy(node, [made[name] for name in node.operands], names)
+        for name, value in zip(node.names, new.values, strict=True):
+            made[name], names[name] = value, value.name
     results = [trace.wrap(made[name]) for name in program.graph.results]
     return unflatten(program.result, results)

@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 
 from .errors import AnabranchError, SourceLine, VerifyError
-from .graph import Graph, Node, Output, Section, rename, renamed_reads
+from .graph import Graph, Node, Output, Read, Section, Value, rename
 from .literals import NO_ATTRS, Attrs, Literal, format_literal
 from .ops import OPS
 from .ops.source import const_attrs
@@ -37,7 +37,9 @@ class Builder:
         self.name = name
         self.section = 0
         self.source: SourceLine | None = None
-        self._nodes: dict[str, Node] = {node.name: node for node in nodes}
+        self._nodes: dict[str, Node] = {}  # by the names of their values
+        for node in nodes:
+            self._enter(node)
         self._reserved = reserved
         self._counters: dict[str, int] = {}
         self._constants: dict[tuple[str, str], Node] = {}
@@ -52,7 +54,7 @@ class Builder:
     @property
     def nodes(self) -> Iterable[Node]:
         """The nodes made so far, in order."""
-        return self._nodes.values()
+        return [node for node in self._nodes.values() if node.is_first]
 
     def __getitem__(self, name: str) -> Node:
         return self._nodes[name]
@@ -74,10 +76,16 @@ class Builder:
                 return name
 
     def append(self, node: Node) -> Node:
-        """Add a node as it stands; its name must be free."""
-        if node.name in self._nodes:
-            raise VerifyError(f"graph {self.name}: two nodes are called %{node.name}")
+        """Add a node as it stands; the names of its values must be free."""
+        for name in node.names if node.several else (node.name,):
+            if name in self._nodes:
+                raise VerifyError(f"graph {self.name}: two nodes are called %{name}")
+        return self._enter(node)
+
+    def _enter(self, node: Node) -> Node:
         self._nodes[node.name] = node
+        if node.several:
+            self._nodes.update({value.name: value for value in node.values})
         return node
 
     def input(self, name: str, type: TensorType) -> Node:
@@ -86,25 +94,44 @@ class Builder:
             Node(self.unique(name), "input", (), type, source=self.source)
         )
 
-    def add_node(self, op: str, *operands: Node, **attrs: Literal) -> Node:
-        """Add ``op(*operands) {attrs}``; raises what its type rule raises."""
+    def add_node(
+        self,
+        op: str,
+        *operands: Node,
+        reads: tuple[Read, ...] = (),
+        regions: tuple[Graph, ...] = (),
+        **attrs: Literal,
+    ) -> Node:
+        """Add ``op(*operands) {attrs}``; raises what its type rule raises.
+
+        A node with several values is returned as the first; see `Node.values`.
+        """
         given = Attrs(attrs) if attrs else NO_ATTRS
         names = tuple([operand.name for operand in operands])
+        types = tuple([operand.type for operand in operands])
         try:
-            made = OPS[op].infer(tuple([operand.type for operand in operands]), given)
+            made = OPS[op].infer(types, given, regions)
         except AnabranchError as error:
             call = f"%? = {op}({', '.join(f'%{name}' for name in names)})"
-            types = ", ".join(f"%{o.name}: {o.type}" for o in operands)
-            raise error.at(self.source, f"{call}   {types}") from None
+            shown = ", ".join(f"%{o.name}: {o.type}" for o in operands)
+            raise error.at(self.source, f"{call}   {shown}") from None
+        several: tuple[Value, ...] = ()
+        if isinstance(made, tuple):
+            several = tuple([Value(self._temporary(op), type_) for type_ in made])
+        name, type_ = several[0] if several else (self._temporary(op), made)
         return self.append(
             Node(
-                self._temporary(op),
+                name,
                 op,
                 names,
-                made,
+                type_,
                 given,
                 self.section,
-                source=self.source,
+                None,
+                reads,
+                several,
+                regions,
+                self.source,
             )
         )
 
@@ -116,15 +143,24 @@ class Builder:
         ``names`` tells what the nodes copied before it are called here: the labels of a
         sum node name its consumers.
         """
-        return self.append(
+        reads = [Read(names.get(read[0], read[0]), read[1]) for read in node.reads]
+        several: list[Value] = []
+        for value in node.several:
+            several.append(Value(self.unique(value.name), value.type))
+            self._nodes[several[-1].name] = node  # the name is taken
+        return self._enter(
             Node(
-                self.unique(node.name),
+                several[0].name if several else self.unique(node.name),
                 node.op,
-                tuple(operand.name for operand in operands),
+                tuple([operand.name for operand in operands]),
                 node.type,
-                renamed_reads(node.attrs, names),
+                node.attrs,
                 self.section,
-                source=node.source,
+                None,
+                tuple(reads),
+                tuple(several),
+                node.regions,
+                node.source,
             )
         )
 
@@ -195,20 +231,21 @@ class Builder:
     def keep_read(self, outputs: Sequence[Output]) -> None:
         """Drop the nodes of the current section that nothing reads."""
         read = {output.value for output in outputs}
-        for node in reversed(list(self._nodes.values())):
+        for node in reversed(list(self.nodes)):
             if node.section < self.section:
                 break
-            if node.name in read:
+            if node.name in read or not read.isdisjoint(node.names):
                 read.update(node.operands)
-            else:
-                del self._nodes[node.name]
-                self._hints.pop(node.name, None)
+                continue
+            for name in node.names:
+                del self._nodes[name]
+                self._hints.pop(name, None)
 
     def build(
         self, outputs: Sequence[Output], sections: Sequence[Section] = ()
     ) -> Graph:
         """The finished graph: inputs first, nodes called as was suggested."""
-        nodes = sorted(self._nodes.values(), key=lambda node: node.op != "input")
+        nodes = sorted(self.nodes, key=lambda node: node.op != "input")
         graph = Graph(self.name, nodes, outputs, sections)
         return rename(graph, self._final_names()) if self._hints else graph
 

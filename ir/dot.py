@@ -24,7 +24,7 @@ def node_role(node: Node) -> str:
     """One of input, forward, backward, sum: a key of `STYLES`."""
     if node.op == "input":
         return "input"
-    if node.op == "add_n" and "reads" in node.attrs:
+    if node.reads:
         return "sum"
     return "backward" if node.section else "forward"
 

@@ -7,17 +7,43 @@ order, operands before consumers. A graph is never changed: a pass makes a new o
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from .errors import SourceLine, VerifyError
 from .lazy import lazy
 from .literals import NO_ATTRS, Attrs
 from .types import TensorType
 
-__all__ = ["Contribution", "Graph", "Node", "Output", "Read", "Section"]
+__all__ = [
+    "MAX_DEPTH",
+    "Contribution",
+    "Graph",
+    "Node",
+    "Output",
+    "Read",
+    "Section",
+    "Value",
+]
+
+MAX_DEPTH = 32
+
+
+class Value(NamedTuple):
+    """The name and the type of one of several values of a node."""
+
+    name: str
+    type: TensorType
+
+
+class Read(NamedTuple):
+    """One consumer slot of a value."""
+
+    consumer: str
+    slot: int
 
 
 class Node(NamedTuple):
@@ -25,7 +51,13 @@ class Node(NamedTuple):
 
     ``section`` is 0 in the forward graph and k in the part that the k-th adjoint
     pass added. ``kernel`` is the label of the fused kernel that computes the node.
+    ``reads`` are the labels of a sum node: the read that each term comes from.
+    ``regions`` are closed graphs: all they read are their inputs.
     Two nodes are equal when they print alike: the user's line is not compared.
+
+    A node that makes several values has them all in ``several``, and goes by the name
+    of the first. Each is seen as a record of its own, which has the value's name and
+    type and is the node in all else; see `values`.
     """
 
     name: str
@@ -35,32 +67,67 @@ class Node(NamedTuple):
     attrs: Attrs = NO_ATTRS
     section: int = 0
     kernel: int | None = None
+    reads: tuple[Read, ...] = ()
+    several: tuple[Value, ...] = ()
+    regions: tuple[Graph, ...] = ()
     source: SourceLine | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the values that the node makes."""
+        return tuple([value.name for value in self.several]) or (self.name,)
+
+    @property
+    def values(self) -> tuple[Node, ...]:
+        """The values that the node makes, each as a record; one value is the node."""
+        if not self.several:
+            return (self,)
+        return tuple([self._replace(name=v.name, type=v.type) for v in self.several])
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the node itself, and not another one of its values."""
+        return not self.several or self.several[0].name == self.name
 
     def reading(self, operands: tuple[str, ...]) -> Node:
         """The node with other operands; itself where they are the same."""
-        return self.renamed(self.name, operands, self.attrs)
+        if operands == self.operands:
+            return self
+        return Node(self.name, self.op, operands, *self[3:])
 
     def fused(self, kernel: int | None) -> Node:
         """The node as part of a kernel; itself where it is."""
         if kernel == self.kernel:
             return self
-        return Node(*self[:6], kernel, self.source)
+        return Node(*self[:6], kernel, *self[7:])
 
-    def renamed(self, name: str, operands: tuple[str, ...], attrs: Attrs) -> Node:
-        """The node with other names in it; itself where they are the same."""
-        if name == self.name and operands == self.operands and attrs is self.attrs:
+    def renamed(self, names: Mapping[str, str]) -> Node:
+        """The node with other names in it, and itself where they are the same.
+
+        Names outside the mapping stay. Regions have names of their own.
+        """
+        get = names.get
+        name = get(self.name, self.name)
+        operands = tuple([get(operand, operand) for operand in self.operands])
+        if self.reads or self.several:
+            reads = tuple([Read(get(read[0], read[0]), read[1]) for read in self.reads])
+            several = tuple([Value(get(v.name, v.name), v.type) for v in self.several])
+            if reads != self.reads or several != self.several:
+                return self._replace(
+                    name=name, operands=operands, reads=reads, several=several
+                )
+        if name == self.name and operands == self.operands:
             return self
-        return Node(name, self.op, operands, self.type, attrs, *self[5:])
+        return Node(name, self.op, operands, *self[3:])
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Node) and self[:7] == other[:7]
+        return isinstance(other, Node) and self[:-1] == other[:-1]
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return hash(self[:7])
+        return hash(self[:-1])
 
 
 class Output(NamedTuple):
@@ -85,13 +152,6 @@ class Section(NamedTuple):
     lawful: bool = True
 
 
-class Read(NamedTuple):
-    """One consumer slot of a value."""
-
-    consumer: str
-    slot: int
-
-
 class Contribution(NamedTuple):
     """What one read sends back: ``value`` is the contribution's name."""
 
@@ -109,8 +169,14 @@ class Graph:
     """A dataflow graph with named inputs and outputs.
 
     ``graph`` is the (frozen) networkx graph for those who want to use its algorithms:
-    node keys are value names, ``graph.nodes[name]["node"]`` is the `Node`, and an
-    edge from producer to consumer has the consumer's slot as its key.
+    node keys are value names (that of the first value, where a node makes several),
+    ``graph.nodes[name]["node"]`` is the `Node`, and an edge from producer to consumer
+    has the consumer's slot as its key. Where the producer makes several values, the
+    edge's ``value`` tells which of them is read.
+
+    ``depth`` is 1 for a graph without regions, and else one more than that of its
+    deepest region. `VerifyError` is raised beyond `MAX_DEPTH`, and for two values of
+    one name.
     """
 
     def __init__(
@@ -123,9 +189,20 @@ class Graph:
         self.name = name
         self.outputs = tuple(outputs)
         self.sections = tuple(sections)
-        self._nodes: dict[str, Node] = {node.name: node for node in nodes}
-        if len(self._nodes) != len(nodes):
-            raise VerifyError(f"graph {name}: two nodes have one name")
+        self._nodes = tuple(nodes)
+        self._values: dict[str, Node] = {node.name: node for node in nodes}
+        count = len(self._nodes)
+        self.depth = 1
+        special = [node for node in self._nodes if node.several or node.regions]
+        if special:
+            self._values = {v.name: v for node in self._nodes for v in node.values}
+            count += sum(len(node.values) - 1 for node in special)
+            depths = [region.depth for node in special for region in node.regions]
+            self.depth += max(depths, default=0)
+        if len(self._values) != count:
+            raise VerifyError(f"graph {name}: two values have one name")
+        if self.depth > MAX_DEPTH:
+            raise VerifyError(f"graph {name}: regions nested deeper than {MAX_DEPTH}")
 
     @lazy
     def graph(self) -> Any:
@@ -133,17 +210,23 @@ class Graph:
         import networkx as nx  # slow, and not needed to compile and run
 
         graph: Any = nx.MultiDiGraph(name=self.name)
-        for name, node in self._nodes.items():
-            graph.add_node(name, node=node)
-        for name, node in self._nodes.items():
+        for node in self._nodes:
+            graph.add_node(node.name, node=node)
+        for node in self._nodes:
             for slot, operand in enumerate(node.operands):
-                graph.add_edge(operand, name, key=slot)
+                which = {"value": operand} if self._values[operand].several else {}
+                graph.add_edge(self.maker(operand), node.name, key=slot, **which)
         return nx.freeze(graph)
 
     @property
     def nodes(self) -> Mapping[str, Node]:
-        """The nodes by name, in program order."""
-        return self._nodes
+        """The nodes by the names of their values, in program order; see `Node`."""
+        return self._values
+
+    def maker(self, name: str) -> str:
+        """The name that the node which makes a value goes by."""
+        several = self._values[name].several
+        return several[0].name if several else name
 
     @lazy
     def inputs(self) -> tuple[Node, ...]:
@@ -156,25 +239,25 @@ class Graph:
         return tuple(output.value for output in self.outputs)
 
     def __iter__(self) -> Iterator[Node]:
-        return iter(self._nodes.values())
+        return iter(self._nodes)
 
     def __len__(self) -> int:
         return len(self._nodes)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._nodes
+        return name in self._values
 
     def __getitem__(self, name: str) -> Node:
-        return self._nodes[name]
+        return self._values[name]
 
     def operands(self, node: Node) -> tuple[Node, ...]:
         """The nodes that ``node`` reads, by slot."""
-        return tuple([self._nodes[name] for name in node.operands])
+        return tuple([self._values[name] for name in node.operands])
 
     @lazy
     def reads(self) -> Mapping[str, tuple[Read, ...]]:
         """The reads of each value in program order; outputs are not counted."""
-        found: dict[str, list[Read]] = {name: [] for name in self._nodes}
+        found: dict[str, list[Read]] = {name: [] for name in self._values}
         for node in self:
             for slot, operand in enumerate(node.operands):
                 found[operand].append(Read(node.name, slot))
@@ -212,7 +295,7 @@ class Graph:
 
     def source_of(self, read: Read) -> SourceLine | None:
         """The user's line of a read's consumer."""
-        consumer = self._nodes.get(read.consumer)
+        consumer = self._values.get(read.consumer)
         return consumer.source if consumer else None
 
     def with_nodes(
@@ -222,6 +305,25 @@ class Graph:
         sections = [Section((), (), s.suffix, lawful=False) for s in self.sections]
         kept = self.outputs if outputs is None else outputs
         return Graph(self.name, nodes, kept, sections)
+
+    def returning(self, outputs: Sequence[Output], name: str | None = None) -> Graph:
+        """This graph with other outputs."""
+        return Graph(name or self.name, self._nodes, outputs, self.sections)
+
+    def map_regions(self, change: Callable[[Graph], Graph]) -> Graph:
+        """This graph with ``change`` made to each region; itself if none changed."""
+        if self.depth == 1:
+            return self
+        nodes: list[Node] = []
+        changed = False
+        for node in self:
+            regions = tuple([change(region) for region in node.regions])
+            same = all(map(operator.is_, regions, node.regions))
+            nodes.append(node if same else node._replace(regions=regions))
+            changed = changed or not same
+        if not changed:
+            return self
+        return Graph(self.name, nodes, self.outputs, self.sections)
 
     def verify(self) -> Graph:
         """Check every invariant of the IR; returns self or raises `VerifyError`."""
@@ -262,7 +364,7 @@ class Graph:
             self.name == other.name
             and self.outputs == other.outputs
             and self.sections == other.sections
-            and list(self) == list(other)
+            and self._nodes == other._nodes
         )
 
     def __hash__(self) -> int:
@@ -280,15 +382,16 @@ def canonical(graph: Graph) -> Graph:
 
     Labels and the naming of sections are dropped: they carry no meaning.
     """
+    made = _canonical(graph)
+    return Graph("graph", list(made), made.outputs)
+
+
+def _canonical(graph: Graph) -> Graph:
     names = {name: f"v{index}" for index, name in enumerate(graph.nodes)}
-    renamed = rename(graph, names)
+    renamed = rename(graph.map_regions(_canonical), names)
     outputs = [Output(output.value) for output in renamed.outputs]
-    nodes = [node._replace(section=0, attrs=_unlabelled(node)) for node in renamed]
-    return Graph("graph", nodes, outputs)
-
-
-def _unlabelled(node: Node) -> Attrs:
-    return NO_ATTRS if node.op == "add_n" else node.attrs
+    nodes = [node._replace(section=0, reads=()) for node in renamed]
+    return Graph(graph.name, nodes, outputs)
 
 
 def rename(graph: Graph, names: Mapping[str, str]) -> Graph:
@@ -298,14 +401,7 @@ def rename(graph: Graph, names: Mapping[str, str]) -> Graph:
     def new(name: str) -> str:
         return get(name, name)
 
-    nodes = [
-        node.renamed(
-            get(node.name, node.name),
-            tuple([get(operand, operand) for operand in node.operands]),
-            renamed_reads(node.attrs, names) if node.op == "add_n" else node.attrs,
-        )
-        for node in graph
-    ]
+    nodes = [node.renamed(names) for node in graph]
     outputs = [Output(new(output.value), output.label) for output in graph.outputs]
     sections = [
         section._replace(
@@ -315,12 +411,3 @@ def rename(graph: Graph, names: Mapping[str, str]) -> Graph:
         for section in graph.sections
     ]
     return Graph(graph.name, nodes, outputs, sections)
-
-
-def renamed_reads(attrs: Attrs, names: Mapping[str, str]) -> Attrs:
-    """Attributes whose labels of a sum node follow their consumers' new names."""
-    if "reads" not in attrs:
-        return attrs
-    reads = cast("tuple[tuple[str, int], ...]", attrs["reads"])
-    changed = tuple((names.get(consumer, consumer), slot) for consumer, slot in reads)
-    return attrs if changed == reads else Attrs({**attrs, "reads": changed})

@@ -7,6 +7,7 @@ from .errors import AnabranchError, VerifyError
 from .graph import Graph, Node
 from .law import RETURN, contributing_reads
 from .ops import OPS
+from .ops.spec import Types
 from .text import format_node, is_name
 
 __all__ = ["verify"]
@@ -34,7 +35,7 @@ def _verify(graph: Graph) -> None:
         if not section <= node.section <= len(graph.sections):
             raise VerifyError(f"%{node.name} stands in the wrong section")
         section = node.section
-        seen.add(node.name)
+        seen.update(node.names)
     for result in graph.results:
         if result not in seen:
             raise VerifyError(f"graph {graph.name}: no value %{result} to return")
@@ -69,10 +70,21 @@ def _verify_node(graph: Graph, node: Node, seen: set[str]) -> None:
         if node != plain or len(seen) >= len(graph.inputs):
             raise VerifyError("inputs stand first and have a type only")
         return
+    for region in node.regions:
+        _verify(region)
     types = tuple([operand.type for operand in graph.operands(node)])
-    inferred = op.infer(types, node.attrs)
-    if inferred != node.type:
-        raise VerifyError(f"the type is {inferred}, not {node.type}")
+    inferred = op.infer(types, node.attrs, node.regions)
+    declared = tuple([v.type for v in node.several]) if node.several else node.type
+    if inferred != declared:
+        raise VerifyError(f"the type is {_text(inferred)}, not {_text(declared)}")
+    if node.several and node.several[0] != (node.name, node.type):
+        raise VerifyError(f"%{node.name} is not the first value of its node")
+    if node.reads and node.op != "add_n":
+        raise VerifyError("only a sum node has labels of reads")
+
+
+def _text(types: Types) -> str:
+    return ", ".join(map(str, types)) if isinstance(types, tuple) else str(types)
 
 
 def _verify_edges(graph: Graph) -> None:
@@ -81,7 +93,7 @@ def _verify_edges(graph: Graph) -> None:
         return
     edges = graph.graph.edges(keys=True)
     expected = {
-        (operand, node.name, slot)
+        (graph.maker(operand), node.name, slot)
         for node in graph
         for slot, operand in enumerate(node.operands)
     }
@@ -98,7 +110,7 @@ def _verify_law(graph: Graph, number: int) -> None:
     sums = {
         node.name: node
         for node in graph
-        if node.section == number and node.op == "add_n" and "reads" in node.attrs
+        if node.section == number and node.reads
     }
     for value, reads in contributing_reads(graph, number).items():
         if len(reads) < 2:
@@ -106,8 +118,8 @@ def _verify_law(graph: Graph, number: int) -> None:
         found = sums.pop(f"{value}.{claim.suffix}", None)
         if found is None:
             raise VerifyError(f"%{value} has {len(reads)} reads and no sum node")
-        labels = tuple((read.consumer, read.slot) for read in reads)
-        if len(found.operands) != len(reads) or found.attrs["reads"] != labels:
+        if len(found.operands) != len(reads) or found.reads != reads:
+            labels = tuple((read.consumer, read.slot) for read in reads)
             raise VerifyError(
                 f"the sum node of %{value} should add the reads {labels}",
                 node=format_node(found),

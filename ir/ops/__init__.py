@@ -2,6 +2,7 @@
 
 from . import (
     choice,
+    cond,
     conv,
     elementwise,
     functions,
@@ -22,6 +23,7 @@ __all__ = [
     "OPS",
     "OpDef",
     "choice",
+    "cond",
     "conv",
     "elementwise",
     "functions",

@@ -98,12 +98,12 @@ def check_sum_nodes(sample: Sample, made: Graph) -> int:
         for name, reads in contributing(sample.graph, sample.floats).items()
         if len(reads) > 1
     }
-    sums = {node.name: node for node in made if "reads" in node.attrs}
+    sums = {node.name: node for node in made if node.reads}
     assert sums.keys() == {f"{name}.bar" for name in shared}
     for name, reads in shared.items():
         node = sums[f"{name}.bar"]
         assert node.op == "add_n"
-        assert node.attrs["reads"] == tuple(reads)
+        assert node.reads == tuple(reads)
         assert node.operands == tuple(f"{name}.bar.{k}" for k in range(len(reads)))
     return len(sums)
 
@@ -195,13 +195,13 @@ def test_an_operand_of_a_sum_node_is_what_its_read_contributes(seeds: range) -> 
         }
         for position, name in enumerate(node.name for node in sample.graph.inputs):
             found = made.nodes.get(f"{name}.bar")
-            if found is None or "reads" not in found.attrs:
+            if found is None or not found.reads:
                 continue
             graph, copies = untied(sample.graph, name)
             point = [sample.point[position]] * len(copies) + sample.point
             parts = adjoint(graph, wrt=copies, of=float_results(graph), seeded=True)
             bars = interpret(parts, [*point, *cotangents])[len(graph.outputs) :]
-            labels: Any = found.attrs["reads"]
+            labels: Any = found.reads
             by_read = dict(zip(contributions_of(graph, copies), bars, strict=True))
             for operand, label in zip(found.operands, labels, strict=True):
                 np.testing.assert_array_equal(values[operand], by_read[label])
