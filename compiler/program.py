@@ -14,7 +14,7 @@ from .source import definition_line
 from .trace import Trace, find_trace
 from .tree import MAX_PATH, Kind, flatten, leaf_names, path_names, unflatten
 
-__all__ = ["Program", "inline", "trace_program"]
+__all__ = ["Program", "deeper", "inline", "trace_program"]
 
 _state = threading.local()
 
@@ -39,7 +39,7 @@ class Program(NamedTuple):
 
 
 @contextmanager
-def _deeper() -> Generator[int, None, None]:
+def deeper() -> Generator[int, None, None]:
     """The level of a new trace: one more than that of the trace around it."""
     level: int = getattr(_state, "level", 0)
     _state.level = level + 1
@@ -62,7 +62,7 @@ def trace_program(
     """
     names = leaf_names(function, *unflatten(structure, range(len(leaves))))
     name = getattr(function, "__name__", type(function).__name__)
-    with _deeper() as level:
+    with deeper() as level:
         name = "lambda" if name == "<lambda>" else re.sub(r"\W|^(?=\d)", "_", name)
         trace = Trace(name[:100] or "_", level)
         trace.builder.source = definition_line(function)

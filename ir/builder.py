@@ -7,7 +7,7 @@ op ``mul``; the type rule runs at once, so a wrong graph is never built.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -115,10 +115,11 @@ class Builder:
             call = f"%? = {op}({', '.join(f'%{name}' for name in names)})"
             shown = ", ".join(f"%{o.name}: {o.type}" for o in operands)
             raise error.at(self.source, f"{call}   {shown}") from None
-        several: tuple[Value, ...] = ()
         if isinstance(made, tuple):
             several = tuple([Value(self._temporary(op), type_) for type_ in made])
-        name, type_ = several[0] if several else (self._temporary(op), made)
+            name, type_ = several[0]
+        else:
+            several, name, type_ = (), self._temporary(op), made
         return self.append(
             Node(
                 name,
@@ -174,7 +175,8 @@ class Builder:
         key = (dtype, format_literal(exact))
         known = self._constants.get(key)
         if known is None:
-            known = self.add_node("const", **const_attrs(exact, dtype))
+            attrs: dict[str, Any] = const_attrs(exact, dtype)
+            known = self.add_node("const", **attrs)
             self._constants[key] = known
         return known
 
@@ -227,6 +229,10 @@ class Builder:
     def suggest(self, node: Node, hint: str) -> None:
         """Let the finished graph call ``node`` by ``hint``; the first hint wins."""
         self._hints.setdefault(node.name, hint)
+
+    def called(self, node: Node) -> str:
+        """What the finished graph calls ``node``, as far as is known."""
+        return self._hints.get(node.name, node.name)
 
     def keep_read(self, outputs: Sequence[Output]) -> None:
         """Drop the nodes of the current section that nothing reads."""

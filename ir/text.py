@@ -129,8 +129,8 @@ def _block(graph: Graph, head: str, margin: str, annotate: bool) -> list[str]:
         lines.append(f"{line:<{column}}   # {note}" if note else line)
         for region in node.regions:
             lines.extend(_block(region, "", f"{margin}    ", annotate))
-    for x in _headers(graph, printed, len(graph.sections)):
-        lines.append(f"{margin}{x}")
+    rest = _headers(graph, printed, len(graph.sections))
+    lines.extend(f"{margin}{x}" for x in rest)
     results = ", ".join(
         f"{output.label}=%{output.value}" if output.label else f"%{output.value}"
         for output in graph.outputs

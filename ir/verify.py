@@ -107,11 +107,7 @@ def _verify_law(graph: Graph, number: int) -> None:
     for name in (*claim.of, *claim.wrt):
         if name not in graph or graph[name].section >= number:
             raise VerifyError(f"%{name} is not a forward value of section {number}")
-    sums = {
-        node.name: node
-        for node in graph
-        if node.section == number and node.reads
-    }
+    sums = {node.name: node for node in graph if node.section == number and node.reads}
     for value, reads in contributing_reads(graph, number).items():
         if len(reads) < 2:
             continue

@@ -11,7 +11,6 @@ from anabranch.compiler.adjoint import adjoint
 from anabranch.ir import Builder, Graph, Node, Output, Read, TensorType, parse
 from anabranch.ir.errors import VerifyError
 from anabranch.ir.law import contributing_reads
-from anabranch.ir.literals import Attrs
 
 SCALAR = TensorType("f64", ())
 Nodes: TypeAlias = dict[str, Node]
