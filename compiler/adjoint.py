@@ -122,13 +122,18 @@ def _adjoint(
             b.suggest(seed, f"{name}.{cotangents.suffix}")
     bars: dict[str, Node] = {}
     for node in reversed(list(graph)):
-        if active.isdisjoint(node.names):
+        if not node.makes(active):
             continue
-        totals = tuple([cotangents.total(value) for value in node.values])
-        if node.op != "input" and totals != (None,) * len(totals):
-            _contribute(graph, cotangents, node, totals, active)
+        if node.several:
+            totals = tuple([cotangents.total(value) for value in node.values])
+            if totals != (None,) * len(totals):
+                _contribute(graph, cotangents, node, totals, active)
+            continue
+        total = cotangents.total(node)
+        if total is not None and node.op != "input":
+            _contribute(graph, cotangents, node, total, active)
         if node.name in wanted:
-            bars[node.name] = totals[0] or cotangents.zero(node)
+            bars[node.name] = total or cotangents.zero(node)
     section = Section(starts, tuple(wrt), cotangents.suffix)
     outputs = [*graph.outputs, *(Output(bars[name].name) for name in wrt)]
     b.keep_read(outputs)
@@ -139,21 +144,19 @@ def _contribute(
     graph: Graph,
     cotangents: _Cotangents,
     node: Node,
-    totals: tuple[Node | None, ...],
+    g: Node | tuple[Node | None, ...],
     active: set[str],
 ) -> None:
     """Send what each slot of ``node`` contributes to the operands that are active.
 
-    ``totals`` are the cotangents of its values, None where nothing contributes.
+    ``g`` is its cotangent; where it makes several values, each one's or None.
     """
     cotangents.b.source = node.source
     op = OPS[node.op]
     rule = cast("Adjoint", op.adjoint)
-    g = totals if node.several else totals[0]
     more: dict[str, Any] = {}
     if op.regions:
-        slots = [slot for slot in _slots(node) if node.operands[slot] in active]
-        more = {"slots": slots, "adjoint": adjoint}
+        more = {"slots": _slots(node, active), "adjoint": adjoint}
     contributions = rule(cotangents.b, node, g, *graph.operands(node), **more)
     for slot, contribution in enumerate(contributions):
         operand = node.operands[slot]
@@ -165,16 +168,19 @@ def _active(graph: Graph, wrt: Sequence[str]) -> set[str]:
     """The values that depend on ``wrt`` in a differentiable way."""
     active = set(wrt)
     for node in graph:
-        made = [v.name for v in node.several or (node,) if v.type.is_float]
-        if made and any(node.operands[slot] in active for slot in _slots(node)):
-            active.update(made)
+        if not active.isdisjoint(node.operands) and _slots(node, active):
+            active.update(node.floats)
     return active
 
 
-def _slots(node: Node) -> list[int]:
-    """The slots of a node in which an active value may contribute."""
+def _slots(node: Node, active: set[str]) -> list[int]:
+    """The slots in which a node reads an active value in a differentiable way."""
     op = OPS[node.op]
-    return [slot for slot in range(len(node.operands)) if op.is_differentiable(slot)]
+    return [
+        slot
+        for slot, operand in enumerate(node.operands)
+        if operand in active and op.is_differentiable(slot)
+    ]
 
 
 def _suffix(graph: Graph) -> str:

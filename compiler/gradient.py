@@ -232,7 +232,7 @@ def split(graph: Graph, count: int) -> tuple[Graph, Graph, list[str]]:
         b.append(Node(node.name, "input", (), node.type, source=node.source))
     for node in graph:
         moved = node.section == last and node.op != "input"
-        if moved or not needed.isdisjoint(node.names):
+        if moved or node.makes(needed):
             b.append(node._replace(section=0, kernel=None))
     return forward, b.build(cotangents), [node.name for node in residuals]
 
@@ -251,6 +251,6 @@ def _closure(graph: Graph, names: set[str]) -> set[str]:
     """The values and everything they are computed from."""
     needed = set(names)
     for node in reversed(list(graph)):
-        if not needed.isdisjoint(node.names):
+        if node.makes(needed):
             needed.update(node.operands)
     return needed

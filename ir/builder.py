@@ -12,8 +12,9 @@ from typing import Any, cast
 import numpy as np
 
 from .errors import AnabranchError, SourceLine, VerifyError
-from .graph import Graph, Node, Output, Read, Section, Value, rename
+from .graph import Graph, Output, Section, rename
 from .literals import NO_ATTRS, Attrs, Literal, format_literal
+from .node import Node, Read, Value, by_value
 from .ops import OPS
 from .ops.source import const_attrs
 from .types import TensorType
@@ -37,9 +38,7 @@ class Builder:
         self.name = name
         self.section = 0
         self.source: SourceLine | None = None
-        self._nodes: dict[str, Node] = {}  # by the names of their values
-        for node in nodes:
-            self._enter(node)
+        self._nodes = by_value(nodes)
         self._reserved = reserved
         self._counters: dict[str, int] = {}
         self._constants: dict[tuple[str, str], Node] = {}
@@ -54,7 +53,11 @@ class Builder:
     @property
     def nodes(self) -> Iterable[Node]:
         """The nodes made so far, in order."""
-        return [node for node in self._nodes.values() if node.is_first]
+        return [
+            node
+            for node in self._nodes.values()
+            if not node.several or node.several[0].name == node.name
+        ]
 
     def __getitem__(self, name: str) -> Node:
         return self._nodes[name]
@@ -77,15 +80,14 @@ class Builder:
 
     def append(self, node: Node) -> Node:
         """Add a node as it stands; the names of its values must be free."""
-        for name in node.names if node.several else (node.name,):
-            if name in self._nodes:
-                raise VerifyError(f"graph {self.name}: two nodes are called %{name}")
-        return self._enter(node)
-
-    def _enter(self, node: Node) -> Node:
+        if node.several or node.name in self._nodes:
+            for name in node.names:
+                if name in self._nodes:
+                    what = f"graph {self.name}: two nodes are called %{name}"
+                    raise VerifyError(what)
         self._nodes[node.name] = node
         if node.several:
-            self._nodes.update({value.name: value for value in node.values})
+            self._nodes.update(by_value([node]))
         return node
 
     def input(self, name: str, type: TensorType) -> Node:
@@ -147,9 +149,11 @@ class Builder:
         reads = [Read(names.get(read[0], read[0]), read[1]) for read in node.reads]
         several: list[Value] = []
         for value in node.several:
-            several.append(Value(self.unique(value.name), value.type))
-            self._nodes[several[-1].name] = node  # the name is taken
-        return self._enter(
+            name = self.unique(value.name)
+            while name in [other.name for other in several]:
+                name = self._temporary(node.op)
+            several.append(Value(name, value.type))
+        return self.append(
             Node(
                 several[0].name if several else self.unique(node.name),
                 node.op,
@@ -175,7 +179,7 @@ class Builder:
         key = (dtype, format_literal(exact))
         known = self._constants.get(key)
         if known is None:
-            attrs: dict[str, Any] = const_attrs(exact, dtype)
+            attrs: Mapping[str, Any] = const_attrs(exact, dtype)
             known = self.add_node("const", **attrs)
             self._constants[key] = known
         return known
@@ -240,7 +244,7 @@ class Builder:
         for node in reversed(list(self.nodes)):
             if node.section < self.section:
                 break
-            if node.name in read or not read.isdisjoint(node.names):
+            if node.makes(read):
                 read.update(node.operands)
                 continue
             for name in node.names:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from .errors import SourceLine, VerifyError
 from .lazy import lazy
-from .node import Node, Read, Value
+from .node import Node, Read, Value, by_value
 
 __all__ = [
     "MAX_DEPTH",
@@ -91,12 +91,11 @@ class Graph:
         self.outputs = tuple(outputs)
         self.sections = tuple(sections)
         self._nodes = tuple(nodes)
-        self._values: dict[str, Node] = {node.name: node for node in nodes}
+        self._values = by_value(self._nodes)
         count = len(self._nodes)
         self.depth = 1
         special = [node for node in self._nodes if node.several or node.regions]
         if special:
-            self._values = {v.name: v for node in self._nodes for v in node.values}
             count += sum(len(node.values) - 1 for node in special)
             depths = [region.depth for node in special for region in node.regions]
             self.depth += max(depths, default=0)

@@ -24,7 +24,7 @@ def differentiable_slots(graph: Graph, node: Node) -> list[int]:
     Where it makes several values, that is when one of them has a cotangent.
     """
     op = OPS[node.op]
-    if not any(value.type.is_float for value in node.several or (node,)):
+    if not node.floats:
         return []
     return [
         slot
@@ -45,14 +45,14 @@ def contributing_reads(graph: Graph, section: int) -> dict[str, tuple[Read, ...]
         if any(
             node.operands[slot] in active for slot in differentiable_slots(graph, node)
         ):
-            active.update(v.name for v in node.several or (node,) if v.type.is_float)
+            active.update(node.floats)
     reached = {name for name in claim.of if name in active}
     reads: dict[str, list[Read]] = {}
     for slot, name in reversed(list(enumerate(claim.of))):
         if name in active:
             reads.setdefault(name, []).append(Read(RETURN, slot))
     for node in reversed(forward):
-        if reached.isdisjoint(node.names):
+        if not node.makes(reached):
             continue
         for slot in reversed(differentiable_slots(graph, node)):
             operand = node.operands[slot]

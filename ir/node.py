@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import SourceLine
@@ -12,7 +12,7 @@ from .types import TensorType
 if TYPE_CHECKING:
     from .graph import Graph
 
-__all__ = ["Node", "Read", "Value"]
+__all__ = ["Node", "Read", "Value", "by_value"]
 
 
 class Value(NamedTuple):
@@ -60,6 +60,12 @@ class Node(NamedTuple):
         """The names of the values that the node makes."""
         return tuple([value.name for value in self.several]) or (self.name,)
 
+    def makes(self, names: Container[str]) -> bool:
+        """Whether one of the values that the node makes is among ``names``."""
+        if self.several:
+            return any(value.name in names for value in self.several)
+        return self.name in names
+
     @property
     def values(self) -> tuple[Node, ...]:
         """The values that the node makes, each as a record; one value is the node."""
@@ -68,9 +74,11 @@ class Node(NamedTuple):
         return tuple([self._replace(name=v.name, type=v.type) for v in self.several])
 
     @property
-    def is_first(self) -> bool:
-        """Whether this is the node itself, and not another one of its values."""
-        return not self.several or self.several[0].name == self.name
+    def floats(self) -> list[str]:
+        """The names of the values that can carry a gradient."""
+        if self.several:
+            return [value.name for value in self.several if value.type.is_float]
+        return [self.name] if self.type.is_float else []
 
     def reading(self, operands: tuple[str, ...]) -> Node:
         """The node with other operands; itself where they are the same."""
@@ -111,3 +119,14 @@ class Node(NamedTuple):
 
     def __hash__(self) -> int:
         return hash(self[:-1])
+
+
+def by_value(nodes: Iterable[Node]) -> dict[str, Node]:
+    """The values that nodes make, by name and in order; of equal names, the last."""
+    found: dict[str, Node] = {}
+    for node in nodes:
+        if node.several:
+            found.update({value.name: value for value in node.values})
+        else:
+            found[node.name] = node
+    return found

@@ -129,7 +129,7 @@ def _draw(
     """One node: its shape and its labels."""
     x, y = made.anchors[node.name]
     role = node_role(node)
-    border = 1 if set(graph.results).isdisjoint(node.names) else 2.6
+    border = 2.6 if node.makes(graph.results) else 1
     look = f'fill="{FILLS[role]}" stroke="{STROKES[role]}" stroke-width="{border}"'
     yield f'<g class="{role}">'
     yield f"<title>{_escape(_short(format_node(node), LONGEST_TITLE))}</title>"

@@ -25,7 +25,7 @@ ever compared.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -86,7 +86,7 @@ def _names_of(node: Node) -> str:
 
 
 def _expression(node: Node) -> str:
-    operands = ", ".join(f"%{operand}" for operand in node.operands)
+    operands = ", ".join([f"%{operand}" for operand in node.operands])
     attrs = node.attrs.text
     if node.reads:
         reads = format_literal(tuple([(read[0], read[1]) for read in node.reads]))
@@ -110,9 +110,9 @@ def _block(graph: Graph, head: str, margin: str, annotate: bool) -> list[str]:
     """The lines of a graph, or of a region of a node."""
     params = ", ".join(f"%{node.name}: {node.type}" for node in graph.inputs)
     body = [node for node in graph if node.op != "input"]
-    names = _width(len(_names_of(node)) for node in body)
-    expressions = _width(len(_expression(node)) for node in body)
-    types = _width(len(_suffix(node)) for node in body)
+    names = _width([len(_names_of(node)) for node in body])
+    expressions = _width([len(_expression(node)) for node in body])
+    types = _width([len(_suffix(node)) for node in body])
     column = len(margin) + names + expressions + types + 9
     lines = [f"{margin}{head}{graph.name}({params}) {{"]
     printed = 0
@@ -138,9 +138,9 @@ def _block(graph: Graph, head: str, margin: str, annotate: bool) -> list[str]:
     return [*lines, f"{margin}  return {results}".rstrip(), f"{margin}}}"]
 
 
-def _width(lengths: Iterator[int]) -> int:
+def _width(lengths: Iterable[int]) -> int:
     """The widest of the cells that are not too wide to align by."""
-    return max((n for n in lengths if n <= MAX_COLUMN), default=0)
+    return max([n for n in lengths if n <= MAX_COLUMN], default=0)
 
 
 def _headers(graph: Graph, done: int, upto: int) -> Iterator[str]:
@@ -234,7 +234,6 @@ def _names(refs: str) -> tuple[str, ...]:
 
 # Large graphs have few types and attributes: equal ones are one object.
 _spec_again = lru_cache(maxsize=4096)(spec)
-_attrs_again = lru_cache(maxsize=4096)(parse_attrs)
 
 
 def _type(text: str) -> TensorType:
@@ -247,20 +246,27 @@ def _attrs(op: str, text: str) -> tuple[Attrs, tuple[Read, ...]]:
     Whether it has them is the verifier's to say, but a text of long lists that no op
     takes is not read to its end.
     """
-    if not text.strip():
-        return NO_ATTRS, ()
-    attrs = (_attrs_again if len(text) <= MAX_KEPT else parse_attrs)(text)
-    reads: tuple[Read, ...] = ()
-    if "reads" in attrs:
-        reads = _labels(attrs["reads"])
-        rest = {key: value for key, value in attrs.items() if key != "reads"}
-        attrs = Attrs(rest) if rest else NO_ATTRS
+    if len(text) <= MAX_KEPT:
+        return _attrs_again(text)
+    attrs, reads = _own(text)
     try:
-        if len(text) > MAX_KEPT and op in OPS:
+        if op in OPS:
             check_attrs(OPS[op], attrs)
     except VerifyError as error:
         raise ParseError(error.what) from None
     return attrs, reads
+
+
+def _own(text: str) -> tuple[Attrs, tuple[Read, ...]]:
+    attrs = parse_attrs(text) if text.strip() else NO_ATTRS
+    if "reads" not in attrs:
+        return attrs, ()
+    rest = {key: value for key, value in attrs.items() if key != "reads"}
+    return Attrs(rest) if rest else NO_ATTRS, _labels(attrs["reads"])
+
+
+_attrs_again = lru_cache(maxsize=4096)(_own)
+_NONE: tuple[Attrs, tuple[Read, ...]] = NO_ATTRS, ()
 
 
 def _labels(value: Any) -> tuple[Read, ...]:
@@ -329,37 +335,36 @@ class _Reader:
         if op == "input":
             raise ParseError("an input stands in the parameter list")
         one, read = self._one, _REF.findall(operands)
-        made = Node(
-            one(name, name),
+        own, reads = _attrs(op, attrs) if attrs else _NONE
+        first = Value(one(name, name), _type(type_))
+        return Node(
+            first.name,
             one(op, op),
             tuple(map(one, read, read)),
-            _type(type_),
-            NO_ATTRS,
+            first.type,
+            own,
             section,
             None if kernel is None else int(kernel),
+            reads,
+            _several(first, more, types) if more or types else (),
+            self._regions(op, depth) if block else (),
         )
-        if attrs:
-            own, reads = _attrs(op, attrs)
-            made = made._replace(attrs=own, reads=reads)
-        if more or types:
-            made = made._replace(several=_several(made, more, types))
-        if block:
-            count = len(OPS[op].regions) if op in OPS else 0
-            if not count:
-                raise ParseError(f"{op} has no regions, but its line ends in ':'")
-            regions = [self.graph(self.take(), depth + 1) for _ in range(count)]
-            made = made._replace(regions=tuple(regions))
-        return made
+
+    def _regions(self, op: str, depth: int) -> tuple[Graph, ...]:
+        """The regions of a node, whose lines are the next ones."""
+        count = len(OPS[op].regions) if op in OPS else 0
+        if not count:
+            raise ParseError(f"{op} has no regions, but its line ends in ':'")
+        return tuple([self.graph(self.take(), depth + 1) for _ in range(count)])
 
 
-def _several(first: Node, names: str, types: str) -> tuple[Value, ...]:
+def _several(first: Value, names: str, types: str) -> tuple[Value, ...]:
     """All values of a node, from its first and the text of the others."""
     more = _names(names)
     found = [_type(text) for text in _MORE_TYPES.findall(types)]
     if len(more) != len(found):
         raise ParseError(f"{1 + len(more)} values, but {1 + len(found)} types")
-    pairs = zip((first.name, *more), (first.type, *found), strict=True)
-    return tuple([Value(*pair) for pair in pairs])
+    return first, *map(Value, more, found)
 
 
 def _outputs(line: str) -> list[Output]:

@@ -35,7 +35,10 @@ def _verify(graph: Graph) -> None:
         if not section <= node.section <= len(graph.sections):
             raise VerifyError(f"%{node.name} stands in the wrong section")
         section = node.section
-        seen.update(node.names)
+        if node.several:
+            seen.update(node.names)
+        else:
+            seen.add(node.name)
     for result in graph.results:
         if result not in seen:
             raise VerifyError(f"graph {graph.name}: no value %{result} to return")
@@ -74,11 +77,13 @@ def _verify_node(graph: Graph, node: Node, seen: set[str]) -> None:
         _verify(region)
     types = tuple([operand.type for operand in graph.operands(node)])
     inferred = op.infer(types, node.attrs, node.regions)
-    declared = tuple([v.type for v in node.several]) if node.several else node.type
+    declared = node.type
+    if node.several:
+        declared = tuple([value.type for value in node.several])
+        if node.several[0] != (node.name, node.type):
+            raise VerifyError(f"%{node.name} is not the first value of its node")
     if inferred != declared:
         raise VerifyError(f"the type is {_text(inferred)}, not {_text(declared)}")
-    if node.several and node.several[0] != (node.name, node.type):
-        raise VerifyError(f"%{node.name} is not the first value of its node")
     if node.reads and node.op != "add_n":
         raise VerifyError("only a sum node has labels of reads")
 

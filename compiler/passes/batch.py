@@ -131,7 +131,8 @@ def _cyclic(graph: Graph, groups: Mapping[Key, Sequence[Member]]) -> set[Key]:
             found |= below[name]
             if name in number:
                 found |= 1 << number[name]
-        below.update(dict.fromkeys(node.names, found))
+        for name in node.names:
+            below[name] = found
         if node.name in number:
             needs[number[node.name]] |= found
     for i, further in enumerate(needs):

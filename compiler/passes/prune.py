@@ -31,8 +31,7 @@ def prune(graph: Graph) -> Graph:
     kept: list[Node] = []
     changed = False
     for node in reversed(list(graph)):
-        used = node.name in read or (node.several and not read.isdisjoint(node.names))
-        if used:
+        if node.makes(read):
             made = _trimmed(node, read) if node.op == "cond" else node
             changed = changed or made is not node
             read.update(made.operands)

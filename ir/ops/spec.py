@@ -124,11 +124,11 @@ class OpDef:
 
         Checks the number of operands, the attributes and the names of the regions.
         """
-        if regions or self.regions:
+        if not (self.variadic or self.regions or regions):
+            return _infer_again(self, types, attrs)
+        if self.regions or regions:
             return _infer_regions(self, types, attrs, regions)
-        if self.variadic:
-            return _infer(self, types, attrs)
-        return _infer_again(self, types, attrs)
+        return _infer(self, types, attrs)
 
 
 def check_attrs(op: OpDef, attrs: Attrs) -> None:
