@@ -52,7 +52,7 @@ def _cond(p: Any, *operands: Any, regions: Sequence[Callable[..., Any]]) -> Any:
 def _cond_adjoint(
     b: Builder,
     n: Node,
-    g: tuple[Node | None, ...],
+    g: Any,
     p: Node,
     *operands: Node,
     slots: Sequence[int],
@@ -63,7 +63,8 @@ def _cond_adjoint(
     y = cond(p, x);  x.bar = cond(p, x, y.bar), in which each region computes its values
     again and then its cotangents, for which it has a section and a law of its own.
     """
-    seeded = [number for number, seed in enumerate(g) if seed is not None]
+    seeds: Sequence[Node | None] = g if n.several else (g,)
+    seeded = [number for number, seed in enumerate(seeds) if seed is not None]
     regions: list[Graph] = []
     for region in n.regions:
         results = region.results
@@ -74,8 +75,8 @@ def _cond_adjoint(
             seeded=True,
         )
         regions.append(made.returning(made.outputs[len(results) :], region.name))
-    seeds = [seed for seed in g if seed is not None]
-    made = b.add_node("cond", p, *operands, *seeds, regions=tuple(regions))
+    given = [seed for seed in seeds if seed is not None]
+    made = b.add_node("cond", p, *operands, *given, regions=tuple(regions))
     contributions: list[Node | None] = [None] * len(n.operands)
     for slot, value in zip(slots, made.values, strict=True):
         contributions[slot] = value

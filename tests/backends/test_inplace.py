@@ -12,7 +12,7 @@ import pytest
 from anabranch.backends.llvm.kernels.form import Access, Instruction, Kernel, Write
 from anabranch.backends.llvm.kernels.printer import print_kernel
 from anabranch.backends.llvm.machine import current
-from anabranch.backends.llvm.plan import planner, tasks
+from anabranch.backends.llvm.plan import step, tasks
 from anabranch.backends.llvm.plan.arena import Lifetime
 from anabranch.backends.llvm.plan.step import Plan, Step
 from anabranch.backends.llvm.run import threads as pool
@@ -60,8 +60,8 @@ def apart(monkeypatch: pytest.MonkeyPatch, graph: Graph) -> LLVMExecutable:
         return [sum(sizes[:i]) for i in range(len(sizes))], sum(sizes)
 
     with monkeypatch.context() as patch:
-        patch.setattr(planner, "in_place", alone)
-        patch.setattr(planner, "place", place)
+        patch.setattr(step, "in_place", alone)
+        patch.setattr(step, "place", place)
         return prepare(graph)
 
 
