@@ -179,7 +179,7 @@ class Builder:
         key = (dtype, format_literal(exact))
         known = self._constants.get(key)
         if known is None:
-            attrs: Mapping[str, Any] = const_attrs(exact, dtype)
+            attrs = cast("Mapping[str, Any]", const_attrs(exact, dtype))
             known = self.add_node("const", **attrs)
             self._constants[key] = known
         return known

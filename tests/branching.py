@@ -1,7 +1,7 @@
 """Random graphs with `cond`, each beside the graphs that its choices come to.
 
-The regions are random graphs of `strategies`, and one of them has another `cond` in it.
-A graph is grown by one function from conditions that are inputs, or that are known: then
+The regions are random graphs of `strategies`, and one of them has another `cond`. A
+graph is grown by one function from conditions that are inputs, or that are known: then
 the nodes of the chosen region stand in the place of the `cond`.
 """
 
@@ -52,7 +52,7 @@ def branching(seed: int, *, mixed: bool = False) -> Branching:
         _grown(
             "branching",
             [BOOL, BOOL, *types],
-            lambda b, xs: _whole(b, *xs[:2], xs[2:], *bodies),
+            lambda b, xs: _whole(b, xs[0], xs[1], xs[2:], *bodies),
         ),
         {choice: _grown("straight", types, known(*choice)) for choice in CHOICES},
         sample,

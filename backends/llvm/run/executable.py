@@ -134,10 +134,8 @@ class LLVMExecutable:
         rest = iter(steps)
         for step in rest:
             if step.branches:
-                words = [
-                    *step.words,
-                    ctypes.cast(self._run, ctypes.c_void_p).value or 0,
-                ]
+                run: Any = self._run
+                words = [*step.words, ctypes.cast(run, ctypes.c_void_p).value or 0]
                 for count in step.branches:
                     words += self._program(list(islice(rest, count)))
                 step = replace(step, words=tuple(words))
