@@ -53,7 +53,6 @@ def cond(
     np.float64(0.0)
     """
     if is_traced(p):
-        _check_condition(p.dtype, p.shape)
         return p.owner.apply(_COND, (p, then, otherwise, operands), {})
     _check_condition(np.asarray(p).dtype, np.shape(p))
     return (then if p else otherwise)(*operands)
@@ -91,6 +90,7 @@ def _lower_cond(
     otherwise: Callable[..., Any],
     operands: tuple[Any, ...],
 ) -> Any:
+    _check_condition(p.dtype, p.shape)
     leaves, structure = flatten(operands)
     kinds = [_kind_of_operand(leaf) for leaf in leaves]
     branches = (
