@@ -36,9 +36,9 @@ __all__ = ["adjoint"]
 class _Cotangents:
     """The contributions of each value, and the names they get in the end."""
 
-    def __init__(self, b: Builder, graph: Graph, suffix: str) -> None:
+    def __init__(self, b: Builder, graph: Graph, section: Section) -> None:
         self.b = b
-        self.suffix = suffix
+        self.section = section
         self.position = {name: index for index, name in enumerate(graph.nodes)}
         self.position[RETURN] = len(graph)
         self.found: dict[str, list[tuple[str, int, Node]]] = {}
@@ -53,12 +53,12 @@ class _Cotangents:
         if found is None:
             return None
         self.b.source = value.source
-        name = f"{value.name}.{self.suffix}"
+        name = self.section.cotangent(value.name)
         found.sort(key=lambda item: (self.position[item[0]], item[1]))
         if len(found) == 1:
             return self._named(found[0][2], name)
         terms = [
-            self._named(term, f"{name}.{number}")
+            self._named(term, self.section.contribution(value.name, number))
             for number, (_, _, term) in enumerate(found)
         ]
         reads = tuple([Read(consumer, slot) for consumer, slot, _ in found])
@@ -66,7 +66,8 @@ class _Cotangents:
 
     def zero(self, value: Node) -> Node:
         """The explicit zero of a value that nothing reads."""
-        return self._named(self.b.like(value, 0.0), f"{value.name}.{self.suffix}")
+        zero = self.b.like(value, 0.0)
+        return self._named(zero, self.section.cotangent(value.name))
 
     def _named(self, node: Node, name: str) -> Node:
         """``node``, or an identity of it where it has a name already."""
@@ -113,13 +114,14 @@ def _adjoint(
         b.append(node)
     b.section = len(graph.sections) + 1
     active, wanted = _active(graph, wrt), set(wrt)
-    cotangents = _Cotangents(b, graph, _suffix(graph))
+    section = Section(starts, tuple(wrt), _suffix(graph))
+    cotangents = _Cotangents(b, graph, section)
     for slot, (name, seed) in enumerate(zip(starts, seeds, strict=True)):
         if name in active:
             seed = seed or b.identity(b.const(1.0, graph[name].type.dtype))
             cotangents.add(name, RETURN, slot, seed)
         elif seed is not None:
-            b.suggest(seed, f"{name}.{cotangents.suffix}")
+            b.suggest(seed, section.cotangent(name))
     bars: dict[str, Node] = {}
     for node in reversed(list(graph)):
         if not node.makes(active):
@@ -134,7 +136,6 @@ def _adjoint(
             _contribute(graph, cotangents, node, total, active)
         if node.name in wanted:
             bars[node.name] = total or cotangents.zero(node)
-    section = Section(starts, tuple(wrt), cotangents.suffix)
     outputs = [*graph.outputs, *(Output(bars[name].name) for name in wrt)]
     b.keep_read(outputs)
     return b.build(outputs, [*graph.sections, section])

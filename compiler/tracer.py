@@ -246,7 +246,8 @@ class Tracer:
     def __bool__(self) -> bool:
         self._refuse(
             "a Python 'if', 'while', 'and', 'or', 'not', 'in' or bool()",
-            "choose with np.where(condition, a, b), combine conditions with & and |, "
+            "choose with np.where(condition, a, b), run one of two functions with "
+            "anabranch.cond(condition, f, g), combine conditions with & and |, "
             "or make the argument static (jit(f, static_argnames=...))",
         )
 

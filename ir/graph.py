@@ -52,6 +52,14 @@ class Section(NamedTuple):
     suffix: str = "bar"
     lawful: bool = True
 
+    def cotangent(self, value: str) -> str:
+        """What the cotangent of a value is called."""
+        return f"{value}.{self.suffix}"
+
+    def contribution(self, value: str, number: int) -> str:
+        """What the contribution of a read is called, where a value has several."""
+        return f"{value}.{self.suffix}.{number}"
+
 
 class Contribution(NamedTuple):
     """What one read sends back: ``value`` is the contribution's name."""
@@ -184,9 +192,8 @@ class Graph:
                 hint="take the graph of the gradient itself: make_ir(grad(f))(*args), "
                 "not that of a function which calls it or which was optimised",
             )
-        suffix = self.sections[section - 1].suffix
         reads = contributing_reads(self, section).get(value, ())
-        cotangent = f"{value}.{suffix}"
+        cotangent = self.sections[section - 1].cotangent(value)
         values = self[cotangent].operands if len(reads) > 1 else (cotangent,)
         return tuple(
             Contribution(made, read.consumer, read.slot, self.source_of(read))

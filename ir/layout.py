@@ -172,12 +172,12 @@ def place(graph: Graph, sizes: Mapping[str, Size]) -> Places:
 
 def _rows(graph: Graph) -> dict[str, int]:
     """The row of each node: a longest path, a cotangent level with its value."""
-    suffix = graph.sections[0].suffix if graph.sections else ""
-    mates = {
-        graph.maker(f"{name}.{suffix}"): graph.maker(name)
-        for name, node in graph.nodes.items()
-        if not node.section and f"{name}.{suffix}" in graph
-    }
+    mates: dict[str, str] = {}
+    for section in graph.sections[:1]:
+        for name, node in graph.nodes.items():
+            cotangent = section.cotangent(name)
+            if not node.section and cotangent in graph:
+                mates[graph.maker(cotangent)] = graph.maker(name)
     order = _order(graph, mates)
     if not nx.is_directed_acyclic_graph(order):
         mates = {}

@@ -116,7 +116,7 @@ def _verify_law(graph: Graph, number: int) -> None:
     for value, reads in contributing_reads(graph, number).items():
         if len(reads) < 2:
             continue
-        found = sums.pop(f"{value}.{claim.suffix}", None)
+        found = sums.pop(claim.cotangent(value), None)
         if found is None:
             raise VerifyError(f"%{value} has {len(reads)} reads and no sum node")
         if len(found.operands) != len(reads) or found.reads != reads:
@@ -125,7 +125,7 @@ def _verify_law(graph: Graph, number: int) -> None:
                 f"the sum node of %{value} should add the reads {labels}",
                 node=format_node(found),
             )
-        terms = tuple(f"{found.name}.{number}" for number in range(len(reads)))
+        terms = tuple([claim.contribution(value, k) for k in range(len(reads))])
         if found.operands != terms:
             raise VerifyError(
                 f"the sum node of %{value} should add {terms} in this order",
