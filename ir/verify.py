@@ -89,7 +89,8 @@ def _verify_node(graph: Graph, node: Node, seen: set[str]) -> None:
 
 
 def _text(types: Types) -> str:
-    return ", ".join(map(str, types)) if isinstance(types, tuple) else str(types)
+    text = ", ".join(map(str, types)) if isinstance(types, tuple) else str(types)
+    return text[:200]
 
 
 def _verify_edges(graph: Graph) -> None:
