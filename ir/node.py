@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import SourceLine
@@ -121,12 +122,12 @@ class Node(NamedTuple):
         return hash(self[:-1])
 
 
+_SEVERAL = attrgetter("several")
+
+
 def by_value(nodes: Iterable[Node]) -> dict[str, Node]:
     """The values that nodes make, by name and in order; of equal names, the last."""
-    found: dict[str, Node] = {}
-    for node in nodes:
-        if node.several:
-            found.update({value.name: value for value in node.values})
-        else:
-            found[node.name] = node
-    return found
+    made = tuple(nodes)
+    if any(map(_SEVERAL, made)):
+        return {value.name: value for node in made for value in node.values}
+    return {node.name: node for node in made}

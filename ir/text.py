@@ -336,17 +336,17 @@ class _Reader:
             raise ParseError("an input stands in the parameter list")
         one, read = self._one, _REF.findall(operands)
         own, reads = _attrs(op, attrs) if attrs else _NONE
-        first = Value(one(name, name), _type(type_))
+        name, known = one(name, name), _type(type_)
         return Node(
-            first.name,
+            name,
             one(op, op),
             tuple(map(one, read, read)),
-            first.type,
+            known,
             own,
             section,
             None if kernel is None else int(kernel),
             reads,
-            _several(first, more, types) if more or types else (),
+            _several(Value(name, known), more, types) if more or types else (),
             self._regions(op, depth) if block else (),
         )
 
