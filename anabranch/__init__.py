@@ -9,6 +9,7 @@
 
 from .compiler.api import fwd_and_bwd, grad, jit, make_ir, value_and_grad, vjp
 from .compiler.check import check_grads
+from .compiler.cond import cond
 from .compiler.function import Compiled, disable_jit
 from .compiler.functions import (
     avg_pool,
@@ -62,6 +63,7 @@ __all__ = [
     "VerifyError",
     "avg_pool",
     "check_grads",
+    "cond",
     "conv",
     "disable_jit",
     "fwd_and_bwd",

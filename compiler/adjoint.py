@@ -8,7 +8,8 @@ where a read by ``return`` contributes the seed of that output. With no contribu
 read the cotangent is an explicit zero; with one it is the contribution itself; with
 two or more it is one ``add_n`` node, the sum node, whose operands stand in read order
 and are labelled with the consumer and the slot they came from. The rules in `ir.ops`
-return one contribution per slot and never sum.
+return one contribution per slot and never sum. Each of several values of a node has
+reads and a cotangent of its own; a rule is given all of them.
 
 Names: ``%w.bar`` is the cotangent of ``%w`` and ``%w.bar.1`` the contribution of its
 read number 1. The result is a graph like any other and has an adjoint of its own,
@@ -19,12 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
-from typing import cast
+from typing import Any, cast
 
 from ..ir.builder import Builder
 from ..ir.collection import paused_collection
 from ..ir.errors import GradientError
-from ..ir.graph import Graph, Node, Output, Section
+from ..ir.graph import Graph, Node, Output, Read, Section
 from ..ir.law import RETURN
 from ..ir.ops import OPS
 from ..ir.ops.spec import Adjoint
@@ -35,9 +36,9 @@ __all__ = ["adjoint"]
 class _Cotangents:
     """The contributions of each value, and the names they get in the end."""
 
-    def __init__(self, b: Builder, graph: Graph, suffix: str) -> None:
+    def __init__(self, b: Builder, graph: Graph, section: Section) -> None:
         self.b = b
-        self.suffix = suffix
+        self.section = section
         self.position = {name: index for index, name in enumerate(graph.nodes)}
         self.position[RETURN] = len(graph)
         self.found: dict[str, list[tuple[str, int, Node]]] = {}
@@ -52,20 +53,21 @@ class _Cotangents:
         if found is None:
             return None
         self.b.source = value.source
-        name = f"{value.name}.{self.suffix}"
+        name = self.section.cotangent(value.name)
         found.sort(key=lambda item: (self.position[item[0]], item[1]))
         if len(found) == 1:
             return self._named(found[0][2], name)
         terms = [
-            self._named(term, f"{name}.{number}")
+            self._named(term, self.section.contribution(value.name, number))
             for number, (_, _, term) in enumerate(found)
         ]
-        reads = tuple((consumer, slot) for consumer, slot, _ in found)
+        reads = tuple([Read(consumer, slot) for consumer, slot, _ in found])
         return self._named(self.b.add_n(*terms, reads=reads), name)
 
     def zero(self, value: Node) -> Node:
         """The explicit zero of a value that nothing reads."""
-        return self._named(self.b.like(value, 0.0), f"{value.name}.{self.suffix}")
+        zero = self.b.like(value, 0.0)
+        return self._named(zero, self.section.cotangent(value.name))
 
     def _named(self, node: Node, name: str) -> Node:
         """``node``, or an identity of it where it has a name already."""
@@ -112,35 +114,51 @@ def _adjoint(
         b.append(node)
     b.section = len(graph.sections) + 1
     active, wanted = _active(graph, wrt), set(wrt)
-    cotangents = _Cotangents(b, graph, _suffix(graph))
+    section = Section(starts, tuple(wrt), _suffix(graph))
+    cotangents = _Cotangents(b, graph, section)
     for slot, (name, seed) in enumerate(zip(starts, seeds, strict=True)):
         if name in active:
             seed = seed or b.identity(b.const(1.0, graph[name].type.dtype))
             cotangents.add(name, RETURN, slot, seed)
         elif seed is not None:
-            b.suggest(seed, f"{name}.{cotangents.suffix}")
+            b.suggest(seed, section.cotangent(name))
     bars: dict[str, Node] = {}
     for node in reversed(list(graph)):
-        if node.name not in active:
+        if not node.makes(active):
+            continue
+        if node.several:
+            totals = tuple([cotangents.total(value) for value in node.values])
+            if totals != (None,) * len(totals):
+                _contribute(graph, cotangents, node, totals, active)
             continue
         total = cotangents.total(node)
         if total is not None and node.op != "input":
             _contribute(graph, cotangents, node, total, active)
         if node.name in wanted:
             bars[node.name] = total or cotangents.zero(node)
-    section = Section(starts, tuple(wrt), cotangents.suffix)
     outputs = [*graph.outputs, *(Output(bars[name].name) for name in wrt)]
     b.keep_read(outputs)
     return b.build(outputs, [*graph.sections, section])
 
 
 def _contribute(
-    graph: Graph, cotangents: _Cotangents, node: Node, g: Node, active: set[str]
+    graph: Graph,
+    cotangents: _Cotangents,
+    node: Node,
+    g: Node | tuple[Node | None, ...],
+    active: set[str],
 ) -> None:
-    """Send what each slot of ``node`` contributes to the operands that are active."""
+    """Send what each slot of ``node`` contributes to the operands that are active.
+
+    ``g`` is its cotangent; where it makes several values, each one's or None.
+    """
     cotangents.b.source = node.source
-    rule = cast("Adjoint", OPS[node.op].adjoint)
-    contributions = rule(cotangents.b, node, g, *graph.operands(node))
+    op = OPS[node.op]
+    rule = cast("Adjoint", op.adjoint)
+    more: dict[str, Any] = {}
+    if op.regions:
+        more = {"slots": _slots(node, active), "adjoint": adjoint}
+    contributions = rule(cotangents.b, node, g, *graph.operands(node), **more)
     for slot, contribution in enumerate(contributions):
         operand = node.operands[slot]
         if contribution is not None and operand in active:
@@ -151,13 +169,19 @@ def _active(graph: Graph, wrt: Sequence[str]) -> set[str]:
     """The values that depend on ``wrt`` in a differentiable way."""
     active = set(wrt)
     for node in graph:
-        op = OPS[node.op]
-        if node.type.is_float and any(
-            operand in active and op.is_differentiable(slot)
-            for slot, operand in enumerate(node.operands)
-        ):
-            active.add(node.name)
+        if not active.isdisjoint(node.operands) and _slots(node, active):
+            active.update(node.floats)
     return active
+
+
+def _slots(node: Node, active: set[str]) -> list[int]:
+    """The slots in which a node reads an active value in a differentiable way."""
+    op = OPS[node.op]
+    return [
+        slot
+        for slot, operand in enumerate(node.operands)
+        if operand in active and op.is_differentiable(slot)
+    ]
 
 
 def _suffix(graph: Graph) -> str:

@@ -229,10 +229,8 @@ def split(graph: Graph, count: int) -> tuple[Graph, Graph, list[str]]:
     needed = _closure(graph, wanted & copied)
     residuals = [
         node
-        for node in graph
-        if node.section < last
-        and node.name in wanted
-        and node.name not in seeds | needed
+        for name, node in graph.nodes.items()
+        if node.section < last and name in wanted and name not in seeds | needed
     ]
     results = graph.outputs[:count]
     forward = Graph(
@@ -244,15 +242,10 @@ def split(graph: Graph, count: int) -> tuple[Graph, Graph, list[str]]:
     for node in [*residuals, *(graph[name] for name in graph.nodes if name in seeds)]:
         b.append(Node(node.name, "input", (), node.type, source=node.source))
     for node in graph:
-        if node.name in needed or (node.section == last and node.op != "input"):
-            b.append(_moved(node))
+        moved = node.section == last and node.op != "input"
+        if moved or node.makes(needed):
+            b.append(node._replace(section=0, kernel=None))
     return forward, b.build(cotangents), [node.name for node in residuals]
-
-
-def _moved(node: Node) -> Node:
-    return Node(
-        node.name, node.op, node.operands, node.type, node.attrs, source=node.source
-    )
 
 
 def _constants(graph: Graph, section: int) -> set[str]:
@@ -261,7 +254,7 @@ def _constants(graph: Graph, section: int) -> set[str]:
     for node in graph:
         forward = node.op != "input" and node.section < section
         if forward and all(name in found for name in node.operands):
-            found.add(node.name)
+            found.update(node.names)
     return found
 
 
@@ -269,6 +262,6 @@ def _closure(graph: Graph, names: set[str]) -> set[str]:
     """The values and everything they are computed from."""
     needed = set(names)
     for node in reversed(list(graph)):
-        if node.name in needed:
+        if node.makes(needed):
             needed.update(node.operands)
     return needed

@@ -25,6 +25,7 @@ def guard(graph: Graph) -> Graph:
     Indices that are checked already, or constant, stay; so do sections with their law,
     since an index has no cotangent.
     """
+    graph = graph.map_regions(guard)
     if _INDICES.keys().isdisjoint([node.op for node in graph]):
         return graph
     b = Builder(graph.name, reserved=graph.nodes)

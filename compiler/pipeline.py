@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ..backends import DEFAULT, find_backend
 from ..ir.collection import paused_collection
@@ -50,7 +51,9 @@ def run_passes(
     passes: Sequence[str],
     after_each: Callable[[Graph], object] | None = None,
 ) -> Graph:
-    """Run ``passes`` in order; ``after_each`` sees every graph in between.
+    """Run ``passes`` in order, each on the regions of nodes before the graph itself.
+
+    ``after_each`` sees every graph in between.
 
     The environment variable ``ANABRANCH_DUMP``, names of passes with commas between
     or ``all``, prints the graph after those passes to the error stream.
@@ -62,12 +65,16 @@ def run_passes(
             raise ArgumentError(
                 f"no pass is called {name!r}", hint=f"one of {', '.join(PASSES)}"
             )
-        graph = PASSES[name](graph)
+        graph = _run_pass(name, graph)
         if name in dump or "all" in dump:
             print(f"# after {name}", graph, sep="\n", file=sys.stderr)
         if after_each is not None:
             after_each(graph)
     return graph
+
+
+def _run_pass(name: str, graph: Graph) -> Graph:
+    return PASSES[name](graph.map_regions(partial(_run_pass, name)))
 
 
 def _names(text: str) -> list[str] | None:

@@ -22,7 +22,7 @@ from .tree import (
     unflatten,
 )
 
-__all__ = ["Program", "inline", "trace_program"]
+__all__ = ["Program", "deeper", "inline", "trace_program"]
 
 _state = threading.local()
 
@@ -47,7 +47,7 @@ class Program(NamedTuple):
 
 
 @contextmanager
-def _deeper() -> Generator[int, None, None]:
+def deeper() -> Generator[int, None, None]:
     """The level of a new trace: one more than that of the trace around it."""
     level: int = getattr(_state, "level", 0)
     _state.level = level + 1
@@ -70,7 +70,7 @@ def trace_program(
     """
     names = leaf_names(function, *unflatten(structure, range(len(leaves))))
     name = getattr(function, "__name__", type(function).__name__)
-    with _deeper() as level:
+    with deeper() as level:
         name = "lambda" if name == "<lambda>" else re.sub(r"\W|^(?=\d)", "_", name)
         trace = Trace(name[:100] or "_", level)
         trace.builder.source = definition_line(function)
@@ -127,10 +127,10 @@ def inline(program: Program, leaves: Sequence[Any]) -> Any:
     values = iter([*leaves, *program.captured])
     for node in program.graph:
         if node.op == "input":
-            made[node.name] = trace.node(next(values), node.type.dtype)
+            new = trace.node(next(values), node.type.dtype)
         else:
-            operands = [made[name] for name in node.operands]
-            made[node.name] = b.copy(node, operands, names)
-        names[node.name] = made[node.name].name
+            new = b.copy(node, [made[name] for name in node.operands], names)
+        for name, value in zip(node.names, new.values, strict=True):
+            made[name], names[name] = value, value.name
     results = [trace.wrap(made[name]) for name in program.graph.results]
     return unflatten(program.result, results)

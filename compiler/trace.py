@@ -9,7 +9,9 @@ they are first met.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NoReturn, TypeGuard, cast
 
@@ -51,6 +53,7 @@ __all__ = [
 
 _LOWERINGS: dict[Any, Callable[..., Any]] = {}
 _VIEWS: set[Any] = set()
+_state = threading.local()  # branch: the trace of the innermost branch of a `cond`
 
 
 def lowers(*functions: Any, view: bool = False) -> Callable[[Any], Any]:
@@ -86,7 +89,11 @@ def is_traced(value: Any) -> TypeGuard[Tracer]:
 
 
 def find_trace(values: Any) -> Trace | None:
-    """The newest trace among the tracers in nested lists, tuples and dicts."""
+    """The newest trace among the tracers in nested lists, tuples and dicts.
+
+    Inside a branch of `cond` that is the branch, if the tracers are of traces around
+    it: what the branch computes belongs to it.
+    """
     found: Trace | None = None
     waiting = [values]
     while waiting:
@@ -98,7 +105,13 @@ def find_trace(values: Any) -> Trace | None:
             waiting.extend(cast("Iterable[Any]", value))
         elif isinstance(value, dict):
             waiting.extend(cast("Mapping[Any, Any]", value).values())
-    return found
+    return found and _inside(found)
+
+
+def _inside(trace: Trace) -> Trace:
+    """The innermost branch that is being traced inside of ``trace``, or that itself."""
+    branch: Trace | None = getattr(_state, "branch", None)
+    return branch if branch is not None and branch.level > trace.level else trace
 
 
 def check_array(value: Any, what: str) -> None:
@@ -177,7 +190,7 @@ class Trace:
 
     def apply(self, function: Any, args: Sequence[Any], kwargs: Any) -> Any:
         """Lower a call of ``function``; lowerings may call NumPy on tracers again."""
-        trace = find_trace((args, kwargs)) or self
+        trace = find_trace((args, kwargs)) or _inside(self)
         if trace.finished:
             trace.enter()
             raise _leaked(trace).at(trace.builder.source)
@@ -245,6 +258,35 @@ class Trace:
 
     # What lowerings use.
 
+    @contextmanager
+    def as_branch(self) -> Generator[None, None, None]:
+        """Lower here what the block does with values of the traces around this."""
+        outer = getattr(_state, "branch", None)
+        _state.branch = self
+        try:
+            yield
+        finally:
+            _state.branch = outer
+
+    def closed_over(self) -> list[Any]:
+        """What each captured input is: the object, or what it was if that changed."""
+        same = {
+            id(kept): value
+            for value, kept, _ in self._captures.values()
+            if _is_unchanged(value, kept)
+        }
+        return [same.get(id(kept), kept) for kept in self.captured]
+
+    def check_write(self) -> None:
+        """Raise `TraceError` where a branch would write an array of this trace."""
+        branch = _inside(self)
+        if branch is not self:
+            raise TraceError(
+                "a branch of cond writes into an array of the function around it",
+                source=branch.builder.source,
+                hint="return the new value from both branches, or copy the array first",
+            )
+
     def enter(self) -> Any:
         """Note the user's line for the nodes made next; returns the calling frame."""
         frame = calling_frame()
@@ -304,7 +346,8 @@ class Trace:
             if value.owner.finished or value.owner.level > self.level:
                 raise _leaked(value.owner)
             type_, kept = value.node.type, Tracer(value.owner, value.node)
-            name = value.node.name if "." not in value.node.name else "captured"
+            name = value.owner.builder.called(value.node)
+            name = name if "." not in name else "captured"
         else:
             check_array(value, "a captured array")
             type_ = TensorType(dtype_name(value.dtype), value.shape)
@@ -317,6 +360,8 @@ class Trace:
 
     def refuse(self, what: str, node: Node, hint: str) -> NoReturn:
         """Raise `ConcretizationError`, after all unsupported calls met so far."""
+        if (branch := _inside(self)) is not self:
+            branch.refuse(what, node, hint)
         if self._depth == 0:
             self.enter()
         self.unsupported.complain()

@@ -125,6 +125,7 @@ class Tracer:
     def write(self, value: Any) -> Tracer:
         """Become ``value``, cast and broadcast to this array's type."""
         trace, type_ = self.owner, self._node.type
+        trace.check_write()
         if self.memory.argument is None and not np.can_cast(
             value.dtype, self.dtype, "same_kind"
         ):
@@ -139,6 +140,7 @@ class Tracer:
     def store(self, path: Path, value: Node) -> None:
         """Write ``value`` to what ``path`` shows of the memory."""
         trace = self.owner
+        trace.check_write()
         if self.memory.argument is not None:
             raise TraceError(
                 f"writing into {self.memory.argument} would change the caller's array",
@@ -244,7 +246,8 @@ class Tracer:
     def __bool__(self) -> bool:
         self._refuse(
             "a Python 'if', 'while', 'and', 'or', 'not', 'in' or bool()",
-            "choose with np.where(condition, a, b), combine conditions with & and |, "
+            "choose with np.where(condition, a, b), run one of two functions with "
+            "anabranch.cond(condition, f, g), combine conditions with & and |, "
             "write np.max(x) for max(x), or make the argument static (jit(f, "
             "static_argnames=...))",
         )

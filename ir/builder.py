@@ -7,13 +7,14 @@ op ``mul``; the type rule runs at once, so a wrong graph is never built.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from .errors import AnabranchError, SourceLine, VerifyError
-from .graph import Graph, Node, Output, Section, rename, renamed_reads
+from .graph import Graph, Output, Section, rename
 from .literals import NO_ATTRS, Attrs, Literal, format_literal
+from .node import Node, Read, Value, by_value
 from .ops import OPS
 from .ops.source import const_attrs
 from .types import TensorType
@@ -37,7 +38,7 @@ class Builder:
         self.name = name
         self.section = 0
         self.source: SourceLine | None = None
-        self._nodes: dict[str, Node] = {node.name: node for node in nodes}
+        self._nodes = by_value(nodes)
         self._reserved = reserved
         self._counters: dict[str, int] = {}
         self._constants: dict[tuple[str, str], Node] = {}
@@ -52,7 +53,11 @@ class Builder:
     @property
     def nodes(self) -> Iterable[Node]:
         """The nodes made so far, in order."""
-        return self._nodes.values()
+        return [
+            node
+            for node in self._nodes.values()
+            if not node.several or node.several[0].name == node.name
+        ]
 
     def __getitem__(self, name: str) -> Node:
         return self._nodes[name]
@@ -74,10 +79,15 @@ class Builder:
                 return name
 
     def append(self, node: Node) -> Node:
-        """Add a node as it stands; its name must be free."""
-        if node.name in self._nodes:
-            raise VerifyError(f"graph {self.name}: two nodes are called %{node.name}")
+        """Add a node as it stands; the names of its values must be free."""
+        if node.several or node.name in self._nodes:
+            for name in node.names:
+                if name in self._nodes:
+                    what = f"graph {self.name}: two nodes are called %{name}"
+                    raise VerifyError(what)
         self._nodes[node.name] = node
+        if node.several:
+            self._nodes.update(by_value([node]))
         return node
 
     def input(self, name: str, type: TensorType) -> Node:
@@ -86,25 +96,45 @@ class Builder:
             Node(self.unique(name), "input", (), type, source=self.source)
         )
 
-    def add_node(self, op: str, *operands: Node, **attrs: Literal) -> Node:
-        """Add ``op(*operands) {attrs}``; raises what its type rule raises."""
+    def add_node(
+        self,
+        op: str,
+        *operands: Node,
+        reads: tuple[Read, ...] = (),
+        regions: tuple[Graph, ...] = (),
+        **attrs: Literal,
+    ) -> Node:
+        """Add ``op(*operands) {attrs}``; raises what its type rule raises.
+
+        A node with several values is returned as the first; see `Node.values`.
+        """
         given = Attrs(attrs) if attrs else NO_ATTRS
         names = tuple([operand.name for operand in operands])
+        types = tuple([operand.type for operand in operands])
         try:
-            made = OPS[op].infer(tuple([operand.type for operand in operands]), given)
+            made = OPS[op].infer(types, given, regions)
         except AnabranchError as error:
             call = f"%? = {op}({', '.join(f'%{name}' for name in names)})"
-            types = ", ".join(f"%{o.name}: {o.type}" for o in operands)
-            raise error.at(self.source, f"{call}   {types}") from None
+            shown = ", ".join(f"%{o.name}: {o.type}" for o in operands)
+            raise error.at(self.source, f"{call}   {shown}") from None
+        if isinstance(made, tuple):
+            several = tuple([Value(self._temporary(op), type_) for type_ in made])
+            name, type_ = several[0]
+        else:
+            several, name, type_ = (), self._temporary(op), made
         return self.append(
             Node(
-                self._temporary(op),
+                name,
                 op,
                 names,
-                made,
+                type_,
                 given,
                 self.section,
-                source=self.source,
+                None,
+                reads,
+                several,
+                regions,
+                self.source,
             )
         )
 
@@ -116,15 +146,26 @@ class Builder:
         ``names`` tells what the nodes copied before it are called here: the labels of a
         sum node name its consumers.
         """
+        reads = [Read(names.get(read[0], read[0]), read[1]) for read in node.reads]
+        several: list[Value] = []
+        for value in node.several:
+            name = self.unique(value.name)
+            while name in [other.name for other in several]:
+                name = self._temporary(node.op)
+            several.append(Value(name, value.type))
         return self.append(
             Node(
-                self.unique(node.name),
+                several[0].name if several else self.unique(node.name),
                 node.op,
-                tuple(operand.name for operand in operands),
+                tuple([operand.name for operand in operands]),
                 node.type,
-                renamed_reads(node.attrs, names),
+                node.attrs,
                 self.section,
-                source=node.source,
+                None,
+                tuple(reads),
+                tuple(several),
+                node.regions,
+                node.source,
             )
         )
 
@@ -138,7 +179,8 @@ class Builder:
         key = (dtype, format_literal(exact))
         known = self._constants.get(key)
         if known is None:
-            known = self.add_node("const", **const_attrs(exact, dtype))
+            attrs = cast("Mapping[str, Any]", const_attrs(exact, dtype))
+            known = self.add_node("const", **attrs)
             self._constants[key] = known
         return known
 
@@ -192,23 +234,28 @@ class Builder:
         """Let the finished graph call ``node`` by ``hint``; the first hint wins."""
         self._hints.setdefault(node.name, hint)
 
+    def called(self, node: Node) -> str:
+        """What the finished graph calls ``node``, as far as is known."""
+        return self._hints.get(node.name, node.name)
+
     def keep_read(self, outputs: Sequence[Output]) -> None:
         """Drop the nodes of the current section that nothing reads."""
         read = {output.value for output in outputs}
-        for node in reversed(list(self._nodes.values())):
+        for node in reversed(list(self.nodes)):
             if node.section < self.section:
                 break
-            if node.name in read:
+            if node.makes(read):
                 read.update(node.operands)
-            else:
-                del self._nodes[node.name]
-                self._hints.pop(node.name, None)
+                continue
+            for name in node.names:
+                del self._nodes[name]
+                self._hints.pop(name, None)
 
     def build(
         self, outputs: Sequence[Output], sections: Sequence[Section] = ()
     ) -> Graph:
         """The finished graph: inputs first, nodes called as was suggested."""
-        nodes = sorted(self._nodes.values(), key=lambda node: node.op != "input")
+        nodes = sorted(self.nodes, key=lambda node: node.op != "input")
         graph = Graph(self.name, nodes, outputs, sections)
         return rename(graph, self._final_names()) if self._hints else graph
 

@@ -7,63 +7,31 @@ order, operands before consumers. A graph is never changed: a pass makes a new o
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from .errors import SourceLine, VerifyError
 from .lazy import lazy
-from .literals import NO_ATTRS, Attrs
-from .types import TensorType
+from .node import Node, Read, Value, by_value
 
-__all__ = ["Contribution", "Graph", "Node", "Output", "Read", "Section"]
+__all__ = [
+    "MAX_DEPTH",
+    "Contribution",
+    "Graph",
+    "Node",
+    "Output",
+    "Read",
+    "Section",
+    "Value",
+]
+
+MAX_DEPTH = 32
 
 
 MAX_SHOWN_NODES = 1_000  # by a notebook, of its own accord
-
-
-class Node(NamedTuple):
-    """One operation and the value that it makes.
-
-    ``section`` is 0 in the forward graph and k in the part that the k-th adjoint
-    pass added. ``kernel`` is the label of the fused kernel that computes the node.
-    Two nodes are equal when they print alike: the user's line is not compared.
-    """
-
-    name: str
-    op: str
-    operands: tuple[str, ...]
-    type: TensorType
-    attrs: Attrs = NO_ATTRS
-    section: int = 0
-    kernel: int | None = None
-    source: SourceLine | None = None
-
-    def reading(self, operands: tuple[str, ...]) -> Node:
-        """The node with other operands; itself where they are the same."""
-        return self.renamed(self.name, operands, self.attrs)
-
-    def fused(self, kernel: int | None) -> Node:
-        """The node as part of a kernel; itself where it is."""
-        if kernel == self.kernel:
-            return self
-        return Node(*self[:6], kernel, self.source)
-
-    def renamed(self, name: str, operands: tuple[str, ...], attrs: Attrs) -> Node:
-        """The node with other names in it; itself where they are the same."""
-        if name == self.name and operands == self.operands and attrs is self.attrs:
-            return self
-        return Node(name, self.op, operands, self.type, attrs, *self[5:])
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Node) and self[:7] == other[:7]
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(self[:7])
 
 
 class Output(NamedTuple):
@@ -87,12 +55,13 @@ class Section(NamedTuple):
     suffix: str = "bar"
     lawful: bool = True
 
+    def cotangent(self, value: str) -> str:
+        """What the cotangent of a value is called."""
+        return f"{value}.{self.suffix}"
 
-class Read(NamedTuple):
-    """One consumer slot of a value."""
-
-    consumer: str
-    slot: int
+    def contribution(self, value: str, number: int) -> str:
+        """What the contribution of a read is called, where a value has several."""
+        return f"{value}.{self.suffix}.{number}"
 
 
 class Contribution(NamedTuple):
@@ -112,8 +81,14 @@ class Graph:
     """A dataflow graph with named inputs and outputs.
 
     ``graph`` is the (frozen) networkx graph for those who want to use its algorithms:
-    node keys are value names, ``graph.nodes[name]["node"]`` is the `Node`, and an
-    edge from producer to consumer has the consumer's slot as its key.
+    node keys are value names (that of the first value, where a node makes several),
+    ``graph.nodes[name]["node"]`` is the `Node`, and an edge from producer to consumer
+    has the consumer's slot as its key. Where the producer makes several values, the
+    edge's ``value`` tells which of them is read.
+
+    ``depth`` is 1 for a graph without regions, and else one more than that of its
+    deepest region. `VerifyError` is raised beyond `MAX_DEPTH`, and for two values of
+    one name.
     """
 
     def __init__(
@@ -126,9 +101,19 @@ class Graph:
         self.name = name
         self.outputs = tuple(outputs)
         self.sections = tuple(sections)
-        self._nodes: dict[str, Node] = {node.name: node for node in nodes}
-        if len(self._nodes) != len(nodes):
-            raise VerifyError(f"graph {name}: two nodes have one name")
+        self._nodes = tuple(nodes)
+        self._values = by_value(self._nodes)
+        count = len(self._nodes)
+        self.depth = 1
+        special = [node for node in self._nodes if node.several or node.regions]
+        if special:
+            count += sum(len(node.values) - 1 for node in special)
+            depths = [region.depth for node in special for region in node.regions]
+            self.depth += max(depths, default=0)
+        if len(self._values) != count:
+            raise VerifyError(f"graph {name}: two values have one name")
+        if self.depth > MAX_DEPTH:
+            raise VerifyError(f"graph {name}: regions nested deeper than {MAX_DEPTH}")
 
     @lazy
     def graph(self) -> Any:
@@ -136,17 +121,23 @@ class Graph:
         import networkx as nx  # slow, and not needed to compile and run
 
         graph: Any = nx.MultiDiGraph(name=self.name)
-        for name, node in self._nodes.items():
-            graph.add_node(name, node=node)
-        for name, node in self._nodes.items():
+        for node in self._nodes:
+            graph.add_node(node.name, node=node)
+        for node in self._nodes:
             for slot, operand in enumerate(node.operands):
-                graph.add_edge(operand, name, key=slot)
+                which = {"value": operand} if self._values[operand].several else {}
+                graph.add_edge(self.maker(operand), node.name, key=slot, **which)
         return nx.freeze(graph)
 
     @property
     def nodes(self) -> Mapping[str, Node]:
-        """The nodes by name, in program order."""
-        return self._nodes
+        """The nodes by the names of their values, in program order; see `Node`."""
+        return self._values
+
+    def maker(self, name: str) -> str:
+        """The name that the node which makes a value goes by."""
+        several = self._values[name].several
+        return several[0].name if several else name
 
     @lazy
     def inputs(self) -> tuple[Node, ...]:
@@ -159,25 +150,25 @@ class Graph:
         return tuple(output.value for output in self.outputs)
 
     def __iter__(self) -> Iterator[Node]:
-        return iter(self._nodes.values())
+        return iter(self._nodes)
 
     def __len__(self) -> int:
         return len(self._nodes)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._nodes
+        return name in self._values
 
     def __getitem__(self, name: str) -> Node:
-        return self._nodes[name]
+        return self._values[name]
 
     def operands(self, node: Node) -> tuple[Node, ...]:
         """The nodes that ``node`` reads, by slot."""
-        return tuple([self._nodes[name] for name in node.operands])
+        return tuple([self._values[name] for name in node.operands])
 
     @lazy
     def reads(self) -> Mapping[str, tuple[Read, ...]]:
         """The reads of each value in program order; outputs are not counted."""
-        found: dict[str, list[Read]] = {name: [] for name in self._nodes}
+        found: dict[str, list[Read]] = {name: [] for name in self._values}
         for node in self:
             for slot, operand in enumerate(node.operands):
                 found[operand].append(Read(node.name, slot))
@@ -204,9 +195,8 @@ class Graph:
                 hint="take the graph of the gradient itself: make_ir(grad(f))(*args), "
                 "not that of a function which calls it or which was optimised",
             )
-        suffix = self.sections[section - 1].suffix
         reads = contributing_reads(self, section).get(value, ())
-        cotangent = f"{value}.{suffix}"
+        cotangent = self.sections[section - 1].cotangent(value)
         values = self[cotangent].operands if len(reads) > 1 else (cotangent,)
         return tuple(
             Contribution(made, read.consumer, read.slot, self.source_of(read))
@@ -215,7 +205,7 @@ class Graph:
 
     def source_of(self, read: Read) -> SourceLine | None:
         """The user's line of a read's consumer."""
-        consumer = self._nodes.get(read.consumer)
+        consumer = self._values.get(read.consumer)
         return consumer.source if consumer else None
 
     def with_nodes(
@@ -225,6 +215,25 @@ class Graph:
         sections = [Section((), (), s.suffix, lawful=False) for s in self.sections]
         kept = self.outputs if outputs is None else outputs
         return Graph(self.name, nodes, kept, sections)
+
+    def returning(self, outputs: Sequence[Output], name: str | None = None) -> Graph:
+        """This graph with other outputs."""
+        return Graph(name or self.name, self._nodes, outputs, self.sections)
+
+    def map_regions(self, change: Callable[[Graph], Graph]) -> Graph:
+        """This graph with ``change`` made to each region; itself if none changed."""
+        if self.depth == 1:
+            return self
+        nodes: list[Node] = []
+        changed = False
+        for node in self:
+            regions = tuple([change(region) for region in node.regions])
+            same = all(map(operator.is_, regions, node.regions))
+            nodes.append(node if same else node._replace(regions=regions))
+            changed = changed or not same
+        if not changed:
+            return self
+        return Graph(self.name, nodes, self.outputs, self.sections)
 
     def verify(self) -> Graph:
         """Check every invariant of the IR; returns self or raises `VerifyError`."""
@@ -272,7 +281,7 @@ class Graph:
             self.name == other.name
             and self.outputs == other.outputs
             and self.sections == other.sections
-            and list(self) == list(other)
+            and self._nodes == other._nodes
         )
 
     def __hash__(self) -> int:
@@ -290,15 +299,16 @@ def canonical(graph: Graph) -> Graph:
 
     Labels and the naming of sections are dropped: they carry no meaning.
     """
+    made = _canonical(graph)
+    return Graph("graph", list(made), made.outputs)
+
+
+def _canonical(graph: Graph) -> Graph:
     names = {name: f"v{index}" for index, name in enumerate(graph.nodes)}
-    renamed = rename(graph, names)
+    renamed = rename(graph.map_regions(_canonical), names)
     outputs = [Output(output.value) for output in renamed.outputs]
-    nodes = [node._replace(section=0, attrs=_unlabelled(node)) for node in renamed]
-    return Graph("graph", nodes, outputs)
-
-
-def _unlabelled(node: Node) -> Attrs:
-    return NO_ATTRS if node.op == "add_n" else node.attrs
+    nodes = [node._replace(section=0, reads=()) for node in renamed]
+    return Graph(graph.name, nodes, outputs)
 
 
 def rename(graph: Graph, names: Mapping[str, str]) -> Graph:
@@ -308,14 +318,7 @@ def rename(graph: Graph, names: Mapping[str, str]) -> Graph:
     def new(name: str) -> str:
         return get(name, name)
 
-    nodes = [
-        node.renamed(
-            get(node.name, node.name),
-            tuple([get(operand, operand) for operand in node.operands]),
-            renamed_reads(node.attrs, names) if node.op == "add_n" else node.attrs,
-        )
-        for node in graph
-    ]
+    nodes = [node.renamed(names) for node in graph]
     outputs = [Output(new(output.value), output.label) for output in graph.outputs]
     sections = [
         section._replace(
@@ -325,12 +328,3 @@ def rename(graph: Graph, names: Mapping[str, str]) -> Graph:
         for section in graph.sections
     ]
     return Graph(graph.name, nodes, outputs, sections)
-
-
-def renamed_reads(attrs: Attrs, names: Mapping[str, str]) -> Attrs:
-    """Attributes whose labels of a sum node follow their consumers' new names."""
-    if "reads" not in attrs:
-        return attrs
-    reads = cast("tuple[tuple[str, int], ...]", attrs["reads"])
-    changed = tuple((names.get(consumer, consumer), slot) for consumer, slot in reads)
-    return attrs if changed == reads else Attrs({**attrs, "reads": changed})

@@ -19,9 +19,12 @@ RETURN = "return"
 
 
 def differentiable_slots(graph: Graph, node: Node) -> list[int]:
-    """The slots of ``node`` that send a contribution back when it has a cotangent."""
+    """The slots of ``node`` that send a contribution back when it has a cotangent.
+
+    Where it makes several values, that is when one of them has a cotangent.
+    """
     op = OPS[node.op]
-    if not node.type.is_float:
+    if not node.floats:
         return []
     return [
         slot
@@ -42,14 +45,14 @@ def contributing_reads(graph: Graph, section: int) -> dict[str, tuple[Read, ...]
         if any(
             node.operands[slot] in active for slot in differentiable_slots(graph, node)
         ):
-            active.add(node.name)
+            active.update(node.floats)
     reached = {name for name in claim.of if name in active}
     reads: dict[str, list[Read]] = {}
     for slot, name in reversed(list(enumerate(claim.of))):
         if name in active:
             reads.setdefault(name, []).append(Read(RETURN, slot))
     for node in reversed(forward):
-        if node.name not in reached:
+        if not node.makes(reached):
             continue
         for slot in reversed(differentiable_slots(graph, node)):
             operand = node.operands[slot]

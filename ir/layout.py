@@ -164,7 +164,7 @@ def place(graph: Graph, sizes: Mapping[str, Size]) -> Places:
         places.panes[node.section][places.rows[node.name]].append(node.name)
     for node in graph:
         for slot, operand in enumerate(node.operands):
-            places.connect(Edge(operand, node.name, slot))
+            places.connect(Edge(graph.maker(operand), node.name, slot))
     for pane in places.panes:
         places.arrange(pane)
     return places
@@ -172,8 +172,12 @@ def place(graph: Graph, sizes: Mapping[str, Size]) -> Places:
 
 def _rows(graph: Graph) -> dict[str, int]:
     """The row of each node: a longest path, a cotangent level with its value."""
-    suffix = graph.sections[0].suffix if graph.sections else ""
-    mates = {f"{node.name}.{suffix}": node.name for node in graph if not node.section}
+    mates: dict[str, str] = {}
+    for section in graph.sections[:1]:
+        for name, node in graph.nodes.items():
+            cotangent = section.cotangent(name)
+            if not node.section and cotangent in graph:
+                mates[graph.maker(cotangent)] = graph.maker(name)
     order = _order(graph, mates)
     if not nx.is_directed_acyclic_graph(order):
         mates = {}
@@ -185,8 +189,9 @@ def _rows(graph: Graph) -> dict[str, int]:
     found = {node.name: rows[mates.get(node.name, node.name)] for node in graph}
     for node in graph:
         if not order.degree(mates.get(node.name, node.name)):
-            near = [found[read.consumer] for read in graph.reads[node.name]]
-            near += [found[operand] for operand in node.operands]
+            reads = [read for name in node.names for read in graph.reads[name]]
+            near = [found[read.consumer] for read in reads]
+            near += [found[graph.maker(operand)] for operand in node.operands]
             found[node.name] = min(near, default=0)
     return found
 
@@ -218,6 +223,7 @@ def _order(graph: Graph, mates: Mapping[str, str]) -> Any:
     for node in graph:
         for operand in graph.operands(node):
             if operand.section == node.section:
-                pair = [mates.get(name, name) for name in (operand.name, node.name)]
+                pair = [graph.maker(operand.name), node.name]
+                pair = [mates.get(name, name) for name in pair]
                 order.add_edge(*(reversed(pair) if node.section % 2 else pair))
     return order

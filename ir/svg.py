@@ -41,14 +41,22 @@ def to_svg(graph: Graph) -> str:
 
     The forward part flows down, the backward part beside it up; a sum node is a circle
     with Σ, a result has a bold border. Pointing at a node shows its line of IR text.
+    Regions are pictures of their own, one below the other.
     """
-    labels = {node.name: _labels(node) for node in graph}
-    sizes = {node.name: _size(node, labels[node.name]) for node in graph}
-    made = layout(graph, sizes)
-    legend, legend_width = _legend(graph)
+    parts = list(_parts(graph, ""))
+    legend, width = _legend([part for _, part in parts])
     title = _short(f"graph {graph.name}", 60)
-    width = max(made.width, legend_width, CHAR * 1.2 * len(title) + 48)
-    height = made.height + HEADER
+    width = max(width, CHAR * 1.2 * len(title) + 48)
+    height = HEADER
+    drawn: list[str] = []
+    for name, part in parts:
+        if name:
+            drawn.append(_text(24, height + 26, _short(name, 60), 'font-size="14"'))
+            width = max(width, CHAR * 1.2 * len(name) + 48)
+            height += HEADER
+        lines, made = _picture(part)
+        drawn += [f'<g transform="translate(0 {_n(height)})">', *lines, "</g>"]
+        width, height = max(width, made.width), height + made.height
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(width)}" '
         f'height="{_n(height)}" viewBox="0 0 {_n(width)} {_n(height)}" '
@@ -58,12 +66,28 @@ def to_svg(graph: Graph) -> str:
         '<rect width="100%" height="100%" fill="#ffffff"/>',
         f'<text x="24" y="26" font-size="14">{_escape(title)}</text>',
         *legend,
-        f'<g transform="translate(0 {_n(HEADER)})">',
+        *drawn,
     ]
-    lines += [_wire(graph, wire) for wire in made.wires]
+    return "\n".join([*lines, "</svg>", ""])
+
+
+def _parts(graph: Graph, name: str) -> Iterator[tuple[str, Graph]]:
+    """A graph, and the regions in it with their names."""
+    yield name, graph
+    for node in graph:
+        for region in node.regions:
+            yield from _parts(region, f"{name} {region.name} of %{node.name}".strip())
+
+
+def _picture(graph: Graph) -> tuple[list[str], Layout]:
+    """The wires and the nodes of a graph without its regions."""
+    labels = {node.name: _labels(node) for node in graph}
+    sizes = {node.name: _size(node, labels[node.name]) for node in graph}
+    made = layout(graph, sizes)
+    lines = [_wire(graph, wire) for wire in made.wires]
     for node in graph:
         lines += _draw(graph, node, labels[node.name], sizes[node.name], made)
-    return "\n".join([*lines, "</g>", "</svg>", ""])
+    return lines, made
 
 
 def _escape(text: str) -> str:
@@ -86,7 +110,8 @@ def _labels(node: Node) -> list[str]:
     what = [] if node.op == "input" or node_role(node) == "sum" else [node.op]
     if node.op == "const":
         what = [f"const {node.attrs['value']}"]
-    lines = [f"%{node.name}", *what, str(node.type)]
+    names = ", ".join(f"%{value.name}" for value in node.values)
+    lines = [names, *what, ", ".join(str(value.type) for value in node.values)]
     return [_short(line, LONGEST_LABEL) for line in lines]
 
 
@@ -104,7 +129,7 @@ def _draw(
     """One node: its shape and its labels."""
     x, y = made.anchors[node.name]
     role = node_role(node)
-    border = 2.6 if node.name in graph.results else 1
+    border = 2.6 if node.makes(graph.results) else 1
     look = f'fill="{FILLS[role]}" stroke="{STROKES[role]}" stroke-width="{border}"'
     yield f'<g class="{role}">'
     yield f"<title>{_escape(_short(format_node(node), LONGEST_TITLE))}</title>"
@@ -184,9 +209,9 @@ def _markers() -> Iterator[str]:
     yield "</defs>"
 
 
-def _legend(graph: Graph) -> tuple[list[str], float]:
+def _legend(graphs: Sequence[Graph]) -> tuple[list[str], float]:
     """The roles and the kinds of edges that occur, and how wide that is."""
-    roles = {node_role(node) for node in graph}
+    roles = {node_role(node) for graph in graphs for node in graph}
     entries = [
         (FILLS[role], STROKES[role], 1.0, NAMES[role])
         for role in NAMES
@@ -202,7 +227,7 @@ def _legend(graph: Graph) -> tuple[list[str], float]:
         )
         lines.append(_text(x + 22, 48, name, 'fill="#333333"'))
         x += 22 + CHAR * len(name) + 18
-    if graph.sections:
+    if any(graph.sections for graph in graphs):
         lines.append(
             f'<path d="M{_n(x)} 44H{_n(x + 20)}" fill="none" '
             f'stroke="{WIRES["residual"]}" stroke-width="1.2" '

@@ -1,10 +1,13 @@
 """The text form of a graph, both directions.
 
     text    := ["anabranch" INT] graph               (the INT is the format's version)
-    graph   := "graph" NAME "(" [param {"," param}] ")" "{" {line} "}"
+    graph   := "graph" block
+    block   := NAME "(" [param {"," param}] ")" "{" {line} return "}"
     param   := "%" NAME ":" type
-    line    := node | section | return
-    node    := "%" NAME "=" OP "(" [refs] ")" ["{" attrs "}"] ":" type ["@k" INT]
+    line    := node | section
+    node    := refs "=" OP "(" [refs] ")" ["{" attrs "}"] ":" types ["@k" INT] [regions]
+    types   := type {"," type}                    as many as values
+    regions := ":" block {block}                  those that the op has
     section := "backward" NAME ["of" "(" [refs] ")" "wrt" "(" [refs] ")"] ":"
     return  := "return" [[label "="] ref {"," [label "="] ref}]
     refs    := ref {"," ref}          ref := "%" NAME
@@ -13,7 +16,8 @@
     label   := NAME
 
 A NAME has at most 400 characters, and no value is called ``return``. One node a
-line; ``#`` starts a comment; white space is free on input and aligned on output.
+line; ``#`` starts a comment; white space is free on input and aligned on output. The
+attribute ``reads`` is the field `Node.reads`. Regions are nested at most 32 deep.
 ``print_graph(parse(t)) == t`` for canonical ``t`` and ``parse(print_graph(g)) == g``
 always. Reading evaluates nothing: an op is looked up in the registry, a name is only
 ever compared.
@@ -22,14 +26,14 @@ ever compared.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
 from .collection import paused_collection
 from .errors import AnabranchError, ParseError, VerifyError
-from .graph import Graph, Node, Output, Section
-from .literals import NO_ATTRS, Attrs, parse_attrs
+from .graph import MAX_DEPTH, Graph, Node, Output, Read, Section, Value
+from .literals import NO_ATTRS, Attrs, format_literal, parse_attrs
 from .ops import OPS
 from .ops.spec import check_attrs
 from .types import TensorType, spec
@@ -50,18 +54,21 @@ _REF = re.compile(rf"%({_NAME})")
 _STRING = r'"(?:[^"\\]++|\\.)*+"'
 _IS_NAME = re.compile(rf"{_NAME}\Z")
 _VERSION = re.compile(r"anabranch\s+([1-9][0-9]{0,8})\Z")
-_HEADER = rf"graph\s+({_NAME})\s*\((.*)\)\s*\{{\s*\Z"
-_PARAM = rf"\s*%({_NAME})\s*:\s*(\w+\s*\[[^\[\]]*\])\s*(,|\Z)"
+_TYPE = r"\w+\s*\[[^\[\]]*\]"
+_HEADER = rf"({_NAME})\s*\((.*)\)\s*\{{\s*\Z"
+_PARAM = rf"\s*%({_NAME})\s*:\s*({_TYPE})\s*(,|\Z)"
 _NODE = re.compile(
-    rf"%({_NAME})\s*=\s*([a-z_]\w*)\s*\(\s*({_REFS})\)\s*"
-    rf"(?:\{{((?:[^\"{{}}]++|{_STRING})*+)\}}\s*)?:\s*"
-    r"(\w+\s*\[[^\[\]]*\])(?:\s*@k([0-9]{1,9}))?\Z"
+    rf"%({_NAME})\s*+((?:,\s*+%{_NAME}\s*+)*+)=\s*([a-z_]\w*)\s*"
+    rf"\(\s*({_REFS})\)\s*(?:\{{((?:[^\"{{}}]++|{_STRING})*+)\}}\s*)?:\s*"
+    rf"({_TYPE})((?:\s*+,\s*+{_TYPE})*+)(?:\s*@k([0-9]{{1,9}}))?\s*(:)?\Z"
 )
+_MORE_TYPES = re.compile(rf",\s*({_TYPE})")
 _SECTION = (
     rf"backward\s+(\w+)\s*(?:of\s*\(\s*({_REFS})\)\s*wrt\s*\(\s*({_REFS})\)\s*)?:\Z"
 )
 _RETURN = r"return\b\s*(.*)\Z"
 _OUTPUT = rf"\s*(?:({_NAME})\s*=\s*)?%({_NAME})\s*(,|\Z)"
+_EXPECTED = "'graph name(%x: f64[8,4], ...) {'"
 _LINE = re.compile(r"\S[^\n]*+")
 _CODE = re.compile(rf"(?:[^\"#]++|{_STRING})*+")
 
@@ -72,52 +79,72 @@ def is_name(text: str) -> bool:
 
 
 def format_node(node: Node) -> str:
-    """One node as a line of text, unaligned."""
-    return f"%{node.name} = {_expression(node)} : {_suffix(node)}"
+    """One node as a line of text, unaligned and without its regions."""
+    return f"%{_names_of(node)} = {_expression(node)} : {_suffix(node)}"
+
+
+def _names_of(node: Node) -> str:
+    """The names of a node's values; the first lacks its percent sign."""
+    return ", %".join(node.names) if node.several else node.name
 
 
 def _expression(node: Node) -> str:
-    operands = ", ".join(f"%{operand}" for operand in node.operands)
-    attrs = f" {{{node.attrs.text}}}" if node.attrs else ""
-    return f"{node.op}({operands}){attrs}"
+    operands = ", ".join([f"%{operand}" for operand in node.operands])
+    attrs = node.attrs.text
+    if node.reads:
+        reads = format_literal(tuple([(read[0], read[1]) for read in node.reads]))
+        attrs = f"reads={reads}, {attrs}" if attrs else f"reads={reads}"
+    return f"{node.op}({operands}) {{{attrs}}}" if attrs else f"{node.op}({operands})"
 
 
 def _suffix(node: Node) -> str:
-    return str(node.type) if node.kernel is None else f"{node.type} @k{node.kernel}"
+    types = str(node.type)
+    if node.several:
+        types = ", ".join([str(value.type) for value in node.several])
+    return types if node.kernel is None else f"{types} @k{node.kernel}"
 
 
 def print_graph(graph: Graph, *, annotate: bool = False, version: bool = False) -> str:
     """The canonical text of a graph, below a line with the version if asked for."""
+    first = [f"anabranch {VERSION}"] if version else []
+    return "\n".join([*first, *_block(graph, "graph ", "", annotate), ""])
+
+
+def _block(graph: Graph, head: str, margin: str, annotate: bool) -> list[str]:
+    """The lines of a graph, or of a region of a node."""
     params = ", ".join(f"%{node.name}: {node.type}" for node in graph.inputs)
     body = [node for node in graph if node.op != "input"]
-    names = _width(len(node.name) for node in body)
-    expressions = _width(len(_expression(node)) for node in body)
-    types = _width(len(_suffix(node)) for node in body)
-    column = names + expressions + types + 9
-    lines = [f"anabranch {VERSION}"] if version else []
-    lines.append(f"graph {graph.name}({params}) {{")
+    names = _width([len(_names_of(node)) for node in body])
+    expressions = _width([len(_expression(node)) for node in body])
+    types = _width([len(_suffix(node)) for node in body])
+    column = len(margin) + names + expressions + types + 9
+    lines = [f"{margin}{head}{graph.name}({params}) {{"]
     printed = 0
     for node in body:
-        lines.extend(_headers(graph, printed, node.section))
+        lines.extend(f"{margin}{x}" for x in _headers(graph, printed, node.section))
         printed = max(printed, node.section)
         line = (
-            f"  %{node.name:<{names}} = {_expression(node):<{expressions}}"
-            f" : {_suffix(node)}"
+            f"{margin}  %{_names_of(node):<{names}} = "
+            f"{_expression(node):<{expressions}} : {_suffix(node)}"
         )
+        if node.regions:
+            line += ":"
         note = _comment(graph, node) if annotate else ""
         lines.append(f"{line:<{column}}   # {note}" if note else line)
-    lines.extend(_headers(graph, printed, len(graph.sections)))
+        for region in node.regions:
+            lines.extend(_block(region, "", f"{margin}    ", annotate))
+    rest = _headers(graph, printed, len(graph.sections))
+    lines.extend(f"{margin}{x}" for x in rest)
     results = ", ".join(
         f"{output.label}=%{output.value}" if output.label else f"%{output.value}"
         for output in graph.outputs
     )
-    lines.append(f"  return {results}".rstrip())
-    return "\n".join([*lines, "}", ""])
+    return [*lines, f"{margin}  return {results}".rstrip(), f"{margin}}}"]
 
 
-def _width(lengths: Iterator[int]) -> int:
+def _width(lengths: Iterable[int]) -> int:
     """The widest of the cells that are not too wide to align by."""
-    return max((n for n in lengths if n <= MAX_COLUMN), default=0)
+    return max([n for n in lengths if n <= MAX_COLUMN], default=0)
 
 
 def _headers(graph: Graph, done: int, upto: int) -> Iterator[str]:
@@ -136,11 +163,11 @@ def _refs(names: tuple[str, ...]) -> str:
 
 def _comment(graph: Graph, node: Node) -> str:
     notes: list[str] = []
-    if node.op == "add_n" and "reads" in node.attrs:
+    if node.reads:
         notes.append(f"sum node of {len(node.operands)} contributions")
-    reads = len(graph.reads[node.name]) + graph.results.count(node.name)
-    if reads != 1:
-        notes.append(f"reads={reads}")
+    reads = [len(graph.reads[x]) + graph.results.count(x) for x in node.names]
+    if set(reads) != {1}:
+        notes.append(f"reads={', '.join(map(str, reads))}")
     if node.source is not None:
         notes.append(node.source.brief)
     return "; ".join(notes)
@@ -161,22 +188,16 @@ def parse(text: Any) -> Graph:
 
 
 def _read(text: str) -> Graph:
-    lines = _lines(text)
-    reader = _Reader()
+    reader = _Reader(text)
     try:
-        reader.number, line = next(lines, (1, ""))
+        line = reader.take()
         if line.startswith("anabranch"):
             _check_version(line)
-            reader.number, line = next(lines, (reader.number, ""))
-        reader.header(line)
-        for reader.number, line in lines:
-            if line.startswith("return"):
-                break
-            reader.line(line)
-        graph = reader.finish(line)
-        reader.number, line = next(lines, (reader.number, ""))
-        if line != "}" or next(lines, None) is not None:
-            raise ParseError(f"expected one '}}' after 'return', found {line[:60]!r}")
+            line = reader.take()
+        if not re.match(r"graph\s", line):
+            raise ParseError(f"expected {_EXPECTED}")
+        graph = reader.graph(line.removeprefix("graph").lstrip(), 1)
+        reader.expect("")
     except ParseError as error:
         what = f"line {reader.number} of IR text: {error.what}"
         raise ParseError(what, hint=error.hint) from None
@@ -234,85 +255,142 @@ def _names(refs: str) -> tuple[str, ...]:
 
 # Large graphs have few types and attributes: equal ones are one object.
 _spec_again = lru_cache(maxsize=4096)(spec)
-_attrs_again = lru_cache(maxsize=4096)(parse_attrs)
 
 
 def _type(text: str) -> TensorType:
     return (_spec_again if len(text) <= MAX_KEPT else spec)(text)
 
 
-def _attrs(op: str, text: str) -> Attrs:
-    """The attributes of an op.
+def _attrs(op: str, text: str) -> tuple[Attrs, tuple[Read, ...]]:
+    """The attributes of an op, and the labels of its reads.
 
     Whether it has them is the verifier's to say, but a text of long lists that no op
     takes is not read to its end.
     """
     if len(text) <= MAX_KEPT:
-        return _attrs_again(text) if text.strip() else NO_ATTRS
-    attrs = parse_attrs(text)
+        return _attrs_again(text)
+    attrs, reads = _own(text)
     try:
         if op in OPS:
             check_attrs(OPS[op], attrs)
     except VerifyError as error:
         raise ParseError(error.what) from None
-    return attrs
+    return attrs, reads
+
+
+def _own(text: str) -> tuple[Attrs, tuple[Read, ...]]:
+    attrs = parse_attrs(text) if text.strip() else NO_ATTRS
+    if "reads" not in attrs:
+        return attrs, ()
+    rest = {key: value for key, value in attrs.items() if key != "reads"}
+    return Attrs(rest) if rest else NO_ATTRS, _labels(attrs["reads"])
+
+
+_attrs_again = lru_cache(maxsize=4096)(_own)
+_NONE: tuple[Attrs, tuple[Read, ...]] = NO_ATTRS, ()
+
+
+def _labels(value: Any) -> tuple[Read, ...]:
+    """The labels of a sum node: a tuple of (consumer, slot)."""
+    found: list[Read] = []
+    for item in value if type(value) is tuple else (None,):
+        if type(item) is not tuple or [type(x) for x in item] != [str, int]:
+            raise ParseError(f"not labels of reads: {format_literal(value)[:80]}")
+        found.append(Read(*item))
+    return tuple(found)
 
 
 class _Reader:
-    """Collects the parts of one graph line by line."""
+    """Reads the lines of a text, graph by graph; ``number`` is that of the line."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
+        self._lines = _lines(text)
         self.number = 1
-        self.name = ""
-        self.nodes: list[Node] = []
-        self.sections: list[Section] = []
         known: dict[str, str] = {}
         self._one = known.setdefault  # so that each name is kept once
 
-    def header(self, line: str) -> None:
-        match = re.match(_HEADER, line)
+    def take(self) -> str:
+        """The next line, empty at the end of the text."""
+        self.number, line = next(self._lines, (self.number, ""))
+        return line
+
+    def expect(self, wanted: str) -> None:
+        """Take the closing bracket, or the end of the text."""
+        if (line := self.take()) != wanted:
+            raise ParseError(f"expected one '}}' after 'return', found {line[:60]!r}")
+
+    def graph(self, header: str, depth: int) -> Graph:
+        """The graph, or the region, whose first line is ``header``."""
+        if depth > MAX_DEPTH:
+            raise ParseError(f"regions nested deeper than {MAX_DEPTH}")
+        match = re.match(_HEADER, header)
         if match is None or not is_name(match[1]):
-            raise ParseError("expected 'graph name(%x: f64[8,4], ...) {'")
-        self.name = match[1]
+            region = "'name(%x: f64[8,4], ...) {' of a region"
+            raise ParseError(f"expected {_EXPECTED if depth == 1 else region}")
+        nodes: list[Node] = []
+        sections: list[Section] = []
         for param in _items(_PARAM, match[2].strip(), "parameter"):
             name = self._one(param[1], param[1])
-            self.nodes.append(Node(name, "input", (), _type(param[2])))
+            nodes.append(Node(name, "input", (), _type(param[2])))
+        while not (line := self.take()).startswith("return"):
+            if section := line.startswith("backward") and re.match(_SECTION, line):
+                suffix, of, wrt = section.groups()
+                claim = _names(of or ""), _names(wrt or "")
+                sections.append(Section(*claim, suffix, of is not None))
+            elif line == "":
+                raise ParseError("expected 'return', found the end of the text")
+            else:
+                nodes.append(self._node(line, len(sections), depth))
+        outputs = _outputs(line)
+        self.expect("}")
+        try:
+            return Graph(match[1], nodes, outputs, sections)
+        except AnabranchError as error:
+            raise ParseError(error.what) from None
 
-    def line(self, line: str) -> None:
-        if section := line.startswith("backward") and re.match(_SECTION, line):
-            suffix, of, wrt = section.groups()
-            self.sections.append(
-                Section(_names(of or ""), _names(wrt or ""), suffix, of is not None)
-            )
-            return
+    def _node(self, line: str, section: int, depth: int) -> Node:
         match = _NODE.match(line)
         if match is None or len(match[1]) > MAX_NAME:
             raise ParseError(f"not a node: {line[:80]!r}")
-        name, op, operands, attrs, type_text, kernel = match.groups()
+        name, more, op, operands, attrs, type_, types, kernel, block = match.groups()
         if op == "input":
             raise ParseError("an input stands in the parameter list")
         one, read = self._one, _REF.findall(operands)
-        self.nodes.append(
-            Node(
-                one(name, name),
-                one(op, op),
-                tuple(map(one, read, read)),
-                _type(type_text),
-                _attrs(op, attrs) if attrs else NO_ATTRS,
-                len(self.sections),
-                None if kernel is None else int(kernel),
-            )
+        own, reads = _attrs(op, attrs) if attrs else _NONE
+        name, known = one(name, name), _type(type_)
+        return Node(
+            name,
+            one(op, op),
+            tuple(map(one, read, read)),
+            known,
+            own,
+            section,
+            None if kernel is None else int(kernel),
+            reads,
+            _several(Value(name, known), more, types) if more or types else (),
+            self._regions(op, depth) if block else (),
         )
 
-    def finish(self, line: str) -> Graph:
-        match = re.match(_RETURN, line)
-        if match is None:
-            raise ParseError(f"expected 'return', found {line[:60]!r}")
-        outputs = [
-            Output(output[2], output[1] or "")
-            for output in _items(_OUTPUT, match[1].strip(), "result")
-        ]
-        try:
-            return Graph(self.name, self.nodes, outputs, self.sections)
-        except AnabranchError as error:
-            raise ParseError(error.what) from None
+    def _regions(self, op: str, depth: int) -> tuple[Graph, ...]:
+        """The regions of a node, whose lines are the next ones."""
+        count = len(OPS[op].regions) if op in OPS else 0
+        if not count:
+            raise ParseError(f"{op} has no regions, but its line ends in ':'")
+        return tuple([self.graph(self.take(), depth + 1) for _ in range(count)])
+
+
+def _several(first: Value, names: str, types: str) -> tuple[Value, ...]:
+    """All values of a node, from its first and the text of the others."""
+    more = _names(names)
+    found = [_type(text) for text in _MORE_TYPES.findall(types)]
+    if len(more) != len(found):
+        raise ParseError(f"{1 + len(more)} values, but {1 + len(found)} types")
+    return first, *map(Value, more, found)
+
+
+def _outputs(line: str) -> list[Output]:
+    match = re.match(_RETURN, line)
+    if match is None:
+        raise ParseError(f"expected 'return', found {line[:60]!r}")
+    items = _items(_OUTPUT, match[1].strip(), "result")
+    return [Output(item[2], item[1] or "") for item in items]

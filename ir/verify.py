@@ -7,6 +7,7 @@ from .errors import AnabranchError, VerifyError
 from .graph import Graph, Node
 from .law import RETURN, contributing_reads
 from .ops import OPS
+from .ops.spec import Types
 from .text import format_node, is_name
 
 __all__ = ["verify"]
@@ -34,7 +35,10 @@ def _verify(graph: Graph) -> None:
         if not section <= node.section <= len(graph.sections):
             raise VerifyError(f"%{node.name} stands in the wrong section")
         section = node.section
-        seen.add(node.name)
+        if node.several:
+            seen.update(node.names)
+        else:
+            seen.add(node.name)
     for result in graph.results:
         if result not in seen:
             raise VerifyError(f"graph {graph.name}: no value %{result} to return")
@@ -69,10 +73,24 @@ def _verify_node(graph: Graph, node: Node, seen: set[str]) -> None:
         if node != plain or len(seen) >= len(graph.inputs):
             raise VerifyError("inputs stand first and have a type only")
         return
+    for region in node.regions:
+        _verify(region)
     types = tuple([operand.type for operand in graph.operands(node)])
-    inferred = op.infer(types, node.attrs)
-    if inferred != node.type:
-        raise VerifyError(f"the type is {inferred}, not {node.type}")
+    inferred = op.infer(types, node.attrs, node.regions)
+    declared = node.type
+    if node.several:
+        declared = tuple([value.type for value in node.several])
+        if node.several[0] != (node.name, node.type):
+            raise VerifyError(f"%{node.name} is not the first value of its node")
+    if inferred != declared:
+        raise VerifyError(f"the type is {_text(inferred)}, not {_text(declared)}")
+    if node.reads and node.op != "add_n":
+        raise VerifyError("only a sum node has labels of reads")
+
+
+def _text(types: Types) -> str:
+    text = ", ".join(map(str, types)) if isinstance(types, tuple) else str(types)
+    return text[:200]
 
 
 def _verify_edges(graph: Graph) -> None:
@@ -81,7 +99,7 @@ def _verify_edges(graph: Graph) -> None:
         return
     edges = graph.graph.edges(keys=True)
     expected = {
-        (operand, node.name, slot)
+        (graph.maker(operand), node.name, slot)
         for node in graph
         for slot, operand in enumerate(node.operands)
     }
@@ -95,24 +113,20 @@ def _verify_law(graph: Graph, number: int) -> None:
     for name in (*claim.of, *claim.wrt):
         if name not in graph or graph[name].section >= number:
             raise VerifyError(f"%{name} is not a forward value of section {number}")
-    sums = {
-        node.name: node
-        for node in graph
-        if node.section == number and node.op == "add_n" and "reads" in node.attrs
-    }
+    sums = {node.name: node for node in graph if node.section == number and node.reads}
     for value, reads in contributing_reads(graph, number).items():
         if len(reads) < 2:
             continue
-        found = sums.pop(f"{value}.{claim.suffix}", None)
+        found = sums.pop(claim.cotangent(value), None)
         if found is None:
             raise VerifyError(f"%{value} has {len(reads)} reads and no sum node")
-        labels = tuple((read.consumer, read.slot) for read in reads)
-        if len(found.operands) != len(reads) or found.attrs["reads"] != labels:
+        if len(found.operands) != len(reads) or found.reads != reads:
+            labels = tuple((read.consumer, read.slot) for read in reads)
             raise VerifyError(
                 f"the sum node of %{value} should add the reads {labels}",
                 node=format_node(found),
             )
-        terms = tuple(f"{found.name}.{number}" for number in range(len(reads)))
+        terms = tuple([claim.contribution(value, k) for k in range(len(reads))])
         if found.operands != terms:
             raise VerifyError(
                 f"the sum node of %{value} should add {terms} in this order",

@@ -7,6 +7,7 @@ computed by its op's NumPy reference, and the result is checked against its type
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,29 +22,36 @@ __all__ = ["evaluate", "interpret", "prepare"]
 
 
 def evaluate(graph: Graph, arrays: Sequence[Array]) -> Iterator[tuple[Node, Array]]:
-    """Every node of ``graph`` with its value, in program order."""
+    """Every value of ``graph``, as `Node.values` has it, with what it is, in order."""
     values: dict[str, Any] = {}
     inputs = iter(arrays)
     for node in graph:
         if node.op == "input":
-            value: Any = next(inputs)
+            made: Sequence[Any] = [next(inputs)]
         else:
             with np.errstate(all="ignore"):
-                value = _apply(node, [values[name] for name in node.operands])
-        values[node.name] = value
-        yield node, value
+                made = _apply(node, [values[name] for name in node.operands])
+        for value, array in zip(node.values, made, strict=True):
+            values[value.name] = array
+            yield value, array
 
 
-def _apply(node: Node, operands: list[Any]) -> Array:
+def _apply(node: Node, operands: list[Any]) -> Sequence[Array]:
+    """The values of a node; those of the region that runs are made in turn."""
+    more: dict[str, Any] = {}
+    if node.regions:
+        more = {"regions": [partial(interpret, region) for region in node.regions]}
     try:
-        value = np.asarray(OPS[node.op].reference(*operands, **node.attrs))
+        found = OPS[node.op].reference(*operands, **more, **node.attrs)
     except AnabranchError as error:
         raise error.at(node.source, format_node(node)) from None
-    if value.dtype != node.type.numpy or value.shape != node.type.shape:
-        raise AssertionError(
-            f"{format_node(node)}: the reference made {value.dtype}{value.shape}"
-        )
-    return value
+    made = [np.asarray(x) for x in (found if isinstance(found, tuple) else (found,))]
+    for value, array in zip(node.values, made, strict=True):
+        if array.dtype != value.type.numpy or array.shape != value.type.shape:
+            raise AssertionError(
+                f"{format_node(node)}: the reference made {array.dtype}{array.shape}"
+            )
+    return made
 
 
 def interpret(graph: Graph, arrays: Sequence[Array]) -> list[Array]:

@@ -131,7 +131,8 @@ def _cyclic(graph: Graph, groups: Mapping[Key, Sequence[Member]]) -> set[Key]:
             found |= below[name]
             if name in number:
                 found |= 1 << number[name]
-        below[node.name] = found
+        for name in node.names:
+            below[name] = found
         if node.name in number:
             needs[number[node.name]] |= found
     for i, further in enumerate(needs):
@@ -169,14 +170,14 @@ def _batched(b: Builder, key: Key, members: Sequence[Member]) -> dict[str, Node]
 
 def _in_order(nodes: Sequence[Node]) -> list[Node]:
     """The nodes in program order, each where it stands or before its first reader."""
-    found = {node.name: node for node in nodes}
+    found = {name: node for node in nodes for name in node.names}
     done: dict[str, Node] = {}
     for node in nodes:
         waiting = [node.name]
         while waiting:
-            name = waiting[-1]
-            missing = [x for x in found[name].operands if x not in done]
+            name = found[waiting[-1]].name
+            missing = [x for x in found[name].operands if found[x].name not in done]
             waiting += missing[::-1]
             if not missing:
-                done[waiting.pop()] = found[name]
+                done[name] = found[waiting.pop()]
     return list(done.values())

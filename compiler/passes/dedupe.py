@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...ir.builder import Builder
-from ...ir.graph import Graph, Node
+from ...ir.graph import Graph, Node, canonical
 from ...ir.ops import OPS
 from .rewrite import rewrite
 
@@ -34,9 +34,10 @@ def dedupe(graph: Graph) -> Graph:
     seen: dict[tuple[object, ...], Node] = {}
 
     def rule(b: Builder, node: Node, *operands: Node) -> Node | None:
-        label = "" if node.op == "add_n" else node.attrs.text
         type_ = node.type
-        key = (node.op, node.operands, label, type_.dtype, type_.shape)
+        key = (node.op, node.operands, node.attrs.text, type_.dtype, type_.shape)
+        if node.regions:
+            key = (*key, *[canonical(region) for region in node.regions])
         first = seen.setdefault(key, node)
         return None if first is node else first
 

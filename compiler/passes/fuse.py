@@ -56,7 +56,7 @@ def fuse(graph: Graph) -> Graph:
         }
     """
     nodes = list(graph)
-    places = {node.name: place for place, node in enumerate(nodes)}
+    places = {name: place for place, node in enumerate(nodes) for name in node.names}
     read = [[places[operand] for operand in node.operands] for node in nodes]
     spaces = [_space(graph, node) for node in nodes]
     levels = _levels(nodes, read, spaces, {places[name] for name in graph.results})

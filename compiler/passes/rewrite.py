@@ -19,7 +19,7 @@ def rewrite(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
 
     A rule sees the nodes of its op in program order, operands already replaced, and
     returns None to keep one; a node that takes the place of the one seen may have its
-    name. The same graph comes back when nothing was replaced.
+    name, and has as many values. The same graph comes back when nothing was replaced.
     """
     if rules.keys().isdisjoint([node.op for node in graph]):
         return graph
@@ -33,9 +33,13 @@ def rewrite(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
         if rule is not None:
             b.section, b.source = node.section, node.source
             found = rule(b, kept, *[new[name] for name in node.operands])
-        made = new[node.name] = b.append(kept) if found is None else found
+        made = b.append(kept) if found is None else found
+        if node.several:
+            new.update(zip(node.names, made.values, strict=True))
+        else:
+            new[node.name] = made
         if made is not node:
-            replaced.add(node.name)
+            replaced.update(node.names)
     if not replaced:
         return graph
     outputs = [Output(new[out.value].name, out.label) for out in graph.outputs]
@@ -45,4 +49,4 @@ def rewrite(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
 def instead(node: Node, op: str, *operands: Node, **attrs: Literal) -> Node:
     """Another op that makes the value of ``node``: its name, type and line stay."""
     names = tuple(operand.name for operand in operands)
-    return node._replace(op=op, operands=names, attrs=Attrs(attrs))
+    return node._replace(op=op, operands=names, attrs=Attrs(attrs), reads=())

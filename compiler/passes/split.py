@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node
-from ...ir.literals import NO_ATTRS
 from .rewrite import rewrite
 
 __all__ = ["MAX_TERMS", "split"]
@@ -41,6 +40,6 @@ def split(graph: Graph) -> Graph:
             total = b.add_n(total, *rest[: MAX_TERMS - 1])
             rest = rest[MAX_TERMS - 1 :]
         operands = (total.name, *(term.name for term in rest))
-        return b.append(node._replace(operands=operands, attrs=NO_ATTRS))
+        return b.append(node._replace(operands=operands, reads=()))
 
     return rewrite(graph, {"add_n": rule})

@@ -2,6 +2,7 @@
 
 from . import (
     choice,
+    cond,
     conv,
     elementwise,
     functions,
@@ -23,6 +24,7 @@ __all__ = [
     "OPS",
     "OpDef",
     "choice",
+    "cond",
     "conv",
     "elementwise",
     "functions",

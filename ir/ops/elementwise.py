@@ -18,7 +18,6 @@ from ..types import DTYPES, FLOATS, TensorType
 from .spec import (
     DTYPE,
     NONDIFFERENTIABLE,
-    READS,
     Adjoint,
     NonDifferentiable,
     OpDef,
@@ -296,16 +295,14 @@ STRAIGHT_THROUGH = elementwise(  # the value of one operand, the derivative of a
 )
 
 
-def _add_n_type(
-    *types: TensorType, reads: tuple[tuple[str, int], ...] = ()
-) -> TensorType:
+def _add_n_type(*types: TensorType) -> TensorType:
     first = types[0]
     require(all(t == first for t in types), "add_n", "the contributions differ in type")
     require_dtype(first.dtype in NUMBERS, "add_n", f"does not take {first}")
     return first
 
 
-def _add_n(*terms: Any, reads: tuple[tuple[str, int], ...] = ()) -> Any:
+def _add_n(*terms: Any) -> Any:
     total = terms[0]
     for term in terms[1:]:
         total = total + term
@@ -319,8 +316,6 @@ ADD_N = register(
         _add_n_type,
         _add_n,
         lambda b, n, g, *terms: (g,) * len(terms),
-        {"reads": READS},
-        optional=("reads",),
         scalar=" + ",
         variadic=True,
     )

@@ -13,7 +13,7 @@ from ..literals import Attrs, format_literal
 from ..types import DTYPES, TensorType
 
 if TYPE_CHECKING:
-    from ..graph import Node
+    from ..graph import Graph, Node
 
 __all__ = [
     "DTYPE",
@@ -27,6 +27,7 @@ __all__ = [
     "Adjoint",
     "NonDifferentiable",
     "OpDef",
+    "Types",
     "check_attrs",
     "register",
     "require",
@@ -36,6 +37,7 @@ __all__ = [
 Contributions: TypeAlias = "tuple[Node | None, ...]"
 Adjoint: TypeAlias = "Callable[..., Contributions]"
 Check: TypeAlias = Callable[[Any], bool]
+Types: TypeAlias = "TensorType | tuple[TensorType, ...]"
 
 
 class NonDifferentiable(Enum):
@@ -77,14 +79,6 @@ def DTYPE(value: Any) -> bool:
     return type(value) is str and value in DTYPES
 
 
-def READS(value: Any) -> bool:
-    """The labels of a sum node: a tuple of (consumer, slot)."""
-    return type(value) is tuple and all(
-        type(item) is tuple and len(item) == 2 and TEXT(item[0]) and INT(item[1])
-        for item in value
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class OpDef:
     """One op.
@@ -96,11 +90,17 @@ class OpDef:
     ``None`` exactly for the slots in ``constant_slots`` and for operands that are not
     floats. ``scalar`` is the expression of one element for an elementwise op, over the
     operands ``{0}``, ``{1}``, ...; ``variadic`` ops take one or more operands.
+
+    An op that makes several values has tuples of types and arrays, and ``g`` is a tuple
+    with None where no cotangent arrives. ``regions`` are the names of the graphs that
+    belong to a node. The type rule takes them as ``regions``, the reference as
+    functions from arrays to a list of arrays. The adjoint takes ``slots``, those that a
+    contribution is wanted for, and ``adjoint``, which is `compiler.adjoint.adjoint`.
     """
 
     name: str
     arity: int
-    type_rule: Callable[..., TensorType]
+    type_rule: Callable[..., Types]
     reference: Callable[..., Any]
     adjoint: Adjoint | NonDifferentiable
     attrs: Mapping[str, Check] = field(default_factory=dict[str, Check])
@@ -108,16 +108,27 @@ class OpDef:
     constant_slots: tuple[int, ...] = ()
     scalar: str | None = None
     variadic: bool = False
+    regions: tuple[str, ...] = ()
 
     def is_differentiable(self, slot: int) -> bool:
         """Whether a read in this slot may contribute to a gradient."""
         return self.adjoint is not NONDIFFERENTIABLE and slot not in self.constant_slots
 
-    def infer(self, types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
-        """The type of the value; checks the number of operands and the attributes."""
-        if self.variadic:
-            return _infer(self, types, attrs)
-        return _infer_again(self, types, attrs)
+    def infer(
+        self,
+        types: tuple[TensorType, ...],
+        attrs: Attrs,
+        regions: tuple[Graph, ...] = (),
+    ) -> Types:
+        """The type of the value, or of each of several.
+
+        Checks the number of operands, the attributes and the names of the regions.
+        """
+        if not (self.variadic or self.regions or regions):
+            return _infer_again(self, types, attrs)
+        if self.regions or regions:
+            return _infer_regions(self, types, attrs, regions)
+        return _infer(self, types, attrs)
 
 
 def check_attrs(op: OpDef, attrs: Attrs) -> None:
@@ -135,13 +146,28 @@ def check_attrs(op: OpDef, attrs: Attrs) -> None:
                 raise VerifyError(f"{op.name} needs the attribute {key!r}")
 
 
-def _infer(op: OpDef, types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
+def _infer(
+    op: OpDef, types: tuple[TensorType, ...], attrs: Attrs, **regions: Any
+) -> Types:
     if op.variadic and not types:
         raise VerifyError(f"{op.name} takes one or more operands")
     if not op.variadic and len(types) != op.arity:
         raise VerifyError(f"{op.name} takes {op.arity} operands")
     check_attrs(op, attrs)
-    return op.type_rule(*types, **attrs)
+    made = op.type_rule(*types, **regions, **attrs)
+    return made[0] if isinstance(made, tuple) and len(made) == 1 else made
+
+
+def _infer_regions(
+    op: OpDef,
+    types: tuple[TensorType, ...],
+    attrs: Attrs,
+    regions: tuple[Graph, ...],
+) -> Types:
+    if tuple(region.name for region in regions) != op.regions:
+        wanted = ", ".join(op.regions) or "none"
+        raise VerifyError(f"the regions of {op.name} are {wanted}, in this order")
+    return _infer(op, types, attrs, regions=regions)
 
 
 # Large graphs have few kinds of node: what was checked once is not checked again.

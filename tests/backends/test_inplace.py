@@ -18,7 +18,7 @@ from anabranch.backends.llvm.kernels.form import (
 )
 from anabranch.backends.llvm.kernels.printer import print_kernel
 from anabranch.backends.llvm.machine import current
-from anabranch.backends.llvm.plan import planner, tasks
+from anabranch.backends.llvm.plan import step, tasks
 from anabranch.backends.llvm.plan.arena import Lifetime
 from anabranch.backends.llvm.plan.step import Plan, Step
 from anabranch.backends.llvm.run import threads as pool
@@ -66,8 +66,8 @@ def apart(monkeypatch: pytest.MonkeyPatch, graph: Graph) -> LLVMExecutable:
         return [sum(sizes[:i]) for i in range(len(sizes))], sum(sizes)
 
     with monkeypatch.context() as patch:
-        patch.setattr(planner, "in_place", alone)
-        patch.setattr(planner, "place", place)
+        patch.setattr(step, "in_place", alone)
+        patch.setattr(step, "place", place)
         return prepare(graph)
 
 

@@ -23,7 +23,7 @@ VECTOR = TensorType("f64", (3,))
 
 
 def sums(graph: Graph, section: int = 1) -> list[Node]:
-    return [n for n in graph if "reads" in n.attrs and n.section == section]
+    return [n for n in graph if n.reads and n.section == section]
 
 
 def gradients(graph: Graph, wrt: tuple[str, ...], *point: Any) -> list[Any]:
@@ -50,7 +50,7 @@ def test_a_weight_with_many_reads(reads: int) -> None:
         assert found[0].name == "w.bar"
         assert found[0].operands == tuple(f"w.bar.{k}" for k in range(reads))
         expected = tuple((term.name, 1) for term in terms)
-        assert found[0].attrs["reads"] == expected
+        assert found[0].reads == expected
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_value_read_twice_by_one_node(op: str, expected: float) -> None:
     (made,) = gradients(graph, ("x",), 3.0)
     assert made == pytest.approx(expected, rel=1e-14)
     (found,) = sums(adjoint(graph, wrt=("x",)))
-    assert found.attrs["reads"] == ((f"{op}.0", 0), (f"{op}.0", 1))
+    assert found.reads == ((f"{op}.0", 0), (f"{op}.0", 1))
 
 
 def test_two_equal_inputs_keep_their_own_gradients() -> None:
@@ -109,7 +109,7 @@ def test_a_value_that_is_also_a_result() -> None:
     made = adjoint(graph, wrt=("x",), seeded=True).verify()
     found = {node.name: node for node in sums(made)}
     expected = (("mul.0", 0), ("mul.0", 1), ("return", 0))
-    assert found["exp.0.bar"].attrs["reads"] == expected
+    assert found["exp.0.bar"].reads == expected
     point, u, v = np.array([[0.1, -0.4, 2.0], [1.0, 2.0, 3.0], [-1.0, 0.5, 0.0]])
     bar = interpret(made, [point, u, v])[-1]
     y_ = np.exp(point)
@@ -122,7 +122,7 @@ def test_a_result_that_is_returned_twice() -> None:
     graph = b.build([Output(y.name), Output(y.name)])
     made = adjoint(graph, wrt=("x",), seeded=True).verify()
     (found,) = sums(made)
-    assert found.attrs["reads"] == (("return", 0), ("return", 1))
+    assert found.reads == (("return", 0), ("return", 1))
     results = interpret(made, [np.array(0.3), np.array(2.0), np.array(5.0)])
     assert results[-1] == pytest.approx(7 * np.cos(0.3))
 
@@ -276,10 +276,10 @@ def test_the_labels_of_an_inlined_gradient_name_its_own_consumers() -> None:
     """A gradient that is used twice is copied twice, each copy with its labels."""
     slope = anabranch.grad(lambda w: np.sin(w) * w * w)
     graph = anabranch.make_ir(lambda w: slope(w) + slope(w * 2.0))(1.0)
-    found = [node for node in graph if "reads" in node.attrs]
+    found = [node for node in graph if node.reads]
     shared: list[set[str]] = []
     for node in found:
-        labels: Any = node.attrs["reads"]
+        labels: Any = node.reads
         shared.append({graph[consumer].operands[slot] for consumer, slot in labels})
     assert shared == [{"w"}, {"mul.2"}]
 

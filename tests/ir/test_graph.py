@@ -116,7 +116,7 @@ def test_renaming_reaches_labels_and_sections() -> None:
     made = adjoint(square(), wrt=("x",))
     new = rename(made, {"x": "w", "mul.0": "q", "x.bar": "w.bar"})
     new = rename(new, {"x.bar.0": "w.bar.0", "x.bar.1": "w.bar.1"}).verify()
-    assert new["w.bar"].attrs["reads"] == (("q", 0), ("q", 1))
+    assert new["w.bar"].reads == (("q", 0), ("q", 1))
     assert new.sections[0].wrt == ("w",)
     assert new.same_structure(made)
 

@@ -11,7 +11,6 @@ from anabranch.compiler.adjoint import adjoint
 from anabranch.ir import Builder, Graph, Node, Output, Read, TensorType, parse
 from anabranch.ir.errors import VerifyError
 from anabranch.ir.law import contributing_reads
-from anabranch.ir.literals import Attrs
 
 SCALAR = TensorType("f64", ())
 Nodes: TypeAlias = dict[str, Node]
@@ -64,8 +63,8 @@ def count_twice(nodes: Nodes) -> None:
 
 def relabel(nodes: Nodes, change: Callable[[Any], Any]) -> None:
     found = nodes["w.bar"]
-    reads = change(found.attrs["reads"])
-    nodes["w.bar"] = found._replace(attrs=Attrs({"reads": reads}))
+    reads = change(found.reads)
+    nodes["w.bar"] = found._replace(reads=tuple(Read(*read) for read in reads))
 
 
 def label_another_slot(nodes: Nodes) -> None:
@@ -77,7 +76,7 @@ def label_another_consumer(nodes: Nodes) -> None:
 
 
 def take_the_labels_off(nodes: Nodes) -> None:
-    nodes["w.bar"] = nodes["w.bar"]._replace(attrs=Attrs())
+    nodes["w.bar"] = nodes["w.bar"]._replace(reads=())
 
 
 def add_pairwise(nodes: Nodes) -> None:
@@ -97,8 +96,8 @@ def keep_the_first_contribution_only(nodes: Nodes) -> None:
 def sum_a_single_read(nodes: Nodes) -> None:
     found = nodes.pop("x.bar")
     nodes["x.bar.0"] = found._replace(name="x.bar.0")
-    reads = Attrs({"reads": (("mul.0", 1),)})
-    nodes["x.bar"] = Node("x.bar", "add_n", ("x.bar.0",), SCALAR, reads, 1)
+    made = Node("x.bar", "add_n", ("x.bar.0",), SCALAR, section=1)
+    nodes["x.bar"] = made._replace(reads=(Read("mul.0", 1),))
 
 
 def sum_again(nodes: Nodes) -> None:
@@ -168,7 +167,7 @@ def test_reads_that_do_not_contribute() -> None:
         }""")
     made = adjoint(graph, wrt=("x",)).verify()
     assert contributing_reads(made, 1)["x"] == (Read("p", 1),)
-    assert not any("reads" in node.attrs for node in made)
+    assert not any(node.reads for node in made)
 
 
 @pytest.mark.parametrize("claim", ["of (%y) wrt (%nope)", "of (%y.bar) wrt (%x)"])

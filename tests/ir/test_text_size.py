@@ -35,6 +35,9 @@ END = " : f64[4]\nreturn %y\n}"
 TEXTS = {
     "one word": ("", "x", ""),
     "operands": (f"{LINE}add_n(%x", ", %x", f"){END}"),
+    "values": ("graph f(%x: f64[4]) {\n%y", ", %y", f" = exp(%x){END}"),
+    "types": (f"{LINE}exp(%x) : f64[4]", ", f64[4]", "\nreturn %y\n}"),
+    "regions": ("graph f(%x: f64[4]) {", "\n%y = cond(%x) : f64[]:\nthen() {", ""),
     "path": ("graph f(%x: f64[4]) {\n%a", ".a", f" = exp(%x){END}"),
     "number": (f"{LINE}exp(%x) {{a=", "9", f"}}{END}"),
     "string": (f'{LINE}exp(%x) {{a="', "\\\\n", f'"}}{END}'),

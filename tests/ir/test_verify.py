@@ -55,7 +55,7 @@ def test_a_result_that_does_not_exist() -> None:
 
 
 def test_two_nodes_of_one_name() -> None:
-    with pytest.raises(VerifyError, match="two nodes have one name"):
+    with pytest.raises(VerifyError, match="two values have one name"):
         graph_of(X, Y, Y)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from ....ir.collection import paused_collection
-from ....ir.graph import Graph
-from ..plan.planner import Planner
-from ..plan.step import Plan
-from . import conv, index, linalg, pooling, shape, update
+from ..plan.planner import make_plan
+from . import cond, conv, index, linalg, pooling, shape, update
 from . import running as reduce
 
 __all__ = [
+    "cond",
     "conv",
     "index",
     "linalg",
@@ -19,9 +17,3 @@ __all__ = [
     "shape",
     "update",
 ]
-
-
-def make_plan(graph: Graph) -> Plan:
-    """The plan of an optimised graph."""
-    with paused_collection(len(graph)):
-        return Planner(graph).run()

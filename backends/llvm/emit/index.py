@@ -63,13 +63,13 @@ def _words(
 
 @emits("check")
 def check(planner: Planner, node: Node) -> View:
-    """A copy whose step fails where a value is outside."""
+    """A copy whose step fails where a value is outside: its status is its number."""
     (view,) = planner.operands(node)
     source = planner.contiguous(node, view)
     target = planner.allocate(node.type, node.name)
     low: Any = node.attrs["low"]
     high: Any = node.attrs["high"]
     words = (source.buffer, source.offset, target.buffer, target.offset)
-    words = (*words, math.prod(node.type.shape), low, high - 1)
+    words = (*words, math.prod(node.type.shape), low, high - 1, planner.next_step)
     planner.step(node, "check", "check i64", words, (source, target))
     return target

@@ -61,7 +61,7 @@ _PUT = _SCATTER.replace("{sum_yx}", "x[source + i]")
 
 _CHECK = """
 def kernel(buffers, words):
-    # x, y: buffer and offset each; count, low, last
+    # x, y: buffer and offset each; count, low, last, number of the step
     x = i64_pointer(buffers[words[0]] + words[1], 0)
     y = i64_pointer(buffers[words[2]] + words[3], 1)
     low, last = words[5], words[6]
@@ -70,7 +70,18 @@ def kernel(buffers, words):
         v = x[i]
         bad = bad or v < low or v > last
         y[i] = v
-    return 1 if bad else 0
+    return words[7] if bad else 0
+"""
+
+_BRANCH = """
+@written_out
+def kernel(buffers, words):
+    # condition: buffer and offset; RUN; rows and steps of then, and of else
+    condition = bool_pointer(buffers[words[0]] + words[1], 0)
+    rows, steps = words[5], words[6]
+    if condition[0]:
+        rows, steps = words[3], words[4]
+    return invoke(words[2], rows, steps, address(buffers), 0, 0) >> 32
 """
 
 _POSITION = """
@@ -161,6 +172,7 @@ _TEMPLATES: dict[str, str] = {
     "scatter": _SCATTER,
     "put": _PUT,
     "check": _CHECK,
+    "branch": _BRANCH,
     "argmax": _position(">"),
     "argmin": _position("<"),
     "cumsum": _CUMSUM,

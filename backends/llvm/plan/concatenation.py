@@ -83,7 +83,7 @@ def _before_reshapes(graph: Graph, part: Node, home: Home) -> tuple[Node, Home]:
 
 def _can_live(part: Node, view: View) -> bool:
     """Whether what makes a value can write it there."""
-    if part.op in ("const", *STORES) or 0 in part.type.shape:
+    if part.op in ("const", *STORES) or part.regions or 0 in part.type.shape:
         return False
     by_rows = part.kernel is not None or part.op == "concatenate"
     return by_rows or view.is_contiguous

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -19,31 +20,30 @@ from ....ir.graph import Graph, Node
 from ....ir.ops import OPS
 from ....ir.types import TensorType
 from ..kernels.form import Instruction, Kernel, Nest
-from .arena import Lifetime, place
 from .concatenation import homes
-from .inplace import in_place
 from .loops import loop_step, workspaces
 from .step import Plan, Step, Words
 from .stores import Stores
 from .tasks import cut, task_count
-from .view import View, row_strides
+from .view import View, whole_of
 
-__all__ = ["Planner", "emits"]
+__all__ = ["Planner", "emits", "make_plan"]
 
 _VIEWS = ("slice", "transpose", "broadcast_to")
 
-EMITTERS: dict[str, Callable[[Planner, Node], View]] = {}
+Emitter: TypeAlias = "Callable[[Planner, Node], View | list[View]]"
+
+EMITTERS: dict[str, Emitter] = {}
 
 
 def emits(*ops: str) -> Callable[[Any], Any]:
     """Register how the planner makes the value of an op.
 
-    The emitter takes the planner and the node, adds steps, and returns the view.
+    The emitter takes the planner and the node, adds steps, and returns the view, or
+    the list of views of a node that makes several values.
     """
 
-    def add(
-        emitter: Callable[[Planner, Node], View],
-    ) -> Callable[[Planner, Node], View]:
+    def add(emitter: Emitter) -> Emitter:
         for op in ops:
             EMITTERS[op] = emitter
         return emitter
@@ -52,32 +52,29 @@ def emits(*ops: str) -> Callable[[Any], Any]:
 
 
 class Planner:
-    """Builds the plan of one graph.
+    """Adds the steps of one graph to a plan.
 
-    ``views`` has the view of each value that was planned so far.
+    ``views`` has the view of each value that was planned so far, at first those of the
+    inputs; ``targets`` are where the results are to lie.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(
+        self, graph: Graph, plan: Plan, inputs: Sequence[View], targets: Sequence[View]
+    ) -> None:
         self.graph = graph
-        self.plan = Plan(graph)
-        self.views: dict[str, View] = {}
-        inputs, outputs = len(graph.inputs), len(graph.outputs)
-        self._constants = inputs + outputs
-        self._pool: dict[int, int] = {}
-        self._kernels: dict[Kernel | str, Kernel | str] = {}
+        self.plan = plan
+        self.views = {
+            node.name: view for node, view in zip(graph.inputs, inputs, strict=True)
+        }
+        self._targets = targets
         self._needed = _needed(graph)
         self._only_readers = _only_readers(graph)
-        self._slots: dict[str, int] = {}
+        self._slots: dict[str, View] = {}
         self.stores = Stores(self)
         self._homes = homes(graph, self.stores.chains)
         self._made: dict[str, View] = {}
-        for number, name in enumerate(graph.results):
-            self._slots.setdefault(name, inputs + number)
-        for number, node in enumerate(graph.inputs):
-            self.views[node.name] = self._whole(number, node.type)
-
-    def _whole(self, buffer: int, type_: TensorType) -> View:
-        return View(buffer, 0, type_, row_strides(type_.shape))
+        for target, name in zip(targets, graph.results, strict=True):
+            self._slots.setdefault(name, target)
 
     def allocate(self, type_: TensorType, name: str | None = None) -> View:
         """Contiguous memory: a new buffer, or where the value ``name`` has its place.
@@ -87,7 +84,7 @@ class Planner:
         """
         slot = self._slots.pop(name, None) if name else None
         if slot is not None:
-            return self._whole(slot, type_)
+            return slot
         home = self._homes.pop(name, None) if name else None
         if home is not None and home.whole in self.stores:
             view = self.stores.place(home)
@@ -100,7 +97,7 @@ class Planner:
             )
         buffer = self.plan.first_scratch + len(self.plan.scratch)
         self.plan.scratch.append(type_.nbytes)
-        return self._whole(buffer, type_)
+        return whole_of(buffer, type_)
 
     def concatenation(self, node: Node) -> View:
         """The memory of a concatenation, the same at every call."""
@@ -113,14 +110,18 @@ class Planner:
         type_ = TensorType(dtype, ())
         raw = np.array(value, type_.numpy).tobytes().ljust(8, b"\0")
         bits = int.from_bytes(raw, "little", signed=True)
-        place = self._pool.setdefault(bits, len(self._pool))
-        if place == len(self.plan.constants):
-            self.plan.constants.append(bits)
-        return View(self._constants, 8 * place, type_, ())
+        constants = self.plan.constants
+        place = constants.setdefault(bits, len(constants))
+        return View(self.plan.first_scratch - 1, 8 * place, type_, ())
 
     def operands(self, node: Node) -> list[View]:
         """The views of a node's operands."""
         return [self.views[name] for name in node.operands]
+
+    @property
+    def next_step(self) -> int:
+        """The number that the next step has in the plan, counted from 1."""
+        return len(self.plan.steps) + 1
 
     def only_reader(self, node: Node) -> Node | None:
         """The node that reads a value in one slot, where nothing else reads it."""
@@ -137,7 +138,7 @@ class Planner:
         multiplications: int = 0,
     ) -> None:
         """Add a call of a kernel that touches ``views``."""
-        kernel = self._kernels.setdefault(kernel, kernel)
+        kernel = self.plan.kernels.setdefault(kernel, kernel)
         buffers = tuple({view.buffer for view in views})
         self.plan.steps.append(
             Step(
@@ -229,35 +230,38 @@ class Planner:
         self.copy(node, view, target)
         return target
 
-    def run(self) -> Plan:
+    def regions(
+        self, node: Node, operands: Sequence[View], targets: Sequence[View]
+    ) -> None:
+        """Let the last step have the steps of each region of ``node`` as a branch.
+
+        The regions read the operands where they lie, and share constants and scratch
+        buffers with the rest of the plan. A buffer's life is counted through all steps
+        in order, as if all branches ran.
+        """
+        steps, place = self.plan.steps, len(self.plan.steps) - 1
+        branches: list[int] = []
+        for region in node.regions:
+            before = len(steps)
+            Planner(region, self.plan, operands, targets).run()
+            branches.append(len(steps) - before)
+        steps[place] = replace(steps[place], branches=tuple(branches))
+
+    def run(self) -> None:
         """Plan every node, then whatever outputs are not in their place yet."""
         for unit in _units(self.graph):
-            if unit[0].kernel is not None:
+            first = unit[0]
+            if first.kernel is not None:
                 self._group(unit)
             else:
-                self.views[unit[0].name] = EMITTERS[unit[0].op](self, unit[0])
+                made = EMITTERS[first.op](self, first)
+                views = made if isinstance(made, list) else [made]
+                self.views.update(zip(first.names, views, strict=True))
             self.stores.planned(unit)
-        inputs = len(self.graph.inputs)
-        for number, name in enumerate(self.graph.results):
+        for name, target in zip(self.graph.results, self._targets, strict=True):
             view = self.views[name]
-            if view.buffer != inputs + number:
-                node = self.graph[name]
-                self.copy(node, view, self._whole(inputs + number, node.type))
-        plan = self.plan
-        self._lay_out(plan)
-        return plan
-
-    def _lay_out(self, plan: Plan) -> None:
-        """Give each scratch buffer its place in the arena, or that of another."""
-        lifetimes = plan.lifetimes()
-        plan.steps, holder = in_place(plan.steps, lifetimes, plan.first_scratch)
-        for buffer, other in enumerate(holder):
-            if other != buffer:
-                last = max(lifetimes[other].last, lifetimes[buffer].last)
-                lifetimes[other] = lifetimes[other]._replace(last=last)
-                lifetimes[buffer] = Lifetime(0, 0, 0)
-        offsets, plan.arena_bytes = place(lifetimes)
-        plan.offsets = [offsets[other] for other in holder]
+            if not view.same_memory(target):
+                self.copy(self.graph[name], view, target)
 
     def _group(self, members: list[Node]) -> None:
         """One loop nest for the nodes of one fused kernel."""
@@ -301,6 +305,20 @@ class Planner:
         )
 
 
+def make_plan(graph: Graph) -> Plan:
+    """The plan of an optimised graph."""
+    plan = Plan(graph)
+    results = [graph[name] for name in graph.results]
+    places = [
+        whole_of(number, node.type)
+        for number, node in enumerate([*graph.inputs, *results])
+    ]
+    inputs = len(graph.inputs)
+    Planner(graph, plan, places[:inputs], places[inputs:]).run()
+    plan.lay_out()
+    return plan
+
+
 def _needed(graph: Graph) -> set[str]:
     """The values that are read outside of the kernel that computes them."""
     found = set(graph.results)
@@ -329,20 +347,21 @@ def _units(graph: Graph) -> list[list[Node]]:
     unit_of: dict[str, int] = {}
     units: list[list[Node]] = []
     kernels: dict[int, int] = {}
-    for node in graph:
-        if node.op == "input":
-            continue
+    nodes = [node for node in graph if node.op != "input"]
+    for node in nodes:
         number = len(units)
         if node.kernel is not None:
             number = kernels.setdefault(node.kernel, number)
         if number == len(units):
             units.append([])
         units[number].append(node)
-        unit_of[node.name] = number
+        for name in node.names:
+            unit_of[name] = number
     waiting = [0] * len(units)
     feeds: list[list[int]] = [[] for _ in units]
-    for name, number in unit_of.items():
-        for operand in graph[name].operands:
+    for node in nodes:
+        number = unit_of[node.name]
+        for operand in node.operands:
             other = unit_of.get(operand, number)
             if other != number:
                 waiting[number] += 1

@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from ....ir.graph import Graph, Node
 from ..kernels.form import Kernel, Nest
-from .arena import Lifetime
+from .arena import Lifetime, place
+from .inplace import in_place
 
 __all__ = ["Plan", "Step", "Words"]
 
@@ -24,6 +25,9 @@ class Step:
     ``buffers`` are those that it touches. A step with ``tasks`` calls the kernel with
     the words of each instead, in any order, or at once. Products and convolutions say
     how many ``multiplications`` they take.
+
+    A step with ``branches`` runs one of the next lists of steps in the plan, which have
+    so many steps each. Then the plan goes on behind the last list.
     """
 
     kernel: Kernel | str
@@ -33,6 +37,7 @@ class Step:
     buffers: tuple[int, ...]
     tasks: tuple[Words, ...] = ()
     multiplications: int = 0
+    branches: tuple[int, ...] = ()
 
     @property
     def work(self) -> int:
@@ -46,13 +51,17 @@ class Step:
 class Plan:
     """Everything that a call needs, besides the arrays.
 
-    ``constants`` are 64-bit words, ``scratch`` the sizes of the scratch buffers in
-    bytes, and ``offsets`` their places in an arena of ``arena_bytes``.
+    ``kernels`` are the distinct ones, ``constants`` 64-bit words with their places,
+    ``scratch`` the sizes of the scratch buffers in bytes, and ``offsets`` their places
+    in an arena of ``arena_bytes``.
     """
 
     graph: Graph
     steps: list[Step] = field(default_factory=list[Step])
-    constants: list[int] = field(default_factory=list[int])
+    kernels: dict[Kernel | str, Kernel | str] = field(
+        default_factory=dict[Kernel | str, Kernel | str]
+    )
+    constants: dict[int, int] = field(default_factory=dict[int, int])
     scratch: list[int] = field(default_factory=list[int])
     offsets: list[int] = field(default_factory=list[int])
     arena_bytes: int = 0
@@ -75,3 +84,15 @@ class Plan:
             touched = touched or [0]
             found.append(Lifetime(touched[0], touched[-1], size))
         return found
+
+    def lay_out(self) -> None:
+        """Give each scratch buffer its place in the arena, or that of another."""
+        lifetimes = self.lifetimes()
+        self.steps, holder = in_place(self.steps, lifetimes, self.first_scratch)
+        for buffer, other in enumerate(holder):
+            if other != buffer:
+                last = max(lifetimes[other].last, lifetimes[buffer].last)
+                lifetimes[other] = lifetimes[other]._replace(last=last)
+                lifetimes[buffer] = Lifetime(0, 0, 0)
+        offsets, self.arena_bytes = place(lifetimes)
+        self.offsets = [offsets[other] for other in holder]

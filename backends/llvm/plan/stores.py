@@ -112,7 +112,8 @@ class Stores:
                     if memory is not None:
                         memory.aliases.discard(name)
         for node in unit:
-            self._note(node.name)
+            for name in node.names:
+                self._note(name)
 
     def _memory(self, chain: Chain) -> _Memory:
         """The memory of a chain, which need not have begun."""

@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 
 from ....ir.types import TensorType
 
-__all__ = ["View", "reshaped_strides", "row_strides", "side_by_side", "strided"]
+__all__ = [
+    "View",
+    "reshaped_strides",
+    "row_strides",
+    "side_by_side",
+    "strided",
+    "whole_of",
+]
 
 
 class View(NamedTuple):
@@ -57,6 +64,11 @@ class View(NamedTuple):
     def reshaped(self, shape: Sequence[int]) -> View:
         """A contiguous view in another shape."""
         return self.moved(shape, row_strides(shape))
+
+
+def whole_of(buffer: int, type_: TensorType) -> View:
+    """A value that is alone in a buffer, in C order."""
+    return View(buffer, 0, type_, row_strides(type_.shape))
 
 
 def row_strides(sizes: Sequence[int]) -> tuple[int, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, chain
+from dataclasses import replace
+from itertools import accumulate, chain, islice
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def compiled(sources: Iterable[str], also: Iterable[str] = ()) -> dict[str, Load
 
     calls, own = [], {}
     for source in sources:
-        if any(word in source for word in ("gemm(", "multiply_add(")):
+        if any(word in source for word in ("gemm(", "multiply_add(", "invoke(")):
             calls.append(source)
         else:
             own[source] = Loaded(compile_kernel(source, "kernel"), "compiled: by Numba")
@@ -110,13 +111,12 @@ class LLVMExecutable:
             self._run = executor()
         labels = {distinct[step.kernel]: step.label for step in reversed(plan.steps)}
         self._kernels = [(labels[s], loaded[s].origin) for s in self.sources]
-        addresses = {k: loaded[source].address for k, source in distinct.items()}
+        self._addresses = {k: loaded[source].address for k, source in distinct.items()}
         self._tables: list[Array] = []
-        self.program = self._program([(addresses[s.kernel], s) for s in plan.steps])
-        self.steps = len(plan.steps)
+        self.program, self.steps = self._program(plan.steps)
         self.work = sum(step.work for step in plan.steps)
         self.checked = any("error" in step.node.attrs for step in plan.steps)
-        self._constants = np.array(plan.constants or [0], np.int64)
+        self._constants = np.array(list(plan.constants) or [0], np.int64)
         graph = plan.graph
         self._outputs = [
             (graph[name].type.shape, graph[name].type.numpy) for name in graph.results
@@ -131,15 +131,26 @@ class LLVMExecutable:
         self._tables.append(table)
         return table.ctypes.data
 
-    def _program(self, steps: Sequence[tuple[int, Step]]) -> int:
-        """The address of a row for each step: a kernel, and the address of its words.
+    def _program(self, steps: Sequence[Step]) -> tuple[int, int]:
+        """The address of a row for each step, and how many there are.
 
-        The row of a step with tasks is the kernel that hands them out, and its words
-        say where the rows of the tasks are. All words of kernels lie in one table.
+        A row is a kernel, and the address of its words; all words lie in one table. The
+        row of a step with tasks is the kernel that hands them out, and its words say
+        where the rows of the tasks are. A step with branches has the program of each.
         """
+        outer: list[Step] = []
+        rest = iter(steps)
+        for step in rest:
+            if step.branches:
+                run: Any = self._run
+                words = [*step.words, ctypes.cast(run, ctypes.c_void_p).value or 0]
+                for count in step.branches:
+                    words += self._program(list(islice(rest, count)))
+                step = replace(step, words=tuple(words))
+            outer.append(step)
         calls = [
             words.words if isinstance(words, Nest) else words
-            for _, step in steps
+            for step in outer
             for words in step.tasks or (step.words,)
         ]
         start = self._table(chain.from_iterable(calls))
@@ -147,14 +158,15 @@ class LLVMExecutable:
             start + 8 * offset for offset in accumulate(map(len, calls), initial=0)
         )
         rows: list[int] = []
-        for kernel, step in steps:
+        for step in outer:
+            kernel = self._addresses[step.kernel]
             if not step.tasks:
                 rows += kernel, next(places)
                 continue
             tasks = self._table(w for _ in step.tasks for w in (kernel, next(places)))
             shared = self._table((pool_address(), tasks, len(step.tasks), 1))
             rows += parallel_address(), shared
-        return self._table(rows)
+        return self._table(rows), len(outer)
 
     def frame(self, room: int = 0) -> Frame:
         """A frame with ``room`` words more; it takes over the arena of an idle one."""
@@ -179,7 +191,7 @@ class LLVMExecutable:
         )
         self._frames.append(frame)
         if status:
-            raise self._error(self.plan.steps[failure(status)[0]])
+            raise self._error(self.plan.steps[failure(status)[1] - 1])
         return results
 
     def _error(self, step: Step) -> AnabranchError:
@@ -189,18 +201,27 @@ class LLVMExecutable:
         return error.at(step.node.source, format_node(step.node))
 
     def plan_text(self) -> str:
-        """One step a line: the kernel, what it computes, and the scratch it touches."""
+        """One step a line: the kernel, what it computes, and the scratch it touches.
+
+        The steps of branches stand below the step that chooses, further to the right.
+        """
         plan = self.plan
         kernels = kernel_numbers(plan.steps)
         lines = [
             f"plan {plan.graph.name}: {len(plan.steps)} steps, {len(kernels)} distinct "
             f"kernels, arena {plan.arena_bytes} bytes for {sum(plan.scratch)}"
         ]
+        ends: list[int] = []  # of the branches that a step is in
         for number, step in enumerate(plan.steps):
+            while ends and ends[-1] <= number:
+                ends.pop()
             value = f"%{step.node.name} : {step.node.type}"
             label = step.label + (f" x{len(step.tasks)}" if step.tasks else "")
+            margin = "  " * len(ends)
+            if step.branches:
+                ends.append(number + 1 + sum(step.branches))
             lines.append(
-                f"  {number:>4}  {label:<8} kernel {kernels[step.kernel]:<3} "
+                f"{margin}  {number:>4}  {label:<8} kernel {kernels[step.kernel]:<3} "
                 f"{value:<40} {self._scratch(step)}".rstrip()
             )
         return "\n".join([*lines, ""])

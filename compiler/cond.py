@@ -1,0 +1,229 @@
+"""`cond`: a choice between two functions, of which one runs.
+
+Each is traced into a region of one node: a closed graph whose inputs are the leaves of
+the operands and then the values that one of the functions closed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..ir.errors import AnabranchError, ArgumentError, SourceLine, TraceError
+from ..ir.graph import Graph, Node, Output
+from .program import deeper
+from .source import definition_line
+from .trace import Trace, is_traced, lowers
+from .tree import Kind, flatten, kind_of, leaf_names, path_names, unflatten
+
+__all__ = ["cond"]
+
+
+def cond(
+    p: Any,
+    then: Callable[..., Any],
+    otherwise: Callable[..., Any],
+    *operands: Any,
+) -> Any:
+    """``then(*operands)`` where ``p`` is true, else ``otherwise(*operands)``.
+
+    Only one of them runs, and only its derivative counts: a NaN of the other reaches
+    neither the result nor a gradient. Where ``p`` is traced both are traced, and what
+    they close over is taken in as operands are. Otherwise the chosen one is called.
+
+    Args:
+        p: A bool, or an array of dtype bool without dimensions.
+        then: A function of the operands.
+        otherwise: Another one, with a result of the same structure, dtypes and shapes;
+            a Python scalar adapts its dtype to that of the other function's result.
+        operands: Pytrees of arrays and numbers. The functions may not write into them,
+            nor into arrays that they close over.
+
+    Returns:
+        What the chosen function returns.
+
+    Raises:
+        ArgumentError: Where ``p`` is no scalar bool, or an operand no array or number.
+        TraceError: Where ``p`` is traced and the results differ in structure or types,
+            or where a function writes into an array that it did not make.
+
+    >>> cond(np.True_, np.sin, np.cos, 0.0)
+    np.float64(0.0)
+    """
+    if is_traced(p):
+        return p.owner.apply(_COND, (p, then, otherwise, operands), {})
+    _check_condition(np.asarray(p).dtype, np.shape(p))
+    return (then if p else otherwise)(*operands)
+
+
+_COND = "anabranch cond"
+
+
+def _check_condition(dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    if dtype.kind != "b" or shape != ():
+        raise ArgumentError(
+            f"the condition of cond is {dtype} of shape {shape}, not one bool",
+            hint="compare it, x != 0, or ask np.any or np.all",
+        )
+
+
+class Branch(NamedTuple):
+    """One function traced: what it takes, and what it returned, leaf by leaf."""
+
+    name: str
+    trace: Trace
+    arguments: Sequence[Node]
+    leaves: Sequence[Any]
+    values: list[Node]
+    tree: Any
+    paths: Sequence[str]
+    line: SourceLine | None
+
+
+@lowers(_COND)
+def _lower_cond(
+    trace: Trace,
+    p: Any,
+    then: Callable[..., Any],
+    otherwise: Callable[..., Any],
+    operands: tuple[Any, ...],
+) -> Any:
+    _check_condition(p.dtype, p.shape)
+    leaves, structure = flatten(operands)
+    kinds = [_kind_of_operand(leaf) for leaf in leaves]
+    branches = (
+        _traced("then", then, structure, kinds),
+        _traced("else", otherwise, structure, kinds),
+    )
+    _check_alike(*branches)
+    tree = branches[0].tree
+    if not branches[0].values:
+        return unflatten(tree, [])
+    captured: dict[str, Node] = {}
+    names = [_captured(trace, branch, captured) for branch in branches]
+    regions = [
+        _region(branch, found, captured)
+        for branch, found in zip(branches, names, strict=True)
+    ]
+    values = [trace.node(leaf) for leaf in leaves]
+    made = trace.builder.add_node(
+        "cond", trace.node(p), *values, *captured.values(), regions=tuple(regions)
+    )
+    pairs = zip(branches[0].leaves, branches[1].leaves, strict=True)
+    weak = [_is_weak(one) and _is_weak(other) for one, other in pairs]
+    return unflatten(tree, list(map(trace.wrap, made.values, weak)))
+
+
+def _kind_of_operand(leaf: Any) -> Kind:
+    try:
+        return kind_of(leaf, "an operand of cond")
+    except ArgumentError as error:
+        hint = "let the functions close over it instead"
+        raise ArgumentError(error.what, hint=hint) from None
+
+
+def _traced(
+    name: str, function: Callable[..., Any], structure: Any, kinds: Sequence[Kind]
+) -> Branch:
+    """Run a function on new tracers, and keep what it did and returned."""
+    line = definition_line(function)
+    with deeper() as level:
+        trace = Trace(name, level)
+        trace.builder.source = line
+        labels = leaf_names(function, unflatten(structure, range(len(kinds))), {})
+        tracers = [
+            trace.argument(label, *kind)
+            for label, kind in zip(labels, kinds, strict=True)
+        ]
+        arguments = [tracer.node for tracer in tracers]
+        with trace, trace.as_branch():
+            result = function(*unflatten(structure, tracers))
+            leaves, tree = flatten(result)
+            values = [_result(trace, leaf) for leaf in leaves]
+    return Branch(
+        name, trace, arguments, leaves, values, tree, path_names(result), line
+    )
+
+
+def _result(trace: Trace, value: Any) -> Node:
+    try:
+        return trace.node(value)
+    except AnabranchError as error:
+        what = f"a branch of cond returned a {type(value).__name__}: {error.what}"
+        raise TraceError(what, source=trace.builder.source) from None
+
+
+def _is_weak(value: Any) -> bool:
+    """Whether a result is a Python scalar."""
+    return value.weak if is_traced(value) else type(value) in (bool, int, float)
+
+
+def _check_alike(then: Branch, other: Branch) -> None:
+    """Raise `TraceError` unless the results have one structure and equal types.
+
+    A Python scalar adapts to the other's dtype.
+    """
+    if then.tree != other.tree:
+        raise _differ(
+            f"the structures {then.tree} and {other.tree}", then.line, other.line
+        )
+    for i, path in enumerate(then.paths):
+        _adapt(then, other.values[i], i, weak=_is_weak(other.leaves[i]))
+        _adapt(other, then.values[i], i, weak=_is_weak(then.leaves[i]))
+        one, two = then.values[i], other.values[i]
+        if one.type != two.type:
+            where = f" as .{path}" if path else ""
+            raise _differ(
+                f"{one.type} and {two.type}{where}",
+                one.source or then.line,
+                two.source or other.line,
+            )
+
+
+def _adapt(branch: Branch, like: Node, i: int, *, weak: bool) -> None:
+    """Cast a result that is a Python scalar to the dtype of the other branch's."""
+    value, dtype = branch.leaves[i], like.type.dtype
+    if weak or not _is_weak(value) or like.type.shape:
+        return
+    kinds = "biuf"
+    found = branch.values[i].type
+    wider = kinds.index(found.numpy.kind) <= kinds.index(like.type.numpy.kind)
+    if wider and (like.type.is_float or not is_traced(value)):
+        branch.values[i] = branch.trace.node(value, dtype)
+
+
+def _differ(what: str, then: SourceLine | None, other: SourceLine | None) -> TraceError:
+    return TraceError(
+        f"the branches of cond return {what}\n  then: {then}\n  else: {other}",
+        hint="return the same structure, shapes and dtypes from both",
+    )
+
+
+def _captured(trace: Trace, branch: Branch, found: dict[str, Node]) -> dict[str, Node]:
+    """The inputs for what a branch closed over, by the values that they are here.
+
+    ``found`` collects these values, by name.
+    """
+    inputs = list(branch.trace.builder.nodes)[len(branch.arguments) :]
+    taken = [node for node in inputs if node.op == "input"]
+    own: dict[str, Node] = {}
+    for value, node in zip(branch.trace.closed_over(), taken, strict=True):
+        outer = trace.node(value)
+        found[outer.name] = outer
+        own[outer.name] = node
+    return own
+
+
+def _region(
+    branch: Branch, own: Mapping[str, Node], captured: Mapping[str, Node]
+) -> Graph:
+    """The region of a branch, with an input for each captured value."""
+    b = branch.trace.builder
+    inputs = [*branch.arguments]
+    for name, value in captured.items():
+        inputs.append(own[name] if name in own else b.input("unused", value.type))
+    made = b.build([Output(value.name) for value in branch.values])
+    nodes = [node for node in made if node.op != "input"]
+    return Graph(branch.name, [*inputs, *nodes], made.outputs)

@@ -1,0 +1,97 @@
+"""The choice between two regions, of which one runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import VerifyError
+from ..types import TensorType
+from .spec import OpDef, register, require_dtype
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+    from ..graph import Graph, Node
+
+__all__ = ["COND"]
+
+
+def _cond_type(
+    p: TensorType, *types: TensorType, regions: tuple[Graph, ...]
+) -> tuple[TensorType, ...]:
+    """Both regions take the operands behind ``p``, and return values of equal types."""
+    require_dtype(p == TensorType("bool", ()), "cond", f"the condition is {p}")
+    made: list[tuple[TensorType, ...]] = []
+    for region in regions:
+        taken = tuple([node.type for node in region.inputs])
+        if taken != types:
+            raise VerifyError(
+                f"cond: {region.name} takes ({_list(taken)}), "
+                f"the operands are ({_list(types)})"
+            )
+        made.append(tuple([region[name].type for name in region.results]))
+    then, other = made
+    if then != other:
+        raise VerifyError(
+            f"cond: then returns ({_list(then)}), else returns ({_list(other)})"
+        )
+    if not then:
+        raise VerifyError("cond: the regions return nothing")
+    return then
+
+
+def _list(types: Sequence[TensorType]) -> str:
+    return ", ".join(map(str, types))
+
+
+def _cond(p: Any, *operands: Any, regions: Sequence[Callable[..., Any]]) -> Any:
+    then, other = regions
+    return tuple((then if p else other)(operands))
+
+
+def _cond_adjoint(
+    b: Builder,
+    n: Node,
+    g: Any,
+    p: Node,
+    *operands: Node,
+    slots: Sequence[int],
+    adjoint: Callable[..., Graph],
+) -> tuple[Node | None, ...]:
+    """The same choice between the adjoints of the regions.
+
+    y = cond(p, x);  x.bar = cond(p, x, y.bar), in which each region computes its values
+    again and then its cotangents, for which it has a section and a law of its own.
+    """
+    seeds: Sequence[Node | None] = g if n.several else (g,)
+    seeded = [number for number, seed in enumerate(seeds) if seed is not None]
+    regions: list[Graph] = []
+    for region in n.regions:
+        results = region.results
+        made = adjoint(
+            region,
+            wrt=[region.inputs[slot - 1].name for slot in slots],
+            of=[results[number] for number in seeded],
+            seeded=True,
+        )
+        regions.append(made.returning(made.outputs[len(results) :], region.name))
+    given = [seed for seed in seeds if seed is not None]
+    made = b.add_node("cond", p, *operands, *given, regions=tuple(regions))
+    contributions: list[Node | None] = [None] * len(n.operands)
+    for slot, value in zip(slots, made.values, strict=True):
+        contributions[slot] = value
+    return tuple(contributions)
+
+
+COND = register(
+    OpDef(
+        "cond",
+        1,
+        _cond_type,
+        _cond,
+        _cond_adjoint,
+        constant_slots=(0,),
+        variadic=True,
+        regions=("then", "else"),
+    )
+)
