@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections import OrderedDict
@@ -360,7 +361,8 @@ def test_a_loaded_function_is_like_the_original(again: Any) -> None:
     assert loaded.inspect_ir() == step.inspect_ir()
     assert loaded.inspect_ir("adjoint") == step.inspect_ir("adjoint")
     assert loaded.inspect_ir("plan") == step.inspect_ir("plan")
-    assert loaded.inspect_source() == step.inspect_source()
+    users_lines = re.compile(r"^#   .*\n", re.M)
+    assert loaded.inspect_source() == users_lines.sub("", step.inspect_source())
     assert loaded.report().nodes == step.report().nodes
     assert loaded.py_func(PARAMS, X)[0] == pytest.approx(value)
     graph = anabranch.make_ir(loaded)(PARAMS, X)

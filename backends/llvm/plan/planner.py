@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ....ir.collection import paused_collection
 from ....ir.graph import Graph, Node
 from ....ir.ops import OPS
 from ....ir.types import TensorType
@@ -307,15 +308,16 @@ class Planner:
 
 def make_plan(graph: Graph) -> Plan:
     """The plan of an optimised graph."""
-    plan = Plan(graph)
-    results = [graph[name] for name in graph.results]
-    places = [
-        whole_of(number, node.type)
-        for number, node in enumerate([*graph.inputs, *results])
-    ]
-    inputs = len(graph.inputs)
-    Planner(graph, plan, places[:inputs], places[inputs:]).run()
-    plan.lay_out()
+    with paused_collection(len(graph)):
+        plan = Plan(graph)
+        results = [graph[name] for name in graph.results]
+        places = [
+            whole_of(number, node.type)
+            for number, node in enumerate([*graph.inputs, *results])
+        ]
+        inputs = len(graph.inputs)
+        Planner(graph, plan, places[:inputs], places[inputs:]).run()
+        plan.lay_out()
     return plan
 
 
