@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ...scalars import accumulator
+
 __all__ = [
     "Access",
     "Instruction",
@@ -22,7 +24,6 @@ __all__ = [
     "Reduction",
     "Write",
     "accesses",
-    "accumulator",
     "merge_axes",
 ]
 
@@ -116,11 +117,6 @@ class Kernel:
     def dtypes(self) -> list[str]:
         """The dtype of each value."""
         return [access.dtype for access in self.reads] + [i.dtype for i in self.body]
-
-
-def accumulator(op: str, dtype: str) -> str:
-    """The dtype that a reduction of ``dtype`` is kept in: f32 sums are made in f64."""
-    return "f64" if op == "reduce_sum" and dtype == "f32" else dtype
 
 
 def merge_axes(

@@ -9,7 +9,6 @@ overlap share memory in the arena, see `memory`.
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 from ....ir.graph import Graph, Node
 from ....ir.ops import OPS
 from ....ir.types import TensorType
+from ...fused import needed, units
 from ..kernels.form import Instruction, Kernel
 from .arena import Lifetime, place
 from .concatenation import homes
@@ -31,6 +31,7 @@ from .view import View, row_strides
 
 __all__ = ["Planner", "emits"]
 
+# Planned as soon as they can be: what a slice shows is known before a store is made.
 _VIEWS = ("slice", "transpose", "broadcast_to")
 
 EMITTERS: dict[str, Callable[[Planner, Node], View]] = {}
@@ -66,7 +67,7 @@ class Planner:
         self._constants = inputs + outputs
         self._pool: dict[int, int] = {}
         self._kernels: dict[Kernel | str, Kernel | str] = {}
-        self._needed = _needed(graph)
+        self._needed = needed(graph)
         self._only_readers = _only_readers(graph)
         self._slots: dict[str, int] = {}
         self.stores = Stores(self)
@@ -233,7 +234,7 @@ class Planner:
 
     def run(self) -> Plan:
         """Plan every node, then whatever outputs are not in their place yet."""
-        for unit in _units(self.graph):
+        for unit in units(self.graph, early=_VIEWS):
             if unit[0].kernel is not None:
                 self._group(unit)
             else:
@@ -303,16 +304,6 @@ class Planner:
         )
 
 
-def _needed(graph: Graph) -> set[str]:
-    """The values that are read outside of the kernel that computes them."""
-    found = set(graph.results)
-    for node in graph:
-        for operand in node.operands:
-            if node.kernel is None or graph[operand].kernel != node.kernel:
-                found.add(operand)
-    return found
-
-
 def _only_readers(graph: Graph) -> dict[str, Node | None]:
     """The reader of each value, None where there is none or more than one read."""
     found: dict[str, Node | None] = dict.fromkeys(graph.results)
@@ -320,46 +311,3 @@ def _only_readers(graph: Graph) -> dict[str, Node | None]:
         for operand in node.operands:
             found[operand] = None if operand in found else node
     return found
-
-
-def _units(graph: Graph) -> list[list[Node]]:
-    """Kernels and single nodes in an order in which operands come first.
-
-    Among those that are ready the one that stands first in the program goes first, but
-    views before all others: what a slice shows is known before a store writes there.
-    """
-    unit_of: dict[str, int] = {}
-    units: list[list[Node]] = []
-    kernels: dict[int, int] = {}
-    for node in graph:
-        if node.op == "input":
-            continue
-        number = len(units)
-        if node.kernel is not None:
-            number = kernels.setdefault(node.kernel, number)
-        if number == len(units):
-            units.append([])
-        units[number].append(node)
-        unit_of[node.name] = number
-    waiting = [0] * len(units)
-    feeds: list[list[int]] = [[] for _ in units]
-    for name, number in unit_of.items():
-        for operand in graph[name].operands:
-            other = unit_of.get(operand, number)
-            if other != number:
-                waiting[number] += 1
-                feeds[other].append(number)
-    moves = [unit[0].op not in _VIEWS for unit in units]
-    ready = [(moves[i], i) for i, count in enumerate(waiting) if count == 0]
-    heapq.heapify(ready)
-    order: list[list[Node]] = []
-    while ready:
-        _, number = heapq.heappop(ready)
-        order.append(units[number])
-        for other in feeds[number]:
-            waiting[other] -= 1
-            if waiting[other] == 0:
-                heapq.heappush(ready, (moves[other], other))
-    if len(order) != len(units):
-        raise AssertionError(f"graph {graph.name}: fused kernels depend on each other")
-    return order
