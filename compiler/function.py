@@ -333,6 +333,20 @@ class Compiled:
         """The generated source of the kernels of the newest kind."""
         return self._newest().runner(self.backend).source_text()
 
+    def to_numba(self, *args: Any, **kwargs: Any) -> str:
+        """The text of a Python module that computes the same with Numba alone.
+
+        It has one function for calls of this kind, or of the newest kind without
+        arguments. The function takes the leaves of the arguments, and behind them the
+        arrays that the traced function captured; it returns a tuple of the leaves of
+        the result. Values of rank 0 are numbers. Neither Anabranch nor, for making the
+        text, Numba is needed.
+        """
+        from ..backends.numba.module import print_module
+
+        known = self._entry(self._call(args, kwargs)) if args or kwargs else None
+        return print_module((known or self._newest()).optimised("numba"))
+
     def report(self) -> Report:
         """What compiling the newest kind took, and which kernels the cache had."""
         entry = self._newest()
