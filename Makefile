@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo quick test lint types fuzz matrix diff-codegen bench clean
+.PHONY: demo quick test lint types numba fuzz matrix diff-codegen bench clean
 
 demo: .venv/.demo.stamp
 	$(BIN)/python examples/digits.py
@@ -19,6 +19,10 @@ lint: .venv/.stamp
 
 types: .venv/.stamp
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# What is tested with every backend, with numba: an hour, for it compiles in seconds.
+numba: .venv/.stamp
+	$(BIN)/python -m pytest -n 2 --backends=numba
 
 fuzz: .venv/.stamp
 	$(BIN)/python -m pytest -n 2 -m fuzz

@@ -9,7 +9,7 @@ from .base import Backend
 
 __all__ = ["DEFAULT", "NAMES", "check_backend", "find_backend"]
 
-NAMES = ("llvm", "reference")
+NAMES = ("llvm", "numba", "reference")
 DEFAULT = "llvm"
 
 

@@ -357,6 +357,20 @@ class Compiled(Inspectable):
         entries = [self._entry(self._call(args, kwargs))] if some else None
         save(self, path, entries or self._kinds.values())
 
+    def to_numba(self, *args: Any, **kwargs: Any) -> str:
+        """The text of a Python module that computes the same with Numba alone.
+
+        It has one function for calls of this kind, or of the newest kind without
+        arguments. The function takes the leaves of the arguments, and behind them the
+        arrays that the traced function captured; it returns a tuple of the leaves of
+        the result. Values of rank 0 are numbers. Neither Anabranch nor, for making the
+        text, Numba is needed.
+        """
+        from ..backends.numba.module import print_module
+
+        known = self._entry(self._call(args, kwargs)) if args or kwargs else None
+        return print_module((known or self._newest()).optimised("numba"))
+
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.py_func, '__name__', self.py_func)!s}>"
 

@@ -234,7 +234,9 @@ def main(arguments: Sequence[str] | None = None) -> float:
     parser.add_argument("--mnist", action="store_true", help="28x28 pixels")
     parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--backend", default="llvm", choices=["llvm", "reference"])
+    parser.add_argument(
+        "--backend", default="llvm", choices=["llvm", "numba", "reference"]
+    )
     options = parser.parse_args(arguments)
     rng = np.random.default_rng(options.seed)
     data = load(options.mnist, rng)

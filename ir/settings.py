@@ -19,7 +19,6 @@ VARIABLES = frozenset(
         "ANABRANCH_CACHE",
         "ANABRANCH_CPU",
         "ANABRANCH_DUMP",
-        "ANABRANCH_KERNELS",
         "ANABRANCH_THREADS",
         "ANABRANCH_TRACEBACK",
     }

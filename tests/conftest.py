@@ -20,10 +20,15 @@ settings.register_profile("anabranch", deadline=None)
 settings.load_profile("anabranch")
 
 
-@pytest.fixture(params=NAMES)
-def backend(request: pytest.FixtureRequest) -> str:
-    """Each backend in turn."""
-    return request.param
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A ``backend`` that a test takes is each one that ``--backends`` names in turn.
+
+    Numba takes seconds for each graph, so it is not among them unless asked for; its
+    own laws are always tested, in laws/test_numba.py.
+    """
+    if "backend" in metafunc.fixturenames:
+        names = str(metafunc.config.getoption("--backends")).split(",")
+        metafunc.parametrize("backend", names)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite tests/golden/*.txt"
     )
+    parser.addoption(
+        "--backends",
+        default="llvm,reference",
+        help="what runs the tests that take a backend: names with commas between",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,6 +64,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(cache.cleanup)
     os.environ["ANABRANCH_CACHE"] = cache.name  # never the user's own
     os.environ.setdefault("ANABRANCH_TRACEBACK", "full")  # who debugs a test, us
+    unknown = set(str(config.getoption("--backends")).split(",")) - set(NAMES)
+    if unknown:
+        raise pytest.UsageError(f"--backends: {unknown} not among {NAMES}")
     if config.getoption("--update-golden") and os.environ.get("CI"):
         raise pytest.UsageError("--update-golden is for people: CI is set here")
 

@@ -36,11 +36,8 @@ EXTRAS = ("test", "demo", "examples")
 NEXT = ("llvmlite", "numpy", "scipy")  # whose pre-releases are tried
 # Numba, the second opinion, imports only with the versions that it has been built for.
 WITHOUT_NUMBA = (
-    "--doctest-ignore-import-errors",
-    "--ignore=tests/laws/test_second_opinion.py",
-    "--deselect=tests/backends/test_inplace.py::"
-    "test_elements_are_read_before_they_are_overwritten",
-    "--deselect=tests/test_layout.py::test_no_folder_becomes_a_module_of_its_own",
+    "--ignore=tests/laws/test_numba.py",
+    "--ignore=tests/backends/test_numba.py",
 )
 
 # What a processor has, by the name of its level, in LLVM's words.

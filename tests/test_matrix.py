@@ -59,9 +59,8 @@ def test_pre_releases_are_run_when_asked_for_only() -> None:
 
 
 def test_what_is_left_out_without_numba_is_there() -> None:
-    for option in matrix.WITHOUT_NUMBA[1:]:
-        file, _, name = option.partition("=")[2].partition("::")
-        assert f"def {name}" in (matrix.ROOT / file).read_text("utf-8")
+    for option in matrix.WITHOUT_NUMBA:
+        assert (matrix.ROOT / option.partition("=")[2]).is_file()
 
 
 def test_a_row_that_is_not_there_is_an_error() -> None:

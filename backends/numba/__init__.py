@@ -1,1 +1,1 @@
-"""Kernel source by Numba: the second opinion on what the engine compiles."""
+"""The numba backend: a graph as one readable function, compiled by Numba."""

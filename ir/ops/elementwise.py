@@ -2,7 +2,7 @@
 
 ``scalar`` is the expression for one element, in a small language that every backend
 reads: Python arithmetic, comparisons and conditional expressions over the operands
-``{0}``, ``{1}``, ..., and the functions of `backends.llvm.language.functions`. A
+``{0}``, ``{1}``, ..., and functions by name; `backends.scalars` says how it is read. A
 backend casts the result of each op to the dtype of its value.
 """
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from anabranch.backends.llvm.engine.engine import compile_kernels
 from anabranch.backends.llvm.kernels.form import (
     Access,
     Instruction,
@@ -22,7 +23,7 @@ from anabranch.backends.llvm.plan import step, tasks
 from anabranch.backends.llvm.plan.arena import Lifetime
 from anabranch.backends.llvm.plan.step import Plan, Step
 from anabranch.backends.llvm.run import threads as pool
-from anabranch.backends.llvm.run.executable import LLVMExecutable, compiled, prepare
+from anabranch.backends.llvm.run.executable import LLVMExecutable, prepare
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import Graph, parse
@@ -138,18 +139,13 @@ def swapping(dtype: str, rank: int) -> Kernel:
     return Kernel(rank, (False,) * rank, (access, access), body, writes)
 
 
-@pytest.mark.parametrize("numba", [False, True])
 @pytest.mark.parametrize("rank", [0, 1, 2])
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
-def test_elements_are_read_before_they_are_overwritten(
-    dtype: str, rank: int, numba: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_elements_are_read_before_they_are_overwritten(dtype: str, rank: int) -> None:
     """Whatever the compiler knows of the pointers, and in what order it stores."""
-    if numba:
-        monkeypatch.setenv("ANABRANCH_KERNELS", "numba")
     source = print_kernel(swapping(dtype, rank))
     assert "y0" not in source, "one pointer for one memory"
-    address = compiled([source])[source].address
+    address = compile_kernels([source])[source].address
     rng = np.random.default_rng(0)
     for columns in (1, 3, 16, 17, 100) if rank else (1,):
         sizes = (5, columns)[2 - rank :]

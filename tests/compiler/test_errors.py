@@ -393,5 +393,5 @@ def test_not_a_function(function):
 
 
 def test_backend_that_does_not_exist():
-    with pytest.raises(ArgumentError, match="llvm, reference"):
+    with pytest.raises(ArgumentError, match="llvm, numba, reference"):
         anabranch.jit(lambda x: x, backend="cuda")

@@ -28,7 +28,6 @@ GRAPH = anabranch.make_ir(lambda x: x + x)(np.ones(2))
 WRONG = {
     "ANABRANCH_THREADS": ["abc", "0", "-1", "2.5", "²", "1" * 5000],
     "ANABRANCH_CACHE": ["on", "1", "OFF", "kernels"],
-    "ANABRANCH_KERNELS": ["foo", "Numba"],
     "ANABRANCH_DUMP": ["nopass", "fold,nopass", "fold fuse"],
     "ANABRANCH_TRACEBACK": ["long", "Full"],
 }
@@ -84,7 +83,6 @@ def test_wrong_values_count_as_none(
 RIGHT = {
     "ANABRANCH_THREADS": ["", "1", " 3 ", str(MAX_TASKS)],
     "ANABRANCH_CACHE": ["", "0", "off", "./here", "/there"],
-    "ANABRANCH_KERNELS": ["", "llvm"],
     "ANABRANCH_DUMP": ["", "prune", "fold, fuse", "all", "fold,"],
     "ANABRANCH_TRACEBACK": ["", "short", "full"],
 }

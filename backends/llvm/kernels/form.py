@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
+from ...scalars import accumulator
+
 __all__ = [
     "Access",
     "Instruction",
@@ -25,7 +27,6 @@ __all__ = [
     "Reduction",
     "Write",
     "accesses",
-    "accumulator",
     "merge_axes",
 ]
 
@@ -119,11 +120,6 @@ class Kernel:
     def dtypes(self) -> list[str]:
         """The dtype of each value."""
         return [access.dtype for access in self.reads] + [i.dtype for i in self.body]
-
-
-def accumulator(op: str, dtype: str) -> str:
-    """The dtype that a reduction of ``dtype`` is kept in: f32 sums are made in f64."""
-    return "f64" if op == "reduce_sum" and dtype == "f32" else dtype
 
 
 def merge_axes(

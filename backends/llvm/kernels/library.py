@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..language.types import CASTS
+from ...scalars import CASTS
 from .blas import gemm_source
 from .correlation import correlation_source
 from .pooling import POOLS, pool_source

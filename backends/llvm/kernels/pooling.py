@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..language.types import CASTS
+from ...scalars import CASTS
 
 __all__ = ["POOLS", "overlap", "pool_source"]
 

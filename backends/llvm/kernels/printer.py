@@ -1,4 +1,4 @@
-"""Kernels as Numba Python: readable source, one three-address line per instruction.
+"""Kernels as text: readable source, one three-address line per instruction.
 
 Words, in order: the size of each axis, then for each access (reads, writes, reductions,
 workspace) its buffer, its byte offset and its stride along each axis in elements.
@@ -6,26 +6,16 @@ workspace) its buffer, its byte offset and its stride along each axis in element
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from ....ir.ops import OPS
 from ....ir.types import DTYPES
-from ..language.types import CASTS
+from ...scalars import CASTS, accumulator, expression
 from ..language.vectors import MAX_LANES
 from ..machine import current
-from .form import Access, Kernel, Reduction, accesses, accumulator
+from .form import Access, Kernel, Reduction, accesses
 
 __all__ = ["print_kernel"]
 
-_WRAPPING = {
-    "add": "wrapping_add",
-    "sub": "wrapping_subtract",
-    "mul": "wrapping_multiply",
-}
-# Floats become these integers by way of wider ones, as `ir.ops.elementwise` says.
-_BY_WAY_OF = {**dict.fromkeys(("i8", "i16", "u8", "u16"), "i32"), "u32": "i64"}
-_FLOAT = re.compile(r"(?<![\w.])\d+\.\d+")
 _LOWEST = {"f32": "-math.inf", "f64": "-math.inf", "bool": "False"}
 _HIGHEST = {"f32": "math.inf", "f64": "math.inf", "bool": "True"}
 
@@ -186,39 +176,6 @@ def _slopes(kernel: Kernel) -> dict[int, int]:
             if (f"{value.op}_slope", value.operands) == (item.op, item.operands[1:]):
                 found[item.operands[0]] = number
     return found
-
-
-def expression(op: str, names: list[str], dtype: str, result: str) -> str:
-    """One scalar operation on operands of ``dtype``, cast to ``result``."""
-    if op == "cast":
-        return _cast(names[0], dtype, result)
-    if result[0] in "iu":
-        if op in _WRAPPING:
-            return f"{_WRAPPING[op]}({', '.join(names)})"
-        if op == "neg":
-            return f"wrapping_subtract({CASTS[result]}(0), {names[0]})"
-        if op == "add_n":
-            total = names[0]
-            for name in names[1:]:
-                total = f"wrapping_add({total}, {name})"
-            return total
-    template = OPS[op].scalar or ""
-    if OPS[op].variadic:
-        text = template.join(names)
-    else:
-        typed = _FLOAT.sub(lambda found: f"{CASTS[dtype]}({found[0]})", template)
-        text = typed.format(*names)
-    return text if result == "bool" else f"{CASTS[result]}({text})"
-
-
-def _cast(name: str, dtype: str, result: str) -> str:
-    if result == "bool":
-        return f"{name} != 0"
-    if dtype[0] == "f" and result[0] in "iu":
-        wide = _BY_WAY_OF.get(result, result)
-        made = f"to_{wide}({name})"
-        return made if wide == result else f"{CASTS[result]}({made})"
-    return f"{CASTS[result]}({name})"
 
 
 def _initial(item: Reduction) -> str:

@@ -23,8 +23,8 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...scalars import CASTS
 from .instructions import LANES, REGISTERS, LanguageError, Value, constant, literal
-from .types import CASTS
 from .vectors import MAX_LANES, Memory, numbered
 
 if TYPE_CHECKING:

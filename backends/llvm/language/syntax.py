@@ -1,7 +1,7 @@
 """The kernel language: the little Python that kernels are written in, as LLVM.
 
-The source that `printer` and `library` write is for people, for Numba, and for this
-compiler, which needs a hundredth of a second where Numba needs six. The language:
+The source that `printer` and `library` write is for people and for this compiler,
+which needs a hundredth of a second where Numba would need six. The language:
 
     statement  := expression | name = expression | name, ... = expression
                 | name op= expression | pointer[expression] = expression
@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any, TypeAlias
 
+from ...scalars import CASTS
 from .instructions import (
     FLOAT,
     REGISTERS,
@@ -47,7 +48,6 @@ from .instructions import (
     literal,
 )
 from .lanes import Round, emit_lanes, totals_in_lanes
-from .types import CASTS
 
 __all__ = ["Function", "compile_source"]
 

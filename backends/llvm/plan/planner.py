@@ -9,7 +9,6 @@ overlap share memory in the arena, see `memory`.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -20,6 +19,7 @@ from ....ir.collection import paused_collection
 from ....ir.graph import Graph, Node
 from ....ir.ops import OPS
 from ....ir.types import TensorType
+from ...fused import needed, units
 from ..kernels.form import Instruction, Kernel, Nest
 from .concatenation import homes
 from .loops import loop_step, workspaces
@@ -30,6 +30,7 @@ from .view import View, whole_of
 
 __all__ = ["Planner", "emits", "make_plan"]
 
+# Planned as soon as they can be: what a slice shows is known before a store is made.
 _VIEWS = ("slice", "transpose", "broadcast_to")
 
 Emitter: TypeAlias = "Callable[[Planner, Node], View | list[View]]"
@@ -68,7 +69,7 @@ class Planner:
             node.name: view for node, view in zip(graph.inputs, inputs, strict=True)
         }
         self._targets = targets
-        self._needed = _needed(graph)
+        self._needed = needed(graph)
         self._only_readers = _only_readers(graph)
         self._slots: dict[str, View] = {}
         self.stores = Stores(self)
@@ -250,7 +251,7 @@ class Planner:
 
     def run(self) -> None:
         """Plan every node, then whatever outputs are not in their place yet."""
-        for unit in _units(self.graph):
+        for unit in units(self.graph, early=_VIEWS):
             first = unit[0]
             if first.kernel is not None:
                 self._group(unit)
@@ -321,16 +322,6 @@ def make_plan(graph: Graph) -> Plan:
     return plan
 
 
-def _needed(graph: Graph) -> set[str]:
-    """The values that are read outside of the kernel that computes them."""
-    found = set(graph.results)
-    for node in graph:
-        for operand in node.operands:
-            if node.kernel is None or graph[operand].kernel != node.kernel:
-                found.add(operand)
-    return found
-
-
 def _only_readers(graph: Graph) -> dict[str, Node | None]:
     """The reader of each value, None where there is none or more than one read."""
     found: dict[str, Node | None] = dict.fromkeys(graph.results)
@@ -338,47 +329,3 @@ def _only_readers(graph: Graph) -> dict[str, Node | None]:
         for operand in node.operands:
             found[operand] = None if operand in found else node
     return found
-
-
-def _units(graph: Graph) -> list[list[Node]]:
-    """Kernels and single nodes in an order in which operands come first.
-
-    Among those that are ready the one that stands first in the program goes first, but
-    views before all others: what a slice shows is known before a store writes there.
-    """
-    unit_of: dict[str, int] = {}
-    units: list[list[Node]] = []
-    kernels: dict[int, int] = {}
-    nodes = [node for node in graph if node.op != "input"]
-    for node in nodes:
-        number = len(units)
-        if node.kernel is not None:
-            number = kernels.setdefault(node.kernel, number)
-        if number == len(units):
-            units.append([])
-        units[number].append(node)
-        for name in node.names:
-            unit_of[name] = number
-    waiting = [0] * len(units)
-    feeds: list[list[int]] = [[] for _ in units]
-    for node in nodes:
-        number = unit_of[node.name]
-        for operand in node.operands:
-            other = unit_of.get(operand, number)
-            if other != number:
-                waiting[number] += 1
-                feeds[other].append(number)
-    moves = [unit[0].op not in _VIEWS for unit in units]
-    ready = [(moves[i], i) for i, count in enumerate(waiting) if count == 0]
-    heapq.heapify(ready)
-    order: list[list[Node]] = []
-    while ready:
-        _, number = heapq.heappop(ready)
-        order.append(units[number])
-        for other in feeds[number]:
-            waiting[other] -= 1
-            if waiting[other] == 0:
-                heapq.heappush(ready, (moves[other], other))
-    if len(order) != len(units):
-        raise AssertionError(f"graph {graph.name}: fused kernels depend on each other")
-    return order

@@ -15,12 +15,10 @@ from ....ir.collection import paused_collection
 from ....ir.errors import AnabranchError
 from ....ir.graph import Graph
 from ....ir.ops.index import check_error
-from ....ir.settings import setting
 from ....ir.text import format_node
 from ...base import Array, Report, Stages
 from ..emit import make_plan
 from ..engine.engine import (
-    Loaded,
     assembly,
     compile_kernels,
     executor,
@@ -38,30 +36,6 @@ from .threads import parallel_address, pool_address, pool_sources
 __all__ = ["LLVMExecutable", "prepare"]
 
 MAX_IDLE_FRAMES = 4
-
-
-def compiled(sources: Iterable[str], also: Iterable[str] = ()) -> dict[str, Loaded]:
-    """The kernels: by LLVM, or by Numba with ``ANABRANCH_KERNELS=numba``.
-
-    Products and convolutions are always LLVM's: Numba can neither call BLAS nor name
-    vectors. So are the kernels that are needed ``also``.
-    """
-    if setting("ANABRANCH_KERNELS", "llvm or numba", _compiler) != "numba":
-        return compile_kernels([*sources, *also])
-    from ...numba.compiler import compile_kernel
-
-    calls, own = [], {}
-    for source in sources:
-        if any(word in source for word in ("gemm(", "multiply_add(", "invoke(")):
-            calls.append(source)
-        else:
-            own[source] = Loaded(compile_kernel(source, "kernel"), "compiled: by Numba")
-    return own | compile_kernels([*calls, *also])
-
-
-def _compiler(text: str) -> str | None:
-    """The name of a compiler of kernels, None for what is none."""
-    return text if text in ("llvm", "numba") else None
 
 
 def source_of(kernel: Kernel | str) -> str:
@@ -107,7 +81,8 @@ class LLVMExecutable:
         self.sources = list(distinct.values())
         with seconds.timed("compile"):
             shared = any(step.tasks for step in plan.steps)
-            loaded = compiled(self.sources, pool_sources() if shared else ())
+            also = pool_sources() if shared else ()
+            loaded = compile_kernels([*self.sources, *also])
             self._run = executor()
         labels = {distinct[step.kernel]: step.label for step in reversed(plan.steps)}
         self._kernels = [(labels[s], loaded[s].origin) for s in self.sources]

@@ -1,0 +1,24 @@
+"""The record of the numba backend."""
+
+from __future__ import annotations
+
+from ..base import Backend
+from .executable import prepare
+
+__all__ = ["BACKEND"]
+
+BACKEND = Backend(
+    name="numba",
+    passes=(
+        "prune",
+        "forward",
+        "fold",
+        "simplify",
+        "dedupe",
+        "join",
+        "prune",
+        "split",
+        "fuse",
+    ),
+    prepare=prepare,
+)
