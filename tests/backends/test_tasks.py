@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from anabranch import conv, jit, max_pool, value_and_grad
 from anabranch.backends.llvm.kernels import products
 from anabranch.backends.llvm.machine import current
-from anabranch.backends.llvm.plan import planner as plan
+from anabranch.backends.llvm.plan import step as plan_step
 from anabranch.backends.llvm.plan import tasks
 from anabranch.backends.llvm.plan.arena import Lifetime
 from anabranch.backends.llvm.run import threads as pool
@@ -126,7 +126,7 @@ def test_memory_is_written_before_it_is_read(
     graph, point = gradient(seed)
     executable = prepare(graph)
     expected = run(executable, point)
-    monkeypatch.setattr(plan, "place", no_reuse)
+    monkeypatch.setattr(plan_step, "place", no_reuse)
     apart = prepare(graph)
     assert apart.plan.arena_bytes >= executable.plan.arena_bytes
     assert_same_bits(poisoned(executable, point), expected)
