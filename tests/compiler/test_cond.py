@@ -20,7 +20,6 @@ from anabranch.ir.errors import (
 
 X = np.array([0.5, 1.5, 2.5])
 BACKENDS = ["llvm", "reference"]
-backends = pytest.mark.parametrize("backend", BACKENDS)
 
 
 @dataclass
@@ -45,7 +44,6 @@ def loss(x: Any) -> Any:
     )
 
 
-@backends
 @pytest.mark.parametrize("x", [X, X - 1.2])
 def test_value_and_gradients_of_three_orders(x: Any, backend: str) -> None:
     def second(x: Any) -> Any:
@@ -60,7 +58,6 @@ def test_value_and_gradients_of_three_orders(x: Any, backend: str) -> None:
         np.testing.assert_allclose(made, steps(f, x), rtol=2e-5, atol=1e-6)
 
 
-@backends
 def test_only_the_chosen_derivative_counts(backend: str) -> None:
     """The other has a NaN, or an infinite slope, in its value and gradient."""
 
@@ -72,7 +69,6 @@ def test_only_the_chosen_derivative_counts(backend: str) -> None:
     assert grad(grad(safe), backend=backend)(np.float64(0.0)) == 2.0
 
 
-@backends
 def test_only_the_chosen_branch_runs(backend: str) -> None:
     """A check of the other one does not fail."""
 
@@ -100,7 +96,6 @@ def test_a_known_condition_calls_one_function(p: Any) -> None:
     assert [node.op for node in graph] == ["input", "sin"]
 
 
-@backends
 def test_pytrees_go_in_and_come_out(backend: str) -> None:
     def run(layer: Layer, x: Any) -> Any:
         return cond(

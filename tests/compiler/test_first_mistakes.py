@@ -87,7 +87,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
     "a type for an array": (
         lambda: anabranch.jit(total)(anabranch.spec("f64[3]")),
         anabranch.ArgumentError,
-        ["f64[3] is a type", "only make_ir takes types"],
+        ["f64[3] is a type", "only make_ir and save take types"],
     ),
     "NumPy's name of a dtype": (
         lambda: anabranch.spec("float64[3]"),

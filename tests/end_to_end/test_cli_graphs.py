@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from anabranch import cli, parse
-from anabranch.backends import NAMES
 
 NET = """
 graph net(%w: f64[3,2], %x: f64[4,3], %n: i64[]) {
@@ -45,7 +44,6 @@ def values(out: str) -> str:
     return out[: out.index("first call")]
 
 
-@pytest.mark.parametrize("backend", NAMES)
 def test_it_runs_with_arrays(run, backend):
     status, out, _ = run(f"run net.ir -a w.npy -a x.npy -a 7 --backend {backend}")
     assert status == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +16,8 @@ from tests.laws.test_ops_compiled import assert_elementwise
 
 ELEMENTWISE = [op for op in SAMPLES if OPS[op].scalar is not None]
 ZERO_OF_EITHER_SIGN = "maximum minimum fmax fmin reduce_max reduce_min".split()
+
+SHARES = ("share", "log_share")
 
 
 def specials(dtype: str) -> Array:
@@ -44,13 +45,15 @@ def grid(op: str, dtype: str) -> Sample:
     """Every tuple of special values as the operands of one call."""
     arity = 2 if OPS[op].variadic else OPS[op].arity
     pool = specials(dtype)
-    if arity == 3:
+    if arity >= 3:
         pool = pool[np.isin(pool, [0, 1, -2.5, np.inf, -np.inf]) | (pool != pool)]
     columns = [pool] * arity
     if op == "select":
         columns[0] = np.array([False, True])
     rows = list(product(*columns))
     attrs: dict[str, Any] = {"dtype": dtype} if op == "cast" else {}
+    if op in SHARES:
+        attrs = {"axes": (0,)}
     arrays = [
         np.array(column, like.dtype)
         for column, like in zip(zip(*rows, strict=True), columns, strict=True)
