@@ -21,6 +21,7 @@ from typing import Any
 
 from rich.console import Console
 
+from .homes import BASE_TREE, LIBRARY, unpack
 from .measure import Bench
 from .models import MODELS
 from .peers import BASE, COMPILED, OLD_JAX, OURS, PEERS
@@ -89,6 +90,8 @@ def main() -> None:
     """Measure, print, write; fails if one of our own figures is missing."""
     options = _options()
     peers, cores = _peers(options), _cores(options)
+    if BASE in peers:
+        unpack(options.base, BASE_TREE, *LIBRARY)
     console = Console(width=None if os.isatty(1) else 150, highlight=False)
     models = [m for m in MODELS if not options.model or options.model in m.name]
     results: dict[str, Any] = {
@@ -104,7 +107,6 @@ def main() -> None:
             rounds=options.rounds or (1 if options.quick else 5),
             batch_seconds=0.02 if options.quick else 0.1,
             limit=options.limit or (30 if options.quick else 120),
-            base=options.base,
             cache=Path(cache),
             say=lambda text: console.print(text, end="", markup=False, soft_wrap=True),
         )

@@ -11,9 +11,12 @@ import tarfile
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["ROOT", "Home", "home_of", "unpack"]
+from .peers import BASE, OLD_JAX
+
+__all__ = ["BASE_TREE", "LIBRARY", "ROOT", "Home", "home_of", "unpack"]
 
 ROOT = Path(__file__).resolve().parent.parent
+BASE_TREE = ROOT / "build" / "base"
 LIBRARY = ("anabranch", "ir", "compiler", "backends")
 
 
@@ -29,15 +32,10 @@ class Home(NamedTuple):
         return os.pathsep.join([str(self.folder), str(ROOT)])
 
 
-def home_of(peer: str, base: str | None) -> Home:
-    """Where a peer runs; ``base`` is the commit that ours is compared with."""
-    from .peers import BASE, OLD_JAX
-
+def home_of(peer: str) -> Home:
+    """Where a peer runs."""
     if peer == BASE:
-        folder = ROOT / "build" / "base"
-        if base is not None and not folder.exists():
-            unpack(base, folder, *LIBRARY)
-        return Home(folder=folder)
+        return Home(folder=BASE_TREE)
     if peer == OLD_JAX:
         return Home(python=ROOT / "build" / "old-jax" / "bin" / "python")
     return Home()

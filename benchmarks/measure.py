@@ -49,7 +49,6 @@ class Bench:
     limit: float
     cache: Path
     say: Callable[[str], None]
-    base: str | None = None
     failures: dict[tuple[str, str], Figures] = field(default_factory=dict)
 
     def measure(
@@ -116,7 +115,7 @@ class Bench:
             cores=cores,
             cache=directory,
             limit=self.limit,
-            home=home_of(peer, self.base),
+            home=home_of(peer),
         )
 
     def _start(

@@ -21,8 +21,6 @@ def _cond(p: Printer, node: Node) -> list[Access]:
             made = Printer(p.lines, region).block(operands)
             for value, result, access in zip(values, region.results, made, strict=True):
                 p.copy(p.name(value), access, region[result].type)
-            if not values:
-                p.lines.add("pass")
     return [
         whole(p.name(value), value.type.shape)
         if value.type.rank
