@@ -140,7 +140,8 @@ def _contribute(
     """Send what each slot of ``node`` contributes to the operands that are active."""
     cotangents.b.source = node.source
     rule = cast("Adjoint", OPS[node.op].adjoint)
-    contributions = rule(cotangents.b, node, g, *graph.operands(node))
+    operands = graph.operands(node)
+    contributions = rule(cotangents.b, node, g, *operands, **node.attrs)
     for slot, contribution in enumerate(contributions):
         operand = node.operands[slot]
         if contribution is not None and operand in active:

@@ -252,7 +252,9 @@ def _signed(x: Any, dtype: str) -> Any:
     return np.where(inside, np.where(inside, x, 0).astype(DTYPES[dtype]), lowest)
 
 
-def _cast_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node | None]:
+def _cast_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, dtype: str
+) -> tuple[Node | None]:
     return (b.cast(g, x.type.dtype) if x.type.is_float else None,)
 
 
@@ -318,7 +320,7 @@ ADD_N = register(
         1,
         _add_n_type,
         _add_n,
-        lambda b, n, g, *terms: (g,) * len(terms),
+        lambda b, n, g, *terms, reads=(): (g,) * len(terms),
         {"reads": READS},
         optional=("reads",),
         scalar=" + ",

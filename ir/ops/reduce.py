@@ -71,17 +71,14 @@ def reduction(
     return register(OpDef(name, 1, type_rule, apply, adjoint, {"axes": INTS}))
 
 
-def _sum_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
-    return (restore(b, g, x.type, _axes(n)),)
+def _sum_adjoint(b: Builder, n: Node, g: Node, x: Node, *, axes: Axes) -> tuple[Node]:
+    return (restore(b, g, x.type, axes),)
 
 
-def _axes(n: Node) -> Axes:
-    return n.attrs["axes"]  # type: ignore[return-value]  # checked by the op's record
-
-
-def _extremum_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
+def _extremum_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, axes: Axes
+) -> tuple[Node]:
     """Ties share the cotangent equally; a NaN stays with the entries that are NaN."""
-    axes = _axes(n)
     hit = b.eq(x, restore(b, n, x.type, axes))
     count = b.reduce_sum(b.cast(hit, x.type.dtype), axes=axes)
     share = restore(b, b.div(g, count), x.type, axes)
@@ -89,9 +86,8 @@ def _extremum_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
     return (b.select(hit, share, b.select(b.isnan(x), lost, b.like(x, 0.0))),)
 
 
-def _prod_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
+def _prod_adjoint(b: Builder, n: Node, g: Node, x: Node, *, axes: Axes) -> tuple[Node]:
     """``x_i.bar = g * prod(x_j, j != i)``, from running products: zeros are safe."""
-    axes = _axes(n)
     kept = [axis for axis in range(x.type.rank) if axis not in axes]
     perm = (*kept, *axes)
     moved = b.transpose(x, perm)
@@ -174,8 +170,9 @@ def _cumsum(x: Any, *, axis: int, reverse: bool) -> Any:
     return np.cumsum(x, axis=axis, dtype=x.dtype)
 
 
-def _cumsum_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
-    axis, reverse = n.attrs["axis"], n.attrs["reverse"]
+def _cumsum_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, axis: int, reverse: bool
+) -> tuple[Node]:
     return (b.cumsum(g, axis=axis, reverse=not reverse),)
 
 
@@ -210,10 +207,9 @@ def _recurrence(a: Any, x: Any, *, axis: int, reverse: bool) -> Any:
 
 
 def _recurrence_adjoint(
-    b: Builder, n: Node, g: Node, a: Node, x: Node
+    b: Builder, n: Node, g: Node, a: Node, x: Node, *, axis: int, reverse: bool
 ) -> tuple[Node, Node]:
     """``x.bar`` runs the recurrence the other way; ``a[k].bar = x[k].bar s[k-1]``."""
-    axis, reverse = int(str(n.attrs["axis"])), bool(n.attrs["reverse"])
     shifted = shift(b, a, axis, -1 if reverse else 1)
     x_bar = b.recurrence(shifted, g, axis=axis, reverse=not reverse)
     before = shift(b, n, axis, 1 if reverse else -1)

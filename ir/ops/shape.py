@@ -39,7 +39,7 @@ RESHAPE = register(
         1,
         _reshape_type,
         lambda x, shape: np.reshape(x, shape),
-        lambda b, n, g, x: (b.reshape(g, x.type.shape),),
+        lambda b, n, g, x, *, shape: (b.reshape(g, x.type.shape),),
         {"shape": INTS},
     )
 )
@@ -51,8 +51,9 @@ def _transpose_type(x: TensorType, *, perm: Ints) -> TensorType:
     return x.with_shape(tuple(x.shape[axis] for axis in perm))
 
 
-def _transpose_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
-    perm: Any = n.attrs["perm"]
+def _transpose_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, perm: Ints
+) -> tuple[Node]:
     inverse = [0] * len(perm)
     for position, axis in enumerate(perm):
         inverse[axis] = position
@@ -81,12 +82,14 @@ def _broadcast_type(x: TensorType, *, shape: Shape) -> TensorType:
     return x.with_shape(shape)
 
 
-def _broadcast_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
+def _broadcast_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, shape: Shape
+) -> tuple[Node]:
     """Sum over the axes along which the value was repeated."""
-    extra = n.type.rank - x.type.rank
+    extra = len(shape) - x.type.rank
     repeated = [
         axis
-        for axis, dim in enumerate(n.type.shape)
+        for axis, dim in enumerate(shape)
         if axis < extra or (x.type.shape[axis - extra] == 1 and dim != 1)
     ]
     summed = b.reduce_sum(g, axes=tuple(repeated)) if repeated else g
@@ -144,11 +147,11 @@ def _slice(x: Any, *, start: Ints, shape: Ints, step: Ints) -> Any:
     return np.asarray(x)[indices(start, shape, step)]
 
 
-def _slice_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
+def _slice_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, start: Ints, shape: Ints, step: Ints
+) -> tuple[Node]:
     """Flip what ran backwards, then pad: between the elements and around them."""
-    start: Any = n.attrs["start"]
-    step: Any = n.attrs["step"]
-    counts, sizes = n.type.sizes, x.type.sizes
+    counts, sizes = shape, x.type.sizes
     lows = [
         min(first, first + (count - 1) * by) if count else 0
         for first, count, by in zip(start, counts, step, strict=True)
@@ -240,9 +243,17 @@ def _pad(x: Any, *, low: Ints, high: Ints, interior: Ints, value: float) -> Any:
     return padded
 
 
-def _pad_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
-    low: Any = n.attrs["low"]
-    interior: Any = n.attrs["interior"]
+def _pad_adjoint(
+    b: Builder,
+    n: Node,
+    g: Node,
+    x: Node,
+    *,
+    low: Ints,
+    high: Ints,
+    interior: Ints,
+    value: float,
+) -> tuple[Node]:
     return (b.slice(g, **_interior(x.type, low, interior)),)
 
 
@@ -277,9 +288,8 @@ def _concatenate_type(*types: TensorType, axis: int) -> TensorType:
 
 
 def _concatenate_adjoint(
-    b: Builder, n: Node, g: Node, *parts: Node
+    b: Builder, n: Node, g: Node, *parts: Node, axis: int
 ) -> tuple[Node, ...]:
-    axis: Any = n.attrs["axis"]
     step = (1,) * n.type.rank
     slices: list[Node] = []
     offset = 0

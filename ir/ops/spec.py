@@ -91,11 +91,11 @@ class OpDef:
 
     ``type_rule(*types, **attrs)`` gives the type of the value or raises `ShapeError`
     or `DTypeError`. ``reference(*arrays, **attrs)`` computes it with NumPy.
-    ``adjoint(b, n, g, *operands)`` returns one contribution per slot for the cotangent
-    ``g`` of node ``n``; it never sums contributions and never un-broadcasts. It returns
-    ``None`` exactly for the slots in ``constant_slots`` and for operands that are not
-    floats. ``scalar`` is the expression of one element for an elementwise op, over the
-    operands ``{0}``, ``{1}``, ...; ``variadic`` ops take one or more operands.
+    ``adjoint(b, n, g, *operands, **attrs)`` returns one contribution per slot for the
+    cotangent ``g`` of node ``n``; it never sums contributions and never un-broadcasts.
+    It returns ``None`` exactly for the slots in ``constant_slots`` and for operands
+    that are not floats. ``scalar`` is the expression of one element for an elementwise
+    op, over the operands ``{0}``, ``{1}``, ...; ``variadic`` ops take one or more.
     """
 
     name: str

@@ -39,12 +39,11 @@ def _update(x: Any, v: Any, *, start: Ints, step: Ints) -> Any:
 
 
 def _update_adjoint(
-    b: Builder, n: Node, g: Node, x: Node, v: Node
+    b: Builder, n: Node, g: Node, x: Node, v: Node, *, start: Ints, step: Ints
 ) -> tuple[Node, Node]:
     """For y, x but v at the places: v.bar = y.bar there, x.bar = y.bar but 0 there."""
-    places: Any = n.attrs
-    read = b.slice(g, shape=v.type.sizes, **places)
-    return b.update(g, b.like(v, 0.0), **places), read
+    read = b.slice(g, start=start, shape=v.type.sizes, step=step)
+    return b.update(g, b.like(v, 0.0), start=start, step=step), read
 
 
 UPDATE = register(
@@ -75,10 +74,9 @@ def _put(x: Any, v: Any, i: Any, *, axis: int) -> Any:
 
 
 def _put_adjoint(
-    b: Builder, n: Node, g: Node, x: Node, v: Node, i: Node
+    b: Builder, n: Node, g: Node, x: Node, v: Node, i: Node, *, axis: int
 ) -> tuple[Node, Node, None]:
     """Like that of ``update``: the positions are distinct."""
-    axis: Any = n.attrs["axis"]
     read = b.take(g, i, axis=axis)
     return b.put(g, b.like(v, 0.0), i, axis=axis), read, None
 
