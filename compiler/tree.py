@@ -13,7 +13,7 @@ import numpy as np
 import optree
 
 from ..ir.errors import AnabranchError, ArgumentError
-from ..ir.types import TensorType, dtype_name
+from ..ir.types import DEFAULT_DTYPES, TensorType, dtype_name
 from .static import Static
 from .trace import check_array, is_traced
 
@@ -210,12 +210,9 @@ def _positional_names(function: Callable[..., Any], count: int) -> list[str]:
     return names[:count]
 
 
-_WEAK = {bool: "bool", int: "i64", float: "f64"}
-
-
 def kind_of(leaf: Any, name: str = "an argument") -> Kind:
     """The kind of one leaf; raises `ArgumentError` for what is no array or number."""
-    weak = _WEAK.get(type(leaf))
+    weak = DEFAULT_DTYPES.get(type(leaf))
     if weak is not None:
         return TensorType(weak, ()), True
     if isinstance(leaf, TensorType):

@@ -14,7 +14,7 @@ import numpy as np
 from .errors import AnabranchError, SourceLine, VerifyError
 from .graph import Graph, Node, Output, Section, rename, renamed_reads
 from .literals import NO_ATTRS, Attrs, Literal, format_literal
-from .ops import OPS
+from .ops import OPS, Kind
 from .ops.source import const_attrs
 from .types import TensorType
 
@@ -179,7 +179,7 @@ class Builder:
         if node.op == "const":
             return cast("bool | int | float", node.attrs["value"])
         passed: list[str] = []
-        while node.op in ("broadcast_to", "reshape") and node.name not in self._known:
+        while OPS[node.op].kind is Kind.VIEW and node.name not in self._known:
             passed.append(node.name)
             node = self._nodes[node.operands[0]]
         if passed:

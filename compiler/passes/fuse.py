@@ -18,20 +18,13 @@ import operator
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ...ir.graph import Graph, Node
-from ...ir.ops import OPS
+from ...ir.ops import OPS, Kind
 from ...ir.types import Shape
 from .pieces import Cutter, form, weight
 
 __all__ = ["fuse"]
 
 MAX_CODE = 2_000
-
-_REDUCTIONS = tuple(
-    f"reduce_{kind}" for kind in ("sum", "prod", "max", "min", "any", "all")
-)
-_FREE = ("input", "const", "iota")
-_SLOPES = ("tanh_slope", "sigmoid_slope")
-_VIEWS = ("reshape", "transpose", "broadcast_to", "slice", "windows")
 
 
 def fuse(graph: Graph) -> Graph:
@@ -74,15 +67,16 @@ def fuse(graph: Graph) -> Graph:
 
 def _space(graph: Graph, node: Node) -> Shape | None:
     """The index space of the kernel that computes a node, None if it is no kernel's."""
-    if OPS[node.op].scalar is not None:
+    kind = OPS[node.op].kind
+    if kind is Kind.ELEMENTWISE:
         return node.type.shape
-    if node.op in _REDUCTIONS:
+    if kind is Kind.REDUCTION:
         return graph[node.operands[0]].type.shape
     return None
 
 
 def _is_elementwise(node: Node) -> bool:
-    return OPS[node.op].scalar is not None
+    return OPS[node.op].kind is Kind.ELEMENTWISE
 
 
 def _levels(
@@ -95,10 +89,11 @@ def _levels(
 
     ``read`` holds the places of the nodes that each node reads.
     """
-    free = [node.op in _FREE or node.op in _VIEWS for node in nodes]
+    ops = [OPS[node.op] for node in nodes]
+    free = [op.kind is Kind.SOURCE or op.kind is Kind.VIEW for op in ops]
     movable = [
-        (space is not None or node.op in _VIEWS) and node.op not in _SLOPES
-        for space, node in zip(spaces, nodes, strict=True)
+        (space is not None or op.kind is Kind.VIEW) and op.slope_of is None
+        for space, op in zip(spaces, ops, strict=True)
     ]
     # The space in which a node's readers can be computed together with it.
     joins = [node.type.shape if _is_elementwise(node) else None for node in nodes]
@@ -180,10 +175,11 @@ def _kernels(components: Iterable[list[Node]]) -> Iterator[list[Node]]:
 
 def _by_axes(piece: Sequence[Node]) -> Iterator[list[Node]]:
     """A piece without the reductions over other axes than its first, and those."""
-    axes = next((node.attrs["axes"] for node in piece if node.op in _REDUCTIONS), None)
+    reductions = [node for node in piece if OPS[node.op].kind is Kind.REDUCTION]
+    axes = reductions[0].attrs["axes"] if reductions else None
     kept: list[Node] = []
     for node in piece:
-        if node.op in _REDUCTIONS and node.attrs["axes"] != axes:
+        if OPS[node.op].kind is Kind.REDUCTION and node.attrs["axes"] != axes:
             yield [node]
         else:
             kept.append(node)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..types import TensorType
-from .spec import INTS, OpDef, register, require, require_dtype
+from .spec import INTS, Kind, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -121,6 +121,7 @@ WINDOWS = register(
         sliding_windows,
         _windows_adjoint,
         {"size": INTS, "stride": INTS},
+        kind=Kind.VIEW,
     )
 )
 FOLD = register(

@@ -20,6 +20,7 @@ from .spec import (
     NONDIFFERENTIABLE,
     READS,
     Adjoint,
+    Kind,
     NonDifferentiable,
     OpDef,
     register,
@@ -47,6 +48,7 @@ def elementwise(
     dtypes: tuple[str, ...] = FLOATS,
     result: str | None = None,
     constant_slots: tuple[int, ...] = (),
+    slope_of: str | None = None,
 ) -> OpDef:
     """Register an op whose operands share one type among ``dtypes``.
 
@@ -69,7 +71,9 @@ def elementwise(
             reference,
             adjoint,
             constant_slots=constant_slots,
+            kind=Kind.ELEMENTWISE,
             scalar=scalar,
+            slope_of=slope_of,
         )
     )
 
@@ -266,6 +270,7 @@ CAST = register(
         _cast,
         _cast_adjoint,
         {"dtype": DTYPE},
+        kind=Kind.ELEMENTWISE,
         scalar="{0}",
     )
 )
@@ -282,11 +287,20 @@ IDENTITY = register(
         _same,
         np.copy,
         lambda b, n, g, x: (g,),
+        kind=Kind.ELEMENTWISE,
         scalar="{0}",
     )
 )
 STOP_GRADIENT = register(
-    OpDef("stop_gradient", 1, _same, np.copy, NONDIFFERENTIABLE, scalar="{0}")
+    OpDef(
+        "stop_gradient",
+        1,
+        _same,
+        np.copy,
+        NONDIFFERENTIABLE,
+        kind=Kind.ELEMENTWISE,
+        scalar="{0}",
+    )
 )
 STRAIGHT_THROUGH = elementwise(  # the value of one operand, the derivative of another
     "straight_through",
@@ -323,7 +337,8 @@ ADD_N = register(
         lambda b, n, g, *terms, reads=(): (g,) * len(terms),
         {"reads": READS},
         optional=("reads",),
-        scalar=" + ",
         variadic=True,
+        kind=Kind.ELEMENTWISE,
+        scalar=" + ",
     )
 )

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..types import TensorType
+from ..types import DTYPES, TensorType
 from .spec import (
     FLAG,
     INT,
     INTS,
     NONDIFFERENTIABLE,
     Adjoint,
+    Combination,
+    Kind,
     NonDifferentiable,
     OpDef,
     register,
@@ -50,6 +52,7 @@ def reduction(
     name: str,
     reference: Callable[..., Any],
     adjoint: Adjoint | NonDifferentiable,
+    combine: Combination,
     *,
     dtypes: str = "numbers",
     has_identity: bool = True,
@@ -68,7 +71,18 @@ def reduction(
     def apply(x: Any, *, axes: Axes) -> Any:
         return reference(x, axis=axes)
 
-    return register(OpDef(name, 1, type_rule, apply, adjoint, {"axes": INTS}))
+    return register(
+        OpDef(
+            name,
+            1,
+            type_rule,
+            apply,
+            adjoint,
+            {"axes": INTS},
+            kind=Kind.REDUCTION,
+            combine=combine,
+        )
+    )
 
 
 def _sum_adjoint(b: Builder, n: Node, g: Node, x: Node, *, axes: Axes) -> tuple[Node]:
@@ -127,16 +141,33 @@ def _product(x: Any, axis: Axes) -> Any:
     return np.prod(x, axis=axis, dtype=x.dtype)
 
 
-REDUCE_SUM = reduction("reduce_sum", _total, _sum_adjoint)
-REDUCE_PROD = reduction("reduce_prod", _product, _prod_adjoint)
+def _ends(dtype: str) -> tuple[bool | int | float, bool | int | float]:
+    """The lowest and the highest value of a dtype."""
+    if dtype == "bool":
+        return False, True
+    if dtype[0] == "f":
+        return -math.inf, math.inf
+    limits = np.iinfo(DTYPES[dtype])
+    return int(limits.min), int(limits.max)
+
+
+_SUM = Combination("add", lambda dtype: 0)
+_PRODUCT = Combination("mul", lambda dtype: 1)
+_LARGEST = Combination("maximum", lambda dtype: _ends(dtype)[0])
+_SMALLEST = Combination("minimum", lambda dtype: _ends(dtype)[1])
+_ANY = Combination("logical_or", lambda dtype: False)
+_ALL = Combination("logical_and", lambda dtype: True)
+
+REDUCE_SUM = reduction("reduce_sum", _total, _sum_adjoint, _SUM)
+REDUCE_PROD = reduction("reduce_prod", _product, _prod_adjoint, _PRODUCT)
 REDUCE_MAX = reduction(
-    "reduce_max", np.max, _extremum_adjoint, dtypes="any", has_identity=False
+    "reduce_max", np.max, _extremum_adjoint, _LARGEST, dtypes="any", has_identity=False
 )
 REDUCE_MIN = reduction(
-    "reduce_min", np.min, _extremum_adjoint, dtypes="any", has_identity=False
+    "reduce_min", np.min, _extremum_adjoint, _SMALLEST, dtypes="any", has_identity=False
 )
-REDUCE_ANY = reduction("reduce_any", np.any, NONDIFFERENTIABLE, dtypes="bool")
-REDUCE_ALL = reduction("reduce_all", np.all, NONDIFFERENTIABLE, dtypes="bool")
+REDUCE_ANY = reduction("reduce_any", np.any, NONDIFFERENTIABLE, _ANY, dtypes="bool")
+REDUCE_ALL = reduction("reduce_all", np.all, NONDIFFERENTIABLE, _ALL, dtypes="bool")
 
 
 def position(name: str, reference: Callable[..., Any]) -> OpDef:

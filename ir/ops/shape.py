@@ -12,6 +12,7 @@ from .spec import (
     INT,
     INTS,
     NUMBER,
+    Kind,
     OpDef,
     register,
     require,
@@ -41,6 +42,7 @@ RESHAPE = register(
         lambda x, shape: np.reshape(x, shape),
         lambda b, n, g, x, *, shape: (b.reshape(g, x.type.shape),),
         {"shape": INTS},
+        kind=Kind.VIEW,
     )
 )
 
@@ -68,6 +70,7 @@ TRANSPOSE = register(
         lambda x, perm: np.transpose(x, perm),
         _transpose_adjoint,
         {"perm": INTS},
+        kind=Kind.VIEW,
     )
 )
 
@@ -104,6 +107,7 @@ BROADCAST_TO = register(
         lambda x, shape: np.broadcast_to(x, shape),
         _broadcast_adjoint,
         {"shape": INTS},
+        kind=Kind.VIEW,
     )
 )
 
@@ -194,6 +198,7 @@ SLICE = register(
         _slice,
         _slice_adjoint,
         {"start": INTS, "shape": INTS, "step": INTS},
+        kind=Kind.VIEW,
     )
 )
 

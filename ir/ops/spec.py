@@ -1,4 +1,9 @@
-"""What an op is: one record with its four facts, and the registry of them all."""
+"""What an op is: one record with all its facts, and the registry of them all.
+
+Nothing outside of `ir.ops` lists ops that are alike: the record says what an op is
+(`Kind`), how a reduction combines (`Combination`), and whose slope an op is. A pass or
+a backend names an op only where it has a rule for just this one.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ..errors import DTypeError, ShapeError, VerifyError
 from ..literals import Attrs, format_literal
@@ -25,6 +30,8 @@ __all__ = [
     "OPS",
     "TEXT",
     "Adjoint",
+    "Combination",
+    "Kind",
     "NonDifferentiable",
     "OpDef",
     "check_attrs",
@@ -85,6 +92,34 @@ def READS(value: Any) -> bool:
     )
 
 
+class Kind(Enum):
+    """What passes and backends may do with an op, whichever it is."""
+
+    ELEMENTWISE = "elementwise"
+    """Each element is ``scalar`` of the elements there; all shapes are equal."""
+    REDUCTION = "reduction"
+    """The elements along ``axes`` become one, as ``combine`` says."""
+    VIEW = "view"
+    """Elements of the only operand at other places, which strides can mostly say."""
+    STORE = "store"
+    """The first operand after the second was written over a part of it."""
+    SOURCE = "source"
+    """Made without operands, from attributes alone."""
+    OTHER = "other"
+    """None of these."""
+
+
+class Combination(NamedTuple):
+    """How a reduction combines: ``kept = op(kept, element)`` for each element.
+
+    ``op`` is an elementwise op. ``start(dtype)`` is what is kept before the first
+    element; it changes no element.
+    """
+
+    op: str
+    start: Callable[[str], bool | int | float]
+
+
 @dataclass(frozen=True, eq=False)
 class OpDef:
     """One op.
@@ -94,8 +129,12 @@ class OpDef:
     ``adjoint(b, n, g, *operands, **attrs)`` returns one contribution per slot for the
     cotangent ``g`` of node ``n``; it never sums contributions and never un-broadcasts.
     It returns ``None`` exactly for the slots in ``constant_slots`` and for operands
-    that are not floats. ``scalar`` is the expression of one element for an elementwise
-    op, over the operands ``{0}``, ``{1}``, ...; ``variadic`` ops take one or more.
+    that are not floats. ``variadic`` ops take one or more operands.
+
+    ``scalar`` is the expression of one element of an elementwise op, over the operands
+    ``{0}``, ``{1}``, ...; where the op is variadic, what stands between them.
+    ``combine`` belongs to a reduction. ``slope_of`` names the function f whose f'(x)
+    an op computes from ``(f(x), x)``.
     """
 
     name: str
@@ -106,8 +145,11 @@ class OpDef:
     attrs: Mapping[str, Check] = field(default_factory=dict[str, Check])
     optional: tuple[str, ...] = ()
     constant_slots: tuple[int, ...] = ()
-    scalar: str | None = None
     variadic: bool = False
+    kind: Kind = Kind.OTHER
+    scalar: str | None = None
+    combine: Combination | None = None
+    slope_of: str | None = None
 
     def is_differentiable(self, slot: int) -> bool:
         """Whether a read in this slot may contribute to a gradient."""
@@ -155,6 +197,10 @@ def register(op: OpDef) -> OpDef:
     """Put an op into the registry."""
     if op.name in OPS:
         raise ValueError(f"two ops are called {op.name}")
+    if (op.kind is Kind.ELEMENTWISE) != (op.scalar is not None):
+        raise ValueError(f"{op.name}: elementwise ops, and no others, have a scalar")
+    if (op.kind is Kind.REDUCTION) != (op.combine is not None):
+        raise ValueError(f"{op.name}: reductions, and no others, combine")
     OPS[op.name] = op
     return op
 

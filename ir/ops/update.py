@@ -12,7 +12,7 @@ import numpy as np
 
 from ..types import TensorType
 from .shape import indices, require_inside
-from .spec import INT, INTS, OpDef, register, require, require_dtype
+from .spec import INT, INTS, Kind, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -54,6 +54,7 @@ UPDATE = register(
         _update,
         _update_adjoint,
         {"start": INTS, "step": INTS},
+        kind=Kind.STORE,
     )
 )
 
@@ -90,5 +91,6 @@ PUT = register(
         _put_adjoint,
         {"axis": INT},
         constant_slots=(2,),
+        kind=Kind.STORE,
     )
 )

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ....ir.ops import OPS, Combination
+
 __all__ = [
     "Access",
     "Instruction",
@@ -23,6 +25,7 @@ __all__ = [
     "Write",
     "accesses",
     "accumulator",
+    "combination",
     "merge_axes",
 ]
 
@@ -109,7 +112,7 @@ class Kernel:
         Products of floats are: 0 times what overflowed is NaN.
         """
         return any(
-            item.op == "reduce_prod" and item.access.dtype[0] == "f"
+            combination(item.op).op == "mul" and item.access.dtype[0] == "f"
             for item in self.reductions
         )
 
@@ -118,9 +121,17 @@ class Kernel:
         return [access.dtype for access in self.reads] + [i.dtype for i in self.body]
 
 
+def combination(op: str) -> Combination:
+    """How the op of a `Reduction` combines."""
+    found = OPS[op].combine
+    if found is None:
+        raise AssertionError(f"{op} is no reduction")
+    return found
+
+
 def accumulator(op: str, dtype: str) -> str:
     """The dtype that a reduction of ``dtype`` is kept in: f32 sums are made in f64."""
-    return "f64" if op == "reduce_sum" and dtype == "f32" else dtype
+    return "f64" if dtype == "f32" and combination(op).op == "add" else dtype
 
 
 def merge_axes(
