@@ -7,6 +7,7 @@ a backend names an op only where it has a rule for just this one.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -28,6 +29,7 @@ __all__ = [
     "NONDIFFERENTIABLE",
     "NUMBER",
     "OPS",
+    "RECORDS",
     "TEXT",
     "Adjoint",
     "Combination",
@@ -191,6 +193,8 @@ _infer_again = lru_cache(maxsize=4096)(_infer)
 
 
 OPS: dict[str, OpDef] = {}
+RECORDS: dict[str, tuple[str, int]] = {}
+"""The file and line of the statement that registered each op."""
 
 
 def register(op: OpDef) -> OpDef:
@@ -202,6 +206,10 @@ def register(op: OpDef) -> OpDef:
     if (op.kind is Kind.REDUCTION) != (op.combine is not None):
         raise ValueError(f"{op.name}: reductions, and no others, combine")
     OPS[op.name] = op
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    RECORDS[op.name] = frame.f_code.co_filename, frame.f_lineno
     return op
 
 
