@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -75,7 +75,7 @@ def _in_backend(op: OpDef, folder: Path) -> list[str]:
     found = [
         place
         for path in files
-        for place in _lines(path, lambda tree: _decorated(tree, op.name))
+        for place in _lines(path, lambda it: it.role == "mark" and it.says(op.name))
     ]
     if found or op.kind not in (Kind.ELEMENTWISE, Kind.REDUCTION):
         return [NEEDLESS] if op.name == "input" else found
@@ -99,7 +99,9 @@ def _lowering(op: OpDef) -> list[str]:
         found = [
             place
             for path in paths
-            for place in _lines(path, lambda tree: _built(tree, op.name))
+            for place in _lines(
+                path, lambda it: it.role in ("method", "given") and it.says(op.name)
+            )
         ]
         if found:
             return found
@@ -111,7 +113,7 @@ def _named(name: str, file: str) -> list[str]:
     path = ROOT / file
     if not path.exists():
         return [ABSENT]
-    return _lines(path, lambda tree: _words(tree, name))
+    return _lines(path, lambda it: it.role == "string" and it.has_word(name))
 
 
 def _documented(name: str) -> list[str]:
@@ -128,63 +130,78 @@ def _documented(name: str) -> list[str]:
     ]
 
 
-@cache
-def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
+class Mention(NamedTuple):
+    """A line of a file that has a name, and how.
+
+    As a ``mark`` above a function (a decorator's argument), a ``method`` that is
+    called, a value ``given`` to a call or in a dict, or any ``string``. An f-string is
+    a pattern of the names that it can be.
+    """
+
+    role: str
+    line: int
+    text: str
+    pattern: bool = False
+
+    def says(self, name: str) -> bool:
+        """Whether this is the name, or can be."""
+        if self.pattern:
+            return re.fullmatch(self.text, name) is not None
+        return self.text == name
+
+    def has_word(self, name: str) -> bool:
+        """Whether the name is a word of the string."""
+        if self.pattern:
+            return self.says(name)
+        return re.search(rf"(?<![\w.]){name}(?![\w.])", self.text) is not None
 
 
-def _lines(path: Path, search: Callable[[ast.Module], Iterator[int]]) -> list[str]:
-    numbers = sorted(set(search(_parsed(path))))
+def _lines(path: Path, fits: Callable[[Mention], bool]) -> list[str]:
+    numbers = sorted({mention.line for mention in _mentions(path) if fits(mention)})
     return [f"{_short(path)}:{number}" for number in numbers]
 
 
-def _decorated(tree: ast.Module, name: str) -> Iterator[int]:
-    """The lines of functions under a decorator that is given the name."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            for mark in node.decorator_list:
-                if isinstance(mark, ast.Call) and name in map(_text, mark.args):
-                    yield node.lineno
+@cache
+def _mentions(path: Path) -> list[Mention]:
+    """All mentions of names in a file, which is read once."""
+    tree = ast.parse(path.read_text("utf-8"))
+    return [mention for node in ast.walk(tree) for mention in _of(node)]
 
 
-def _built(tree: ast.Module, name: str) -> Iterator[int]:
-    """The lines that build the op: ``b.take(...)``, or its name as a string."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="np"))):
-                pass
-            case ast.Call(func=ast.Attribute(attr=attr)) if attr == name:
-                yield node.lineno
-            case ast.Call(args=arguments):
-                yield from (a.lineno for a in arguments if _says(a, name))
-            case ast.Dict(values=values):
-                yield from (value.lineno for value in values if _says(value, name))
-            case _:
-                pass
+def _of(node: ast.AST) -> Iterator[Mention]:
+    yield from _string("string", node)
+    match node:
+        case ast.FunctionDef(decorator_list=marks, lineno=line):
+            for mark in marks:
+                for given in mark.args if isinstance(mark, ast.Call) else ():
+                    for mention in _string("mark", given):
+                        yield mention._replace(line=line)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="np"))):
+            pass
+        case ast.Call(func=called, args=values):
+            if isinstance(called, ast.Attribute):
+                yield Mention("method", node.lineno, called.attr)
+            for value in values:
+                yield from _string("given", value)
+        case ast.Dict(values=values):
+            for value in values:
+                yield from _string("given", value)
+        case _:
+            pass
 
 
-def _words(tree: ast.Module, name: str) -> Iterator[int]:
-    """The lines of strings that have the op as a word."""
-    word = re.compile(rf"(?<![\w.]){name}(?![\w.])")
-    for node in ast.walk(tree):
-        text = _text(node)
-        if text is not None and word.search(text):
-            yield node.lineno  # type: ignore[attr-defined]  # constants have one
-        elif _says(node, name):
-            yield node.lineno  # type: ignore[attr-defined]  # so have f-strings
-
-
-def _text(node: ast.AST) -> str | None:
-    text = node.value if isinstance(node, ast.Constant) else None
-    return text if isinstance(text, str) else None
-
-
-def _says(node: ast.AST, name: str) -> bool:
-    """Whether a string is the name, or an f-string can be."""
-    if not isinstance(node, ast.JoinedStr):
-        return _text(node) == name
-    parts = [_text(part) for part in node.values]
-    if sum(len(part or "") for part in parts) < 3:
-        return False
-    pattern = "".join(r"\w+" if part is None else re.escape(part) for part in parts)
-    return re.fullmatch(pattern, name) is not None
+def _string(role: str, node: ast.AST) -> Iterator[Mention]:
+    """A string, or an f-string that says enough to be a pattern."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield Mention(role, node.lineno, text)
+        case ast.JoinedStr(values=values):
+            known = [v.value for v in values if isinstance(v, ast.Constant)]
+            if sum(map(len, map(str, known))) >= 3:
+                parts = [
+                    re.escape(str(v.value)) if isinstance(v, ast.Constant) else r"\w+"
+                    for v in values
+                ]
+                yield Mention(role, node.lineno, "".join(parts), pattern=True)
+        case _:
+            pass
