@@ -32,7 +32,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from . import __version__
+from . import __version__, docs
 from .backends import DEFAULT, NAMES, find_backend
 from .backends.llvm.engine.cache import CacheError
 from .cache_cli import cache_app
@@ -324,7 +324,7 @@ def show_docs(
 
 def find_pages() -> dict[str, Path]:
     """The pages of the documentation by name."""
-    folder = Path(__file__).with_name("docs")
+    folder = Path(docs.__file__).parent
     return {path.stem: path for path in sorted(folder.glob("*.md"))}
 
 

@@ -15,10 +15,18 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..ir.ops import OPS
+from ..ir.ops import OPS, Combination
 from ..ir.ops.slopes import RATIOS
 
-__all__ = ["BY_CALL", "CASTS", "FUNCTIONS", "Spelling", "accumulator", "expression"]
+__all__ = [
+    "BY_CALL",
+    "CASTS",
+    "FUNCTIONS",
+    "Spelling",
+    "accumulator",
+    "combination",
+    "expression",
+]
 
 # What dtypes are called in the kernel language, where the name is a cast as well.
 CASTS = {
@@ -111,6 +119,14 @@ def _cast(name: str, dtype: str, result: str, spelling: Spelling) -> str:
     return spelling.cast(name, result)
 
 
+def combination(op: str) -> Combination:
+    """How a reduction combines."""
+    found = OPS[op].combine
+    if found is None:
+        raise AssertionError(f"{op} is no reduction")
+    return found
+
+
 def accumulator(op: str, dtype: str) -> str:
     """The dtype that a reduction of ``dtype`` is kept in: f32 sums are made in f64."""
-    return "f64" if op == "reduce_sum" and dtype == "f32" else dtype
+    return "f64" if dtype == "f32" and combination(op).op == "add" else dtype

@@ -158,7 +158,8 @@ def _contribute(
     more: dict[str, Any] = {}
     if op.regions:
         more = {"slots": _slots(node, active), "adjoint": adjoint}
-    contributions = rule(cotangents.b, node, g, *graph.operands(node), **more)
+    operands = graph.operands(node)
+    contributions = rule(cotangents.b, node, g, *operands, **node.attrs, **more)
     for slot, contribution in enumerate(contributions):
         operand = node.operands[slot]
         if contribution is not None and operand in active:

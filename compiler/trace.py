@@ -28,7 +28,7 @@ from ..ir.errors import (
 )
 from ..ir.graph import Node
 from ..ir.text import format_node
-from ..ir.types import FLOATS, TensorType, dtype_name
+from ..ir.types import DEFAULT_DTYPES, FLOATS, TensorType, dtype_name
 from .source import (
     assigned_name,
     calling_frame,
@@ -300,7 +300,7 @@ class Trace:
     def node(self, value: Any, dtype: str | None = None) -> Node:
         """The node of a tracer, an array, a scalar or a list, cast to ``dtype``."""
         if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
-            found = dtype or _weak_dtype(value)
+            found = dtype or DEFAULT_DTYPES[type(value)]
             if isinstance(value, float) and found not in FLOATS:
                 return self.builder.cast(self.builder.const(value, "f64"), found)
             return self.builder.const(value, found)
@@ -436,7 +436,3 @@ def _without_out(
     place, names = found
     named |= dict(zip(names, args[place + 1 :], strict=False))
     return args[:place], named, args[place]
-
-
-def _weak_dtype(value: bool | int | float) -> str:
-    return {bool: "bool", int: "i64", float: "f64"}[type(value)]

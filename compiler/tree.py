@@ -14,7 +14,7 @@ import numpy as np
 import optree
 
 from ..ir.errors import AnabranchError, ArgumentError, ParseError
-from ..ir.types import TensorType, dtype_name, spec
+from ..ir.types import DEFAULT_DTYPES, TensorType, dtype_name, spec
 from .static import Static
 from .trace import check_array, is_traced
 
@@ -222,7 +222,9 @@ def lists_of_numbers(function: Callable[..., Any], args: Any, kwargs: Any) -> li
 def _is_list_of_numbers(value: Any) -> bool:
     if type(value) not in (list, tuple) or not value:
         return False
-    return all(type(item) in _WEAK or _is_list_of_numbers(item) for item in value)
+    return all(
+        type(item) in DEFAULT_DTYPES or _is_list_of_numbers(item) for item in value
+    )
 
 
 def _positional_names(function: Callable[..., Any], count: int) -> list[str]:
@@ -243,12 +245,9 @@ def _positional_names(function: Callable[..., Any], count: int) -> list[str]:
     return names[:count]
 
 
-_WEAK = {bool: "bool", int: "i64", float: "f64"}
-
-
 def kind_of(leaf: Any, name: str = "an argument") -> Kind:
     """The kind of one leaf; raises `ArgumentError` for what is no array or number."""
-    weak = _WEAK.get(type(leaf))
+    weak = DEFAULT_DTYPES.get(type(leaf))
     if weak is not None:
         return TensorType(weak, ()), True
     if isinstance(leaf, TensorType):

@@ -15,7 +15,7 @@ from .errors import AnabranchError, SourceLine, VerifyError
 from .graph import Graph, Output, Section, rename
 from .literals import NO_ATTRS, Attrs, Literal, format_literal
 from .node import Node, Read, Value, by_value
-from .ops import OPS
+from .ops import OPS, Kind
 from .ops.source import const_attrs
 from .types import TensorType
 
@@ -221,7 +221,7 @@ class Builder:
         if node.op == "const":
             return cast("bool | int | float", node.attrs["value"])
         passed: list[str] = []
-        while node.op in ("broadcast_to", "reshape") and node.name not in self._known:
+        while OPS[node.op].kind is Kind.VIEW and node.name not in self._known:
             passed.append(node.name)
             node = self._nodes[node.operands[0]]
         if passed:

@@ -18,7 +18,15 @@ from .errors import DTypeError, ParseError, ShapeError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["DTYPES", "FLOATS", "Shape", "TensorType", "dtype_name", "spec"]
+__all__ = [
+    "DEFAULT_DTYPES",
+    "DTYPES",
+    "FLOATS",
+    "Shape",
+    "TensorType",
+    "dtype_name",
+    "spec",
+]
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -30,6 +38,7 @@ DTYPES: dict[str, np.dtype[np.generic]] = {
     "f64": np.dtype(np.float64),
 }
 FLOATS = ("f32", "f64")
+DEFAULT_DTYPES: dict[type, str] = {bool: "bool", int: "i64", float: "f64"}
 MAX_BYTES = 2**63 - 1
 MAX_RANK = 32
 

@@ -12,7 +12,7 @@ import re
 
 from ...ir.ops import OPS
 from ...ir.types import DTYPES
-from ..scalars import Spelling
+from ..scalars import Spelling, combination
 from ..scalars import expression as common_expression
 from .functions import find_function
 
@@ -80,30 +80,21 @@ def expression(op: str, names: list[str], dtype: str, result: str) -> str:
 
 def initial(op: str, dtype: str) -> str:
     """The value that a reduction in this dtype starts from."""
-    kind = op.removeprefix("reduce_")
-    if kind in ("any", "all"):
-        return str(kind == "all")
-    if kind in ("sum", "prod"):
-        return literal(0 if kind == "sum" else 1, dtype)
-    if dtype == "bool":
-        return str(kind == "min")
-    if dtype[0] == "f":
-        return literal(-math.inf if kind == "max" else math.inf, dtype)
-    bits, signed = int(dtype[1:]), dtype[0] == "i"
-    low = -(2 ** (bits - 1)) if signed else 0
-    return literal(low if kind == "max" else low + 2**bits - 1, dtype)
+    return literal(combination(op).start(dtype), dtype)
+
+
+_OF_BOOLS = {
+    **dict.fromkeys(("maximum", "logical_or"), "or"),
+    **dict.fromkeys(("minimum", "logical_and"), "and"),
+}
+_OF_FLOATS = {"add": "+", "mul": "*"}
 
 
 def combined(op: str, total: str, value: str, dtype: str) -> str:
     """The statement that combines a total, kept in ``dtype``, with one more value."""
-    kind = op.removeprefix("reduce_")
-    if kind in ("any", "all") or dtype == "bool":
-        word = "or" if kind in ("any", "max") else "and"
-        return f"{total} = {total} {word} {value}"
-    if kind in ("sum", "prod"):
-        name = "add" if kind == "sum" else "mul"
-        if dtype[0] == "f":
-            return f"{total} {'+' if kind == 'sum' else '*'}= {value}"
-        return f"{total} = {expression(name, [total, value], dtype, dtype)}"
-    chosen = expression(f"{kind}imum", [total, value], dtype, dtype)
-    return f"{total} = {chosen}"
+    by = combination(op).op
+    if dtype == "bool":
+        return f"{total} = {total} {_OF_BOOLS[by]} {value}"
+    if dtype[0] == "f" and by in _OF_FLOATS:
+        return f"{total} {_OF_FLOATS[by]}= {value}"
+    return f"{total} = {expression(by, [total, value], dtype, dtype)}"

@@ -19,20 +19,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ...ir.graph import Graph, Node
-from ...ir.ops import OPS
+from ...ir.ops import OPS, Kind
 from ...ir.types import Shape
 from .pieces import Cutter, form, weight
 
 __all__ = ["fuse"]
 
 MAX_CODE = 2_000
-
-_REDUCTIONS = tuple(
-    f"reduce_{kind}" for kind in ("sum", "prod", "max", "min", "any", "all")
-)
-_FREE = ("input", "const", "iota")
-_SLOPES = ("tanh_slope", "sigmoid_slope")
-_VIEWS = ("reshape", "transpose", "broadcast_to", "slice", "windows")
 
 
 def fuse(graph: Graph) -> Graph:
@@ -75,15 +68,16 @@ def fuse(graph: Graph) -> Graph:
 
 def _space(graph: Graph, node: Node) -> Shape | None:
     """The index space of the kernel that computes a node, None if it is no kernel's."""
-    if OPS[node.op].scalar is not None:
+    kind = OPS[node.op].kind
+    if kind is Kind.ELEMENTWISE:
         return node.type.shape
-    if node.op in _REDUCTIONS:
+    if kind is Kind.REDUCTION:
         return graph[node.operands[0]].type.shape
     return None
 
 
 def _is_elementwise(node: Node) -> bool:
-    return OPS[node.op].scalar is not None
+    return OPS[node.op].kind is Kind.ELEMENTWISE
 
 
 def _levels(
@@ -96,10 +90,11 @@ def _levels(
 
     ``read`` holds the places of the nodes that each node reads.
     """
-    free = [node.op in _FREE or node.op in _VIEWS for node in nodes]
+    ops = [OPS[node.op] for node in nodes]
+    free = [op.kind is Kind.SOURCE or op.kind is Kind.VIEW for op in ops]
     movable = [
-        (space is not None or node.op in _VIEWS) and node.op not in _SLOPES
-        for space, node in zip(spaces, nodes, strict=True)
+        (space is not None or op.kind is Kind.VIEW) and op.slope_of is None
+        for space, op in zip(spaces, ops, strict=True)
     ]
     # The space in which a node's readers can be computed together with it.
     joins = [node.type.shape if _is_elementwise(node) else None for node in nodes]
@@ -181,17 +176,15 @@ def _kernels(components: Iterable[list[Node]]) -> Iterator[list[Node]]:
 
 def _by_axes(piece: Sequence[Node]) -> Iterator[list[Node]]:
     """The reductions of a piece by their axes; the most of them stay with the rest."""
-    reductions = [node for node in piece if node.op in _REDUCTIONS]
+    reductions = [node for node in piece if OPS[node.op].kind is Kind.REDUCTION]
     counts = Counter(node.attrs["axes"] for node in reductions)
     if len(counts) < 2:
         yield list(piece)
         return
     kept = counts.most_common(1)[0][0]
+    apart = [node for node in reductions if node.attrs["axes"] != kept]
     for axes in counts:
         if axes != kept:
-            yield [node for node in reductions if node.attrs["axes"] == axes]
-    yield [
-        node
-        for node in piece
-        if node.op not in _REDUCTIONS or node.attrs["axes"] == kept
-    ]
+            yield [node for node in apart if node.attrs["axes"] == axes]
+    others = {node.name for node in apart}
+    yield [node for node in piece if node.name not in others]

@@ -17,11 +17,13 @@ from . import (
     source,
     update,
 )
-from .spec import NONDIFFERENTIABLE, OPS, OpDef
+from .spec import NONDIFFERENTIABLE, OPS, Combination, Kind, OpDef
 
 __all__ = [
     "NONDIFFERENTIABLE",
     "OPS",
+    "Combination",
+    "Kind",
     "OpDef",
     "choice",
     "cond",

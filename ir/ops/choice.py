@@ -12,7 +12,7 @@ import numpy as np
 
 from ..types import TensorType
 from .elementwise import ANY, elementwise
-from .spec import NONDIFFERENTIABLE, OpDef, register, require, require_dtype
+from .spec import NONDIFFERENTIABLE, Kind, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -150,6 +150,7 @@ SELECT = register(
         np.where,
         _select_adjoint,
         constant_slots=(0,),
+        kind=Kind.ELEMENTWISE,
         scalar="({1} if {0} else {2})",
     )
 )

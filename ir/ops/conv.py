@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..types import TensorType
-from .spec import INTS, OpDef, register, require, require_dtype
+from .spec import INTS, Kind, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -99,16 +99,18 @@ def fold(x: Any, *, shape: Ints, stride: Ints) -> Any:
     return total
 
 
-def _windows_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
-    size: Any = n.attrs["size"]
+def _windows_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, size: Ints, stride: Ints
+) -> tuple[Node]:
     shape = x.type.shape[x.type.rank - len(size) :]
-    return (b.fold(g, shape=shape, stride=n.attrs["stride"]),)
+    return (b.fold(g, shape=shape, stride=stride),)
 
 
-def _fold_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
-    shape: Any = n.attrs["shape"]
+def _fold_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, shape: Ints, stride: Ints
+) -> tuple[Node]:
     size = x.type.shape[x.type.rank - len(shape) :]
-    return (b.windows(g, size=size, stride=n.attrs["stride"]),)
+    return (b.windows(g, size=size, stride=stride),)
 
 
 WINDOWS = register(
@@ -119,6 +121,7 @@ WINDOWS = register(
         sliding_windows,
         _windows_adjoint,
         {"size": INTS, "stride": INTS},
+        kind=Kind.VIEW,
     )
 )
 FOLD = register(
@@ -192,8 +195,9 @@ def _conv_kernel(x: Any, y: Any, *, shape: Ints, stride: Ints) -> Any:
     return np.tensordot(y, view, axes=((0, *range(2, y.ndim)), (0, *place)))
 
 
-def _conv_adjoint(b: Builder, n: Node, g: Node, x: Node, w: Node) -> tuple[Node, Node]:
-    stride = n.attrs["stride"]
+def _conv_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, w: Node, *, stride: Ints
+) -> tuple[Node, Node]:
     return (
         b.conv_input(g, w, shape=x.type.shape[2:], stride=stride),
         b.conv_kernel(x, g, shape=w.type.shape[2:], stride=stride),
@@ -201,9 +205,8 @@ def _conv_adjoint(b: Builder, n: Node, g: Node, x: Node, w: Node) -> tuple[Node,
 
 
 def _conv_input_adjoint(
-    b: Builder, n: Node, g: Node, y: Node, w: Node
+    b: Builder, n: Node, g: Node, y: Node, w: Node, *, shape: Ints, stride: Ints
 ) -> tuple[Node, Node]:
-    stride = n.attrs["stride"]
     return (
         b.conv(g, w, stride=stride),
         b.conv_kernel(g, y, shape=w.type.shape[2:], stride=stride),
@@ -211,9 +214,8 @@ def _conv_input_adjoint(
 
 
 def _conv_kernel_adjoint(
-    b: Builder, n: Node, g: Node, x: Node, y: Node
+    b: Builder, n: Node, g: Node, x: Node, y: Node, *, shape: Ints, stride: Ints
 ) -> tuple[Node, Node]:
-    stride = n.attrs["stride"]
     return (
         b.conv_input(y, g, shape=x.type.shape[2:], stride=stride),
         b.conv(x, g, stride=stride),

@@ -19,6 +19,7 @@ from .spec import (
     DTYPE,
     NONDIFFERENTIABLE,
     Adjoint,
+    Kind,
     NonDifferentiable,
     OpDef,
     register,
@@ -46,6 +47,7 @@ def elementwise(
     dtypes: tuple[str, ...] = FLOATS,
     result: str | None = None,
     constant_slots: tuple[int, ...] = (),
+    slope_of: str | None = None,
 ) -> OpDef:
     """Register an op whose operands share one type among ``dtypes``.
 
@@ -68,7 +70,9 @@ def elementwise(
             reference,
             adjoint,
             constant_slots=constant_slots,
+            kind=Kind.ELEMENTWISE,
             scalar=scalar,
+            slope_of=slope_of,
         )
     )
 
@@ -251,7 +255,9 @@ def _signed(x: Any, dtype: str) -> Any:
     return np.where(inside, np.where(inside, x, 0).astype(DTYPES[dtype]), lowest)
 
 
-def _cast_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node | None]:
+def _cast_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, dtype: str
+) -> tuple[Node | None]:
     return (b.cast(g, x.type.dtype) if x.type.is_float else None,)
 
 
@@ -263,6 +269,7 @@ CAST = register(
         _cast,
         _cast_adjoint,
         {"dtype": DTYPE},
+        kind=Kind.ELEMENTWISE,
         scalar="{0}",
     )
 )
@@ -279,11 +286,20 @@ IDENTITY = register(
         _same,
         np.copy,
         lambda b, n, g, x: (g,),
+        kind=Kind.ELEMENTWISE,
         scalar="{0}",
     )
 )
 STOP_GRADIENT = register(
-    OpDef("stop_gradient", 1, _same, np.copy, NONDIFFERENTIABLE, scalar="{0}")
+    OpDef(
+        "stop_gradient",
+        1,
+        _same,
+        np.copy,
+        NONDIFFERENTIABLE,
+        kind=Kind.ELEMENTWISE,
+        scalar="{0}",
+    )
 )
 STRAIGHT_THROUGH = elementwise(  # the value of one operand, the derivative of another
     "straight_through",
@@ -316,7 +332,8 @@ ADD_N = register(
         _add_n_type,
         _add_n,
         lambda b, n, g, *terms: (g,) * len(terms),
-        scalar=" + ",
         variadic=True,
+        kind=Kind.ELEMENTWISE,
+        scalar=" + ",
     )
 )

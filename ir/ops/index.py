@@ -27,8 +27,9 @@ def _take_type(x: TensorType, i: TensorType, *, axis: int) -> TensorType:
     return x.with_shape((*x.shape[:axis], *i.shape, *x.shape[axis + 1 :]))
 
 
-def _take_adjoint(b: Builder, n: Node, g: Node, x: Node, i: Node) -> tuple[Node, None]:
-    axis: Any = n.attrs["axis"]
+def _take_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, i: Node, *, axis: int
+) -> tuple[Node, None]:
     return b.scatter_add(g, i, axis=axis, size=x.type.shape[axis]), None
 
 
@@ -66,9 +67,9 @@ def _scatter_add(x: Any, i: Any, *, axis: int, size: int) -> Any:
 
 
 def _scatter_adjoint(
-    b: Builder, n: Node, g: Node, x: Node, i: Node
+    b: Builder, n: Node, g: Node, x: Node, i: Node, *, axis: int, size: int
 ) -> tuple[Node, None]:
-    return b.take(g, i, axis=n.attrs["axis"]), None
+    return b.take(g, i, axis=axis), None
 
 
 SCATTER_ADD = register(

@@ -67,19 +67,21 @@ def _max_pool_input(g: Any, x: Any, *, size: Ints, stride: Ints) -> Any:
     return fold(shares, shape=x.shape[x.ndim - len(size) :], stride=stride)
 
 
-def _max_pool_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
-    return (b.max_pool_input(g, x, **n.attrs),)
+def _max_pool_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, size: Ints, stride: Ints
+) -> tuple[Node]:
+    return (b.max_pool_input(g, x, size=size, stride=stride),)
 
 
 def _max_pool_input_adjoint(
-    b: Builder, n: Node, h: Node, g: Node, x: Node
+    b: Builder, n: Node, h: Node, g: Node, x: Node, *, size: Ints, stride: Ints
 ) -> tuple[Node, None]:
     """What ``share`` weighs, added up over each window."""
-    seen = b.windows(x, **n.attrs)
+    seen = b.windows(x, size=size, stride=stride)
     axes = tuple(range(x.type.rank, seen.type.rank))
     hit = b.eq(seen, restore(b, b.reduce_max(seen, axes=axes), seen.type, axes))
     count = b.reduce_sum(b.cast(hit, x.type.dtype), axes=axes)
-    moved = b.windows(h, **n.attrs)
+    moved = b.windows(h, size=size, stride=stride)
     share = b.div(moved, restore(b, count, seen.type, axes))
     lost = b.select(b.isnan(seen), b.chain(moved, seen), b.like(seen, 0.0))
     return b.reduce_sum(b.select(hit, share, lost), axes=axes), None

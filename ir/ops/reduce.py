@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..types import TensorType
+from ..types import DTYPES, TensorType
 from .spec import (
     FLAG,
     INT,
     INTS,
     NONDIFFERENTIABLE,
     Adjoint,
+    Combination,
+    Kind,
     NonDifferentiable,
     OpDef,
     register,
@@ -50,6 +52,7 @@ def reduction(
     name: str,
     reference: Callable[..., Any],
     adjoint: Adjoint | NonDifferentiable,
+    combine: Combination,
     *,
     dtypes: str = "numbers",
     has_identity: bool = True,
@@ -68,20 +71,28 @@ def reduction(
     def apply(x: Any, *, axes: Axes) -> Any:
         return reference(x, axis=axes)
 
-    return register(OpDef(name, 1, type_rule, apply, adjoint, {"axes": INTS}))
+    return register(
+        OpDef(
+            name,
+            1,
+            type_rule,
+            apply,
+            adjoint,
+            {"axes": INTS},
+            kind=Kind.REDUCTION,
+            combine=combine,
+        )
+    )
 
 
-def _sum_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
-    return (restore(b, g, x.type, _axes(n)),)
+def _sum_adjoint(b: Builder, n: Node, g: Node, x: Node, *, axes: Axes) -> tuple[Node]:
+    return (restore(b, g, x.type, axes),)
 
 
-def _axes(n: Node) -> Axes:
-    return n.attrs["axes"]  # type: ignore[return-value]  # checked by the op's record
-
-
-def _extremum_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
+def _extremum_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, axes: Axes
+) -> tuple[Node]:
     """Ties share the cotangent equally; a NaN stays with the entries that are NaN."""
-    axes = _axes(n)
     hit = b.eq(x, restore(b, n, x.type, axes))
     count = b.reduce_sum(b.cast(hit, x.type.dtype), axes=axes)
     share = restore(b, b.div(g, count), x.type, axes)
@@ -89,9 +100,8 @@ def _extremum_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
     return (b.select(hit, share, b.select(b.isnan(x), lost, b.like(x, 0.0))),)
 
 
-def _prod_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
+def _prod_adjoint(b: Builder, n: Node, g: Node, x: Node, *, axes: Axes) -> tuple[Node]:
     """``x_i.bar = g * prod(x_j, j != i)``, from running products: zeros are safe."""
-    axes = _axes(n)
     kept = [axis for axis in range(x.type.rank) if axis not in axes]
     perm = (*kept, *axes)
     moved = b.transpose(x, perm)
@@ -131,16 +141,33 @@ def _product(x: Any, axis: Axes) -> Any:
     return np.prod(x, axis=axis, dtype=x.dtype)
 
 
-REDUCE_SUM = reduction("reduce_sum", _total, _sum_adjoint)
-REDUCE_PROD = reduction("reduce_prod", _product, _prod_adjoint)
+def _ends(dtype: str) -> tuple[bool | int | float, bool | int | float]:
+    """The lowest and the highest value of a dtype."""
+    if dtype == "bool":
+        return False, True
+    if dtype[0] == "f":
+        return -math.inf, math.inf
+    limits = np.iinfo(DTYPES[dtype].name)
+    return int(limits.min), int(limits.max)
+
+
+_SUM = Combination("add", lambda dtype: 0)
+_PRODUCT = Combination("mul", lambda dtype: 1)
+_LARGEST = Combination("maximum", lambda dtype: _ends(dtype)[0])
+_SMALLEST = Combination("minimum", lambda dtype: _ends(dtype)[1])
+_ANY = Combination("logical_or", lambda dtype: False)
+_ALL = Combination("logical_and", lambda dtype: True)
+
+REDUCE_SUM = reduction("reduce_sum", _total, _sum_adjoint, _SUM)
+REDUCE_PROD = reduction("reduce_prod", _product, _prod_adjoint, _PRODUCT)
 REDUCE_MAX = reduction(
-    "reduce_max", np.max, _extremum_adjoint, dtypes="any", has_identity=False
+    "reduce_max", np.max, _extremum_adjoint, _LARGEST, dtypes="any", has_identity=False
 )
 REDUCE_MIN = reduction(
-    "reduce_min", np.min, _extremum_adjoint, dtypes="any", has_identity=False
+    "reduce_min", np.min, _extremum_adjoint, _SMALLEST, dtypes="any", has_identity=False
 )
-REDUCE_ANY = reduction("reduce_any", np.any, NONDIFFERENTIABLE, dtypes="bool")
-REDUCE_ALL = reduction("reduce_all", np.all, NONDIFFERENTIABLE, dtypes="bool")
+REDUCE_ANY = reduction("reduce_any", np.any, NONDIFFERENTIABLE, _ANY, dtypes="bool")
+REDUCE_ALL = reduction("reduce_all", np.all, NONDIFFERENTIABLE, _ALL, dtypes="bool")
 
 
 def position(name: str, reference: Callable[..., Any]) -> OpDef:
@@ -174,8 +201,9 @@ def _cumsum(x: Any, *, axis: int, reverse: bool) -> Any:
     return np.cumsum(x, axis=axis, dtype=x.dtype)
 
 
-def _cumsum_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
-    axis, reverse = n.attrs["axis"], n.attrs["reverse"]
+def _cumsum_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, axis: int, reverse: bool
+) -> tuple[Node]:
     return (b.cumsum(g, axis=axis, reverse=not reverse),)
 
 
@@ -210,10 +238,9 @@ def _recurrence(a: Any, x: Any, *, axis: int, reverse: bool) -> Any:
 
 
 def _recurrence_adjoint(
-    b: Builder, n: Node, g: Node, a: Node, x: Node
+    b: Builder, n: Node, g: Node, a: Node, x: Node, *, axis: int, reverse: bool
 ) -> tuple[Node, Node]:
     """``x.bar`` runs the recurrence the other way; ``a[k].bar = x[k].bar s[k-1]``."""
-    axis, reverse = int(str(n.attrs["axis"])), bool(n.attrs["reverse"])
     shifted = shift(b, a, axis, -1 if reverse else 1)
     x_bar = b.recurrence(shifted, g, axis=axis, reverse=not reverse)
     before = shift(b, n, axis, 1 if reverse else -1)

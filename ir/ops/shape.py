@@ -12,6 +12,7 @@ from .spec import (
     INT,
     INTS,
     NUMBER,
+    Kind,
     OpDef,
     register,
     require,
@@ -39,8 +40,9 @@ RESHAPE = register(
         1,
         _reshape_type,
         lambda x, shape: np.reshape(x, shape),
-        lambda b, n, g, x: (b.reshape(g, x.type.shape),),
+        lambda b, n, g, x, *, shape: (b.reshape(g, x.type.shape),),
         {"shape": INTS},
+        kind=Kind.VIEW,
     )
 )
 
@@ -51,8 +53,9 @@ def _transpose_type(x: TensorType, *, perm: Ints) -> TensorType:
     return x.with_shape(tuple(x.shape[axis] for axis in perm))
 
 
-def _transpose_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
-    perm: Any = n.attrs["perm"]
+def _transpose_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, perm: Ints
+) -> tuple[Node]:
     inverse = [0] * len(perm)
     for position, axis in enumerate(perm):
         inverse[axis] = position
@@ -67,6 +70,7 @@ TRANSPOSE = register(
         lambda x, perm: np.transpose(x, perm),
         _transpose_adjoint,
         {"perm": INTS},
+        kind=Kind.VIEW,
     )
 )
 
@@ -81,12 +85,14 @@ def _broadcast_type(x: TensorType, *, shape: Shape) -> TensorType:
     return x.with_shape(shape)
 
 
-def _broadcast_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
+def _broadcast_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, shape: Shape
+) -> tuple[Node]:
     """Sum over the axes along which the value was repeated."""
-    extra = n.type.rank - x.type.rank
+    extra = len(shape) - x.type.rank
     repeated = [
         axis
-        for axis, dim in enumerate(n.type.shape)
+        for axis, dim in enumerate(shape)
         if axis < extra or (x.type.shape[axis - extra] == 1 and dim != 1)
     ]
     summed = b.reduce_sum(g, axes=tuple(repeated)) if repeated else g
@@ -101,6 +107,7 @@ BROADCAST_TO = register(
         lambda x, shape: np.broadcast_to(x, shape),
         _broadcast_adjoint,
         {"shape": INTS},
+        kind=Kind.VIEW,
     )
 )
 
@@ -144,11 +151,11 @@ def _slice(x: Any, *, start: Ints, shape: Ints, step: Ints) -> Any:
     return np.asarray(x)[indices(start, shape, step)]
 
 
-def _slice_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
+def _slice_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, start: Ints, shape: Ints, step: Ints
+) -> tuple[Node]:
     """Flip what ran backwards, then pad: between the elements and around them."""
-    start: Any = n.attrs["start"]
-    step: Any = n.attrs["step"]
-    counts, sizes = n.type.shape, x.type.shape
+    counts, sizes = shape, x.type.shape
     lows = [
         min(first, first + (count - 1) * by) if count else 0
         for first, count, by in zip(start, counts, step, strict=True)
@@ -191,6 +198,7 @@ SLICE = register(
         _slice,
         _slice_adjoint,
         {"start": INTS, "shape": INTS, "step": INTS},
+        kind=Kind.VIEW,
     )
 )
 
@@ -240,9 +248,17 @@ def _pad(x: Any, *, low: Ints, high: Ints, interior: Ints, value: float) -> Any:
     return padded
 
 
-def _pad_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
-    low: Any = n.attrs["low"]
-    interior: Any = n.attrs["interior"]
+def _pad_adjoint(
+    b: Builder,
+    n: Node,
+    g: Node,
+    x: Node,
+    *,
+    low: Ints,
+    high: Ints,
+    interior: Ints,
+    value: float,
+) -> tuple[Node]:
     return (b.slice(g, **_interior(x.type, low, interior)),)
 
 
@@ -277,9 +293,8 @@ def _concatenate_type(*types: TensorType, axis: int) -> TensorType:
 
 
 def _concatenate_adjoint(
-    b: Builder, n: Node, g: Node, *parts: Node
+    b: Builder, n: Node, g: Node, *parts: Node, axis: int
 ) -> tuple[Node, ...]:
-    axis: Any = n.attrs["axis"]
     step = (1,) * n.type.rank
     slices: list[Node] = []
     offset = 0

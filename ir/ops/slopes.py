@@ -30,13 +30,14 @@ SIGMOID_NEAR = {"f64": 16.0, "f32": 7.0}
 
 
 def _slope(
-    name: str,
+    function: str,
     near: Callable[[Any], Any],
     tail: Callable[[Any], Any],
     limits: dict[str, float],
     derivative: Callable[[Builder, Node, Node], Node],
 ) -> OpDef:
     """Register a slope: ``near(y)``, but ``tail(abs(x))`` beyond the limit."""
+    name = f"{function}_slope"
 
     def reference(y: Any, x: Any) -> Any:
         size = np.abs(x)
@@ -47,7 +48,13 @@ def _slope(
         return b.chain(g, derivative(b, y, x)), None
 
     return elementwise(
-        name, 2, reference, f"{name}({{0}}, {{1}})", adjoint, constant_slots=(1,)
+        name,
+        2,
+        reference,
+        f"{name}({{0}}, {{1}})",
+        adjoint,
+        constant_slots=(1,),
+        slope_of=function,
     )
 
 
@@ -62,14 +69,14 @@ def _sigmoid_tail(size: Any) -> Any:
 
 
 TANH_SLOPE = _slope(
-    "tanh_slope",
+    "tanh",
     lambda y: 1 - y * y,
     _tanh_tail,
     TANH_NEAR,
     lambda b, y, x: b.mul(b.like(y, -2.0), y),
 )
 SIGMOID_SLOPE = _slope(  # 1 - 2y is -tanh(x/2), which has all its digits at 0
-    "sigmoid_slope",
+    "sigmoid",
     lambda y: y * (1 - y),
     _sigmoid_tail,
     SIGMOID_NEAR,

@@ -10,14 +10,14 @@ of the other shares in rows with a large one, and anything elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..types import TensorType
 from .elementwise import elementwise
 from .reduce import Axes, restore
-from .spec import INTS, Adjoint, OpDef, register, require, require_dtype
+from .spec import INTS, Adjoint, Kind, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -63,18 +63,20 @@ def _first_of(name: str, arity: int, adjoint: Adjoint) -> OpDef:
             adjoint,
             {"axes": INTS},
             constant_slots=tuple(range(arity - 1)),
+            kind=Kind.ELEMENTWISE,
             scalar="{0}",
         )
     )
 
 
-def _total(b: Builder, n: Node) -> Callable[[Node], Node]:
-    """Sums over the axes of ``n``, as large as ``n``."""
-    axes: Any = n.attrs["axes"]
+def _total(b: Builder, n: Node, axes: Axes) -> Callable[[Node], Node]:
+    """Sums over the axes, as large as ``n``."""
     return lambda x: restore(b, b.reduce_sum(x, axes=axes), n.type, axes)
 
 
-def _share_adjoint(b: Builder, n: Node, g: Node, p: Node, x: Node) -> tuple[None, Node]:
+def _share_adjoint(
+    b: Builder, n: Node, g: Node, p: Node, x: Node, *, axes: Axes
+) -> tuple[None, Node]:
     """``p_i (g_i - sum_k p_k g_k)``, without a difference of numbers that are alike.
 
     Let m be the place of the large share, and h = g - g_m, which is 0 there. All p add
@@ -84,7 +86,7 @@ def _share_adjoint(b: Builder, n: Node, g: Node, p: Node, x: Node) -> tuple[None
 
     is made of three sums that one pass can take. Without a large share g_m is 0.
     """
-    total, zero = _total(b, n), b.like(n, 0.0)
+    total, zero = _total(b, n, axes), b.like(n, 0.0)
     large = b.gt(n, b.like(n, LARGE_SHARE))
     rest = b.select(large, zero, n)
     pivot = total(b.select(large, g, zero))
@@ -94,13 +96,13 @@ def _share_adjoint(b: Builder, n: Node, g: Node, p: Node, x: Node) -> tuple[None
 
 
 def _log_share_adjoint(
-    b: Builder, n: Node, g: Node, y: Node, p: Node, rest: Node, x: Node
+    b: Builder, n: Node, g: Node, y: Node, p: Node, rest: Node, x: Node, *, axes: Axes
 ) -> tuple[None, None, None, Node]:
     """``g_i - p_i sum_k g_k``; at the place m of the large share g_m would cancel:
 
     (sum_{k != m} p_k) sum_k g_k - sum_{k != m} g_k
     """
-    total, zero = _total(b, n), b.like(n, 0.0)
+    total, zero = _total(b, n, axes), b.like(n, 0.0)
     large = b.gt(p, b.like(p, LARGE_SHARE))
     others = total(b.select(large, zero, g))
     whole = b.add(others, total(b.select(large, g, zero)))

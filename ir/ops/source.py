@@ -8,8 +8,18 @@ import numpy as np
 
 from ..errors import VerifyError
 from ..literals import Attrs
-from ..types import DTYPES, Shape, TensorType
-from .spec import DTYPE, INT, INTS, NONDIFFERENTIABLE, NUMBER, OpDef, register, require
+from ..types import DEFAULT_DTYPES, DTYPES, Shape, TensorType
+from .spec import (
+    DTYPE,
+    INT,
+    INTS,
+    NONDIFFERENTIABLE,
+    NUMBER,
+    Kind,
+    OpDef,
+    register,
+    require,
+)
 
 __all__ = ["CONST", "INPUT", "IOTA"]
 
@@ -19,22 +29,19 @@ def _no_rule() -> TensorType:
 
 
 INPUT = register(
-    OpDef("input", 0, _no_rule, lambda: None, NONDIFFERENTIABLE),
+    OpDef("input", 0, _no_rule, lambda: None, NONDIFFERENTIABLE, kind=Kind.SOURCE)
 )
-
-
-_DEFAULTS = {bool: "bool", int: "i64", float: "f64"}
 
 
 def const_attrs(value: bool | int | float, dtype: str) -> Attrs:
     """The attributes of a constant: the dtype is said where the literal does not."""
-    if _DEFAULTS[type(value)] == dtype:
+    if DEFAULT_DTYPES[type(value)] == dtype:
         return Attrs({"value": value})
     return Attrs({"value": value, "dtype": dtype})
 
 
 def _const_type(*, value: bool | int | float, dtype: str | None = None) -> TensorType:
-    type_ = TensorType(dtype or _DEFAULTS[type(value)], ())
+    type_ = TensorType(dtype or DEFAULT_DTYPES[type(value)], ())
     with np.errstate(all="ignore"):
         try:
             exact = type_.numpy.type(value).item()
@@ -46,7 +53,7 @@ def _const_type(*, value: bool | int | float, dtype: str | None = None) -> Tenso
 
 
 def _const(*, value: Any, dtype: str | None = None) -> Any:
-    return np.array(value, DTYPES[dtype or _DEFAULTS[type(value)]])
+    return np.array(value, DTYPES[dtype or DEFAULT_DTYPES[type(value)]])
 
 
 CONST = register(
@@ -58,6 +65,7 @@ CONST = register(
         NONDIFFERENTIABLE,
         {"value": NUMBER, "dtype": DTYPE},
         optional=("dtype",),
+        kind=Kind.SOURCE,
     )
 )
 
@@ -82,5 +90,6 @@ IOTA = register(
         _iota,
         NONDIFFERENTIABLE,
         {"shape": INTS, "axis": INT, "dtype": DTYPE},
+        kind=Kind.SOURCE,
     )
 )

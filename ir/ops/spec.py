@@ -1,12 +1,18 @@
-"""What an op is: one record with its four facts, and the registry of them all."""
+"""What an op is: one record with all its facts, and the registry of them all.
+
+Nothing outside of `ir.ops` lists ops that are alike: the record says what an op is
+(`Kind`), how a reduction combines (`Combination`), and whose slope an op is. A pass or
+a backend names an op only where it has a rule for just this one.
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ..errors import DTypeError, ShapeError, VerifyError
 from ..literals import Attrs, format_literal
@@ -23,8 +29,11 @@ __all__ = [
     "NONDIFFERENTIABLE",
     "NUMBER",
     "OPS",
+    "RECORDS",
     "TEXT",
     "Adjoint",
+    "Combination",
+    "Kind",
     "NonDifferentiable",
     "OpDef",
     "Types",
@@ -79,17 +88,49 @@ def DTYPE(value: Any) -> bool:
     return type(value) is str and value in DTYPES
 
 
+class Kind(Enum):
+    """What passes and backends may do with an op, whichever it is."""
+
+    ELEMENTWISE = "elementwise"
+    """Each element is ``scalar`` of the elements there; all shapes are equal."""
+    REDUCTION = "reduction"
+    """The elements along ``axes`` become one, as ``combine`` says."""
+    VIEW = "view"
+    """Elements of the only operand at other places, which strides can mostly say."""
+    STORE = "store"
+    """The first operand after the second was written over a part of it."""
+    SOURCE = "source"
+    """Made without operands, from attributes alone."""
+    OTHER = "other"
+    """None of these."""
+
+
+class Combination(NamedTuple):
+    """How a reduction combines: ``kept = op(kept, element)`` for each element.
+
+    ``op`` is an elementwise op. ``start(dtype)`` is what is kept before the first
+    element; it changes no element.
+    """
+
+    op: str
+    start: Callable[[str], bool | int | float]
+
+
 @dataclass(frozen=True, eq=False)
 class OpDef:
     """One op.
 
     ``type_rule(*types, **attrs)`` gives the type of the value or raises `ShapeError`
     or `DTypeError`. ``reference(*arrays, **attrs)`` computes it with NumPy.
-    ``adjoint(b, n, g, *operands)`` returns one contribution per slot for the cotangent
-    ``g`` of node ``n``; it never sums contributions and never un-broadcasts. It returns
-    ``None`` exactly for the slots in ``constant_slots`` and for operands that are not
-    floats. ``scalar`` is the expression of one element for an elementwise op, over the
-    operands ``{0}``, ``{1}``, ...; ``variadic`` ops take one or more operands.
+    ``adjoint(b, n, g, *operands, **attrs)`` returns one contribution per slot for the
+    cotangent ``g`` of node ``n``; it never sums contributions and never un-broadcasts.
+    It returns ``None`` exactly for the slots in ``constant_slots`` and for operands
+    that are not floats. ``variadic`` ops take one or more operands.
+
+    ``scalar`` is the expression of one element of an elementwise op, over the operands
+    ``{0}``, ``{1}``, ...; where the op is variadic, what stands between them.
+    ``combine`` belongs to a reduction. ``slope_of`` names the function f whose f'(x)
+    an op computes from ``(f(x), x)``.
 
     An op that makes several values has tuples of types and arrays, and ``g`` is a tuple
     with None where no cotangent arrives. ``regions`` are the names of the graphs that
@@ -106,9 +147,12 @@ class OpDef:
     attrs: Mapping[str, Check] = field(default_factory=dict[str, Check])
     optional: tuple[str, ...] = ()
     constant_slots: tuple[int, ...] = ()
-    scalar: str | None = None
     variadic: bool = False
     regions: tuple[str, ...] = ()
+    kind: Kind = Kind.OTHER
+    scalar: str | None = None
+    combine: Combination | None = None
+    slope_of: str | None = None
 
     def is_differentiable(self, slot: int) -> bool:
         """Whether a read in this slot may contribute to a gradient."""
@@ -175,14 +219,29 @@ _infer_again = lru_cache(maxsize=4096)(_infer)
 
 
 OPS: dict[str, OpDef] = {}
+RECORDS: dict[str, tuple[str, int]] = {}
+"""The file and line of the statement that registered each op."""
 
 
 def register(op: OpDef) -> OpDef:
     """Put an op into the registry."""
     if op.name in OPS:
         raise ValueError(f"two ops are called {op.name}")
+    if (op.kind is Kind.ELEMENTWISE) != (op.scalar is not None):
+        raise ValueError(f"{op.name}: elementwise ops, and no others, have a scalar")
+    if (op.kind is Kind.REDUCTION) != (op.combine is not None):
+        raise ValueError(f"{op.name}: reductions, and no others, combine")
     OPS[op.name] = op
+    RECORDS[op.name] = _statement()
     return op
+
+
+def _statement() -> tuple[str, int]:
+    """The file and line of the statement of a module that is being run."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    return (frame.f_code.co_filename, frame.f_lineno) if frame else ("", 0)
 
 
 def require(condition: bool, op: str, what: str) -> None:

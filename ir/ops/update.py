@@ -12,7 +12,7 @@ import numpy as np
 
 from ..types import TensorType
 from .shape import indices, require_inside
-from .spec import INT, INTS, OpDef, register, require, require_dtype
+from .spec import INT, INTS, Kind, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -39,12 +39,11 @@ def _update(x: Any, v: Any, *, start: Ints, step: Ints) -> Any:
 
 
 def _update_adjoint(
-    b: Builder, n: Node, g: Node, x: Node, v: Node
+    b: Builder, n: Node, g: Node, x: Node, v: Node, *, start: Ints, step: Ints
 ) -> tuple[Node, Node]:
     """For y, x but v at the places: v.bar = y.bar there, x.bar = y.bar but 0 there."""
-    places: Any = n.attrs
-    read = b.slice(g, shape=v.type.shape, **places)
-    return b.update(g, b.like(v, 0.0), **places), read
+    read = b.slice(g, start=start, shape=v.type.shape, step=step)
+    return b.update(g, b.like(v, 0.0), start=start, step=step), read
 
 
 UPDATE = register(
@@ -55,6 +54,7 @@ UPDATE = register(
         _update,
         _update_adjoint,
         {"start": INTS, "step": INTS},
+        kind=Kind.STORE,
     )
 )
 
@@ -75,10 +75,9 @@ def _put(x: Any, v: Any, i: Any, *, axis: int) -> Any:
 
 
 def _put_adjoint(
-    b: Builder, n: Node, g: Node, x: Node, v: Node, i: Node
+    b: Builder, n: Node, g: Node, x: Node, v: Node, i: Node, *, axis: int
 ) -> tuple[Node, Node, None]:
     """Like that of ``update``: the positions are distinct."""
-    axis: Any = n.attrs["axis"]
     read = b.take(g, i, axis=axis)
     return b.put(g, b.like(v, 0.0), i, axis=axis), read, None
 
@@ -92,5 +91,6 @@ PUT = register(
         _put_adjoint,
         {"axis": INT},
         constant_slots=(2,),
+        kind=Kind.STORE,
     )
 )

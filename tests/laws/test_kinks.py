@@ -1,4 +1,4 @@
-"""The conventions at kinks and corners: each row of anabranch/docs/kinks.md.
+"""The conventions at kinks and corners: each row of docs/kinks.md.
 
 The numbers are those of the published table, not of our own output. A gradient is held
 bit for bit, except for the sign of a zero.

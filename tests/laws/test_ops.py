@@ -246,7 +246,7 @@ def test_rule_contributes_exactly_to_the_float_operands(op: str) -> None:
         if not node.type.is_float:
             continue
         rule: Any = OPS[op].adjoint
-        made = rule(b, node, b.input("g", node.type), *operands)
+        made = rule(b, node, b.input("g", node.type), *operands, **sample.attrs)
         assert len(made) == len(operands), f"{op} {sample.label}"
         for slot, (contribution, operand) in enumerate(
             zip(made, operands, strict=True)
@@ -270,7 +270,7 @@ def test_every_contribution_reads_its_cotangent(op: str) -> None:
         if not node.type.is_float:
             continue
         rule: Any = OPS[op].adjoint
-        for made in rule(b, node, b.input("g", node.type), *operands):
+        for made in rule(b, node, b.input("g", node.type), *operands, **sample.attrs):
             if made is None:
                 continue
             seen, todo = {made.name}, [made]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
-from ...scalars import accumulator
+from ...scalars import accumulator, combination
 
 __all__ = [
     "Access",
@@ -113,7 +113,7 @@ class Kernel:
         Products of floats are: 0 times what overflowed is NaN.
         """
         return any(
-            item.op == "reduce_prod" and item.access.dtype[0] == "f"
+            combination(item.op).op == "mul" and item.access.dtype[0] == "f"
             for item in self.reductions
         )
 

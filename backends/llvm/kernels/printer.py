@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ....ir.ops import OPS
 from ....ir.types import DTYPES
-from ...scalars import CASTS, accumulator, expression
+from ...scalars import CASTS, accumulator, combination, expression
 from ..language.vectors import MAX_LANES
 from ..machine import current
 from .form import Access, Kernel, Reduction, accesses
 
 __all__ = ["print_kernel"]
 
-_LOWEST = {"f32": "-math.inf", "f64": "-math.inf", "bool": "False"}
-_HIGHEST = {"f32": "math.inf", "f64": "math.inf", "bool": "True"}
+# Combinations that are shorter where no NaN can be, or that may take any order.
+_OF_BOOLS = {"maximum": "logical_or", "minimum": "logical_and"}
+_OF_FLOATS = {"add": "reassociated_add", "maximum": "maximum", "minimum": "minimum"}
+_OF_INTEGERS = {"maximum": ">=", "minimum": "<="}
 
 
 def print_kernel(kernel: Kernel) -> str:
@@ -171,9 +174,10 @@ def _slopes(kernel: Kernel) -> dict[int, int]:
     first = len(kernel.reads)
     found: dict[int, int] = {}
     for number, item in enumerate(kernel.body, first):
-        if item.op in ("tanh_slope", "sigmoid_slope") and item.operands[0] >= first:
+        function = OPS[item.op].slope_of
+        if function is not None and item.operands[0] >= first:
             value = kernel.body[item.operands[0] - first]
-            if (f"{value.op}_slope", value.operands) == (item.op, item.operands[1:]):
+            if (value.op, value.operands) == (function, item.operands[1:]):
                 found[item.operands[0]] = number
     return found
 
@@ -181,37 +185,23 @@ def _slopes(kernel: Kernel) -> dict[int, int]:
 def _initial(item: Reduction) -> str:
     """The value a reduction starts from."""
     dtype = item.access.dtype
-    cast = CASTS[accumulator(item.op, dtype)]
-    kind = item.op.removeprefix("reduce_")
-    if kind in ("any", "all"):
-        return "False" if kind == "any" else "True"
-    if kind in ("sum", "prod"):
-        return f"{cast}({0 if kind == 'sum' else 1})"
-    lowest = kind == "max"
-    ends = _LOWEST if lowest else _HIGHEST
-    if dtype in ends:
-        return ends[dtype] if dtype == "bool" else f"{cast}({ends[dtype]})"
-    bits = int(dtype[1:])
-    if dtype[0] == "u":
-        return f"{cast}({0 if lowest else 2**bits - 1})"
-    return f"{cast}({-(2 ** (bits - 1)) if lowest else 2 ** (bits - 1) - 1})"
+    start = combination(item.op).start(dtype)
+    if isinstance(start, bool):
+        return str(start)
+    text = str(start).replace("inf", "math.inf")
+    return f"{CASTS[accumulator(item.op, dtype)]}({text})"
 
 
 def _combined(item: Reduction, kept: str, value: str) -> str:
     """What is kept, combined with one more value."""
-    dtype = item.access.dtype
-    kind = item.op.removeprefix("reduce_")
-    if kind == "sum":
-        add = "reassociated_add" if dtype[0] == "f" else "wrapping_add"
-        return f"{add}({kept}, {value})"
-    if kind == "prod":
-        times = f"{kept} * {value}"
-        return times if dtype[0] == "f" else f"wrapping_multiply({kept}, {value})"
-    if kind in ("any", "all"):
-        return f"{kept} {'or' if kind == 'any' else 'and'} {value}"
+    dtype, op = item.access.dtype, combination(item.op).op
     if dtype == "bool":
-        return f"{kept} {'or' if kind == 'max' else 'and'} {value}"
-    if dtype[0] == "f":
-        return f"{kind}imum({kept}, {value})"
-    sign = ">=" if kind == "max" else "<="
-    return f"{kept} if {kept} {sign} {value} else {value}"
+        op = _OF_BOOLS.get(op, op)
+    elif dtype[0] == "f":
+        if op == "mul":
+            return f"{kept} * {value}"
+        if op in _OF_FLOATS:
+            return f"{_OF_FLOATS[op]}({kept}, {value})"
+    elif op in _OF_INTEGERS:
+        return f"{kept} if {kept} {_OF_INTEGERS[op]} {value} else {value}"
+    return expression(op, [kept, value], dtype, dtype)

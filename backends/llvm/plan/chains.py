@@ -10,14 +10,11 @@ from dataclasses import dataclass, field
 
 from ....ir.extent import Extent, ExtentIndex, extent_of
 from ....ir.graph import Graph, Node
+from ....ir.ops import OPS, Kind
 
-__all__ = ["STORES", "Chain", "chains"]
+__all__ = ["Chain", "chains"]
 
-STORES = ("update", "put")
-_ELSEWHERE = (
-    *("input", "const", "iota", "slice", "transpose", "broadcast_to", "windows"),
-    *STORES,
-)
+_ELSEWHERE = (Kind.SOURCE, Kind.VIEW, Kind.STORE)
 
 
 @dataclass
@@ -48,7 +45,7 @@ def chains(graph: Graph) -> list[Chain]:
     Of several stores of one value the last in program order goes on with its memory,
     and the others begin chains of their own.
     """
-    stores = [node for node in graph if node.op in STORES]
+    stores = [node for node in graph if OPS[node.op].kind is Kind.STORE]
     if not stores:
         return []
     following = {node.operands[0]: node.name for node in stores}
@@ -114,4 +111,4 @@ def _lies_elsewhere(graph: Graph, node: Node) -> bool:
         return True
     while node.op == "reshape":
         node = graph[node.operands[0]]
-    return node.op in _ELSEWHERE
+    return OPS[node.op].kind in _ELSEWHERE

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from ....ir.extent import extent_of
 from ....ir.graph import Graph, Node
-from .chains import STORES, Chain
+from ....ir.ops import OPS, Kind
+from .chains import Chain
 from .view import View, reshaped_strides, row_strides, strided
 
 __all__ = ["Home", "homes"]
@@ -83,7 +84,8 @@ def _before_reshapes(graph: Graph, part: Node, home: Home) -> tuple[Node, Home]:
 
 def _can_live(part: Node, view: View) -> bool:
     """Whether what makes a value can write it there."""
-    if part.op in ("const", *STORES) or part.regions or 0 in part.type.shape:
+    fixed = part.op == "const" or part.regions or OPS[part.op].kind is Kind.STORE
+    if fixed or 0 in part.type.shape:
         return False
     by_rows = part.kernel is not None or part.op == "concatenate"
     return by_rows or view.is_contiguous
