@@ -23,6 +23,7 @@ from .compiler.functions import (
     softmax,
     stop_gradient,
 )
+from .compiler.native import LogDensity, Native
 from .ir import Graph, TensorType, parse, spec
 from .ir.errors import (
     AnabranchError,
@@ -52,6 +53,8 @@ __all__ = [
     "DomainError",
     "GradientError",
     "Graph",
+    "LogDensity",
+    "Native",
     "ParseError",
     "RangeError",
     "ShapeError",

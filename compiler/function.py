@@ -25,6 +25,7 @@ from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from ..ir.types import TensorType
 from .kinds import Kinds
+from .native import LogDensity, Native
 from .out import write_result
 from .pipeline import optimise
 from .program import Program, inline, trace_program
@@ -116,6 +117,7 @@ class Entry:
         self.used = False  # since it was made, or since `was_used` was asked
         self._gone = False
         self._recipes: deque[Recipe] = deque()
+        self._natives: dict[str, Native] = {}
 
     def optimised(self, backend: str) -> Graph:
         """The graph as a backend takes it: one for all that ask for the same passes."""
@@ -139,6 +141,33 @@ class Entry:
             made = find_backend(backend).prepare(self.optimised(backend))
             known = self._runners.setdefault(backend, made)
         return known
+
+    def native(self, backend: str) -> Native:
+        """This kind of call for native code, made when it is first asked for."""
+        known = self._natives.get(backend)
+        if known is not None:
+            return known
+        make_door = find_backend(backend).make_door
+        if make_door is None:
+            raise ArgumentError(
+                f"the backend {backend} makes no functions for native code",
+                hint='compile with backend="llvm"',
+            )
+        if self.nested:
+            raise ArgumentError(
+                "a function that closes over traced values has no native code",
+                hint="ask for it outside of the function that is being traced",
+            )
+        captured = self._captured()
+        door = make_door(self.runner(backend), captured)
+        made = Native(self.program, door, captured)
+        return self._natives.setdefault(backend, made)
+
+    def _captured(self) -> list[Array]:
+        """The captured arrays, as inputs of the graph."""
+        captured = self.program.captured
+        types = self._types[len(self._types) - len(captured) :]
+        return list(map(input_array, captured, types))
 
     def __call__(self, leaves: Sequence[Any], backend: str) -> Any:
         """Run on the leaves of a call, or build the nodes into the trace around."""
@@ -213,11 +242,11 @@ class Entry:
             first = len(self._types)
             found = [Leaf(leaf, n) for n, leaf in enumerate(flatten(out)[0], first)]
             kwargs["out"] = self.tree(found)
-        known = self._types[len(buffers) :]
-        captured = map(input_array, self.program.captured, known)
         outputs = range(len(self.program.graph.results))
         ordered = {name: kwargs[name] for name in names}
-        return Signature((args, ordered), list(captured), self.tree(outputs), with_out)
+        return Signature(
+            (args, ordered), self._captured(), self.tree(outputs), with_out
+        )
 
 
 class Compiled:
@@ -332,6 +361,46 @@ class Compiled:
     def inspect_source(self) -> str:
         """The generated source of the kernels of the newest kind."""
         return self._newest().runner(self.backend).source_text()
+
+    def native(self, *args: Any, **kwargs: Any) -> Native:
+        """The function for C and Numba code, for arguments like these.
+
+        Arguments may be types (see `spec`); without any it is the newest kind, if there
+        is one. ``njit``, ``address`` and ``ctypes`` are those of the newest kind. All
+        are good as long as the kind is kept; what this returns is as long as it lives.
+
+        Raises `ArgumentError` for a backend other than llvm.
+        """
+        newest = not (args or kwargs) and self._kinds.values()
+        call = self._newest() if newest else self._entry(self._call(args, kwargs))
+        return call.native(self.backend)
+
+    @property
+    def njit(self) -> Any:
+        """The function to be called in functions that Numba compiles; see `Native`."""
+        return self._newest().native(self.backend).njit
+
+    @property
+    def address(self) -> int:
+        """The address of the C function; see `Native`."""
+        return self._newest().native(self.backend).address
+
+    @property
+    def ctypes(self) -> Any:
+        """The C function for ctypes; see `Native`."""
+        return self._newest().native(self.backend).ctypes
+
+    def logdensity(self, size: int) -> LogDensity:
+        """The C function that samplers want, for vectors of ``size`` float64.
+
+        For ``value_and_grad`` of a function of one vector. See `LogDensity`.
+
+        >>> import numpy as np, anabranch
+        >>> f = anabranch.value_and_grad(lambda x: -0.5 * np.sum(x * x))
+        >>> f.logdensity(3).size
+        3
+        """
+        return self.native(TensorType("f64", (size,))).logdensity()
 
     def report(self) -> Report:
         """What compiling the newest kind took, and which kernels the cache had."""
