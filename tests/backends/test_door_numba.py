@@ -166,8 +166,8 @@ def test_each_kind_of_check_has_its_exception():
 
 
 def test_what_numba_compiled_outlives_everything_else():
-    w = np.arange(7.0)
-    f = grad(lambda x: np.sum(np.tanh(w * x)))
+    w: Any = np.arange(7.0)
+    f: Any = grad(lambda x: np.sum(np.tanh(w * x)))
     want = f(X)
 
     def made() -> Any:
@@ -182,7 +182,7 @@ def test_what_numba_compiled_outlives_everything_else():
 
     outer = made()
     outer.py_func.__closure__[0].cell_contents = None
-    del f, w
+    f = w = None
     gc.collect()
     np.testing.assert_array_equal(outer(X), want)
 

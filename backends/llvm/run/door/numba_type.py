@@ -117,9 +117,9 @@ def _argument(function: str, told: str, type_: TensorType, given: Any) -> Any:
                 f"is {given}; pass np.ascontiguousarray(...) of it"
             )
         return given
-    if type_.rank == 0 and isinstance(given, (types.Number, types.Boolean)):
-        if np.can_cast(as_dtype(given), type_.numpy, "safe"):
-            return scalar
+    number = type_.rank == 0 and isinstance(given, (types.Number, types.Boolean))
+    if number and np.can_cast(as_dtype(given), type_.numpy, "safe"):
+        return scalar
     raise errors.TypingError(f"{function}: {told} is wanted, not {given}")
 
 
