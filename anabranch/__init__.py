@@ -25,6 +25,7 @@ from .compiler.functions import (
     stop_gradient,
 )
 from .compiler.load import load
+from .compiler.native import LogDensity, Native
 from .ir import Graph, TensorType, parse, spec
 from .ir.errors import (
     AnabranchError,
@@ -54,6 +55,8 @@ __all__ = [
     "DomainError",
     "GradientError",
     "Graph",
+    "LogDensity",
+    "Native",
     "ParseError",
     "RangeError",
     "ShapeError",

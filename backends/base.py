@@ -13,7 +13,15 @@ import numpy as np
 from ..ir.graph import Graph
 from .signature import Caller, Statics
 
-__all__ = ["Array", "Backend", "Executable", "HasMachineCode", "Report", "Stages"]
+__all__ = [
+    "Array",
+    "Backend",
+    "Door",
+    "Executable",
+    "HasMachineCode",
+    "Report",
+    "Stages",
+]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -98,15 +106,42 @@ class HasMachineCode(Protocol):
         ...
 
 
+class Thunk(Protocol):
+    """A C function, which lives as long as this."""
+
+    @property
+    def address(self) -> int:
+        """Where it lies."""
+        ...
+
+
+class Door(Thunk, Protocol):
+    """A prepared graph as a C function ``int f(inputs, outputs)``."""
+
+    def njit(self, name: str, arguments: Sequence[str]) -> Any:
+        """The function for code that Numba compiles; names are for messages."""
+        ...
+
+    def density(self, size: int) -> Thunk:
+        """Value and gradient at a vector of a size, as samplers call them."""
+        ...
+
+    def error(self, code: int) -> Exception:
+        """The exception for a code other than 0 that a call returned."""
+        ...
+
+
 class Backend(NamedTuple):
     """How graphs are run: each package of backends has one, as BACKEND in backend.py.
 
     ``passes`` are the names of the compiler's passes that a graph goes through first,
     in this order. ``prepare`` takes the verified graph that they leave.
-    ``make_caller`` makes the fast path of a function's calls, where there is one.
+    ``make_caller`` makes the fast path of a function's calls, where there is one, and
+    ``make_door`` the C function of an executable and its captured arrays.
     """
 
     name: str
     passes: tuple[str, ...]
     prepare: Callable[[Graph], Executable]
     make_caller: Callable[[Statics], Caller] | None = None
+    make_door: Callable[[Any, Sequence[Array]], Door] | None = None

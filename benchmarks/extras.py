@@ -114,8 +114,73 @@ def scaling(peer: str, nodes: int) -> float:
     return once(lambda: jax.block_until_ready(theirs(w, h)))
 
 
+def native(peer: str, size: int = 10) -> dict[str, float]:
+    """Seconds a step of Rosenbrock's gradient in Numba: by door, by pointer, alone.
+
+    Alone is the program of kernels, run by its address in the same kind of loop on
+    buffers that are filled once.
+    """
+    del peer
+    import ctypes
+
+    import numba
+
+    import anabranch
+    from anabranch.backends.llvm.engine.engine import executor
+
+    def rosenbrock(x: Any) -> Any:
+        return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+
+    compiled = anabranch.value_and_grad(rosenbrock)
+    density = compiled.logdensity(size)
+    step, pointer = density.njit, density.ctypes
+    executable = step.door.executable
+    execute: Any = executor()
+    run = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 5)(
+        ctypes.cast(execute, ctypes.c_void_p).value
+    )
+    program, steps, frame = executable.program, executable.steps, executable.frame()
+    x, value, gradient = np.zeros(size), np.zeros(1), np.zeros(size)
+    frame.words[1:4] = [array.ctypes.data for array in (x, value, gradient)]
+    buffers = frame.buffers
+
+    @numba.njit(nogil=True)
+    def alone(x: Any, value: Any, gradient: Any, count: int) -> None:
+        for _ in range(count):
+            run(program, steps, buffers, 0, 0)
+            for i in range(x.size):
+                x[i] -= 1e-4 * gradient[i]
+
+    @numba.njit(nogil=True)
+    def by_door(x: Any, value: Any, gradient: Any, count: int) -> None:
+        for _ in range(count):
+            _, found = step(x)
+            for i in range(x.size):
+                x[i] -= 1e-4 * found[i]
+
+    @numba.njit(nogil=True)
+    def by_pointer(x: Any, value: Any, gradient: Any, count: int) -> None:
+        for _ in range(count):
+            pointer(x.size, x.ctypes, gradient.ctypes, value.ctypes, value.ctypes)
+            for i in range(x.size):
+                x[i] -= 1e-4 * gradient[i]
+
+    loops = {"kernels": alone, "njit": by_door, "log-density": by_pointer}
+    for loop in loops.values():
+        loop(x, value, gradient, 1)
+    count = 100_000
+    times: dict[str, list[float]] = {name: [] for name in loops}
+    for _ in range(ROUNDS):  # in turns
+        for name, loop in loops.items():
+            x[:] = np.linspace(-1.0, 1.0, size)
+            seconds = once(partial(loop, x, value, gradient, count))
+            times[name].append(seconds / count)
+    return {name: min(found) for name, found in times.items()}
+
+
 EXTRAS: dict[str, Callable[..., Any]] = {
     "overhead": overhead,
     "batches": batches,
     "scaling": scaling,
+    "native": native,
 }

@@ -28,6 +28,7 @@ from ..ir.types import TensorType
 from .graph_function import GraphFunction
 from .inspect import Inspectable
 from .kinds import Kinds
+from .native import HasNative, Native
 from .out import write_result
 from .pipeline import optimise
 from .program import Program, inline, trace_program
@@ -133,6 +134,7 @@ class Entry:
         self.used = False  # since it was made, or since `was_used` was asked
         self._gone = False
         self._recipes: deque[Recipe] = deque()
+        self._natives: dict[str, Native] = {}
 
     def optimised(self, backend: str) -> Graph:
         """The graph as a backend takes it: one for all that ask for the same passes."""
@@ -156,6 +158,33 @@ class Entry:
             made = find_backend(backend).prepare(self.optimised(backend))
             known = self._runners.setdefault(backend, made)
         return known
+
+    def native(self, backend: str) -> Native:
+        """This kind of call for native code, made when it is first asked for."""
+        known = self._natives.get(backend)
+        if known is not None:
+            return known
+        make_door = find_backend(backend).make_door
+        if make_door is None:
+            raise ArgumentError(
+                f"the backend {backend} makes no functions for native code",
+                hint='compile with backend="llvm"',
+            )
+        if self.nested:
+            raise ArgumentError(
+                "a function that closes over traced values has no native code",
+                hint="ask for it outside of the function that is being traced",
+            )
+        captured = self._captured()
+        door = make_door(self.runner(backend), captured)
+        made = Native(self.program, door, captured)
+        return self._natives.setdefault(backend, made)
+
+    def _captured(self) -> list[Array]:
+        """The captured arrays, as inputs of the graph."""
+        captured = self.program.captured
+        types = self._types[len(self._types) - len(captured) :]
+        return list(map(input_array, captured, types))
 
     def __call__(self, leaves: Sequence[Any], backend: str) -> Any:
         """Run on the leaves of a call, or build the nodes into the trace around."""
@@ -230,14 +259,14 @@ class Entry:
             first = len(self._types)
             found = [Leaf(leaf, n) for n, leaf in enumerate(flatten(out)[0], first)]
             kwargs["out"] = self.tree(found)
-        known = self._types[len(buffers) :]
-        captured = map(input_array, self.program.captured, known)
         outputs = range(len(self.program.graph.results))
         ordered = {name: kwargs[name] for name in names}
-        return Signature((args, ordered), list(captured), self.tree(outputs), with_out)
+        return Signature(
+            (args, ordered), self._captured(), self.tree(outputs), with_out
+        )
 
 
-class Compiled(Inspectable):
+class Compiled(Inspectable, HasNative):
     """A function compiled per kind of call.
 
     ``py_func`` is the user's function. Called with traced arguments it builds its
@@ -368,8 +397,7 @@ class Compiled(Inspectable):
         """
         from ..backends.numba.module import print_module
 
-        known = self._entry(self._call(args, kwargs)) if args or kwargs else None
-        return print_module((known or self._newest()).optimised("numba"))
+        return print_module(self._find(args, kwargs).optimised("numba"))
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.py_func, '__name__', self.py_func)!s}>"
@@ -386,6 +414,11 @@ class Compiled(Inspectable):
         names = tuple(w for w in self._static.which if isinstance(w, str))
         parts = (self.function, self.transform, self.backend, numbers, names)
         return _remade, parts
+
+    def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
+        """The entry for calls like this; without arguments the newest."""
+        some = bool(args or kwargs)
+        return self._entry(self._call(args, kwargs)) if some else self._newest()
 
     def _newest(self) -> Entry:
         entries = self._kinds.values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..base import Backend
+from .run.door.door import LLVMDoor
 from .run.executable import prepare
 from .run.fastcall.caller import Caller
 
@@ -31,4 +32,5 @@ BACKEND = Backend(
     ),
     prepare=prepare,
     make_caller=Caller,
+    make_door=LLVMDoor,
 )

@@ -37,6 +37,7 @@ __all__ = [
     "exclusive",
     "executor",
     "kernel_llvm",
+    "undisturbed",
 ]
 
 # NumPy's array object begins with Python's header and then the address of the data.

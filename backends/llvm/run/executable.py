@@ -91,7 +91,7 @@ class LLVMExecutable:
         self.program, self.steps = self._program(plan.steps)
         self.work = sum(step.work for step in plan.steps)
         self.checked = any("error" in step.node.attrs for step in plan.steps)
-        self._constants = np.array(list(plan.constants) or [0], np.int64)
+        self.constants = np.array(list(plan.constants) or [0], np.int64)
         graph = plan.graph
         self._outputs = [
             (graph[name].type.shape, graph[name].type.numpy) for name in graph.results
@@ -149,7 +149,7 @@ class LLVMExecutable:
             arena = self._frames.pop().arena
         except IndexError:
             arena = np.empty(self.plan.arena_bytes + ALIGNMENT, np.uint8)
-        return Frame(self.plan, self._constants, arena, room)
+        return Frame(self.plan, self.constants, arena, room)
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         results = [np.empty(shape, dtype) for shape, dtype in self._outputs]
@@ -166,14 +166,14 @@ class LLVMExecutable:
         )
         self._frames.append(frame)
         if status:
-            raise self._error(self.plan.steps[failure(status)[1] - 1])
+            raise self.error(failure(status)[1] - 1)
         return results
 
-    def _error(self, step: Step) -> AnabranchError:
-        """The error of a check that failed."""
-        attrs = step.node.attrs
-        error = check_error(str(attrs["error"]), str(attrs["message"]))
-        return error.at(step.node.source, format_node(step.node))
+    def error(self, number: int) -> AnabranchError:
+        """The error of the check that is the step of a number."""
+        node = self.plan.steps[number].node
+        error = check_error(str(node.attrs["error"]), str(node.attrs["message"]))
+        return error.at(node.source, format_node(node))
 
     def plan_text(self) -> str:
         """One step a line: the kernel, what it computes, and the scratch it touches.
