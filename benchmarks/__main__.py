@@ -31,6 +31,7 @@ from .report import as_markdown, make_sheets, print_sheets
 PACKAGES = ("numpy", "llvmlite", "jax", "torch", "autograd")
 SCALING = {OURS: (1_000, 10_000, 100_000), BASE: (1_000, 10_000), "JAX": (1_000,)}
 QUICK_SCALING = {OURS: (1_000, 10_000), "JAX": (1_000,)}
+NATIVE = (2, 10, 100, 1000)  # sizes
 
 
 def _options() -> argparse.Namespace:
@@ -70,12 +71,15 @@ def _cores(options: argparse.Namespace) -> list[int]:
 
 
 def _extras(bench: Bench, peers: Sequence[str], cores: int, quick: bool) -> Any:
-    """Call overhead, batch sizes, long graphs."""
+    """Call overhead, batch sizes, calls by native code, long graphs."""
     sizes = QUICK_SCALING if quick else SCALING
     compared = [peer for peer in peers if peer in sizes]
     return {
         "overhead": {p: bench.extra(p, "overhead", cores) for p in compared},
         "batches": bench.extra(OURS, "batches", cores),
+        "native": {
+            str(size): bench.extra(OURS, f"native {size}", cores) for size in NATIVE
+        },
         "scaling": {
             peer: {
                 str(size): bench.extra(peer, f"scaling {size}", cores)

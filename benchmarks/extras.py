@@ -114,7 +114,7 @@ def scaling(peer: str, nodes: int) -> float:
     return once(lambda: jax.block_until_ready(theirs(w, h)))
 
 
-def native(peer: str, size: int = 10) -> dict[str, float]:
+def native(peer: str, size: int) -> dict[str, float]:
     """Seconds a step of Rosenbrock's gradient in Numba: by door, by pointer, alone.
 
     Alone is the program of kernels, run by its address in the same kind of loop on

@@ -71,7 +71,8 @@ def make_sheets(results: dict[str, Any]) -> list[Sheet]:
         sheets += [_first(first, peers), _starts(first, peers), _memory(first, peers)]
     extras = results["extras"]
     if extras:
-        sheets += [_overhead(extras), _batches(extras), _scaling(extras)]
+        sheets += [_overhead(extras), _batches(extras)]
+        sheets += [_native(extras), _scaling(extras)]
     return sheets
 
 
@@ -224,6 +225,17 @@ def _batches(extras: dict[str, Any]) -> Sheet:
     ]
     columns = ("batch size", "first call, s", "kernels so far")
     return Sheet("MLP 784-256-128-10 at new batch sizes, in turn", columns, rows)
+
+
+def _native(extras: dict[str, Any]) -> Sheet:
+    found = {size: times for size, times in extras["native"].items() if times}
+    ways = list(next(iter(found.values()), {}))
+    rows = [
+        (size, *(f"{1e9 * times[way]:.0f}" for way in ways))
+        for size, times in found.items()
+    ]
+    title = "A step of Rosenbrock's gradient in a loop of Numba's, ns"
+    return Sheet(title, ("size", *ways), rows)
 
 
 def _scaling(extras: dict[str, Any]) -> Sheet:

@@ -14,15 +14,19 @@ from .entry import NO_MEMORY, Record, entry_address
 __all__ = ["LLVMDoor"]
 
 WRONG_SIZE = -2
+MAX_STACK = 512  # words of a frame on the stack of the caller
 
 DOOR = """
 define i32 @thunk(ptr %inputs, ptr %outputs) {{
-  %call = alloca [3 x i64]
+  %call = alloca [4 x i64]
+  %frame = alloca [{stack} x i64]
   store i64 {record}, ptr %call
   %second = getelementptr i64, ptr %call, i64 1
   store ptr %inputs, ptr %second
   %third = getelementptr i64, ptr %call, i64 2
   store ptr %outputs, ptr %third
+  %fourth = getelementptr i64, ptr %call, i64 3
+  store ptr {frame}, ptr %fourth
   %entry = inttoptr i64 {entry} to ptr
   %status = call i64 %entry(ptr %call, ptr %call)
   %code = trunc i64 %status to i32
@@ -61,7 +65,14 @@ class LLVMDoor:
         self.executable = executable
         plan = executable.plan
         self._record = Record(plan, executable.program, executable.constants, captured)
-        text = DOOR.format(record=self._record.address, entry=entry_address())
+        words = -(-self._record.frame_bytes // 8)
+        small = words <= MAX_STACK
+        text = DOOR.format(
+            record=self._record.address,
+            entry=entry_address(),
+            stack=words if small else 0,
+            frame="%frame" if small else "null",
+        )
         self._thunk = Thunk(text)
         self.address = self._thunk.address
         self.checks = {

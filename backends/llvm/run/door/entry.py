@@ -1,14 +1,16 @@
 """The one native entry of prepared graphs, in the kernel language, and its record.
 
 A *record* has the words `FIELDS` of one graph. The entry takes a call (the addresses of
-the record, of the inputs' table and of the outputs'), runs the program in a frame that
-no other call has, and returns 0, the status of the step that failed (1 + the number of
-a check in the plan), or `NO_MEMORY`. It needs no GIL.
+the record, of the inputs' table, of the outputs' and of a block for the frame, or 0),
+runs the program in a frame that no other call has, and returns 0, the status of the
+step that failed (1 + the number of a check in the plan), or `NO_MEMORY`. It needs no
+GIL.
 
-A *frame* is one block: the table of buffers, then the arena. A record keeps up to
-`IDLE` frames in slots. To take one is to exchange a slot's word with 0; to give one
-back is to exchange it into a slot, and to go on with what was there. So there is no
-lock that a fork might leave held, and no frame is lost.
+A *frame* is one block: the table of buffers, then the arena. A small one lies on the
+stack of the caller and is filled anew, which costs less than two exchanges. Of others a
+record keeps up to `IDLE` in slots. To take one is to exchange a slot's word with 0; to
+give one back is to exchange it into a slot, and to go on with what was there. So there
+is no lock that a fork might leave held, and no frame is lost.
 """
 
 from __future__ import annotations
@@ -41,17 +43,9 @@ CONSTANTS = {
     "NO_MEMORY": NO_MEMORY & 0xFFFFFFFF,
 }
 SOURCE = """
-def take(record):
-    # The address of an idle frame, or of a new one; 0 where there is no memory.
+def filled(record, block):
+    # A block, with the table of a frame in it.
     fields = i64_pointer(record)
-    slots = i64_pointer(fields[SLOTS])
-    for slot in rolled(IDLE):
-        frame = atomic_exchange(slots, slot, 0)
-        if frame != 0:
-            return frame
-    block = invoke(fields[MALLOC], fields[BYTES])
-    if block == 0:
-        return block
     new = i64_pointer(block)
     table = i64_pointer(fields[TABLE])
     offsets = i64_pointer(fields[OFFSETS])
@@ -63,6 +57,19 @@ def take(record):
     for word in rolled(first, fields[WORDS]):
         new[word] = start + offsets[word - first]
     return block
+
+def take(record):
+    # The address of an idle frame, or of a new one; 0 where there is no memory.
+    fields = i64_pointer(record)
+    slots = i64_pointer(fields[SLOTS])
+    for slot in rolled(IDLE):
+        frame = atomic_exchange(slots, slot, 0)
+        if frame != 0:
+            return frame
+    block = invoke(fields[MALLOC], fields[BYTES])
+    if block == 0:
+        return block
+    return filled(record, block)
 
 def give(record, frame):
     # Keep a frame for the next call; the one too many goes.
@@ -82,9 +89,13 @@ def kernel(call, unused):
     fields = i64_pointer(record)
     inputs = i64_pointer(call[1])
     outputs = i64_pointer(call[2])
-    frame = take(record)
+    frame = call[3]
     if frame == 0:
-        return NO_MEMORY
+        frame = take(record)
+        if frame == 0:
+            return NO_MEMORY
+    else:
+        frame = filled(record, frame)
     buffers = i64_pointer(frame)
     for number in rolled(fields[INPUTS]):
         buffers[number] = inputs[number]
@@ -92,7 +103,8 @@ def kernel(call, unused):
     for number in rolled(fields[OUTPUTS]):
         buffers[first + number] = outputs[number]
     status = invoke(fields[RUN], fields[PROGRAM], fields[STEPS], frame, 0, 0)
-    give(record, frame)
+    if call[3] == 0:
+        give(record, frame)
     return status >> 32
 """
 
@@ -120,6 +132,7 @@ class Record:
             table[number] = array.ctypes.data
         table[-1] = constants.ctypes.data
         words = plan.first_scratch + len(plan.offsets)
+        self.frame_bytes = 8 * words + plan.arena_bytes + ALIGNMENT
         offsets = np.array([*plan.offsets, 0], np.int64)
         execute: Any = executor()
         fields = {
@@ -131,7 +144,7 @@ class Record:
             "FIRST_OUTPUT": len(graph.inputs),
             "MALLOC": _address(ctypes.pythonapi.PyMem_RawMalloc),
             "FREE": _address(ctypes.pythonapi.PyMem_RawFree),
-            "BYTES": 8 * words + plan.arena_bytes + ALIGNMENT,
+            "BYTES": self.frame_bytes,
             "TABLE": table.ctypes.data,
             "WORDS": words,
             "OFFSETS": offsets.ctypes.data,
