@@ -10,7 +10,8 @@
 from .compiler.api import fwd_and_bwd, grad, jit, make_ir, value_and_grad, vjp
 from .compiler.check import check_grads
 from .compiler.cond import cond
-from .compiler.function import Compiled, disable_jit
+from .compiler.entry import disable_jit
+from .compiler.function import Compiled
 from .compiler.functions import (
     avg_pool,
     conv,

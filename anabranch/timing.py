@@ -24,8 +24,8 @@ def steady_call(
 ) -> tuple[float, int]:
     """The median seconds of calls after the first, and how many these were.
 
-    The second call of a kind makes its fast path, and the third one is the first to
-    take it, so the median is of later ones. Half a second is spent, or one call.
+    The second call of a signature makes its fast path, and the third one is the first
+    to take it, so the median is of later ones. Half a second is spent, or one call.
     """
     end = time.perf_counter() + MAX_SECONDS
     for _ in range(WARM_UP):

@@ -33,13 +33,13 @@ def jit(
             `grad` and the others take a graph as well.
         backend: ``llvm``, or ``reference`` to interpret the graph with NumPy.
         static_argnums: Positions of arguments that are not traced. Each of their values
-            (hashable) is a kind of its own.
+            (hashable) is a signature of its own.
         static_argnames: The same by name.
 
     Returns:
-        A function that traces at the first call of each kind (structure, dtypes and
-        shapes) and returns what the NumPy function returns: new arrays, and NumPy
-        scalars for results without dimensions. It keeps the 256 kinds used last;
+        A function that traces at the first call of each signature (structure, dtypes
+        and shapes) and returns what the NumPy function returns: new arrays, and NumPy
+        scalars for results without dimensions. It keeps the 256 signatures used last;
         ``cache_clear()`` forgets them. A call with ``out=`` writes into arrays instead,
         a tree like the result; if it fails, they stay as they were.
 

@@ -16,7 +16,7 @@ from ..ir.graph import Graph, Node, Output
 from .program import deeper
 from .source import definition_line
 from .trace import Trace, is_traced, lowers
-from .tree import Kind, flatten, kind_of, leaf_names, path_names, unflatten
+from .tree import LeafType, flatten, leaf_names, leaf_type, path_names, unflatten
 
 __all__ = ["cond"]
 
@@ -92,10 +92,10 @@ def _lower_cond(
 ) -> Any:
     _check_condition(p.dtype, p.shape)
     leaves, structure = flatten(operands)
-    kinds = [_kind_of_operand(leaf) for leaf in leaves]
+    types = [_operand_type(leaf) for leaf in leaves]
     branches = (
-        _traced("then", then, structure, kinds),
-        _traced("else", otherwise, structure, kinds),
+        _traced("then", then, structure, types),
+        _traced("else", otherwise, structure, types),
     )
     _check_alike(*branches)
     tree = branches[0].tree
@@ -116,26 +116,26 @@ def _lower_cond(
     return unflatten(tree, list(map(trace.wrap, made.values, weak)))
 
 
-def _kind_of_operand(leaf: Any) -> Kind:
+def _operand_type(leaf: Any) -> LeafType:
     try:
-        return kind_of(leaf, "an operand of cond")
+        return leaf_type(leaf, "an operand of cond")
     except ArgumentError as error:
         hint = "let the functions close over it instead"
         raise ArgumentError(error.what, hint=hint) from None
 
 
 def _traced(
-    name: str, function: Callable[..., Any], structure: Any, kinds: Sequence[Kind]
+    name: str, function: Callable[..., Any], structure: Any, types: Sequence[LeafType]
 ) -> Branch:
     """Run a function on new tracers, and keep what it did and returned."""
     line = definition_line(function)
     with deeper() as level:
         trace = Trace(name, level)
         trace.builder.source = line
-        labels = leaf_names(function, unflatten(structure, range(len(kinds))), {})
+        labels = leaf_names(function, unflatten(structure, range(len(types))), {})
         tracers = [
-            trace.argument(label, *kind)
-            for label, kind in zip(labels, kinds, strict=True)
+            trace.argument(label, *type_)
+            for label, type_ in zip(labels, types, strict=True)
         ]
         arguments = [tracer.node for tracer in tracers]
         with trace, trace.as_branch():

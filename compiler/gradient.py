@@ -13,11 +13,13 @@ from ..ir.builder import Builder
 from ..ir.errors import ArgumentError, GradientError
 from ..ir.graph import Graph, Node, Output
 from .adjoint import adjoint
-from .function import Call, Compiled, Entry, Function
+from .call import Call
+from .entry import Entry
+from .function import Compiled, Function
 from .pipeline import run_passes
 from .program import Program
 from .tracebacks import shows_users_frames
-from .tree import NAMESPACE, flatten, kind_of, outline, unflatten
+from .tree import NAMESPACE, flatten, leaf_type, outline, unflatten
 
 __all__ = ["Argnums", "Residuals", "gradient", "pull_back", "split", "with_residuals"]
 
@@ -153,11 +155,11 @@ class Backward:
             )
         inputs = self.entry.program.graph.inputs
         for node, leaf in zip(inputs, residuals.values(), strict=False):
-            found, _ = kind_of(leaf, f"the residual %{node.name}")
+            found, _ = leaf_type(leaf, f"the residual %{node.name}")
             if found != node.type:
                 raise ArgumentError(f"%{node.name} is {node.type}, not {found}")
         for node, leaf in zip(inputs[len(self.names) :], leaves, strict=True):
-            found, weak = kind_of(leaf, f"the cotangent %{node.name}")
+            found, weak = leaf_type(leaf, f"the cotangent %{node.name}")
             if found.shape != node.type.shape or not (weak or found.is_float):
                 raise ArgumentError(
                     f"%{node.name} is {node.type}, its cotangent {found}",

@@ -19,7 +19,7 @@ from ..ir.types import TensorType
 from .guard import guard
 from .program import Program
 from .static import Static
-from .tree import Kind, flatten, path_names, unflatten
+from .tree import LeafType, flatten, path_names, unflatten
 
 if TYPE_CHECKING:
     from .function import Compiled
@@ -111,16 +111,16 @@ class GraphFunction:
         return cls(graph.name, signature, [Case(structure, arguments, program)])
 
     def program(
-        self, structure: Any, leaves: Sequence[Any], kinds: Sequence[Kind | None]
+        self, structure: Any, leaves: Sequence[Any], types: Sequence[LeafType | None]
     ) -> Program:
         """The program of a call, its inputs in the order of the call's leaves.
 
-        ``structure`` is the tree of ``(args, kwargs)``; a leaf without a kind is
+        ``structure`` is the tree of ``(args, kwargs)``; a leaf without a type is
         `Static`. Raises `ArgumentError` for a call that no graph is known for.
         """
         order, bound = bound_order(self, structure)
-        pairs = zip(leaves, kinds, strict=True)
-        known = [leaf if kind is None else kind for leaf, kind in pairs]
+        pairs = zip(leaves, types, strict=True)
+        known = [leaf if type_ is None else type_ for leaf, type_ in pairs]
         arguments = [known[position] for position in order]
         for case in self.cases:
             if case.takes(bound, arguments):

@@ -16,7 +16,7 @@ STAGES = ("forward", "adjoint", "optimised", "plan")
 
 
 class Kept(Protocol):
-    """What is kept of one kind of call."""
+    """What is kept of one signature."""
 
     traced: Program
     program: Program
@@ -32,7 +32,7 @@ class Kept(Protocol):
 
 
 class Inspectable:
-    """The part of a compiled function that shows what became of its newest kind.
+    """The part of a compiled function that shows what became of its newest signature.
 
     All of it raises `ArgumentError` before the first call.
     """
@@ -44,7 +44,7 @@ class Inspectable:
 
     @shows_users_frames
     def inspect_ir(self, stage: str = "optimised") -> str:
-        """The IR text of the newest kind at a stage.
+        """The IR text of the newest signature at a stage.
 
         ``stage`` is ``forward`` (as traced), ``adjoint`` (as transformed),
         ``optimised`` or ``plan``.
@@ -64,7 +64,7 @@ class Inspectable:
 
     @shows_users_frames
     def inspect_source(self) -> str:
-        """The generated source of the kernels of the newest kind.
+        """The generated source of the kernels of the newest signature.
 
         Over each stand its number and label, as in the plan and in `report`, the steps
         that call it, and the lines of yours that it computes.
@@ -89,7 +89,7 @@ class Inspectable:
 
     @shows_users_frames
     def report(self) -> Report:
-        """What compiling the newest kind took, and which kernels the cache had."""
+        """What compiling the newest signature took, and which kernels the cache had."""
         kept = self._newest()
         made = kept.runner(self.backend).report()
         return made._replace(seconds=kept.seconds | dict(made.seconds))

@@ -24,8 +24,8 @@ from .function import Compiled
 from .gradient import Backward
 from .graph_function import Argument, Case, GraphFunction
 from .guard import guard
-from .kinds import MAX_KINDS
 from .program import Program
+from .signatures import MAX_SIGNATURES
 from .static import Static
 from .tree import unflatten
 from .tree_text import class_name, read_tree
@@ -138,8 +138,10 @@ class _Reader:
                 cases.append(self._case(record))
             else:
                 raise ParseError("there are two functions")
-        if not 0 < len(cases) <= MAX_KINDS:
-            raise ParseError(f"no call, or more than the {MAX_KINDS} that are kept")
+        if not 0 < len(cases) <= MAX_SIGNATURES:
+            raise ParseError(
+                f"no call, or more than the {MAX_SIGNATURES} that are kept"
+            )
         given = GraphFunction(name, signature, cases, static)
         made = given.compiled(self._backend)
         for case in cases:

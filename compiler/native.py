@@ -171,7 +171,7 @@ class LogDensity:
 
 
 class MakesNative(Protocol):
-    """What is kept of one kind of call."""
+    """What is kept of one signature."""
 
     def native(self, backend: str) -> Native:
         """It for native code, by this backend."""
@@ -181,10 +181,10 @@ class MakesNative(Protocol):
 class HasNative:
     """The part of a compiled function that native code calls.
 
-    What says nothing of arguments is of the newest kind, and raises `ArgumentError`
-    before the first call. All of it raises `ArgumentError` for a backend other than
-    llvm, and is good as long as the kind is kept; what `native` and `logdensity` return
-    is as long as it lives.
+    What says nothing of arguments is of the newest signature, and raises
+    `ArgumentError` before the first call. All of it raises `ArgumentError` for a
+    backend other than llvm, and is good as long as the signature is kept; what `native`
+    and `logdensity` return is as long as it lives.
     """
 
     backend: str
@@ -199,7 +199,7 @@ class HasNative:
     def native(self, *args: Any, **kwargs: Any) -> Native:
         """The function for C and Numba code, for arguments like these.
 
-        Arguments may be types (see `spec`); without any it is the newest kind.
+        Arguments may be types (see `spec`); without any it is the newest signature.
         """
         return self._find(args, kwargs).native(self.backend)
 

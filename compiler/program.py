@@ -14,7 +14,7 @@ from .source import definition_line
 from .trace import Trace, find_trace
 from .tree import (
     MAX_PATH,
-    Kind,
+    LeafType,
     flatten,
     leaf_names,
     lists_of_numbers,
@@ -61,12 +61,12 @@ def trace_program(
     function: Callable[..., Any],
     structure: Any,
     leaves: Sequence[Any],
-    kinds: Sequence[Kind | None],
+    types: Sequence[LeafType | None],
 ) -> Program:
     """Run ``function`` on tracers and keep what it did.
 
     ``leaves`` of ``structure``, the tree of ``(args, kwargs)``, are replaced by tracers
-    of ``kinds``; those whose kind is None are static and passed as they are.
+    of ``types``; those whose type is None are static and passed as they are.
     """
     names = leaf_names(function, *unflatten(structure, range(len(leaves))))
     name = getattr(function, "__name__", type(function).__name__)
@@ -75,12 +75,12 @@ def trace_program(
         trace = Trace(name[:100] or "_", level)
         trace.builder.source = definition_line(function)
         tracers = [
-            leaf if kind is None else trace.argument(label, *kind)
-            for leaf, kind, label in zip(leaves, kinds, names, strict=True)
+            leaf if type_ is None else trace.argument(label, *type_)
+            for leaf, type_, label in zip(leaves, types, names, strict=True)
         ]
         arguments = tuple(
-            None if kind is None else tracer.node.name
-            for tracer, kind in zip(tracers, kinds, strict=True)
+            None if type_ is None else tracer.node.name
+            for tracer, type_ in zip(tracers, types, strict=True)
         )
         args, kwargs = unflatten(structure, tracers)
         try:

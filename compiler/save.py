@@ -33,8 +33,10 @@ from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from ..ir.literals import MAX_LITERALS, Attrs, Literal
 from ..ir.text import MAX_NAME
+from .call import Call
 from .container import write_container
-from .function import Call, Compiled, Entry
+from .entry import Entry
+from .function import Compiled
 from .gradient import Backward
 from .graph_function import Argument, Case, bound_order, reordered, signature_of
 from .program import Program
@@ -58,7 +60,7 @@ def save(
             "there is no graph to save yet",
             hint="call the function first, or give save its arguments or their types",
         )
-    # Types in place of arrays, and other orders of keywords, make kinds of their own.
+    # Types in place of arrays, and another order of keywords, make other signatures.
     distinct = {(case.structure, case.arguments): case for case in cases}
     write_container(Path(path), *_Writer().write(function, list(distinct.values())))
 

@@ -19,10 +19,10 @@ from .static import Static
 from .trace import check_array, is_traced
 
 __all__ = [
-    "Kind",
+    "LeafType",
     "flatten",
-    "kind_of",
     "leaf_names",
+    "leaf_type",
     "lists_of_numbers",
     "outline",
     "path_names",
@@ -36,7 +36,7 @@ _ordered.__enter__()
 MAX_PATH = 300
 _state = threading.local()  # looking: whether this thread is in `_content`
 
-Kind = tuple[TensorType, bool]
+LeafType = tuple[TensorType, bool]
 """The type of a leaf, and whether it is weak: a Python scalar."""
 
 
@@ -165,7 +165,7 @@ def _content(tree: Any, owner: Any) -> str:
         if any(leaf is owner for leaf in leaves):
             return "owner"
         for leaf in leaves:
-            kind_of(leaf)
+            leaf_type(leaf)
     except ArgumentError:
         return "else"
     finally:
@@ -245,7 +245,7 @@ def _positional_names(function: Callable[..., Any], count: int) -> list[str]:
     return names[:count]
 
 
-def kind_of(leaf: Any, name: str = "an argument") -> Kind:
+def leaf_type(leaf: Any, name: str = "an argument") -> LeafType:
     """The kind of one leaf; raises `ArgumentError` for what is no array or number."""
     weak = DEFAULT_DTYPES.get(type(leaf))
     if weak is not None:

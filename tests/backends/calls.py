@@ -9,7 +9,7 @@ import numpy as np
 
 from anabranch.compiler.tree import flatten
 
-__all__ = ["Layer", "X", "caller_of", "is_short", "same", "short_calls"]
+__all__ = ["Layer", "X", "caller_of", "fast_calls", "is_fast", "same"]
 
 X = np.arange(6.0).reshape(2, 3)
 
@@ -19,10 +19,10 @@ class Layer(NamedTuple):
     b: Any
 
 
-def short_calls(function: Any) -> Callable[[], int]:
-    """How many calls went the short way since this was made."""
+def fast_calls(function: Any) -> Callable[[], int]:
+    """How many calls went the fast path since this was made."""
     count = 0
-    short = function._try_short
+    short = function._fast_path
 
     def counted(pair: Any) -> Any:
         nonlocal count
@@ -30,13 +30,13 @@ def short_calls(function: Any) -> Callable[[], int]:
         count += result is not NotImplemented
         return result
 
-    function._try_short = counted
+    function._fast_path = counted
     return lambda: count
 
 
-def is_short(function: Any, *args: Any, **kwargs: Any) -> bool:
-    """Whether a call like this goes the short way."""
-    return function._try_short((args, kwargs)) is not NotImplemented
+def is_fast(function: Any, *args: Any, **kwargs: Any) -> bool:
+    """Whether a call like this goes the fast path."""
+    return function._fast_path((args, kwargs)) is not NotImplemented
 
 
 def caller_of(function: Any) -> Any:

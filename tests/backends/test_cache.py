@@ -722,7 +722,7 @@ def test_a_finalizer_inside_llvmlite_may_compile_and_call(
 ) -> None:
     """While this thread has llvmlite's lock, and maybe another waits for it with ours.
 
-    The function is large enough for the pool, and gets its short way.
+    The function is large enough for the pool, and gets its fast path.
     """
     expected = finish(start(folder.with_name("quiet")))
     before = FINALIZER.format(thread=thread)

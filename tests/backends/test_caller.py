@@ -1,4 +1,4 @@
-"""The short way: the same results as at leisure, and nothing lost on the way."""
+"""The fast path: the same results as on the slow path, and nothing lost on the way."""
 
 import gc
 import sys
@@ -17,7 +17,7 @@ import anabranch
 from anabranch import ArgumentError, jit, value_and_grad
 from anabranch.backends.llvm.run.fastcall.caller import supported
 from anabranch.compiler.tree import flatten, unflatten
-from tests.backends.calls import Layer, X, is_short, same, short_calls
+from tests.backends.calls import Layer, X, fast_calls, is_fast, same
 from tests.oracles.work import HANGS
 
 CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = {
@@ -44,7 +44,7 @@ def test_results_are_the_same(name: str) -> None:
     compiled = jit(function)
     first = compiled(*args, **kwargs)
     compiled(*args, **kwargs)
-    count = short_calls(compiled)
+    count = fast_calls(compiled)
     third = compiled(*args, **kwargs)
     assert count() == 1
     same(first, third)
@@ -66,7 +66,7 @@ def test_calls_of_another_kind_or_layout_go_the_long_way(other: Any) -> None:
     compiled = jit(lambda x: x * 2)
     for _ in range(3):
         compiled(X)
-    count = short_calls(compiled)
+    count = fast_calls(compiled)
     np.testing.assert_array_equal(compiled(other), np.asarray(other) * 2)
     assert count() == 0
 
@@ -77,7 +77,7 @@ def test_each_kind_has_its_recipe() -> None:
     for _ in range(2):
         for x in inputs:
             compiled(x)
-    count = short_calls(compiled)
+    count = fast_calls(compiled)
     for x in inputs:
         same(compiled(x), x + 1)
     assert count() == len(inputs)
@@ -108,7 +108,7 @@ def test_trees_as_deep_as_the_first_call_takes(wrap: Callable[[Any], Any]) -> No
     compiled = jit(lambda t: t)
     compiled(tree)
     compiled(tree)
-    assert is_short(compiled, tree)
+    assert is_fast(compiled, tree)
     leaves = flatten(compiled(tree))[0]
     assert len(leaves) == len(flatten(tree)[0])
     same(leaves[0], X)
@@ -118,7 +118,7 @@ def test_python_bools() -> None:
     compiled = jit(lambda x, flag: np.where(flag, x, -x))
     for _ in range(3):
         compiled(X, True)
-    assert is_short(compiled, X, False)
+    assert is_fast(compiled, X, False)
     same(compiled(X, False), -X)
     same(compiled(X, True), X)
 
@@ -154,7 +154,7 @@ def test_disable_jit_is_heard() -> None:
     compiled = jit(lambda x: x + 1)
     for _ in range(3):
         compiled(X)
-    count = short_calls(compiled)
+    count = fast_calls(compiled)
     with anabranch.disable_jit():
         compiled(X)
     assert count() == 0
@@ -224,7 +224,7 @@ def test_the_short_way_keeps_what_it_points_to() -> None:
     compiled = jit(lambda x: x * 2)
     for _ in range(3):
         compiled(X)
-    short = compiled._try_short
+    short = compiled._fast_path
     executable = weakref.ref(compiled._newest().runner("llvm"))
     del compiled
     gc.collect()
@@ -249,7 +249,7 @@ def test_every_kind_finds_its_short_way_in_whatever_thread() -> None:
         thread.start()
     for thread in threads:
         thread.join(HANGS)
-    count = short_calls(compiled)
+    count = fast_calls(compiled)
     for x in inputs:
         same(compiled(x), x + 1)
     assert count() == len(inputs)

@@ -10,7 +10,7 @@ import pytest
 
 from anabranch import jit
 from anabranch.backends.llvm.run.fastcall.tables import STATE
-from tests.backends.calls import X, caller_of, is_short, same
+from tests.backends.calls import X, caller_of, is_fast, same
 
 STATIC: dict[str, list[Callable[[], Any]]] = {
     "float": [lambda: float("1.5"), lambda: float("2.5"), lambda: -0.0, lambda: 0.0],
@@ -42,10 +42,10 @@ def test_static_values_made_anew(name: str, how: str) -> None:
             compiled(*args, **kwargs)
     for make in STATIC[name]:
         args, kwargs = call(make)
-        assert is_short(compiled, *args, **kwargs)
+        assert is_fast(compiled, *args, **kwargs)
         same(compiled(*args, **kwargs)[0], X + len(repr(make())))
     assert compiled.compile_count == len(STATIC[name])
-    assert not is_short(compiled, *([X, "other"] if how == "position" else [X]))
+    assert not is_fast(compiled, *([X, "other"] if how == "position" else [X]))
 
 
 def test_a_static_argument_from_the_end() -> None:
@@ -53,9 +53,9 @@ def test_a_static_argument_from_the_end() -> None:
     for scale in (2.0, 3.0):
         for _ in range(3):
             same(compiled(X, X, scale), X * 2 * scale)
-        assert is_short(compiled, X, X, scale)
-        assert is_short(compiled, X, X, float(str(scale)))
-    assert not is_short(compiled, X, 2.0, X)
+        assert is_fast(compiled, X, X, scale)
+        assert is_fast(compiled, X, X, float(str(scale)))
+    assert not is_fast(compiled, X, 2.0, X)
 
 
 def fresh(text: str) -> str:
@@ -79,19 +79,19 @@ def test_keys_made_anew_at_every_call(key: Callable[[], Any]) -> None:
     for _ in range(3):
         compiled({key(): X})
     tree = {key(): X}
-    assert is_short(compiled, tree)
+    assert is_fast(compiled, tree)
     same(compiled(tree), {key(): X * 2})
-    assert not is_short(compiled, {"other": X})
-    assert not is_short(compiled, {key(): X, "other": X})
+    assert not is_fast(compiled, {"other": X})
+    assert not is_fast(compiled, {key(): X, "other": X})
 
 
 def test_keywords_made_anew_at_every_call() -> None:
     compiled = jit(lambda **p: p["one"] - p["two"], static_argnames=fresh("three"))
     for _ in range(3):
         compiled(**{fresh("one"): X, fresh("two"): X + 1, fresh("three"): 1.0})
-    assert is_short(compiled, **{fresh("one"): X, fresh("two"): X, fresh("three"): 1.0})
-    assert not is_short(compiled, **{fresh("two"): X, fresh("one"): X, "three": 1.0})
-    assert not is_short(compiled, one=X, two=X, three=2.0)
+    assert is_fast(compiled, **{fresh("one"): X, fresh("two"): X, fresh("three"): 1.0})
+    assert not is_fast(compiled, **{fresh("two"): X, fresh("one"): X, "three": 1.0})
+    assert not is_fast(compiled, one=X, two=X, three=2.0)
 
 
 class Text(str):
@@ -107,7 +107,7 @@ def test_keys_of_a_class_of_the_users() -> None:
     compiled = jit(lambda p: p["a"] * 2)
     for _ in range(3):
         compiled({"a": X})
-    assert not is_short(compiled, {Text("a"): X})
+    assert not is_fast(compiled, {Text("a"): X})
 
 
 def test_other_forms_of_a_kind_find_their_way_too() -> None:
@@ -117,13 +117,13 @@ def test_other_forms_of_a_kind_find_their_way_too() -> None:
         compiled(np.array(3.0))
     for _ in range(8):
         compiled(np.float64(3))
-    assert is_short(compiled, np.array(3.0))
-    assert is_short(compiled, np.float64(3))
+    assert is_fast(compiled, np.array(3.0))
+    assert is_fast(compiled, np.float64(3))
     assert compiled.compile_count == 1
 
 
 def test_recipes_of_a_kind_are_few() -> None:
-    """Calls that can never go the short way do not pile recipes up."""
+    """Calls that can never go the fast path do not pile recipes up."""
     compiled = jit(lambda x: x * 2)
     for _ in range(2):
         compiled(X)
@@ -146,4 +146,4 @@ def test_a_look_up_does_not_grow_with_the_recipes() -> None:
     assert len(caller._recipes) == 128
     assert len({recipe.hash for recipe in caller._recipes}) == 128
     assert longest < 32
-    assert all(is_short(compiled, X[:0], n=number) for number in range(128))
+    assert all(is_fast(compiled, X[:0], n=number) for number in range(128))

@@ -1,4 +1,4 @@
-"""The short way without memory: an error comes out, and nothing else happens."""
+"""The fast path without memory: an error comes out, and nothing else happens."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ compiled = anabranch.jit(checked)
 pair = ((x, n, rows), names)
 for _ in range(4):
     compiled(*pair[0], **names)
-short = compiled._try_short
+short = compiled._fast_path
 
 def attempt(k):
     result = None

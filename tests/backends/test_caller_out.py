@@ -1,4 +1,4 @@
-"""Calls with ``out``, on the short way and at leisure."""
+"""Calls with ``out``, on the fast path and on the slow one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from anabranch import ArgumentError, jit
 from anabranch.compiler.tree import flatten
-from tests.backends.calls import X, is_short, same, short_calls
+from tests.backends.calls import X, fast_calls, is_fast, same
 
 
 def strided(memory: np.ndarray, start: int, *steps: int) -> np.ndarray:
@@ -54,7 +54,7 @@ class TestOut:
         y = X + 1
         out = {"s": np.empty(()), "p": (np.empty((2, 3)), np.empty((2, 3)))}
         for turn in range(4):
-            count = short_calls(compiled)
+            count = fast_calls(compiled)
             for leaf in flatten(out)[0]:
                 leaf[...] = np.nan
             assert compiled(X, y, out=out) is out
@@ -131,7 +131,7 @@ class TestOut:
             with pytest.raises(IndexError):
                 compiled(x, bad, out=out)
             assert all((leaf == 7).all() for leaf in out)
-            assert is_short(compiled, x, good, out=out) == (turn > 1)
+            assert is_fast(compiled, x, good, out=out) == (turn > 1)
             compiled(x, good, out=out)
             same(out, (x * 2, x[good], x + 1))
 
@@ -141,9 +141,9 @@ class TestOut:
             x, y = X.copy(), X * 3
             compiled(x, y, out=(x, np.empty(()), y))
             same((x, y), (X * 3 + 1, X * 2))
-            assert is_short(compiled, x, y, out=(x, np.empty(()), y)) == (turn > 0)
+            assert is_fast(compiled, x, y, out=(x, np.empty(()), y)) == (turn > 0)
 
-    @pytest.mark.parametrize("calls", [0, 3], ids=["at leisure", "short"])
+    @pytest.mark.parametrize("calls", [0, 3], ids=["slow", "fast"])
     @pytest.mark.parametrize("name", OVERLAPS)
     def test_results_that_share_memory_are_refused(self, name: str, calls: int) -> None:
         compiled = jit(lambda x: {"a": x + 1, "b": [x * 2]})
@@ -155,7 +155,7 @@ class TestOut:
             compiled(X, out={"a": one, "b": [other]})
         assert (memory == 7).all()
 
-    @pytest.mark.parametrize("calls", [0, 3], ids=["at leisure", "short"])
+    @pytest.mark.parametrize("calls", [0, 3], ids=["slow", "fast"])
     @pytest.mark.parametrize("name", APART)
     def test_parts_of_one_array_are_fine(self, name: str, calls: int) -> None:
         compiled = jit(lambda x: {"a": x + 1, "b": [x * 2]})

@@ -17,7 +17,7 @@ import pytest
 
 import anabranch
 from anabranch import AnabranchError, ArgumentError, ParseError, VerifyError
-from anabranch.compiler.kinds import MAX_KINDS
+from anabranch.compiler.signatures import MAX_SIGNATURES
 
 CENTRE = np.array([0.5, -0.5])
 FLAGS = np.array([True, False])
@@ -240,7 +240,10 @@ REFUSED = {
     "two graphs": (FUNCTION + CALL + GRAPH + GRAPH, "expected one '}'"),
     "a newer graph": (FUNCTION + CALL + "anabranch 7\n" + GRAPH, "version 7 of the"),
     "two equal calls": (FUNCTION + (CALL + GRAPH) * 2, "two calls have one signature"),
-    "too many calls": (FUNCTION + (CALL + GRAPH) * 300, f"more than the {MAX_KINDS}"),
+    "too many calls": (
+        FUNCTION + (CALL + GRAPH) * 300,
+        f"more than the {MAX_SIGNATURES}",
+    ),
     "a field twice": (FUNCTION.replace("static=()", 'name="g"'), "new attribute name"),
     "another field": (FUNCTION.replace("static", "code"), "function has the fields"),
     "a name of escapes": (FUNCTION.replace('"f"', '"\\u001b[31m"'), "not the name"),

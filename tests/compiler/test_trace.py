@@ -352,7 +352,7 @@ def test_functions_are_freed(jit):
 
 
 def test_randomness_is_taken_at_the_trace(jit):
-    """As documented: the function runs once per kind of call."""
+    """As documented: the function runs once per signature."""
     rng = np.random.default_rng(0)
     compiled = jit(lambda x: x + rng.normal())
     assert compiled(1.0) == compiled(1.0)

@@ -155,7 +155,7 @@ def test_default_dict(backend):
 
 
 def test_order_of_keys_is_kept(backend):
-    """A function may depend on it, so each order is a kind of its own."""
+    """A function may depend on it, so each order is a signature of its own."""
 
     def ranked(d):
         return sum(rank * value for rank, value in enumerate(d.values()))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from anabranch.backends import DEFAULT, find_backend
 from anabranch.compiler.adjoint import adjoint
-from anabranch.compiler.function import input_array
+from anabranch.compiler.entry import input_array
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import OPS, Builder, Graph, TensorType
 from anabranch.ir.graph import Output

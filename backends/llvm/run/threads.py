@@ -8,7 +8,7 @@ Python: they need no GIL, take no signals, and sleep while there is nothing to d
 One call has the workers at a time. Others meanwhile, calls from inside of a task, and
 the children of a fork, which have no threads, compute their tasks themselves.
 
-Where the system has no threads of this kind, or gives no more of them, the calling
+Where the system has no threads of this signature, or gives no more of them, the calling
 thread computes alone, and a warning says why.
 """
 

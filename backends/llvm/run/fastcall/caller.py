@@ -1,10 +1,10 @@
 """One step from Python: arguments taken apart, program run, result built in one call.
 
 Doing this in Python costs more than a small gradient. A `Caller` keeps a *recipe* for
-each kind of call that it was told of: which containers the arguments are, where in them
+each signature that it was told of: which containers the arguments are, where in them
 which arrays lie, what the result is built of. `Caller.call` finds the recipe of a call
 in a hash table and follows it. Whatever has none, or fails on the way, gives
-NotImplemented, and Python does it at leisure.
+NotImplemented, and Python does it on the slow path.
 
 A recipe may be discarded at any time, by another thread or by a finalizer in the middle
 of a call: whoever follows one holds it. The table is never changed but replaced.

@@ -1,4 +1,4 @@
-"""The kinds of call of one function that are kept: a bounded table."""
+"""The signatures of one function that are kept: a bounded table."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["MAX_KINDS", "Kinds"]
+__all__ = ["MAX_SIGNATURES", "Signatures"]
 
-MAX_KINDS = 256  # six layers, with their gradient, take half a megabyte each
+MAX_SIGNATURES = 256  # six layers, with their gradient, take half a megabyte each
 MAX_BYTES = 2**30  # of scratch memory, where there are more than `FEW`
 FEW = 8
 
@@ -29,15 +29,15 @@ class Kept(Protocol):
 T = TypeVar("T", bound=Kept)
 
 
-class Kinds(Generic[T]):
-    """At most ``MAX_KINDS`` entries by key; ``drop`` is told of those that go.
+class Signatures(Generic[T]):
+    """At most ``MAX_SIGNATURES`` entries by key; ``drop`` is told of those that go.
 
     They keep ``MAX_BYTES`` of scratch memory at most when one is added, however large
     the arrays of a function are, but a few stay in any case.
 
     The entry to go is found by Corbató's clock, which takes a mark for a call instead
     of a list in the order of use: entries come up in turn, and one that was used since
-    it last came up gets another turn. A call of the short way can leave a mark.
+    it last came up gets another turn. A call of the fast path can leave a mark.
 
     There is no lock, which a fork might leave held and a finalizer wait for: each step
     is one of a dict or a deque. A key may be up for its turn twice, or after its entry
@@ -80,9 +80,9 @@ class Kinds(Generic[T]):
 
     def _too_much(self) -> bool:
         entries = self.values()
-        if FEW < len(entries) <= MAX_KINDS:
+        if FEW < len(entries) <= MAX_SIGNATURES:
             return sum(entry.scratch_bytes() for entry in entries) > MAX_BYTES
-        return len(entries) > MAX_KINDS
+        return len(entries) > MAX_SIGNATURES
 
     def _take_turn(self) -> bool:
         """Let the next entry go, or come up again if it was used; False without one."""

@@ -1,4 +1,4 @@
-"""Kinds of call are kept up to a limit, and what goes is gone."""
+"""Signatures of call are kept up to a limit, and what goes is gone."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from anabranch import ArgumentError, jit, make_ir, spec
-from anabranch.compiler import kinds
-from anabranch.compiler.kinds import Kinds
+from anabranch.compiler import signatures
+from anabranch.compiler.signatures import Signatures
 
 LIMIT = 4
 
 
 @pytest.fixture(autouse=True)
 def limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "MAX_KINDS", LIMIT)
+    monkeypatch.setattr(signatures, "MAX_SIGNATURES", LIMIT)
 
 
 class Item:
@@ -38,7 +38,7 @@ class Item:
 class TestTable:
     def test_the_oldest_goes(self) -> None:
         gone: list[Item] = []
-        table = Kinds(gone.append)
+        table = Signatures(gone.append)
         items = [table.keep(number, Item()) for number in range(LIMIT + 2)]
         assert gone == items[:2]
         assert table.values() == items[2:]
@@ -48,7 +48,7 @@ class TestTable:
 
     def test_what_was_used_gets_another_turn(self) -> None:
         gone: list[Item] = []
-        table = Kinds(gone.append)
+        table = Signatures(gone.append)
         items = [table.keep(number, Item()) for number in range(LIMIT)]
         for number in range(100, 200):
             items[1].used = True
@@ -60,10 +60,10 @@ class TestTable:
     def test_much_scratch_memory_is_kept_of_a_few_only(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(kinds, "MAX_BYTES", 100)
-        monkeypatch.setattr(kinds, "FEW", 2)
+        monkeypatch.setattr(signatures, "MAX_BYTES", 100)
+        monkeypatch.setattr(signatures, "FEW", 2)
         gone: list[Item] = []
-        table = Kinds(gone.append)
+        table = Signatures(gone.append)
         items = [table.keep(number, Item(40)) for number in range(3)]
         assert gone == items[:1]
         table.keep(3, Item(1000))
@@ -71,21 +71,21 @@ class TestTable:
         assert table.values()[0] is items[2]
 
     def test_all_used_at_once(self) -> None:
-        table = Kinds(lambda item: None)
+        table = Signatures(lambda item: None)
         for number in range(50):
             table.keep(number, Item()).used = True
         assert len(table) == LIMIT
         assert table.get(49) is not None
 
     def test_the_first_thread_is_kept(self) -> None:
-        table = Kinds(lambda item: None)
+        table = Signatures(lambda item: None)
         first = table.keep("key", Item())
         assert table.keep("key", Item()) is first
         assert table.made == 1
 
     def test_clear(self) -> None:
         gone: list[Item] = []
-        table = Kinds(gone.append)
+        table = Signatures(gone.append)
         items = [table.keep(number, Item()) for number in range(3)]
         table.clear()
         assert set(gone) == set(items)
@@ -96,8 +96,8 @@ class TestTable:
 
 
 def executables(compiled: Any) -> list[Any]:
-    """What the kinds that are kept run, weakly."""
-    entries = compiled._kinds.values()
+    """What the signatures that are kept run, weakly."""
+    entries = compiled._entries.values()
     return [weakref.ref(entry.runner("llvm")) for entry in entries]
 
 
@@ -107,7 +107,7 @@ def alive(references: list[Any]) -> int:
 
 
 def called(compiled: Any, sizes: range) -> list[Any]:
-    """Call with arrays of these sizes until each has its short way."""
+    """Call with arrays of these sizes until each has its fast path."""
     seen: list[Any] = []
     for size in sizes:
         for _ in range(3):
@@ -137,7 +137,7 @@ def test_the_short_way_counts_as_use() -> None:
         compiled(x)
         compiled(np.ones(size))
     assert compiled.compile_count == 41
-    entries = compiled._kinds.values()
+    entries = compiled._entries.values()
     assert entries[0].program.graph.inputs[0].type.shape == (1000,)
 
 
@@ -146,11 +146,11 @@ def test_what_comes_back_gets_a_short_way_again() -> None:
     for _ in range(3):
         called(compiled, range(2 * LIMIT))
     pair = ((np.ones(2 * LIMIT - 1),), {})
-    assert compiled._try_short(pair) is not NotImplemented
-    assert compiled._try_short(((np.ones(0),), {})) is NotImplemented
+    assert compiled._fast_path(pair) is not NotImplemented
+    assert compiled._fast_path(((np.ones(0),), {})) is NotImplemented
 
 
-def test_kinds_may_go_while_they_are_computed() -> None:
+def test_signatures_may_go_while_they_are_computed() -> None:
     """Other threads are inside of what one thread discards, the GIL released."""
     compiled = jit(lambda x: np.sin(x) * 2)
     x = np.linspace(0, 1, 60_000)

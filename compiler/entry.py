@@ -1,0 +1,215 @@
+"""What is kept of one signature: the traced graph, what became of it, how it runs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from ..backends import find_backend
+from ..backends.base import Array, Executable, Stages
+from ..backends.signature import Caller, Leaf, Recipe, Signature
+from ..ir.errors import ArgumentError, RangeError
+from ..ir.graph import Graph
+from ..ir.types import TensorType
+from .call import Call
+from .native import Native
+from .pipeline import optimise
+from .program import Program, inline
+from .static import Static
+from .trace import find_trace, is_traced
+from .tree import flatten, unflatten
+
+__all__ = ["Entry", "disable_jit", "input_array", "is_interpreted"]
+
+MAX_RECIPES = 4  # of one signature, for calls with and without out, and for threads
+
+_interpreted: ContextVar[bool] = ContextVar("interpreted", default=False)
+
+
+@contextmanager
+def disable_jit() -> Generator[None, None, None]:
+    """Run every compiled function by the reference interpreter, node by node."""
+    token = _interpreted.set(True)
+    try:
+        yield
+    finally:
+        _interpreted.reset(token)
+
+
+def is_interpreted() -> bool:
+    """Whether `disable_jit` is on."""
+    return _interpreted.get()
+
+
+class Entry:
+    """One signature: what was traced, what became of it, and how it runs."""
+
+    def __init__(
+        self,
+        traced: Program,
+        program: Program,
+        seconds: Stages | None = None,
+        call: Call | None = None,
+    ) -> None:
+        self.call = call  # with the kind of each leaf that is not static
+        self.seconds = Stages() if seconds is None else seconds
+        self.traced = traced
+        self.program = program
+        self._types = [node.type for node in program.graph.inputs]
+        self._dynamic = [i for i, name in enumerate(program.arguments) if name]
+        self._runners: dict[str, Executable] = {}
+        self._optimised: dict[tuple[str, ...], Graph] = {}
+        self._calls = {False: count(1), True: count(1)}
+        self.used = False  # since it was made, or since `was_used` was asked
+        self._gone = False
+        self._recipes: deque[Recipe] = deque()
+        self._natives: dict[str, Native] = {}
+
+    def optimised(self, backend: str) -> Graph:
+        """The graph as a backend takes it: one for all that ask for the same passes."""
+        passes = find_backend(backend).passes
+        known = self._optimised.get(passes)
+        if known is None:
+            with self.seconds.timed("passes"):
+                made = optimise(self.program.graph, backend)
+            known = self._optimised.setdefault(passes, made)
+        return known
+
+    @property
+    def nested(self) -> bool:
+        """Whether the function closed over a value that is being traced."""
+        return any(is_traced(value) for value in self.program.captured)
+
+    def runner(self, backend: str) -> Executable:
+        """The executable of a backend, prepared when it is first asked for."""
+        known = self._runners.get(backend)
+        if known is None:
+            made = find_backend(backend).prepare(self.optimised(backend))
+            known = self._runners.setdefault(backend, made)
+        return known
+
+    def native(self, backend: str) -> Native:
+        """This signature for native code, made when it is first asked for."""
+        known = self._natives.get(backend)
+        if known is not None:
+            return known
+        make_door = find_backend(backend).make_door
+        if make_door is None:
+            raise ArgumentError(
+                f"the backend {backend} makes no functions for native code",
+                hint='compile with backend="llvm"',
+            )
+        if self.nested:
+            raise ArgumentError(
+                "a function that closes over traced values has no native code",
+                hint="ask for it outside of the function that is being traced",
+            )
+        captured = self._captured()
+        door = make_door(self.runner(backend), captured)
+        made = Native(self.program, door, captured)
+        return self._natives.setdefault(backend, made)
+
+    def _captured(self) -> list[Array]:
+        """The captured arrays, as inputs of the graph."""
+        captured = self.program.captured
+        types = self._types[len(self._types) - len(captured) :]
+        return list(map(input_array, captured, types))
+
+    def __call__(self, leaves: Sequence[Any], backend: str) -> Any:
+        """Run on the leaves of a call, or build the nodes into the trace around."""
+        values = [leaves[i] for i in self._dynamic]
+        if self.nested or find_trace(values) is not None:
+            return inline(self.program, values)
+        return self.tree([r if r.ndim else r[()] for r in self.run(values, backend)])
+
+    def run(self, values: Sequence[Any], backend: str) -> list[Array]:
+        """The leaves of the result, as arrays."""
+        backend = "reference" if _interpreted.get() else backend
+        values = [*values, *self.program.captured]
+        arrays = [input_array(v, t) for v, t in zip(values, self._types, strict=True)]
+        return self.runner(backend)(arrays)
+
+    def tree(self, leaves: Sequence[Any]) -> Any:
+        """The result with these leaves."""
+        return unflatten(self.program.result, leaves)
+
+    def wants_fast_path(self, with_out: bool) -> bool:
+        """Count the calls of the slow path: is this the 2nd, 4th, 8th, ... of its form?
+
+        The second makes a fast path. Those that still come here may be of another form
+        (scalars for arrays of rank 0, keys made anew), so others follow, ever fewer.
+        A count is one step of Python's, so that of many threads one is told.
+        """
+        number = next(self._calls[with_out])
+        return number > 1 and number & (number - 1) == 0
+
+    def scratch_bytes(self) -> int:
+        """The scratch memory that its executables keep for their next call."""
+        return sum(runner.report().arena_bytes for runner in self._runners.values())
+
+    def was_used(self) -> bool:
+        """Whether there was a call since this was last asked, on either path."""
+        used, self.used = self.used, False
+        return any([used, *(recipe.was_used() for recipe in self._recipes.copy())])
+
+    def add_recipe(self, caller: Caller, backend: str, signature: Signature) -> None:
+        """Have a caller know the calls of this signature, as long as this is kept."""
+        recipe = caller.add(self.runner(backend), signature)
+        if recipe is None:
+            return
+        self._recipes.append(recipe)
+        if len(self._recipes) > MAX_RECIPES:
+            caller.discard([self._recipes.popleft()])
+        if self._gone:  # meanwhile, by another thread
+            self.drop([caller])
+
+    def drop(self, callers: Iterable[Caller]) -> None:
+        """Have the callers forget this."""
+        self._gone = True
+        for caller in callers if self._recipes else ():
+            caller.discard(list(self._recipes))
+
+    def signature(self, call: Call, names: Sequence[str], out: Any) -> Signature:
+        """What a `Caller` needs to know of calls like this one.
+
+        ``names`` are the keywords in their order; where ``out`` is one of them and none
+        of the function's, the outputs are the leaves of ``out``.
+        """
+        buffers = {position: number for number, position in enumerate(self._dynamic)}
+        leaves = [
+            Leaf(
+                leaf.value if isinstance(leaf, Static) else leaf, buffers.get(position)
+            )
+            for position, leaf in enumerate(call.leaves)
+        ]
+        args, kwargs = unflatten(call.structure, leaves)
+        with_out = len(names) > len(kwargs)
+        if with_out:
+            first = len(self._types)
+            found = [Leaf(leaf, n) for n, leaf in enumerate(flatten(out)[0], first)]
+            kwargs["out"] = self.tree(found)
+        outputs = range(len(self.program.graph.results))
+        ordered = {name: kwargs[name] for name in names}
+        return Signature(
+            (args, ordered), self._captured(), self.tree(outputs), with_out
+        )
+
+
+def input_array(leaf: Any, type: TensorType) -> np.ndarray[Any, Any]:
+    """The leaf as a C-contiguous, aligned array in native byte order."""
+    plain = leaf.__class__ is np.ndarray and leaf.dtype == type.numpy
+    if plain and leaf.flags.carray:
+        return leaf
+    if isinstance(leaf, TensorType):
+        raise ArgumentError(f"{leaf} is a type, and only make_ir and save take types")
+    try:
+        array = np.asarray(leaf, dtype=type.numpy, order="C")
+    except OverflowError:
+        raise RangeError(f"the argument {leaf} does not fit into {type}") from None
+    return array if array.flags.aligned else array.copy()
