@@ -252,13 +252,13 @@ class Graph:
 
     def to_dot(self) -> str:
         """The graph in Graphviz's language; forward, backward, sum nodes differ."""
-        from .dot import to_dot
+        from .picture.dot import to_dot
 
         return to_dot(self)
 
     def to_svg(self) -> str:
         """The graph as an SVG picture; forward, backward and sum nodes differ."""
-        from .svg import to_svg
+        from .picture.svg import to_svg
 
         return to_svg(self)
 

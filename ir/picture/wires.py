@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import TypeAlias, TypeVar
 
-from .graph import Graph
+from ..graph import Graph
 from .layout import Edge, Places, Size, place
 
 __all__ = ["Layout", "Wire", "layout"]

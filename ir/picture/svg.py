@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from ..graph import Graph, Node
+from ..text import format_node
 from .dot import FILLS, node_role
-from .graph import Graph, Node
 from .layout import Size
-from .text import format_node
 from .wires import Layout, Point, Wire, layout
 
 __all__ = ["to_svg"]

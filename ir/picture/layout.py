@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import networkx as nx
 
-from .graph import Graph
+from ..graph import Graph
 
 __all__ = ["Edge", "Lane", "Places", "Size", "place"]
 

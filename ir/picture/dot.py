@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .graph import Graph, Node
+from ..graph import Graph, Node
 
 __all__ = ["FILLS", "node_role", "to_dot"]
 

@@ -11,9 +11,9 @@ import pytest
 
 import anabranch
 from anabranch.ir import Builder, Graph, Node, Output, TensorType
-from anabranch.ir.layout import LONGEST_LANE, Size
-from anabranch.ir.svg import _labels, _size
-from anabranch.ir.wires import layout
+from anabranch.ir.picture.layout import LONGEST_LANE, Size
+from anabranch.ir.picture.svg import _labels, _size
+from anabranch.ir.picture.wires import layout
 
 SVG = "{http://www.w3.org/2000/svg}"
 
