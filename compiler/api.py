@@ -44,8 +44,9 @@ def jit(
         a tree like the result; if it fails, they stay as they were.
 
     Raises:
-        ArgumentError: For an argument that is no array or number, and for arrays of
-            ``out`` that do not fit or that share memory with each other, at the call.
+        ArgumentError: At the call: for an argument that is neither array nor number,
+            nor static by itself (texts, functions, classes, slices), and for arrays of
+            ``out`` that do not fit or that share memory with each other.
         TraceError: At the first call, where the function does what cannot be traced.
     """
     return Compiled(

@@ -26,7 +26,7 @@ from .native import HasNative
 from .out import write_result
 from .program import Program, trace_program
 from .signatures import Signatures
-from .static import Static, StaticArguments, parameters
+from .static import Static, StaticArguments, is_constant, parameters
 from .tracebacks import shorten, shows_users_frames
 from .tree import flatten
 
@@ -204,7 +204,9 @@ class Compiled(Inspectable, HasNative):
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         if self._static.which:
             args, kwargs = self._static.mark(args, kwargs)
-        return Call(self.function, *flatten((args, kwargs)))
+        leaves, structure = flatten((args, kwargs))
+        marked = [Static(leaf) if is_constant(leaf) else leaf for leaf in leaves]
+        return Call(self.function, marked, structure)
 
     def _entry(self, call: Call) -> Entry:
         key = call.key()

@@ -19,7 +19,7 @@ from .function import Compiled, Function
 from .pipeline import run_passes
 from .program import Program
 from .tracebacks import shows_users_frames
-from .tree import NAMESPACE, flatten, leaf_type, outline, unflatten
+from .tree import NAMESPACE, flatten, leaf_names, leaf_type, outline, unflatten
 
 __all__ = ["Argnums", "Residuals", "gradient", "pull_back", "split", "with_residuals"]
 
@@ -48,7 +48,7 @@ def _with_gradient(
     value = _value_tree(program, has_aux)
     chosen = _chosen(call, argnums)
     graph = adjoint(
-        program.graph, wrt=_names(program, chosen), of=program.graph.results[:1]
+        program.graph, wrt=_names(program, chosen, call), of=program.graph.results[:1]
     )
     count = len(program.graph.outputs)
     values, cotangents = graph.outputs[:count], graph.outputs[count:]
@@ -98,11 +98,18 @@ def _chosen(call: Call, argnums: Argnums) -> Any:
     return tuple(call.positions(which) for which in argnums)
 
 
-def _names(program: Program, chosen: Any) -> list[str]:
-    names = [program.arguments[position] for position in flatten(chosen)[0]]
-    if None in names:
-        raise GradientError("a static argument has no gradient")
-    return [name for name in names if name is not None]
+def _names(program: Program, chosen: Any, call: Call) -> list[str]:
+    names: list[str] = []
+    for position in flatten(chosen)[0]:
+        name = program.arguments[position]
+        if name is None:
+            path = leaf_names(call.function, *call.tree())[position]
+            raise GradientError(
+                f"{path} is static, and has no gradient",
+                hint="keep it out of the arguments that argnums names",
+            )
+        names.append(name)
+    return names
 
 
 class Residuals(Mapping[str, Any]):
@@ -183,7 +190,7 @@ def with_residuals(function: Function, argnums: Argnums, backend: str) -> Compil
                 "the others out",
             )
         graph = adjoint(
-            program.graph, wrt=_names(program, chosen), of=floats, seeded=True
+            program.graph, wrt=_names(program, chosen, call), of=floats, seeded=True
         )
         tidy = run_passes(graph, ("prune", "fold", "simplify", "dedupe", "prune"))
         count = len(program.graph.outputs)

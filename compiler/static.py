@@ -1,19 +1,36 @@
-"""Values that are part of the kind of a call."""
+"""Values that are part of the signature of a call."""
 
 from __future__ import annotations
 
 import dataclasses
+import enum
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
+from types import (
+    BuiltinFunctionType,
+    EllipsisType,
+    FunctionType,
+    MethodType,
+    ModuleType,
+)
 from typing import Any, cast
 
 import numpy as np
 
-__all__ = ["Static", "StaticArguments", "exact", "parameters"]
+from ..ir.errors import ParseError
+from ..ir.types import spec
+
+__all__ = ["Static", "StaticArguments", "exact", "is_constant", "parameters"]
+
+_CONSTANTS = (
+    *(str, bytes, enum.Enum, slice, range, EllipsisType, np.dtype, np.ufunc, type),
+    *(FunctionType, BuiltinFunctionType, MethodType, ModuleType),
+)
 
 
 class Static:
-    """A static argument: part of the kind of a call, compared by type and value.
+    """A static argument: part of the signature, compared by type and value.
 
     No dataclass, for those are pytrees.
     """
@@ -38,10 +55,30 @@ def exact(value: Any) -> Any:
         items = cast("tuple[Any, ...] | frozenset[Any]", value)
         keys = [exact(item) for item in items]
         return type(items), tuple(keys) if isinstance(items, tuple) else frozenset(keys)
+    if isinstance(value, slice):
+        return slice, exact((value.start, value.stop, value.step))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = (getattr(value, field.name) for field in dataclasses.fields(value))
         return value, tuple(exact(field) for field in fields)
     return type(value), value
+
+
+def is_constant(value: Any) -> bool:
+    """Whether a leaf that is no array is static by itself.
+
+    So is what never changes: texts, functions, classes, members of enums, slices. An
+    object that may change is not, for what a trace read of it would be frozen.
+    """
+    return isinstance(value, _CONSTANTS) and not _is_type_text(value)
+
+
+def _is_type_text(value: Any) -> bool:
+    """Whether this is the text of an array's type, which wants to be a `spec`."""
+    if type(value) is not str or not value.endswith("]"):
+        return False
+    with suppress(ParseError):
+        return bool(spec(value))
+    return False
 
 
 class StaticArguments:

@@ -246,7 +246,7 @@ def _positional_names(function: Callable[..., Any], count: int) -> list[str]:
 
 
 def leaf_type(leaf: Any, name: str = "an argument") -> LeafType:
-    """The kind of one leaf; raises `ArgumentError` for what is no array or number."""
+    """The type of one leaf; raises `ArgumentError` for what is no array or number."""
     weak = DEFAULT_DTYPES.get(type(leaf))
     if weak is not None:
         return TensorType(weak, ()), True

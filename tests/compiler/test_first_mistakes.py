@@ -74,10 +74,10 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
         anabranch.ConcretizationError,
         [__file__, "x is a list of numbers", "np.asarray(x)"],
     ),
-    "a text for an array": (
-        lambda: anabranch.jit(total)("abc"),
+    "an object for an array": (
+        lambda: anabranch.jit(total)(object()),
         anabranch.ArgumentError,
-        ["argument x is a str", "make it static"],
+        ["argument x is a object", "make it static"],
     ),
     "a text for a type": (
         lambda: anabranch.make_ir(total)("f64[3]"),

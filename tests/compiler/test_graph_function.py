@@ -163,7 +163,7 @@ def test_a_graph_without_inputs(backend: str) -> None:
         ((W, X, [2.0]), "net has no graph for .*scale.0: a Python number as f64"),
         ((W, X), r"net\(p_w, x, scale\): missing a required argument: 'scale'"),
         ((W, X, 2.0, 1.0), "too many positional arguments"),
-        ((W, X, "2"), "argument scale is a str"),
+        ((W, X, "2"), "scale is static '2', and the graph of net takes f64"),
     ],
 )
 def test_other_arguments_are_refused(

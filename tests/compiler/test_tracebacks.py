@@ -88,7 +88,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
         ["caught"],
     ),
     "an argument": (
-        lambda: lambda x: anabranch.jit(model)("text"),
+        lambda: lambda x: anabranch.jit(model)(object()),
         anabranch.ArgumentError,
         ["caught", "<lambda>"],
     ),

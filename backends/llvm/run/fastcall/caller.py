@@ -65,6 +65,9 @@ OBJECTS = {
     "LIST": list,
     "DICT": dict,
 }
+_TYPES = (float, int, bool, type(None), *dict.fromkeys(np.sctypeDict.values()))
+# The types whose values tell nothing, and how many they are: other objects are static.
+NUMBERS = np.array([len(_TYPES), *map(id, _TYPES)], np.int64)
 
 
 class Index:
@@ -185,6 +188,7 @@ def _api() -> Array:
         found[name] = ctypes.cast(ctypes.pythonapi[symbol], ctypes.c_void_p).value
     found |= {name: table[place] for name, place in NUMPY_API.items()}
     found |= {name: id(value) for name, value in OBJECTS.items()}
+    found["NUMBERS"] = NUMBERS.ctypes.data
     return np.array([found[name] for name in API], np.int64)
 
 

@@ -40,6 +40,14 @@ def members(api, item, kind):
         return item + 8 * ITEMS
     return 0
 
+def is_number(api, kind):
+    # Is it of a type whose values tell nothing?
+    numbers = i64_pointer(i64_pointer(api)[NUMBERS])
+    for number in range(numbers[0]):
+        if kind == numbers[1 + number]:
+            return True
+    return False
+
 def static_word(api, item, kind, cell):
     # What tells a static value from others of its type.
     call = i64_pointer(api)
@@ -139,7 +147,7 @@ def survey(api, args, kwargs):
                 words[size] = count
                 size += 1
                 used += count
-            elif marks[number] != 0:
+            elif marks[number] != 0 or not is_number(api, kind):
                 cell = index[WORDS] + 8 * size + 8
                 i64_pointer(cell)[0] = 0
                 words[size] = static_word(api, item, kind, cell)

@@ -46,7 +46,7 @@ API = (
     *("DICT_NEXT", "LONG_VALUE", "HASH", "EQUAL", "TYPE_FLAGS", "MOVE", "ALLOC"),
     *("TUPLE_NEW", "LIST_NEW", "DICT_NEW", "DICT_SET", "ARRAY_NEW", "SCALAR_NEW"),
     *("NOT_IMPLEMENTED", "NDARRAY", "TUPLE", "LIST", "DICT", "NONE", "TRUE"),
-    *("NONE_TYPE", "BOOL", "INT", "FLOAT", "STR"),
+    *("NONE_TYPE", "BOOL", "INT", "FLOAT", "STR", "NUMBERS"),
 )
 COUNTS = 32  # of positional arguments, for which POSITIONS says which are static
 SLACK = 72  # words that one object may need at most: an array of 64 axes
