@@ -21,6 +21,7 @@ from .call import Call
 from .native import Native
 from .pipeline import optimise
 from .program import Program, inline
+from .progress import shown
 from .static import Static
 from .trace import find_trace, is_traced
 from .tree import flatten, unflatten
@@ -76,8 +77,13 @@ class Entry:
         passes = find_backend(backend).passes
         known = self._optimised.get(passes)
         if known is None:
-            with self.seconds.timed("passes"):
-                made = optimise(self.program.graph, backend)
+            graph = self.program.graph
+            told = f"{len(graph):,} nodes"
+            with (
+                self.seconds.timed("passes"),
+                shown(f"optimising {graph.name}", lambda: told),
+            ):
+                made = optimise(graph, backend)
             known = self._optimised.setdefault(passes, made)
         return known
 
@@ -90,7 +96,9 @@ class Entry:
         """The executable of a backend, prepared when it is first asked for."""
         known = self._runners.get(backend)
         if known is None:
-            made = find_backend(backend).prepare(self.optimised(backend))
+            graph = self.optimised(backend)
+            with shown(f"compiling {graph.name}", lambda: f"{len(graph):,} nodes"):
+                made = find_backend(backend).prepare(graph)
             known = self._runners.setdefault(backend, made)
         return known
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ..ir.errors import DTypeError, TraceError
 from ..ir.graph import Graph, Node, Output
+from .progress import shown
 from .source import definition_line
 from .trace import Trace, find_trace
 from .tree import (
@@ -84,7 +85,7 @@ def trace_program(
         )
         args, kwargs = unflatten(structure, tracers)
         try:
-            with trace:
+            with trace, shown(f"tracing {name}", trace.progress):
                 result = function(*args, **kwargs)
         except (TypeError, AttributeError) as error:
             for given in lists_of_numbers(function, *unflatten(structure, leaves)):

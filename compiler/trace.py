@@ -293,6 +293,11 @@ class Trace:
         self.builder.source = user_line(frame)
         return frame
 
+    def progress(self) -> str:
+        """How far the trace is: nodes, and the user's line that it is at."""
+        at = self.builder.source
+        return f"{len(self.builder):,} nodes, at {at.brief if at else 'no line'}"
+
     def wrap(self, node: Node, weak: bool = False) -> Tracer:
         """A tracer for a value in memory of its own."""
         return Tracer(self, node, weak)

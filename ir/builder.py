@@ -59,6 +59,10 @@ class Builder:
             if not node.several or node.several[0].name == node.name
         ]
 
+    def __len__(self) -> int:
+        """How many values there are."""
+        return len(self._nodes)
+
     def __getitem__(self, name: str) -> Node:
         return self._nodes[name]
 
