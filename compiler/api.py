@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, overload
 
 from ..backends import DEFAULT
 from ..ir.graph import Graph
@@ -15,14 +15,35 @@ from .tracebacks import shows_users_frames
 __all__ = ["fwd_and_bwd", "grad", "jit", "make_ir", "value_and_grad", "vjp"]
 
 
+@overload
 def jit(
     function: Function,
     *,
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
-) -> Compiled:
+) -> Compiled: ...
+
+
+@overload
+def jit(
+    *,
+    backend: str = DEFAULT,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+) -> Callable[[Function], Compiled]: ...
+
+
+def jit(
+    function: Function | None = None,
+    *,
+    backend: str = DEFAULT,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+) -> Compiled | Callable[[Function], Compiled]:
     """Compile a NumPy function, or a graph.
+
+    Without a function it is a decorator: ``@jit(static_argnames="mode")``.
 
     Args:
         function: Plain NumPy code. Its arguments and its result are pytrees of arrays
@@ -49,12 +70,13 @@ def jit(
             ``out`` that do not fit or that share memory with each other.
         TraceError: At the first call, where the function does what cannot be traced.
     """
-    return Compiled(
-        function,
+    made = partial(
+        Compiled,
         backend=backend,
         static_argnums=static_argnums,
         static_argnames=static_argnames,
     )
+    return made if function is None else made(function)
 
 
 def grad(
@@ -63,6 +85,8 @@ def grad(
     *,
     has_aux: bool = False,
     backend: str = DEFAULT,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
 ) -> Compiled:
     """The gradient of a scalar function.
 
@@ -71,6 +95,8 @@ def grad(
         argnums: The argument to differentiate, by position or name, or several.
         has_aux: Whether the function returns something beside the loss.
         backend: As in `jit`.
+        static_argnums: As in `jit`.
+        static_argnames: As in `jit`.
 
     Returns:
         A compiled function whose result is the gradient, shaped like the argument (a
@@ -81,7 +107,12 @@ def grad(
             argument is not of floats.
     """
     return gradient(
-        function, argnums, has_aux=has_aux, with_value=False, backend=backend
+        function,
+        argnums,
+        has_aux=has_aux,
+        with_value=False,
+        backend=backend,
+        static=(static_argnums, static_argnames),
     )
 
 
@@ -91,20 +122,34 @@ def value_and_grad(
     *,
     has_aux: bool = False,
     backend: str = DEFAULT,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
 ) -> Compiled:
     """Like `grad`, but the result is ``(value, gradient)``.
 
     With ``has_aux`` it is ``((value, aux), gradient)``.
     """
     return gradient(
-        function, argnums, has_aux=has_aux, with_value=True, backend=backend
+        function,
+        argnums,
+        has_aux=has_aux,
+        with_value=True,
+        backend=backend,
+        static=(static_argnums, static_argnames),
     )
 
 
 def fwd_and_bwd(
-    function: Function, argnums: Argnums = 0, *, backend: str = DEFAULT
+    function: Function,
+    argnums: Argnums = 0,
+    *,
+    backend: str = DEFAULT,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
 ) -> tuple[Compiled, Callable[[Residuals, Any], Any]]:
     """The forward and the backward pass as two compiled functions.
+
+    Options are those of `jit`.
 
     Returns:
         ``fwd`` and ``bwd``. ``fwd(*args)`` returns the result and the residuals, a
@@ -112,7 +157,8 @@ def fwd_and_bwd(
         cotangents)`` takes the cotangents in the structure of the result and returns
         those of the arguments.
     """
-    return with_residuals(function, argnums, backend), pull_back
+    static = static_argnums, static_argnames
+    return with_residuals(function, argnums, backend, static), pull_back
 
 
 @shows_users_frames

@@ -66,8 +66,9 @@ class Compiled(Inspectable, HasNative):
         self.function = function
         self.transform = transform
         self.backend = check_backend(backend)
-        which = (*_as_tuple(static_argnums), *_as_tuple(static_argnames))
-        self._static = StaticArguments(function, which)
+        inner = given.static if isinstance(given, Compiled) else ()
+        which = (*inner, *_as_tuple(static_argnums), *_as_tuple(static_argnames))
+        self._static = StaticArguments(function, tuple(dict.fromkeys(which)))
         self._callers: dict[str, Caller] = {}
         callers = self._callers  # and not self, which would be held in a circle
         self._entries: Signatures[Entry] = Signatures(

@@ -15,7 +15,7 @@ from ..ir.graph import Graph, Node, Output
 from .adjoint import adjoint
 from .call import Call
 from .entry import Entry
-from .function import Compiled, Function
+from .function import Compiled, Function, Transform
 from .pipeline import run_passes
 from .program import Program
 from .tracebacks import shows_users_frames
@@ -24,6 +24,8 @@ from .tree import NAMESPACE, flatten, leaf_names, leaf_type, outline, unflatten
 __all__ = ["Argnums", "Residuals", "gradient", "pull_back", "split", "with_residuals"]
 
 Argnums: TypeAlias = "int | str | Sequence[int | str]"
+StaticOptions: TypeAlias = "tuple[int | Sequence[int], str | Sequence[str]]"
+"""The positions and the names of static arguments."""
 
 
 def gradient(
@@ -33,13 +35,27 @@ def gradient(
     has_aux: bool,
     with_value: bool,
     backend: str,
+    static: StaticOptions,
 ) -> Compiled:
     """The compiled gradient of a scalar function, with its value if asked for."""
     _check_argnums(argnums)
     transform = partial(
         _with_gradient, argnums=argnums, has_aux=has_aux, with_value=with_value
     )
-    return Compiled(function, transform, backend=backend)
+    return _compiled(function, transform, backend, static)
+
+
+def _compiled(
+    function: Function, transform: Transform, backend: str, static: StaticOptions
+) -> Compiled:
+    numbers, names = static
+    return Compiled(
+        function,
+        transform,
+        backend=backend,
+        static_argnums=numbers,
+        static_argnames=names,
+    )
 
 
 def _with_gradient(
@@ -175,7 +191,12 @@ class Backward:
         return self.entry([*residuals.values(), *leaves], self.backend)
 
 
-def with_residuals(function: Function, argnums: Argnums, backend: str) -> Compiled:
+def with_residuals(
+    function: Function,
+    argnums: Argnums,
+    backend: str,
+    static: StaticOptions = ((), ()),
+) -> Compiled:
     """The compiled forward pass: it returns the result and its `Residuals`."""
 
     def transform(program: Program, call: Call) -> Program:
@@ -207,7 +228,7 @@ def with_residuals(function: Function, argnums: Argnums, backend: str) -> Compil
         slots = Residuals(made, range(len(names)))
         return program.with_graph(forward, flatten((value, slots))[1])
 
-    return Compiled(function, transform, backend=backend)
+    return _compiled(function, transform, backend, static)
 
 
 @shows_users_frames

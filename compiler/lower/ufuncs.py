@@ -69,7 +69,12 @@ _ALWAYS = {"isnan": False, "isinf": False, "isfinite": True}
 
 @lru_cache(maxsize=4096)
 def _resolve(ufunc: Any, kinds: tuple[Any, ...]) -> tuple[str, ...]:
-    """The dtypes of the operands and the result, by NumPy's own rules."""
+    """The dtypes of the operands and the result, by NumPy's own rules.
+
+    Numbers among themselves are not weak: NumPy would compare integers as objects.
+    """
+    if not any(isinstance(kind, np.dtype) for kind in kinds):
+        kinds = tuple(map(np.dtype, kinds))
     slots = (*kinds, *(None,) * ufunc.nout)
     return tuple(dtype_name(dtype) for dtype in ufunc.resolve_dtypes(slots))
 

@@ -122,3 +122,45 @@ def test_the_text_of_a_type_is_refused() -> None:
     with pytest.raises(ArgumentError, match="argument x is a str") as raised:
         anabranch.make_ir(np.sin)("f64[3]")
     assert 'anabranch.spec("f64[3]")' in str(raised.value.hint)
+
+
+def power(x: Any, n: int) -> Any:
+    return np.sum(x**n) if n > 2 else np.sum(x)
+
+
+@pytest.mark.parametrize("options", [{"static_argnums": 1}, {"static_argnames": "n"}])
+def test_gradients_take_static_arguments(options: dict[str, Any]) -> None:
+    np.testing.assert_allclose(grad(power, **options)(X, 3), 3 * X**2, rtol=1e-14)
+    value, gradient = anabranch.value_and_grad(power, **options)(X, 2)
+    assert value == np.sum(X)
+    np.testing.assert_array_equal(gradient, np.ones_like(X))
+    forward, backward = anabranch.fwd_and_bwd(power, **options)
+    _, residuals = forward(X, 3)
+    np.testing.assert_allclose(backward(residuals, 1.0), 3 * X**2, rtol=1e-14)
+
+
+def test_static_arguments_stay_so_in_a_function_of_the_function() -> None:
+    inner = jit(power, static_argnums=1)
+    for outer in (jit(inner), jit(inner, static_argnames="n"), jit(jit(inner))):
+        np.testing.assert_allclose(outer(X, 3), np.sum(X**3), rtol=1e-14)
+    np.testing.assert_allclose(grad(inner)(X, 3), 3 * X**2, rtol=1e-14)
+    assert grad(inner).static == (1,)
+
+
+def test_jit_is_a_decorator_with_options_too() -> None:
+    @jit(static_argnames="n", backend="reference")
+    def decorated(x: Any, n: int) -> Any:
+        return power(x, n)
+
+    assert decorated.backend == "reference"
+    np.testing.assert_allclose(decorated(X, n=3), np.sum(X**3), rtol=1e-14)
+    np.testing.assert_allclose(decorated(X, n=1), np.sum(X), rtol=1e-14)
+
+
+@pytest.mark.parametrize("compare", [np.less, np.greater_equal, np.equal])
+def test_numbers_compare_with_numbers(backend: str, compare: Any) -> None:
+    compiled = jit(lambda i, j, f: (compare(i, 3), compare(i, j), compare(f, i)))
+    for i, j, f in ((2, 3, 2.0), (4, 3, 4.5), (3, 3, 2.5)):
+        found = compiled(i, j, f)
+        assert found == (compare(i, 3), compare(i, j), compare(f, i))
+        assert all(type(item) is np.bool_ for item in found)
