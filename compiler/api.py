@@ -14,6 +14,8 @@ from .tracebacks import shows_users_frames
 
 __all__ = ["fwd_and_bwd", "grad", "jit", "make_ir", "value_and_grad", "vjp"]
 
+_NONE: Any = object()
+
 
 @overload
 def jit(
@@ -22,6 +24,7 @@ def jit(
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    freeze: bool = False,
 ) -> Compiled: ...
 
 
@@ -31,15 +34,17 @@ def jit(
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    freeze: bool = False,
 ) -> Callable[[Function], Compiled]: ...
 
 
 def jit(
-    function: Function | None = None,
+    function: Function = _NONE,
     *,
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    freeze: bool = False,
 ) -> Compiled | Callable[[Function], Compiled]:
     """Compile a NumPy function, or a graph.
 
@@ -56,6 +61,9 @@ def jit(
         static_argnums: Positions of arguments that are not traced. Each of their values
             (hashable) is a signature of its own.
         static_argnames: The same by name.
+        freeze: Keep what the function closes over as it was when it was traced. Else
+            arrays are read at each call, and a global, a closure cell or an attribute
+            that is bound anew traces the function again.
 
     Returns:
         A function that traces at the first call of each signature (structure, dtypes
@@ -75,8 +83,9 @@ def jit(
         backend=backend,
         static_argnums=static_argnums,
         static_argnames=static_argnames,
+        freeze=freeze,
     )
-    return made if function is None else made(function)
+    return made if function is _NONE else made(function)
 
 
 def grad(

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from os import PathLike
+from types import MethodType
 from typing import Any, TypeAlias
 
 from ..backends import DEFAULT, check_backend, find_backend
@@ -26,11 +27,14 @@ from .native import HasNative
 from .out import write_result
 from .program import Program, trace_program
 from .signatures import Signatures
-from .static import Static, StaticArguments, is_constant, parameters
+from .state import State
+from .static import Static, StaticArguments, marked, parameters
 from .tracebacks import shorten, shows_users_frames
 from .tree import flatten
 
 __all__ = ["Compiled", "Function", "Transform"]
+
+MAX_STATES = 8  # that are looked at before each call of the fast path
 
 Function: TypeAlias = "Callable[..., Any] | Graph"
 """What can be compiled."""
@@ -56,6 +60,7 @@ class Compiled(Inspectable, HasNative):
         backend: str = DEFAULT,
         static_argnums: int | Sequence[int] = (),
         static_argnames: str | Sequence[str] = (),
+        freeze: bool = False,
     ) -> None:
         function = GraphFunction.of(given) if isinstance(given, Graph) else given
         if not callable(function):
@@ -67,6 +72,7 @@ class Compiled(Inspectable, HasNative):
         self.transform = transform
         self.backend = check_backend(backend)
         inner = given.static if isinstance(given, Compiled) else ()
+        self.freeze = freeze or (isinstance(given, Compiled) and given.freeze)
         which = (*inner, *_as_tuple(static_argnums), *_as_tuple(static_argnames))
         self._static = StaticArguments(function, tuple(dict.fromkeys(which)))
         self._callers: dict[str, Caller] = {}
@@ -75,6 +81,7 @@ class Compiled(Inspectable, HasNative):
             lambda e: e.drop(callers.values())
         )
         self._fast_path: Callable[[Any], Any] = _no_fast_path
+        self._states: tuple[State, ...] = ()  # of the entries, equal ones once
 
     @property
     def py_func(self) -> Callable[..., Any]:
@@ -106,7 +113,9 @@ class Compiled(Inspectable, HasNative):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            if not is_interpreted():
+            if self._states:
+                self._forget_stale()
+            if not is_interpreted() and len(self._states) <= MAX_STATES:
                 result = self._fast_path((args, kwargs))
                 if result is not NotImplemented:
                     return result
@@ -175,6 +184,10 @@ class Compiled(Inspectable, HasNative):
 
         return print_module(self._find(args, kwargs).optimised("numba"))
 
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """As a method: ``self`` is an argument, static by itself."""
+        return self if instance is None else MethodType(self, instance)
+
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.py_func, '__name__', self.py_func)!s}>"
 
@@ -188,7 +201,8 @@ class Compiled(Inspectable, HasNative):
             return name
         numbers = tuple(w for w in self._static.which if isinstance(w, int))
         names = tuple(w for w in self._static.which if isinstance(w, str))
-        parts = (self.function, self.transform, self.backend, numbers, names)
+        options = self.backend, numbers, names, self.freeze
+        parts = (self.function, self.transform, *options)
         return _remade, parts
 
     def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
@@ -206,8 +220,7 @@ class Compiled(Inspectable, HasNative):
         if self._static.which:
             args, kwargs = self._static.mark(args, kwargs)
         leaves, structure = flatten((args, kwargs))
-        marked = [Static(leaf) if is_constant(leaf) else leaf for leaf in leaves]
-        return Call(self.function, marked, structure)
+        return Call(self.function, list(map(marked, leaves)), structure)
 
     def _entry(self, call: Call) -> Entry:
         key = call.key()
@@ -219,11 +232,34 @@ class Compiled(Inspectable, HasNative):
                 f"static arguments must be hashable: {static}",
                 hint="an array is an argument like others; for a list pass a tuple",
             ) from None
-        if known is not None:
+        if known is not None and not (known.state and known.state.changed()):
             known.used = True
             return known
+        if known is not None:
+            self._entries.forget(lambda entry: entry is known)
         made = self._trace(call)
         return made if made.nested else self._entries.keep(key, made)
+
+    def _forget_stale(self) -> None:
+        """Forget the entries that were traced when the state was another.
+
+        Where there are many states, `_entry` looks at the one of its entry alone.
+        """
+        if len(self._states) > MAX_STATES:
+            return
+        stale = [state for state in self._states if state.changed()]
+        if stale:
+            self._states = tuple([s for s in self._states if s not in stale])
+            self._entries.forget(lambda entry: entry.state in stale)
+
+    def _known(self, made: State) -> State | None:
+        """One object for equal states, None for those of nothing."""
+        if not made:
+            return None
+        known = next((state for state in self._states if state == made), None)
+        if known is None:
+            self._states = (*self._states, made)
+        return known or made
 
     def _trace(self, call: Call) -> Entry:
         types = call.types()
@@ -231,17 +267,24 @@ class Compiled(Inspectable, HasNative):
             leaf.value if isinstance(leaf, Static) else leaf for leaf in call.leaves
         ]
         seconds = Stages()
+        static = [leaf.value for leaf in call.leaves if isinstance(leaf, Static)]
+        watched = not (self.freeze or isinstance(self.function, GraphFunction))
+        functions = [self.py_func, *static] if watched else []
+        before = State(functions)
         with seconds.timed("trace"):
             if isinstance(self.function, GraphFunction):
                 traced = self.function.program(call.structure, call.leaves, types)
             else:
                 traced = trace_program(self.function, call.structure, leaves, types)
+            if self.freeze:
+                traced = traced.frozen()
             program = self.transform(traced, call) if self.transform else traced
         known = [
             leaf if type_ is None else type_
             for leaf, type_ in zip(call.leaves, types, strict=True)
         ]
-        return Entry(traced, program, seconds, call._replace(leaves=known))
+        state = self._known(State(functions, program.captured, before))
+        return Entry(traced, program, seconds, call._replace(leaves=known), state)
 
 
 def _remade(
@@ -250,6 +293,7 @@ def _remade(
     backend: str,
     numbers: tuple[int, ...],
     names: tuple[str, ...],
+    freeze: bool,
 ) -> Compiled:
     """What `pickle` calls."""
     return Compiled(
@@ -258,6 +302,7 @@ def _remade(
         backend=backend,
         static_argnums=numbers,
         static_argnames=names,
+        freeze=freeze,
     )
 
 

@@ -12,7 +12,7 @@ from ..ir.errors import DTypeError, TraceError
 from ..ir.graph import Graph, Node, Output
 from .progress import shown
 from .source import definition_line
-from .trace import Trace, find_trace
+from .trace import Trace, find_trace, is_traced
 from .tree import (
     MAX_PATH,
     LeafType,
@@ -45,6 +45,11 @@ class Program(NamedTuple):
         """This program computing something else from the same inputs."""
         kept = self.result if result is None else result
         return self._replace(graph=graph, result=kept)
+
+    def frozen(self) -> Program:
+        """This program with copies of the arrays that it captured."""
+        copies = [v if is_traced(v) else v.copy() for v in self.captured]
+        return self._replace(captured=tuple(copies))
 
 
 @contextmanager
@@ -103,7 +108,7 @@ def trace_program(
             for node, label in zip(results, labels, strict=True)
         ]
     )
-    return Program(graph, arguments, tuple(trace.captured), result_structure)
+    return Program(graph, arguments, tuple(trace.live()), result_structure)
 
 
 def _result(trace: Trace, value: Any) -> Node:

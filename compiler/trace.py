@@ -277,6 +277,17 @@ class Trace:
         }
         return [same.get(id(kept), kept) for kept in self.captured]
 
+    def live(self) -> list[Any]:
+        """What each captured input is from now on: the object, read at each call.
+
+        It is a copy of what was met where the object has changed since, or has another
+        layout than inputs.
+        """
+        return [
+            value if value is kept or is_traced(value) or _is_input(value) else kept
+            for value, kept in zip(self.closed_over(), self.captured, strict=True)
+        ]
+
     def check_write(self) -> None:
         """Raise `TraceError` where a branch would write an array of this trace."""
         branch = _inside(self)
@@ -396,6 +407,13 @@ def _is_unchanged(value: Any, kept: Any) -> bool:
     bits = f"u{kept.itemsize}"
     now = np.ascontiguousarray(value, kept.dtype).reshape(kept.shape)
     return np.array_equal(now.view(bits), kept.view(bits))
+
+
+def _is_input(array: np.ndarray[Any, Any]) -> bool:
+    """Whether an array is laid out as inputs are."""
+    flags = array.flags
+    behaved = array.dtype.isnative and flags.c_contiguous and flags.aligned
+    return type(array) is np.ndarray and behaved
 
 
 def share(result: Any, base: Any) -> None:
