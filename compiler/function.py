@@ -110,6 +110,7 @@ class Compiled(Inspectable, HasNative):
     def cache_clear(self) -> None:
         """Forget all signatures, and free their memory; code of kernels stays."""
         self._entries.clear()
+        self._states = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -238,7 +239,11 @@ class Compiled(Inspectable, HasNative):
         if known is not None:
             self._entries.forget(lambda entry: entry is known)
         made = self._trace(call)
-        return made if made.nested else self._entries.keep(key, made)
+        if made.nested:
+            return made
+        kept = self._entries.keep(key, made)
+        self._list_states()
+        return kept
 
     def _forget_stale(self) -> None:
         """Forget the entries that were traced when the state was another.
@@ -247,19 +252,26 @@ class Compiled(Inspectable, HasNative):
         """
         if len(self._states) > MAX_STATES:
             return
-        stale = [state for state in self._states if state.changed()]
+        stale = {id(state) for state in self._states if state.changed()}
         if stale:
-            self._states = tuple([s for s in self._states if s not in stale])
-            self._entries.forget(lambda entry: entry.state in stale)
+            self._entries.forget(lambda entry: id(entry.state) in stale)
+            self._list_states()
+
+    def _list_states(self) -> None:
+        """Keep a list of the states of all entries, also where threads add some."""
+        while True:
+            states = self._states = self._found_states()
+            if list(map(id, states)) == list(map(id, self._found_states())):
+                return
+
+    def _found_states(self) -> tuple[State, ...]:
+        states = [entry.state for entry in self._entries.values()]
+        return tuple({id(state): state for state in states if state}.values())
 
     def _known(self, made: State) -> State | None:
         """One object for equal states, None for those of nothing."""
-        if not made:
-            return None
-        known = next((state for state in self._states if state == made), None)
-        if known is None:
-            self._states = (*self._states, made)
-        return known or made
+        known = (state for state in self._states if state == made)
+        return next(known, made) if made else None
 
     def _trace(self, call: Call) -> Entry:
         types = call.types()
