@@ -299,3 +299,16 @@ def test_loops_run_inside():
     value, made = outer(X[:3], xs)
     assert value == want
     np.testing.assert_array_equal(made, gradient)
+
+
+def test_choices_run_inside():
+    f = jit(lambda x: anabranch.cond(x[0] > 0, np.sin, lambda x: x * x, x) + 1.0)
+    f(X)
+    inner = f.njit
+
+    @numba.njit
+    def outer(x: Any) -> Any:
+        return inner(x)
+
+    for x in (X, -X):
+        np.testing.assert_array_equal(outer(x), f(x))
