@@ -165,3 +165,31 @@ def test_the_pictures_show_the_body_once() -> None:
     ET.fromstring(svg)
     assert svg.count("body of %h<") == 1
     assert graph.to_dot().count("body of %h") == 1
+
+
+def test_contributions_go_on_into_the_body() -> None:
+    graph = parse("""
+        graph f(%w: f64[], %x: f64[], %xs: f64[4]) {
+          %a = loop(%w, %x, %xs) {trips=4, carried=1, stacked=1} : f64[]:
+            body(%t: i64[], %u: f64[], %v: f64[], %r: f64[]) {
+              %b = loop(%u, %v) {trips=2, carried=1} : f64[]:
+                body(%t: i64[], %u: f64[], %v: f64[]) {
+                  %c = mul(%u, %v) : f64[]
+                  %d = mul(%c, %u) : f64[]
+                  return %d
+                }
+              %e = mul(%b, %u) : f64[]
+              %g = add(%e, %r) : f64[]
+              return %g
+            }
+          %k = mul(%a, %w) : f64[]
+          return %k
+        }""")
+    made = adjoint(graph, wrt=["w", "xs"]).verify()
+    assert [str(one) for one in made.contributions("w")] == [
+        "%u.bar.0 in each of 4 times 2 iterations from %c, slot 0",
+        "%u.bar.1 in each of 4 times 2 iterations from %d, slot 1",
+        "%u.bar.1 in each of 4 iterations from %e, slot 1",
+        "%w.bar.1 from %k, slot 1",
+    ]
+    assert [str(x) for x in made.contributions("xs")] == ["%xs.bar from %a, slot 2"]
