@@ -392,7 +392,9 @@ def _stable(
         types = wanted
 
 
-def _joined(what: str, made: TracedRegion, number: int, carried: LeafType, depth: int) -> LeafType:
+def _joined(
+    what: str, made: TracedRegion, number: int, carried: LeafType, depth: int
+) -> LeafType:
     """The type of a carried value, after what the body returns for it."""
     leaf, (type_, weak) = made.leaves[number], carried
     node = made.values[number]
