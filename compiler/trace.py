@@ -44,6 +44,7 @@ from .views import Memory, follow
 
 __all__ = [
     "Trace",
+    "active_trace",
     "find_trace",
     "is_traced",
     "lowered_functions",
@@ -53,7 +54,8 @@ __all__ = [
 
 _LOWERINGS: dict[Any, Callable[..., Any]] = {}
 _VIEWS: set[Any] = set()
-_state = threading.local()  # branch: the trace of the innermost branch of a `cond`
+# branch: the trace of the innermost region; running: those whose functions run
+_state = threading.local()
 
 
 def lowers(*functions: Any, view: bool = False) -> Callable[[Any], Any]:
@@ -91,8 +93,8 @@ def is_traced(value: Any) -> TypeGuard[Tracer]:
 def find_trace(values: Any) -> Trace | None:
     """The newest trace among the tracers in nested lists, tuples and dicts.
 
-    Inside a branch of `cond` that is the branch, if the tracers are of traces around
-    it: what the branch computes belongs to it.
+    Inside a region (a branch of `cond`, the body of a loop) that is the region's, if
+    the tracers are of traces around it: what the region computes belongs to it.
     """
     found: Trace | None = None
     waiting = [values]
@@ -108,8 +110,14 @@ def find_trace(values: Any) -> Trace | None:
     return found and _inside(found)
 
 
+def active_trace() -> Trace | None:
+    """The trace whose function runs in this thread, the innermost if there are some."""
+    running: list[Trace] = getattr(_state, "running", [])
+    return running[-1] if running else None
+
+
 def _inside(trace: Trace) -> Trace:
-    """The innermost branch that is being traced inside of ``trace``, or that itself."""
+    """The innermost region that is being traced inside of ``trace``, or that itself."""
     branch: Trace | None = getattr(_state, "branch", None)
     return branch if branch is not None and branch.level > trace.level else trace
 
@@ -142,14 +150,17 @@ class Trace:
         self._refused: ConcretizationError | None = None
         self._refused_at: SourceLine | None = None
         self._depth = 0
+        self.region = ""
 
     def __enter__(self) -> None:
         """The user's function runs inside; afterwards its tracers are dead."""
+        _state.running = [*getattr(_state, "running", []), self]
 
     def __exit__(
         self, kind: object, error: BaseException | None, traceback: object
     ) -> None:
         self.finished = True
+        _state.running = _state.running[:-1]
         if error is None or isinstance(error, Exception):
             if not isinstance(error, UnsupportedError):
                 self.unsupported.complain()
@@ -259,8 +270,12 @@ class Trace:
     # What lowerings use.
 
     @contextmanager
-    def as_branch(self) -> Generator[None, None, None]:
-        """Lower here what the block does with values of the traces around this."""
+    def as_region(self, what: str) -> Generator[None, None, None]:
+        """Lower here what the block does with values of the traces around this.
+
+        ``what`` says what it is: "a branch of cond".
+        """
+        self.region = what
         outer = getattr(_state, "branch", None)
         _state.branch = self
         try:
@@ -289,13 +304,13 @@ class Trace:
         ]
 
     def check_write(self) -> None:
-        """Raise `TraceError` where a branch would write an array of this trace."""
-        branch = _inside(self)
-        if branch is not self:
+        """Raise `TraceError` where a region would write an array of this trace."""
+        region = _inside(self)
+        if region is not self:
             raise TraceError(
-                "a branch of cond writes into an array of the function around it",
-                source=branch.builder.source,
-                hint="return the new value from both branches, or copy the array first",
+                f"{region.region} writes into an array of the function around it",
+                source=region.builder.source,
+                hint="return the new value instead, or copy the array first",
             )
 
     def enter(self) -> Any:

@@ -84,6 +84,60 @@ def kernel(buffers, words):
     return invoke(words[2], rows, steps, address(buffers), 0, 0) >> 32
 """
 
+_LOOP = """
+@written_out
+def kernel(buffers, words):
+    # place of RUN; trips or -1; limit: buffer or -1, offset; counter: buffer, offset;
+    # test; reverse; how many move, how many are carried
+    # of each that moves: its entry; buffer, offset, bytes of an iteration
+    # of each carried: its entry, that of the next; buffer and offset of three: where it
+    # begins, where the first iteration makes it, and where the second does
+    # RUN; rows and steps of the body; rows and steps of the end
+    trips = words[1]
+    if words[2] >= 0:
+        given = i64_pointer(buffers[words[2]] + words[3], 0)
+        wanted = given[0]
+        wanted = 0 if wanted < 0 else wanted
+        trips = wanted if trips < 0 or wanted < trips else trips
+    counter = i64_pointer(buffers[words[4]] + words[5], 1)
+    moving, carried = words[8], words[9]
+    begin = 10 + 4 * moving
+    for i in range(carried):
+        w = begin + 8 * i
+        buffers[words[w]] = buffers[words[w + 2]] + words[w + 3]
+        buffers[words[w + 1]] = buffers[words[w + 4]] + words[w + 5]
+    run = words[0]
+    go = trips != 0
+    if words[6] != 0:
+        flag = bool_pointer(buffers[words[begin]], 2)
+        go = go and flag[0]
+    status = 0
+    done = 0
+    while go:
+        t = trips - 1 - done if words[7] != 0 else done
+        counter[0] = t
+        for i in range(moving):
+            w = 10 + 4 * i
+            buffers[words[w]] = buffers[words[w + 1]] + words[w + 2] + t * words[w + 3]
+        at = address(buffers)
+        status = invoke(words[run], words[run + 1], words[run + 2], at, 0, 0) >> 32
+        done += 1
+        for i in range(carried):
+            w = begin + 8 * i
+            before = buffers[words[w]]
+            buffers[words[w]] = buffers[words[w + 1]]
+            other = buffers[words[w + 6]] + words[w + 7]
+            buffers[words[w + 1]] = other if done == 1 else before
+        go = status == 0 and done != trips
+        if words[6] != 0:
+            again = bool_pointer(buffers[words[begin]], 3)
+            go = go and again[0]
+    if status != 0:
+        return status
+    at = address(buffers)
+    return invoke(words[run], words[run + 3], words[run + 4], at, 0, 0) >> 32
+"""
+
 _POSITION = """
 def kernel(buffers, words):
     # x, y: buffer and offset each; outer, length, inner
@@ -173,6 +227,7 @@ _TEMPLATES: dict[str, str] = {
     "put": _PUT,
     "check": _CHECK,
     "branch": _BRANCH,
+    "loop": _LOOP,
     "argmax": _position(">"),
     "argmin": _position("<"),
     "cumsum": _CUMSUM,

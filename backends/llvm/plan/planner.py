@@ -249,6 +249,34 @@ class Planner:
             branches.append(len(steps) - before)
         steps[place] = replace(steps[place], branches=tuple(branches))
 
+    def entry(self, type_: TensorType, strides: Sequence[int] | None = None) -> View:
+        """A value whose address a step puts into the table of buffers when it runs."""
+        buffer = self.plan.first_scratch + len(self.plan.scratch)
+        self.plan.scratch.append(0)
+        made = whole_of(buffer, type_)
+        return made if strides is None else made._replace(strides=tuple(strides))
+
+    def repeat(
+        self,
+        node: Node,
+        operands: Sequence[View],
+        targets: Sequence[View],
+        ends: Sequence[tuple[View, View]],
+        repeats: int,
+    ) -> None:
+        """Let the last step run the steps of the region of ``node`` again and again.
+
+        Then it copies the ``ends``, sources and targets, which are its second branch.
+        ``repeats`` is about how often the steps run.
+        """
+        steps, place = self.plan.steps, len(self.plan.steps) - 1
+        Planner(node.regions[0], self.plan, operands, targets).run()
+        body = len(steps) - place - 1
+        for source, target in ends:
+            self.copy(node, source, target)
+        branches = body, len(steps) - place - 1 - body
+        steps[place] = replace(steps[place], branches=branches, repeats=repeats)
+
     def run(self) -> None:
         """Plan every node, then whatever outputs are not in their place yet."""
         for unit in units(self.graph, early=_VIEWS):

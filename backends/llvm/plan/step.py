@@ -27,7 +27,8 @@ class Step:
     how many ``multiplications`` they take.
 
     A step with ``branches`` runs one of the next lists of steps in the plan, which have
-    so many steps each. Then the plan goes on behind the last list.
+    so many steps each. Then the plan goes on behind the last list. A step that
+    ``repeats`` runs the first list about so often, and then the second.
     """
 
     kernel: Kernel | str
@@ -38,6 +39,7 @@ class Step:
     tasks: tuple[Words, ...] = ()
     multiplications: int = 0
     branches: tuple[int, ...] = ()
+    repeats: int = 0
 
     @property
     def work(self) -> int:
@@ -71,12 +73,38 @@ class Plan:
         """The number of the first scratch buffer."""
         return len(self.graph.inputs) + len(self.graph.outputs) + 1
 
+    @property
+    def work(self) -> int:
+        """About how many elements a run computes."""
+        total, ends = 0, [(len(self.steps), 1)]
+        for number, step in enumerate(self.steps):
+            while ends[-1][0] <= number:
+                ends.pop()
+            times = ends[-1][1]
+            total += times * step.work
+            if step.repeats:
+                ends.append((number + 1 + step.branches[0], times * step.repeats))
+        return total
+
     def lifetimes(self) -> list[Lifetime]:
-        """When each scratch buffer is alive."""
+        """When each scratch buffer is alive.
+
+        What is there before a step that repeats is needed in each iteration, so it is
+        alive to the end of all of them, and of the step after, which may not write over
+        it in place.
+        """
         spans: dict[int, list[int]] = {}
         for number, step in enumerate(self.steps):
             for buffer in step.buffers:
                 spans.setdefault(buffer, []).append(number)
+        for number, step in enumerate(self.steps):
+            if step.repeats:
+                after = number + 1 + sum(step.branches)
+                inside = self.steps[number:after]
+                for buffer in {buffer for one in inside for buffer in one.buffers}:
+                    if spans[buffer][0] <= number:
+                        last = spans[buffer][-1]
+                        spans[buffer].append(max(last, after))
         found: list[Lifetime] = []
         for buffer, nbytes in enumerate(self.scratch, self.first_scratch):
             touched = spans.get(buffer)

@@ -89,7 +89,7 @@ class LLVMExecutable:
         self._addresses = {k: loaded[source].address for k, source in distinct.items()}
         self._tables: list[Array] = []
         self.program, self.steps = self._program(plan.steps)
-        self.work = sum(step.work for step in plan.steps)
+        self.work = plan.work
         self.checked = any("error" in step.node.attrs for step in plan.steps)
         self.constants = np.array(list(plan.constants) or [0], np.int64)
         graph = plan.graph
