@@ -5,10 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ....ir.graph import Node
-from ..kernels.correlation import TILE_VECTORS, WORDS, dots_tile, lanes, tile
+from ..kernels.correlation import (
+    TILE_VECTORS,
+    CorrelationWords,
+    correlation_source,
+    dots_tile,
+    lanes,
+    tile,
+)
+from ..kernels.source import Source
 from ..plan.planner import Planner, emits
 from ..plan.tasks import MULTIPLICATION, batch_parts
 from ..plan.view import View, row_strides
@@ -92,12 +100,12 @@ class Geometry(NamedTuple):
         return starts, self.places[-1]
 
 
-def geometry(node: Node, x: Any, w: Any, stride: Any) -> Geometry:
+def geometry(x: Ints, w: Ints, stride: Ints) -> Geometry:
     """Of x ``[N, C, *space]`` and w ``[O, C, *window]``, given as shapes."""
-    return Geometry(x[0], x[1], w[0], tuple(x[2:]), tuple(w[2:]), tuple(stride))
+    return Geometry(x[0], x[1], w[0], x[2:], w[2:], stride)
 
 
-def window_view(view: View, size: Any, stride: Any) -> View:
+def window_view(view: View, size: Ints, stride: Ints) -> View:
     """``[..., *space]`` as the overlapping windows ``[..., *places, *size]``."""
     lead = view.type.rank - len(size)
     shape, strides = view.type.shape, view.strides
@@ -216,48 +224,50 @@ def _step(
     else:
         wide = planner.allocate(y.type.with_shape((len(parts), room)))
         wide_step = image if kind == "dots" else 0
-    numbers = {
-        "group": group,
-        "x_step": x_step,
-        "y_step": y_step,
-        "wide_step": wide_step,
-        "row_step": row_step,
-        "channels": g.outputs,
-        "taps": len(table),
-        "span": g.span,
-        "rows": len(starts),
-        "columns": columns,
-    }
-    views = (x, w, y, wide, valid or y)
     tasks: list[tuple[int, ...]] = []
     for number, images in enumerate(parts):
         in_x, in_y = images.start * x_step, images.start * y_step
-        own = in_y if direct else number * room
-        words: list[int] = []
-        for view, by in zip(views, (in_x, number * w_step, in_y, own, 0), strict=True):
-            words += [view.buffer, view.offset + by * itemsize]
-        task = numbers | {"batch": len(images)}
-        tasks.append((*words, *(task[name] for name in WORDS), *table, *starts))
+        words = CorrelationWords(
+            *x.start(in_x),
+            *w.start(number * w_step),
+            *y.start(in_y),
+            *wide.start(in_y if direct else number * room),
+            *(valid or y).start(),
+            batch=len(images),
+            group=group,
+            x_step=x_step,
+            y_step=y_step,
+            wide_step=wide_step,
+            row_step=row_step,
+            channels=g.outputs,
+            taps=len(table),
+            span=g.span,
+            rows=len(starts),
+            columns=columns,
+        )
+        tasks.append((*words, *table, *starts))
+    rows, vectors = size
     planner.step(
         node,
         kind,
-        f"{kind} {dtype} {size[0]}x{size[1]}",
+        Source.of(
+            correlation_source, kind=kind, dtype=dtype, rows=rows, vectors=vectors
+        ),
         tasks[0],
-        views,
+        (x, w, y, wide, valid or y),
         tasks if len(tasks) > 1 else (),
         g.multiplications,
     )
 
 
 @emits("conv")
-def conv(planner: Planner, node: Node) -> View:
+def conv(planner: Planner, node: Node, x: View, w: View, *, stride: Ints) -> View:
     """A value at each place."""
-    x, w = planner.operands(node)
     target = planner.allocate(node.type, node.name)
     if 0 in (*x.type.shape, *w.type.shape):
         planner.fill(node, target, 0.0)
         return target
-    g = geometry(node, x.type.shape, w.type.shape, node.attrs["stride"])
+    g = geometry(x.type.shape, w.type.shape, stride)
     packed = transposed(w, [*range(2, w.type.rank), 1, 0])
     packed = planner.contiguous(node, packed)
     _step(planner, node, "correlate", g, _planes(planner, node, g, x), packed, target)
@@ -265,14 +275,15 @@ def conv(planner: Planner, node: Node) -> View:
 
 
 @emits("conv_input")
-def conv_input(planner: Planner, node: Node) -> View:
+def conv_input(
+    planner: Planner, node: Node, y: View, w: View, *, shape: Ints, stride: Ints
+) -> View:
     """Each place spread over its window."""
-    y, w = planner.operands(node)
     target = planner.allocate(node.type, node.name)
     if 0 in (*y.type.shape, *w.type.shape):
         planner.fill(node, target, 0.0)
         return target
-    g = geometry(node, node.type.shape, w.type.shape, node.attrs["stride"])
+    g = geometry(node.type.shape, w.type.shape, stride)
     packed = transposed(w, [0, *range(2, w.type.rank), 1])
     packed = planner.contiguous(node, packed)
     whole = math.prod(g.stride) == 1
@@ -288,14 +299,15 @@ def conv_input(planner: Planner, node: Node) -> View:
 
 
 @emits("conv_kernel")
-def conv_kernel(planner: Planner, node: Node) -> View:
+def conv_kernel(
+    planner: Planner, node: Node, x: View, y: View, *, shape: Ints, stride: Ints
+) -> View:
     """The products of places and of what the taps met there, added up."""
-    x, y = planner.operands(node)
     target = planner.allocate(node.type, node.name)
     if 0 in (*x.type.shape, *y.type.shape):
         planner.fill(node, target, 0.0)
         return target
-    g = geometry(node, x.type.shape, node.type.shape, node.attrs["stride"])
+    g = geometry(x.type.shape, node.type.shape, stride)
     rank = len(g.window)
     shape = (len(g.parts(node.type.dtype)), g.outputs, *g.window, g.inputs)
     packed = planner.allocate(node.type.with_shape(shape))
@@ -319,20 +331,17 @@ def _add_into(
 
 
 @emits("windows")
-def windows(planner: Planner, node: Node) -> View:
+def windows(planner: Planner, node: Node, x: View, *, size: Ints, stride: Ints) -> View:
     """A view that overlaps itself."""
-    (view,) = planner.operands(node)
-    return window_view(view, node.attrs["size"], node.attrs["stride"])
+    return window_view(x, size, stride)
 
 
 @emits("fold")
-def fold(planner: Planner, node: Node) -> View:
+def fold(planner: Planner, node: Node, x: View, *, shape: Ints, stride: Ints) -> View:
     """Add each window where it came from."""
-    (view,) = planner.operands(node)
-    shape: Any = node.attrs["shape"]
     rank = len(shape)
-    size = view.type.shape[view.type.rank - rank :]
+    size = x.type.shape[x.type.rank - rank :]
     target = planner.allocate(node.type, node.name)
-    into = channels_first(window_view(target, size, node.attrs["stride"]), rank)
-    _add_into(planner, node, channels_first(view, rank), target, into)
+    into = channels_first(window_view(target, size, stride), rank)
+    _add_into(planner, node, channels_first(x, rank), target, into)
     return target

@@ -8,9 +8,11 @@ import operator
 from typing import Any
 
 from ....ir.graph import Node
-from ..kernels.blas import Layout, gemm_words, layout_of
+from ..kernels.blas import Layout, gemm_source, gemm_words, layout_of
 from ..kernels.form import Instruction, merge_axes
-from ..kernels.products import ProductWords, kernel_for
+from ..kernels.linalg import MatmulWords, matmul_source
+from ..kernels.products import ProductWords, kernel_for, product_source
+from ..kernels.source import Source
 from ..plan.planner import Planner, emits
 from ..plan.tasks import product_tasks
 from ..plan.view import View
@@ -104,10 +106,10 @@ def _floats(
     sizes, _, strides = merge_axes(stack, [False] * len(stack), strides)
     *loops, outer, inner = 1, 1, *sizes
     steps = [(0, 0, *row) for row in strides]
-    name = f"{kind} {target.type.dtype}"
+    dtype = target.type.dtype
     for index in itertools.product(*map(range, loops)):
         starts = [
-            view.offset + view.type.numpy.itemsize * sum(map(operator.mul, index, row))
+            view.start(sum(map(operator.mul, index, row)))[1]
             for view, row in zip(views, steps, strict=True)
         ]
         words = ProductWords._make(
@@ -124,11 +126,13 @@ def _floats(
         )
         count = m * n * k * inner * outer
         if kind == "gemm":
-            more = gemm_words(target.type.dtype)
-            planner.step(node, kind, name, (*words, *more), views, (), count)
+            kernel = Source.of(gemm_source, dtype=dtype)
+            more = gemm_words(dtype)
+            planner.step(node, kind, kernel, (*words, *more), views, (), count)
         else:
-            tasks = product_tasks(words, target.type.dtype)
-            planner.step(node, kind, name, words, views, tasks, count)
+            kernel = Source.of(product_source, kind=kind, dtype=dtype)
+            tasks = product_tasks(words, dtype)
+            planner.step(node, kind, kernel, words, views, tasks, count)
 
 
 def _with_unit_stride(planner: Planner, node: Node, view: View) -> View:
@@ -171,29 +175,32 @@ def _integers(
 ) -> None:
     a, b = (planner.contiguous(node, view) for view in (left, right))
     rows, inner = left.type.shape[-2:]
-    words = (
-        *(word for view in (a, b, target) for word in (view.buffer, view.offset)),
-        math.prod(left.type.shape[:-2]),
-        rows,
-        right.type.shape[-1],
-        inner,
+    words = MatmulWords(
+        *a.start(),
+        *b.start(),
+        *target.start(),
+        batch=math.prod(left.type.shape[:-2]),
+        rows=rows,
+        columns=right.type.shape[-1],
+        inner=inner,
     )
-    planner.step(node, "matmul", f"matmul {target.type.dtype}", words, (a, b, target))
+    kernel = Source.of(matmul_source, dtype=target.type.dtype)
+    planner.step(node, "matmul", kernel, words, (a, b, target))
 
 
 @emits("matmul")
-def matmul(planner: Planner, node: Node) -> View:
+def matmul(planner: Planner, node: Node, left: View, right: View) -> View:
     """One product for each matrix of the stack."""
-    left, right = planner.operands(node)
     target = _target(planner, node)
     product(planner, node, left, right, target)
     return target
 
 
 @emits("matmul_add")
-def matmul_add(planner: Planner, node: Node) -> View:
+def matmul_add(
+    planner: Planner, node: Node, left: View, right: View, addend: View
+) -> View:
     """Adds to the product before it where that lies, to anything else in a copy."""
-    left, right, addend = planner.operands(node)
     target = addend
     if _next_sum(planner, planner.graph[node.operands[2]]) is None:
         target = _target(planner, node)

@@ -21,6 +21,7 @@ from ....ir.ops import OPS
 from ....ir.types import TensorType
 from ...fused import needed, units
 from ..kernels.form import Instruction, Kernel, Nest
+from ..kernels.source import Source
 from .concatenation import homes
 from .loops import loop_step, workspaces
 from .step import Plan, Step, Words
@@ -33,7 +34,7 @@ __all__ = ["Planner", "emits", "make_plan"]
 # Planned as soon as they can be: what a slice shows is known before a store is made.
 _VIEWS = ("slice", "transpose", "broadcast_to")
 
-Emitter: TypeAlias = "Callable[[Planner, Node], View | list[View]]"
+Emitter: TypeAlias = "Callable[..., View | list[View]]"
 
 EMITTERS: dict[str, Emitter] = {}
 
@@ -41,8 +42,9 @@ EMITTERS: dict[str, Emitter] = {}
 def emits(*ops: str) -> Callable[[Any], Any]:
     """Register how the planner makes the value of an op.
 
-    The emitter takes the planner and the node, adds steps, and returns the view, or
-    the list of views of a node that makes several values.
+    The emitter takes the planner, the node and the views of its operands, and the
+    attributes by name. It adds steps, and returns the view, or the list of views of a
+    node that makes several values.
     """
 
     def add(emitter: Emitter) -> Emitter:
@@ -133,7 +135,7 @@ class Planner:
         self,
         node: Node,
         label: str,
-        kernel: Kernel | str,
+        kernel: Kernel | Source,
         words: Words,
         views: Sequence[View],
         tasks: Sequence[Words] = (),
@@ -256,7 +258,8 @@ class Planner:
             if first.kernel is not None:
                 self._group(unit)
             else:
-                made = EMITTERS[first.op](self, first)
+                operands = self.operands(first)
+                made = EMITTERS[first.op](self, first, *operands, **first.attrs)
                 views = made if isinstance(made, list) else [made]
                 self.views.update(zip(first.names, views, strict=True))
             self.stores.planned(unit)
