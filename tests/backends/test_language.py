@@ -14,7 +14,7 @@ from anabranch.backends.llvm.engine.engine import (
     failure,
     kernel_llvm,
 )
-from anabranch.backends.llvm.language.functions import SHORT, TEXTS
+from anabranch.backends.llvm.language.functions import TEXTS
 from anabranch.backends.llvm.language.primitives import PRIMITIVES
 from anabranch.backends.llvm.language.values import LanguageError
 from tests.backends.kernels import run
@@ -118,7 +118,6 @@ def test_everything_else_is_refused(line: str) -> None:
 def test_a_function_is_built_in_or_written_in_the_language() -> None:
     """One place for each: the table would hide a text of the same name."""
     assert not PRIMITIVES.keys() & TEXTS.keys()
-    assert not SHORT - TEXTS.keys()
 
 
 def test_a_sum_uses_vector_registers() -> None:

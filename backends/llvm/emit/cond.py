@@ -10,10 +10,9 @@ from ..plan.view import View
 
 
 @emits("cond")
-def cond(planner: Planner, node: Node, condition: View, *operands: View) -> list[View]:
+def cond(p: Planner, node: Node, condition: View, *operands: View) -> list[View]:
     """Both regions make their results in the same places."""
-    targets = [planner.allocate(value.type, value.name) for value in node.values]
-    kernel = Source.of(branch_source)
-    planner.step(node, "cond", kernel, condition.start(), (condition,))
-    planner.regions(node, operands, targets)
+    targets = [p.allocate(value.type, value.name) for value in node.values]
+    p.call(node, "cond", Source.of(branch_source), (condition,))
+    p.regions(node, operands, targets)
     return targets

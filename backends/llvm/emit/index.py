@@ -19,7 +19,7 @@ from ..plan.view import View
 
 
 def move_rows(
-    planner: Planner,
+    p: Planner,
     node: Node,
     label: str,
     write: Callable[[str], str],
@@ -30,63 +30,48 @@ def move_rows(
     axis: int,
 ) -> None:
     """A step that moves rows to ``target``; ``whole`` has one for every place."""
-    packed = planner.contiguous(node, source)
-    places = planner.contiguous(node, index)
+    packed = p.contiguous(node, source)
+    places = p.contiguous(node, index)
     sizes = whole.type.shape
     words = RowWords(
-        *packed.start(),
-        *places.start(),
-        *target.start(),
         outer=math.prod(sizes[:axis]),
         length=sizes[axis],
         rows=math.prod(index.type.shape),
         inner=math.prod(sizes[axis + 1 :]),
     )
     kernel = Source.of(write, dtype=node.type.dtype)
-    planner.step(node, label, kernel, words, (packed, places, target))
+    p.call(node, label, kernel, (packed, places, target), words)
 
 
 @emits("take")
-def take(planner: Planner, node: Node, x: View, index: View, *, axis: int) -> View:
+def take(p: Planner, node: Node, x: View, index: View, *, axis: int) -> View:
     """Copy the rows that the indices name."""
-    target = planner.allocate(node.type, node.name)
-    move_rows(planner, node, "take", take_source, x, index, target, x, axis)
+    target = p.allocate(node.type, node.name)
+    move_rows(p, node, "take", take_source, x, index, target, x, axis)
     return target
 
 
 @emits("scatter_add")
 def scatter_add(
-    planner: Planner, node: Node, x: View, index: View, *, axis: int, size: int
+    p: Planner, node: Node, x: View, index: View, *, axis: int, size: int
 ) -> View:
     """Add each row where its index says."""
-    target = planner.allocate(node.type, node.name)
+    target = p.allocate(node.type, node.name)
     zero = False if node.type.dtype == "bool" else 0.0 if node.type.is_float else 0
-    planner.fill(node, target, zero)
-    move_rows(planner, node, "scatter", scatter_source, x, index, target, target, axis)
+    p.fill(node, target, zero)
+    move_rows(p, node, "scatter", scatter_source, x, index, target, target, axis)
     return target
 
 
 @emits("check")
 def check(
-    planner: Planner,
-    node: Node,
-    x: View,
-    *,
-    low: int,
-    high: int,
-    error: str,
-    message: str,
+    p: Planner, node: Node, x: View, *, low: int, high: int, error: str, message: str
 ) -> View:
     """A copy whose step fails where a value is outside: its status is its number."""
-    source = planner.contiguous(node, x)
-    target = planner.allocate(node.type, node.name)
+    source = p.contiguous(node, x)
+    target = p.allocate(node.type, node.name)
     words = CheckWords(
-        *source.start(),
-        *target.start(),
-        size=math.prod(node.type.shape),
-        low=low,
-        last=high - 1,
-        step=planner.next_step,
+        size=math.prod(node.type.shape), low=low, last=high - 1, step=p.next_step
     )
-    planner.step(node, "check", Source.of(check_source), words, (source, target))
+    p.call(node, "check", Source.of(check_source), (source, target), words)
     return target

@@ -6,12 +6,7 @@ import math
 from collections.abc import Callable
 
 from ....ir.graph import Node
-from ..kernels.pooling import (
-    PoolWords,
-    max_pool_input_source,
-    max_pool_source,
-    overlap,
-)
+from ..kernels.pooling import PoolWords, max_pool_input_source, max_pool_source, overlap
 from ..kernels.source import Source
 from ..plan.planner import Planner, emits
 from ..plan.tasks import ACCESS, batch_parts
@@ -21,7 +16,7 @@ Ints = tuple[int, ...]
 
 
 def _step(
-    planner: Planner,
+    p: Planner,
     node: Node,
     write: Callable[..., str],
     x: View,
@@ -38,7 +33,7 @@ def _step(
     taps = math.prod(y.type.shape) * math.prod(size)
     parts = batch_parts(math.prod(x.type.shape[:lead]), taps * ACCESS)
     room = 2 * columns
-    kept = planner.allocate(x.type.with_shape((len(parts), room)))
+    kept = p.allocate(x.type.with_shape((len(parts), room)))
     tasks: list[PoolWords] = []
     for number, part in enumerate(parts):
         in_x = part.start * depth * height * width
@@ -58,31 +53,29 @@ def _step(
         write, dtype=x.type.dtype, window=(*missing, *size), stride=(*missing, *stride)
     )
     rest = tasks if len(tasks) > 1 else ()
-    planner.step(node, node.op, kernel, tasks[0], (x, y, x_bar, kept), rest)
+    p.step(node, node.op, kernel, tasks[0], (x, y, x_bar, kept), rest)
 
 
 @emits("max_pool")
-def max_pool(
-    planner: Planner, node: Node, x: View, *, size: Ints, stride: Ints
-) -> View:
+def max_pool(p: Planner, node: Node, x: View, *, size: Ints, stride: Ints) -> View:
     """The maximum at each place."""
-    y = planner.allocate(node.type, node.name)
+    y = p.allocate(node.type, node.name)
     if 0 not in node.type.shape:
-        x = planner.contiguous(node, x)
-        _step(planner, node, max_pool_source, x, y, y, size, stride)
+        x = p.contiguous(node, x)
+        _step(p, node, max_pool_source, x, y, y, size, stride)
     return y
 
 
 @emits("max_pool_input")
 def max_pool_input(
-    planner: Planner, node: Node, y: View, x: View, *, size: Ints, stride: Ints
+    p: Planner, node: Node, y: View, x: View, *, size: Ints, stride: Ints
 ) -> View:
     """What each place sends back, shared among the maxima of its window."""
-    y, x = planner.contiguous(node, y), planner.contiguous(node, x)
-    x_bar = planner.allocate(node.type, node.name)
+    y, x = p.contiguous(node, y), p.contiguous(node, x)
+    x_bar = p.allocate(node.type, node.name)
     covered = y.type.size * math.prod(size) == x.type.size
     if not covered or overlap(size, stride):
-        planner.fill(node, x_bar, 0.0)
+        p.fill(node, x_bar, 0.0)
     if 0 not in node.type.shape:
-        _step(planner, node, max_pool_input_source, x, y, x_bar, size, stride)
+        _step(p, node, max_pool_input_source, x, y, x_bar, size, stride)
     return x_bar

@@ -6,9 +6,8 @@ import math
 
 from ....ir.graph import Node
 from ..kernels.running import (
-    CumsumWords,
     PositionWords,
-    RecurrenceWords,
+    WalkWords,
     cumsum_source,
     position_source,
     recurrence_source,
@@ -24,46 +23,45 @@ def _extent(x: View, axis: int) -> tuple[int, int, int]:
     return math.prod(sizes[:axis]), sizes[axis], math.prod(sizes[axis + 1 :])
 
 
-def _walk(x: View, axis: int, reverse: bool) -> tuple[int, int, int, int, int]:
-    """The extent, the place to start from, and the step from there."""
+def _walk(x: View, axis: int, reverse: bool) -> WalkWords:
+    """How an axis is walked, forwards or backwards."""
     extent = _extent(x, axis)
-    return (*extent, extent[1] - 1, -1) if reverse else (*extent, 0, 1)
+    first, step = (extent[1] - 1, -1) if reverse else (0, 1)
+    return WalkWords(*extent, first, step)
 
 
 @emits("argmax", "argmin")
-def position(planner: Planner, node: Node, x: View, *, axis: int) -> View:
+def position(p: Planner, node: Node, x: View, *, axis: int) -> View:
     """The first extremum; the first NaN, if there is one."""
-    x = planner.contiguous(node, x)
-    target = planner.allocate(node.type, node.name)
-    words = PositionWords(*x.start(), *target.start(), *_extent(x, axis))
+    x = p.contiguous(node, x)
+    target = p.allocate(node.type, node.name)
+    words = PositionWords(*_extent(x, axis))
     sign = ">" if node.op == "argmax" else "<"
     kernel = Source.of(position_source, dtype=x.type.dtype, sign=sign)
-    planner.step(node, node.op, kernel, words, (x, target))
+    p.call(node, node.op, kernel, (x, target), words)
     return target
 
 
 @emits("cumsum")
-def cumsum(planner: Planner, node: Node, x: View, *, axis: int, reverse: bool) -> View:
+def cumsum(p: Planner, node: Node, x: View, *, axis: int, reverse: bool) -> View:
     """One pass along the axis, forwards or backwards."""
-    x = planner.contiguous(node, x)
-    target = planner.allocate(node.type, node.name)
+    x = p.contiguous(node, x)
+    target = p.allocate(node.type, node.name)
     if 0 not in x.type.shape:
-        words = CumsumWords(*x.start(), *target.start(), *_walk(x, axis, reverse))
         kernel = Source.of(cumsum_source, dtype=x.type.dtype)
-        planner.step(node, "cumsum", kernel, words, (x, target))
+        p.call(node, "cumsum", kernel, (x, target), _walk(x, axis, reverse))
     return target
 
 
 @emits("recurrence")
 def recurrence(
-    planner: Planner, node: Node, a: View, x: View, *, axis: int, reverse: bool
+    p: Planner, node: Node, a: View, x: View, *, axis: int, reverse: bool
 ) -> View:
     """The same of a recurrence."""
-    a, x = (planner.contiguous(node, view) for view in (a, x))
-    target = planner.allocate(node.type, node.name)
+    a, x = (p.contiguous(node, view) for view in (a, x))
+    target = p.allocate(node.type, node.name)
     if 0 not in x.type.shape:
-        starts = (*a.start(), *x.start(), *target.start())
-        words = RecurrenceWords(*starts, *_walk(a, axis, reverse))
+        words = _walk(a, axis, reverse)
         kernel = Source.of(recurrence_source, dtype=a.type.dtype)
-        planner.step(node, "recurrence", kernel, words, (a, x, target))
+        p.call(node, "recurrence", kernel, (a, x, target), words)
     return target

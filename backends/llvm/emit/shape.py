@@ -13,38 +13,38 @@ Ints = tuple[int, ...]
 
 @emits("const")
 def const(
-    planner: Planner, node: Node, *, value: bool | int | float, dtype: str = ""
+    p: Planner, node: Node, *, value: bool | int | float, dtype: str = ""
 ) -> View:
     """A place in the constant pool."""
-    return planner.constant(value, node.type.dtype)
+    return p.constant(value, node.type.dtype)
 
 
 @emits("iota")
-def iota(planner: Planner, node: Node, *, shape: Ints, axis: int, dtype: str) -> View:
+def iota(p: Planner, node: Node, *, shape: Ints, axis: int, dtype: str) -> View:
     """A ramp, and a view that repeats it along the other axes."""
-    ramp = planner.allocate(node.type.with_shape((shape[axis],)))
-    words = RampWords(*ramp.start(), size=shape[axis])
-    planner.step(node, "ramp", Source.of(ramp_source, dtype=dtype), words, (ramp,))
+    ramp = p.allocate(node.type.with_shape((shape[axis],)))
+    kernel = Source.of(ramp_source, dtype=dtype)
+    p.call(node, "ramp", kernel, (ramp,), RampWords(size=shape[axis]))
     return ramp.moved(shape, [int(i == axis) for i in range(len(shape))])
 
 
 @emits("reshape")
-def reshape(planner: Planner, node: Node, x: View, *, shape: Ints) -> View:
+def reshape(p: Planner, node: Node, x: View, *, shape: Ints) -> View:
     """The same elements; a copy only where no strides can give the new shape."""
     strides = reshaped_strides(x.type.shape, x.strides, shape)
     if strides is None:
-        return planner.contiguous(node, x).reshaped(shape)
+        return p.contiguous(node, x).reshaped(shape)
     return x.moved(shape, strides)
 
 
 @emits("transpose")
-def transpose(planner: Planner, node: Node, x: View, *, perm: Ints) -> View:
+def transpose(p: Planner, node: Node, x: View, *, perm: Ints) -> View:
     """A view with its axes permuted."""
     return x.moved(node.type.shape, [x.strides[axis] for axis in perm])
 
 
 @emits("broadcast_to")
-def broadcast_to(planner: Planner, node: Node, x: View, *, shape: Ints) -> View:
+def broadcast_to(p: Planner, node: Node, x: View, *, shape: Ints) -> View:
     """A view with stride 0 where the value is repeated."""
     extra = len(shape) - x.type.rank
     strides = [
@@ -56,13 +56,7 @@ def broadcast_to(planner: Planner, node: Node, x: View, *, shape: Ints) -> View:
 
 @emits("slice")
 def slice_(
-    planner: Planner,
-    node: Node,
-    x: View,
-    *,
-    start: Ints,
-    shape: Ints,
-    step: Ints,
+    p: Planner, node: Node, x: View, *, start: Ints, shape: Ints, step: Ints
 ) -> View:
     """A view that starts later and steps further."""
     return strided(x, start, shape, step)
@@ -70,7 +64,7 @@ def slice_(
 
 @emits("pad")
 def pad(
-    planner: Planner,
+    p: Planner,
     node: Node,
     x: View,
     *,
@@ -80,24 +74,24 @@ def pad(
     value: bool | int | float,
 ) -> View:
     """Fill, then copy into the middle."""
-    target = planner.allocate(node.type, node.name)
-    planner.fill(node, target, value)
+    target = p.allocate(node.type, node.name)
+    p.fill(node, target, value)
     step = [gap + 1 for gap in interior]
-    planner.copy(node, x, strided(target, low, x.type.shape, step))
+    p.copy(node, x, strided(target, low, x.type.shape, step))
     return target
 
 
 @emits("concatenate")
-def concatenate(planner: Planner, node: Node, *views: View, axis: int) -> View:
+def concatenate(p: Planner, node: Node, *views: View, axis: int) -> View:
     """A view where the operands lie side by side, else copies of those elsewhere."""
     found = side_by_side(views, axis)
     if found is not None:
         return found
-    target = planner.concatenation(node)
+    target = p.concatenation(node)
     start = [0] * node.type.rank
     for view in views:
         part = strided(target, start, view.type.shape, (1,) * node.type.rank)
         if not view.same_memory(part):
-            planner.copy(node, view, part)
+            p.copy(node, view, part)
         start[axis] += view.type.shape[axis]
     return target

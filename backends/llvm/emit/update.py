@@ -16,30 +16,24 @@ Ints = tuple[int, ...]
 
 
 @emits("update")
-def update(
-    planner: Planner,
-    node: Node,
-    *operands: View,
-    start: Ints,
-    step: Ints,
-) -> View:
+def update(p: Planner, node: Node, *operands: View, start: Ints, step: Ints) -> View:
     """Copy the value to its places."""
-    memory = planner.stores.open(node)
-    value = planner.operands(node)[1]
+    memory = p.stores.open(node)
+    value = p.operands(node)[1]
     target = strided(memory, start, value.type.shape, step)
     if value.same_memory(target):
-        planner.stores.skip(node)
+        p.stores.skip(node)
     else:
-        planner.stores.vacate(node, target)
-        planner.copy(node, planner.operands(node)[1], target)
+        p.stores.vacate(node, target)
+        p.copy(node, p.operands(node)[1], target)
     return memory
 
 
 @emits("put")
-def put(planner: Planner, node: Node, *operands: View, axis: int) -> View:
+def put(p: Planner, node: Node, *operands: View, axis: int) -> View:
     """Copy the rows to where the indices say."""
-    memory = planner.stores.open(node)
-    planner.stores.vacate(node, memory)
-    _, value, index = planner.operands(node)
-    move_rows(planner, node, "put", put_source, value, index, memory, memory, axis)
+    memory = p.stores.open(node)
+    p.stores.vacate(node, memory)
+    _, value, index = p.operands(node)
+    move_rows(p, node, "put", put_source, value, index, memory, memory, axis)
     return memory

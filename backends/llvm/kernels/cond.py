@@ -12,7 +12,7 @@ _BRANCH = """
 @written_out
 def kernel(buffers, words):
     # condition: buffer and offset; RUN; rows and steps of then, and of else
-    condition = bool_pointer(buffers[{condition}] + {condition_offset}, 0)
+    condition = bool_pointer({condition}, 0)
     rows, steps = {else_rows}, {else_steps}
     if condition[0]:
         rows, steps = {then_rows}, {then_steps}
@@ -21,13 +21,11 @@ def kernel(buffers, words):
 
 
 class BranchWords(NamedTuple):
-    """The words of a branch: the programs that ``run`` may walk are addresses.
+    """The numbers of a branch: the programs that ``run`` may walk.
 
-    A step of the plan has the first two; the others are known when it is made callable.
+    They are addresses, which are known when a plan is made callable.
     """
 
-    condition: int
-    condition_offset: int
     run: int
     then_rows: int
     then_steps: int
@@ -37,4 +35,4 @@ class BranchWords(NamedTuple):
 
 def branch_source() -> str:
     """The source of the kernel."""
-    return _BRANCH.lstrip().format(**read(BranchWords))
+    return _BRANCH.lstrip().format(**read(BranchWords, "condition"))

@@ -160,18 +160,8 @@ for channel in rolled(channels):
 
 
 class CorrelationWords(NamedTuple):
-    """The words of one step, before the table and where each row of y starts."""
+    """The numbers of one step, before the table and where each row of y starts."""
 
-    x: int
-    x_offset: int
-    w: int
-    w_offset: int
-    y: int
-    y_offset: int
-    wide: int
-    wide_offset: int
-    valid: int
-    valid_offset: int
     batch: int  # images
     group: int  # images that wide has room for
     x_step: int  # elements from one image of x to the next
@@ -185,7 +175,7 @@ class CorrelationWords(NamedTuple):
     columns: int  # the length of such a row
 
 
-TABLE = len(CorrelationWords._fields)
+TABLE = 2 * len(POINTERS) + len(CorrelationWords._fields)
 
 
 def lanes(dtype: str) -> int:
@@ -270,16 +260,15 @@ class _Writer:
         return "\n".join([*lines, ""])
 
     def _pointers(self) -> list[str]:
-        words = read(CorrelationWords)
+        words = read(CorrelationWords, *POINTERS)
         return [
-            f"{name} = {self.dtype}_pointer"
-            f"(buffers[{words[name]}] + {words[f'{name}_offset']}, {i})"
+            f"{name} = {self.dtype}_pointer({words[name]}, {i})"
             for i, name in enumerate(POINTERS)
         ]
 
     def _words(self) -> list[str]:
-        words = list(read(CorrelationWords).items())
-        return [f"{name} = {word}" for name, word in words[2 * len(POINTERS) :]]
+        words = read(CorrelationWords, *POINTERS)
+        return [f"{name} = {words[name]}" for name in CorrelationWords._fields]
 
     def _rows_moved(self, source: str, target: str) -> list[str]:
         left = "columns - j"

@@ -21,9 +21,9 @@ __all__ = [
 _ROWS = """
 def kernel(buffers, words):
     # x, indices, y: buffer and offset each; outer, length, count, inner
-    x = {t}_pointer(buffers[{x}] + {x_offset}, 0)
-    index = i64_pointer(buffers[{indices}] + {indices_offset}, 1)
-    y = {t}_pointer(buffers[{y}] + {y_offset}, 2)
+    x = {t}_pointer({x}, 0)
+    index = i64_pointer({indices}, 1)
+    y = {t}_pointer({y}, 2)
     outer, length, count, inner = {outer}, {length}, {rows}, {inner}
     for o in range(outer):
         for m in range(count):
@@ -37,8 +37,8 @@ def kernel(buffers, words):
 _CHECK = """
 def kernel(buffers, words):
     # x, y: buffer and offset each; count, low, last, number of the step
-    x = i64_pointer(buffers[{x}] + {x_offset}, 0)
-    y = i64_pointer(buffers[{y}] + {y_offset}, 1)
+    x = i64_pointer({x}, 0)
+    y = i64_pointer({y}, 1)
     low, last = {low}, {last}
     bad = False
     for i in range({size}):
@@ -52,18 +52,12 @@ _EACH, _NAMED = "(o * count + m)", "(o * length + index[m])"
 
 
 class RowWords(NamedTuple):
-    """The words of what moves rows from x to y.
+    """The numbers of what moves rows from x to y.
 
     One is ``[outer, length, inner]``, the other ``[outer, rows, inner]``, with a row
     for each index.
     """
 
-    x: int
-    x_offset: int
-    indices: int
-    indices_offset: int
-    y: int
-    y_offset: int
     outer: int
     length: int
     rows: int
@@ -71,15 +65,11 @@ class RowWords(NamedTuple):
 
 
 class CheckWords(NamedTuple):
-    """The words of a check of ``size`` values of x, which are copied to y.
+    """The numbers of a check of ``size`` values of x, which are copied to y.
 
     Where one is below ``low`` or above ``last`` the status is ``step``.
     """
 
-    x: int
-    x_offset: int
-    y: int
-    y_offset: int
     size: int
     low: int
     last: int
@@ -88,7 +78,11 @@ class CheckWords(NamedTuple):
 
 def _moved(dtype: str, source: str, target: str, value: str) -> str:
     return _ROWS.lstrip().format(
-        t=dtype, source=source, target=target, value=value, **read(RowWords)
+        t=dtype,
+        source=source,
+        target=target,
+        value=value,
+        **read(RowWords, "x", "indices", "y"),
     )
 
 
@@ -109,4 +103,4 @@ def put_source(dtype: str) -> str:
 
 def check_source() -> str:
     """Copy indices; the status tells if one is outside."""
-    return _CHECK.lstrip().format(**read(CheckWords))
+    return _CHECK.lstrip().format(**read(CheckWords, "x", "y"))

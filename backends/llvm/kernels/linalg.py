@@ -12,9 +12,9 @@ __all__ = ["MatmulWords", "matmul_source"]
 _MATMUL = """
 def kernel(buffers, words):
     # x, y, z: buffer and offset each; batch, rows, columns, inner
-    x = {t}_pointer(buffers[{x}] + {x_offset}, 0)
-    y = {t}_pointer(buffers[{y}] + {y_offset}, 1)
-    z = {t}_pointer(buffers[{z}] + {z_offset}, 2)
+    x = {t}_pointer({x}, 0)
+    y = {t}_pointer({y}, 1)
+    z = {t}_pointer({z}, 2)
     batch, rows, columns, inner = {batch}, {rows}, {columns}, {inner}
     for b in range(batch):
         for i in range(rows):
@@ -31,14 +31,8 @@ def kernel(buffers, words):
 
 
 class MatmulWords(NamedTuple):
-    """The words of a product of contiguous stacks: z = x y, ``rows`` by ``columns``."""
+    """The numbers of a product of contiguous stacks, ``rows`` by ``columns`` each."""
 
-    x: int
-    x_offset: int
-    y: int
-    y_offset: int
-    z: int
-    z_offset: int
     batch: int
     rows: int
     columns: int
@@ -51,5 +45,5 @@ def matmul_source(dtype: str) -> str:
         t=dtype,
         zero="False" if dtype == "bool" else f"{CASTS[dtype]}(0)",
         multiply_add=plus(dtype, "z[row + j]", times(dtype, "v", "w")),
-        **read(MatmulWords),
+        **read(MatmulWords, "x", "y", "z"),
     )

@@ -10,9 +10,8 @@ from typing import NamedTuple
 from .source import plus, read, times
 
 __all__ = [
-    "CumsumWords",
     "PositionWords",
-    "RecurrenceWords",
+    "WalkWords",
     "cumsum_source",
     "position_source",
     "recurrence_source",
@@ -21,8 +20,8 @@ __all__ = [
 _POSITION = """
 def kernel(buffers, words):
     # x, y: buffer and offset each; outer, length, inner
-    x = {t}_pointer(buffers[{x}] + {x_offset}, 0)
-    y = i64_pointer(buffers[{y}] + {y_offset}, 1)
+    x = {t}_pointer({x}, 0)
+    y = i64_pointer({y}, 1)
     outer, length, inner = {outer}, {length}, {inner}
     for o in range(outer):
         for i in range(inner):
@@ -40,17 +39,17 @@ def kernel(buffers, words):
 _CUMSUM = """
 def kernel(buffers, words):
     # x, y: buffer and offset each; outer, length, inner, first, step
-    x = {t}_pointer(buffers[{x}] + {x_offset}, 0)
-    y = {t}_pointer(buffers[{y}] + {y_offset}, 1)
+    x = {t}_pointer({x}, 0)
+    y = {t}_pointer({y}, 1)
     outer, length, inner, first, step = {outer}, {length}, {inner}, {first}, {step}
 """
 
 _RECURRENCE = """
 def kernel(buffers, words):
     # a, x, y: buffer and offset each; outer, length, inner, first, step
-    a = {t}_pointer(buffers[{a}] + {a_offset}, 0)
-    x = {t}_pointer(buffers[{x}] + {x_offset}, 1)
-    y = {t}_pointer(buffers[{y}] + {y_offset}, 2)
+    a = {t}_pointer({a}, 0)
+    x = {t}_pointer({x}, 1)
+    y = {t}_pointer({y}, 2)
     outer, length, inner = {outer}, {length}, {inner}
     first, step = {first}, {step}
 """
@@ -70,40 +69,16 @@ _WALK = """\
 
 
 class PositionWords(NamedTuple):
-    """The words of the place in x of each extremum; y is ``[outer, inner]``."""
+    """The numbers of what is searched; y is ``[outer, inner]``."""
 
-    x: int
-    x_offset: int
-    y: int
-    y_offset: int
     outer: int
     length: int
     inner: int
 
 
-class CumsumWords(NamedTuple):
-    """The words of a running sum of x, from place ``first`` on, ``step`` at a time."""
+class WalkWords(NamedTuple):
+    """The numbers of a walk: from place ``first`` on, ``step`` at a time."""
 
-    x: int
-    x_offset: int
-    y: int
-    y_offset: int
-    outer: int
-    length: int
-    inner: int
-    first: int
-    step: int
-
-
-class RecurrenceWords(NamedTuple):
-    """The words of y[k] = a[k] y[k - 1] + x[k], walked as a running sum is."""
-
-    a: int
-    a_offset: int
-    x: int
-    x_offset: int
-    y: int
-    y_offset: int
     outer: int
     length: int
     inner: int
@@ -113,18 +88,20 @@ class RecurrenceWords(NamedTuple):
 
 def position_source(dtype: str, sign: str) -> str:
     """The first x that is ``sign`` (">" or "<") all others; the first NaN, if any."""
-    return _POSITION.lstrip().format(t=dtype, sign=sign, **read(PositionWords))
+    return _POSITION.lstrip().format(
+        t=dtype, sign=sign, **read(PositionWords, "x", "y")
+    )
 
 
 def cumsum_source(dtype: str) -> str:
-    """Each x added to the sum before it."""
+    """y[k] = y[k - 1] + x[k], and y[first] = x[first]."""
     value = plus(dtype, "y[before + i]", "x[at + i]")
     template = _CUMSUM.lstrip() + _WALK
-    return template.format(t=dtype, value=value, **read(CumsumWords))
+    return template.format(t=dtype, value=value, **read(WalkWords, "x", "y"))
 
 
 def recurrence_source(dtype: str) -> str:
-    """Each x added to what is made of the value before it."""
+    """y[k] = a[k] y[k - 1] + x[k], and y[first] = x[first]."""
     value = plus(dtype, times(dtype, "a[at + i]", "y[before + i]"), "x[at + i]")
     template = _RECURRENCE.lstrip() + _WALK
-    return template.format(t=dtype, value=value, **read(RecurrenceWords))
+    return template.format(t=dtype, value=value, **read(WalkWords, "a", "x", "y"))

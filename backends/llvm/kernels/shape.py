@@ -12,7 +12,7 @@ __all__ = ["RampWords", "ramp_source"]
 _RAMP = """
 def kernel(buffers, words):
     # buffer, offset, count
-    y = {t}_pointer(buffers[{y}] + {y_offset}, 0)
+    y = {t}_pointer({y}, 0)
     for i in range({size}):
         y[i] = {cast}(i)
     return 0
@@ -20,13 +20,11 @@ def kernel(buffers, words):
 
 
 class RampWords(NamedTuple):
-    """The words of a ramp: y of ``size`` elements."""
+    """The numbers of a ramp, of ``size`` elements."""
 
-    y: int
-    y_offset: int
     size: int
 
 
 def ramp_source(dtype: str) -> str:
     """The source of the kernel for a dtype."""
-    return _RAMP.lstrip().format(t=dtype, cast=CASTS[dtype], **read(RampWords))
+    return _RAMP.lstrip().format(t=dtype, cast=CASTS[dtype], **read(RampWords, "y"))

@@ -1,7 +1,8 @@
 """Kernels that are written as text, as values: which function writes it, of what.
 
-Such a kernel stands beside the record of its words, a `NamedTuple` of integers. Its
-template reads them by their names, and whoever makes a step fills them in by name.
+The words of such a kernel are the buffer and the offset of each memory that it works
+on, and then a record of numbers, which stands beside its template. The template reads
+them by their names, and whoever makes a step fills the record in by name.
 """
 
 from __future__ import annotations
@@ -32,16 +33,21 @@ class Source(NamedTuple):
         return self.write(**dict(self.arguments))
 
 
-def read(words: type[Any]) -> dict[str, str]:
-    """How a kernel reads each word of a record, for its template.
+def read(numbers: type[Any], *memory: str) -> dict[str, str]:
+    """What a template is filled in with: the address of each memory, and each number.
 
     >>> class Pair(NamedTuple):
-    ...     x: int
-    ...     count: int
-    >>> read(Pair)
-    {'x': 'words[0]', 'count': 'words[1]'}
+    ...     low: int
+    ...     high: int
+    >>> read(Pair, "x")
+    {'low': 'words[2]', 'high': 'words[3]', 'x': 'buffers[words[0]] + words[1]'}
     """
-    return {name: f"words[{place}]" for place, name in enumerate(words._fields)}
+    first = 2 * len(memory)
+    words = {name: f"words[{i}]" for i, name in enumerate(numbers._fields, first)}
+    return words | {
+        name: f"buffers[words[{2 * i}]] + words[{2 * i + 1}]"
+        for i, name in enumerate(memory)
+    }
 
 
 def plus(dtype: str, a: str, b: str) -> str:

@@ -132,7 +132,7 @@ class Expressions(Emitter):
             raise LanguageError(f"not in the language: {ast.unparse(node)}")
         primitive = PRIMITIVES.get(name)
         if primitive is not None:
-            return primitive.emit(self, *operands)
+            return primitive(self, *operands)
         return self.apply(name, operands)
 
     def apply(self, name: str, operands: list[Value]) -> Any:

@@ -18,7 +18,7 @@ from typing import Any
 from . import vecmath
 from .values import Value, literal
 
-__all__ = ["SHORT", "TEXTS", "find_constant", "find_function"]
+__all__ = ["SHORT_TEXTS", "TEXTS", "find_constant", "find_function"]
 
 # Those that become an instruction or two.
 SHORT_SOURCE = """
@@ -163,8 +163,8 @@ def _split(source: str) -> dict[str, str]:
     return {part.partition("(")[0]: f"def {part}" for part in parts}
 
 
-TEXTS = _split(SHORT_SOURCE + SOURCE + vecmath.SOURCE)
-SHORT = frozenset(_split(SHORT_SOURCE))
+SHORT_TEXTS = _split(SHORT_SOURCE)
+TEXTS = SHORT_TEXTS | _split(SOURCE + vecmath.SOURCE)
 
 
 @cache

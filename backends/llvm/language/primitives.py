@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...scalars import CASTS
 from . import calls, vectors
-from .functions import SHORT, TEXTS
+from .functions import SHORT_TEXTS, TEXTS
 from .instructions import Emitter
 from .libm import LIBM, beyond, call
 from .values import LANES, REGISTERS, SCALARS, Value, literal, vector
@@ -22,28 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PRIMITIVES", "is_short"]
 
+Emit: TypeAlias = "Callable[..., Any]"  # emit(function, *operands)
+
 OTHER_BITS = {"f64": "i64", "i64": "f64", "f32": "i32", "i32": "f32"}
-
-
-class Primitive(NamedTuple):
-    """How a call is emitted: ``emit(function, *operands)``.
-
-    ``short`` says that it becomes an instruction or two.
-    """
-
-    emit: Callable[..., Any]
-    short: bool = False
-
-
-def is_short(name: str) -> bool:
-    """Whether a function is an instruction or two, worth to stand in the code twice."""
-    return PRIMITIVES[name].short if name in PRIMITIVES else name in SHORT
-
-
-def _binary(
-    function: Emitter, a: Value, b: Value, *, operator: str, flags: str = ""
-) -> Value:
-    return function.binary(operator, a, b, flags)
 
 
 def _pointer(
@@ -52,7 +33,7 @@ def _pointer(
     label: Value | None = None,
     *,
     dtype: str,
-    whole: bool,
+    whole: bool = False,
 ) -> Value:
     """The pointer to an address; its label says what it does not overlap."""
     made = function.emit("", f"inttoptr i64 {address.text} to ptr").text
@@ -79,16 +60,10 @@ def _libm(function: Emitter, *operands: Value, name: str) -> Value:
     return call(function, name, _settled(function, operands))
 
 
-def _far_by_libm(function: Emitter, x: Value, limit: Value, *, name: str) -> Value:
-    """What libm has for x where ``abs(x)`` is above the limit in any lane, else x."""
+def _far(function: Emitter, x: Value, limit: Value, *, compute: Emit) -> Value:
+    """A function of x where ``abs(x)`` is above the limit in any lane, else x."""
     x, limit = function.matched(x, limit)
-    return beyond(function, x, limit, lambda: call(function, name, [x]))
-
-
-def _far(function: Expressions, x: Value, limit: Value, *, name: str) -> Value:
-    """The same of a function that is written in the language."""
-    x, limit = function.matched(x, limit)
-    return beyond(function, x, limit, lambda: function.apply(name, [x]))
+    return beyond(function, x, limit, lambda: compute(function, x))
 
 
 def _in_f64(function: Expressions, *operands: Value, name: str) -> Value:
@@ -103,10 +78,6 @@ def _bits(function: Emitter, x: Value) -> Value:
     dtype = vector(OTHER_BITS[x.element], x.lanes)
     line = f"bitcast {REGISTERS[x.dtype]} {x.text} to {REGISTERS[dtype]}"
     return function.emit(dtype, line)
-
-
-def _width(function: Emitter, x: Value) -> Value:
-    return literal(int(x.element[1:]))
 
 
 def _fmod(function: Expressions, a: Value, b: Value) -> Value:
@@ -132,79 +103,70 @@ def _polynomial(function: Emitter, x: Value, coefficients: tuple[Value, ...]) ->
     return total
 
 
-PRIMITIVES: dict[str, Primitive] = {
-    # Conversions. Of floats to integers, if they fit.
+# An instruction or two: loops over lanes may have these twice, see `lanes`.
+SHORT: dict[str, Emit] = {
+    **{name: partial(Emitter.cast, dtype=dtype) for dtype, name in CASTS.items()},
+    "wrapping_add": lambda function, a, b: function.binary("Add", a, b),
+    "wrapping_subtract": lambda function, a, b: function.binary("Sub", a, b),
+    "wrapping_multiply": lambda function, a, b: function.binary("Mult", a, b),
+    "reassociated_add": lambda function, a, b: function.binary("Add", a, b, " reassoc"),
     **{
-        name: Primitive(partial(Emitter.cast, dtype=dtype), short=True)
-        for dtype, name in CASTS.items()
-    },
-    "float": Primitive(partial(Emitter.cast, dtype="f64")),
-    "bits": Primitive(_bits),
-    "from_bits": Primitive(_bits),
-    "width": Primitive(_width),
-    # Memory.
-    **{
-        f"{dtype}_{kind}": Primitive(partial(_pointer, dtype=dtype, whole=whole))
-        for dtype in SCALARS
-        for kind, whole in (("pointer", False), ("room", True))
-    },
-    "call_memory": Primitive(vectors.call_memory),
-    "prefetch": Primitive(vectors.prefetch),
-    # Arithmetic.
-    **{
-        f"wrapping_{name}": Primitive(partial(_binary, operator=operator), short=True)
-        for name, operator in (
-            ("add", "Add"),
-            ("subtract", "Sub"),
-            ("multiply", "Mult"),
-        )
-    },
-    "reassociated_add": Primitive(
-        partial(_binary, operator="Add", flags=" reassoc"), short=True
-    ),
-    "truncated": Primitive(_truncated),
-    "fmod": Primitive(_fmod),
-    "polynomial": Primitive(_polynomial),
-    "multiply_add": Primitive(vectors.multiply_add),
-    # LLVM's own functions.
-    **{
-        name: Primitive(partial(_intrinsic, name=name), short=True)
+        name: partial(_intrinsic, name=name)
         for name in ("maximum", "minimum", "sqrt", "fabs", "copysign")
     },
+}
+OTHERS: dict[str, Emit] = {
+    "float": partial(Emitter.cast, dtype="f64"),
+    "bits": _bits,
+    "from_bits": _bits,
+    "width": lambda function, x: literal(int(x.element[1:])),
+    "truncated": _truncated,
+    "fmod": _fmod,
+    "polynomial": _polynomial,
+    # LLVM's own functions, and libm's by NumPy's names.
     **{
-        name: Primitive(partial(_intrinsic, name=name))
+        name: partial(_intrinsic, name=name)
         for name in ("floor", "ceil", "trunc", "rint", "fma")
     },
-    # libm's, by NumPy's names.
-    **{name: Primitive(partial(_libm, name=symbol)) for name, symbol in LIBM.items()},
-    "sin_far": Primitive(partial(_far_by_libm, name="sin")),
-    "cos_far": Primitive(partial(_far_by_libm, name="cos")),
-    # Written in the language, but called in another way.
-    "tanh_tail_far": Primitive(partial(_far, name="tanh_tail")),
+    **{name: partial(_libm, name=symbol) for name, symbol in LIBM.items()},
+    "sin_far": partial(_far, compute=partial(_libm, name="sin")),
+    "cos_far": partial(_far, compute=partial(_libm, name="cos")),
+    # What is written in the language, but called in another way.
+    "tanh_tail_far": partial(
+        _far, compute=lambda function, x: function.apply("tanh_tail", [x])
+    ),
     **{
-        name.removesuffix("_f64"): Primitive(partial(_in_f64, name=name))
+        name.removesuffix("_f64"): partial(_in_f64, name=name)
         for name in TEXTS
         if name.endswith("_f64")
     },
-    # Vectors.
+    # Memory and vectors.
+    **{f"{dtype}_pointer": partial(_pointer, dtype=dtype) for dtype in SCALARS},
     **{
-        f"{dtype}_{name}": Primitive(partial(emit, dtype=dtype))
+        f"{dtype}_room": partial(_pointer, dtype=dtype, whole=True) for dtype in SCALARS
+    },
+    **{
+        f"{dtype}_{name}": partial(emit, dtype=dtype)
         for dtype in LANES
         if dtype[0] == "f"
-        for name, emit in (
-            ("splat", vectors.splat),
-            ("mask", vectors.lanes_before),
-            ("load", vectors.load),
-            ("store", vectors.store),
-        )
+        for name, emit in vectors.OF_DTYPE.items()
     },
-    "interleaved": Primitive(vectors.interleaved),
-    "lane_sums": Primitive(vectors.lane_sums),
+    "multiply_add": vectors.multiply_add,
+    "interleaved": vectors.interleaved,
+    "lane_sums": vectors.lane_sums,
+    "call_memory": vectors.call_memory,
+    "prefetch": vectors.prefetch,
     # C functions, addresses, atomic words.
-    "address": Primitive(calls.address),
-    "invoke": Primitive(calls.invoke),
-    "atomic_add": Primitive(partial(calls.atomic, kind="add")),
-    "atomic_exchange": Primitive(partial(calls.atomic, kind="xchg")),
-    "atomic_load": Primitive(calls.atomic_load),
-    "gemm": Primitive(calls.gemm),
+    "address": calls.address,
+    "invoke": calls.invoke,
+    "atomic_add": partial(calls.atomic, kind="add"),
+    "atomic_exchange": partial(calls.atomic, kind="xchg"),
+    "atomic_load": calls.atomic_load,
+    "gemm": calls.gemm,
 }
+PRIMITIVES = SHORT | OTHERS
+
+
+def is_short(name: str) -> bool:
+    """Whether a function is an instruction or two."""
+    return name in SHORT or name in SHORT_TEXTS

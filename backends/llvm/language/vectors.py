@@ -32,17 +32,14 @@ from .instructions import Emitter
 from .values import LANES, REGISTERS, LanguageError, Value, constant, literal, vector
 
 __all__ = [
+    "OF_DTYPE",
     "Memory",
     "call_memory",
     "interleaved",
     "lane_sums",
-    "lanes_before",
-    "load",
     "multiply_add",
     "numbered",
     "prefetch",
-    "splat",
-    "store",
 ]
 
 
@@ -236,3 +233,7 @@ def _square(vectors: Sequence[Value]) -> int:
     if lanes != len(vectors):
         raise LanguageError(f"{len(vectors)} vectors where {lanes} are wanted")
     return lanes
+
+
+# The functions whose names begin with the dtype of a vector.
+OF_DTYPE = {"splat": splat, "mask": lanes_before, "load": load, "store": store}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -155,6 +156,18 @@ class Planner:
                 multiplications,
             )
         )
+
+    def call(
+        self,
+        node: Node,
+        label: str,
+        kernel: Source,
+        views: Sequence[View],
+        numbers: Sequence[int] = (),
+    ) -> None:
+        """Add a call whose words are where ``views`` start, and then ``numbers``."""
+        starts = chain.from_iterable(view.start() for view in views)
+        self.step(node, label, kernel, (*starts, *numbers), views)
 
     def loop(
         self,
