@@ -101,10 +101,10 @@ def _floats(
     sizes, _, strides = merge_axes(stack, [False] * len(stack), strides)
     *loops, outer, inner = 1, 1, *sizes
     steps = [(0, 0, *row) for row in strides]
-    dtype = target.type.dtype
+    dtype, itemsize = target.type.dtype, target.type.numpy.itemsize
     for index in itertools.product(*map(range, loops)):
         starts = [
-            view.start(sum(map(operator.mul, index, row)))[1]
+            view.offset + itemsize * sum(map(operator.mul, index, row))
             for view, row in zip(views, steps, strict=True)
         ]
         words = ProductWords._make(

@@ -8,6 +8,7 @@ them by their names, and whoever makes a step fills the record in by name.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 __all__ = ["Source", "plus", "read", "times"]
@@ -23,6 +24,7 @@ class Source(NamedTuple):
     arguments: tuple[tuple[str, object], ...]
 
     @classmethod
+    @lru_cache(maxsize=256)
     def of(cls, write: Callable[..., str], **arguments: object) -> Source:
         """The kernel that a function writes of arguments given by name."""
         return cls(write, tuple(sorted(arguments.items())))
