@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ...ir.graph import Node
 from ...ir.ops.parts import split_operands
@@ -15,14 +16,21 @@ __all__: list[str] = []
 
 
 @prints("loop")
-def _loop(p: Printer, node: Node) -> list[Access]:
+def _loop(
+    p: Printer,
+    node: Node,
+    *operands: Access,
+    trips: int | None = None,
+    test: bool = False,
+    reverse: bool = False,
+    **others: Any,
+) -> list[Access]:
     """Carried values are variables that each iteration sets at its end.
 
     An iteration makes arrays of its own for them, so none is written while it is read.
     """
-    attrs, trips = node.attrs, node.attrs.get("trips")
-    operands = [p.accesses[name] for name in node.operands]
-    parts = split_operands(attrs, list(zip(operands, p.types(node), strict=True)))
+    typed = list(zip(operands, p.types(node), strict=True))
+    parts = split_operands(node.attrs, typed)
     count = len(parts.carried)
     values = [p.graph[name] for name in node.names]
     for value, (access, type_) in zip(values, parts.carried, strict=False):
@@ -33,7 +41,6 @@ def _loop(p: Printer, node: Node) -> list[Access]:
     arrays = [p.array("stacked", *operand) for operand in parts.stacked]
     carried = [_variable(p, value) for value in values[:count]]
     counter = p.lines.names.new("t")
-    test = bool(attrs.get("test"))
     if test:
         p.lines.add(f"{counter} = 0")
     last = str(trips)
@@ -41,7 +48,7 @@ def _loop(p: Printer, node: Node) -> list[Access]:
         given = f"max({parts.limit[0][0].at(())}, 0)"
         last = given if trips is None else f"min({given}, {trips})"
     head = f"for {counter} in range({last}):"
-    if attrs.get("reverse"):
+    if reverse:
         head = f"for {counter} in range({last} - 1, -1, -1):"
     if test:
         bound = "" if last == "None" else f" and {counter} < {last}"

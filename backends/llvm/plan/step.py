@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from ....ir.graph import Graph, Node
 from ..kernels.form import Kernel, Nest
+from ..kernels.source import Source
 from .arena import Lifetime, place
 from .inplace import in_place
 
@@ -18,9 +19,10 @@ Words: TypeAlias = "Nest | tuple[int, ...]"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One kernel call: a loop nest or the name of a library kernel, and its words.
+    """One kernel call: a loop nest or a kernel written by hand, and its words.
 
-    The words of a loop nest are a `Nest`, those of a library kernel integers.
+    The words of a loop nest are a `Nest`, those of another kernel integers, mostly in
+    the record that stands beside its text.
     ``node`` is the node that the step computes, for messages and for the plan's text;
     ``buffers`` are those that it touches. A step with ``tasks`` calls the kernel with
     the words of each instead, in any order, or at once. Products and convolutions say
@@ -31,7 +33,7 @@ class Step:
     ``repeats`` runs the first list about so often, and then the second.
     """
 
-    kernel: Kernel | str
+    kernel: Kernel | Source
     words: Words
     node: Node
     label: str
@@ -60,8 +62,8 @@ class Plan:
 
     graph: Graph
     steps: list[Step] = field(default_factory=list[Step])
-    kernels: dict[Kernel | str, Kernel | str] = field(
-        default_factory=dict[Kernel | str, Kernel | str]
+    kernels: dict[Kernel | Source, Kernel | Source] = field(
+        default_factory=dict[Kernel | Source, Kernel | Source]
     )
     constants: dict[int, int] = field(default_factory=dict[int, int])
     scratch: list[int] = field(default_factory=list[int])
