@@ -71,7 +71,7 @@ HOSTILE = {
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_wrong_text_is_refused(what: str) -> None:
     line, old, new = HOSTILE[what]
-    lines = [*map(str, TEXT.splitlines())]
+    lines = list[str](TEXT.splitlines())
     (place,) = (k for k, text in enumerate(lines) if text.strip().startswith(line))
     assert old in lines[place]
     lines[place] = lines[place].replace(old, new)
