@@ -22,6 +22,7 @@ def jit(
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    rewrite: bool = True,
 ) -> Compiled: ...
 
 
@@ -31,6 +32,7 @@ def jit(
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    rewrite: bool = True,
 ) -> Callable[[Function], Compiled]: ...
 
 
@@ -40,6 +42,7 @@ def jit(
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    rewrite: bool = True,
 ) -> Compiled | Callable[[Function], Compiled]:
     """Compile a NumPy function, or a graph.
 
@@ -56,6 +59,9 @@ def jit(
         static_argnums: Positions of arguments that are not traced. Each of their values
             (hashable) is a signature of its own.
         static_argnames: The same by name.
+        rewrite: Whether the function, and each function of the user's that it calls, is
+            rewritten while it is traced, so that stores into arrays that it made, and
+            an ``if`` on a traced value, work as Python says. Without, it runs as it is.
 
     Returns:
         A function that traces at the first call of each signature (structure, dtypes
@@ -75,6 +81,7 @@ def jit(
         backend=backend,
         static_argnums=static_argnums,
         static_argnames=static_argnames,
+        rewrite=rewrite,
     )
     return made if function is None else made(function)
 

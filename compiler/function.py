@@ -7,6 +7,7 @@ prepared once, and again if it comes back after 256 others.
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
@@ -20,6 +21,7 @@ from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from .call import Call
 from .entry import Entry, is_interpreted
+from .frontend.operators import call as rewritten_call
 from .graph_function import GraphFunction
 from .inspect import Inspectable
 from .native import HasNative
@@ -56,6 +58,7 @@ class Compiled(Inspectable, HasNative):
         backend: str = DEFAULT,
         static_argnums: int | Sequence[int] = (),
         static_argnames: str | Sequence[str] = (),
+        rewrite: bool = True,
     ) -> None:
         function = GraphFunction.of(given) if isinstance(given, Graph) else given
         if not callable(function):
@@ -66,6 +69,7 @@ class Compiled(Inspectable, HasNative):
         self.function = function
         self.transform = transform
         self.backend = check_backend(backend)
+        self.rewrite = rewrite
         inner = given.static if isinstance(given, Compiled) else ()
         which = (*inner, *_as_tuple(static_argnums), *_as_tuple(static_argnames))
         self._static = StaticArguments(function, tuple(dict.fromkeys(which)))
@@ -188,7 +192,14 @@ class Compiled(Inspectable, HasNative):
             return name
         numbers = tuple(w for w in self._static.which if isinstance(w, int))
         names = tuple(w for w in self._static.which if isinstance(w, str))
-        parts = (self.function, self.transform, self.backend, numbers, names)
+        parts = (
+            self.function,
+            self.transform,
+            self.backend,
+            numbers,
+            names,
+            self.rewrite,
+        )
         return _remade, parts
 
     def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
@@ -235,7 +246,10 @@ class Compiled(Inspectable, HasNative):
             if isinstance(self.function, GraphFunction):
                 traced = self.function.program(call.structure, call.leaves, types)
             else:
-                traced = trace_program(self.function, call.structure, leaves, types)
+                run = rewritten_call if self.rewrite else operator.call
+                traced = trace_program(
+                    self.function, call.structure, leaves, types, run
+                )
             program = self.transform(traced, call) if self.transform else traced
         known = [
             leaf if type_ is None else type_
@@ -250,6 +264,7 @@ def _remade(
     backend: str,
     numbers: tuple[int, ...],
     names: tuple[str, ...],
+    rewrite: bool,
 ) -> Compiled:
     """What `pickle` calls."""
     return Compiled(
@@ -258,6 +273,7 @@ def _remade(
         backend=backend,
         static_argnums=numbers,
         static_argnames=names,
+        rewrite=rewrite,
     )
 
 

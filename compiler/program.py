@@ -63,11 +63,13 @@ def trace_program(
     structure: Any,
     leaves: Sequence[Any],
     types: Sequence[LeafType | None],
+    run: Callable[..., Any],
 ) -> Program:
     """Run ``function`` on tracers and keep what it did.
 
     ``leaves`` of ``structure``, the tree of ``(args, kwargs)``, are replaced by tracers
-    of ``types``; those whose type is None are static and passed as they are.
+    of ``types``; those whose type is None are static and passed as they are. ``run``
+    calls the function, rewritten or as it is.
     """
     names = leaf_names(function, *unflatten(structure, range(len(leaves))))
     name = getattr(function, "__name__", type(function).__name__)
@@ -86,7 +88,7 @@ def trace_program(
         args, kwargs = unflatten(structure, tracers)
         try:
             with trace, shown(f"tracing {name}", trace.progress):
-                result = function(*args, **kwargs)
+                result = run(function, *args, **kwargs)
         except (TypeError, AttributeError) as error:
             for given in lists_of_numbers(function, *unflatten(structure, leaves)):
                 error.add_note(

@@ -16,18 +16,22 @@ from typing import Any
 from ..ir.errors import SourceLine
 
 __all__ = [
+    "BLOCK",
     "assigned_name",
     "calling_frame",
     "definition_line",
     "frame_line",
+    "is_block",
     "is_inside",
     "is_installed",
     "is_ours",
+    "is_standard",
     "last_line",
     "library_call",
     "user_line",
 ]
 
+BLOCK = ".<block>"  # the end of the qualified name of a block in a function
 _ROOT = __name__.split(".")[0]
 _STORES = ("STORE_FAST", "STORE_NAME", "STORE_DEREF", "STORE_GLOBAL")
 _PACKAGES = ("site-packages", "dist-packages")
@@ -47,6 +51,14 @@ def is_installed(file: str) -> bool:
     return installed or not set(_LIBRARIES).isdisjoint(parents)
 
 
+@lru_cache(maxsize=4096)
+def is_standard(file: str) -> bool:
+    """Whether a file is part of Python itself."""
+    return is_installed(file) and not any(
+        parent.name in _PACKAGES for parent in Path(file).resolve().parents
+    )
+
+
 def calling_frame() -> FrameType | None:
     """The innermost frame that belongs neither to this library nor to NumPy."""
     return next(_frames(inspect.currentframe()), None)
@@ -63,6 +75,11 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
 def is_inside(frame: FrameType) -> bool:
     """Whether a frame is of this library, or of what it works with."""
     return _is_inside(frame.f_globals.get("__name__", ""))
+
+
+def is_block(code: CodeType) -> bool:
+    """Whether a code is a block of the user's that became a function."""
+    return code.co_qualname.endswith(BLOCK)
 
 
 def is_ours(frame: FrameType) -> bool:

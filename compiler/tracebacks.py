@@ -21,7 +21,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..ir.errors import AnabranchError
 from ..ir.settings import setting
-from .source import is_inside, is_ours
+from .source import is_block, is_inside, is_ours
 
 __all__ = ["shorten", "shows_users_frames"]
 
@@ -110,7 +110,11 @@ def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
         return traceback
     made: TracebackType | None = None
     kept = [entry for left_out, run in runs if not left_out for entry in run]
+    inner = None
     for entry in reversed(kept):
         frame: FrameType = entry.tb_frame
+        around, inner = inner is not None and is_block(inner.f_code), frame
+        if around:  # the line that the inner frame, a block of this one, stands in
+            continue
         made = TracebackType(made, frame, entry.tb_lasti, entry.tb_lineno)
     return made

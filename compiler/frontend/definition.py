@@ -1,0 +1,179 @@
+"""The syntax tree of a function that is at hand as code, and the way back.
+
+A tree is compiled as it stands and compared with the code, so that a file that was
+changed since it was imported is no source, and never the wrong one.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import copy
+import linecache
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from types import CodeType
+from typing import TypeAlias
+
+__all__ = ["Definition", "NoSource", "class_name", "compiled", "definition"]
+
+Definition: TypeAlias = "ast.FunctionDef | ast.Lambda"
+
+_FUTURE = 0
+for _name in __future__.all_feature_names:
+    _FUTURE |= getattr(__future__, _name).compiler_flag
+
+
+class NoSource(Exception):
+    """Why there is no syntax tree, as a clause."""
+
+
+def definition(code: CodeType) -> Definition:
+    """A new tree of the function that ``code`` is of; `NoSource` where none fits.
+
+    The lines of the function alone are parsed first: a file may be long.
+    """
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename)
+    if not lines:
+        raise NoSource("it was defined at a prompt or by exec")
+    for node in _candidates(_part(code, lines), code):
+        return node
+    for node in _candidates(_whole("".join(lines)), code):
+        return copy.deepcopy(node)
+    raise NoSource("its file is not what was imported")
+
+
+def _part(code: CodeType, lines: Sequence[str]) -> ast.AST | None:
+    """The tree of a function's lines, if they can be parsed without the others."""
+    first = code.co_firstlineno
+    text = lines[first - 1 : max(_last_line(code), first)]
+    if code.co_name == "<lambda>" or not text:
+        return None
+    indented = text[0][:1].isspace()
+    tree = _parsed(("if 1:\n" if indented else "") + "".join(text))
+    return tree and ast.increment_lineno(tree, first - 1 - indented)
+
+
+def _last_line(code: CodeType) -> int:
+    """The last line that an instruction is of, those of inner functions included."""
+    last = max((end or 0 for _, end, _, _ in code.co_positions()), default=0)
+    return max([last, *map(_last_line, _codes(code))])
+
+
+@lru_cache(maxsize=8)
+def _whole(text: str) -> ast.AST | None:
+    return _parsed(text)
+
+
+def _parsed(text: str) -> ast.AST | None:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _candidates(tree: ast.AST | None, code: CodeType) -> Iterator[Definition]:
+    """The functions of the tree that are compiled to the code."""
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Lambda):
+            found = code.co_name == "<lambda>" and node.lineno == code.co_firstlineno
+        elif isinstance(node, ast.FunctionDef):
+            found = node.name == code.co_name and _first_line(node) == (
+                code.co_firstlineno
+            )
+        else:
+            continue
+        if found and _is_same(compiled(node, code, code.co_freevars), code):
+            yield node
+
+
+def _first_line(node: ast.FunctionDef) -> int:
+    return min([node.lineno, *(one.lineno for one in node.decorator_list)])
+
+
+def compiled(node: Definition, like: CodeType, free: Iterable[str]) -> CodeType:
+    """The code of a tree, in the place of ``like``, with these free variables."""
+    defined: ast.stmt
+    if isinstance(node, ast.Lambda):
+        lambda_ = ast.Lambda(_bare(node.args), node.body)
+        defined = ast.Expr(ast.copy_location(lambda_, node))
+        name = "<lambda>"
+    else:
+        defined = ast.FunctionDef(node.name, _bare(node.args), node.body, [])
+        name = node.name
+    ast.copy_location(defined, node)
+    names = [name]
+    private = class_name(like.co_qualname)
+    if private is not None:  # for the names that begin with two underscores
+        defined = ast.copy_location(ast.ClassDef(private, [], [], [defined], []), node)
+        names.insert(0, private)
+    parameters = [ast.copy_location(ast.arg(name), node) for name in free]
+    maker = ast.FunctionDef("$", _arguments(parameters), [defined], [])
+    ast.copy_location(maker, node)
+    module = ast.fix_missing_locations(ast.Module([maker], []))
+    flags = like.co_flags & _FUTURE
+    code = compile(module, like.co_filename, "exec", flags, dont_inherit=True)
+    for name in ("$", *names):
+        code = next(c for c in _codes(code) if c.co_name == name)
+    return code
+
+
+def _arguments(parameters: list[ast.arg]) -> ast.arguments:
+    return ast.arguments([], parameters, None, [], [], None, [])
+
+
+def _bare(args: ast.arguments) -> ast.arguments:
+    """The parameters without annotations; what their defaults are does not matter."""
+
+    def bare(arg: ast.arg | None) -> ast.arg | None:
+        return arg and ast.copy_location(ast.arg(arg.arg), arg)
+
+    def nothing(value: ast.expr | None) -> ast.expr | None:
+        return value and ast.copy_location(ast.Constant(None), value)
+
+    return ast.arguments(
+        [ast.copy_location(ast.arg(a.arg), a) for a in args.posonlyargs],
+        [ast.copy_location(ast.arg(a.arg), a) for a in args.args],
+        bare(args.vararg),
+        [ast.copy_location(ast.arg(a.arg), a) for a in args.kwonlyargs],
+        [nothing(value) for value in args.kw_defaults],
+        bare(args.kwarg),
+        [ast.copy_location(ast.Constant(None), value) for value in args.defaults],
+    )
+
+
+def class_name(qualname: str) -> str | None:
+    """The innermost class around a function."""
+    parts = qualname.split(".")
+    classes = [
+        part
+        for part, after in pairwise(parts)
+        if after != "<locals>" and part != "<locals>"
+    ]
+    return classes[-1] if classes else None
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    return (const for const in code.co_consts if isinstance(const, CodeType))
+
+
+def _is_same(one: CodeType, other: CodeType) -> bool:
+    """Whether two codes do the same, wherever they stand."""
+    same = (
+        one.co_code == other.co_code
+        and one.co_names == other.co_names
+        and one.co_varnames == other.co_varnames
+        and one.co_freevars == other.co_freevars
+        and one.co_cellvars == other.co_cellvars
+        and len(one.co_consts) == len(other.co_consts)
+    )
+    pairs = zip(one.co_consts, other.co_consts, strict=False)
+    return same and all(_is_same_constant(a, b) for a, b in pairs)
+
+
+def _is_same_constant(one: object, other: object) -> bool:
+    if isinstance(one, CodeType) and isinstance(other, CodeType):
+        return _is_same(one, other)
+    return type(one) is type(other) and repr(one) == repr(other)
