@@ -65,6 +65,7 @@ class Compiled(Inspectable, HasNative):
             raise ArgumentError(f"not a function: {function!r}")
         update_wrapper(self, function)
         if isinstance(function, Compiled) and transform is None:
+            rewrite = rewrite and function.rewrite
             function, transform = function.function, function.transform
         self.function = function
         self.transform = transform

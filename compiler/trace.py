@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NoReturn, TypeGuard, cast
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from ..ir.errors import (
 from ..ir.graph import Node
 from ..ir.text import format_node
 from ..ir.types import DEFAULT_DTYPES, FLOATS, TensorType, dtype_name
+from .known import answer, real, stored_to
 from .source import (
     assigned_name,
     calling_frame,
@@ -44,6 +46,7 @@ from .views import Memory, follow
 
 __all__ = [
     "Trace",
+    "current_trace",
     "find_trace",
     "is_traced",
     "lowered_functions",
@@ -94,18 +97,31 @@ def find_trace(values: Any) -> Trace | None:
     Inside a branch of `cond` that is the branch, if the tracers are of traces around
     it: what the branch computes belongs to it.
     """
+    return _survey(values)[0]
+
+
+def _survey(values: Any) -> tuple[Trace | None, Tracer | None]:
+    """The newest trace among the traced arrays, and one of those that are known."""
     found: Trace | None = None
+    known: Tracer | None = None
     waiting = [values]
     while waiting:
         value = waiting.pop()
         if isinstance(value, Tracer):
-            if found is None or value.owner.level > found.level:
+            if value.known is not None:
+                known = value
+            elif found is None or value.owner.level > found.level:
                 found = value.owner
         elif isinstance(value, (list, tuple)):
             waiting.extend(cast("Iterable[Any]", value))
         elif isinstance(value, dict):
             waiting.extend(cast("Mapping[Any, Any]", value).values())
-    return found and _inside(found)
+    return found and _inside(found), known
+
+
+def current_trace() -> Trace | None:
+    """The trace of the function that runs, if it is traced."""
+    return getattr(_state, "current", None)
 
 
 def _inside(trace: Trace) -> Trace:
@@ -142,14 +158,20 @@ class Trace:
         self._refused: ConcretizationError | None = None
         self._refused_at: SourceLine | None = None
         self._depth = 0
+        self._around: Trace | None = None
+        self._full: WeakValueDictionary[int, np.ndarray[Any, Any]]
+        self._full = WeakValueDictionary()
 
     def __enter__(self) -> None:
         """The user's function runs inside; afterwards its tracers are dead."""
+        self._around = current_trace()
+        _state.current = self
 
     def __exit__(
         self, kind: object, error: BaseException | None, traceback: object
     ) -> None:
         self.finished = True
+        _state.current = self._around
         if error is None or isinstance(error, Exception):
             if not isinstance(error, UnsupportedError):
                 self.unsupported.complain()
@@ -190,11 +212,25 @@ class Trace:
 
     def apply(self, function: Any, args: Sequence[Any], kwargs: Any) -> Any:
         """Lower a call of ``function``; lowerings may call NumPy on tracers again."""
-        trace = find_trace((args, kwargs)) or _inside(self)
+        trace, known = _survey((args, kwargs))
+        if known is not None:
+            target = stored_to(function, args, _without_out(function, args, kwargs)[2])
+            at_home = target is None or target.owner.is_running
+            if trace is None and at_home:
+                return answer(_inside(known.owner), function, args, kwargs)
+            if target is not None:
+                target.forget()
+            args, kwargs = _without_known(args, kwargs, target)
+        trace = trace or _inside(self)
         if trace.finished:
             trace.enter()
             raise _leaked(trace).at(trace.builder.source)
         return trace.lower(function, args, kwargs)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether what happens now happens here, and in no branch inside of this."""
+        return _inside(self) is self
 
     def lower(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Lower a call whose newest tracer belongs to this trace."""
@@ -309,6 +345,8 @@ class Trace:
             if isinstance(value, float) and found not in FLOATS:
                 return self.builder.cast(self.builder.const(value, "f64"), found)
             return self.builder.const(value, found)
+        if isinstance(value, Tracer) and value.known is not None:
+            return self._as(self._capture(value.known), dtype)
         if isinstance(value, Tracer):
             made = value.node if value.owner is self else self._capture(value)
         elif isinstance(value, np.generic):
@@ -321,7 +359,10 @@ class Trace:
             raise TraceError(
                 f"a {type(value).__name__} cannot take part in a traced expression"
             )
-        return self.builder.cast(made, dtype) if dtype else made
+        return self._as(made, dtype)
+
+    def _as(self, node: Node, dtype: str | None) -> Node:
+        return self.builder.cast(node, dtype) if dtype else node
 
     def constant(self, value: np.ndarray[Any, Any]) -> Node:
         """The input for an array that a lowering made; equal ones have the same."""
@@ -329,6 +370,18 @@ class Trace:
         if key not in self._constants:
             self._constants[key] = self._capture(value)
         return self._constants[key]
+
+    def initial(self, value: np.ndarray[Any, Any]) -> Node:
+        """What an array that the function made holds, as a constant if it is one."""
+        filled = _filled(value)
+        if filled is None:
+            return self._capture(value)
+        type_ = TensorType(dtype_name(value.dtype), value.shape)
+        return self.builder.full(type_, filled)
+
+    def note_full(self, value: np.ndarray[Any, Any]) -> None:
+        """Have a constant for this array, also where it is only read."""
+        self._full[id(value)] = value
 
     def array(self, value: Any) -> Any:
         """A (nested) list as an array, traced where anything in it is."""
@@ -344,6 +397,8 @@ class Trace:
 
         An array that the function changed since it was met gets another input.
         """
+        if id(value) in self._full:
+            return self.initial(value)
         known = self._captures.get(id(value))
         if known is not None and _is_unchanged(value, known[1]):
             return known[2]
@@ -380,6 +435,25 @@ class Trace:
             hint=what_to_write(called) if called else hint,
         )
         raise self._refused
+
+
+def _without_known(args: Any, kwargs: Any, target: Tracer | None) -> tuple[Any, Any]:
+    """The arguments with real arrays, but for the one that is written."""
+
+    def plain(value: Any) -> Any:
+        alone = value[0] if type(value) is tuple and len(value) == 1 else value
+        return value if alone is target and target is not None else real(value)
+
+    return [plain(arg) for arg in args], {k: plain(v) for k, v in kwargs.items()}
+
+
+def _filled(value: np.ndarray[Any, Any]) -> bool | int | float | None:
+    """The number that an array is full of, bit for bit, if it is."""
+    if not value.size:
+        return None
+    bits = value.view(f"u{value.itemsize}") if value.dtype.kind == "f" else value
+    first = bits[(0,) * value.ndim]
+    return value[(0,) * value.ndim].item() if (bits == first).all() else None
 
 
 def _leaked(trace: Trace) -> TraceError:

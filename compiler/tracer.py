@@ -6,6 +6,7 @@ a `Memory`, which has the newest; each reads it, and writes to it, through its p
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from ..ir.errors import TraceError
 from ..ir.graph import Node
-from ..ir.types import DTYPES
+from ..ir.types import DTYPES, TensorType
 from .views import Memory, Path, path_to
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ def _unary(function: Any) -> Any:
 
 def _in_place(function: Any) -> Any:
     def method(self: Tracer, other: Any) -> Any:
+        if self.known is not None:
+            out = {"operator": True, "out": self}
+            return self.owner.apply(function, (self, other), out)
         result = self.owner.operator(function, self, other)
         if result is NotImplemented or (self.ndim == 0 and not self.is_view):
             return result
@@ -62,10 +66,11 @@ class Tracer:
     """A traced array: shape and dtype are known, values are not.
 
     ``weak`` marks a Python scalar, which adapts its dtype to the arrays it meets.
-    ``path`` is the way from ``memory`` to what this array shows of it.
+    ``path`` is the way from ``memory`` to what this array shows of it. Of an array that
+    the function made itself the values are ``known`` until something traced is stored.
     """
 
-    __slots__ = ("_node", "_seen", "memory", "owner", "path", "weak")
+    __slots__ = ("_node", "_real", "_seen", "memory", "owner", "path", "type", "weak")
     __array_priority__ = 1000.0
     __hash__ = None  # type: ignore[assignment]  # unhashable, as arrays are
 
@@ -75,9 +80,32 @@ class Tracer:
         self.owner = trace
         self.weak = weak
         self.memory = memory or Memory(node)
+        self.type = node.type
         self.path = path_to(node.type.shape)
         self._seen = self.memory.version
-        self._node = node
+        self._node: Node | None = node
+        self._real: np.ndarray[Any, Any] | None = None
+
+    @classmethod
+    def of_known(
+        cls,
+        trace: Trace,
+        real: np.ndarray[Any, Any],
+        type: TensorType,
+        memory: Memory,
+        path: Path,
+    ) -> Tracer:
+        """A view of a memory that is known, or all of it."""
+        made = cls.__new__(cls)
+        made.owner, made.weak, made.memory, made.path = trace, False, memory, path
+        made.type, made._node, made._real = type, None, real
+        made._seen = memory.version
+        return made
+
+    @property
+    def known(self) -> np.ndarray[Any, Any] | None:
+        """The real array, as long as nothing traced was stored where it is."""
+        return None if self.memory.known is None else self._real
 
     def become_view(self, memory: Memory, path: Path) -> None:
         """Share the memory that the value was made from."""
@@ -96,7 +124,7 @@ class Tracer:
     @property
     def is_view(self) -> bool:
         """Whether this shows a part of a memory, or shows it in another way."""
-        return self.path != path_to(self.memory.node.type.shape)
+        return self.path != path_to(self.memory.shape)
 
     @property
     def is_current(self) -> bool:
@@ -106,8 +134,10 @@ class Tracer:
     @property
     def node(self) -> Node:
         """The node that makes the value now; `TraceError` where that is not known."""
+        if self.known is not None:
+            return self.owner.node(self.known)
         self._check(self.path)
-        if not self.is_current:
+        if self._node is None or not self.is_current:
             self._node = self.path.read(self.owner.builder, self.memory.node)
             self._seen = self.memory.version
         return self._node
@@ -124,8 +154,9 @@ class Tracer:
 
     def write(self, value: Any) -> Tracer:
         """Become ``value``, cast and broadcast to this array's type."""
-        trace, type_ = self.owner, self._node.type
+        trace, type_ = self.owner, self.type
         trace.check_write()
+        self.forget()
         if self.memory.argument is None and not np.can_cast(
             value.dtype, self.dtype, "same_kind"
         ):
@@ -137,10 +168,16 @@ class Tracer:
         self.store(self.path, trace.builder.broadcast(made, type_))
         return self
 
+    def forget(self) -> None:
+        """Have a node for the memory: what is stored is not known."""
+        if self.known is not None:
+            self.memory.forget(self.owner.initial)
+
     def store(self, path: Path, value: Node) -> None:
         """Write ``value`` to what ``path`` shows of the memory."""
         trace = self.owner
         trace.check_write()
+        self.forget()
         if self.memory.argument is not None:
             raise TraceError(
                 f"writing into {self.memory.argument} would change the caller's array",
@@ -158,19 +195,19 @@ class Tracer:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self._node.type.shape
+        return self.type.shape
 
     @property
     def ndim(self) -> int:
-        return self._node.type.rank
+        return self.type.rank
 
     @property
     def size(self) -> int:
-        return self._node.type.size
+        return self.type.size
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return DTYPES[self._node.type.dtype]
+        return DTYPES[self.type.dtype]
 
     @property
     def itemsize(self) -> int:
@@ -193,7 +230,9 @@ class Tracer:
         return self
 
     @property
-    def flat(self) -> NoReturn:
+    def flat(self) -> Any:
+        if self.known is not None:
+            return self.known.flat
         self._refuse(".flat", "use x.ravel()")
 
     def __array_ufunc__(
@@ -206,7 +245,11 @@ class Tracer:
     ) -> Any:
         return self.owner.apply(function, args, kwargs)
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> Any:
+        if name in Tracer.__slots__:
+            raise AttributeError(name)
+        if self.known is not None:
+            return getattr(self.known, name)
         if name.startswith("_") or not hasattr(np.ndarray, name):
             raise AttributeError(f"a traced array has no attribute {name!r}")
         self.owner.enter()
@@ -233,17 +276,23 @@ class Tracer:
         return (self[index] for index in range(self.shape[0]))
 
     def __repr__(self) -> str:
-        return f"<traced {self._node.type} %{self._node.name}>"
+        if self.known is not None:
+            return repr(self.known)
+        return f"<traced {self.type} %{self._node.name if self._node else '?'}>"
 
     def __format__(self, format_spec: str) -> str:
+        if self.known is not None:
+            return format(self.known, format_spec)
         if format_spec:
             self._refuse(f"formatting with {format_spec!r}", "print it after the call")
         return repr(self)
 
     def _refuse(self, what: str, hint: str) -> NoReturn:
-        self.owner.refuse(what, self._node, hint)
+        self.owner.refuse(what, self._node or self.node, hint)
 
     def __bool__(self) -> bool:
+        if self.known is not None:
+            return bool(self.known)
         self._refuse(
             "a Python 'if', 'while', 'and', 'or', 'not', 'in' or bool()",
             "choose with np.where(condition, a, b), run one of two functions with "
@@ -253,6 +302,8 @@ class Tracer:
         )
 
     def __float__(self) -> float:
+        if self.known is not None:
+            return float(self.known)
         self._refuse(
             "float(), a function of the math module or an element of a real array",
             "use np.sin and so on; an array to be filled has to be traced too, as "
@@ -260,12 +311,18 @@ class Tracer:
         )
 
     def __complex__(self) -> complex:
+        if self.known is not None:
+            return complex(self.known)
         self._refuse("complex()", "complex numbers are not supported")
 
     def __int__(self) -> int:
+        if self.known is not None:
+            return int(self.known)
         self._refuse("int()", "use x.astype(int), or make the argument static")
 
     def __index__(self) -> int:
+        if self.known is not None:
+            return operator.index(self.known)  # type: ignore[arg-type]  # or raises
         self._refuse(
             "range(), a list index, a slice's bound or an array's shape",
             "make the argument static (jit(f, static_argnames=...)); an array that "
@@ -277,20 +334,29 @@ class Tracer:
             self._refuse("round()", "use np.round(x)")
         return self.round(ndigits)
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if self.known is not None:
+            return np.array(self.known, dtype, copy=copy)
         self._refuse(
             "np.asarray(), np.array() or a library that needs a real array",
             "stack traced values with np.stack, or pass x itself to NumPy; an array "
             "that is indexed by a traced one has to come in as an argument",
         )
 
-    def item(self, *args: Any) -> NoReturn:
+    def item(self, *args: Any) -> Any:
+        if self.known is not None:
+            return self.known.item(*args)
         self._refuse(".item()", "index it instead, x[0]")
 
-    def tolist(self) -> NoReturn:
+    def tolist(self) -> Any:
+        if self.known is not None:
+            return self.known.tolist()
         self._refuse(".tolist()", "return the array and convert it after the call")
 
-    def sort(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def sort(self, *args: Any, **kwargs: Any) -> None:
+        if self.known is not None:
+            self[...] = np.sort(self.known, *args, **kwargs)
+            return
         self._refuse(".sort()", "sorting has no lowering yet")
 
     def fill(self, value: Any) -> None:
@@ -322,6 +388,9 @@ class Tracer:
     def clip(self, min: Any = None, max: Any = None) -> Any:
         return self.owner.apply(np.clip, (self, min, max), {})
 
+    def compress(self, condition: Any, *args: Any, **kwargs: Any) -> Any:
+        return self.owner.apply(np.compress, (condition, self, *args), kwargs)
+
     sum, prod, mean = _method(np.sum), _method(np.prod), _method(np.mean)
     max, min = _method(np.max), _method(np.min)
     var, std = _method(np.var), _method(np.std)
@@ -333,7 +402,7 @@ class Tracer:
     take, dot, round = _method(np.take), _method(np.dot), _method(np.round)
     diagonal, trace = _method(np.diagonal), _method(np.trace)
     argsort, nonzero = _method(np.argsort), _method(np.nonzero)
-    searchsorted, compress = _method(np.searchsorted), _method(np.compress)
+    searchsorted = _method(np.searchsorted)
     conj = conjugate = _method(np.conjugate)
 
     __add__, __radd__ = _binary(np.add), _binary(np.add, True)

@@ -1,37 +1,146 @@
-"""The operator of calls: what is called is looked up by identity."""
+"""The operator of calls: what is called is looked up by identity.
+
+The user's functions are called by their twins. What NumPy makes of values that are
+known is known as well. The table has the functions that ask Python what only a trace
+can answer.
+"""
 
 from __future__ import annotations
 
 import functools
-from types import FunctionType, MethodType
+from collections.abc import Callable
+from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, MethodType
 from typing import Any, cast
 
+import numpy as np
+
+from ..cond import cond
+from ..known import as_known, real, stored_to
+from ..trace import Trace, current_trace, find_trace, is_traced
 from .twins import twin
 
-__all__ = ["call"]
+__all__ = ["INSTEAD", "call"]
+
+INSTEAD: dict[Any, Callable[..., Any]] = {}
+"""What is called in the place of a function, where a trace is made."""
+
+_OF_FUNCTIONS: set[Any] = {
+    cond,
+    filter,
+    functools.reduce,
+    map,
+    max,
+    min,
+    sorted,
+}
+_JOINS: set[Any] = {
+    np.block,
+    np.column_stack,
+    np.concatenate,
+    np.dstack,
+    np.einsum,
+    np.hstack,
+    np.select,
+    np.stack,
+    np.vstack,
+}
 
 
 def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     """``function(*args, **kwargs)``, by its twin where it is the user's."""
-    return resolved(function)(*args, **kwargs)
+    kind = type(function)
+    if kind is FunctionType and (made := twin(function)) is not function:
+        return made(*args, **kwargs)
+    trace = current_trace()
+    if trace is None:
+        return resolved(function)(*args, **kwargs)
+    if kind is functools.partial:
+        found = cast("functools.partial[Any]", function)
+        named = {**found.keywords, **kwargs}
+        return call(found.func, *found.args, *args, **named)
+    if _has_hash(function):
+        if (instead := INSTEAD.get(function)) is not None:
+            return instead(*args, **kwargs)
+        if function in _OF_FUNCTIONS:
+            args = tuple(resolved(arg) for arg in args)
+            if callable(kwargs.get("key")):
+                kwargs["key"] = resolved(kwargs["key"])
+            return function(*args, **kwargs)
+    if _is_numpys(function):
+        return _call_numpy(trace, function, args, kwargs)
+    if isinstance(function, type):
+        return _make(function, args, kwargs)
+    made = resolved(function)
+    if made is function and _takes_arrays(function):
+        args, kwargs = tuple(map(real, args)), real(kwargs)
+    return made(*args, **kwargs)
 
 
 def resolved(function: Any) -> Any:
-    """What to call instead of a function."""
+    """The twin of a function, of a method, of a partial one or of an instance."""
     kind = type(function)
     if kind is FunctionType:
         return twin(function)
     if kind is MethodType:
         inner = function.__func__
-        if isinstance(inner, FunctionType):
-            return MethodType(twin(inner), function.__self__)
+        if isinstance(inner, FunctionType) and (made := twin(inner)) is not inner:
+            return MethodType(made, function.__self__)
         return function
     if kind is functools.partial:
         found = cast("functools.partial[Any]", function)
         return functools.partial(resolved(found.func), *found.args, **found.keywords)
-    if isinstance(function, type):
+    if isinstance(function, type) or not isinstance(function, object):
         return function
-    called: Any = kind.__call__
-    if isinstance(called, FunctionType):
-        return MethodType(twin(called), function)
+    called: Any = getattr(kind, "__call__", None)  # noqa: B004  # its method is wanted
+    if isinstance(called, FunctionType) and (made := twin(called)) is not called:
+        return MethodType(made, function)
     return function
+
+
+def _make(kind: Any, args: Any, kwargs: Any) -> Any:
+    """An instance; ``__init__`` by its twin, where nothing else has a say."""
+    init = kind.__init__
+    plain = type(kind) is type and kind.__new__ is object.__new__
+    if plain and isinstance(init, FunctionType) and (made := twin(init)) is not init:
+        instance = kind.__new__(kind)
+        made(instance, *args, **kwargs)
+        return instance
+    return kind(*args, **kwargs)
+
+
+def _call_numpy(trace: Trace, function: Any, args: Any, kwargs: Any) -> Any:
+    """A function of NumPy, or a method of an array."""
+    owner = getattr(function, "__self__", None)
+    if find_trace((args, kwargs)) is None:
+        given = owner, args, kwargs
+        if stored_to(function, args, kwargs.get("out")) is None:
+            args, kwargs = tuple(map(real, args)), real(kwargs)
+        return as_known(trace, function(*args, **kwargs), given)
+    if isinstance(owner, np.ndarray):  # a method of a real array, on traced ones
+        return call(getattr(np, function.__name__), owner, *args, **kwargs)
+    if function not in _JOINS and not any(map(is_traced, args)):
+        args = tuple(
+            trace.array(arg) if find_trace(arg) is not None else arg for arg in args
+        )
+    return function(*args, **kwargs)
+
+
+def _is_numpys(function: Any) -> bool:
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, (np.ndarray, np.generic)) or isinstance(function, np.ufunc):
+        return True
+    module = getattr(function, "__module__", None) or ""
+    return str(module).split(".")[0] == "numpy" and not isinstance(function, type)
+
+
+def _takes_arrays(function: Any) -> bool:
+    """Whether a function may look into arrays: Python's own never do."""
+    own = (BuiltinFunctionType, BuiltinMethodType)
+    module = str(getattr(function, "__module__", None) or "builtins").split(".")[0]
+    if isinstance(function, own) and module == "builtins":
+        return False
+    return module not in ("builtins", "anabranch", "operator", "functools", "itertools")
+
+
+def _has_hash(value: Any) -> bool:
+    return getattr(type(value), "__hash__", None) is not None

@@ -13,7 +13,7 @@ import linecache
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from types import CodeType
+from types import CodeType, FunctionType, ModuleType
 from typing import TypeAlias
 
 __all__ = ["Definition", "NoSource", "class_name", "compiled", "definition"]
@@ -29,19 +29,23 @@ class NoSource(Exception):
     """Why there is no syntax tree, as a clause."""
 
 
-def definition(code: CodeType) -> Definition:
-    """A new tree of the function that ``code`` is of; `NoSource` where none fits.
+def definition(function: FunctionType) -> Definition:
+    """A new tree of a function; `NoSource` where none fits its code.
 
     The lines of the function alone are parsed first: a file may be long.
     """
+    code = function.__code__
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename)
     if not lines:
         raise NoSource("it was defined at a prompt or by exec")
+    imported = _imported(function)
     for node in _candidates(_part(code, lines), code):
-        return node
+        if _fits(node, code, imported):
+            return node
     for node in _candidates(_whole("".join(lines)), code):
-        return copy.deepcopy(node)
+        if _fits(node, code, imported):
+            return copy.deepcopy(node)
     raise NoSource("its file is not what was imported")
 
 
@@ -75,7 +79,7 @@ def _parsed(text: str) -> ast.AST | None:
 
 
 def _candidates(tree: ast.AST | None, code: CodeType) -> Iterator[Definition]:
-    """The functions of the tree that are compiled to the code."""
+    """The functions of the tree that stand where the code says."""
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.Lambda):
             found = code.co_name == "<lambda>" and node.lineno == code.co_firstlineno
@@ -85,7 +89,7 @@ def _candidates(tree: ast.AST | None, code: CodeType) -> Iterator[Definition]:
             )
         else:
             continue
-        if found and _is_same(compiled(node, code, code.co_freevars), code):
+        if found:
             yield node
 
 
@@ -93,7 +97,32 @@ def _first_line(node: ast.FunctionDef) -> int:
     return min([node.lineno, *(one.lineno for one in node.decorator_list)])
 
 
-def compiled(node: Definition, like: CodeType, free: Iterable[str]) -> CodeType:
+def _fits(node: Definition, code: CodeType, imported: Sequence[list[str]]) -> bool:
+    """Whether a tree is compiled to the code."""
+    tries = (compiled(node, code, code.co_freevars, names) for names in imported)
+    return any(_is_same(made, code) for made in tries)
+
+
+def _imported(function: FunctionType) -> list[list[str]]:
+    """Which global names the function's module may have imported, likeliest first.
+
+    The compiler calls a method of an imported name in another way.
+    """
+    known = function.__globals__
+    names = [name for name in _all_names(function.__code__) if name in known]
+    modules = [name for name in names if isinstance(known[name], ModuleType)]
+    home = known.get("__name__")
+    foreign = [n for n in names if getattr(known[n], "__module__", home) != home]
+    return [modules, [*modules, *foreign], []] if names else [[]]
+
+
+def _all_names(code: CodeType) -> set[str]:
+    return {*code.co_names}.union(*map(_all_names, _codes(code)))
+
+
+def compiled(
+    node: Definition, like: CodeType, free: Iterable[str], imported: Sequence[str] = ()
+) -> CodeType:
     """The code of a tree, in the place of ``like``, with these free variables."""
     defined: ast.stmt
     if isinstance(node, ast.Lambda):
@@ -112,7 +141,11 @@ def compiled(node: Definition, like: CodeType, free: Iterable[str]) -> CodeType:
     parameters = [ast.copy_location(ast.arg(name), node) for name in free]
     maker = ast.FunctionDef("$", _arguments(parameters), [defined], [])
     ast.copy_location(maker, node)
-    module = ast.fix_missing_locations(ast.Module([maker], []))
+    body: list[ast.stmt] = [maker]
+    if imported:
+        aliases = [ast.alias(name) for name in imported]
+        body.insert(0, ast.copy_location(ast.Import(aliases), node))
+    module = ast.fix_missing_locations(ast.Module(body, []))
     flags = like.co_flags & _FUTURE
     code = compile(module, like.co_filename, "exec", flags, dont_inherit=True)
     for name in ("$", *names):

@@ -6,6 +6,13 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from ...ir.errors import TraceError
+from ..known import as_known, real
+from ..trace import current_trace, find_trace
+from ..tracer import GETITEM
+
 __all__ = ["augment", "delete_item", "get_item", "set_attribute", "set_item"]
 
 _IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
@@ -32,11 +39,45 @@ def augment(kind: str, value: Any, other: Any) -> Any:
 
 def get_item(x: Any, index: Any) -> Any:
     """``x[index]``."""
+    if isinstance(x, np.ndarray):
+        trace = find_trace(index)
+        return x[real(index)] if trace is None else trace.apply(GETITEM, (x, index), {})
+    if type(x).__module__ in _INDEX_TRICKS:
+        return _concatenated(x, index)
+    return x[index]
+
+
+_INDEX_TRICKS = {type(np.r_).__module__}
+
+
+def _concatenated(x: Any, index: Any) -> Any:
+    """``np.r_``, ``np.c_``, ``np.mgrid`` and the like."""
+    trace = current_trace()
+    if trace is None or find_trace(index) is None:
+        made = x[real(index)]
+        return made if trace is None else as_known(trace, made, ())
+    parts = index if isinstance(index, tuple) else (index,)
+    if x is np.c_:
+        return np.column_stack([np.atleast_1d(trace.array(part)) for part in parts])
+    if x is np.r_ and not any(isinstance(part, (slice, str)) for part in parts):
+        return np.concatenate([np.atleast_1d(trace.array(part)) for part in parts])
     return x[index]
 
 
 def set_item(value: Any, x: Any, index: Any) -> None:
     """``x[index] = value``."""
+    if isinstance(x, np.ndarray):
+        if (trace := find_trace((index, value))) is not None:
+            trace.enter()
+            raise TraceError(
+                "a traced value is stored into an array that was not made while "
+                "tracing",
+                source=trace.builder.source,
+                hint="make the array in the function: y = np.zeros(n), or y = "
+                "np.copy(y) first",
+            )
+        x[real(index)] = real(value)
+        return
     x[index] = value
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from . import control, items
+from . import control, items, table
 from .calls import call
 from .twins import register_operators
 
-__all__ = ["call"]
+__all__ = ["call", "table"]
 
 register_operators(
     {

@@ -81,7 +81,7 @@ def _make_code(function: FunctionType) -> CodeType | str:
     if root in _OUTSIDE or is_twin(original) or is_standard(original.co_filename):
         return ""
     try:
-        node = definition(original)
+        node = definition(function)
         tree = rewritten(node, class_name(original.co_qualname))
         free = [*original.co_freevars, *_operators]
         return _marked(compiled(tree, original, free), original)
