@@ -18,7 +18,7 @@ from .source import definition_line
 from .trace import Trace, is_traced, lowers
 from .tree import LeafType, flatten, leaf_names, leaf_type, path_names, unflatten
 
-__all__ = ["cond"]
+__all__ = ["Branch", "choice", "cond"]
 
 
 def cond(
@@ -101,19 +101,26 @@ def _lower_cond(
     tree = branches[0].tree
     if not branches[0].values:
         return unflatten(tree, [])
+    made = choice(trace, p, branches, leaves)
+    pairs = zip(branches[0].leaves, branches[1].leaves, strict=True)
+    weak = [_is_weak(one) and _is_weak(other) for one, other in pairs]
+    return unflatten(tree, list(map(trace.wrap, made.values, weak)))
+
+
+def choice(
+    trace: Trace, p: Any, branches: Sequence[Branch], operands: Sequence[Any] = ()
+) -> Node:
+    """The node that chooses between two branches with values of equal types."""
     captured: dict[str, Node] = {}
     names = [_captured(trace, branch, captured) for branch in branches]
     regions = [
         _region(branch, found, captured)
         for branch, found in zip(branches, names, strict=True)
     ]
-    values = [trace.node(leaf) for leaf in leaves]
-    made = trace.builder.add_node(
+    values = [trace.node(leaf) for leaf in operands]
+    return trace.builder.add_node(
         "cond", trace.node(p), *values, *captured.values(), regions=tuple(regions)
     )
-    pairs = zip(branches[0].leaves, branches[1].leaves, strict=True)
-    weak = [_is_weak(one) and _is_weak(other) for one, other in pairs]
-    return unflatten(tree, list(map(trace.wrap, made.values, weak)))
 
 
 def _operand_type(leaf: Any) -> LeafType:

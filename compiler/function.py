@@ -130,11 +130,15 @@ class Compiled(Inspectable, HasNative):
             out = kwargs.pop("out")
         call = self._call(args, kwargs)
         entry = self._entry(call)
+        if has_out and entry.program.written:
+            raise ArgumentError(
+                "a function that writes into its arguments takes no out"
+            )
         result = entry(call.leaves, self.backend)
         if has_out:
             write_result(result, out)
         make_caller = find_backend(self.backend).make_caller
-        if make_caller and not entry.nested and entry.wants_fast_path(has_out):
+        if make_caller and entry.is_simple and entry.wants_fast_path(has_out):
             caller = self._callers.get(self.backend) or self._callers.setdefault(
                 self.backend, make_caller(self._static)
             )
@@ -249,7 +253,12 @@ class Compiled(Inspectable, HasNative):
             else:
                 run = rewritten_call if self.rewrite else operator.call
                 traced = trace_program(
-                    self.function, call.structure, leaves, types, run
+                    self.function,
+                    call.structure,
+                    leaves,
+                    types,
+                    run,
+                    writes=self.rewrite and self.transform is None,
                 )
             program = self.transform(traced, call) if self.transform else traced
         known = [

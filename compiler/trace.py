@@ -151,9 +151,11 @@ class Trace:
         self.builder = Builder(name)
         self.level = level
         self.captured: list[Any] = []
-        self._captures: dict[int, tuple[Any, Any, Node]] = {}
+        self._captures: dict[Any, tuple[Any, Any, Node]] = {}
         self._constants: dict[tuple[object, ...], Node] = {}
         self.finished = False
+        self.writes_arguments = False
+        self.written: dict[Memory, tuple[Trace, Node, Trace | None]] | None = None
         self.unsupported = Unsupported(name)
         self._refused: ConcretizationError | None = None
         self._refused_at: SourceLine | None = None
@@ -215,6 +217,8 @@ class Trace:
         trace, known = _survey((args, kwargs))
         if known is not None:
             target = stored_to(function, args, _without_out(function, args, kwargs)[2])
+            if target is not None:
+                target.check_alone()
             at_home = target is None or target.owner.is_running
             if trace is None and at_home:
                 return answer(_inside(known.owner), function, args, kwargs)
@@ -226,6 +230,11 @@ class Trace:
             trace.enter()
             raise _leaked(trace).at(trace.builder.source)
         return trace.lower(function, args, kwargs)
+
+    @property
+    def innermost(self) -> Trace:
+        """The branch that what happens now belongs to, or this."""
+        return _inside(self)
 
     @property
     def is_running(self) -> bool:
@@ -304,24 +313,39 @@ class Trace:
         finally:
             _state.branch = outer
 
+    def written_by(self, memory: Memory) -> Trace | None:
+        """The trace around this that made a memory, if this wrote it."""
+        found = (self.written or {}).get(memory)
+        return found and found[0]
+
     def closed_over(self) -> list[Any]:
         """What each captured input is: the object, or what it was if that changed."""
         same = {
             id(kept): value
             for value, kept, _ in self._captures.values()
-            if _is_unchanged(value, kept)
+            if not is_traced(value) and _is_unchanged(value, kept)
         }
         return [same.get(id(kept), kept) for kept in self.captured]
 
-    def check_write(self) -> None:
-        """Raise `TraceError` where a branch would write an array of this trace."""
+    def writer(self, memory: Memory) -> Trace:
+        """The trace that writes a memory of this one now.
+
+        A branch takes the value before as an input, and ``written`` has what to give
+        back at its end. A branch that may not write raises `TraceError`.
+        """
         branch = _inside(self)
-        if branch is not self:
+        if branch is self or memory.home is branch:
+            return branch
+        if branch.written is None:
             raise TraceError(
                 "a branch of cond writes into an array of the function around it",
                 source=branch.builder.source,
                 hint="return the new value from both branches, or copy the array first",
             )
+        branch.written[memory] = self, memory.node, memory.home
+        before = Tracer(memory.home or self, memory.node)
+        memory.swap(branch.node(before), branch)
+        return branch
 
     def enter(self) -> Any:
         """Note the user's line for the nodes made next; returns the calling frame."""
@@ -348,7 +372,7 @@ class Trace:
         if isinstance(value, Tracer) and value.known is not None:
             return self._as(self._capture(value.known), dtype)
         if isinstance(value, Tracer):
-            made = value.node if value.owner is self else self._capture(value)
+            made = value.node if value.here is self else self._capture(value)
         elif isinstance(value, np.generic):
             made = self.builder.const(value.item(), dtype_name(value.dtype))
         elif isinstance(value, np.ndarray):
@@ -356,6 +380,9 @@ class Trace:
         elif isinstance(value, (list, tuple)):
             made = self.node(self.array(cast("Sequence[Any]", value)))
         else:
+            refuse = getattr(type(value), "refuse", None)
+            if refuse is not None:  # it says itself why it is no value
+                refuse(value)
             raise TraceError(
                 f"a {type(value).__name__} cannot take part in a traced expression"
             )
@@ -399,14 +426,17 @@ class Trace:
         """
         if id(value) in self._full:
             return self.initial(value)
-        known = self._captures.get(id(value))
-        if known is not None and _is_unchanged(value, known[1]):
+        key: Any = id(value)
+        if is_traced(value):
+            key = id(value.here), value.node.name
+        known = self._captures.get(key)
+        if known is not None and (is_traced(value) or _is_unchanged(value, known[1])):
             return known[2]
         if is_traced(value):
-            if value.owner.finished or value.owner.level > self.level:
+            if value.owner.finished or value.here.level > self.level:
                 raise _leaked(value.owner)
-            type_, kept = value.node.type, Tracer(value.owner, value.node)
-            name = value.owner.builder.called(value.node)
+            type_, kept = value.node.type, Tracer(value.here, value.node)
+            name = value.here.builder.called(value.node)
             name = name if "." not in name else "captured"
         else:
             check_array(value, "a captured array")
@@ -414,7 +444,7 @@ class Trace:
             kept = np.array(value, dtype=type_.numpy, order="C")
             name = "captured"
         node = self.builder.input(f"{name}.{len(self.captured)}", type_)
-        self._captures[id(value)] = value, kept, node
+        self._captures[key] = value, kept, node
         self.captured.append(kept)
         return node
 
@@ -465,8 +495,6 @@ def _leaked(trace: Trace) -> TraceError:
 
 def _is_unchanged(value: Any, kept: Any) -> bool:
     """Whether a captured value is still what was kept of it, bit for bit."""
-    if is_traced(value):
-        return value.node.name == kept.node.name
     bits = f"u{kept.itemsize}"
     now = np.ascontiguousarray(value, kept.dtype).reshape(kept.shape)
     return np.array_equal(now.view(bits), kept.view(bits))
@@ -479,11 +507,11 @@ def share(result: Any, base: Any) -> None:
     for view in result if isinstance(result, (list, tuple)) else [result]:
         if not is_traced(view) or view.memory.is_part_of(base.memory):
             continue
-        path = None
-        if view.owner is base.owner:
-            path = follow(view.owner.builder, view.node, base.node, base.path)
+        path, trace = None, view.owner
+        if trace is base.owner or trace.written is not None:
+            path = follow(trace.builder, view.node, trace.node(base), base.path)
         if path is not None:
-            view.become_view(base.memory, path)
+            view.become_view(base, path)
         else:
             view.memory = Memory(view.node, origin=(base.memory, base.path.extent))
 

@@ -107,19 +107,26 @@ class Tracer:
         """The real array, as long as nothing traced was stored where it is."""
         return None if self.memory.known is None else self._real
 
-    def become_view(self, memory: Memory, path: Path) -> None:
+    def become_view(self, base: Tracer, path: Path) -> None:
         """Share the memory that the value was made from."""
-        self.memory, self.path, self._seen = memory, path, memory.version
+        if base.here is not self.owner:  # a branch made the value
+            self.owner, self._node = base.owner, None
+        self.memory, self.path, self._seen = base.memory, path, base.memory.version
 
     @property
     def is_known(self) -> bool:
         """Whether ``node`` can be read."""
         return self.memory.knows(self.path.extent)
 
+    @property
+    def here(self) -> Trace:
+        """The trace that ``node`` belongs to: a branch, once that wrote the memory."""
+        return self.memory.home or self.owner
+
     def read(self, path: Path) -> Node:
         """What another path shows of the memory; no other part need be known."""
         self._check(path)
-        return path.read(self.owner.builder, self.memory.node)
+        return path.read(self.here.builder, self.memory.node)
 
     @property
     def is_view(self) -> bool:
@@ -138,7 +145,7 @@ class Tracer:
             return self.owner.node(self.known)
         self._check(self.path)
         if self._node is None or not self.is_current:
-            self._node = self.path.read(self.owner.builder, self.memory.node)
+            self._node = self.path.read(self.here.builder, self.memory.node)
             self._seen = self.memory.version
         return self._node
 
@@ -154,31 +161,44 @@ class Tracer:
 
     def write(self, value: Any) -> Tracer:
         """Become ``value``, cast and broadcast to this array's type."""
-        trace, type_ = self.owner, self.type
-        trace.check_write()
-        self.forget()
-        if self.memory.argument is None and not np.can_cast(
-            value.dtype, self.dtype, "same_kind"
-        ):
+        trace, type_ = self._writer(), self.type
+        refused = self.memory.argument is not None and not self.owner.writes_arguments
+        if not refused and not np.can_cast(value.dtype, self.dtype, "same_kind"):
             raise TraceError(
                 f"cannot write {value.dtype} into an array of {self.dtype}",
                 source=trace.builder.source,
             )
         made = trace.node(value, type_.dtype)
-        self.store(self.path, trace.builder.broadcast(made, type_))
+        self.store(self.path, trace.wrap(trace.builder.broadcast(made, type_)))
         return self
+
+    def check_alone(self) -> None:
+        """Raise `TraceError` where another name may refer to what is written."""
+        for other, line in self.memory.others:
+            if other() is not None:
+                self.owner.enter()
+                raise TraceError(
+                    "this array is written while another name may refer to it, by the "
+                    f"branch that was taken\n  {line}",
+                    source=self.owner.builder.source,
+                    hint="copy the array in both branches",
+                )
+
+    def _writer(self) -> Trace:
+        """The trace that writes the memory now: a branch has the value before."""
+        self.check_alone()
+        self.forget()
+        return self.owner.writer(self.memory)
 
     def forget(self) -> None:
         """Have a node for the memory: what is stored is not known."""
         if self.known is not None:
             self.memory.forget(self.owner.initial)
 
-    def store(self, path: Path, value: Node) -> None:
+    def store(self, path: Path, value: Tracer) -> None:
         """Write ``value`` to what ``path`` shows of the memory."""
-        trace = self.owner
-        trace.check_write()
-        self.forget()
-        if self.memory.argument is not None:
+        trace = self._writer()
+        if self.memory.argument is not None and not self.owner.writes_arguments:
             raise TraceError(
                 f"writing into {self.memory.argument} would change the caller's array",
                 source=trace.builder.source,
@@ -191,7 +211,7 @@ class Tracer:
                 hint="copy it first: x = x.copy()",
             )
         self._check(path)
-        self.memory.write(trace.builder, path, value)
+        self.memory.write(trace.builder, path, trace.node(value))
 
     @property
     def shape(self) -> tuple[int, ...]:

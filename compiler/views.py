@@ -12,13 +12,17 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..ir.builder import Builder
+from ..ir.errors import SourceLine
 from ..ir.extent import Extent, whole
 from ..ir.graph import Node
+
+if TYPE_CHECKING:
+    from .trace import Trace
 
 __all__ = ["Memory", "Path", "follow", "path_of", "path_to"]
 
@@ -163,7 +167,9 @@ class Memory:
 
     ``argument`` is the name of the parameter whose memory it is, if it is one's.
     ``origin`` is the memory that this may be a part of, and the part. While nothing
-    traced was stored there, ``known`` is the real array, and there is no node.
+    traced was stored there, ``known`` is the real array, and there is no node. ``home``
+    is the trace that the node belongs to, where a branch wrote the memory. ``others``
+    may be this memory by another name, by the branch that was taken.
     """
 
     __slots__ = (
@@ -174,8 +180,10 @@ class Memory:
         "_seen",
         "_writes",
         "argument",
+        "home",
         "known",
         "origin",
+        "others",
         "version",
     )
 
@@ -190,6 +198,8 @@ class Memory:
         self.argument = argument
         self.origin = origin
         self.known = known
+        self.home: Trace | None = None
+        self.others: list[tuple[weakref.ref[Memory], SourceLine | None]] = []
         self.version = 0  # how often the value changed
         self._writes: list[Extent] = []
         self._lost: dict[Memory, Extent] = {}
@@ -223,6 +233,11 @@ class Memory:
                 memory.version += 1
             waiting += [part for ref in memory._parts if (part := ref()) is not None]
 
+    @property
+    def is_written(self) -> bool:
+        """Whether anything was stored there."""
+        return bool(self._writes)
+
     def is_part_of(self, other: Memory) -> bool:
         """Whether writes to ``other`` may be writes to this memory."""
         memory = self
@@ -249,10 +264,14 @@ class Memory:
 
     def replace(self, node: Node, written: Extent) -> None:
         """Hold another value, which differs in this part."""
-        self._node = node
-        self.version += 1
+        self.swap(node, self.home)
         self._writes.append(written)
         self._lose_in_origin()
+
+    def swap(self, node: Node, home: Trace | None) -> None:
+        """Hold what another trace says."""
+        self._node, self.home = node, home
+        self.version += 1
 
     def _lose_in_origin(self) -> None:
         """Note where this may be a part that the part was written, or was not."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import BuiltinFunctionType, BuiltinMethodType, FunctionType, MethodType
+from types import FunctionType, MethodType
 from typing import Any, cast
 
 import numpy as np
@@ -17,7 +17,9 @@ import numpy as np
 from ..cond import cond
 from ..known import as_known, real, stored_to
 from ..trace import Trace, current_trace, find_trace, is_traced
-from .twins import twin
+from .branches import journal_here
+from .state import Content
+from .twins import is_outside, is_users, twin
 
 __all__ = ["INSTEAD", "call"]
 
@@ -32,6 +34,21 @@ _OF_FUNCTIONS: set[Any] = {
     max,
     min,
     sorted,
+}
+_CHANGES = {
+    "add",
+    "append",
+    "clear",
+    "discard",
+    "extend",
+    "insert",
+    "pop",
+    "popitem",
+    "remove",
+    "reverse",
+    "setdefault",
+    "sort",
+    "update",
 }
 _JOINS: set[Any] = {
     np.block,
@@ -49,7 +66,7 @@ _JOINS: set[Any] = {
 def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     """``function(*args, **kwargs)``, by its twin where it is the user's."""
     kind = type(function)
-    if kind is FunctionType and (made := twin(function)) is not function:
+    if kind is FunctionType and is_users(made := twin(function)):
         return made(*args, **kwargs)
     trace = current_trace()
     if trace is None:
@@ -70,6 +87,10 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return _call_numpy(trace, function, args, kwargs)
     if isinstance(function, type):
         return _make(function, args, kwargs)
+    owner = getattr(function, "__self__", None)
+    changes = isinstance(owner, (list, dict, set)) and function.__name__ in _CHANGES
+    if changes and (journal := journal_here()) is not None:
+        journal.note(Content(owner))
     made = resolved(function)
     if made is function and _takes_arrays(function):
         args, kwargs = tuple(map(real, args)), real(kwargs)
@@ -88,7 +109,8 @@ def resolved(function: Any) -> Any:
         return function
     if kind is functools.partial:
         found = cast("functools.partial[Any]", function)
-        return functools.partial(resolved(found.func), *found.args, **found.keywords)
+        inner: Any = resolved(found.func)
+        return functools.partial(inner, *found.args, **found.keywords)
     if isinstance(function, type) or not isinstance(function, object):
         return function
     called: Any = getattr(kind, "__call__", None)  # noqa: B004  # its method is wanted
@@ -134,12 +156,9 @@ def _is_numpys(function: Any) -> bool:
 
 
 def _takes_arrays(function: Any) -> bool:
-    """Whether a function may look into arrays: Python's own never do."""
-    own = (BuiltinFunctionType, BuiltinMethodType)
-    module = str(getattr(function, "__module__", None) or "builtins").split(".")[0]
-    if isinstance(function, own) and module == "builtins":
-        return False
-    return module not in ("builtins", "anabranch", "operator", "functools", "itertools")
+    """Whether a function is of a library that takes real arrays."""
+    module = getattr(function, "__module__", None) or "builtins"
+    return is_outside(str(module))
 
 
 def _has_hash(value: Any) -> bool:

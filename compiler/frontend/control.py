@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
+from types import CellType
 from typing import Any
+
+import numpy as np
+
+from ...ir.errors import ConcretizationError, TraceError
+from ..source import calling_frame, user_line
+from ..trace import find_trace, is_traced
+from .branches import choose_block
+from .state import Box, slots_of
 
 __all__ = [
     "and_",
@@ -16,23 +25,19 @@ __all__ = [
     "if_",
     "not_",
     "or_",
+    "truth",
     "while_",
 ]
 
-
-class Unset:
-    """What a function returns, before it did."""
-
-    def __repr__(self) -> str:
-        return "no value yet"
-
-
-UNSET = Unset()
+MAX_MAYBE = 10_000  # iterations of a loop that may have ended
 
 
 def truth(value: Any) -> Any:
     """A bool, or a traced one."""
-    return bool(value)
+    if not is_traced(value) or value.known is not None or value.size != 1:
+        return bool(value)
+    scalar = value if value.ndim == 0 else np.reshape(value, ())
+    return scalar if scalar.dtype == bool else np.not_equal(scalar, 0)
 
 
 def if_(
@@ -40,27 +45,36 @@ def if_(
 ) -> None:
     """``if test: then() else: other()``; both assign ``names``."""
     chosen = truth(test)
-    (then if chosen else other)()
+    if is_traced(chosen):
+        choose_block(chosen, then, other, slots_of(then, names))
+    else:
+        (then if chosen else other)()
 
 
 def choose(test: Any, then: Callable[[], Any], other: Callable[[], Any]) -> Any:
     """``then() if test else other()``."""
-    return then() if truth(test) else other()
+    chosen = truth(test)
+    if not is_traced(chosen):
+        return then() if chosen else other()
+    box = Box(CellType(), "the value of a conditional expression")
+    choose_block(chosen, lambda: box.put(then()), lambda: box.put(other()), [box])
+    return box.get()
 
 
 def and_(left: Any, right: Callable[[], Any]) -> Any:
     """``left and right()``."""
-    return right() if truth(left) else left
+    return choose(left, right, lambda: left)
 
 
 def or_(left: Any, right: Callable[[], Any]) -> Any:
     """``left or right()``."""
-    return left if truth(left) else right()
+    return choose(left, lambda: left, right)
 
 
 def not_(value: Any) -> Any:
     """``not value``."""
-    return not truth(value)
+    known = truth(value)
+    return np.logical_not(known) if is_traced(known) else not known
 
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -90,18 +104,30 @@ def compare(kinds: Sequence[str], left: Any, *rights: Callable[[], Any]) -> Any:
 
 def contains(container: Any, value: Any) -> Any:
     """``value in container``."""
-    return value in container
+    if is_traced(container) and find_trace((container, value)) is not None:
+        return np.any(np.equal(container, value))
+    if (
+        not isinstance(container, (list, tuple))
+        or find_trace((container, value)) is None
+    ):
+        return value in container
+    found: Any = False
+    for item in container:
+        if item is value:
+            return True
+        found = or_(found, lambda item=item: item == value)
+    return found
 
 
 def assert_(test: Any, message: Callable[[], Any]) -> None:
     """``assert test, message()``."""
-    if not truth(test):
+    if not test:
         raise AssertionError(message())
 
 
-# A loop on which a count or a condition is known runs here as in Python. `for_` and
-# `while_` are where a loop becomes one node instead: they have the body as a function,
-# and the names and cells of what it assigns.
+# A loop whose count and condition are known runs here as in Python. `for_` and `while_`
+# are where a loop would become one node: they have the body as a function, and with
+# `slots_of(body, names)` the places of what it assigns.
 
 
 def for_(
@@ -110,14 +136,26 @@ def for_(
     names: Sequence[str],
     goes_on: Callable[[], Any] | None = None,
 ) -> None:
-    """``for item in iterable: body(item)``, as long as ``goes_on`` says so."""
+    """``for item in iterable: body(item)``, as long as ``goes_on`` says so.
+
+    Once that is traced, what is left of the loop runs under its condition.
+    """
     if goes_on is None:
         for item in iterable:
             body(item)
         return
-    for item in iterable:
-        body(item)
-        if not truth(goes_on()):
+    slots = slots_of(body, names)
+    rest = iter(iterable)
+    go: Any = True
+    for count, item in enumerate(rest):
+        if is_traced(go):
+            if count > MAX_MAYBE:
+                raise _refusal(f"a loop that may end has more than {MAX_MAYBE} turns")
+            choose_block(go, lambda item=item: body(item), lambda: None, slots)
+        else:
+            body(item)
+        go = truth(goes_on())
+        if not is_traced(go) and not go:
             return
 
 
@@ -128,5 +166,20 @@ def while_(
     goes_on: Callable[[], Any] | None = None,
 ) -> None:
     """``while test(): body()``, as long as ``goes_on`` says so."""
-    while (goes_on is None or truth(goes_on())) and truth(test()):
+    while True:
+        for asked in filter(None, (goes_on, test)):
+            go = truth(asked())
+            if is_traced(go):
+                raise _refusal("a 'while' loop ends on a traced value")
+            if not go:
+                return
         body()
+
+
+def _refusal(what: str) -> TraceError:
+    return ConcretizationError(
+        what,
+        source=user_line(calling_frame()),
+        hint="loops on traced conditions are written with anabranch.while_loop; a loop "
+        "over a range with a 'break' is traced as it stands",
+    )

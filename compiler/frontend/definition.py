@@ -10,8 +10,9 @@ import __future__
 import ast
 import copy
 import linecache
+import operator
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import pairwise
 from types import CodeType, FunctionType, ModuleType
 from typing import TypeAlias
@@ -20,9 +21,10 @@ __all__ = ["Definition", "NoSource", "class_name", "compiled", "definition"]
 
 Definition: TypeAlias = "ast.FunctionDef | ast.Lambda"
 
-_FUTURE = 0
-for _name in __future__.all_feature_names:
-    _FUTURE |= getattr(__future__, _name).compiler_flag
+_FUTURE = reduce(
+    operator.or_,
+    (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names),
+)
 
 
 class NoSource(Exception):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,9 @@ from ...ir.errors import TraceError
 from ..known import as_known, real
 from ..trace import current_trace, find_trace
 from ..tracer import GETITEM
+from .branches import journal_here
+from .state import Content, Entry, Field
+from .twins import twin
 
 __all__ = ["augment", "delete_item", "get_item", "set_attribute", "set_item"]
 
@@ -34,6 +39,8 @@ _IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
 
 def augment(kind: str, value: Any, other: Any) -> Any:
     """``value += other``, and what ``value`` is then."""
+    if isinstance(value, _CONTAINERS) and (journal := journal_here()) is not None:
+        journal.note(Content(value))
     return _IN_PLACE[kind](value, other)
 
 
@@ -47,6 +54,7 @@ def get_item(x: Any, index: Any) -> Any:
     return x[index]
 
 
+_CONTAINERS: tuple[type, ...] = (list, dict, set)
 _INDEX_TRICKS = {type(np.r_).__module__}
 
 
@@ -78,14 +86,27 @@ def set_item(value: Any, x: Any, index: Any) -> None:
             )
         x[real(index)] = real(value)
         return
+    if isinstance(x, (list, dict)) and (journal := journal_here()) is not None:
+        if isinstance(x, dict) or type(index) is int:
+            journal.note(Entry(x, index))
+        else:
+            journal.note(Content(x))
     x[index] = value
 
 
 def delete_item(x: Any, index: Any) -> None:
     """``del x[index]``."""
+    if isinstance(x, _CONTAINERS) and (journal := journal_here()) is not None:
+        journal.note(Content(x))
     del x[index]
 
 
 def set_attribute(value: Any, x: Any, name: str) -> None:
     """``x.name = value``."""
+    held = inspect.getattr_static(type(x), name, None)
+    if isinstance(held, property) and isinstance(held.fset, FunctionType):
+        twin(held.fset)(x, value)
+        return
+    if (journal := journal_here()) is not None:
+        journal.note(Field(x, name))
     setattr(x, name, value)

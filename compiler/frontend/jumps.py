@@ -61,7 +61,7 @@ def lower_jumps(node: ast.FunctionDef) -> Flags:
         assign(end, RETURNED, constant(end, False)),
         assign(end, VALUE, call(end, "unset")),
         *work.block(body, None, returns=True),
-        at(end, ast.Return(name(end, VALUE))),
+        at(end, ast.Return(call(end, "result", name(end, VALUE)))),
     ]
     return work.flags
 
@@ -133,7 +133,7 @@ class _Lowering:
 
     def _compound(self, one: Any, loop: Loop | None, returns: bool) -> Block:
         """A statement with the blocks in it lowered."""
-        if isinstance(one, FUNCTIONS):
+        if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             return [one]
         if isinstance(one, (ast.For, ast.While)):
             return self._loop(one, loop, returns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import control, items, table
+from . import branches, control, items, table
 from .calls import call
 from .twins import register_operators
 
@@ -22,10 +22,11 @@ register_operators(
         "if": control.if_,
         "not": control.not_,
         "or": control.or_,
+        "result": branches.result_of,
         "setattr": items.set_attribute,
         "setitem": items.set_item,
         "slice": slice,
-        "unset": lambda: control.UNSET,
+        "unset": lambda: branches.UNSET,
         "while": control.while_,
     }
 )

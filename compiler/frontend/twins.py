@@ -14,7 +14,7 @@ from ..source import BLOCK, is_standard
 from .definition import NoSource, class_name, compiled, definition
 from .rewriter import rewritten
 
-__all__ = ["is_twin", "register_operators", "twin", "why_not"]
+__all__ = ["is_outside", "is_twin", "is_users", "register_operators", "twin", "why_not"]
 
 _ROOT = __name__.split(".")[0]
 _OUTSIDE = {_ROOT, "autograd", "jax", "numba", "numpy", "optree", "scipy", "torch"}
@@ -51,6 +51,17 @@ def twin(function: FunctionType) -> FunctionType:
     made.__module__ = function.__module__
     made.__dict__.update(function.__dict__)
     return made
+
+
+def is_users(function: FunctionType) -> bool:
+    """Whether a function is rewritten, or would be if it had a source."""
+    return is_twin(function.__code__) or _code(function) != ""
+
+
+def is_outside(module: str) -> bool:
+    """Whether a module is of a library that works on arrays, ours not counted."""
+    root = module.split(".")[0]
+    return root in _OUTSIDE and root != _ROOT
 
 
 def why_not(function: FunctionType) -> str | None:
@@ -94,7 +105,6 @@ def _marked(code: CodeType, original: CodeType) -> CodeType:
     made = code.replace(
         co_name=original.co_name,
         co_qualname=original.co_qualname,
-        co_firstlineno=original.co_firstlineno,
         co_consts=tuple(
             _inner(c, original) if isinstance(c, CodeType) else c
             for c in code.co_consts
