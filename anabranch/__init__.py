@@ -40,6 +40,7 @@ from .ir.errors import (
     RangeError,
     ShapeError,
     TraceError,
+    UnboundError,
     UnsupportedError,
     VerifyError,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "ShapeError",
     "TensorType",
     "TraceError",
+    "UnboundError",
     "UnsupportedError",
     "VerifyError",
     "avg_pool",

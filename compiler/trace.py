@@ -372,7 +372,7 @@ class Trace:
         if isinstance(value, Tracer) and value.known is not None:
             return self._as(self._capture(value.known), dtype)
         if isinstance(value, Tracer):
-            made = value.node if value.here is self else self._capture(value)
+            made = self.unchecked(value) if value.bound is None else self._bound(value)
         elif isinstance(value, np.generic):
             made = self.builder.const(value.item(), dtype_name(value.dtype))
         elif isinstance(value, np.ndarray):
@@ -388,6 +388,21 @@ class Trace:
             )
         return self._as(made, dtype)
 
+    def unchecked(self, value: Tracer) -> Node:
+        """The node of a tracer here, whether it has a value or not."""
+        return value.unchecked_node if value.here is self else self._capture(value)
+
+    def _bound(self, value: Tracer) -> Node:
+        """The value of a variable, after a check that it has one."""
+        assert value.bound is not None, "it is asked for a variable that may have none"
+        bound, message = value.bound
+        b = self.builder
+        has = b.cast(self.node(bound), "i64")
+        has = b.check(has, low=1, high=2, error="unbound", message=message)
+        raw = self.unchecked(value)
+        mask = b.broadcast(b.cast(has, "bool"), raw.type.with_dtype("bool"))
+        return b.select(mask, raw, b.like(raw, 0))
+
     def _as(self, node: Node, dtype: str | None) -> Node:
         return self.builder.cast(node, dtype) if dtype else node
 
@@ -400,11 +415,16 @@ class Trace:
 
     def initial(self, value: np.ndarray[Any, Any]) -> Node:
         """What an array that the function made holds, as a constant if it is one."""
-        filled = _filled(value)
-        if filled is None:
-            return self._capture(value)
+        filled = self._filled(value)
+        return self._capture(value) if filled is None else filled
+
+    def _filled(self, value: np.ndarray[Any, Any]) -> Node | None:
+        """The constant for an array that is full of one number."""
+        number = _number_in(value)
+        if number is None:
+            return None
         type_ = TensorType(dtype_name(value.dtype), value.shape)
-        return self.builder.full(type_, filled)
+        return self.builder.full(type_, number)
 
     def note_full(self, value: np.ndarray[Any, Any]) -> None:
         """Have a constant for this array, also where it is only read."""
@@ -424,19 +444,20 @@ class Trace:
 
         An array that the function changed since it was met gets another input.
         """
-        if id(value) in self._full:
-            return self.initial(value)
+        if id(value) in self._full and (filled := self._filled(value)) is not None:
+            return filled
         key: Any = id(value)
         if is_traced(value):
-            key = id(value.here), value.node.name
+            key = id(value.here), value.unchecked_node.name
         known = self._captures.get(key)
         if known is not None and (is_traced(value) or _is_unchanged(value, known[1])):
             return known[2]
         if is_traced(value):
             if value.owner.finished or value.here.level > self.level:
                 raise _leaked(value.owner)
-            type_, kept = value.node.type, Tracer(value.here, value.node)
-            name = value.here.builder.called(value.node)
+            found = value.unchecked_node
+            type_, kept = found.type, Tracer(value.here, found)
+            name = value.here.builder.called(found)
             name = name if "." not in name else "captured"
         else:
             check_array(value, "a captured array")
@@ -477,7 +498,7 @@ def _without_known(args: Any, kwargs: Any, target: Tracer | None) -> tuple[Any, 
     return [plain(arg) for arg in args], {k: plain(v) for k, v in kwargs.items()}
 
 
-def _filled(value: np.ndarray[Any, Any]) -> bool | int | float | None:
+def _number_in(value: np.ndarray[Any, Any]) -> bool | int | float | None:
     """The number that an array is full of, bit for bit, if it is."""
     if not value.size:
         return None

@@ -68,9 +68,21 @@ class Tracer:
     ``weak`` marks a Python scalar, which adapts its dtype to the arrays it meets.
     ``path`` is the way from ``memory`` to what this array shows of it. Of an array that
     the function made itself the values are ``known`` until something traced is stored.
+    Of a variable that may have no value, ``bound`` says whether it has, and the message
+    where it is read without.
     """
 
-    __slots__ = ("_node", "_real", "_seen", "memory", "owner", "path", "type", "weak")
+    __slots__ = (
+        "_node",
+        "_real",
+        "_seen",
+        "bound",
+        "memory",
+        "owner",
+        "path",
+        "type",
+        "weak",
+    )
     __array_priority__ = 1000.0
     __hash__ = None  # type: ignore[assignment]  # unhashable, as arrays are
 
@@ -85,6 +97,7 @@ class Tracer:
         self._seen = self.memory.version
         self._node: Node | None = node
         self._real: np.ndarray[Any, Any] | None = None
+        self.bound: tuple[Tracer, str] | None = None
 
     @classmethod
     def of_known(
@@ -99,7 +112,7 @@ class Tracer:
         made = cls.__new__(cls)
         made.owner, made.weak, made.memory, made.path = trace, False, memory, path
         made.type, made._node, made._real = type, None, real
-        made._seen = memory.version
+        made._seen, made.bound = memory.version, None
         return made
 
     @property
@@ -143,6 +156,13 @@ class Tracer:
         """The node that makes the value now; `TraceError` where that is not known."""
         if self.known is not None:
             return self.owner.node(self.known)
+        if self.bound is not None:
+            return self.owner.innermost.node(self)
+        return self.unchecked_node
+
+    @property
+    def unchecked_node(self) -> Node:
+        """The node, whether the variable has a value or not."""
         self._check(self.path)
         if self._node is None or not self.is_current:
             self._node = self.path.read(self.here.builder, self.memory.node)

@@ -27,7 +27,7 @@ from ..trace import Trace, current_trace, is_traced
 from ..tracer import Tracer
 from ..tree import flatten, outline, unflatten
 from ..views import Memory
-from .state import UNBOUND, ByBranch, Content, Journal, Slot
+from .state import UNBOUND, Box, ByBranch, Content, Journal, Slot
 
 __all__ = ["MAX_DEPTH", "UNSET", "choose_block", "journal_here", "result_of"]
 
@@ -61,12 +61,16 @@ def journal_here() -> Journal | None:
 
 
 class Ending(NamedTuple):
-    """The value of a place at the end of a branch; traced leaves with their nodes."""
+    """The value of a place at the end of a branch; traced leaves with their nodes.
+
+    Of a leaf that may have no value, ``bound`` has what says whether it has.
+    """
 
     value: Any
     leaves: list[Any]
     tree: Any
     nodes: list[Node | None]
+    bound: list[Node | bool]
 
 
 class Done(NamedTuple):
@@ -182,10 +186,26 @@ def _ending(trace: Trace, value: Any) -> Ending:
     leaves, tree = flatten(value)
     unknown = [is_traced(leaf) and leaf.known is None for leaf in leaves]
     nodes = [
-        trace.node(leaf) if traced else None
+        trace.unchecked(leaf) if traced else None
         for leaf, traced in zip(leaves, unknown, strict=True)
     ]
-    return Ending(value, leaves, tree, nodes)
+    bound = [
+        trace.node(leaf.bound[0]) if traced and leaf.bound else True
+        for leaf, traced in zip(leaves, unknown, strict=True)
+    ]
+    return Ending(value, leaves, tree, nodes, bound)
+
+
+def _unchanged(done: Done, value: Any) -> Ending:
+    """The value of a place that a branch left alone, where it may have written."""
+    now = [(memory, memory.node, memory.home) for memory in done.memories]
+    for memory, node in done.memories.items():
+        memory.swap(node, done.trace)
+    try:
+        return _ending(done.trace, value)
+    finally:
+        for memory, node, home in now:
+            memory.swap(node, home)
 
 
 class _Merge:
@@ -237,16 +257,15 @@ class _Merge:
     def value(self, slot: Slot, before: Any) -> Callable[[Sequence[Node]], Any]:
         """What is at a place afterwards, given the values of the node."""
         ends = [
-            one.endings.get(slot.key) or _ending(one.trace, before)
-            for one in self._done
+            one.endings.get(slot.key) or _unchanged(one, before) for one in self._done
         ]
-        ends = _with_place_holders(ends)
+        ends = _with_place_holders(ends, isinstance(slot, Box))
         one, other = ends
         if one.value is other.value and not isinstance(slot, Content):
             return lambda made: one.value
         problem = self._problem(one, other)
         if problem is None:
-            parts = [self._leaf(one, other, i) for i in range(len(one.leaves))]
+            parts = [self._leaf(slot, one, other, i) for i in range(len(one.leaves))]
             if None not in parts:
                 return lambda made: unflatten(one.tree, [f(made) for f in parts if f])
             problem = "has values without a common type, by the branch that is taken"
@@ -254,6 +273,15 @@ class _Merge:
             return self._left_alone(slot, before)
         held = ByBranch(slot.name, problem, self._line)
         return lambda made: held
+
+    def _flag(self, flags: tuple[Node | bool, Node | bool]) -> int:
+        """The result that says whether a variable has a value."""
+        nodes = [
+            done.trace.builder.const(flag, "bool") if isinstance(flag, bool) else flag
+            for done, flag in zip(self._done, flags, strict=True)
+        ]
+        self._results.append((nodes[0], nodes[1]))
+        return len(self._results) - 1
 
     def _left_alone(self, slot: Content, before: Any) -> Callable[[Any], Any]:
         """A container that the branches change in other ways may be local to one."""
@@ -284,11 +312,12 @@ class _Merge:
         return None
 
     def _leaf(
-        self, one: Ending, other: Ending, i: int
+        self, slot: Slot, one: Ending, other: Ending, i: int
     ) -> Callable[[Sequence[Node]], Any] | None:
         """A leaf of both: the same, or a result."""
         a, b = one.leaves[i], other.leaves[i]
-        if a is b or (type(a) is type(b) and _is_plain(a) and repr(a) == repr(b)):
+        flags = one.bound[i], other.bound[i]
+        if a is b or (flags == (True, True) and _is_same(a, b)):
             return lambda made: a
         types = [_type_of(a), _type_of(b)]
         if types[0] is None or types[1] is None:
@@ -309,9 +338,13 @@ class _Merge:
         self._results.append((cast[0], cast[1]))
         index = len(self._results) - 1
         outer, line = self._outer, self._line
+        flag = None if flags == (True, True) else self._flag(flags)
+        message = f"{slot.name} has no value on the way that was taken"
 
         def made_of(made: Sequence[Node]) -> Tracer:
             value = outer.wrap(made[index], weak)
+            if flag is not None:
+                value.bound = outer.wrap(made[flag]), message
             if first.shape:
                 _may_be(value.memory, [a, b], line)
             return value
@@ -319,16 +352,24 @@ class _Merge:
         return made_of
 
 
-def _with_place_holders(ends: list[Ending]) -> list[Ending]:
-    """Zeros for a result that is not there yet: a flag says that it is not used."""
+def _with_place_holders(ends: list[Ending], is_variable: bool) -> list[Ending]:
+    """Zeros for a result that is not there yet, and for a variable without a value.
+
+    The flag of early returns says that the first are not used.
+    """
     for i, end in enumerate(ends):
         full = ends[1 - i]
-        if end.value is UNSET and full.value is not UNSET:
-            if not all(_type_of(leaf) for leaf in full.leaves):
-                continue
-            leaves = [_zeros_like(leaf) for leaf in full.leaves]
-            made = unflatten(full.tree, leaves)
-            ends[i] = Ending(made, leaves, full.tree, [None] * len(leaves))
+        missing = end.value is UNSET or (end.value is UNBOUND and is_variable)
+        if not missing or any(full.value is v for v in (UNSET, UNBOUND)):
+            continue
+        if not all(_type_of(leaf) for leaf in full.leaves):
+            continue
+        if end.value is UNBOUND and not full.leaves:
+            continue
+        leaves = [_zeros_like(leaf) for leaf in full.leaves]
+        made = unflatten(full.tree, leaves)
+        bound: list[Node | bool] = [end.value is UNSET] * len(leaves)
+        ends[i] = Ending(made, leaves, full.tree, [None] * len(leaves), bound)
     return ends
 
 
@@ -339,8 +380,10 @@ def _zeros_like(leaf: Any) -> Any:
     return type(leaf)(0) if np.ndim(leaf) == 0 else np.zeros_like(leaf)
 
 
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, (bool, int, float, str, np.generic))
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two values are the same number or text, with the same type."""
+    plain = isinstance(one, (bool, int, float, str, np.generic))
+    return plain and type(one) is type(other) and repr(one) == repr(other)
 
 
 def _type_of(leaf: Any) -> Any:

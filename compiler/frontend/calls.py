@@ -109,8 +109,8 @@ def resolved(function: Any) -> Any:
         return function
     if kind is functools.partial:
         found = cast("functools.partial[Any]", function)
-        inner: Any = resolved(found.func)
-        return functools.partial(inner, *found.args, **found.keywords)
+        make: Any = functools.partial
+        return make(resolved(found.func), *found.args, **found.keywords)
     if isinstance(function, type) or not isinstance(function, object):
         return function
     called: Any = getattr(kind, "__call__", None)  # noqa: B004  # its method is wanted

@@ -17,7 +17,7 @@ from itertools import pairwise
 from types import CodeType, FunctionType, ModuleType
 from typing import TypeAlias
 
-__all__ = ["Definition", "NoSource", "class_name", "compiled", "definition"]
+__all__ = ["WRAPPED", "Definition", "NoSource", "class_name", "compiled", "definition"]
 
 Definition: TypeAlias = "ast.FunctionDef | ast.Lambda"
 
@@ -25,6 +25,10 @@ _FUTURE = reduce(
     operator.or_,
     (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names),
 )
+
+
+MAKER = "$"  # the function in which a tree is compiled
+WRAPPED = f"{MAKER}.<locals>."
 
 
 class NoSource(Exception):
@@ -141,7 +145,7 @@ def compiled(
         defined = ast.copy_location(ast.ClassDef(private, [], [], [defined], []), node)
         names.insert(0, private)
     parameters = [ast.copy_location(ast.arg(name), node) for name in free]
-    maker = ast.FunctionDef("$", _arguments(parameters), [defined], [])
+    maker = ast.FunctionDef(MAKER, _arguments(parameters), [defined], [])
     ast.copy_location(maker, node)
     body: list[ast.stmt] = [maker]
     if imported:
@@ -150,7 +154,7 @@ def compiled(
     module = ast.fix_missing_locations(ast.Module(body, []))
     flags = like.co_flags & _FUTURE
     code = compile(module, like.co_filename, "exec", flags, dont_inherit=True)
-    for name in ("$", *names):
+    for name in (MAKER, *names):
         code = next(c for c in _codes(code) if c.co_name == name)
     return code
 
@@ -211,4 +215,6 @@ def _is_same(one: CodeType, other: CodeType) -> bool:
 def _is_same_constant(one: object, other: object) -> bool:
     if isinstance(one, CodeType) and isinstance(other, CodeType):
         return _is_same(one, other)
+    if isinstance(one, str) and isinstance(other, str) and one.startswith(WRAPPED):
+        return other.endswith(one.removeprefix(WRAPPED))  # the full name of a class
     return type(one) is type(other) and repr(one) == repr(other)

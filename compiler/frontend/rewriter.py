@@ -135,7 +135,12 @@ class _Function(ast.NodeTransformer):
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        """Left alone; its methods are rewritten when they are called."""
+        """Its body runs as it is; its methods are functions of their own."""
+        for one in node.body:
+            if isinstance(one, ast.FunctionDef):
+                _Function(one, node.name).rewrite(one)
+            elif isinstance(one, ast.ClassDef):
+                self.visit_ClassDef(one)
         return node
 
     def visit_Global(self, node: ast.Global) -> ast.AST:

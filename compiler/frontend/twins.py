@@ -11,7 +11,7 @@ from types import CellType, CodeType, FunctionType
 from typing import Any
 
 from ..source import BLOCK, is_standard
-from .definition import NoSource, class_name, compiled, definition
+from .definition import WRAPPED, NoSource, class_name, compiled, definition
 from .rewriter import rewritten
 
 __all__ = ["is_outside", "is_twin", "is_users", "register_operators", "twin", "why_not"]
@@ -122,7 +122,14 @@ def _inner(code: CodeType, around: CodeType) -> CodeType:
     else:
         qualname = f"{around.co_qualname.removesuffix(BLOCK)}.<locals>.{name}"
     made = code.replace(co_name=name, co_qualname=qualname)
-    consts = [_inner(c, made) if isinstance(c, CodeType) else c for c in code.co_consts]
+    consts = [
+        _inner(c, made)
+        if isinstance(c, CodeType)
+        else qualname  # of a class, which its body stores
+        if isinstance(c, str) and c.startswith(WRAPPED)
+        else c
+        for c in code.co_consts
+    ]
     return _remember(made.replace(co_consts=tuple(consts)))
 
 

@@ -130,10 +130,10 @@ def stop_in_two_loops(x):
 
 @case()
 def variable_of_a_loop_that_stopped(x):
-    for v in x:  # noqa: B007
+    for v in x:
         if v > 1:
             break
-    return v
+    return v  # pyright: ignore[reportPossiblyUnboundVariable]
 
 
 @case()
@@ -193,7 +193,7 @@ def walrus(x):
     for i in range(4):
         if (v := x[i] * 2) > 0.5:
             total += v
-    return total, v
+    return total, v  # pyright: ignore[reportPossiblyUnboundVariable]
 
 
 @case()
@@ -277,7 +277,7 @@ def count_downwards(x):
         s = s / 2 + x[i]
     for i in reversed(range(4)):
         s = s / 2 + x[i]
-    return s, i
+    return s, i  # pyright: ignore[reportPossiblyUnboundVariable]
 
 
 @case()
@@ -371,8 +371,10 @@ def match_on_known(x):
                 s += x[0]
             case ("b", n) if n > 1:
                 s += n * x[1]
-            case other:
+            case int() as other:
                 s -= other if x[2] > 0 else x[3]
+            case _:
+                s += 100
     return s
 
 
@@ -426,10 +428,11 @@ def bound_by_a_later_turn(x):
     for v in x:
         if v > 0:
             t = v * 2
+            u = t
         else:
-            t = -v
-        last = t
-    return last
+            u = -v
+        last = u
+    return last  # pyright: ignore[reportPossiblyUnboundVariable]
 
 
 @case()
