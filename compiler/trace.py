@@ -30,6 +30,7 @@ from ..ir.errors import (
 from ..ir.graph import Node
 from ..ir.text import format_node
 from ..ir.types import DEFAULT_DTYPES, FLOATS, TensorType, dtype_name
+from .frontend.twins import why_not
 from .known import answer, real, stored_to
 from .source import (
     assigned_name,
@@ -478,12 +479,15 @@ class Trace:
         self.unsupported.complain()
         frame = calling_frame()
         called = library_call(frame)
+        as_it_is = why_not(frame.f_code) if frame is not None else None
         self._refused_at = frame_line(frame)
         self._refused = ConcretizationError(
             f"{called or what} needs the value of a traced array",
             source=self.builder.source,
             node=format_node(node),
-            hint=what_to_write(called) if called else hint,
+            hint="; ".join(
+                filter(None, (what_to_write(called) if called else hint, as_it_is))
+            ),
         )
         raise self._refused
 

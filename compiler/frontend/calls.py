@@ -127,7 +127,8 @@ def _make(kind: Any, args: Any, kwargs: Any) -> Any:
         instance = kind.__new__(kind)
         made(instance, *args, **kwargs)
         return instance
-    return kind(*args, **kwargs)
+    make: Any = kind
+    return make(*args, **kwargs)
 
 
 def _call_numpy(trace: Trace, function: Any, args: Any, kwargs: Any) -> Any:

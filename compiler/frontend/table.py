@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from functools import reduce
 from typing import Any
@@ -167,6 +168,12 @@ def _hasattr(value: Any, name: str) -> bool:
 @instead_of(np.isscalar)
 def _isscalar(value: Any) -> bool:
     return np.isscalar(stand_in(value))
+
+
+@instead_of(warnings.warn)
+def _warn(message: Any, category: Any = None, stacklevel: int = 1, **rest: Any) -> None:
+    """A warning of the user's line: each call has a frame of ours beside it."""
+    warnings.warn(message, category, 2 * stacklevel + 1, **rest)
 
 
 # Python's numbers.

@@ -64,10 +64,12 @@ def is_outside(module: str) -> bool:
     return root in _OUTSIDE and root != _ROOT
 
 
-def why_not(function: FunctionType) -> str | None:
-    """Why a function of the user's runs as it is, if it does."""
-    code = _code(function)
-    return code if isinstance(code, str) and code else None
+def why_not(code: CodeType) -> str | None:
+    """A sentence on why a function that was called runs as it is, if it does."""
+    found = _codes.get(id(code))
+    if not isinstance(found, str) or not found:
+        return None
+    return f"{code.co_name} was not rewritten: {found}"
 
 
 def is_twin(code: CodeType) -> bool:

@@ -160,7 +160,7 @@ def what_is_it(x):
         isinstance(v, np.ndarray),
         isinstance(v, float),
         isinstance(v, (int, str)),
-        isinstance(np.zeros(2), np.ndarray),
+        isinstance(nought(2), type(x)),
         type(x) is np.ndarray,
         type(v) is np.float64,
         np.isscalar(v),
