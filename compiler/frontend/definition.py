@@ -61,9 +61,9 @@ def _part(code: CodeType, lines: Sequence[str]) -> ast.AST | None:
     text = lines[first - 1 : max(_last_line(code), first)]
     if code.co_name == "<lambda>" or not text:
         return None
-    indented = text[0][:1].isspace()
-    tree = _parsed(("if 1:\n" if indented else "") + "".join(text))
-    return tree and ast.increment_lineno(tree, first - 1 - indented)
+    around = ["if 1:\n"] if text[0][:1].isspace() and first > 1 else []
+    before = ["\n"] * (first - 1 - len(around))
+    return _parsed("".join([*before, *around, *text]))
 
 
 def _last_line(code: CodeType) -> int:
@@ -149,9 +149,9 @@ def compiled(
     ast.copy_location(maker, node)
     body: list[ast.stmt] = [maker]
     if imported:
-        aliases = [ast.alias(name) for name in imported]
+        aliases = [ast.copy_location(ast.alias(name), node) for name in imported]
         body.insert(0, ast.copy_location(ast.Import(aliases), node))
-    module = ast.fix_missing_locations(ast.Module(body, []))
+    module = ast.Module(body, [])
     flags = like.co_flags & _FUTURE
     code = compile(module, like.co_filename, "exec", flags, dont_inherit=True)
     for name in (MAKER, *names):

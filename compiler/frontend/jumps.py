@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from .definition import NoSource
-from .nodes import FUNCTIONS, assign, at, call, constant, contains, name
+from .nodes import FUNCTIONS, assign, at, call, constant, name
 
 __all__ = ["Flags", "Loop", "lower_jumps"]
 
@@ -48,9 +48,8 @@ def lower_jumps(node: ast.FunctionDef) -> Flags:
     """
     work = _Lowering()
     body = node.body
-    early = contains(body[:-1], ast.Return) or (
-        not isinstance(body[-1], ast.Return) and contains(body, ast.Return)
-    )
+    last = body[-1:] if not isinstance(body[-1], ast.Return) else []
+    early = _jumps([*body[:-1], *last], loop=False, returns=True)
     if not early:
         node.body = work.block(body, None, returns=False)
         return work.flags

@@ -42,7 +42,9 @@ Statements: TypeAlias = "list[ast.stmt]"
 
 _OWN_FRAME = {"locals", "vars", "dir", "eval", "exec"}
 _PLAIN = {"super", "globals", "breakpoint", "__import__"}
-_BOUND_IN_PLACE = (ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await)
+_SUSPENSIONS = (ast.Yield, ast.YieldFrom, ast.Await)
+_BOUND_IN_PLACE = (ast.NamedExpr, *_SUSPENSIONS)
+_SPECIAL = (*_BOUND_IN_PLACE, ast.Global, ast.Nonlocal)
 
 
 def rewritten(node: ast.FunctionDef | ast.Lambda, private: str | None) -> Any:
@@ -66,12 +68,14 @@ class _Function(ast.NodeTransformer):
         parameters = [*node.args.posonlyargs, *node.args.args]
         self._first = parameters[0].arg if parameters else None
         self._private = private
-        self._keeps_flow = contains(body, ast.Yield, ast.YieldFrom, ast.Await)
+        special = [one for one in inside(body) if isinstance(one, _SPECIAL)]
+        self._suspends = any(isinstance(one, _SUSPENSIONS) for one in special)
+        self._binds = any(isinstance(one, ast.NamedExpr) for one in special)
         self._flags = Flags(set(), {})
         self._in_blocks: dict[str, None] = {}
         self._count = 0
         self._declared = [
-            one for one in inside(body) if isinstance(one, (ast.Global, ast.Nonlocal))
+            one for one in special if isinstance(one, (ast.Global, ast.Nonlocal))
         ]
         self._globals = {
             text
@@ -82,7 +86,7 @@ class _Function(ast.NodeTransformer):
 
     def rewrite(self, node: ast.FunctionDef) -> None:
         """Rewrite the body of a function."""
-        if not self._keeps_flow:
+        if not self._suspends:
             self._flags = lower_jumps(node)
         body = self._visited(node.body)
         elsewhere = {text for one in self._declared for text in one.names}
@@ -194,7 +198,7 @@ class _Function(ast.NodeTransformer):
 
     def visit_If(self, node: ast.If) -> Any:
         """Both branches as functions."""
-        if self._keeps_flow:
+        if self._suspends:
             return self.generic_visit(node)
         names = self._names([*node.body, *node.orelse])
         test = self.visit(node.test)
@@ -204,7 +208,7 @@ class _Function(ast.NodeTransformer):
 
     def visit_While(self, node: ast.While) -> Any:
         """The test and the body as functions."""
-        if self._keeps_flow:
+        if self._suspends:
             return self.generic_visit(node)
         names = self._names([node.test, *node.body])
         asks = at(node.test, ast.Return(self.visit(node.test)))
@@ -219,7 +223,7 @@ class _Function(ast.NodeTransformer):
 
     def visit_For(self, node: ast.For) -> Any:
         """The body as a function of the item."""
-        if self._keeps_flow:
+        if self._suspends:
             return self.generic_visit(node)
         target = at(node, ast.Assign([node.target], name(node, "$item")))
         names = self._names([target, *node.body])
@@ -243,7 +247,7 @@ class _Function(ast.NodeTransformer):
 
     def visit_Assert(self, node: ast.Assert) -> Any:
         """The message as a function."""
-        if not __debug__ or _binds_in_place(node):
+        if not __debug__ or self._binds_in_place(node):
             return self.generic_visit(node)
         message = node.msg or constant(node, "")
         text = thunk(node, self.visit(message))
@@ -346,6 +350,11 @@ class _Function(ast.NodeTransformer):
 
     # Expressions.
 
+    def _binds_in_place(self, node: ast.AST) -> bool:
+        """Whether a part binds a variable or suspends: no inner function could."""
+        some = self._binds or self._suspends
+        return some and contains([node], *_BOUND_IN_PLACE)
+
     def _index(self, node: ast.expr) -> ast.expr:
         if isinstance(node, ast.Slice):
             parts = (node.lower, node.upper, node.step)
@@ -387,7 +396,7 @@ class _Function(ast.NodeTransformer):
 
     def visit_BoolOp(self, node: ast.BoolOp) -> Any:
         """From the right, each operand behind the first as a function."""
-        if _binds_in_place(node):
+        if self._binds_in_place(node):
             return self.generic_visit(node)
         operator = "and" if isinstance(node.op, ast.And) else "or"
         *before, made = [self.visit(value) for value in node.values]
@@ -403,7 +412,7 @@ class _Function(ast.NodeTransformer):
 
     def visit_IfExp(self, node: ast.IfExp) -> Any:
         """Both values as functions."""
-        if _binds_in_place(node):
+        if self._binds_in_place(node):
             return self.generic_visit(node)
         values = [thunk(node, self.visit(one)) for one in (node.body, node.orelse)]
         return call(node, "choose", self.visit(node.test), *values)
@@ -412,13 +421,8 @@ class _Function(ast.NodeTransformer):
         """Chains, and membership."""
         if len(node.ops) == 1 and not isinstance(node.ops[0], (ast.In, ast.NotIn)):
             return self.generic_visit(node)
-        if len(node.ops) > 1 and _binds_in_place(node):
+        if len(node.ops) > 1 and self._binds_in_place(node):
             return self.generic_visit(node)
         kinds = names_tuple(node, (type(one).__name__ for one in node.ops))
         values = [thunk(node, self.visit(one)) for one in node.comparators]
         return call(node, "compare", kinds, self.visit(node.left), *values)
-
-
-def _binds_in_place(node: ast.AST) -> bool:
-    """Whether a part binds a variable or suspends, which no inner function could."""
-    return contains([node], *_BOUND_IN_PLACE)
