@@ -26,6 +26,7 @@ from .compiler.functions import (
     stop_gradient,
 )
 from .compiler.load import load
+from .compiler.loop import fori_loop, map, scan, switch, while_loop
 from .compiler.native import LogDensity, Native
 from .ir import Graph, TensorType, parse, spec
 from .ir.errors import (
@@ -72,6 +73,7 @@ __all__ = [
     "cond",
     "conv",
     "disable_jit",
+    "fori_loop",
     "fwd_and_bwd",
     "gelu",
     "grad",
@@ -80,14 +82,18 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "make_ir",
+    "map",
     "max_pool",
     "one_hot",
     "parse",
     "relu",
+    "scan",
     "sigmoid",
     "softmax",
     "spec",
     "stop_gradient",
+    "switch",
     "value_and_grad",
     "vjp",
+    "while_loop",
 ]

@@ -40,7 +40,7 @@ class _Cotangents:
         self.b = b
         self.section = section
         self.position = {name: index for index, name in enumerate(graph.nodes)}
-        self.position[RETURN] = len(graph)
+        self.position[RETURN] = len(graph.nodes)
         self.found: dict[str, list[tuple[str, int, Node]]] = {}
         self.named: set[str] = set(graph.nodes)
 

@@ -14,6 +14,8 @@ from .tracebacks import shows_users_frames
 
 __all__ = ["fwd_and_bwd", "grad", "jit", "make_ir", "value_and_grad", "vjp"]
 
+_NONE: Any = object()
+
 
 @overload
 def jit(
@@ -23,6 +25,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     rewrite: bool = True,
+    freeze: bool = False,
 ) -> Compiled: ...
 
 
@@ -33,16 +36,18 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     rewrite: bool = True,
+    freeze: bool = False,
 ) -> Callable[[Function], Compiled]: ...
 
 
 def jit(
-    function: Function | None = None,
+    function: Function = _NONE,
     *,
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     rewrite: bool = True,
+    freeze: bool = False,
 ) -> Compiled | Callable[[Function], Compiled]:
     """Compile a NumPy function, or a graph.
 
@@ -62,6 +67,9 @@ def jit(
         rewrite: Whether the function, and each function of the user's that it calls, is
             rewritten while it is traced, so that stores into arrays that it made, and
             an ``if`` on a traced value, work as Python says. Without, it runs as it is.
+        freeze: Keep what the function closes over as it was when it was traced. Else
+            arrays are read at each call, and a global, a closure cell or an attribute
+            that is bound anew traces the function again.
 
     Returns:
         A function that traces at the first call of each signature (structure, dtypes
@@ -82,8 +90,9 @@ def jit(
         static_argnums=static_argnums,
         static_argnames=static_argnames,
         rewrite=rewrite,
+        freeze=freeze,
     )
-    return made if function is None else made(function)
+    return made if function is _NONE else made(function)
 
 
 def grad(

@@ -7,18 +7,17 @@ the operands and then the values that one of the functions closed over.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..ir.errors import AnabranchError, ArgumentError, SourceLine, TraceError
+from ..ir.errors import ArgumentError, SourceLine, TraceError
 from ..ir.graph import Graph, Node, Output
-from .program import deeper
-from .source import definition_line
+from .regions import TracedRegion, fits, is_weak, operand_type, trace_region
 from .trace import Trace, is_traced, lowers
-from .tree import LeafType, flatten, leaf_names, leaf_type, path_names, unflatten
+from .tree import flatten, unflatten
 
-__all__ = ["Branch", "choice", "cond"]
+__all__ = ["choice", "cond"]
 
 
 def cond(
@@ -59,6 +58,7 @@ def cond(
 
 
 _COND = "anabranch cond"
+_BRANCH = "a branch of cond"
 
 
 def _check_condition(dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
@@ -67,19 +67,6 @@ def _check_condition(dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
             f"the condition of cond is {dtype} of shape {shape}, not one bool",
             hint="compare it, x != 0, or ask np.any or np.all",
         )
-
-
-class Branch(NamedTuple):
-    """One function traced: what it takes, and what it returned, leaf by leaf."""
-
-    name: str
-    trace: Trace
-    arguments: Sequence[Node]
-    leaves: Sequence[Any]
-    values: list[Node]
-    tree: Any
-    paths: Sequence[str]
-    line: SourceLine | None
 
 
 @lowers(_COND)
@@ -92,10 +79,10 @@ def _lower_cond(
 ) -> Any:
     _check_condition(p.dtype, p.shape)
     leaves, structure = flatten(operands)
-    types = [_operand_type(leaf) for leaf in leaves]
+    types = [operand_type(leaf, "cond") for leaf in leaves]
     branches = (
-        _traced("then", then, structure, types),
-        _traced("else", otherwise, structure, types),
+        trace_region("then", _BRANCH, then, structure, types),
+        trace_region("else", _BRANCH, otherwise, structure, types),
     )
     _check_alike(*branches)
     tree = branches[0].tree
@@ -103,12 +90,12 @@ def _lower_cond(
         return unflatten(tree, [])
     made = choice(trace, p, branches, leaves)
     pairs = zip(branches[0].leaves, branches[1].leaves, strict=True)
-    weak = [_is_weak(one) and _is_weak(other) for one, other in pairs]
+    weak = [is_weak(one) and is_weak(other) for one, other in pairs]
     return unflatten(tree, list(map(trace.wrap, made.values, weak)))
 
 
 def choice(
-    trace: Trace, p: Any, branches: Sequence[Branch], operands: Sequence[Any] = ()
+    trace: Trace, p: Any, branches: Sequence[TracedRegion], operands: Sequence[Any] = ()
 ) -> Node:
     """The node that chooses between two branches with values of equal types."""
     captured: dict[str, Node] = {}
@@ -123,51 +110,7 @@ def choice(
     )
 
 
-def _operand_type(leaf: Any) -> LeafType:
-    try:
-        return leaf_type(leaf, "an operand of cond")
-    except ArgumentError as error:
-        hint = "let the functions close over it instead"
-        raise ArgumentError(error.what, hint=hint) from None
-
-
-def _traced(
-    name: str, function: Callable[..., Any], structure: Any, types: Sequence[LeafType]
-) -> Branch:
-    """Run a function on new tracers, and keep what it did and returned."""
-    line = definition_line(function)
-    with deeper() as level:
-        trace = Trace(name, level)
-        trace.builder.source = line
-        labels = leaf_names(function, unflatten(structure, range(len(types))), {})
-        tracers = [
-            trace.argument(label, *type_)
-            for label, type_ in zip(labels, types, strict=True)
-        ]
-        arguments = [tracer.node for tracer in tracers]
-        with trace, trace.as_branch():
-            result = function(*unflatten(structure, tracers))
-            leaves, tree = flatten(result)
-            values = [_result(trace, leaf) for leaf in leaves]
-    return Branch(
-        name, trace, arguments, leaves, values, tree, path_names(result), line
-    )
-
-
-def _result(trace: Trace, value: Any) -> Node:
-    try:
-        return trace.node(value)
-    except AnabranchError as error:
-        what = f"a branch of cond returned a {type(value).__name__}: {error.what}"
-        raise TraceError(what, source=trace.builder.source) from None
-
-
-def _is_weak(value: Any) -> bool:
-    """Whether a result is a Python scalar."""
-    return value.weak if is_traced(value) else type(value) in (bool, int, float)
-
-
-def _check_alike(then: Branch, other: Branch) -> None:
+def _check_alike(then: TracedRegion, other: TracedRegion) -> None:
     """Raise `TraceError` unless the results have one structure and equal types.
 
     A Python scalar adapts to the other's dtype.
@@ -177,8 +120,8 @@ def _check_alike(then: Branch, other: Branch) -> None:
             f"the structures {then.tree} and {other.tree}", then.line, other.line
         )
     for i, path in enumerate(then.paths):
-        _adapt(then, other.values[i], i, weak=_is_weak(other.leaves[i]))
-        _adapt(other, then.values[i], i, weak=_is_weak(then.leaves[i]))
+        _adapt(then, other.values[i], i, weak=is_weak(other.leaves[i]))
+        _adapt(other, then.values[i], i, weak=is_weak(then.leaves[i]))
         one, two = then.values[i], other.values[i]
         if one.type != two.type:
             where = f" as .{path}" if path else ""
@@ -189,15 +132,12 @@ def _check_alike(then: Branch, other: Branch) -> None:
             )
 
 
-def _adapt(branch: Branch, like: Node, i: int, *, weak: bool) -> None:
+def _adapt(branch: TracedRegion, like: Node, i: int, *, weak: bool) -> None:
     """Cast a result that is a Python scalar to the dtype of the other branch's."""
     value, dtype = branch.leaves[i], like.type.dtype
-    if weak or not _is_weak(value) or like.type.shape:
+    if weak or not is_weak(value) or like.type.shape:
         return
-    kinds = "biuf"
-    found = branch.values[i].type
-    wider = kinds.index(found.numpy.kind) <= kinds.index(like.type.numpy.kind)
-    if wider and (like.type.is_float or not is_traced(value)):
+    if fits(branch.values[i].type, like.type, is_traced(value)):
         branch.values[i] = branch.trace.node(value, dtype)
 
 
@@ -208,15 +148,15 @@ def _differ(what: str, then: SourceLine | None, other: SourceLine | None) -> Tra
     )
 
 
-def _captured(trace: Trace, branch: Branch, found: dict[str, Node]) -> dict[str, Node]:
+def _captured(
+    trace: Trace, branch: TracedRegion, found: dict[str, Node]
+) -> dict[str, Node]:
     """The inputs for what a branch closed over, by the values that they are here.
 
     ``found`` collects these values, by name.
     """
-    inputs = list(branch.trace.builder.nodes)[len(branch.arguments) :]
-    taken = [node for node in inputs if node.op == "input"]
     own: dict[str, Node] = {}
-    for value, node in zip(branch.trace.closed_over(), taken, strict=True):
+    for value, node in branch.closed_over():
         outer = trace.node(value)
         found[outer.name] = outer
         own[outer.name] = node
@@ -224,7 +164,7 @@ def _captured(trace: Trace, branch: Branch, found: dict[str, Node]) -> dict[str,
 
 
 def _region(
-    branch: Branch, own: Mapping[str, Node], captured: Mapping[str, Node]
+    branch: TracedRegion, own: Mapping[str, Node], captured: Mapping[str, Node]
 ) -> Graph:
     """The region of a branch, with an input for each captured value."""
     b = branch.trace.builder

@@ -23,6 +23,7 @@ from .out import write_arguments
 from .pipeline import optimise
 from .program import Program, inline
 from .progress import shown
+from .state import State
 from .static import Static
 from .trace import find_trace, is_traced
 from .tree import flatten, unflatten
@@ -58,8 +59,10 @@ class Entry:
         program: Program,
         seconds: Stages | None = None,
         call: Call | None = None,
+        state: State | None = None,
     ) -> None:
-        self.call = call  # with the kind of each leaf that is not static
+        self.call = call  # with the type of each leaf that is not static
+        self.state = state  # None where nothing can change
         self.seconds = Stages() if seconds is None else seconds
         self.traced = traced
         self.program = program

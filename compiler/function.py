@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from os import PathLike
+from types import MethodType
 from typing import Any, TypeAlias
 
 from ..backends import DEFAULT, check_backend, find_backend
@@ -28,11 +29,14 @@ from .native import HasNative
 from .out import write_result
 from .program import Program, trace_program
 from .signatures import Signatures
-from .static import Static, StaticArguments, is_constant, parameters
+from .state import State
+from .static import Static, StaticArguments, marked, parameters
 from .tracebacks import shorten, shows_users_frames
 from .tree import flatten
 
 __all__ = ["Compiled", "Function", "Transform"]
+
+MAX_STATES = 8  # that are looked at before each call of the fast path
 
 Function: TypeAlias = "Callable[..., Any] | Graph"
 """What can be compiled."""
@@ -59,6 +63,7 @@ class Compiled(Inspectable, HasNative):
         static_argnums: int | Sequence[int] = (),
         static_argnames: str | Sequence[str] = (),
         rewrite: bool = True,
+        freeze: bool = False,
     ) -> None:
         function = GraphFunction.of(given) if isinstance(given, Graph) else given
         if not callable(function):
@@ -72,6 +77,7 @@ class Compiled(Inspectable, HasNative):
         self.backend = check_backend(backend)
         self.rewrite = rewrite
         inner = given.static if isinstance(given, Compiled) else ()
+        self.freeze = freeze or (isinstance(given, Compiled) and given.freeze)
         which = (*inner, *_as_tuple(static_argnums), *_as_tuple(static_argnames))
         self._static = StaticArguments(function, tuple(dict.fromkeys(which)))
         self._callers: dict[str, Caller] = {}
@@ -80,6 +86,7 @@ class Compiled(Inspectable, HasNative):
             lambda e: e.drop(callers.values())
         )
         self._fast_path: Callable[[Any], Any] = _no_fast_path
+        self._states: tuple[State, ...] = ()  # of the entries, equal ones once
 
     @property
     def py_func(self) -> Callable[..., Any]:
@@ -108,10 +115,13 @@ class Compiled(Inspectable, HasNative):
     def cache_clear(self) -> None:
         """Forget all signatures, and free their memory; code of kernels stays."""
         self._entries.clear()
+        self._states = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            if not is_interpreted():
+            if self._states:
+                self._forget_stale()
+            if not is_interpreted() and len(self._states) <= MAX_STATES:
                 result = self._fast_path((args, kwargs))
                 if result is not NotImplemented:
                     return result
@@ -184,6 +194,10 @@ class Compiled(Inspectable, HasNative):
 
         return print_module(self._find(args, kwargs).optimised("numba"))
 
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """As a method: ``self`` is an argument, static by itself."""
+        return self if instance is None else MethodType(self, instance)
+
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.py_func, '__name__', self.py_func)!s}>"
 
@@ -197,14 +211,8 @@ class Compiled(Inspectable, HasNative):
             return name
         numbers = tuple(w for w in self._static.which if isinstance(w, int))
         names = tuple(w for w in self._static.which if isinstance(w, str))
-        parts = (
-            self.function,
-            self.transform,
-            self.backend,
-            numbers,
-            names,
-            self.rewrite,
-        )
+        options = self.backend, numbers, names, self.rewrite, self.freeze
+        parts = (self.function, self.transform, *options)
         return _remade, parts
 
     def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Entry:
@@ -222,8 +230,7 @@ class Compiled(Inspectable, HasNative):
         if self._static.which:
             args, kwargs = self._static.mark(args, kwargs)
         leaves, structure = flatten((args, kwargs))
-        marked = [Static(leaf) if is_constant(leaf) else leaf for leaf in leaves]
-        return Call(self.function, marked, structure)
+        return Call(self.function, list(map(marked, leaves)), structure)
 
     def _entry(self, call: Call) -> Entry:
         key = call.key()
@@ -235,11 +242,45 @@ class Compiled(Inspectable, HasNative):
                 f"static arguments must be hashable: {static}",
                 hint="an array is an argument like others; for a list pass a tuple",
             ) from None
-        if known is not None:
+        if known is not None and not (known.state and known.state.changed()):
             known.used = True
             return known
+        if known is not None:
+            self._entries.forget(lambda entry: entry is known)
         made = self._trace(call)
-        return made if made.nested else self._entries.keep(key, made)
+        if made.nested:
+            return made
+        kept = self._entries.keep(key, made)
+        self._list_states()
+        return kept
+
+    def _forget_stale(self) -> None:
+        """Forget the entries that were traced when the state was another.
+
+        Where there are many states, `_entry` looks at the one of its entry alone.
+        """
+        if len(self._states) > MAX_STATES:
+            return
+        stale = {id(state) for state in self._states if state.changed()}
+        if stale:
+            self._entries.forget(lambda entry: id(entry.state) in stale)
+            self._list_states()
+
+    def _list_states(self) -> None:
+        """Keep a list of the states of all entries, also where threads add some."""
+        while True:
+            states = self._states = self._found_states()
+            if list(map(id, states)) == list(map(id, self._found_states())):
+                return
+
+    def _found_states(self) -> tuple[State, ...]:
+        states = [entry.state for entry in self._entries.values()]
+        return tuple({id(state): state for state in states if state}.values())
+
+    def _known(self, made: State) -> State | None:
+        """One object for equal states, None for those of nothing."""
+        known = (state for state in self._states if state == made)
+        return next(known, made) if made else None
 
     def _trace(self, call: Call) -> Entry:
         types = call.types()
@@ -247,6 +288,10 @@ class Compiled(Inspectable, HasNative):
             leaf.value if isinstance(leaf, Static) else leaf for leaf in call.leaves
         ]
         seconds = Stages()
+        static = [leaf.value for leaf in call.leaves if isinstance(leaf, Static)]
+        watched = not (self.freeze or isinstance(self.function, GraphFunction))
+        functions = [self.py_func, *static] if watched else []
+        before = State(functions)
         with seconds.timed("trace"):
             if isinstance(self.function, GraphFunction):
                 traced = self.function.program(call.structure, call.leaves, types)
@@ -260,12 +305,15 @@ class Compiled(Inspectable, HasNative):
                     run,
                     writes=self.rewrite and self.transform is None,
                 )
+            if self.freeze:
+                traced = traced.frozen()
             program = self.transform(traced, call) if self.transform else traced
         known = [
             leaf if type_ is None else type_
             for leaf, type_ in zip(call.leaves, types, strict=True)
         ]
-        return Entry(traced, program, seconds, call._replace(leaves=known))
+        state = self._known(State(functions, program.captured, before))
+        return Entry(traced, program, seconds, call._replace(leaves=known), state)
 
 
 def _remade(
@@ -275,6 +323,7 @@ def _remade(
     numbers: tuple[int, ...],
     names: tuple[str, ...],
     rewrite: bool,
+    freeze: bool,
 ) -> Compiled:
     """What `pickle` calls."""
     return Compiled(
@@ -284,6 +333,7 @@ def _remade(
         static_argnums=numbers,
         static_argnames=names,
         rewrite=rewrite,
+        freeze=freeze,
     )
 
 

@@ -26,6 +26,7 @@ __all__ = ["Argnums", "Residuals", "gradient", "pull_back", "split", "with_resid
 Argnums: TypeAlias = "int | str | Sequence[int | str]"
 StaticOptions: TypeAlias = "tuple[int | Sequence[int], str | Sequence[str]]"
 """The positions and the names of static arguments."""
+_TIDY = ("merge", "prune", "fold", "simplify", "dedupe", "tape", "prune")
 
 
 def gradient(
@@ -213,7 +214,7 @@ def with_residuals(
         graph = adjoint(
             program.graph, wrt=_names(program, chosen, call), of=floats, seeded=True
         )
-        tidy = run_passes(graph, ("prune", "fold", "simplify", "dedupe", "prune"))
+        tidy = run_passes(graph, _TIDY)
         count = len(program.graph.outputs)
         forward, backward, names = split(tidy, count)
         second = Program(

@@ -19,19 +19,23 @@ from .passes.fold import fold
 from .passes.forward import forward
 from .passes.fuse import fuse
 from .passes.join import join
+from .passes.merge import merge
 from .passes.place import place
 from .passes.prune import prune
 from .passes.simplify import simplify
 from .passes.split import split
+from .passes.tape import tape
 
 __all__ = ["PASSES", "ROUNDING", "optimise", "run_passes"]
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
+    "merge": merge,
     "prune": prune,
     "forward": forward,
     "fold": fold,
     "simplify": simplify,
     "dedupe": dedupe,
+    "tape": tape,
     "place": place,
     "join": join,
     "contract": contract,

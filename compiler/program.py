@@ -12,7 +12,7 @@ from ..ir.errors import DTypeError, TraceError
 from ..ir.graph import Graph, Node, Output
 from .progress import shown
 from .source import definition_line
-from .trace import Trace, find_trace
+from .trace import Trace, find_trace, is_traced
 from .tree import (
     MAX_PATH,
     LeafType,
@@ -47,6 +47,11 @@ class Program(NamedTuple):
         """This program computing something else from the same inputs."""
         kept = self.result if result is None else result
         return self._replace(graph=graph, result=kept)
+
+    def frozen(self) -> Program:
+        """This program with copies of the arrays that it captured."""
+        copies = [v if is_traced(v) else v.copy() for v in self.captured]
+        return self._replace(captured=tuple(copies))
 
 
 @contextmanager
@@ -120,8 +125,8 @@ def trace_program(
             for node, label in zip(results, labels, strict=True)
         ]
     )
-    captured = tuple(trace.captured)
-    return Program(graph, arguments, captured, result_structure, tuple(written))
+    live = tuple(trace.live())
+    return Program(graph, arguments, live, result_structure, tuple(written))
 
 
 def _result(trace: Trace, value: Any) -> Node:

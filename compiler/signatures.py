@@ -71,6 +71,12 @@ class Signatures(Generic[T]):
             self._turns.append(key)
         return kept
 
+    def forget(self, is_stale: Callable[[T], bool]) -> None:
+        """Forget the entries that are stale."""
+        for key, entry in list(self._entries.copy().items()):
+            if is_stale(entry) and self._entries.pop(key, None) is not None:
+                self._drop(entry)
+
     def clear(self) -> None:
         """Forget all entries."""
         self._turns.clear()  # first, or an entry of another thread's might stay behind

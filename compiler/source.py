@@ -61,6 +61,14 @@ def is_standard(file: str) -> bool:
     )
 
 
+def file_of(kind: type) -> str:
+    """The file of a class; that of Python itself where there is none."""
+    module = sys.modules.get(kind.__module__)
+    if module is None or kind.__module__ == "__main__":
+        return getattr(module, "__file__", None) or "<prompt>"
+    return getattr(module, "__file__", None) or "<frozen>"
+
+
 def calling_frame() -> FrameType | None:
     """The innermost frame that belongs neither to this library nor to NumPy."""
     return next(_frames(inspect.currentframe()), None)

@@ -20,8 +20,9 @@ import numpy as np
 
 from ..ir.errors import ParseError
 from ..ir.types import spec
+from .source import file_of, is_installed
 
-__all__ = ["Static", "StaticArguments", "exact", "is_constant", "parameters"]
+__all__ = ["Static", "StaticArguments", "StaticObject", "exact", "marked", "parameters"]
 
 _CONSTANTS = (
     *(str, bytes, enum.Enum, slice, range, EllipsisType, np.dtype, np.ufunc, type),
@@ -41,10 +42,25 @@ class Static:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Static) and exact(self.value) == exact(other.value)
+        return type(other) is Static and exact(self.value) == exact(other.value)
 
     def __hash__(self) -> int:
         return hash(exact(self.value))
+
+
+class StaticObject(Static):
+    """An object that is static by itself: compared by identity, since it may change.
+
+    What a trace reads of it is watched (`State`).
+    """
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is StaticObject and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
 
 
 def exact(value: Any) -> Any:
@@ -63,13 +79,18 @@ def exact(value: Any) -> Any:
     return type(value), value
 
 
-def is_constant(value: Any) -> bool:
-    """Whether a leaf that is no array is static by itself.
+def marked(leaf: Any) -> Any:
+    """A leaf with `Static` around it, if it is static by itself.
 
-    So is what never changes: texts, functions, classes, members of enums, slices. An
-    object that may change is not, for what a trace read of it would be frozen.
+    So is what never changes: texts, functions, classes, members of enums, slices; and
+    so are objects of the user's classes. Objects of other libraries are not: what they
+    hold cannot be watched.
     """
-    return isinstance(value, _CONSTANTS) and not _is_type_text(value)
+    if isinstance(leaf, _CONSTANTS):
+        return leaf if _is_type_text(leaf) else Static(leaf)
+    if hasattr(leaf, "__dict__") and not isinstance(leaf, (Static, np.ndarray)):
+        return leaf if is_installed(file_of(type(leaf))) else StaticObject(leaf)
+    return leaf
 
 
 def _is_type_text(value: Any) -> bool:

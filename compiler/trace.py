@@ -47,7 +47,7 @@ from .views import Memory, follow
 
 __all__ = [
     "Trace",
-    "current_trace",
+    "active_trace",
     "find_trace",
     "is_traced",
     "lowered_functions",
@@ -57,7 +57,8 @@ __all__ = [
 
 _LOWERINGS: dict[Any, Callable[..., Any]] = {}
 _VIEWS: set[Any] = set()
-_state = threading.local()  # branch: the trace of the innermost branch of a `cond`
+# branch: the trace of the innermost region; running: those whose functions run
+_state = threading.local()
 
 
 def lowers(*functions: Any, view: bool = False) -> Callable[[Any], Any]:
@@ -95,8 +96,8 @@ def is_traced(value: Any) -> TypeGuard[Tracer]:
 def find_trace(values: Any) -> Trace | None:
     """The newest trace among the tracers in nested lists, tuples and dicts.
 
-    Inside a branch of `cond` that is the branch, if the tracers are of traces around
-    it: what the branch computes belongs to it.
+    Inside a region (a branch of `cond`, the body of a loop) that is the region's, if
+    the tracers are of traces around it: what the region computes belongs to it.
     """
     return _survey(values)[0]
 
@@ -120,13 +121,14 @@ def _survey(values: Any) -> tuple[Trace | None, Tracer | None]:
     return found and _inside(found), known
 
 
-def current_trace() -> Trace | None:
-    """The trace of the function that runs, if it is traced."""
-    return getattr(_state, "current", None)
+def active_trace() -> Trace | None:
+    """The trace whose function runs in this thread, the innermost if there are some."""
+    running: list[Trace] = getattr(_state, "running", [])
+    return running[-1] if running else None
 
 
 def _inside(trace: Trace) -> Trace:
-    """The innermost branch that is being traced inside of ``trace``, or that itself."""
+    """The innermost region that is being traced inside of ``trace``, or that itself."""
     branch: Trace | None = getattr(_state, "branch", None)
     return branch if branch is not None and branch.level > trace.level else trace
 
@@ -161,20 +163,19 @@ class Trace:
         self._refused: ConcretizationError | None = None
         self._refused_at: SourceLine | None = None
         self._depth = 0
-        self._around: Trace | None = None
         self._full: WeakValueDictionary[int, np.ndarray[Any, Any]]
         self._full = WeakValueDictionary()
+        self.region = ""
 
     def __enter__(self) -> None:
         """The user's function runs inside; afterwards its tracers are dead."""
-        self._around = current_trace()
-        _state.current = self
+        _state.running = [*getattr(_state, "running", []), self]
 
     def __exit__(
         self, kind: object, error: BaseException | None, traceback: object
     ) -> None:
         self.finished = True
-        _state.current = self._around
+        _state.running = _state.running[:-1]
         if error is None or isinstance(error, Exception):
             if not isinstance(error, UnsupportedError):
                 self.unsupported.complain()
@@ -221,7 +222,7 @@ class Trace:
             if target is not None:
                 target.check_alone()
             at_home = target is None or target.owner.is_running
-            if trace is None and at_home:
+            if trace is None and at_home and not isinstance(function, str):
                 return answer(_inside(known.owner), function, args, kwargs)
             if target is not None:
                 target.forget()
@@ -305,8 +306,12 @@ class Trace:
     # What lowerings use.
 
     @contextmanager
-    def as_branch(self) -> Generator[None, None, None]:
-        """Lower here what the block does with values of the traces around this."""
+    def as_region(self, what: str) -> Generator[None, None, None]:
+        """Lower here what the block does with values of the traces around this.
+
+        ``what`` says what it is: "a branch of cond".
+        """
+        self.region = what
         outer = getattr(_state, "branch", None)
         _state.branch = self
         try:
@@ -328,25 +333,41 @@ class Trace:
         }
         return [same.get(id(kept), kept) for kept in self.captured]
 
+    def live(self) -> list[Any]:
+        """What each captured input is from now on: the object, read at each call.
+
+        It is a copy of what was met where the object has changed since, or has another
+        layout than inputs.
+        """
+        return [
+            value if value is kept or is_traced(value) or _is_input(value) else kept
+            for value, kept in zip(self.closed_over(), self.captured, strict=True)
+        ]
+
+    def check_write(self) -> None:
+        """Raise `TraceError` where a region would write an array of this trace."""
+        region = _inside(self)
+        if region is not self and region.written is None:
+            raise TraceError(
+                f"{region.region} writes into an array of the function around it",
+                source=region.builder.source,
+                hint="return the new value instead, or copy the array first",
+            )
+
     def writer(self, memory: Memory) -> Trace:
         """The trace that writes a memory of this one now.
 
-        A branch takes the value before as an input, and ``written`` has what to give
-        back at its end. A branch that may not write raises `TraceError`.
+        A region takes the value before as an input, and ``written`` has what to give
+        back at its end.
         """
-        branch = _inside(self)
-        if branch is self or memory.home is branch:
-            return branch
-        if branch.written is None:
-            raise TraceError(
-                "a branch of cond writes into an array of the function around it",
-                source=branch.builder.source,
-                hint="return the new value from both branches, or copy the array first",
-            )
-        branch.written[memory] = self, memory.node, memory.home
+        self.check_write()
+        region = _inside(self)
+        if region.written is None or region is self or memory.home is region:
+            return region
+        region.written[memory] = self, memory.node, memory.home
         before = Tracer(memory.home or self, memory.node)
-        memory.swap(branch.node(before), branch)
-        return branch
+        memory.swap(region.node(before), region)
+        return region
 
     def enter(self) -> Any:
         """Note the user's line for the nodes made next; returns the calling frame."""
@@ -523,6 +544,13 @@ def _is_unchanged(value: Any, kept: Any) -> bool:
     bits = f"u{kept.itemsize}"
     now = np.ascontiguousarray(value, kept.dtype).reshape(kept.shape)
     return np.array_equal(now.view(bits), kept.view(bits))
+
+
+def _is_input(array: np.ndarray[Any, Any]) -> bool:
+    """Whether an array is laid out as inputs are."""
+    flags = array.flags
+    behaved = array.dtype.isnative and flags.c_contiguous and flags.aligned
+    return type(array) is np.ndarray and behaved
 
 
 def share(result: Any, base: Any) -> None:

@@ -65,16 +65,23 @@ class Section(NamedTuple):
 
 
 class Contribution(NamedTuple):
-    """What one read sends back: ``value`` is the contribution's name."""
+    """What one read sends back: ``value`` is the contribution's name.
+
+    Where the read stands in a loop, so do the names, and ``trips`` says how many
+    iterations send one: those of the outermost loop first.
+    """
 
     value: str
     consumer: str
     slot: int
     source: SourceLine | None
+    trips: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         where = f", {self.source.brief}" if self.source else ""
-        return f"%{self.value} from %{self.consumer}, slot {self.slot}{where}"
+        times = " times ".join(map(str, self.trips))
+        often = f" in each of {times} iterations" if times else ""
+        return f"%{self.value}{often} from %{self.consumer}, slot {self.slot}{where}"
 
 
 class Graph:
@@ -184,9 +191,12 @@ class Graph:
     def contributions(self, value: str, section: int = 1) -> tuple[Contribution, ...]:
         """What each read of ``value`` sends back, in read order.
 
+        A read by a loop that does not change the value is one to this graph, and what
+        the reads in the loop's body send back is listed for it.
+
         Raises `VerifyError` where the graph has no such lawful adjoint section.
         """
-        from .law import contributing_reads
+        from .law import contributing_reads, inside
 
         exists = 1 <= section <= len(self.sections) and value in self
         if not exists or not self.sections[section - 1].lawful:
@@ -198,10 +208,12 @@ class Graph:
         reads = contributing_reads(self, section).get(value, ())
         cotangent = self.sections[section - 1].cotangent(value)
         values = self[cotangent].operands if len(reads) > 1 else (cotangent,)
-        return tuple(
-            Contribution(made, read.consumer, read.slot, self.source_of(read))
-            for made, read in zip(values, reads, strict=False)
-        )
+        found: list[Contribution] = []
+        for made, read in zip(values, reads, strict=False):
+            within = inside(self, read, made)
+            one = Contribution(made, read.consumer, read.slot, self.source_of(read))
+            found += within or [one]
+        return tuple(found)
 
     def source_of(self, read: Read) -> SourceLine | None:
         """The user's line of a read's consumer."""

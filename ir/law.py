@@ -10,10 +10,13 @@ holds the adjoint pass against an independent count.
 
 from __future__ import annotations
 
-from .graph import Graph, Node, Read
-from .ops import OPS
+from typing import Any
 
-__all__ = ["RETURN", "contributing_reads"]
+from .graph import Contribution, Graph, Node, Read
+from .ops import OPS
+from .ops.parts import split_operands
+
+__all__ = ["RETURN", "contributing_reads", "inside"]
 
 RETURN = "return"
 
@@ -60,3 +63,30 @@ def contributing_reads(graph: Graph, section: int) -> dict[str, tuple[Read, ...]
                 reached.add(operand)
                 reads.setdefault(operand, []).append(Read(node.name, slot))
     return {name: tuple(reversed(found)) for name, found in reads.items()}
+
+
+def inside(graph: Graph, read: Read, made: str) -> list[Contribution]:
+    """What the reads in the body of a loop contribute to ``made``.
+
+    ``made`` is the contribution of the loop's ``read`` of an invariant. The loop back
+    that makes it has them in its body, which has a section of its own. None are found
+    for other reads.
+    """
+    consumer, back = graph.nodes.get(read.consumer), graph[made]
+    while back.op == "identity":
+        back = graph[back.operands[0]]
+    if consumer is None or not (consumer.op == back.op == "loop"):
+        return []
+    parts = split_operands(consumer.attrs, range(len(consumer.operands)))
+    if read.slot not in parts.invariants:
+        return []
+    (body,), (region,) = consumer.regions, back.regions
+    name = body.inputs[1 + read.slot - len(parts.limit)].name
+    last = len(region.sections)
+    if not last or name not in region.sections[-1].wrt:
+        return []
+    trips: Any = back.attrs["trips"]
+    return [
+        one._replace(trips=(trips, *one.trips))
+        for one in region.contributions(name, last)
+    ]

@@ -12,11 +12,13 @@ __all__ = ["BACKEND"]
 BACKEND = Backend(
     name="llvm",
     passes=(
+        "merge",
         "prune",
         "forward",
         "fold",
         "simplify",
         "dedupe",
+        "tape",
         "place",
         "join",
         "prune",

@@ -10,11 +10,13 @@ __all__ = ["BACKEND"]
 BACKEND = Backend(
     name="numba",
     passes=(
+        "merge",
         "prune",
         "forward",
         "fold",
         "simplify",
         "dedupe",
+        "tape",
         "join",
         "prune",
         "split",

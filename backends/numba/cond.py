@@ -10,9 +10,8 @@ __all__: list[str] = []
 
 
 @prints("cond")
-def _cond(p: Printer, node: Node) -> list[Access]:
+def _cond(p: Printer, node: Node, condition: Access, *operands: Access) -> list[Access]:
     """Each branch gives the results the same names, as arrays of their own."""
-    condition, *operands = (p.accesses[name] for name in node.operands)
     values = [p.graph[name] for name in node.names]
     for head, region in zip(
         (f"if {condition.at(())}:", "else:"), node.regions, strict=True

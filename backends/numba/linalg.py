@@ -11,27 +11,27 @@ __all__: list[str] = []
 
 
 @prints("matmul")
-def _matmul(p: Printer, node: Node) -> Access:
+def _matmul(p: Printer, node: Node, x: Access, y: Access) -> Access:
     if not node.type.is_float:
-        return _product(p, node)
+        return _product(p, node, x, y)
     rank = node.type.rank
-    x, y = (_operand(p, node, slot) for slot in (0, 1))
+    left, right = _operand(p, node, 0, x), _operand(p, node, 1, y)
     if rank == 2:
-        p.lines.add(f"{p.name(node)} = np.dot({x.format('')}, {y.format('')})")
+        p.lines.add(f"{p.name(node)} = np.dot({left.format('')}, {right.format('')})")
         return whole(p.name(node), node.type.shape)
     made = p.new(p.name(node), node.type)
     with p.lines.loops(node.type.shape[: rank - 2]) as point:
         at = f"[{', '.join(point)}]"
-        p.lines.add(f"np.dot({x.format(at)}, {y.format(at)}, {made.array}{at})")
+        p.lines.add(f"np.dot({left.format(at)}, {right.format(at)}, {made.array}{at})")
     return made
 
 
-def _operand(p: Printer, node: Node, slot: int) -> str:
+def _operand(p: Printer, node: Node, slot: int, source: Access) -> str:
     """An operand with a place for the index in the stack: ``x{}`` or ``x{}.T``.
 
     BLAS takes matrices as they lie and transposed, so neither is copied.
     """
-    source, type_ = p.operand(node, slot), p.types(node)[slot]
+    type_ = p.types(node)[slot]
     *lead, rows, columns = range(type_.rank)
     order = [*lead, columns, rows]
     swapped = source.moved([Term(0, ((axis, 1),)) for axis in order])
@@ -43,16 +43,15 @@ def _operand(p: Printer, node: Node, slot: int) -> str:
 
 
 @prints("matmul_add")
-def _matmul_add(p: Printer, node: Node) -> Access:
-    made = _matmul(p, node)
+def _matmul_add(p: Printer, node: Node, x: Access, y: Access, z: Access) -> Access:
+    made = _matmul(p, node, x, y)
     with p.lines.loops(node.type.shape) as point:
-        p.lines.add(f"{made.at(point)} += {p.operand(node, 2).at(point)}")
+        p.lines.add(f"{made.at(point)} += {z.at(point)}")
     return made
 
 
-def _product(p: Printer, node: Node) -> Access:
+def _product(p: Printer, node: Node, x: Access, y: Access) -> Access:
     """Rows by columns: integers wrap, and of bools it is any(and)."""
-    x, y = p.operand(node), p.operand(node, 1)
     dtype, inner = node.type.dtype, p.types(node)[0].shape[-1]
     total = p.lines.names.new(f"{p.name(node)}_total")
     sums, times = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...ir.graph import Node
 from .access import Access, Term
 from .printer import Printer, prints
@@ -12,12 +10,12 @@ from .shape import in_windows
 
 __all__: list[str] = []
 
+Ints = tuple[int, ...]
+
 
 @prints("max_pool")
-def _max_pool(p: Printer, node: Node) -> Access:
-    size: Any = node.attrs["size"]
-    stride: Any = node.attrs["stride"]
-    windows = p.operand(node).moved(in_windows(node.type.rank, stride))
+def _max_pool(p: Printer, node: Node, x: Access, *, size: Ints, stride: Ints) -> Access:
+    windows = x.moved(in_windows(node.type.rank, stride))
     made = p.new(p.name(node), node.type)
     best = p.lines.names.new(f"{p.name(node)}_best")
     with p.lines.loops(node.type.shape) as place:
@@ -27,7 +25,7 @@ def _max_pool(p: Printer, node: Node) -> Access:
 
 
 def _find_best(
-    p: Printer, node: Node, windows: Access, place: list[str], size: Any, best: str
+    p: Printer, node: Node, windows: Access, place: list[str], size: Ints, best: str
 ) -> None:
     dtype = node.type.dtype
     p.lines.add(f"{best} = {initial('reduce_max', dtype)}")
@@ -37,10 +35,10 @@ def _find_best(
 
 
 @prints("max_pool_input")
-def _max_pool_input(p: Printer, node: Node) -> Access:
+def _max_pool_input(
+    p: Printer, node: Node, g: Access, x: Access, *, size: Ints, stride: Ints
+) -> Access:
     """Windows are walked from the last on: the reference adds in that order."""
-    size: Any = node.attrs["size"]
-    stride: Any = node.attrs["stride"]
     g_type, x_type = p.types(node)
     rank, lead = x_type.rank, x_type.rank - len(size)
     back = [Term(0, ((axis, 1),)) for axis in range(rank + len(size))]
@@ -48,9 +46,9 @@ def _max_pool_input(p: Printer, node: Node) -> Access:
         back[axis] = Term(g_type.shape[axis] - 1, ((axis, -1),))
     terms = in_windows(rank, stride)
     made = p.new(p.name(node), node.type, literal(0.0, node.type.dtype))
-    windows = p.operand(node, 1).moved(terms).moved(back)
+    windows = x.moved(terms).moved(back)
     target = made.moved(terms).moved(back)
-    g = p.operand(node).moved(back[:rank])
+    g = g.moved(back[:rank])
     best = p.lines.names.new(f"{p.name(node)}_best")
     count = p.lines.names.new(f"{p.name(node)}_count")
     share = p.lines.names.new(f"{p.name(node)}_share")

@@ -29,7 +29,7 @@ from .scalars import dtype_text, literal
 
 __all__ = ["Printer", "prints", "shape_text"]
 
-OpPrinter: TypeAlias = "Callable[[Printer, Node], Access | list[Access]]"
+OpPrinter: TypeAlias = "Callable[..., Access | list[Access]]"
 P = TypeVar("P", bound=OpPrinter)
 PRINTERS: dict[str, OpPrinter] = {}
 
@@ -37,8 +37,9 @@ PRINTERS: dict[str, OpPrinter] = {}
 def prints(*ops: str) -> Callable[[P], P]:
     """Register how ops are printed.
 
-    The printer writes statements to ``p.lines`` and returns how the value is read, a
-    list where there are several.
+    The printer takes the `Printer`, the node and how its operands are read, and the
+    attributes by name. It writes statements to ``p.lines`` and returns how the value is
+    read, a list where there are several.
     """
 
     def add(printer: P) -> P:
@@ -80,7 +81,8 @@ class Printer:
             if is_fused(first):
                 print_kernel(self, unit)
             elif first.op in PRINTERS:
-                made = PRINTERS[first.op](self, first)
+                operands = [self.accesses[name] for name in first.operands]
+                made = PRINTERS[first.op](self, first, *operands, **first.attrs)
                 reads = made if isinstance(made, list) else [made]
                 self.accesses.update(zip(first.names, reads, strict=True))
             else:
@@ -91,10 +93,6 @@ class Printer:
     def name(self, node: Node) -> str:
         """The identifier of the value of a node."""
         return self._names[node.name]
-
-    def operand(self, node: Node, slot: int = 0) -> Access:
-        """How an operand is read."""
-        return self.accesses[node.operands[slot]]
 
     def types(self, node: Node) -> list[TensorType]:
         """The types of the operands."""
@@ -158,9 +156,9 @@ class Printer:
         """The array whose memory this one has."""
         return self._memory.get(array, array)
 
-    def reshaped(self, node: Node) -> Access:
+    def reshaped(self, node: Node, source: Access) -> Access:
         """The operand of a node as an array of the node's shape: a view or a copy."""
-        source, [type_] = self.operand(node), self.types(node)
+        [type_] = self.types(node)
         name = self.name(node)
         array = self.array(name, source, type_)
         if source.is_whole(type_.shape) or source.is_reshaped(type_.shape):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any
 
 from ...ir.graph import Node
 from .access import Access, Term
@@ -16,6 +15,8 @@ from .printer import Printer, prints
 from .scalars import literal
 
 __all__ = ["in_windows", "places"]
+
+Ints = tuple[int, ...]
 
 
 def places(start: Sequence[int], step: Sequence[int]) -> list[Term]:
@@ -34,31 +35,29 @@ def in_windows(rank: int, stride: Sequence[int]) -> list[Term]:
 
 
 @prints("reshape")
-def _reshape(p: Printer, node: Node) -> Access:
-    source, [old] = p.operand(node), p.types(node)
-    sizes = node.type.shape
-    if not source.terms:
-        return source
-    long = [axis for axis, size in enumerate(sizes) if size != 1]
-    if [size for size in old.shape if size != 1] == [sizes[axis] for axis in long]:
+def _reshape(p: Printer, node: Node, x: Access, *, shape: Ints) -> Access:
+    [old] = p.types(node)
+    if not x.terms:
+        return x
+    long = [axis for axis, size in enumerate(shape) if size != 1]
+    if [size for size in old.shape if size != 1] == [shape[axis] for axis in long]:
         rest = iter(long)
-        return source.moved(
+        return x.moved(
             [Term(0, ((next(rest), 1),)) if n != 1 else Term(0) for n in old.shape]
         )
-    return p.reshaped(node)
+    return p.reshaped(node, x)
 
 
 @prints("transpose")
-def _transpose(p: Printer, node: Node) -> Access:
-    perm: Any = node.attrs["perm"]
-    return p.operand(node).moved([Term(0, ((perm.index(a), 1),)) for a in sorted(perm)])
+def _transpose(p: Printer, node: Node, x: Access, *, perm: Ints) -> Access:
+    return x.moved([Term(0, ((perm.index(a), 1),)) for a in sorted(perm)])
 
 
 @prints("broadcast_to")
-def _broadcast_to(p: Printer, node: Node) -> Access:
+def _broadcast_to(p: Printer, node: Node, x: Access, *, shape: Ints) -> Access:
     [old] = p.types(node)
-    extra = node.type.rank - old.rank
-    return p.operand(node).moved(
+    extra = len(shape) - old.rank
+    return x.moved(
         [
             Term(0) if size == 1 else Term(0, ((axis, 1),))
             for axis, size in enumerate(old.shape, extra)
@@ -67,42 +66,46 @@ def _broadcast_to(p: Printer, node: Node) -> Access:
 
 
 @prints("slice")
-def _slice(p: Printer, node: Node) -> Access:
-    start: Any = node.attrs["start"]
-    step: Any = node.attrs["step"]
-    return p.operand(node).moved(places(start, step))
+def _slice(
+    p: Printer, node: Node, x: Access, *, start: Ints, shape: Ints, step: Ints
+) -> Access:
+    return x.moved(places(start, step))
 
 
 @prints("windows")
-def _windows(p: Printer, node: Node) -> Access:
-    stride: Any = node.attrs["stride"]
+def _windows(p: Printer, node: Node, x: Access, *, size: Ints, stride: Ints) -> Access:
     [old] = p.types(node)
-    return p.operand(node).moved(in_windows(old.rank, stride))
+    return x.moved(in_windows(old.rank, stride))
 
 
 @prints("pad")
-def _pad(p: Printer, node: Node) -> Access:
-    source, [old] = p.operand(node), p.types(node)
-    low: Any = node.attrs["low"]
-    interior: Any = node.attrs["interior"]
-    value: Any = node.attrs["value"]
+def _pad(
+    p: Printer,
+    node: Node,
+    x: Access,
+    *,
+    low: Ints,
+    high: Ints,
+    interior: Ints,
+    value: bool | int | float,
+) -> Access:
+    [old] = p.types(node)
     made = p.new(p.name(node), node.type, literal(value, node.type.dtype))
     target = made.moved(places(low, [gap + 1 for gap in interior]))
     with p.lines.loops(old.shape) as point:
-        p.store(target, point, source.at(point))
+        p.store(target, point, x.at(point))
     return made
 
 
 @prints("concatenate")
-def _concatenate(p: Printer, node: Node) -> Access:
-    axis: Any = node.attrs["axis"]
+def _concatenate(p: Printer, node: Node, *parts: Access, axis: int) -> Access:
     types = p.types(node)
     made = p.new(p.name(node), node.type)
     starts = accumulate((type_.shape[axis] for type_ in types), initial=0)
-    for slot, (type_, first) in enumerate(zip(types, starts, strict=False)):
+    for part, type_, first in zip(parts, types, starts, strict=False):
         start = [0] * type_.rank
         start[axis] = first
         target = made.moved(places(start, [1] * type_.rank))
         with p.lines.loops(type_.shape) as point:
-            p.store(target, point, p.operand(node, slot).at(point))
+            p.store(target, point, part.at(point))
     return made

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...ir.graph import Node
 from .access import Access, Term
 from .printer import Printer, prints
@@ -11,16 +9,17 @@ from .scalars import dtype_text, literal
 
 __all__: list[str] = []
 
+Ints = tuple[int, ...]
+
 
 @prints("const")
-def _const(p: Printer, node: Node) -> Access:
-    value: Any = node.attrs["value"]
+def _const(
+    p: Printer, node: Node, *, value: bool | int | float, dtype: str = ""
+) -> Access:
     return Access(literal(value, node.type.dtype))
 
 
 @prints("iota")
-def _iota(p: Printer, node: Node) -> Access:
-    axis: Any = node.attrs["axis"]
-    cast = dtype_text(node.type.dtype)
-    size = node.type.shape[axis]
-    return Access(cast, (Term(0, ((axis, 1),)),), (size,), ramp=True)
+def _iota(p: Printer, node: Node, *, shape: Ints, axis: int, dtype: str) -> Access:
+    along = (Term(0, ((axis, 1),)),)
+    return Access(dtype_text(dtype), along, (shape[axis],), ramp=True)

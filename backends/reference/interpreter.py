@@ -7,8 +7,7 @@ computed by its op's NumPy reference, and the result is checked against its type
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from ...ir.errors import AnabranchError
 from ...ir.graph import Graph, Node
 from ...ir.ops import OPS
 from ...ir.text import format_node
+from ...ir.types import TensorType
 from ..base import Array, Executable, Report
 
 __all__ = ["evaluate", "interpret", "prepare"]
@@ -40,7 +40,7 @@ def _apply(node: Node, operands: list[Any]) -> Sequence[Array]:
     """The values of a node; those of the region that runs are made in turn."""
     more: dict[str, Any] = {}
     if node.regions:
-        more = {"regions": [partial(interpret, region) for region in node.regions]}
+        more = {"regions": [Region(region) for region in node.regions]}
     try:
         found = OPS[node.op].reference(*operands, **more, **node.attrs)
     except AnabranchError as error:
@@ -52,6 +52,19 @@ def _apply(node: Node, operands: list[Any]) -> Sequence[Array]:
                 f"{format_node(node)}: the reference made {array.dtype}{array.shape}"
             )
     return made
+
+
+class Region(NamedTuple):
+    """A region as a function from arrays to a list of arrays, which have ``types``."""
+
+    graph: Graph
+
+    @property
+    def types(self) -> list[TensorType]:
+        return [self.graph[name].type for name in self.graph.results]
+
+    def __call__(self, arrays: Sequence[Array]) -> list[Array]:
+        return interpret(self.graph, arrays)
 
 
 def interpret(graph: Graph, arrays: Sequence[Array]) -> list[Array]:

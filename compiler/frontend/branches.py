@@ -20,10 +20,11 @@ from ...ir.errors import AnabranchError, SourceLine, TraceError
 from ...ir.extent import whole
 from ...ir.graph import Node
 from ...ir.types import DEFAULT_DTYPES, TensorType, dtype_name
-from ..cond import Branch, choice
+from ..cond import choice
 from ..program import deeper
+from ..regions import TracedRegion
 from ..source import is_inside
-from ..trace import Trace, current_trace, is_traced
+from ..trace import Trace, active_trace, is_traced
 from ..tracer import Tracer
 from ..tree import flatten, outline, unflatten
 from ..views import Memory
@@ -56,7 +57,7 @@ _journals: weakref.WeakKeyDictionary[Trace, Journal] = weakref.WeakKeyDictionary
 
 def journal_here() -> Journal | None:
     """The journal of the branch that is being traced, if one is."""
-    trace = current_trace()
+    trace = active_trace()
     return trace and _journals.get(trace)
 
 
@@ -139,7 +140,7 @@ def _traced(
         trace.written = {}
         journal = _journals[trace] = Journal()
         try:
-            with trace, trace.as_branch():
+            with trace, trace.as_region("a branch of 'if'"):
                 _run(block, line)
                 endings = {slot.key: _ending(trace, slot.get()) for slot in slots}
                 for key, (slot, _) in journal.before.items():
@@ -223,7 +224,7 @@ class _Merge:
         if not self._results:
             return ()
         branches = [
-            Branch(
+            TracedRegion(
                 ("then", "else")[i],
                 one.trace,
                 (),

@@ -16,7 +16,9 @@ import numpy as np
 
 from ..cond import cond
 from ..known import as_known, real, stored_to
-from ..trace import Trace, current_trace, find_trace, is_traced
+from ..loop import fori_loop, scan, switch, while_loop
+from ..loop import map as loops_map
+from ..trace import Trace, active_trace, find_trace, is_traced
 from .branches import journal_here
 from .state import Content
 from .twins import is_outside, is_users, twin
@@ -28,6 +30,11 @@ INSTEAD: dict[Any, Callable[..., Any]] = {}
 
 _OF_FUNCTIONS: set[Any] = {
     cond,
+    fori_loop,
+    loops_map,
+    scan,
+    switch,
+    while_loop,
     filter,
     functools.reduce,
     map,
@@ -68,7 +75,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     kind = type(function)
     if kind is FunctionType and is_users(made := twin(function)):
         return made(*args, **kwargs)
-    trace = current_trace()
+    trace = active_trace()
     if trace is None:
         return resolved(function)(*args, **kwargs)
     if kind is functools.partial:
@@ -79,7 +86,12 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         if (instead := INSTEAD.get(function)) is not None:
             return instead(*args, **kwargs)
         if function in _OF_FUNCTIONS:
-            args = tuple(resolved(arg) for arg in args)
+            args = tuple(
+                [resolved(one) for one in cast("list[Any]", arg)]
+                if isinstance(arg, list)
+                else resolved(arg)
+                for arg in args
+            )
             if callable(kwargs.get("key")):
                 kwargs["key"] = resolved(kwargs["key"])
             return function(*args, **kwargs)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...ir.errors import TraceError
 from ..known import as_known, real
-from ..trace import current_trace, find_trace
+from ..trace import active_trace, find_trace
 from ..tracer import GETITEM
 from .branches import journal_here
 from .state import Content, Entry, Field
@@ -60,7 +60,7 @@ _INDEX_TRICKS = {type(np.r_).__module__}
 
 def _concatenated(x: Any, index: Any) -> Any:
     """``np.r_``, ``np.c_``, ``np.mgrid`` and the like."""
-    trace = current_trace()
+    trace = active_trace()
     if trace is None or find_trace(index) is None:
         made = x[real(index)]
         return made if trace is None else as_known(trace, made, ())

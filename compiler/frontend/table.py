@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..known import as_known, real
-from ..trace import Trace, current_trace, find_trace, is_traced
+from ..trace import Trace, active_trace, find_trace, is_traced
 from .calls import INSTEAD
 from .control import and_, or_, truth
 
@@ -29,7 +29,7 @@ def instead_of(*functions: Any) -> Callable[[Any], Any]:
 
 
 def _here() -> Trace:
-    trace = current_trace()
+    trace = active_trace()
     assert trace is not None, "the table is used while a trace is made"
     return trace
 

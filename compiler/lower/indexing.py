@@ -260,6 +260,7 @@ def _take_along_axis(trace: Trace, arr: Any, indices: Any, axis: Any = -1) -> An
 @lowers(SETITEM)
 def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
     """Write ``value`` to the memory that ``x`` shows, at ``index``."""
+    x.owner.check_write()
     items = _items(trace, index)
     _check(x.shape, items)
     value = trace.array(value)

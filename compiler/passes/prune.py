@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...ir.graph import Graph, Node
+from ...ir.literals import Attrs
+from ...ir.ops.parts import loop_attrs, split_operands
 
 __all__ = ["prune"]
 
@@ -25,14 +27,16 @@ def prune(graph: Graph) -> Graph:
         }
 
     A check whose value is not used goes as well. A `cond` keeps the values that are
-    read, and the operands that a region reads.
+    read, and the operands that a region reads. So does a `loop`, which also keeps what
+    is carried from one iteration to what is read of the next.
     """
     read = set(graph.results)
     kept: list[Node] = []
     changed = False
     for node in reversed(list(graph)):
         if node.makes(read):
-            made = _trimmed(node, read) if node.op == "cond" else node
+            trim = _TRIMS.get(node.op)
+            made = trim(node, read) if trim else node
             changed = changed or made is not node
             read.update(made.operands)
             kept.append(made)
@@ -42,7 +46,7 @@ def prune(graph: Graph) -> Graph:
     return graph if same else graph.with_nodes(kept[::-1])
 
 
-def _trimmed(cond: Node, read: set[str]) -> Node:
+def _trimmed_cond(cond: Node, read: set[str]) -> Node:
     """A `cond` without the values that nothing reads, nor what only they need."""
     values = [i for i, name in enumerate(cond.names) if name in read]
     regions = cond.regions
@@ -59,13 +63,58 @@ def _trimmed(cond: Node, read: set[str]) -> Node:
         regions = tuple([_taking(region, needed) for region in regions])
     if regions == cond.regions:
         return cond
-    several = [cond.several[i] for i in values] if len(values) > 1 else []
-    first = cond.values[values[0]]
-    return first._replace(
+    return _making(cond, values)._replace(
         operands=(cond.operands[0], *[cond.operands[i + 1] for i in needed]),
-        several=tuple(several),
         regions=regions,
     )
+
+
+def _making(node: Node, values: Sequence[int]) -> Node:
+    """The node with these of its values."""
+    several = tuple([node.several[i] for i in values]) if len(values) > 1 else ()
+    return node.values[values[0]]._replace(several=several)
+
+
+def _trimmed_loop(loop: Node, read: set[str]) -> Node:
+    """A `loop` without values that nothing reads, nor what only they need."""
+    (body,) = loop.regions
+    parts = split_operands(loop.attrs, loop.operands)
+    count, first = len(parts.carried), 1 + len(parts.invariants)
+    rows = [i for i, name in enumerate(loop.names) if i >= count and name in read]
+    needed = {i for i, name in enumerate(loop.names[:count]) if name in read}
+    if loop.attrs.get("test"):
+        needed.add(0)
+    while True:  # what an iteration reads is carried by the one before
+        made = prune(body.returning([body.outputs[i] for i in (*needed, *rows)]))
+        kept = [_is_read(made, node) for node in body.inputs]
+        more = {i for i in range(count) if kept[first + i]} - needed
+        if not more:
+            break
+        needed |= more
+    carried = sorted(needed)
+    values = [*carried, *rows]
+    inputs = range(1, len(kept))
+    taken = split_operands({**loop.attrs, "limit": False}, inputs)
+    left = taken._replace(
+        invariants=[i for i in taken.invariants if kept[i]],
+        carried=[first + i for i in carried],
+        stacked=[i for i in taken.stacked if kept[i]],
+    )
+    if len(values) == len(loop.names) and left.total == len(inputs):
+        return loop
+    made = prune(body.returning([body.outputs[i] for i in values]))
+    attrs = loop_attrs(
+        {**loop.attrs, "carried": len(carried), "stacked": len(left.stacked)}
+    )
+    places = [i - 1 + len(parts.limit) for i in left.taken]
+    return _making(loop, values)._replace(
+        operands=(*parts.limit, *[loop.operands[i] for i in places]),
+        attrs=Attrs(attrs),
+        regions=(_taking(made, [0, *left.taken]),),
+    )
+
+
+_TRIMS = {"cond": _trimmed_cond, "loop": _trimmed_loop}
 
 
 def _is_read(region: Graph, value: Node) -> bool:

@@ -23,6 +23,7 @@ __all__ = ["places"]
 ROOT = Path(__file__).resolve().parents[2]  # the repository, or the installed package
 ABSENT = "not installed"
 NEEDLESS = "not needed"
+_SAMPLES = {"cond": "branching", "loop": "looping"}
 _LOWERINGS = ("compiler/lower", "compiler/functions.py", "compiler/trace.py")
 
 
@@ -46,7 +47,7 @@ def places(name: str) -> dict[str, list[str]]:
             found[path.parent.name] = _in_backend(op, path.parent)
     found["lowering"] = _lowering(op)
     given = name in ("input", "const")  # every graph has them
-    samples = "branching.py" if op.regions else "laws/op_samples.py"
+    samples = f"{_SAMPLES.get(name, 'laws/op_samples')}.py"
     found["samples"] = [NEEDLESS] if given else _named(name, f"tests/{samples}")
     ours = not (given or op.regions or isinstance(op.reference, np.ufunc))
     found["oracle"] = _named(name, "tests/laws/op_oracles.py") if ours else [NEEDLESS]

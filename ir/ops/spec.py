@@ -135,8 +135,9 @@ class OpDef:
     An op that makes several values has tuples of types and arrays, and ``g`` is a tuple
     with None where no cotangent arrives. ``regions`` are the names of the graphs that
     belong to a node. The type rule takes them as ``regions``, the reference as
-    functions from arrays to a list of arrays. The adjoint takes ``slots``, those that a
-    contribution is wanted for, and ``adjoint``, which is `compiler.adjoint.adjoint`.
+    functions from arrays to a list of arrays, with ``types``. The adjoint takes
+    ``slots``, those that a contribution is wanted for, and ``adjoint``, which is
+    `compiler.adjoint.adjoint`.
     """
 
     name: str

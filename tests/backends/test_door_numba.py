@@ -13,6 +13,7 @@ from numba.core.errors import TypingError
 from numba.core.runtime import _nrt_python  # pyright: ignore[reportAttributeAccessIssue]
 from numba.core.runtime.nrt import rtsys
 
+import anabranch
 from anabranch import (
     BoundsError,
     DomainError,
@@ -282,3 +283,40 @@ def test_results_are_new_arrays_that_are_given_back():
         _nrt_python.memsys_disable_stats()
     assert after.alloc - before.alloc >= 200
     assert after.alloc - before.alloc == after.free - before.free
+
+
+def test_loops_run_inside():
+    xs = np.linspace(-1.0, 1.0, 12).reshape(4, 3)
+
+    def model(w: Any, xs: Any) -> Any:
+        def step(h: Any, x: Any) -> Any:
+            h = np.tanh(h * w + x)
+            return h, h * h
+
+        h, ys = anabranch.scan(step, np.zeros(3), xs)
+        return np.sum(ys) + np.sum(h)
+
+    f = both(model)
+    want, gradient = f(X[:3], xs)
+    inner = f.njit
+
+    @numba.njit
+    def outer(w: Any, xs: Any) -> Any:
+        return inner(w, xs)
+
+    value, made = outer(X[:3], xs)
+    assert value == want
+    np.testing.assert_array_equal(made, gradient)
+
+
+def test_choices_run_inside():
+    f = jit(lambda x: anabranch.cond(x[0] > 0, np.sin, lambda x: x * x, x) + 1.0)
+    f(X)
+    inner = f.njit
+
+    @numba.njit
+    def outer(x: Any) -> Any:
+        return inner(x)
+
+    for x in (X, -X):
+        np.testing.assert_array_equal(outer(x), f(x))

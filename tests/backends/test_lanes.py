@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anabranch.backends.llvm.engine.engine import kernel_llvm
-from anabranch.backends.llvm.language.instructions import LanguageError
+from anabranch.backends.llvm.language.values import LanguageError
 from tests.backends.test_language import run, source
 
 SIZES = (0, 1, 7, 8, 9, 31, 32, 33, 70)

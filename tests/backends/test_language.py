@@ -14,7 +14,9 @@ from anabranch.backends.llvm.engine.engine import (
     failure,
     kernel_llvm,
 )
-from anabranch.backends.llvm.language.instructions import LanguageError
+from anabranch.backends.llvm.language.functions import TEXTS
+from anabranch.backends.llvm.language.primitives import PRIMITIVES
+from anabranch.backends.llvm.language.values import LanguageError
 from tests.backends.kernels import run
 
 HEAD = "def kernel(buffers, words):\n"
@@ -111,6 +113,11 @@ def test_the_status_says_which_step_failed() -> None:
 def test_everything_else_is_refused(line: str) -> None:
     with pytest.raises(LanguageError):
         kernel_llvm(source(line))
+
+
+def test_a_function_is_built_in_or_written_in_the_language() -> None:
+    """One place for each: the table would hide a text of the same name."""
+    assert not PRIMITIVES.keys() & TEXTS.keys()
 
 
 def test_a_sum_uses_vector_registers() -> None:

@@ -182,7 +182,7 @@ def test_a_check_raises_at_the_users_line() -> None:
 
 
 def test_a_failure_to_compile_names_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(p: printer.Printer, node: Any) -> Any:
+    def broken(p: printer.Printer, node: Any, x: Any, *, axis: int) -> Any:
         return p.new(p.name(node), node.type, "np.cos('a')")
 
     monkeypatch.setitem(printer.PRINTERS, "argmax", broken)

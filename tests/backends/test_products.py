@@ -10,7 +10,6 @@ import pytest
 
 import anabranch as ab
 from anabranch.backends.llvm.kernels import blas, products
-from anabranch.backends.llvm.kernels.library import library_source
 from anabranch.backends.llvm.kernels.products import (
     KINDS,
     ProductWords,
@@ -330,11 +329,6 @@ def test_the_choice_follows_the_sizes(
     for width, kind in zip(WIDTHS, kinds, strict=True):
         with using(current()._replace(vector_bytes=width)):
             assert products.kernel_for(*sizes, b_rows, a_rows) == kind
-
-
-def test_the_kernels_are_in_the_library() -> None:
-    for kind, dtype in itertools.product(KINDS, DTYPES):
-        assert library_source(f"{kind} {dtype}") == product_source(kind, dtype)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anabranch.backends.llvm.engine.engine import assembly, kernel_llvm
-from anabranch.backends.llvm.language.instructions import LanguageError
+from anabranch.backends.llvm.language.values import LanguageError
 from tests.backends.kernels import run
 
 FLOATS = {"f32": np.float32, "f64": np.float64}

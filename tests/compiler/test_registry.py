@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anabranch.compiler import functions
+from anabranch.compiler import functions, loop
 from anabranch.compiler.lower.ufuncs import lower_special
 from anabranch.compiler.trace import lowered_functions, lowering_of
 from anabranch.compiler.tracer import GETITEM, SETITEM, Tracer
@@ -58,8 +58,8 @@ def alias_of(name):
 
 
 def test_our_own_functions_are_in_the_docs():
-    ours = functions.__all__
-    assert listed("anabranch") == {f"anabranch.{name}" for name in (*ours, "cond")}
+    ours = (*functions.__all__, *loop.__all__, "cond")
+    assert listed("anabranch") == {f"anabranch.{name}" for name in ours}
 
 
 def test_methods_are_in_the_docs():

@@ -13,13 +13,14 @@ from anabranch.compiler.adjoint import adjoint
 from anabranch.ir import parse
 from anabranch.ir.errors import ParseError, VerifyError
 from tests.branching import branching
+from tests.looping import looping
 from tests.strategies import random_sample
 
 TOKEN = re.compile(r'%[\w.]+|[\w.]+|"[^"]*"|\s+|.')
 SPARE = [
     *"nan inf -inf -1 0 7 1e400 99999999999999999999 True None () (1,) (-1,)".split(),
     *"%nope %x0 %return input const check iota backward return graph add_n".split(),
-    *"cond then else }".split(),
+    *"cond then else loop body }".split(),
     *"windows fold conv pad slice take scatter_add recurrence B bool i8 f16".split(),
     *'{ } ( ) , = : @k1 @k # " \\ [ ] - . é'.split(),
     *['""', '"i64"', '"f32"', "\0", "\u2028", "9" * 1000, '(("return", 0),)'],
@@ -43,8 +44,8 @@ def texts() -> list[str]:
         found.append(sample.graph.as_text())
         made = adjoint(sample.graph, wrt=sample.floats, seeded=True)
         found.append(made.as_text())
-    for seed in range(5):
-        graph = branching(seed, mixed=True).graph
+    regions = [branching(seed, mixed=True).graph for seed in range(5)]
+    for graph in (*regions, *(looping(seed).graph for seed in range(3))):
         wrt = [node.name for node in graph.inputs if node.type.is_float]
         found.append(graph.as_text())
         found.append(adjoint(graph, wrt=wrt, seeded=True).as_text())

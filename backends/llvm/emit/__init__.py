@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..plan.planner import make_plan
-from . import cond, conv, index, linalg, pooling, shape, update
+from . import cond, conv, index, linalg, loop, pooling, shape, update
 from . import running as reduce
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "conv",
     "index",
     "linalg",
+    "loop",
     "make_plan",
     "pooling",
     "reduce",

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from ....ir.graph import Node
+from ..kernels.cond import branch_source
+from ..kernels.source import Source
 from ..plan.planner import Planner, emits
 from ..plan.view import View
 
 
 @emits("cond")
-def cond(planner: Planner, node: Node) -> list[View]:
+def cond(p: Planner, node: Node, condition: View, *operands: View) -> list[View]:
     """Both regions make their results in the same places."""
-    condition, *operands = planner.operands(node)
-    targets = [planner.allocate(value.type, value.name) for value in node.values]
-    words = condition.buffer, condition.offset
-    planner.step(node, "cond", "branch bool", words, (condition,))
-    planner.regions(node, operands, targets)
+    targets = [p.allocate(value.type, value.name) for value in node.values]
+    p.call(node, "cond", Source.of(branch_source), (condition,))
+    p.regions(node, operands, targets)
     return targets

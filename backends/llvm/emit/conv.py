@@ -5,10 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ....ir.graph import Node
-from ..kernels.correlation import TILE_VECTORS, WORDS, dots_tile, lanes, tile
+from ..kernels.correlation import (
+    TILE_VECTORS,
+    CorrelationWords,
+    correlation_source,
+    dots_tile,
+    lanes,
+    tile,
+)
+from ..kernels.source import Source
 from ..plan.planner import Planner, emits
 from ..plan.tasks import MULTIPLICATION, batch_parts
 from ..plan.view import View, row_strides
@@ -92,12 +100,12 @@ class Geometry(NamedTuple):
         return starts, self.places[-1]
 
 
-def geometry(node: Node, x: Any, w: Any, stride: Any) -> Geometry:
+def geometry(x: Ints, w: Ints, stride: Ints) -> Geometry:
     """Of x ``[N, C, *space]`` and w ``[O, C, *window]``, given as shapes."""
-    return Geometry(x[0], x[1], w[0], tuple(x[2:]), tuple(w[2:]), tuple(stride))
+    return Geometry(x[0], x[1], w[0], x[2:], w[2:], stride)
 
 
-def window_view(view: View, size: Any, stride: Any) -> View:
+def window_view(view: View, size: Ints, stride: Ints) -> View:
     """``[..., *space]`` as the overlapping windows ``[..., *places, *size]``."""
     lead = view.type.rank - len(size)
     shape, strides = view.type.shape, view.strides
@@ -116,11 +124,7 @@ def channels_first(windows: View, rank: int) -> View:
     lead = windows.type.rank - 2 * rank
     return transposed(
         windows,
-        [
-            *range(lead),
-            *range(lead + rank, lead + 2 * rank),
-            *range(lead, lead + rank),
-        ],
+        [*range(lead), *range(lead + rank, lead + 2 * rank), *range(lead, lead + rank)],
     )
 
 
@@ -152,32 +156,32 @@ def _phase_views(g: Geometry, x: View, planes: View) -> Iterator[tuple[View, Vie
         )
 
 
-def _allocate_planes(planner: Planner, g: Geometry, like: View) -> View:
+def _allocate_planes(p: Planner, g: Geometry, like: View) -> View:
     shape = (g.batch, g.inputs, math.prod(g.phases) * math.prod(g.plane))
-    return planner.allocate(like.type.with_shape(shape))
+    return p.allocate(like.type.with_shape(shape))
 
 
-def _planes(planner: Planner, node: Node, g: Geometry, x: View) -> View:
+def _planes(p: Planner, node: Node, g: Geometry, x: View) -> View:
     """``x`` as planes: itself, but for the stride."""
     if math.prod(g.stride) == 1:
-        return planner.contiguous(node, x)
-    planes = _allocate_planes(planner, g, x)
+        return p.contiguous(node, x)
+    planes = _allocate_planes(p, g, x)
     for source, target in _phase_views(g, x, planes):
-        planner.copy(node, source, target)
+        p.copy(node, source, target)
     return planes
 
 
-def _valid(planner: Planner, node: Node, g: Geometry, like: View) -> View:
+def _valid(p: Planner, node: Node, g: Geometry, like: View) -> View:
     """1 at the places of a plane, 0 at junk."""
     room = g.span + TILE_VECTORS * lanes(like.type.dtype)
-    flags = planner.allocate(like.type.with_shape((room,)))
-    planner.fill(node, flags, 0.0)
-    planner.fill(node, flags.moved(g.places, row_strides(g.plane)), 1.0)
+    flags = p.allocate(like.type.with_shape((room,)))
+    p.fill(node, flags, 0.0)
+    p.fill(node, flags.moved(g.places, row_strides(g.plane)), 1.0)
     return flags
 
 
 def _step(
-    planner: Planner,
+    p: Planner,
     node: Node,
     kind: str,
     g: Geometry,
@@ -214,125 +218,113 @@ def _step(
     if direct:
         wide, wide_step, row_step, starts = y, y_step, g.span, []
     else:
-        wide = planner.allocate(y.type.with_shape((len(parts), room)))
+        wide = p.allocate(y.type.with_shape((len(parts), room)))
         wide_step = image if kind == "dots" else 0
-    numbers = {
-        "group": group,
-        "x_step": x_step,
-        "y_step": y_step,
-        "wide_step": wide_step,
-        "row_step": row_step,
-        "channels": g.outputs,
-        "taps": len(table),
-        "span": g.span,
-        "rows": len(starts),
-        "columns": columns,
-    }
-    views = (x, w, y, wide, valid or y)
     tasks: list[tuple[int, ...]] = []
     for number, images in enumerate(parts):
         in_x, in_y = images.start * x_step, images.start * y_step
-        own = in_y if direct else number * room
-        words: list[int] = []
-        for view, by in zip(views, (in_x, number * w_step, in_y, own, 0), strict=True):
-            words += [view.buffer, view.offset + by * itemsize]
-        task = numbers | {"batch": len(images)}
-        tasks.append((*words, *(task[name] for name in WORDS), *table, *starts))
-    planner.step(
-        node,
-        kind,
-        f"{kind} {dtype} {size[0]}x{size[1]}",
-        tasks[0],
-        views,
-        tasks if len(tasks) > 1 else (),
-        g.multiplications,
+        memory = x.start(in_x) + w.start(number * w_step) + y.start(in_y)
+        memory += wide.start(in_y if direct else number * room) + (valid or y).start()
+        words = CorrelationWords(
+            batch=len(images),
+            group=group,
+            x_step=x_step,
+            y_step=y_step,
+            wide_step=wide_step,
+            row_step=row_step,
+            channels=g.outputs,
+            taps=len(table),
+            span=g.span,
+            rows=len(starts),
+            columns=columns,
+        )
+        tasks.append((*memory, *words, *table, *starts))
+    rows, vectors = size
+    kernel = Source.of(
+        correlation_source, kind=kind, dtype=dtype, rows=rows, vectors=vectors
     )
+    views, rest = (x, w, y, wide, valid or y), tasks if len(tasks) > 1 else ()
+    p.step(node, kind, kernel, tasks[0], views, rest, g.multiplications)
 
 
 @emits("conv")
-def conv(planner: Planner, node: Node) -> View:
+def conv(p: Planner, node: Node, x: View, w: View, *, stride: Ints) -> View:
     """A value at each place."""
-    x, w = planner.operands(node)
-    target = planner.allocate(node.type, node.name)
+    target = p.allocate(node.type, node.name)
     if 0 in (*x.type.shape, *w.type.shape):
-        planner.fill(node, target, 0.0)
+        p.fill(node, target, 0.0)
         return target
-    g = geometry(node, x.type.shape, w.type.shape, node.attrs["stride"])
+    g = geometry(x.type.shape, w.type.shape, stride)
     packed = transposed(w, [*range(2, w.type.rank), 1, 0])
-    packed = planner.contiguous(node, packed)
-    _step(planner, node, "correlate", g, _planes(planner, node, g, x), packed, target)
+    packed = p.contiguous(node, packed)
+    _step(p, node, "correlate", g, _planes(p, node, g, x), packed, target)
     return target
 
 
 @emits("conv_input")
-def conv_input(planner: Planner, node: Node) -> View:
+def conv_input(
+    p: Planner, node: Node, y: View, w: View, *, shape: Ints, stride: Ints
+) -> View:
     """Each place spread over its window."""
-    y, w = planner.operands(node)
-    target = planner.allocate(node.type, node.name)
+    target = p.allocate(node.type, node.name)
     if 0 in (*y.type.shape, *w.type.shape):
-        planner.fill(node, target, 0.0)
+        p.fill(node, target, 0.0)
         return target
-    g = geometry(node, node.type.shape, w.type.shape, node.attrs["stride"])
+    g = geometry(node.type.shape, w.type.shape, stride)
     packed = transposed(w, [0, *range(2, w.type.rank), 1])
-    packed = planner.contiguous(node, packed)
+    packed = p.contiguous(node, packed)
     whole = math.prod(g.stride) == 1
-    planes = target if whole else _allocate_planes(planner, g, target)
-    valid = _valid(planner, node, g, target)
-    places = planner.contiguous(node, y)
-    _step(planner, node, "spread", g, planes, packed, places, valid)
+    planes = target if whole else _allocate_planes(p, g, target)
+    valid = _valid(p, node, g, target)
+    places = p.contiguous(node, y)
+    _step(p, node, "spread", g, planes, packed, places, valid)
     if not whole:
-        planner.fill(node, target, 0.0)
+        p.fill(node, target, 0.0)
         for source, into in _phase_views(g, target, planes):
-            planner.copy(node, into, source)
+            p.copy(node, into, source)
     return target
 
 
 @emits("conv_kernel")
-def conv_kernel(planner: Planner, node: Node) -> View:
+def conv_kernel(
+    p: Planner, node: Node, x: View, y: View, *, shape: Ints, stride: Ints
+) -> View:
     """The products of places and of what the taps met there, added up."""
-    x, y = planner.operands(node)
-    target = planner.allocate(node.type, node.name)
+    target = p.allocate(node.type, node.name)
     if 0 in (*x.type.shape, *y.type.shape):
-        planner.fill(node, target, 0.0)
+        p.fill(node, target, 0.0)
         return target
-    g = geometry(node, x.type.shape, node.type.shape, node.attrs["stride"])
+    g = geometry(x.type.shape, node.type.shape, stride)
     rank = len(g.window)
     shape = (len(g.parts(node.type.dtype)), g.outputs, *g.window, g.inputs)
-    packed = planner.allocate(node.type.with_shape(shape))
-    valid = _valid(planner, node, g, target)
-    planes, places = _planes(planner, node, g, x), planner.contiguous(node, y)
-    _step(planner, node, "dots", g, planes, packed, places, valid)
+    packed = p.allocate(node.type.with_shape(shape))
+    valid = _valid(p, node, g, target)
+    planes, places = _planes(p, node, g, x), p.contiguous(node, y)
+    _step(p, node, "dots", g, planes, packed, places, valid)
     stack = transposed(packed, [0, 1, rank + 2, *range(2, rank + 2)])
     sums = [(target, 0, "reduce_sum")]
-    planner.loop(node, "sum", stack.type.shape, [stack], reductions=sums, axes=(0,))
+    p.loop(node, "sum", stack.type.shape, [stack], reductions=sums, axes=(0,))
     return target
 
 
-def _add_into(
-    planner: Planner, node: Node, source: View, target: View, into: View
-) -> None:
+def _add_into(p: Planner, node: Node, source: View, target: View, into: View) -> None:
     """Zero ``target``, then add ``source`` into ``into``, its overlapping view."""
-    planner.fill(node, target, 0.0 if target.type.is_float else 0)
-    planner.loop(
-        node, "fold", into.type.shape, [source], (), [(into, 0)], accumulate=True
-    )
+    p.fill(node, target, 0.0 if target.type.is_float else 0)
+    p.loop(node, "fold", into.type.shape, [source], (), [(into, 0)], accumulate=True)
 
 
 @emits("windows")
-def windows(planner: Planner, node: Node) -> View:
+def windows(p: Planner, node: Node, x: View, *, size: Ints, stride: Ints) -> View:
     """A view that overlaps itself."""
-    (view,) = planner.operands(node)
-    return window_view(view, node.attrs["size"], node.attrs["stride"])
+    return window_view(x, size, stride)
 
 
 @emits("fold")
-def fold(planner: Planner, node: Node) -> View:
+def fold(p: Planner, node: Node, x: View, *, shape: Ints, stride: Ints) -> View:
     """Add each window where it came from."""
-    (view,) = planner.operands(node)
-    shape: Any = node.attrs["shape"]
     rank = len(shape)
-    size = view.type.shape[view.type.rank - rank :]
-    target = planner.allocate(node.type, node.name)
-    into = channels_first(window_view(target, size, node.attrs["stride"]), rank)
-    _add_into(planner, node, channels_first(view, rank), target, into)
+    size = x.type.shape[x.type.rank - rank :]
+    target = p.allocate(node.type, node.name)
+    into = channels_first(window_view(target, size, stride), rank)
+    _add_into(p, node, channels_first(x, rank), target, into)
     return target

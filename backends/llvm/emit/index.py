@@ -3,73 +3,75 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
 
 from ....ir.graph import Node
+from ..kernels.index import (
+    CheckWords,
+    RowWords,
+    check_source,
+    scatter_source,
+    take_source,
+)
+from ..kernels.source import Source
 from ..plan.planner import Planner, emits
 from ..plan.view import View
 
 
-def _move(
-    planner: Planner, node: Node, kind: str, whole: View, part: View, index: View
-) -> tuple[View, View, tuple[int, ...]]:
-    """The contiguous operand and indices, and ``outer, length, count, inner``."""
-    axis: Any = node.attrs["axis"]
-    source = planner.operands(node)[0]
-    packed = planner.contiguous(node, source)
-    places = planner.contiguous(node, index)
+def move_rows(
+    p: Planner,
+    node: Node,
+    label: str,
+    write: Callable[[str], str],
+    source: View,
+    index: View,
+    target: View,
+    whole: View,
+    axis: int,
+) -> None:
+    """A step that moves rows to ``target``; ``whole`` has one for every place."""
+    packed = p.contiguous(node, source)
+    places = p.contiguous(node, index)
     sizes = whole.type.shape
-    extent = (
-        math.prod(sizes[:axis]),
-        sizes[axis],
-        math.prod(index.type.shape),
-        math.prod(sizes[axis + 1 :]),
+    words = RowWords(
+        outer=math.prod(sizes[:axis]),
+        length=sizes[axis],
+        rows=math.prod(index.type.shape),
+        inner=math.prod(sizes[axis + 1 :]),
     )
-    return packed, places, extent
+    kernel = Source.of(write, dtype=node.type.dtype)
+    p.call(node, label, kernel, (packed, places, target), words)
 
 
 @emits("take")
-def take(planner: Planner, node: Node) -> View:
+def take(p: Planner, node: Node, x: View, index: View, *, axis: int) -> View:
     """Copy the rows that the indices name."""
-    x, index = planner.operands(node)
-    target = planner.allocate(node.type, node.name)
-    packed, places, extent = _move(planner, node, "take", x, target, index)
-    words = _words(packed, places, target, extent)
-    touched = (packed, places, target)
-    planner.step(node, "take", f"take {node.type.dtype}", words, touched)
+    target = p.allocate(node.type, node.name)
+    move_rows(p, node, "take", take_source, x, index, target, x, axis)
     return target
 
 
 @emits("scatter_add")
-def scatter_add(planner: Planner, node: Node) -> View:
+def scatter_add(
+    p: Planner, node: Node, x: View, index: View, *, axis: int, size: int
+) -> View:
     """Add each row where its index says."""
-    x, index = planner.operands(node)
-    target = planner.allocate(node.type, node.name)
+    target = p.allocate(node.type, node.name)
     zero = False if node.type.dtype == "bool" else 0.0 if node.type.is_float else 0
-    planner.fill(node, target, zero)
-    packed, places, extent = _move(planner, node, "scatter", target, x, index)
-    words = _words(packed, places, target, extent)
-    touched = (packed, places, target)
-    planner.step(node, "scatter", f"scatter {node.type.dtype}", words, touched)
+    p.fill(node, target, zero)
+    move_rows(p, node, "scatter", scatter_source, x, index, target, target, axis)
     return target
 
 
-def _words(
-    packed: View, places: View, target: View, extent: tuple[int, ...]
-) -> tuple[int, ...]:
-    views = (packed, places, target)
-    return (*(word for v in views for word in (v.buffer, v.offset)), *extent)
-
-
 @emits("check")
-def check(planner: Planner, node: Node) -> View:
+def check(
+    p: Planner, node: Node, x: View, *, low: int, high: int, error: str, message: str
+) -> View:
     """A copy whose step fails where a value is outside: its status is its number."""
-    (view,) = planner.operands(node)
-    source = planner.contiguous(node, view)
-    target = planner.allocate(node.type, node.name)
-    low: Any = node.attrs["low"]
-    high: Any = node.attrs["high"]
-    words = (source.buffer, source.offset, target.buffer, target.offset)
-    words = (*words, math.prod(node.type.shape), low, high - 1, planner.next_step)
-    planner.step(node, "check", "check i64", words, (source, target))
+    source = p.contiguous(node, x)
+    target = p.allocate(node.type, node.name)
+    words = CheckWords(
+        size=math.prod(node.type.shape), low=low, last=high - 1, step=p.next_step
+    )
+    p.call(node, "check", Source.of(check_source), (source, target), words)
     return target

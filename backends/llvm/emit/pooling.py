@@ -3,61 +3,79 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
 
 from ....ir.graph import Node
-from ..kernels.pooling import overlap
+from ..kernels.pooling import PoolWords, max_pool_input_source, max_pool_source, overlap
+from ..kernels.source import Source
 from ..plan.planner import Planner, emits
 from ..plan.tasks import ACCESS, batch_parts
 from ..plan.view import View
 
+Ints = tuple[int, ...]
 
-def _step(planner: Planner, node: Node, x: View, y: View, x_bar: View) -> None:
+
+def _step(
+    p: Planner,
+    node: Node,
+    write: Callable[..., str],
+    x: View,
+    y: View,
+    x_bar: View,
+    size: Ints,
+    stride: Ints,
+) -> None:
     """A step of a kernel, cut along the images; each task has a row to keep things."""
-    size: Any = node.attrs["size"]
-    stride: Any = node.attrs["stride"]
     lead = x.type.rank - len(size)
     missing = (1,) * (3 - len(size))
-    places = (*missing, *y.type.shape[lead:])
-    space = (*missing, *x.type.shape[lead:])
+    places, rows, columns = (*missing, *y.type.shape[lead:])
+    depth, height, width = (*missing, *x.type.shape[lead:])
     taps = math.prod(y.type.shape) * math.prod(size)
     parts = batch_parts(math.prod(x.type.shape[:lead]), taps * ACCESS)
-    room = 2 * places[-1]
-    kept = planner.allocate(x.type.with_shape((len(parts), room)))
-    views = (x, y, x_bar, kept)
-    tasks: list[tuple[int, ...]] = []
+    room = 2 * columns
+    kept = p.allocate(x.type.with_shape((len(parts), room)))
+    tasks: list[PoolWords] = []
     for number, part in enumerate(parts):
-        in_x, in_y = part.start * math.prod(space), part.start * math.prod(places)
-        words: list[int] = []
-        moves = (in_x, in_y, in_x, number * room)
-        for view, by in zip(views, moves, strict=True):
-            words += [view.buffer, view.offset + by * view.type.numpy.itemsize]
-        tasks.append((len(part), *places, *space, *words))
-    window, step = ("x".join(map(str, (*missing, *n))) for n in (size, stride))
-    kernel = f"{node.op} {x.type.dtype} {window} {step}"
+        in_x = part.start * depth * height * width
+        in_y = part.start * places * rows * columns
+        tasks.append(
+            PoolWords(
+                len(part),
+                *(places, rows, columns),
+                *(depth, height, width),
+                *x.start(in_x),
+                *y.start(in_y),
+                *x_bar.start(in_x),
+                *kept.start(number * room),
+            )
+        )
+    kernel = Source.of(
+        write, dtype=x.type.dtype, window=(*missing, *size), stride=(*missing, *stride)
+    )
     rest = tasks if len(tasks) > 1 else ()
-    planner.step(node, node.op, kernel, tasks[0], views, rest)
+    p.step(node, node.op, kernel, tasks[0], (x, y, x_bar, kept), rest)
 
 
 @emits("max_pool")
-def max_pool(planner: Planner, node: Node) -> View:
+def max_pool(p: Planner, node: Node, x: View, *, size: Ints, stride: Ints) -> View:
     """The maximum at each place."""
-    (x,) = planner.operands(node)
-    target = planner.allocate(node.type, node.name)
+    y = p.allocate(node.type, node.name)
     if 0 not in node.type.shape:
-        _step(planner, node, planner.contiguous(node, x), target, target)
-    return target
+        x = p.contiguous(node, x)
+        _step(p, node, max_pool_source, x, y, y, size, stride)
+    return y
 
 
 @emits("max_pool_input")
-def max_pool_input(planner: Planner, node: Node) -> View:
+def max_pool_input(
+    p: Planner, node: Node, y: View, x: View, *, size: Ints, stride: Ints
+) -> View:
     """What each place sends back, shared among the maxima of its window."""
-    y, x = (planner.contiguous(node, view) for view in planner.operands(node))
-    target = planner.allocate(node.type, node.name)
-    size: Any = node.attrs["size"]
+    y, x = p.contiguous(node, y), p.contiguous(node, x)
+    x_bar = p.allocate(node.type, node.name)
     covered = y.type.size * math.prod(size) == x.type.size
-    if not covered or overlap(size, node.attrs["stride"]):
-        planner.fill(node, target, 0.0)
+    if not covered or overlap(size, stride):
+        p.fill(node, x_bar, 0.0)
     if 0 not in node.type.shape:
-        _step(planner, node, x, y, target)
-    return target
+        _step(p, node, max_pool_input_source, x, y, x_bar, size, stride)
+    return x_bar

@@ -3,49 +3,65 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
 
 from ....ir.graph import Node
+from ..kernels.running import (
+    PositionWords,
+    WalkWords,
+    cumsum_source,
+    position_source,
+    recurrence_source,
+)
+from ..kernels.source import Source
 from ..plan.planner import Planner, emits
 from ..plan.view import View
 
 
-def _along(planner: Planner, node: Node) -> tuple[list[View], tuple[int, int, int]]:
-    """The operands, contiguous, and their extent ``outer, length, inner``."""
-    axis: Any = node.attrs["axis"]
-    views = [planner.contiguous(node, view) for view in planner.operands(node)]
-    sizes = views[0].type.shape
-    return views, (
-        math.prod(sizes[:axis]),
-        sizes[axis],
-        math.prod(sizes[axis + 1 :]),
-    )
+def _extent(x: View, axis: int) -> tuple[int, int, int]:
+    """``outer, length, inner``."""
+    sizes = x.type.shape
+    return math.prod(sizes[:axis]), sizes[axis], math.prod(sizes[axis + 1 :])
 
 
-def _step(
-    planner: Planner, node: Node, kind: str, views: Sequence[View], rest: Sequence[int]
-) -> View:
-    target = planner.allocate(node.type, node.name)
-    touched = (*views, target)
-    words = [word for view in touched for word in (view.buffer, view.offset)]
-    name = f"{kind} {views[0].type.dtype}"
-    planner.step(node, kind, name, (*words, *rest), touched)
-    return target
+def _walk(x: View, axis: int, reverse: bool) -> WalkWords:
+    """How an axis is walked, forwards or backwards."""
+    extent = _extent(x, axis)
+    first, step = (extent[1] - 1, -1) if reverse else (0, 1)
+    return WalkWords(*extent, first, step)
 
 
 @emits("argmax", "argmin")
-def position(planner: Planner, node: Node) -> View:
+def position(p: Planner, node: Node, x: View, *, axis: int) -> View:
     """The first extremum; the first NaN, if there is one."""
-    views, extent = _along(planner, node)
-    return _step(planner, node, node.op, views, extent)
+    x = p.contiguous(node, x)
+    target = p.allocate(node.type, node.name)
+    words = PositionWords(*_extent(x, axis))
+    sign = ">" if node.op == "argmax" else "<"
+    kernel = Source.of(position_source, dtype=x.type.dtype, sign=sign)
+    p.call(node, node.op, kernel, (x, target), words)
+    return target
 
 
-@emits("cumsum", "recurrence")
-def running(planner: Planner, node: Node) -> View:
+@emits("cumsum")
+def cumsum(p: Planner, node: Node, x: View, *, axis: int, reverse: bool) -> View:
     """One pass along the axis, forwards or backwards."""
-    views, extent = _along(planner, node)
-    if 0 in extent:
-        return planner.allocate(node.type, node.name)
-    first, step = (extent[1] - 1, -1) if node.attrs["reverse"] else (0, 1)
-    return _step(planner, node, node.op, views, [*extent, first, step])
+    x = p.contiguous(node, x)
+    target = p.allocate(node.type, node.name)
+    if 0 not in x.type.shape:
+        kernel = Source.of(cumsum_source, dtype=x.type.dtype)
+        p.call(node, "cumsum", kernel, (x, target), _walk(x, axis, reverse))
+    return target
+
+
+@emits("recurrence")
+def recurrence(
+    p: Planner, node: Node, a: View, x: View, *, axis: int, reverse: bool
+) -> View:
+    """The same of a recurrence."""
+    a, x = (p.contiguous(node, view) for view in (a, x))
+    target = p.allocate(node.type, node.name)
+    if 0 not in x.type.shape:
+        words = _walk(a, axis, reverse)
+        kernel = Source.of(recurrence_source, dtype=a.type.dtype)
+        p.call(node, "recurrence", kernel, (a, x, target), words)
+    return target

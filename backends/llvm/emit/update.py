@@ -1,46 +1,39 @@
-"""Stores: into the memory of their chain, unless the value is there already."""
+"""Stores: into the memory of their chain, unless the value is there already.
+
+The views of operands are looked up when there is room for the store, for they may have
+to move until then.
+"""
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 from ....ir.graph import Node
+from ..kernels.index import put_source
 from ..plan.planner import Planner, emits
 from ..plan.view import View, strided
+from .index import move_rows
+
+Ints = tuple[int, ...]
 
 
 @emits("update")
-def update(planner: Planner, node: Node) -> View:
+def update(p: Planner, node: Node, *operands: View, start: Ints, step: Ints) -> View:
     """Copy the value to its places."""
-    memory = planner.stores.open(node)
-    value = planner.operands(node)[1]
-    target = strided(memory, node.attrs["start"], value.type.shape, node.attrs["step"])
+    memory = p.stores.open(node)
+    value = p.operands(node)[1]
+    target = strided(memory, start, value.type.shape, step)
     if value.same_memory(target):
-        planner.stores.skip(node)
+        p.stores.skip(node)
     else:
-        planner.stores.vacate(node, target)
-        planner.copy(node, planner.operands(node)[1], target)
+        p.stores.vacate(node, target)
+        p.copy(node, p.operands(node)[1], target)
     return memory
 
 
 @emits("put")
-def put(planner: Planner, node: Node) -> View:
+def put(p: Planner, node: Node, *operands: View, axis: int) -> View:
     """Copy the rows to where the indices say."""
-    axis: Any = node.attrs["axis"]
-    memory = planner.stores.open(node)
-    planner.stores.vacate(node, memory)
-    _, value, index = planner.operands(node)
-    packed = planner.contiguous(node, value)
-    places = planner.contiguous(node, index)
-    sizes = memory.type.shape
-    views = (packed, places, memory)
-    words = (
-        *(word for view in views for word in (view.buffer, view.offset)),
-        math.prod(sizes[:axis]),
-        sizes[axis],
-        math.prod(index.type.shape),
-        math.prod(sizes[axis + 1 :]),
-    )
-    planner.step(node, "put", f"put {node.type.dtype}", words, views)
+    memory = p.stores.open(node)
+    p.stores.vacate(node, memory)
+    _, value, index = p.operands(node)
+    move_rows(p, node, "put", put_source, value, index, memory, memory, axis)
     return memory

@@ -213,10 +213,9 @@ def _load(symbols: Mapping[str, str], machine: Machine) -> dict[str, Loaded]:
 
 def kernel_llvm(source: str) -> str:
     """The LLVM assembly of a kernel before optimisation."""
-    from ..language.functions import find_function, primitive
     from ..language.syntax import compile_source
 
-    return compile_source(source, _symbol(source), find_function, primitive)
+    return compile_source(source, _symbol(source))
 
 
 def assembly(source: str) -> str:

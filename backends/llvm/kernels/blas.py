@@ -5,15 +5,13 @@ op(A) is m by k and op(B) k by n; a transposed operand lies in memory as its tra
 BLAS is column-major and takes row-major memory for the transpose. It is therefore asked
 for C' = op(B)' op(A)': operands swapped, m and n swapped, the flags as they are.
 
-The words are those of `products`, but for
+The words are `ProductWords`, of which five have another meaning,
 
-    9, 10       "N" or "T" for A, B: does the operand lie there transposed?
-    11, 12, 13  leading dimensions of A, B, C
+    a_row, a_column       "N" or "T" for A, B: does the operand lie there transposed?
+    b_row, b_column       the leading dimensions of A and B
+    c_row                 that of C
 
-and three more:
-
-    23, 24      the bits of 1.0 and 0.0 in C's dtype, for alpha and beta
-    25          the address of the BLAS routine
+and those of `gemm_words` behind them. `language.calls` knows their numbers.
 
 A Fortran integer is 32 or 64 bits and a character 8. The machine is little-endian, so
 the address of a 64-bit word is the address of its low 32 or 8 bits, and words are
@@ -32,6 +30,9 @@ from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple
 
+from .products import ProductWords
+from .source import read
+
 __all__ = ["Layout", "gemm_source", "gemm_words", "layout_of", "routine_address"]
 
 ROUTINES = {"f32": "sgemm", "f64": "dgemm"}
@@ -41,19 +42,19 @@ ONES = {"f32": struct.pack("<f", 1.0), "f64": struct.pack("<d", 1.0)}
 
 _SOURCE = """
 def kernel(buffers, words):
-    a = buffers[words[0]] + words[3]
-    b = buffers[words[1]] + words[4]
-    c = buffers[words[2]] + words[5]
-    sums = words[17] == 0 and words[22] == 0
-    for outer in range(words[19]):
-        for inner in range(words[14]):
-            a_step = outer * words[20] + inner * words[15]
-            b_step = outer * words[21] + inner * words[16]
-            c_step = outer * words[22] + inner * words[17]
-            adds = words[18] != 0 or (sums and outer + inner > 0)
+    a = buffers[{a}] + {a_offset}
+    b = buffers[{b}] + {b_offset}
+    c = buffers[{c}] + {c_offset}
+    sums = {c_batch} == 0 and {c_outer} == 0
+    for outer in range({outer}):
+        for inner in range({batch}):
+            a_step = outer * {a_outer} + inner * {a_batch}
+            b_step = outer * {b_outer} + inner * {b_batch}
+            c_step = outer * {c_outer} + inner * {c_batch}
+            adds = {accumulate} != 0 or (sums and outer + inner > 0)
             a_now = a + a_step * {size}
             b_now = b + b_step * {size}
-            gemm(words, a_now, b_now, c + c_step * {size}, 23 if adds else 24)
+            gemm(words, a_now, b_now, c + c_step * {size}, {one} if adds else {zero})
     return 0
 """
 
@@ -83,11 +84,14 @@ def layout_of(sizes: Sequence[int], strides: Sequence[int]) -> Layout | None:
 
 def gemm_source(dtype: str) -> str:
     """The source of the kernel for "f32" or "f64"."""
-    return _SOURCE.lstrip().format(size=len(ONES[dtype]))
+    words = read(ProductWords)
+    return _SOURCE.lstrip().format(
+        size=len(ONES[dtype]), one=len(words), zero=len(words) + 1, **words
+    )
 
 
 def gemm_words(dtype: str) -> tuple[int, int, int]:
-    """The words behind those that all products share."""
+    """The bits of 1.0 and of 0.0 in the dtype, and the address of the BLAS routine."""
     return int.from_bytes(ONES[dtype], "little"), 0, routine_address(dtype)
 
 

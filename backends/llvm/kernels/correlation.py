@@ -22,8 +22,8 @@ of each task's images is added up by a step of its own.
 
 A kernel keeps a *tile* of sums in registers, so many rows (o or k) by so many vectors
 (of places; taps for dots), and is compiled for its tile; all sizes are words: buffer
-and offset of x, w, y, wide and valid, then those of `WORDS`, the table, and where each
-row of y starts in a plane.
+and offset of x, w, y, wide and valid, sizes, the table, and where each row of y starts
+in a plane: see `CorrelationWords`.
 
 Measured in float32 on one core with 512-bit vectors: time relative to PyTorch 2
 (oneDNN), padding and repacking included; in brackets im2col of the whole batch and
@@ -45,27 +45,22 @@ as fast. `dots` is not: some of the layers would take 5 % longer.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from ..machine import current
+from .source import read
 
-__all__ = ["TILE_VECTORS", "WORDS", "correlation_source", "dots_tile", "lanes", "tile"]
+__all__ = [
+    "TILE_VECTORS",
+    "CorrelationWords",
+    "correlation_source",
+    "dots_tile",
+    "lanes",
+    "tile",
+]
 
-WORDS = (
-    "batch",  # images
-    "group",  # images that wide has room for
-    "x_step",  # elements from one image of x to the next
-    "y_step",
-    "wide_step",  # 0 where every image uses the same wide
-    "row_step",  # from one o of wide to the next
-    "channels",  # how many o
-    "taps",  # how many k
-    "span",  # how many p
-    "rows",  # how many rows of y to copy for each o
-    "columns",  # the length of such a row
-)
 POINTERS = ("x", "w", "y", "wide", "valid")
 TILE_VECTORS = 8  # at most so many: memory read beyond a span, valid and wide
-TABLE = 2 * len(POINTERS) + len(WORDS)
 
 _HEAD = """
 def kernel(buffers, words):
@@ -164,6 +159,25 @@ for channel in rolled(channels):
 """
 
 
+class CorrelationWords(NamedTuple):
+    """The numbers of one step, before the table and where each row of y starts."""
+
+    batch: int  # images
+    group: int  # images that wide has room for
+    x_step: int  # elements from one image of x to the next
+    y_step: int
+    wide_step: int  # 0 where every image uses the same wide
+    row_step: int  # from one o of wide to the next
+    channels: int  # how many o
+    taps: int  # how many k
+    span: int  # how many p
+    rows: int  # how many rows of y to copy for each o
+    columns: int  # the length of such a row
+
+
+TABLE = 2 * len(POINTERS) + len(CorrelationWords._fields)
+
+
 def lanes(dtype: str) -> int:
     """How many elements a register holds."""
     return current().vector_bytes // (4 if dtype == "f32" else 8)
@@ -196,9 +210,8 @@ def dots_tile() -> tuple[int, int]:
     return (4, 6) if current().vector_registers == 32 else (2, 4)
 
 
-def correlation_source(kind: str, dtype: str, size: str) -> str:
-    """The source of a kernel: its kind, dtype, and tile, ``8x3``."""
-    rows, vectors = (int(part) for part in size.split("x"))
+def correlation_source(kind: str, dtype: str, rows: int, vectors: int) -> str:
+    """The source of a kernel: its kind, dtype, and tile."""
     return _Writer(dtype, rows, vectors).source(kind)
 
 
@@ -247,15 +260,15 @@ class _Writer:
         return "\n".join([*lines, ""])
 
     def _pointers(self) -> list[str]:
+        words = read(CorrelationWords, *POINTERS)
         return [
-            f"{name} = {self.dtype}_pointer"
-            f"(buffers[words[{2 * i}]] + words[{2 * i + 1}], {i})"
+            f"{name} = {self.dtype}_pointer({words[name]}, {i})"
             for i, name in enumerate(POINTERS)
         ]
 
     def _words(self) -> list[str]:
-        first = 2 * len(POINTERS)
-        return [f"{name} = words[{first + i}]" for i, name in enumerate(WORDS)]
+        words = read(CorrelationWords, *POINTERS)
+        return [f"{name} = {words[name]}" for name in CorrelationWords._fields]
 
     def _rows_moved(self, source: str, target: str) -> list[str]:
         left = "columns - j"

@@ -16,29 +16,30 @@ PyTorch 2, and windows as views, their shares folded back by loop nests.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 from ...scalars import CASTS
+from .source import read
 
-__all__ = ["POOLS", "overlap", "pool_source"]
+__all__ = ["PoolWords", "max_pool_input_source", "max_pool_source", "overlap"]
 
-POOLS = ("max_pool", "max_pool_input")
+Ints = tuple[int, ...]
 
 _FRAME = """
 def kernel(buffers, words):
     # images; places and space along the axes; buffer and offset of each pointer
-    places, rows, columns = words[1], words[2], words[3]
-    row = words[6]
-    plane = words[5] * row
-    x = {t}_pointer(buffers[words[7]] + words[8], 0)
-    y = {t}_pointer(buffers[words[9]] + words[10], 1)
-    x_bar = {t}_pointer(buffers[words[11]] + words[12], 2)
-    kept = {t}_pointer(buffers[words[13]] + words[14], 3)
-    for n in range(words[0]):
+    places, rows, columns = {places}, {rows}, {columns}
+    row = {width}
+    plane = {height} * row
+    x = {t}_pointer(buffers[{x}] + {x_offset}, 0)
+    y = {t}_pointer(buffers[{y}] + {y_offset}, 1)
+    x_bar = {t}_pointer(buffers[{x_bar}] + {x_bar_offset}, 2)
+    kept = {t}_pointer(buffers[{kept}] + {kept_offset}, 3)
+    for n in range({images}):
         for i in range(places):
             for j in range(rows):
                 p, q = {place}
-                start = n * words[4] * plane + p * {s0} * plane + q * {s1} * row
+                start = n * {depth} * plane + p * {s0} * plane + q * {s1} * row
                 at = ((n * places + p) * rows + q) * columns
                 for k in range(columns):
                     first = start + k * {s2}
@@ -79,16 +80,42 @@ _BACKWARD = """
 """
 
 
-def pool_source(kind: str, dtype: str, size: str, stride: str) -> str:
-    """The source of a kernel of `POOLS` for a window like ``1x2x2``.
+class PoolWords(NamedTuple):
+    """The words of one step: images, places and space along the axes, and memory."""
 
-    On the way back y is its cotangent, and x_bar starts as 0 unless windows cover it.
+    images: int
+    places: int
+    rows: int
+    columns: int
+    depth: int
+    height: int
+    width: int
+    x: int
+    x_offset: int
+    y: int
+    y_offset: int
+    x_bar: int
+    x_bar_offset: int
+    kept: int
+    kept_offset: int
+
+
+def max_pool_source(dtype: str, window: Ints, stride: Ints) -> str:
+    """The source of the kernel for a window and a stride, both along three axes."""
+    return _filled(_FRAME.lstrip() + _FORWARD[1:], dtype, window, stride)
+
+
+def max_pool_input_source(dtype: str, window: Ints, stride: Ints) -> str:
+    """The way back: y is its cotangent, x_bar starts as 0 unless windows cover it.
+
     Where they overlap they are walked backwards: then an element adds up what it gets
     in the order of its offsets in the windows.
     """
-    window, step = (tuple(map(int, text.split("x"))) for text in (size, stride))
-    backwards = overlap(window, step)
-    template = _FRAME.lstrip() + (_FORWARD if kind == "max_pool" else _BACKWARD)[1:]
+    return _filled(_FRAME.lstrip() + _BACKWARD[1:], dtype, window, stride)
+
+
+def _filled(template: str, dtype: str, window: Ints, stride: Ints) -> str:
+    backwards = overlap(window, stride)
     return template.format(
         t=dtype,
         zero=f"{CASTS[dtype]}(0)",
@@ -97,10 +124,11 @@ def pool_source(kind: str, dtype: str, size: str, stride: str) -> str:
         place="places - 1 - i, rows - 1 - j" if backwards else "i, j",
         column="columns - 1 - step" if backwards else "step",
         **{f"k{axis}": count for axis, count in enumerate(window)},
-        **{f"s{axis}": count for axis, count in enumerate(step)},
+        **{f"s{axis}": count for axis, count in enumerate(stride)},
+        **read(PoolWords),
     )
 
 
-def overlap(window: Any, stride: Any) -> bool:
+def overlap(window: Ints, stride: Ints) -> bool:
     """Whether windows meet."""
     return any(k > s for k, s in zip(window, stride, strict=True))

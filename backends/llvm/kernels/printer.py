@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ....ir.ops import OPS
 from ....ir.types import DTYPES
 from ...scalars import CASTS, accumulator, combination, expression
-from ..language.vectors import MAX_LANES
+from ..language.values import MAX_LANES
 from ..machine import current
 from .form import Access, Kernel, Reduction, accesses
 

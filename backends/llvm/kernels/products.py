@@ -1,7 +1,7 @@
 """Matrix products by kernels of our own: C = A B, or C += A B.
 
 A is m by k with any strides, B is k by n with a stride of 1 along one of its axes, C is
-m by n with rows of contiguous elements. Three kernels share their words:
+m by n with rows of contiguous elements. Three kernels share their `ProductWords`:
 
     product  any sizes. C is computed in tiles that stay in registers while k goes by:
              some rows by two vectors. B is read a vector at a time; where its columns
@@ -10,21 +10,6 @@ m by n with rows of contiguous elements. Three kernels share their words:
     row      m = 1, B with contiguous rows: a tile of one row by four vectors.
     dots     A with contiguous rows, B with contiguous columns, small m: as many inner
              products at once as a vector has lanes, vectors along k.
-
-The words, by their numbers in the source (see `ProductWords`; strides count elements):
-
-    0, 1, 2     buffer ids of A, B, C
-    3, 4, 5     byte offsets of A, B, C
-    6, 7, 8     m, n, k, all above 0
-    9, 10       the strides of A from row to row, from column to column
-    11, 12      those of B
-    13          that of C from row to row
-    14          batch: how many products
-    15, 16, 17  from one product's A, B, C to the next one's; for A and B, 0 shares the
-                operand; for C, 0 adds all the products up in the one C
-    18          1 to add to what C holds, 0 to overwrite it
-    19          outer batch: how many such batches
-    20, 21, 22  from one batch's A, B, C to the next one's, as 15 to 17
 
 The summation order is fixed: `product` and `row` add up each element along k, one fused
 multiply-add after the other, whatever the tile, so that bits depend neither on m and n
@@ -58,6 +43,7 @@ from textwrap import indent
 from typing import NamedTuple
 
 from ..machine import current
+from .source import read
 
 __all__ = ["KINDS", "ProductWords", "kernel_for", "product_source"]
 
@@ -69,17 +55,17 @@ DEPTH = 256  # how much of k a panel of B has: the panel stays in the first cach
 _FRAME = """
 @written_out
 def kernel(buffers, words):
-    m, n, k = words[6], words[7], words[8]
-    for outer in range(words[19]):
-        for inner in range(words[14]):
-            a_step = outer * words[20] + inner * words[15]
-            b_step = outer * words[21] + inner * words[16]
-            c_step = outer * words[22] + inner * words[17]
-            a_start = buffers[words[0]] + words[3] + a_step * {size}
-            b_start = buffers[words[1]] + words[4] + b_step * {size}
-            c_start = buffers[words[2]] + words[5] + c_step * {size}
-            sums = words[17] == 0 and words[22] == 0
-            old = words[18] != 0 or (sums and outer + inner > 0)
+    m, n, k = {m}, {n}, {k}
+    for outer in range({outer}):
+        for inner in range({batch}):
+            a_step = outer * {a_outer} + inner * {a_batch}
+            b_step = outer * {b_outer} + inner * {b_batch}
+            c_step = outer * {c_outer} + inner * {c_batch}
+            a_start = buffers[{a}] + {a_offset} + a_step * {size}
+            b_start = buffers[{b}] + {b_offset} + b_step * {size}
+            c_start = buffers[{c}] + {c_offset} + c_step * {size}
+            sums = {c_batch} == 0 and {c_outer} == 0
+            old = {accumulate} != 0 or (sums and outer + inner > 0)
 {body}
     return 0
 """
@@ -87,7 +73,7 @@ def kernel(buffers, words):
 _PRODUCT = """
 a_rows, c_rows = {tables}
 packed = call_memory({memory})
-a_column = words[10]
+a_column = {a_column}
 start = 0
 while start < k:
     depth = k - start if k - start < {depth} else {depth}
@@ -95,22 +81,22 @@ while start < k:
     j = 0
     while j < n:
 {masks}
-        place = b_start + (start * words[11] + j * words[12]) * {size}
-        panel_row = words[11]
-        if words[12] != 1:
+        place = b_start + (start * {b_row} + j * {b_column}) * {size}
+        panel_row = {b_row}
+        if {b_column} != 1:
 {pack}
             place = packed
             panel_row = {width}
         panel = {t}_pointer(place, 1)
         i = 0
         while i < m:
-            a_place = a_start + start * words[10] * {size}
+            a_place = a_start + start * {a_column} * {size}
             c_place = c_start + j * {size}
-            below = {many} * words[13]
+            below = {many} * {c_row}
             for r in rolled({many}):
                 row = i + r if i + r < m else m - 1
-                a_rows[r] = a_place + row * words[9] * {size}
-                c_rows[r] = c_place + row * words[13] * {size}
+                a_rows[r] = a_place + row * {a_row} * {size}
+                c_rows[r] = c_place + row * {c_row} * {size}
                 c = {t}_pointer(c_rows[r], 2)
                 prefetch(c, below)
                 prefetch(c, below + {lanes})
@@ -129,11 +115,11 @@ while start < k:
 _PACK = """
 block = {t}_pointer(call_memory({block}), 5)
 target = {t}_pointer(packed, 1)
-b_column = words[12] * {size}
+b_column = {b_column} * {size}
 at = 0
 while at < depth:
     inside = {v}_mask(depth - at)
-    row_start = b_start + (start + at) * words[11] * {size}
+    row_start = b_start + (start + at) * {b_row} * {size}
     side = 0
     while side < {width} and j + side < n:
 {rounds}
@@ -142,11 +128,11 @@ while at < depth:
 """
 
 _ROW = """
-a_column = words[10]
+a_column = {a_column}
 a_rows, c_rows = {tables}
 adds = old
 depth = k
-panel_row = words[11]
+panel_row = {b_row}
 j = 0
 while j < n:
 {masks}
@@ -158,7 +144,7 @@ while j < n:
 """
 
 _DOTS = """
-a_row, b_column, c_row = words[9], words[12], words[13]
+a_row, b_column, c_row = {a_row}, {b_column}, {c_row}
 a = {t}_pointer(a_start, 0)
 b = {t}_pointer(b_start, 1)
 c = {t}_pointer(c_start, 2)
@@ -194,11 +180,11 @@ def kernel_for(m: int, n: int, k: int, b_rows: bool, a_rows: bool) -> str:
 class ProductWords(NamedTuple):
     """The words of one step: C = A B of ``[m, k]`` and ``[k, n]``, ``outer * batch``.
 
-    Strides are in elements, offsets in bytes. BLAS takes its layouts in place of the
-    first four strides, and words of its own behind these.
+    Sizes are above 0, strides in elements, offsets in bytes. BLAS takes its layouts in
+    place of the first four strides, and words of its own behind these.
     """
 
-    a: int
+    a: int  # buffers
     b: int
     c: int
     a_offset: int
@@ -207,16 +193,16 @@ class ProductWords(NamedTuple):
     m: int
     n: int
     k: int
-    a_row: int
+    a_row: int  # strides from row to row
     a_column: int
     b_row: int
     b_column: int
     c_row: int
     batch: int = 1
-    a_batch: int = 0
+    a_batch: int = 0  # strides from product to product; 0 shares A or B
     b_batch: int = 0
-    c_batch: int = 0
-    accumulate: int = 0
+    c_batch: int = 0  # with c_outer 0, all the products are added up
+    accumulate: int = 0  # 1 adds to what C holds
     outer: int = 1
     a_outer: int = 0
     b_outer: int = 0
@@ -231,7 +217,8 @@ def product_source(kind: str, dtype: str, width: int | None = None) -> str:
     width = width or current().vector_bytes
     write = {"product": _product, "row": _row, "dots": _dots}[kind]
     body = _shifted(write(dtype, width // SIZES[dtype]), 3)
-    return _FRAME.lstrip().format(size=SIZES[dtype], body=body)
+    words = read(ProductWords)
+    return _FRAME.lstrip().format(size=SIZES[dtype], body=body, **words)
 
 
 def _product(t: str, lanes: int) -> str:
@@ -251,6 +238,7 @@ def _product(t: str, lanes: int) -> str:
         many_by_two=_shifted(_tile(t, lanes, many, 2), 5),
         few_by_two=_shifted(_tile(t, lanes, few, 2), 5),
         many_by_one=_shifted(_tile(t, lanes, many, 1), 4),
+        **read(ProductWords),
     )
 
 
@@ -262,6 +250,7 @@ def _row(t: str, lanes: int) -> str:
         tables=_tables(1),
         masks=_shifted(_masks(t, lanes, 4), 1),
         tile=_shifted(_tile(t, lanes, 1, 4), 1),
+        **read(ProductWords),
     )
 
 
@@ -348,6 +337,7 @@ def _pack(t: str, lanes: int) -> str:
         width=2 * lanes,
         block=lanes * lanes * SIZES[t],
         rounds=_shifted("\n".join(lines), 2),
+        **read(ProductWords),
     )
 
 
@@ -368,6 +358,7 @@ def _dots(t: str, lanes: int) -> str:
         starts=_shifted("\n".join(starts), 2),
         products=_shifted("\n".join(products), 3),
         sums=_listed("s", lanes),
+        **read(ProductWords),
     )
 
 

@@ -1,42 +1,28 @@
-"""LLVM instructions by dtype: what the kernel language is made of.
+"""LLVM's instructions: what the kernel language is made of.
 
-A `Value` is an LLVM operand with a dtype of the IR, or a vector of these, whose dtype
-says how many lanes it has: ``f32x16``. All instructions work lane by lane; a scalar
-that meets a vector is in every lane. Number literals have no dtype and take that of
-what they meet. Integers wrap; comparisons with NaN are false.
+All instructions work lane by lane; a scalar that meets a vector is in every lane.
+Integers wrap; comparisons with NaN are false.
 """
 
 from __future__ import annotations
 
 import operator
-import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-__all__ = [
-    "LANES",
-    "REGISTERS",
-    "TABLE",
-    "WRITTEN_OUT",
-    "Emitter",
-    "LanguageError",
-    "Linkage",
-    "Value",
-    "constant",
-    "literal",
-    "vector",
-]
+from .values import (
+    FLOAT,
+    INT,
+    REGISTERS,
+    TABLE,
+    LanguageError,
+    Value,
+    constant,
+    literal,
+    vector,
+)
 
-SCALARS = {
-    **{f"{kind}{bits}": f"i{bits}" for kind in "iu" for bits in (8, 16, 32, 64)},
-    "f32": "float",
-    "f64": "double",
-    "bool": "i1",
-}
-LANES = {f"{dtype}x{n}": n for dtype in SCALARS for n in (2, 4, 8, 16, 32, 64)}
-REGISTERS = SCALARS | {
-    name: f"<{n} x {SCALARS[name.partition('x')[0]]}>" for name, n in LANES.items()
-}
+__all__ = ["WRITTEN_OUT", "Emitter", "Linkage"]
+
 FLOAT_OPERATORS = {"Add": "fadd", "Sub": "fsub", "Mult": "fmul", "Div": "fdiv"}
 INTEGER_OPERATORS = {
     **{"Add": "add", "Sub": "sub", "Mult": "mul", "LShift": "shl"},
@@ -51,75 +37,8 @@ PREDICATES = {
     "GtE": ("oge", "sge", "uge"),
 }
 FOLDED = {"Add": operator.add, "Sub": operator.sub, "Mult": operator.mul}
-
-
-class LanguageError(Exception):
-    """Source that is not in the kernel language: a defect of whoever wrote it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """An LLVM operand of a dtype; a literal keeps its number and has no dtype yet.
-
-    A pointer has the dtype that it points to and the label of its memory; labels differ
-    where memory does not overlap. Behind ``whole`` ones there is room for as many lanes
-    as a round has.
-    """
-
-    dtype: str
-    text: str
-    label: int | None = None
-    number: int | float | None = None
-    whole: bool = False
-
-    @property
-    def lanes(self) -> int:
-        """How many lanes the value has; 1 for a scalar."""
-        return LANES.get(self.dtype, 1)
-
-    @property
-    def element(self) -> str:
-        """The dtype of one lane."""
-        return self.dtype.partition("x")[0]
-
-    @property
-    def is_float(self) -> bool:
-        """Whether the value is a float or a vector of them, and no literal."""
-        return self.dtype[0] == "f" and self.number is None
-
-
-INT, FLOAT = "int", "float"  # the dtypes of literals
 ROLLED = 1_000_000  # metadata from here on is about loops, before about labels
 WRITTEN_OUT = '"written-out"'  # the attribute of a kernel that needs few passes
-TABLE = -1  # the label of words and buffers, which kernels only read
-
-
-def literal(number: float) -> Value:
-    """A number that takes the dtype of what it meets."""
-    return Value(INT if isinstance(number, int) else FLOAT, "", None, number)
-
-
-def vector(dtype: str, lanes: int) -> str:
-    """The dtype of so many lanes of an element's dtype."""
-    return dtype if lanes == 1 else f"{dtype}x{lanes}"
-
-
-def constant(number: float, dtype: str) -> Value:
-    """A number of a dtype, as LLVM writes it; in every lane of a vector."""
-    if dtype in LANES:
-        one = constant(number, dtype.partition("x")[0])
-        return Value(dtype, f"splat ({REGISTERS[one.dtype]} {one.text})")
-    if dtype in ("f32", "f64"):
-        value = float(number)
-        if dtype == "f32":
-            (value,) = struct.unpack("<f", struct.pack("<f", value))
-        (bits,) = struct.unpack("<Q", struct.pack("<d", value))
-        return Value(dtype, f"0x{bits:016X}")
-    if dtype == "bool":
-        return Value(dtype, "true" if number else "false")
-    if number != int(number):
-        raise LanguageError(f"{number} is no {dtype}")
-    return Value(dtype, str(int(number)))
 
 
 class Linkage:

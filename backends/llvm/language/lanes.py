@@ -23,24 +23,24 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...scalars import CASTS
-from .instructions import LANES, REGISTERS, LanguageError, Value, constant, literal
-from .vectors import MAX_LANES, Memory, numbered
+from .primitives import is_short
+from .values import (
+    LANES,
+    MAX_LANES,
+    REGISTERS,
+    LanguageError,
+    Slot,
+    Value,
+    constant,
+    literal,
+)
+from .vectors import Memory, numbered
 
 if TYPE_CHECKING:
-    from .syntax import Function, Slot
+    from .expressions import Expressions
+    from .syntax import Function
 
-__all__ = ["Round", "emit_lanes"]
-
-# Functions that are an instruction or two. Any other stands in the code once, which is
-# right for all of them; one that is forgotten here costs a little speed.
-SHORT = {
-    *CASTS.values(),
-    *(f"wrapping_{name}" for name in ("add", "subtract", "multiply")),
-    *("reassociated_add", "maximum", "minimum", "sqrt", "fabs", "copysign", "chain"),
-    "chain_both",
-    *("to_i32", "to_i64", "to_u64"),
-}
+__all__ = ["Round", "emit_lanes", "totals_in_lanes"]
 
 
 class Round(NamedTuple):
@@ -54,14 +54,14 @@ class Round(NamedTuple):
     lanes: int
     mask: Value | None = None
 
-    def load(self, function: Function, node: ast.Subscript) -> Value:
+    def load(self, function: Expressions, node: ast.Subscript) -> Value:
         """The elements of an access."""
         memory = self._memory(function, node)
         if memory.stride.number == 0:
             return function.load(memory.pointer, memory.place)
         return memory.load(self.lanes, self._mask(memory))
 
-    def store(self, function: Function, node: ast.Subscript, value: Value) -> None:
+    def store(self, function: Expressions, node: ast.Subscript, value: Value) -> None:
         """Write the elements of an access."""
         memory = self._memory(function, node)
         if memory.stride.number == 0:
@@ -72,19 +72,17 @@ class Round(NamedTuple):
     def _mask(self, memory: Memory) -> Value | None:
         return None if memory.pointer.whole else self.mask
 
-    def numbers(self, function: Function) -> Value:
+    def numbers(self, function: Expressions) -> Value:
         """The values themselves, in i64."""
         return function.binary("Add", self.first, numbered("i64", self.lanes))
 
-    def _memory(self, function: Function, node: ast.Subscript) -> Memory:
+    def _memory(self, function: Expressions, node: ast.Subscript) -> Memory:
         """Where the first lane is, and how far apart lanes are."""
         pointer = function.value(node.value)
         stride = _growth(node.slice, self.name)
         apart = literal(stride) if isinstance(stride, int) else function.value(stride)
-        function.round, function.names[self.name] = None, self.first
-        place = function.typed(function.value(node.slice), "i64")
-        function.round = self
-        del function.names[self.name]
+        with function.one_lane(self.name, self.first):
+            place = function.typed(function.value(node.slice), "i64")
         return Memory(function, pointer, place, apart)
 
 
@@ -217,9 +215,13 @@ def _accesses_memory(statement: ast.Assign) -> bool:
 
 
 def _is_long(statement: ast.Assign) -> bool:
-    """Whether it calls a function of more than an instruction or two."""
+    """Whether it calls a function of more than an instruction or two.
+
+    That stands in the code once, which is right for all functions; for one that is
+    short it costs a little speed.
+    """
     return any(
-        isinstance(found, ast.Call) and ast.unparse(found.func) not in SHORT
+        isinstance(found, ast.Call) and not is_short(ast.unparse(found.func))
         for found in ast.walk(statement)
     )
 

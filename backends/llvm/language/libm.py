@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .instructions import REGISTERS, Emitter, Value
+from .instructions import Emitter
+from .values import REGISTERS, Value
 
-__all__ = ["beyond", "call"]
+__all__ = ["LIBM", "beyond", "call"]
+
+# By NumPy's names; those for float32 end in f.
+LIBM = {
+    **{name: name for name in ("tan", "sinh", "cosh", "hypot")},
+    **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh")},
+    **{"arctanh": "atanh", "arctan2": "atan2"},
+}
 
 EACH = """
 define internal void @{name}({pointers}, i64 %count) noinline nounwind {{

@@ -1,7 +1,8 @@
 """The kernel language: the little Python that kernels are written in, as LLVM.
 
-The source that `printer` and `library` write is for people and for this compiler,
-which needs a hundredth of a second where Numba would need six. The language:
+The source that `kernels` write is for people and for this compiler,
+which needs a hundredth of a second where Numba would need six. This module has its
+statements, `expressions` the rest. The language:
 
     statement  := expression | name = expression | name, ... = expression
                 | name op= expression | pointer[expression] = expression
@@ -28,52 +29,38 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial, reduce
-from typing import Any, TypeAlias
+from typing import Any
 
-from ...scalars import CASTS
-from .instructions import (
-    FLOAT,
-    REGISTERS,
-    TABLE,
-    WRITTEN_OUT,
-    Emitter,
-    LanguageError,
-    Linkage,
-    Value,
-    constant,
-    literal,
-)
-from .lanes import Round, emit_lanes, totals_in_lanes
+from .expressions import Expressions
+from .functions import find_constant, find_function
+from .instructions import WRITTEN_OUT, Linkage
+from .lanes import emit_lanes, totals_in_lanes
+from .values import REGISTERS, TABLE, LanguageError, Slot, Value, constant, literal
 
-__all__ = ["Function", "compile_source"]
-
-Functions: TypeAlias = "Callable[[str, Sequence[str]], ast.FunctionDef | None]"
-Primitives: TypeAlias = "Callable[[Function, str, list[Any]], Any]"
-
-DTYPES = {name: dtype for dtype, name in CASTS.items()}
-WRAPPING = {
-    "wrapping_add": "Add",
-    "wrapping_subtract": "Sub",
-    "wrapping_multiply": "Mult",
-}
+__all__ = ["Function", "Module", "compile_source"]
 
 
 class Module(Linkage):
     """The functions of one LLVM module, each compiled for the dtypes it is called with.
 
-    ``functions`` finds the Python source of a function by name and operand dtypes, and
-    ``primitives`` emits those that are not written in the language.
+    ``functions`` and ``constants`` are those that the kernel's source defines.
     """
 
-    def __init__(self, functions: Functions, primitives: Primitives) -> None:
+    def __init__(
+        self,
+        functions: Mapping[str, ast.FunctionDef],
+        constants: Mapping[str, Value],
+    ) -> None:
         super().__init__()
         self.functions = functions
-        self.primitives = primitives
+        self.constants = constants
         self.made: dict[tuple[str, tuple[str, ...]], tuple[str, tuple[str, ...]]] = {}
+
+    def constant(self, name: str, *, narrow: bool) -> Any:
+        """A constant of the source or of the language, None where there is none."""
+        return self.constants.get(name) or find_constant(name, narrow=narrow)
 
     def instance(
         self, name: str, dtypes: tuple[str, ...]
@@ -81,7 +68,7 @@ class Module(Linkage):
         """The LLVM name and result dtypes of a function for these operands."""
         key = name, dtypes
         if key not in self.made:
-            definition = self.functions(name, dtypes)
+            definition = self.functions.get(name) or find_function(name, dtypes)
             if definition is None:
                 return None
             symbol = f"{name}.{'.'.join(dtypes)}"
@@ -91,21 +78,13 @@ class Module(Linkage):
         return self.made[key]
 
 
-class Function(Emitter):
-    """Emits one function: every statement appends lines to the current block.
-
-    ``narrow`` says that the constants of the function are those for float32; ``round``
-    is that of the loop over lanes that is emitted.
-    """
+class Function(Expressions):
+    """Emits one function: every statement appends lines to the current block."""
 
     def __init__(self, module: Module, definition: ast.FunctionDef) -> None:
         super().__init__(module)
-        self.module = module
         self.definition = definition
-        self.names: dict[str, Any] = {}
         self.results: tuple[str, ...] = ()
-        self.narrow = False
-        self.round: Round | None = None
         self.once = _assigned_once(definition)
 
     def compile(self, symbol: str, parameters: Sequence[Value]) -> tuple[str, ...]:
@@ -133,30 +112,35 @@ class Function(Emitter):
         attributes = f" {WRITTEN_OUT}" if marks else ""
         self.finish(f"define i64 @{symbol}(ptr %buffers, ptr %words){attributes}")
 
-    # Statements.
-
     def block(self, statements: Sequence[ast.stmt]) -> None:
         """Statements one after the other; what follows a return is dead."""
         for statement in statements:
             if self.closed:
                 break
-            handler = getattr(self, f"_{type(statement).__name__.lower()}", None)
-            if handler is None:
-                raise LanguageError(f"not in the language: {ast.unparse(statement)}")
-            handler(statement)
+            self.statement(statement)
 
-    def _expr(self, node: ast.Expr) -> None:
-        if not isinstance(node.value, ast.Constant):  # a docstring
-            self.value(node.value)
-
-    def _assign(self, node: ast.Assign) -> None:
-        value = self.value(node.value)
-        self.assign(node.targets[0], value)
-
-    def _augassign(self, node: ast.AugAssign) -> None:
-        left = self.value(node.target)
-        kind = type(node.op).__name__
-        self.assign(node.target, self.binary(kind, left, self.value(node.value)))
+    def statement(self, node: ast.stmt) -> None:
+        """One statement."""
+        match node:
+            case ast.Expr(value=ast.Constant()):  # a docstring
+                pass
+            case ast.Expr(value=expression):
+                self.value(expression)
+            case ast.Assign(targets=[target]):
+                self.assign(target, self.value(node.value))
+            case ast.AugAssign(target=target, op=op):
+                left, right = self.value(target), self.value(node.value)
+                self.assign(target, self.binary(type(op).__name__, left, right))
+            case ast.Return():
+                self._return(node)
+            case ast.For():
+                self._for(node)
+            case ast.While():
+                self._while(node)
+            case ast.If():
+                self._if(node)
+            case _:
+                raise LanguageError(f"not in the language: {ast.unparse(node)}")
 
     def assign(self, target: ast.expr, value: Any) -> None:
         """Give a name, several, or an element a value."""
@@ -282,144 +266,6 @@ class Function(Emitter):
         if open_ends:
             self.start(end)
 
-    # Expressions.
-
-    def value(self, node: ast.expr) -> Any:
-        """The value of an expression: a `Value`, or a tuple of them."""
-        match node:
-            case ast.Constant(value=bool() as flag):
-                return constant(flag, "bool")
-            case ast.Constant(value=(int() | float()) as number):
-                return literal(number)
-            case ast.Name(id=name):
-                return self._name(name)
-            case ast.Tuple(elts=items):
-                return tuple(self.value(item) for item in items)
-            case ast.Attribute(attr="inf" | "nan" as name):
-                return literal(float(name))
-            case ast.Subscript() if self.round:
-                return self.round.load(self, node)
-            case ast.Subscript():
-                return self.load(*self._place(node))
-            case ast.BinOp(left=left, op=op, right=right):
-                kind = type(op).__name__
-                return self.binary(kind, self.value(left), self.value(right))
-            case ast.UnaryOp(op=op, operand=operand):
-                return self._unary(type(op).__name__, self.value(operand))
-            case ast.BoolOp(op=op, values=values):
-                word = "and" if isinstance(op, ast.And) else "or"
-                return reduce(partial(self.logical, word), map(self.value, values))
-            case ast.Compare():
-                return self._comparison(node)
-            case ast.IfExp(test=test, body=body, orelse=orelse):
-                condition = self.truth(self.value(test))
-                return self.select(condition, self.value(body), self.value(orelse))
-            case ast.Call():
-                return self._call(node)
-            case _:
-                raise LanguageError(f"not in the language: {ast.unparse(node)}")
-
-    def _name(self, name: str) -> Any:
-        found = self.names.get(name)
-        if isinstance(found, Slot):
-            kind = REGISTERS[found.dtype]
-            return self.emit(found.dtype, f"load {kind}, ptr {found.address}")
-        if found is None and self.round and name == self.round.name:
-            return self.round.numbers(self)
-        if found is None:
-            found = self.module.primitives(self, name, [])
-        if found is None:
-            raise LanguageError(f"{name} has no value")
-        return found
-
-    def _place(self, node: ast.Subscript) -> tuple[Value, Value]:
-        """The pointer and the index of ``pointer[index]``."""
-        return self.value(node.value), self.typed(self.value(node.slice), "i64")
-
-    def _unary(self, operator: str, value: Value) -> Value:
-        if operator == "Not":
-            return self.logical("xor", value, constant(1, "bool"))
-        if value.number is not None and operator == "USub":
-            return literal(-value.number)
-        kind = REGISTERS[value.dtype]
-        if operator == "USub" and value.is_float:
-            return self.emit(value.dtype, f"fneg {kind} {value.text}")
-        if operator == "USub":
-            return self.binary("Sub", literal(0), value)
-        if operator == "Invert":
-            return self.binary("BitXor", value, literal(-1))
-        raise LanguageError(f"{operator} of {value.dtype}")
-
-    def _comparison(self, node: ast.Compare) -> Value:
-        left = self.value(node.left)
-        found: Value | None = None
-        for op, right_node in zip(node.ops, node.comparators, strict=True):
-            right = self.value(right_node)
-            flag = self.compare(type(op).__name__, left, right)
-            if found is not None:
-                flag = self.logical("and", found, flag)
-            found, left = flag, right
-        if found is None:
-            raise LanguageError("an empty comparison")
-        return found
-
-    def _call(self, node: ast.Call) -> Any:
-        match node.func:
-            case ast.Name(id=name) | ast.Attribute(ast.Name("math" | "np"), name):
-                pass
-            case _:
-                raise LanguageError(f"not in the language: {ast.unparse(node)}")
-        operands = [self.value(argument) for argument in node.args]
-        if not operands:
-            raise LanguageError(f"not in the language: {ast.unparse(node)}")
-        if name in DTYPES:
-            return self.cast(operands[0], DTYPES[name])
-        if name == "float":
-            return self.cast(operands[0], "f64")
-        dtype, _, kind = name.rpartition("_")
-        if kind in ("pointer", "room") and dtype in REGISTERS:
-            label = int(operands[1].number) if len(operands) > 1 else None
-            made = self.emit("", f"inttoptr i64 {operands[0].text} to ptr")
-            return Value(dtype, made.text, label, whole=kind == "room")
-        if name in WRAPPING:
-            return self.binary(WRAPPING[name], *operands)
-        if name == "reassociated_add":
-            return self.binary("Add", *operands, flags=" reassoc")
-        found = self.module.primitives(self, name, operands)
-        return self.apply(name, operands) if found is None else found
-
-    def apply(self, name: str, operands: list[Value]) -> Any:
-        """A function that is written in the language."""
-        operands = list(self.spread(operands))
-        floats = next((o.dtype for o in operands if o.is_float), "f64")
-        settled = [
-            self.settled(operand, floats if operand.dtype == FLOAT else None)
-            for operand in operands
-        ]
-        made = self.module.instance(name, tuple(o.dtype for o in settled))
-        if made is None:
-            types = ", ".join(operand.dtype for operand in settled)
-            raise LanguageError(f"no function {name}({types})")
-        symbol, results = made
-        types = [REGISTERS[dtype] for dtype in results]
-        kind = types[0] if len(types) == 1 else f"{{ {', '.join(types)} }}"
-        listed = ", ".join(f"{REGISTERS[o.dtype]} {o.text}" for o in settled)
-        whole = self.emit(results[0], f"call {kind} @{symbol}({listed})")
-        if len(results) == 1:
-            return whole
-        return tuple(
-            self.emit(dtype, f"extractvalue {kind} {whole.text}, {i}")
-            for i, dtype in enumerate(results)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """The stack slot of a name that is assigned more than once."""
-
-    address: str
-    dtype: str
-
 
 def _assigned_once(definition: ast.FunctionDef) -> set[str]:
     """The names that a single statement gives a value."""
@@ -445,9 +291,7 @@ def _assigned(nodes: Sequence[ast.AST]) -> Iterator[str]:
                 pass
 
 
-def compile_source(
-    source: str, symbol: str, functions: Functions, primitives: Primitives
-) -> str:
+def compile_source(source: str, symbol: str) -> str:
     """The LLVM module of the kernel that ``source`` defines.
 
     The kernel, ``i64 symbol(ptr buffers, ptr words)``, stands last; constants
@@ -457,26 +301,18 @@ def compile_source(
     *before, definition = ast.parse(source).body
     if not isinstance(definition, ast.FunctionDef):
         raise LanguageError("the source of a kernel ends with a function")
-    own: dict[str, ast.FunctionDef] = {}
+    functions: dict[str, ast.FunctionDef] = {}
     constants: dict[str, Value] = {}
     for statement in before:
         match statement:
             case ast.FunctionDef(name=name):
-                own[name] = statement
+                functions[name] = statement
             case ast.Assign(
                 [ast.Name(id=name)], ast.Constant(value=(int() | float()) as n)
             ):
                 constants[name] = literal(n)
             case _:
                 raise LanguageError(f"not in the language: {ast.unparse(statement)}")
-
-    def find(name: str, dtypes: Sequence[str]) -> ast.FunctionDef | None:
-        return own.get(name) or functions(name, dtypes)
-
-    def emit(function: Function, name: str, operands: list[Value]) -> Any:
-        known = constants.get(name) if not operands else None
-        return known or primitives(function, name, operands)
-
-    module = Module(find, emit)
+    module = Module(functions, constants)
     Function(module, definition).compile_kernel(symbol)
     return module.text()

@@ -25,81 +25,67 @@ is `range`, and LLVM leaves the loop as it is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .instructions import (
-    LANES,
-    REGISTERS,
-    Emitter,
-    LanguageError,
-    Value,
-    constant,
-    literal,
-    vector,
-)
+from .instructions import Emitter
+from .values import LANES, REGISTERS, LanguageError, Value, constant, literal, vector
 
 __all__ = [
-    "MAX_LANES",
+    "OF_DTYPE",
     "Memory",
+    "call_memory",
+    "interleaved",
+    "lane_sums",
+    "multiply_add",
     "numbered",
-    "vector_primitive",
-    "whole_rounds",
+    "prefetch",
 ]
 
-MAX_LANES = max(LANES.values())
-_CALL = re.compile(r"((f32|f64)x\d+)_(splat|mask|load|store)\Z")
+
+def splat(function: Emitter, x: Value, *, dtype: str) -> Value:
+    """A scalar in every lane."""
+    element = dtype.partition("x")[0]
+    return function.widened(function.typed(x, element), LANES[dtype])
 
 
-def whole_rounds(size: int) -> int:
-    """Room for ``size`` elements in whole rounds of any loop over lanes."""
-    return -(-size // MAX_LANES) * MAX_LANES
+def load(
+    function: Emitter, pointer: Value, place: Value, count: Value, *, dtype: str
+) -> Value:
+    """The elements from a place on."""
+    mask = _lanes_of(function, count, dtype)
+    return Memory(function, pointer, place, literal(1)).load(LANES[dtype], mask)
 
 
-def vector_primitive(
-    function: Emitter, name: str, operands: Sequence[Value]
-) -> object | None:
-    """Emit a function of vectors, None if ``name`` is not one."""
-    if name == "multiply_add":
-        return _multiply_add(function, *operands)
-    if name == "interleaved":
-        return _interleaved(function, operands)
-    if name == "lane_sums":
-        return _lane_sums(function, operands)
-    if name == "call_memory":
-        return _call_memory(function, *operands)
-    if name == "prefetch":
-        return _prefetch(function, *operands)
-    found = _CALL.match(name)
-    if found is None:
-        return None
-    dtype, element, verb = found.groups()
-    if dtype not in LANES:
-        raise LanguageError(f"no vectors {dtype}")
-    if verb == "splat":
-        return function.widened(function.typed(operands[0], element), LANES[dtype])
-    if verb == "mask":
-        return _lanes_before(function, dtype, function.typed(operands[0], "i64"))
-    memory = Memory(function, operands[0], operands[1], literal(1))
-    mask = _mask(function, dtype, operands[-1])
-    if verb == "load":
-        return memory.load(LANES[dtype], mask)
-    memory.store(operands[2], mask)
+def store(
+    function: Emitter,
+    pointer: Value,
+    place: Value,
+    value: Value,
+    count: Value,
+    *,
+    dtype: str,
+) -> Value:
+    """Write the first lanes of a vector."""
+    mask = _lanes_of(function, count, dtype)
+    Memory(function, pointer, place, literal(1)).store(value, mask)
     return literal(0)
 
 
-def _multiply_add(function: Emitter, a: Value, b: Value, c: Value) -> Value:
+def multiply_add(function: Emitter, a: Value, b: Value, c: Value) -> Value:
+    """LLVM's ``fmuladd``."""
     suffix = f"v{LANES[a.dtype]}{a.dtype.partition('x')[0]}"
     return function.call(f"llvm.fmuladd.{suffix}", a.dtype, (a, b, c))
 
 
-def _call_memory(function: Emitter, count: Value) -> Value:
+def call_memory(function: Emitter, count: Value) -> Value:
+    """The address of room on the stack."""
     slot = function.room(f"[{count.number} x i8], align 64")
     return function.emit("i64", f"ptrtoint ptr {slot} to i64")
 
 
-def _prefetch(function: Emitter, pointer: Value, place: Value) -> Value:
+def prefetch(function: Emitter, pointer: Value, place: Value) -> Value:
+    """Fetch the place of an element, to write it."""
     address, _ = function.access(pointer, place)
     function.linkage.declare("llvm.prefetch.p0", "void", ("ptr", "i32", "i32", "i32"))
     kept, data = "i32 3", "i32 1"  # in all caches; no instructions
@@ -182,9 +168,10 @@ def numbered(dtype: str, lanes: int) -> Value:
     return Value(vector(dtype, lanes), f"<{numbers}>")
 
 
-def _lanes_before(function: Emitter, dtype: str, count: Value) -> Value:
+def lanes_before(function: Emitter, count: Value, *, dtype: str) -> Value:
     """A mask from a word's bits: a comparison, LLVM would repeat at every use."""
     lanes, kind = LANES[dtype], vector("bool", LANES[dtype])
+    count = function.typed(count, "i64")
     count = function.call("llvm.smin.i64", "i64", (count, constant(lanes, "i64")))
     count = function.call("llvm.smax.i64", "i64", (count, constant(0, "i64")))
     ones = function.emit("i64", f"shl nsw i64 -1, {count.text}").text
@@ -193,7 +180,7 @@ def _lanes_before(function: Emitter, dtype: str, count: Value) -> Value:
     return function.emit(kind, f"bitcast i{lanes} {word} to {REGISTERS[kind]}")
 
 
-def _mask(function: Emitter, dtype: str, count: Value) -> Value | None:
+def _lanes_of(function: Emitter, count: Value, dtype: str) -> Value | None:
     """Which lanes come before ``count``, or are not 0 in a vector; None for all."""
     lanes = LANES[dtype]
     if count.number == lanes:
@@ -203,8 +190,9 @@ def _mask(function: Emitter, dtype: str, count: Value) -> Value | None:
     return function.compare("Lt", numbered("i64", lanes), count)
 
 
-def _interleaved(function: Emitter, vectors: Sequence[Value]) -> tuple[Value, ...]:
+def interleaved(function: Emitter, *operands: Value) -> tuple[Value, ...]:
     """Each round interleaves the first half of the vectors with the second."""
+    vectors = list(operands)
     count = len(vectors)
     half = count // 2
     if len({vector.dtype for vector in vectors}) != 1 or count & (count - 1):
@@ -221,8 +209,9 @@ def _interleaved(function: Emitter, vectors: Sequence[Value]) -> tuple[Value, ..
     return tuple(vectors)
 
 
-def _lane_sums(function: Emitter, vectors: Sequence[Value]) -> Value:
+def lane_sums(function: Emitter, *operands: Value) -> Value:
     """Each round adds the even and the odd lanes of two vectors, in one."""
+    vectors = list(operands)
     lanes = _square(vectors)
     even = list(range(0, 2 * lanes, 2))
     odd = list(range(1, 2 * lanes, 2))
@@ -244,3 +233,7 @@ def _square(vectors: Sequence[Value]) -> int:
     if lanes != len(vectors):
         raise LanguageError(f"{len(vectors)} vectors where {lanes} are wanted")
     return lanes
+
+
+# The functions whose names begin with the dtype of a vector.
+OF_DTYPE = {"splat": splat, "mask": lanes_before, "load": load, "store": store}

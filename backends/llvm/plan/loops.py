@@ -17,7 +17,7 @@ from ..kernels.form import (
     accumulator,
     merge_axes,
 )
-from ..language.vectors import whole_rounds
+from ..language.values import whole_rounds
 from .view import View
 
 __all__ = ["loop_step", "workspaces"]

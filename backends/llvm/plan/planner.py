@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,6 +22,7 @@ from ....ir.ops import OPS
 from ....ir.types import TensorType
 from ...fused import needed, units
 from ..kernels.form import Instruction, Kernel, Nest
+from ..kernels.source import Source
 from .concatenation import homes
 from .loops import loop_step, workspaces
 from .step import Plan, Step, Words
@@ -33,7 +35,7 @@ __all__ = ["Planner", "emits", "make_plan"]
 # Planned as soon as they can be: what a slice shows is known before a store is made.
 _VIEWS = ("slice", "transpose", "broadcast_to")
 
-Emitter: TypeAlias = "Callable[[Planner, Node], View | list[View]]"
+Emitter: TypeAlias = "Callable[..., View | list[View]]"
 
 EMITTERS: dict[str, Emitter] = {}
 
@@ -41,8 +43,9 @@ EMITTERS: dict[str, Emitter] = {}
 def emits(*ops: str) -> Callable[[Any], Any]:
     """Register how the planner makes the value of an op.
 
-    The emitter takes the planner and the node, adds steps, and returns the view, or
-    the list of views of a node that makes several values.
+    The emitter takes the planner, the node and the views of its operands, and the
+    attributes by name. It adds steps, and returns the view, or the list of views of a
+    node that makes several values.
     """
 
     def add(emitter: Emitter) -> Emitter:
@@ -133,7 +136,7 @@ class Planner:
         self,
         node: Node,
         label: str,
-        kernel: Kernel | str,
+        kernel: Kernel | Source,
         words: Words,
         views: Sequence[View],
         tasks: Sequence[Words] = (),
@@ -153,6 +156,18 @@ class Planner:
                 multiplications,
             )
         )
+
+    def call(
+        self,
+        node: Node,
+        label: str,
+        kernel: Source,
+        views: Sequence[View],
+        numbers: Sequence[int] = (),
+    ) -> None:
+        """Add a call whose words are where ``views`` start, and then ``numbers``."""
+        starts = chain.from_iterable(view.start() for view in views)
+        self.step(node, label, kernel, (*starts, *numbers), views)
 
     def loop(
         self,
@@ -249,6 +264,34 @@ class Planner:
             branches.append(len(steps) - before)
         steps[place] = replace(steps[place], branches=tuple(branches))
 
+    def entry(self, type_: TensorType, strides: Sequence[int] | None = None) -> View:
+        """A value whose address a step puts into the table of buffers when it runs."""
+        buffer = self.plan.first_scratch + len(self.plan.scratch)
+        self.plan.scratch.append(0)
+        made = whole_of(buffer, type_)
+        return made if strides is None else made._replace(strides=tuple(strides))
+
+    def repeat(
+        self,
+        node: Node,
+        operands: Sequence[View],
+        targets: Sequence[View],
+        ends: Sequence[tuple[View, View]],
+        repeats: int,
+    ) -> None:
+        """Let the last step run the steps of the region of ``node`` again and again.
+
+        Then it copies the ``ends``, sources and targets, which are its second branch.
+        ``repeats`` is about how often the steps run.
+        """
+        steps, place = self.plan.steps, len(self.plan.steps) - 1
+        Planner(node.regions[0], self.plan, operands, targets).run()
+        body = len(steps) - place - 1
+        for source, target in ends:
+            self.copy(node, source, target)
+        branches = body, len(steps) - place - 1 - body
+        steps[place] = replace(steps[place], branches=branches, repeats=repeats)
+
     def run(self) -> None:
         """Plan every node, then whatever outputs are not in their place yet."""
         for unit in units(self.graph, early=_VIEWS):
@@ -256,7 +299,8 @@ class Planner:
             if first.kernel is not None:
                 self._group(unit)
             else:
-                made = EMITTERS[first.op](self, first)
+                operands = self.operands(first)
+                made = EMITTERS[first.op](self, first, *operands, **first.attrs)
                 views = made if isinstance(made, list) else [made]
                 self.views.update(zip(first.names, views, strict=True))
             self.stores.planned(unit)

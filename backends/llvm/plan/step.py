@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from ....ir.graph import Graph, Node
 from ..kernels.form import Kernel, Nest
+from ..kernels.source import Source
 from .arena import Lifetime, place
 from .inplace import in_place
 
@@ -18,19 +19,21 @@ Words: TypeAlias = "Nest | tuple[int, ...]"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One kernel call: a loop nest or the name of a library kernel, and its words.
+    """One kernel call: a loop nest or a kernel written by hand, and its words.
 
-    The words of a loop nest are a `Nest`, those of a library kernel integers.
+    The words of a loop nest are a `Nest`, those of another kernel integers, mostly in
+    the record that stands beside its text.
     ``node`` is the node that the step computes, for messages and for the plan's text;
     ``buffers`` are those that it touches. A step with ``tasks`` calls the kernel with
     the words of each instead, in any order, or at once. Products and convolutions say
     how many ``multiplications`` they take.
 
     A step with ``branches`` runs one of the next lists of steps in the plan, which have
-    so many steps each. Then the plan goes on behind the last list.
+    so many steps each. Then the plan goes on behind the last list. A step that
+    ``repeats`` runs the first list about so often, and then the second.
     """
 
-    kernel: Kernel | str
+    kernel: Kernel | Source
     words: Words
     node: Node
     label: str
@@ -38,6 +41,7 @@ class Step:
     tasks: tuple[Words, ...] = ()
     multiplications: int = 0
     branches: tuple[int, ...] = ()
+    repeats: int = 0
 
     @property
     def work(self) -> int:
@@ -58,8 +62,8 @@ class Plan:
 
     graph: Graph
     steps: list[Step] = field(default_factory=list[Step])
-    kernels: dict[Kernel | str, Kernel | str] = field(
-        default_factory=dict[Kernel | str, Kernel | str]
+    kernels: dict[Kernel | Source, Kernel | Source] = field(
+        default_factory=dict[Kernel | Source, Kernel | Source]
     )
     constants: dict[int, int] = field(default_factory=dict[int, int])
     scratch: list[int] = field(default_factory=list[int])
@@ -71,12 +75,38 @@ class Plan:
         """The number of the first scratch buffer."""
         return len(self.graph.inputs) + len(self.graph.outputs) + 1
 
+    @property
+    def work(self) -> int:
+        """About how many elements a run computes."""
+        total, ends = 0, [(len(self.steps), 1)]
+        for number, step in enumerate(self.steps):
+            while ends[-1][0] <= number:
+                ends.pop()
+            times = ends[-1][1]
+            total += times * step.work
+            if step.repeats:
+                ends.append((number + 1 + step.branches[0], times * step.repeats))
+        return total
+
     def lifetimes(self) -> list[Lifetime]:
-        """When each scratch buffer is alive."""
+        """When each scratch buffer is alive.
+
+        What is there before a step that repeats is needed in each iteration, so it is
+        alive to the end of all of them, and of the step after, which may not write over
+        it in place.
+        """
         spans: dict[int, list[int]] = {}
         for number, step in enumerate(self.steps):
             for buffer in step.buffers:
                 spans.setdefault(buffer, []).append(number)
+        for number, step in enumerate(self.steps):
+            if step.repeats:
+                after = number + 1 + sum(step.branches)
+                inside = self.steps[number:after]
+                for buffer in {buffer for one in inside for buffer in one.buffers}:
+                    if spans[buffer][0] <= number:
+                        last = spans[buffer][-1]
+                        spans[buffer].append(max(last, after))
         found: list[Lifetime] = []
         for buffer, nbytes in enumerate(self.scratch, self.first_scratch):
             touched = spans.get(buffer)

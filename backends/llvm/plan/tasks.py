@@ -17,7 +17,7 @@ from ....ir.ops import OPS
 from ....ir.types import DTYPES
 from ..kernels.form import Kernel, Nest, Place, accesses
 from ..kernels.products import ProductWords
-from ..language.vectors import whole_rounds
+from ..language.values import whole_rounds
 from ..machine import MAX_TASKS
 
 __all__ = [

@@ -46,6 +46,10 @@ class View(NamedTuple):
             for size, stride in zip(self.type.shape, self.strides, strict=True)
         )
 
+    def start(self, after: int = 0) -> tuple[int, int]:
+        """The buffer, and the byte offset of the place ``after`` elements further."""
+        return self.buffer, self.offset + after * self.type.numpy.itemsize
+
     def same_memory(self, other: View) -> bool:
         """Whether every element of ``other``, of the same shape, lies where ours do."""
         return (self.buffer, self.offset, self.steps) == (

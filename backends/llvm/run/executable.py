@@ -26,8 +26,8 @@ from ..engine.engine import (
     kernel_llvm,
 )
 from ..kernels.form import Kernel, Nest
-from ..kernels.library import library_source
 from ..kernels.printer import print_kernel
+from ..kernels.source import Source
 from ..plan.arena import ALIGNMENT
 from ..plan.step import Plan, Step
 from .listing import kernel_numbers, listing
@@ -38,11 +38,9 @@ __all__ = ["LLVMExecutable", "prepare"]
 MAX_IDLE_FRAMES = 4
 
 
-def source_of(kernel: Kernel | str) -> str:
-    """The source of a kernel."""
-    return (
-        print_kernel(kernel) if isinstance(kernel, Kernel) else library_source(kernel)
-    )
+def source_of(kernel: Kernel | Source) -> str:
+    """The text of a kernel."""
+    return print_kernel(kernel) if isinstance(kernel, Kernel) else kernel.text
 
 
 class Frame:
@@ -89,7 +87,7 @@ class LLVMExecutable:
         self._addresses = {k: loaded[source].address for k, source in distinct.items()}
         self._tables: list[Array] = []
         self.program, self.steps = self._program(plan.steps)
-        self.work = sum(step.work for step in plan.steps)
+        self.work = plan.work
         self.checked = any("error" in step.node.attrs for step in plan.steps)
         self.constants = np.array(list(plan.constants) or [0], np.int64)
         graph = plan.graph

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ....ir.graph import Node
 from ..kernels.form import Kernel
+from ..kernels.source import Source
 from ..plan.step import Plan, Step
 
 __all__ = ["kernel_numbers", "listing"]
@@ -17,9 +18,9 @@ __all__ = ["kernel_numbers", "listing"]
 MAX_SHOWN = 8  # steps and lines of one heading
 
 
-def kernel_numbers(steps: Iterable[Step]) -> dict[Kernel | str, int]:
+def kernel_numbers(steps: Iterable[Step]) -> dict[Kernel | Source, int]:
     """The numbers of the distinct kernels, in the order of their first calls."""
-    numbers: dict[Kernel | str, int] = {}
+    numbers: dict[Kernel | Source, int] = {}
     for step in steps:
         numbers.setdefault(step.kernel, len(numbers))
     return numbers

@@ -64,7 +64,8 @@ class LLVMDoor:
     def __init__(self, executable: LLVMExecutable, captured: Sequence[Array]) -> None:
         self.executable = executable
         plan = executable.plan
-        self._record = Record(plan, executable.program, executable.constants, captured)
+        program = executable.program, executable.steps
+        self._record = Record(plan, program, executable.constants, captured)
         words = -(-self._record.frame_bytes // 8)
         small = words <= MAX_STACK
         text = DOOR.format(

@@ -118,11 +118,16 @@ def entry_address() -> int:
 class Record:
     """The words of one graph, all that they point to, and the idle frames.
 
+    ``program`` is the address of its rows, and how many there are.
     Frames are C's memory, since whoever calls may have no Python; they go with this.
     """
 
     def __init__(
-        self, plan: Plan, program: int, constants: Array, captured: Sequence[Array]
+        self,
+        plan: Plan,
+        program: tuple[int, int],
+        constants: Array,
+        captured: Sequence[Array],
     ) -> None:
         graph = plan.graph
         given = len(graph.inputs) - len(captured)
@@ -137,8 +142,8 @@ class Record:
         execute: Any = executor()
         fields = {
             "RUN": _address(execute),
-            "PROGRAM": program,
-            "STEPS": len(plan.steps),
+            "PROGRAM": program[0],
+            "STEPS": program[1],
             "INPUTS": given,
             "OUTPUTS": len(graph.results),
             "FIRST_OUTPUT": len(graph.inputs),

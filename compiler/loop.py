@@ -1,0 +1,457 @@
+"""Loops that stay loops: `scan`, `fori_loop`, `while_loop` and `map`.
+
+The function of one iteration is traced into the body of one node, `loop`, so that the
+graph and the time to compile it do not depend on the number of iterations. What the
+function closes over is an invariant of the loop. The functions and the order of their
+arguments are those of JAX. Outside of a traced function they are plain Python loops.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..ir.errors import ArgumentError, SourceLine, TraceError
+from ..ir.graph import Graph, Node, Output
+from ..ir.ops.parts import loop_attrs
+from ..ir.types import TensorType
+from .cond import cond
+from .regions import TracedRegion, fits, is_weak, operand_type, trace_region
+from .trace import Trace, active_trace, is_traced, lowers
+from .tree import LeafType, flatten, leaf_type, outline, unflatten
+
+__all__ = ["fori_loop", "map", "scan", "switch", "while_loop"]
+
+_SCAN, _FOR, _WHILE = "anabranch scan", "anabranch fori_loop", "anabranch while_loop"
+_COUNTER: LeafType = TensorType("i64", ()), True
+
+
+def scan(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+) -> tuple[Any, Any]:
+    """Call ``carry, y = f(carry, x)`` for each x along the first axis of ``xs``.
+
+    Args:
+        f: A function of what is carried and of one element. It returns what is carried
+            on, of the same structure, shapes and dtypes, and a result of this element.
+        init: A pytree of arrays and numbers, carried into the first call. A Python
+            number adapts its dtype to what ``f`` makes of it.
+        xs: A pytree of arrays whose first axes have one size, or None.
+        length: How many calls there are; needed where ``xs`` has no arrays.
+        reverse: Go from the last element to the first. The results stay in the order
+            of the elements.
+
+    Returns:
+        What the last call carried on, and the results of all calls, stacked along a new
+        first axis.
+
+    Raises:
+        ArgumentError: Where the sizes differ or nothing says how many calls there are.
+        TraceError: Where what is carried changes its structure, a shape or a dtype.
+
+    >>> scan(lambda total, x: (total + x, total), 0.0, np.arange(1.0, 5.0))
+    (np.float64(10.0), array([0., 1., 3., 6.]))
+    """
+    trips = _length(flatten(xs)[0], length)
+    trace = active_trace()
+    if trace is not None:
+        return trace.apply(_SCAN, (f, init, xs, trips, reverse), {})
+    if trips == 0:
+        from .api import jit  # traces f once, for it is not called
+
+        return jit(lambda init, xs: scan(f, init, xs, 0))(init, xs)
+    leaves, structure = flatten(xs)
+    made: list[Any] = [None] * trips
+    carry = init
+    for t in reversed(range(trips)) if reverse else range(trips):
+        carry, made[t] = f(carry, unflatten(structure, [x[t] for x in leaves]))
+    rows = [flatten(y)[0] for y in made]
+    stacked = [np.stack(column) for column in zip(*rows, strict=True)]
+    return carry, unflatten(flatten(made[0])[1], stacked)
+
+
+def map(f: Callable[[Any], Any], xs: Any) -> Any:
+    """``f`` of each element along the first axis of ``xs``, results stacked.
+
+    Args:
+        f: A function of a pytree like ``xs`` whose arrays lack the first axis.
+        xs: A pytree of arrays whose first axes have one size.
+
+    Returns:
+        The results, each array with a new first axis.
+
+    Raises:
+        ArgumentError: Where ``xs`` has no arrays, or their sizes differ.
+
+    >>> map(np.sum, np.ones((3, 4)))
+    array([4., 4., 4.])
+    """
+
+    @wraps(f)  # the lines of errors are those of f
+    def step(carry: None, x: Any) -> tuple[None, Any]:
+        return carry, f(x)
+
+    return scan(step, None, xs)[1]
+
+
+def fori_loop(
+    lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any
+) -> Any:
+    """``for i in range(lower, upper): value = body(i, value)``, from ``init`` on.
+
+    Args:
+        lower: The first value of the counter, an integer, traced or not.
+        upper: One more than the last. Where a limit is traced, the number of iterations
+            is known when running, and the loop has no gradient.
+        body: A function of the counter and of what is carried, which returns what is
+            carried on, of the same structure, shapes and dtypes.
+        init: A pytree of arrays and numbers. A Python number adapts its dtype to what
+            ``body`` makes of it.
+
+    Returns:
+        What was carried out of the last iteration; ``init`` if there was none.
+
+    Raises:
+        ArgumentError: Where a limit is no integer.
+        TraceError: Where what is carried changes its structure, a shape or a dtype.
+
+    >>> fori_loop(0, 5, lambda i, total: total + i, 0)
+    10
+    """
+    lower, upper = _limit(lower), _limit(upper)
+    trace = active_trace()
+    if trace is not None:
+        return trace.apply(_FOR, (lower, upper, body, init), {})
+    value = init
+    for i in range(lower, upper):
+        value = body(i, value)
+    return value
+
+
+def while_loop(
+    cond_fun: Callable[[Any], Any],
+    body_fun: Callable[[Any], Any],
+    init_val: Any,
+    max_trips: int | None = None,
+) -> Any:
+    """``while cond_fun(value): value = body_fun(value)``, from ``init_val`` on.
+
+    Args:
+        cond_fun: A function of what is carried that returns one bool.
+        body_fun: A function of what is carried, which returns what is carried on, of
+            the same structure, shapes and dtypes.
+        init_val: A pytree of arrays and numbers. A Python number adapts its dtype to
+            what ``body_fun`` makes of it.
+        max_trips: The most iterations that there may be, at least 1. A gradient needs
+            it: it keeps what is carried into that many iterations.
+
+    Returns:
+        What was carried out of the last iteration; ``init_val`` if there was none.
+
+    Raises:
+        DomainError: Where the condition holds after ``max_trips`` iterations.
+        ArgumentError: Where the condition is not one bool, or ``max_trips`` below 1.
+        TraceError: Where what is carried changes its structure, a shape or a dtype.
+
+    >>> while_loop(lambda x: x < 100, lambda x: 2 * x, 3)
+    192
+    """
+    if max_trips is not None and max_trips < 1:
+        raise ArgumentError(f"while_loop: max_trips={max_trips} is below 1")
+    trace = active_trace()
+    if trace is not None:
+        return trace.apply(_WHILE, (cond_fun, body_fun, init_val, max_trips), {})
+    from ..ir.errors import DomainError
+
+    value, done = init_val, 0
+    while _condition(cond_fun(value)):
+        if done == max_trips:
+            raise DomainError(_too_many(max_trips))
+        value = body_fun(value)
+        done += 1
+    return value
+
+
+def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+    """``branches[index](*operands)``, of which one runs.
+
+    Args:
+        index: An integer, traced or not. What is below 0 chooses the first branch, and
+            what is too large the last.
+        branches: Functions of the operands, whose results have one structure, dtypes
+            and shapes.
+        operands: Pytrees of arrays and numbers.
+
+    Returns:
+        What the chosen function returns.
+
+    Raises:
+        ArgumentError: Where there are no branches, or the index is no integer.
+        TraceError: Where the results differ in structure or types.
+
+    >>> switch(1, [np.sin, np.cos], 0.0)
+    np.float64(1.0)
+    """
+    if not branches:
+        raise ArgumentError("switch: there are no branches")
+    index = _limit(index)
+    if not is_traced(index):
+        return branches[min(max(index, 0), len(branches) - 1)](*operands)
+
+    def among(low: int, high: int) -> Callable[..., Any]:
+        """The choice between the branches from ``low`` to below ``high``."""
+        if high - low == 1:
+            return branches[low]
+        middle = (low + high) // 2
+        lower, upper = among(low, middle), among(middle, high)
+        return lambda *operands: cond(index < middle, lower, upper, *operands)
+
+    return among(0, len(branches))(*operands)
+
+
+def _length(leaves: Sequence[Any], length: int | None) -> int:
+    """How many elements there are along the first axes."""
+    sizes: set[int] = set() if length is None else {operator.index(length)}
+    for leaf in leaves:
+        shape = leaf_type(leaf, "xs")[0].shape
+        if not shape:
+            raise ArgumentError("scan: a value of xs has no axis to go along")
+        sizes.add(shape[0])
+    if len(sizes) != 1:
+        found = ", ".join(f"{size}" for size in sorted(sizes)) or "none"
+        raise ArgumentError(
+            f"scan: xs and length should have one size, but there are: {found}",
+            hint="the first axes of xs are equal; without xs, give length",
+        )
+    (size,) = sizes
+    if size < 0:
+        raise ArgumentError(f"scan: length={size} is negative")
+    return size
+
+
+def _limit(value: Any) -> Any:
+    """An integer, or a traced one."""
+    if is_traced(value):
+        if value.shape == () and value.dtype.kind in "iu":
+            return value
+        found = f"{value.dtype} of shape {value.shape}"
+    else:
+        try:
+            return operator.index(value)
+        except TypeError:
+            found = f"a {type(value).__name__}"
+    raise ArgumentError(f"a limit or an index is {found}, not one integer")
+
+
+def _condition(value: Any) -> Any:
+    found = value.dtype if is_traced(value) else np.asarray(value).dtype
+    if found.kind != "b" or np.shape(value) != ():
+        raise ArgumentError(
+            f"the condition of while_loop is {found} of shape {np.shape(value)}, "
+            "not one bool",
+            hint="compare it, x != 0, or ask np.any or np.all",
+        )
+    return value
+
+
+def _too_many(trips: int | None) -> str:
+    return f"while_loop: the condition still holds after max_trips={trips} iterations"
+
+
+@lowers(_SCAN)
+def _lower_scan(
+    trace: Trace, f: Any, init: Any, xs: Any, trips: int, reverse: bool
+) -> Any:
+    leaves, structure = flatten(xs)
+    nodes = [trace.node(leaf) for leaf in leaves]
+    rows = [node.type.with_shape(node.type.shape[1:]) for node in nodes]
+
+    def step(_t: Any, carry: Any, x: Any) -> Any:
+        made = f(carry, x)
+        if not isinstance(made, tuple) or len(made) != 2:  # type: ignore[arg-type]
+            raise TraceError(
+                f"the body of scan returned a {type(made).__name__}, not a pair",
+                source=trace.builder.source,
+                hint="return carry, y; y may be None",
+            )
+        return made
+
+    elements = unflatten(structure, range(len(rows)))
+    body = _stable("scan", step, f, init, elements, rows)
+    ends = _loop(trace, body, nodes, {"trips": trips, "reverse": reverse})
+    ys = unflatten(body.rest, [trace.wrap(node) for node in ends.rows])
+    return ends.carry, ys
+
+
+@lowers(_FOR)
+def _lower_for(trace: Trace, lower: Any, upper: Any, body: Any, init: Any) -> Any:
+    def step(t: Any, carry: Any, _x: Any) -> Any:
+        return body(t + lower if is_traced(lower) or lower else t, carry), None
+
+    made = _stable("fori_loop", step, body, init, None, [])
+    if is_traced(lower) or is_traced(upper):
+        limit = trace.node(upper - lower, "i64")
+        return _loop(trace, made, [], {"limit": True}, [limit]).carry
+    return _loop(trace, made, [], {"trips": max(upper - lower, 0)}).carry
+
+
+@lowers(_WHILE)
+def _lower_while(
+    trace: Trace, cond_fun: Any, body_fun: Any, init: Any, max_trips: int | None
+) -> Any:
+    def step(t: Any, carry: Any, _x: Any) -> Any:
+        _, value = carry
+        made = body_fun(value)
+        go = _condition(cond_fun(made))
+        return (_within(t, go, max_trips), made), None
+
+    go = _condition(cond_fun(init))
+    start = go if is_traced(go) else np.bool_(go)
+    body = _stable("while_loop", step, body_fun, (start, init), None, [], depth=2)
+    ends = _loop(trace, body, [], {"trips": max_trips, "test": True})
+    return ends.carry[1]
+
+
+def _within(t: Any, go: Any, max_trips: int | None) -> Any:
+    """``go``, but that it fails to go on after ``max_trips`` iterations."""
+    trace: Trace = t.owner
+    go = trace.wrap(trace.node(go, "bool"))
+    if max_trips is None:
+        return go
+    next_one = t + go.astype(np.int64)
+    checked = trace.builder.check(
+        trace.node(next_one),
+        low=0,
+        high=max_trips,
+        error="value",
+        message=_too_many(max_trips),
+    )
+    return go & (trace.wrap(checked) >= 0)
+
+
+class _Body(NamedTuple):
+    """The traced body of a loop, the types of what it carries, and its results."""
+
+    traced: TracedRegion
+    init: Sequence[Any]
+    types: list[LeafType]
+    carried: Any
+    rest: Any
+
+
+class _Ends(NamedTuple):
+    """What a loop makes: what was carried out of it, and what is stacked."""
+
+    carry: Any
+    rows: Sequence[Node]
+
+
+def _stable(
+    what: str,
+    step: Callable[..., Any],
+    user: Callable[..., Any],
+    init: Any,
+    elements: Any,
+    rows: Sequence[TensorType],
+    depth: int = 1,
+) -> _Body:
+    """Trace ``step(t, carry, x)`` until what it carries keeps its types.
+
+    Only Python numbers may change theirs, and each but once. The user's values are
+    ``depth`` steps down in the path of what is carried.
+    """
+    leaves, carried = flatten(init)
+    types = [operand_type(leaf, what) for leaf in leaves]
+    while True:
+        taken = [_COUNTER, *types, *((row, False) for row in rows)]
+        structure = flatten((0, unflatten(carried, range(len(types))), elements))[1]
+        made = trace_region("body", f"the body of {what}", step, structure, taken, user)
+        outer = unflatten(made.tree, range(len(made.values)))
+        found, rest = outer
+        numbers, tree = flatten(found)
+        if tree != carried:
+            raise TraceError(
+                f"{what} carries {outline(carried)}, and its body returns "
+                f"{outline(tree)}\n  body: {made.line}",
+                hint="return the same structure as was carried in",
+            )
+        wanted = [
+            _joined(what, made, number, one, depth)
+            for number, one in zip(numbers, types, strict=True)
+        ]
+        if wanted == types:
+            return _Body(made, leaves, types, carried, flatten(rest)[1])
+        types = wanted
+
+
+def _joined(
+    what: str, made: TracedRegion, number: int, carried: LeafType, depth: int
+) -> LeafType:
+    """The type of a carried value, after what the body returns for it."""
+    leaf, (type_, weak) = made.leaves[number], carried
+    node = made.values[number]
+    scalar = is_weak(leaf)
+    if node.type == type_:
+        return type_, weak and scalar
+    adapts = scalar and not type_.shape and (type_.is_float or not weak)
+    if adapts and fits(node.type, type_, is_traced(leaf)):
+        made.values[number] = made.trace.node(leaf, type_.dtype)
+        return carried
+    if weak and not node.type.shape and fits(type_, node.type, False):
+        return node.type, scalar
+    path = ".".join(made.paths[number].split(".")[depth:])
+    where = f" as .{path}" if path else ""
+    line: SourceLine | None = node.source or made.line
+    raise TraceError(
+        f"{what} carries {type_}{where}, and its body returns {node.type}\n"
+        f"  body: {line}",
+        hint=f"return {type_}: cast it with .astype, or start from another value",
+    )
+
+
+def _loop(
+    trace: Trace,
+    body: _Body,
+    stacked: Sequence[Node],
+    attrs: dict[str, Any],
+    limit: Sequence[Node] = (),
+) -> _Ends:
+    """The loop of a body as a node; what it carries is what stays of ``init``."""
+    made = body.traced
+    pairs = made.closed_over()
+    count = len(body.types)
+    values = made.values
+    if not values:
+        return _Ends(unflatten(body.carried, []), [])
+    region = made.trace.builder.build([Output(value.name) for value in values])
+    inputs = [
+        made.arguments[0],
+        *(node for _, node in pairs),
+        *made.arguments[1:],
+    ]
+    inner = [node for node in region if node.op != "input"]
+    node = trace.builder.add_node(
+        "loop",
+        *limit,
+        *(trace.node(value) for value, _ in pairs),
+        *(
+            trace.node(leaf, type_.dtype)
+            for leaf, (type_, _) in zip(body.init, body.types, strict=True)
+        ),
+        *stacked,
+        regions=(Graph("body", [*inputs, *inner], region.outputs),),
+        **loop_attrs({**attrs, "carried": count, "stacked": len(stacked)}),
+    )
+    ends = [
+        trace.wrap(value, weak)
+        for value, (_, weak) in zip(node.values[:count], body.types, strict=True)
+    ]
+    return _Ends(unflatten(body.carried, ends), node.values[count:])

@@ -1,0 +1,171 @@
+"""Values of a loop that the loop back would compute again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...ir.graph import Graph, Node
+from ...ir.ops import OPS, Kind
+from .bodies import Numbers, counts, parts_of, runs_alike, with_rows, with_taken
+
+__all__ = ["tape"]
+
+
+def tape(graph: Graph) -> Graph:
+    """Let a loop keep costly values for another that would compute them again.
+
+    before:
+        graph f(%x: f64[], %g: f64[]) {
+          %a, %as = loop(%x) {trips=4, carried=1} : f64[], f64[4]:
+            body(%t: i64[], %u: f64[]) {
+              %v = exp(%u) : f64[]
+              return %v, %u
+            }
+          %b = loop(%g, %as) {trips=4, carried=1, stacked=1, reverse=True} : f64[]:
+            body(%t: i64[], %h: f64[], %u: f64[]) {
+              %v = exp(%u)     : f64[]
+              %w = mul(%h, %v) : f64[]
+              return %w
+            }
+          return %a, %b
+        }
+    after:
+        graph f(%x: f64[], %g: f64[]) {
+          %a, %as, %v.tape = loop(%x) {trips=4, carried=1} : f64[], f64[4], f64[4]:
+            body(%t: i64[], %u: f64[]) {
+              %v = exp(%u) : f64[]
+              return %v, %u, %v
+            }
+          %b = loop(%g, %as, %v.tape) {trips=4, carried=1, stacked=2, reverse=True} \
+: f64[]:
+            body(%t: i64[], %h: f64[], %u: f64[], %v.row: f64[]) {
+              %v = exp(%u)         : f64[]
+              %w = mul(%h, %v.row) : f64[]
+              return %w
+            }
+          return %a, %b
+        }
+
+    Keeps results bit for bit. The second loop reads rows that the first one stacked, so
+    it knows the same values. What is cheap is computed again: it costs less than to
+    write it and to read it. `prune` drops what is left over.
+    """
+    makers = {name: node for node in graph if node.op == "loop" for name in node.names}
+    if len(makers) < 2:
+        return graph
+    changed: dict[str, Node] = {}
+    names = set(graph.nodes)
+    for node in graph:
+        if node.op != "loop":
+            continue
+        sources = dict.fromkeys(
+            makers[name].name for name in parts_of(node).stacked if name in makers
+        )
+        for source in sources:
+            first, second = changed.get(source, graph[source]), changed.get(node.name)
+            made = _taped(graph, first, second or node, names)
+            if made is not None:
+                changed[source], changed[node.name] = made
+    if not changed:
+        return graph
+    return graph.with_nodes([changed.get(node.name, node) for node in graph])
+
+
+def _taped(
+    graph: Graph, first: Node, second: Node, names: set[str]
+) -> tuple[Node, Node] | None:
+    """Both loops, the first with rows for the second; None where there are none.
+
+    ``names`` are taken, and those of the rows are added to them.
+    """
+    if not _runs_as_often(graph, first, second):
+        return None
+    (body,), (back,) = first.regions, second.regions
+    numbers = Numbers()
+    known = numbers.values(body, _inputs(numbers, first, "kept", {}))
+    carried = len(parts_of(first).carried)
+    rows = dict(zip(first.names[carried:], body.results[carried:], strict=True))
+    given = {name: known[inner] for name, inner in rows.items()}
+    found = numbers.values(back, _inputs(numbers, second, "back", given))
+    places = {number: name for name, number in reversed(known.items())}
+    stacked = {known[inner]: name for name, inner in reversed(rows.items())}
+    added: list[tuple[str, str]] = []
+    taken: list[tuple[str, str]] = []
+    for name in _costly(back, {x for x in found if found[x] in places}):
+        number = found[name]
+        if number not in stacked:
+            fresh, count = f"{name}.tape", 0
+            while fresh in names:
+                fresh, count = f"{name}.tape_{count}", count + 1
+            names.add(fresh)
+            added.append((fresh, places[number]))
+            stacked[number] = fresh
+        taken.append((stacked[number], name))
+    if not taken:
+        return None
+    return with_rows(first, added), with_taken(second, taken)
+
+
+def _runs_as_often(graph: Graph, first: Node, second: Node) -> bool:
+    """Whether the second loop has an iteration for exactly those of the first."""
+    trips, limit, test, _ = runs_alike(first)
+    other, bound, tested, _ = runs_alike(second)
+    if trips is None or trips != other or tested:
+        return False
+    if not test:
+        return limit == bound
+    for number, start in enumerate(parts_of(first).carried):
+        if (first.names[number],) == bound:
+            begins = graph[start]
+            zero = (begins.op, begins.attrs.get("value")) == ("const", 0)
+            return zero and counts(first, number)
+    return False
+
+
+def _inputs(
+    numbers: Numbers, loop: Node, what: str, rows: Mapping[str, int]
+) -> list[int]:
+    """The numbers of the inputs of a body; ``rows`` are known by their values."""
+    parts = parts_of(loop)
+    return [
+        numbers.of("counter"),
+        *(numbers.of(("whole", name)) for name in parts.invariants),
+        *(numbers.of((what, place)) for place in range(len(parts.carried))),
+        *(rows.get(name, numbers.of(("row", name))) for name in parts.stacked),
+    ]
+
+
+def _costly(back: Graph, known: set[str]) -> list[str]:
+    """The values among the known that others read and that are not cheap to have."""
+    wanted: set[str] = set(back.results) & known
+    for node in back:
+        if node.op != "input" and (node.name not in known or _is_view(node)):
+            wanted.update(name for name in node.operands if name in known)
+    costly: set[str] = set()
+    found: list[str] = []
+    for node in back:
+        if node.op == "input" or node.name not in known:
+            continue
+        steep = _is_costly(node) or not costly.isdisjoint(node.operands)
+        if not steep:
+            continue
+        costly.update(node.names)
+        if _is_view(node):
+            continue
+        for name in node.names:
+            if name in wanted:
+                found.append(name)
+                costly.discard(name)
+    return found
+
+
+def _is_view(node: Node) -> bool:
+    return OPS[node.op].kind is Kind.VIEW
+
+
+def _is_costly(node: Node) -> bool:
+    """Whether it takes longer to compute an element than to read it."""
+    op = OPS[node.op]
+    if op.kind is Kind.ELEMENTWISE:
+        return op.arity == 1 and "(" in (op.scalar or "")
+    return op.kind not in (Kind.VIEW, Kind.SOURCE)

@@ -1,0 +1,99 @@
+"""Functions of the user traced into regions: the branches of `cond`, loops' bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ..ir.errors import AnabranchError, ArgumentError, SourceLine, TraceError
+from ..ir.graph import Node
+from ..ir.types import TensorType
+from .program import deeper
+from .source import definition_line
+from .trace import Trace, is_traced
+from .tree import LeafType, flatten, leaf_names, leaf_type, path_names, unflatten
+
+__all__ = ["TracedRegion", "fits", "is_weak", "operand_type", "trace_region"]
+
+
+class TracedRegion(NamedTuple):
+    """One function traced: what it takes, and what it returned, leaf by leaf."""
+
+    name: str
+    trace: Trace
+    arguments: Sequence[Node]
+    leaves: Sequence[Any]
+    values: list[Node]
+    tree: Any
+    paths: Sequence[str]
+    line: SourceLine | None
+
+    def closed_over(self) -> list[tuple[Any, Node]]:
+        """What the function closed over, each with the input that it became."""
+        inputs = list(self.trace.builder.nodes)[len(self.arguments) :]
+        taken = [node for node in inputs if node.op == "input"]
+        return list(zip(self.trace.closed_over(), taken, strict=True))
+
+
+def trace_region(
+    name: str,
+    what: str,
+    function: Callable[..., Any],
+    structure: Any,
+    types: Sequence[LeafType],
+    user: Callable[..., Any] | None = None,
+) -> TracedRegion:
+    """Run a function on new tracers, and keep what it did and returned.
+
+    ``structure`` is the tree of its arguments, ``what`` says what it is: "a branch of
+    cond". Where the function calls one of the ``user``, that is the one to name.
+    """
+    line = definition_line(user or function)
+    with deeper() as level:
+        trace = Trace(name, level)
+        trace.builder.source = line
+        labels = leaf_names(function, unflatten(structure, range(len(types))), {})
+        tracers = [
+            trace.argument(label, *type_)
+            for label, type_ in zip(labels, types, strict=True)
+        ]
+        arguments = [tracer.node for tracer in tracers]
+        with trace, trace.as_region(what):
+            result = function(*unflatten(structure, tracers))
+            leaves, tree = flatten(result)
+            values = [_result(trace, what, leaf) for leaf in leaves]
+    return TracedRegion(
+        name, trace, arguments, leaves, values, tree, path_names(result), line
+    )
+
+
+def _result(trace: Trace, what: str, value: Any) -> Node:
+    try:
+        return trace.node(value)
+    except AnabranchError as error:
+        text = f"{what} returned a {type(value).__name__}: {error.what}"
+        raise TraceError(text, source=trace.builder.source) from None
+
+
+def operand_type(leaf: Any, what: str) -> LeafType:
+    """The type of an operand of ``what``; `ArgumentError` where it has none."""
+    try:
+        return leaf_type(leaf, f"an operand of {what}")
+    except ArgumentError as error:
+        hint = "let the functions close over it instead"
+        raise ArgumentError(error.what, hint=hint) from None
+
+
+def is_weak(value: Any) -> bool:
+    """Whether a result is a Python scalar."""
+    return value.weak if is_traced(value) else type(value) in (bool, int, float)
+
+
+def fits(scalar: TensorType, other: TensorType, traced: bool) -> bool:
+    """Whether a Python scalar may be cast to a dtype: bools, integers, floats in order.
+
+    A ``traced`` integer is not cast to another integer dtype, which may lack room.
+    """
+    order = "biuf"
+    wider = order.index(scalar.numpy.kind) <= order.index(other.numpy.kind)
+    return wider and (other.is_float or not traced)

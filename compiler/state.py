@@ -1,0 +1,266 @@
+"""State: what a traced function read beside its arguments, and whether it changed.
+
+A trace keeps what it met: the values of globals, closure cells and attributes, what is
+in lists and dicts, and the content of arrays. `State` remembers them, and a call of a
+function whose state changed traces again.
+
+What a function can read is found in its code, without running it: names of globals and
+attributes, closure cells, and the functions, classes and objects that these lead to.
+That may be more than a trace has read, never less, but for names that are computed
+(``getattr(x, name)``) and what only installed packages hold.
+
+Arrays that the graph has as inputs are read at each call as they are then; they need no
+watch. Of other arrays up to `EXACT` bytes are compared, and of larger ones a sample.
+"""
+
+from __future__ import annotations
+
+import dis
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..backends.base import Array
+from .source import file_of, is_installed
+from .static import exact
+
+__all__ = ["State"]
+
+EXACT = 4096
+SAMPLE = 64  # elements of a larger array
+MAX_ITEMS = 1000  # of a list, dict or set that are looked at
+_MISSING = object()
+_NUMBERS = (int, float, complex, str, bytes, type(None), np.generic)
+_KINDS = {
+    **dict.fromkeys(("LOAD_GLOBAL", "LOAD_NAME"), "global"),
+    **dict.fromkeys(("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"), "attribute"),
+}
+OPERATORS = {
+    name for name in (*dir(int), *dir(dict), "__call__", "__matmul__") if "__" in name
+} - set(dir(object))
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+
+
+W = TypeVar("W", bound=tuple[Any, ...])  # a watch: its last item is what was there
+
+
+class State:
+    """What functions read, as it is now.
+
+    ``live`` are the arrays that are read at each call. What is no longer as ``before``
+    is left out: the function wrote it. States are equal where the same things had the
+    same values.
+    """
+
+    def __init__(
+        self,
+        functions: Iterable[Callable[..., Any]],
+        live: Iterable[Array] = (),
+        before: State | None = None,
+    ) -> None:
+        found = _Search(functions, [id(array) for array in live])
+        self._names = _unwritten(found.names, None if before is None else before._names)
+        self._cells = _unwritten(found.cells, None if before is None else before._cells)
+        self._containers = _unwritten(
+            found.containers, None if before is None else before._containers
+        )
+        self._arrays = _unwritten(
+            found.arrays, None if before is None else before._arrays
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self._names or self._cells or self._containers or self._arrays)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, State):
+            return NotImplemented
+        return (
+            _alike(self._names, other._names)
+            and _alike(self._cells, other._cells)
+            and _alike(self._containers, other._containers)
+            and _alike(self._arrays, other._arrays)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def changed(self) -> bool:
+        """Whether anything is not what it was."""
+        for names, name, value in self._names.values():
+            found = names.get(name, _MISSING)
+            if found is not value and not _same(found, value):
+                return True
+        for cell, value in self._cells.values():
+            found = _content(cell)
+            if found is not value and not _same(found, value):
+                return True
+        for container, items in self._containers.values():
+            if not _same(_items(container), items):
+                return True
+        for array, places, content in self._arrays.values():
+            if array[places].tobytes() != content:
+                return True
+        return False
+
+
+def _unwritten(now: dict[Any, W], before: dict[Any, W] | None) -> dict[Any, W]:
+    """The watches whose values were the same before, where that is known."""
+    if before is None:
+        return now
+    return {
+        key: watch
+        for key, watch in now.items()
+        if _same(before.get(key, watch)[-1], watch[-1])
+    }
+
+
+def _alike(one: dict[Any, W], other: dict[Any, W]) -> bool:
+    """Whether two watches are of the same objects with the same values."""
+    return one.keys() == other.keys() and all(
+        _same(watch[-1], other[key][-1]) for key, watch in one.items()
+    )
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether these are one object, or equal numbers, texts or tuples of one type."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return isinstance(one, _NUMBERS) and exact(one) == exact(other)
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # it is empty
+        return _MISSING
+
+
+def _items(container: Any) -> tuple[Any, ...]:
+    """How much a list, dict or set holds, and what; of a large one a sample."""
+    size = len(container)
+    items = (*container, *container.values()) if type(container) is dict else container
+    if size > MAX_ITEMS:
+        items = tuple(items)[:: size // MAX_ITEMS]
+    return (size, *items)
+
+
+def _sampled(array: Array) -> tuple[Array, Any, bytes]:
+    """An array, the places that are compared, and what is there."""
+    places: Any = ...
+    if array.nbytes > EXACT:
+        chosen = np.linspace(0, array.size - 1, SAMPLE).astype(np.intp)
+        places = np.unravel_index(chosen, array.shape)
+    return array, places, array[places].tobytes()
+
+
+class _Search:
+    """Everything that functions may read, by identity."""
+
+    def __init__(
+        self, functions: Iterable[Callable[..., Any]], live: Iterable[int]
+    ) -> None:
+        self.names: dict[tuple[int, str], tuple[Mapping[str, Any], str, Any]] = {}
+        self.cells: dict[int, tuple[Any, Any]] = {}
+        self.containers: dict[int, tuple[Any, tuple[Any, ...]]] = {}
+        self.arrays: dict[int, tuple[Array, Any, bytes]] = {}
+        self._seen = set(live)
+        self._words: set[str] = set()  # attributes in the code of all functions
+        self._objects: list[Any] = []
+        self._waiting = deque[Any](functions)
+        while self._waiting:
+            while self._waiting:
+                self._meet(self._waiting.popleft())
+            for value in self._objects:
+                self._attributes(value)
+
+    def _meet(self, value: Any) -> None:
+        """Look at a value that is met for the first time."""
+        if isinstance(value, _NUMBERS) or id(value) in self._seen:
+            return
+        self._seen.add(id(value))
+        match value:
+            case FunctionType():
+                self._function(value)
+            case MethodType():
+                self._waiting += value.__func__, value.__self__
+            case partial():
+                self._waiting += value.func, *value.args, *value.keywords.values()
+            case property():
+                self._waiting += value.fget, value.fset
+            case staticmethod() | classmethod():
+                self._waiting.append(value.__func__)
+            case np.ndarray():
+                self.arrays[id(value)] = _sampled(value)
+            case ModuleType():
+                if not is_installed(getattr(value, "__file__", None) or "<frozen>"):
+                    self._objects.append(value)
+            case _ if isinstance(value, _CONTAINERS):
+                found = _items(value)
+                if not isinstance(value, (tuple, frozenset)):
+                    self.containers[id(value)] = value, found
+                self._waiting += found
+            case _ if hasattr(value, "py_func"):
+                self._waiting.append(value.py_func)
+            case type():
+                if not is_installed(file_of(value)):
+                    self._objects.append(value)
+                    operators = OPERATORS & vars(value).keys()
+                    self._waiting += [vars(value)[name] for name in operators]
+            case _ if hasattr(value, "__dict__"):
+                self._objects.append(value)
+                self._waiting += type(value).__mro__
+            case _:
+                pass
+
+    def _function(self, function: FunctionType) -> None:
+        """What a function of the user's names, and what it closes over."""
+        if is_installed(function.__code__.co_filename):
+            return
+        names = function.__globals__
+        for kind, word in _reads(function.__code__):
+            if kind == "attribute":
+                self._words.add(word)
+            elif word in names:
+                self._watch(names, names, word)
+        for cell in function.__closure__ or ():
+            value = _content(cell)
+            self.cells[id(cell)] = cell, value
+            self._waiting.append(value)
+        self._waiting += function.__defaults__ or ()
+        self._waiting += (function.__kwdefaults__ or {}).values()
+
+    def _attributes(self, value: Any) -> None:
+        """The attributes of an object whose names are in the code of some function."""
+        names = vars(value)
+        for word in self._words & names.keys():
+            self._watch(value, names, word)
+
+    def _watch(self, owner: Any, names: Mapping[str, Any], name: str) -> None:
+        key = id(owner), name
+        if key not in self.names and not name.startswith("__"):
+            value = names[name]
+            if value is np:  # which nobody binds to anything else
+                return
+            self.names[key] = names, name, value
+            self._waiting.append(value)
+
+
+@lru_cache(maxsize=4096)
+def _reads(code: CodeType) -> tuple[tuple[str, str], ...]:
+    """The globals and attributes that a code reads, or that of a function inside it."""
+    found: dict[tuple[str, str], None] = {}
+    for instruction in dis.get_instructions(code):
+        kind = _KINDS.get(instruction.opname)
+        if kind is not None:
+            found[kind, str(instruction.argval)] = None
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found |= dict.fromkeys(_reads(constant))
+    return tuple(found)
