@@ -41,6 +41,7 @@ from .ir.errors import (
     RangeError,
     ShapeError,
     TraceError,
+    UnboundError,
     UnsupportedError,
     VerifyError,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "ShapeError",
     "TensorType",
     "TraceError",
+    "UnboundError",
     "UnsupportedError",
     "VerifyError",
     "avg_pool",

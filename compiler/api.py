@@ -24,6 +24,7 @@ def jit(
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    rewrite: bool = True,
     freeze: bool = False,
 ) -> Compiled: ...
 
@@ -34,6 +35,7 @@ def jit(
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    rewrite: bool = True,
     freeze: bool = False,
 ) -> Callable[[Function], Compiled]: ...
 
@@ -44,6 +46,7 @@ def jit(
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    rewrite: bool = True,
     freeze: bool = False,
 ) -> Compiled | Callable[[Function], Compiled]:
     """Compile a NumPy function, or a graph.
@@ -61,6 +64,9 @@ def jit(
         static_argnums: Positions of arguments that are not traced. Each of their values
             (hashable) is a signature of its own.
         static_argnames: The same by name.
+        rewrite: Whether the function, and each function of the user's that it calls, is
+            rewritten while it is traced, so that stores into arrays that it made, and
+            an ``if`` on a traced value, work as Python says. Without, it runs as it is.
         freeze: Keep what the function closes over as it was when it was traced. Else
             arrays are read at each call, and a global, a closure cell or an attribute
             that is bound anew traces the function again.
@@ -83,6 +89,7 @@ def jit(
         backend=backend,
         static_argnums=static_argnums,
         static_argnames=static_argnames,
+        rewrite=rewrite,
         freeze=freeze,
     )
     return made if function is _NONE else made(function)

@@ -10,6 +10,7 @@ import numpy as np
 from ..backends import DEFAULT
 from ..ir.errors import ArgumentError, GradientError
 from .api import jit, vjp
+from .frontend.operators import call
 from .tracebacks import shows_users_frames
 from .tree import flatten, leaf_names, unflatten
 
@@ -56,7 +57,8 @@ def check_grads(
         for i, value in zip(moving, floats, strict=True):
             full[i] = value
         positional, _ = unflatten(structure, full)
-        return [out for out in flatten(function(*positional))[0] if _is_float(out)]
+        result = call(function, *positional)
+        return [out for out in flatten(result)[0] if _is_float(out)]
 
     points = [np.array(leaves[i], dtype=np.float64) for i in moving]
     _compare(of_floats, points, [names[i] for i in moving], tolerance, backend, rng)

@@ -6,7 +6,7 @@ the operands and then the values that one of the functions closed over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from .regions import TracedRegion, fits, is_weak, operand_type, trace_region
 from .trace import Trace, is_traced, lowers
 from .tree import flatten, unflatten
 
-__all__ = ["cond"]
+__all__ = ["choice", "cond"]
 
 
 def cond(
@@ -88,19 +88,26 @@ def _lower_cond(
     tree = branches[0].tree
     if not branches[0].values:
         return unflatten(tree, [])
+    made = choice(trace, p, branches, leaves)
+    pairs = zip(branches[0].leaves, branches[1].leaves, strict=True)
+    weak = [is_weak(one) and is_weak(other) for one, other in pairs]
+    return unflatten(tree, list(map(trace.wrap, made.values, weak)))
+
+
+def choice(
+    trace: Trace, p: Any, branches: Sequence[TracedRegion], operands: Sequence[Any] = ()
+) -> Node:
+    """The node that chooses between two branches with values of equal types."""
     captured: dict[str, Node] = {}
     names = [_captured(trace, branch, captured) for branch in branches]
     regions = [
         _region(branch, found, captured)
         for branch, found in zip(branches, names, strict=True)
     ]
-    values = [trace.node(leaf) for leaf in leaves]
-    made = trace.builder.add_node(
+    values = [trace.node(leaf) for leaf in operands]
+    return trace.builder.add_node(
         "cond", trace.node(p), *values, *captured.values(), regions=tuple(regions)
     )
-    pairs = zip(branches[0].leaves, branches[1].leaves, strict=True)
-    weak = [is_weak(one) and is_weak(other) for one, other in pairs]
-    return unflatten(tree, list(map(trace.wrap, made.values, weak)))
 
 
 def _check_alike(then: TracedRegion, other: TracedRegion) -> None:

@@ -19,6 +19,7 @@ from ..ir.graph import Graph
 from ..ir.types import TensorType
 from .call import Call
 from .native import Native
+from .out import write_arguments
 from .pipeline import optimise
 from .program import Program, inline
 from .progress import shown
@@ -121,6 +122,11 @@ class Entry:
                 "a function that closes over traced values has no native code",
                 hint="ask for it outside of the function that is being traced",
             )
+        if self.program.written:
+            raise ArgumentError(
+                "a function that writes into its arguments has no native code",
+                hint="return the new arrays instead",
+            )
         captured = self._captured()
         door = make_door(self.runner(backend), captured)
         made = Native(self.program, door, captured)
@@ -136,8 +142,14 @@ class Entry:
         """Run on the leaves of a call, or build the nodes into the trace around."""
         values = [leaves[i] for i in self._dynamic]
         if self.nested or find_trace(values) is not None:
-            return inline(self.program, values)
-        return self.tree([r if r.ndim else r[()] for r in self.run(values, backend)])
+            result = inline(self.program, values)
+        else:
+            arrays = self.run(values, backend)
+            result = self.tree([r if r.ndim else r[()] for r in arrays])
+        if self.program.written:
+            result, contents = result
+            write_arguments(leaves, self.program.written, contents)
+        return result
 
     def run(self, values: Sequence[Any], backend: str) -> list[Array]:
         """The leaves of the result, as arrays."""
@@ -149,6 +161,11 @@ class Entry:
     def tree(self, leaves: Sequence[Any]) -> Any:
         """The result with these leaves."""
         return unflatten(self.program.result, leaves)
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether calls need nothing but the leaves of the result."""
+        return not self.nested and not self.program.written
 
     def wants_fast_path(self, with_out: bool) -> bool:
         """Count the calls of the slow path: is this the 2nd, 4th, 8th, ... of its form?

@@ -7,6 +7,7 @@ prepared once, and again if it comes back after 256 others.
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
@@ -21,6 +22,7 @@ from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from .call import Call
 from .entry import Entry, is_interpreted
+from .frontend.operators import call as rewritten_call
 from .graph_function import GraphFunction
 from .inspect import Inspectable
 from .native import HasNative
@@ -60,6 +62,7 @@ class Compiled(Inspectable, HasNative):
         backend: str = DEFAULT,
         static_argnums: int | Sequence[int] = (),
         static_argnames: str | Sequence[str] = (),
+        rewrite: bool = True,
         freeze: bool = False,
     ) -> None:
         function = GraphFunction.of(given) if isinstance(given, Graph) else given
@@ -67,10 +70,12 @@ class Compiled(Inspectable, HasNative):
             raise ArgumentError(f"not a function: {function!r}")
         update_wrapper(self, function)
         if isinstance(function, Compiled) and transform is None:
+            rewrite = rewrite and function.rewrite
             function, transform = function.function, function.transform
         self.function = function
         self.transform = transform
         self.backend = check_backend(backend)
+        self.rewrite = rewrite
         inner = given.static if isinstance(given, Compiled) else ()
         self.freeze = freeze or (isinstance(given, Compiled) and given.freeze)
         which = (*inner, *_as_tuple(static_argnums), *_as_tuple(static_argnames))
@@ -135,11 +140,15 @@ class Compiled(Inspectable, HasNative):
             out = kwargs.pop("out")
         call = self._call(args, kwargs)
         entry = self._entry(call)
+        if has_out and entry.program.written:
+            raise ArgumentError(
+                "a function that writes into its arguments takes no out"
+            )
         result = entry(call.leaves, self.backend)
         if has_out:
             write_result(result, out)
         make_caller = find_backend(self.backend).make_caller
-        if make_caller and not entry.nested and entry.wants_fast_path(has_out):
+        if make_caller and entry.is_simple and entry.wants_fast_path(has_out):
             caller = self._callers.get(self.backend) or self._callers.setdefault(
                 self.backend, make_caller(self._static)
             )
@@ -202,7 +211,7 @@ class Compiled(Inspectable, HasNative):
             return name
         numbers = tuple(w for w in self._static.which if isinstance(w, int))
         names = tuple(w for w in self._static.which if isinstance(w, str))
-        options = self.backend, numbers, names, self.freeze
+        options = self.backend, numbers, names, self.rewrite, self.freeze
         parts = (self.function, self.transform, *options)
         return _remade, parts
 
@@ -287,7 +296,15 @@ class Compiled(Inspectable, HasNative):
             if isinstance(self.function, GraphFunction):
                 traced = self.function.program(call.structure, call.leaves, types)
             else:
-                traced = trace_program(self.function, call.structure, leaves, types)
+                run = rewritten_call if self.rewrite else operator.call
+                traced = trace_program(
+                    self.function,
+                    call.structure,
+                    leaves,
+                    types,
+                    run,
+                    writes=self.rewrite and self.transform is None,
+                )
             if self.freeze:
                 traced = traced.frozen()
             program = self.transform(traced, call) if self.transform else traced
@@ -305,6 +322,7 @@ def _remade(
     backend: str,
     numbers: tuple[int, ...],
     names: tuple[str, ...],
+    rewrite: bool,
     freeze: bool,
 ) -> Compiled:
     """What `pickle` calls."""
@@ -314,6 +332,7 @@ def _remade(
         backend=backend,
         static_argnums=numbers,
         static_argnames=names,
+        rewrite=rewrite,
         freeze=freeze,
     )
 

@@ -13,7 +13,7 @@ from ..ir.errors import ArgumentError
 from .trace import is_traced
 from .tree import flatten, outline, path_names
 
-__all__ = ["write_result"]
+__all__ = ["write_arguments", "write_result"]
 
 EFFORT = 10_000  # candidates that NumPy tries before we look at every element
 
@@ -45,6 +45,48 @@ def write_result(result: Any, out: Any) -> None:
     _check_memory(targets, out)
     for leaf, target in zip(leaves, targets, strict=True):
         target[...] = leaf
+
+
+def write_arguments(
+    leaves: Sequence[Any], written: Sequence[int], contents: Sequence[Any]
+) -> None:
+    """Store what the arguments at these positions hold after a call.
+
+    Raises `ArgumentError` where that cannot be what NumPy would leave there: for what
+    is no writeable array, and for one that shares memory with another argument.
+    """
+    arrays = [(i, leaf) for i, leaf in enumerate(leaves) if _is_array(leaf)]
+    for place, content in zip(written, contents, strict=True):
+        target = leaves[place]
+        if is_traced(target):
+            _check_alone(place, leaves)
+            target[...] = content
+            continue
+        if not isinstance(target, np.ndarray) or not target.flags.writeable:
+            raise ArgumentError(
+                "the function writes into an argument that is read-only"
+            )
+        if any(i != place and _share(target, other) for i, other in arrays):
+            raise ArgumentError(
+                "the function writes into an argument that shares memory with another",
+                hint="pass a copy",
+            )
+        target[...] = content
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, np.ndarray)
+
+
+def _check_alone(place: int, leaves: Sequence[Any]) -> None:
+    """Raise `ArgumentError` where a traced array comes in as two arguments."""
+    for i, other in enumerate(leaves):
+        shared = is_traced(other) and other.memory is leaves[place].memory
+        if i != place and shared:
+            raise ArgumentError(
+                "the function writes into an argument that shares memory with another",
+                hint="pass a copy",
+            )
 
 
 def _check_memory(targets: Sequence[Array], out: Any) -> None:

@@ -33,13 +33,15 @@ class Program(NamedTuple):
 
     The graph's inputs are the leaves of the arguments and then the captured values; its
     outputs are the leaves of ``result``. ``arguments`` has the input's name for each
-    leaf, None for a static one.
+    leaf, None for a static one. Where the function wrote into arguments, ``written``
+    are their positions, and ``result`` is a pair: what was returned, and what is there.
     """
 
     graph: Graph
     arguments: tuple[str | None, ...]
     captured: tuple[Any, ...]
     result: Any
+    written: tuple[int, ...] = ()
 
     def with_graph(self, graph: Graph, result: Any = None) -> Program:
         """This program computing something else from the same inputs."""
@@ -68,17 +70,23 @@ def trace_program(
     structure: Any,
     leaves: Sequence[Any],
     types: Sequence[LeafType | None],
+    run: Callable[..., Any],
+    *,
+    writes: bool = False,
 ) -> Program:
     """Run ``function`` on tracers and keep what it did.
 
     ``leaves`` of ``structure``, the tree of ``(args, kwargs)``, are replaced by tracers
-    of ``types``; those whose type is None are static and passed as they are.
+    of ``types``; those whose type is None are static and passed as they are. ``run``
+    calls the function, rewritten or as it is. With ``writes`` it may write into its
+    arguments.
     """
     names = leaf_names(function, *unflatten(structure, range(len(leaves))))
     name = getattr(function, "__name__", type(function).__name__)
     with deeper() as level:
         name = "lambda" if name == "<lambda>" else re.sub(r"\W|^(?=\d)", "_", name)
         trace = Trace(name[:100] or "_", level)
+        trace.writes_arguments = writes
         trace.builder.source = definition_line(function)
         tracers = [
             leaf if type_ is None else trace.argument(label, *type_)
@@ -91,7 +99,7 @@ def trace_program(
         args, kwargs = unflatten(structure, tracers)
         try:
             with trace, shown(f"tracing {name}", trace.progress):
-                result = function(*args, **kwargs)
+                result = run(function, *args, **kwargs)
         except (TypeError, AttributeError) as error:
             for given in lists_of_numbers(function, *unflatten(structure, leaves)):
                 error.add_note(
@@ -99,16 +107,26 @@ def trace_program(
                     f"np.asarray({given}) where it is to be an array"
                 )
             raise
+        labels = path_names(result)
+        written = [
+            place
+            for place, (tracer, type_) in enumerate(zip(tracers, types, strict=True))
+            if type_ is not None and tracer.memory.is_written
+        ]
+        if written:
+            labels += [f"{arguments[place]}.after" for place in written]
+            result = result, [tracers[place] for place in written]
         outputs, result_structure = flatten(result)
         results = [_result(trace, value) for value in outputs]
-    labels = [label[:MAX_PATH].rstrip(".") for label in path_names(result)]
+    labels = [label[:MAX_PATH].rstrip(".") for label in labels]
     graph = trace.builder.build(
         [
             Output(node.name, f"r.{label}" if label[:1].isdigit() else label)
             for node, label in zip(results, labels, strict=True)
         ]
     )
-    return Program(graph, arguments, tuple(trace.live()), result_structure)
+    live = tuple(trace.live())
+    return Program(graph, arguments, live, result_structure, tuple(written))
 
 
 def _result(trace: Trace, value: Any) -> Node:

@@ -50,6 +50,11 @@ def save(
     function: Compiled, path: str | PathLike[str], entries: Sequence[Entry]
 ) -> None:
     """Write the entries of a function to one file; see `Compiled.save`."""
+    if any(entry.program.written for entry in entries):
+        raise ArgumentError(
+            "a function that writes into its arguments cannot be saved",
+            hint="return the new arrays instead",
+        )
     cases = [
         _case(entry.call, entry.program)
         for entry in entries

@@ -16,19 +16,25 @@ from typing import Any
 from ..ir.errors import SourceLine
 
 __all__ = [
+    "BLOCK",
     "assigned_name",
     "calling_frame",
     "definition_line",
     "frame_line",
+    "is_block",
     "is_inside",
     "is_installed",
+    "is_operator",
     "is_ours",
+    "is_standard",
     "last_line",
     "library_call",
     "user_line",
 ]
 
+BLOCK = ".<block>"  # the end of the qualified name of a block in a function
 _ROOT = __name__.split(".")[0]
+_FRONT_END = f"{__name__.rsplit('.', 1)[0]}.frontend."
 _STORES = ("STORE_FAST", "STORE_NAME", "STORE_DEREF", "STORE_GLOBAL")
 _PACKAGES = ("site-packages", "dist-packages")
 _LIBRARIES = [
@@ -45,6 +51,14 @@ def is_installed(file: str) -> bool:
     parents = Path(file).resolve().parents
     installed = any(parent.name in _PACKAGES for parent in parents)
     return installed or not set(_LIBRARIES).isdisjoint(parents)
+
+
+@lru_cache(maxsize=4096)
+def is_standard(file: str) -> bool:
+    """Whether a file is part of Python itself."""
+    return is_installed(file) and not any(
+        parent.name in _PACKAGES for parent in Path(file).resolve().parents
+    )
 
 
 def file_of(kind: type) -> str:
@@ -71,6 +85,16 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
 def is_inside(frame: FrameType) -> bool:
     """Whether a frame is of this library, or of what it works with."""
     return _is_inside(frame.f_globals.get("__name__", ""))
+
+
+def is_block(code: CodeType) -> bool:
+    """Whether a code is a block of the user's that became a function."""
+    return code.co_qualname.endswith(BLOCK)
+
+
+def is_operator(frame: FrameType) -> bool:
+    """Whether a frame is of an operator of rewritten code."""
+    return str(frame.f_globals.get("__name__", "")).startswith(_FRONT_END)
 
 
 def is_ours(frame: FrameType) -> bool:
@@ -140,13 +164,16 @@ def _line(file: str, number: int) -> SourceLine:
 
 
 def last_line(error: BaseException) -> SourceLine | None:
-    """The line of Python that raised."""
+    """The line of Python that raised; the operators of rewritten code are none."""
+    found: SourceLine | None = None
     traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
+    while traceback is not None:
+        if found is None or not is_operator(traceback.tb_frame):
+            found = SourceLine(
+                traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
+            )
         traceback = traceback.tb_next
-    if traceback is None:
-        return None
-    return SourceLine(traceback.tb_frame.f_code.co_filename, traceback.tb_lineno)
+    return found
 
 
 def definition_line(function: Any) -> SourceLine | None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NoReturn, TypeGuard, cast
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -29,6 +30,8 @@ from ..ir.errors import (
 from ..ir.graph import Node
 from ..ir.text import format_node
 from ..ir.types import DEFAULT_DTYPES, FLOATS, TensorType, dtype_name
+from .frontend.twins import why_not
+from .known import answer, real, stored_to
 from .source import (
     assigned_name,
     calling_frame,
@@ -96,18 +99,26 @@ def find_trace(values: Any) -> Trace | None:
     Inside a region (a branch of `cond`, the body of a loop) that is the region's, if
     the tracers are of traces around it: what the region computes belongs to it.
     """
+    return _survey(values)[0]
+
+
+def _survey(values: Any) -> tuple[Trace | None, Tracer | None]:
+    """The newest trace among the traced arrays, and one of those that are known."""
     found: Trace | None = None
+    known: Tracer | None = None
     waiting = [values]
     while waiting:
         value = waiting.pop()
         if isinstance(value, Tracer):
-            if found is None or value.owner.level > found.level:
+            if value.known is not None:
+                known = value
+            elif found is None or value.owner.level > found.level:
                 found = value.owner
         elif isinstance(value, (list, tuple)):
             waiting.extend(cast("Iterable[Any]", value))
         elif isinstance(value, dict):
             waiting.extend(cast("Mapping[Any, Any]", value).values())
-    return found and _inside(found)
+    return found and _inside(found), known
 
 
 def active_trace() -> Trace | None:
@@ -143,13 +154,17 @@ class Trace:
         self.builder = Builder(name)
         self.level = level
         self.captured: list[Any] = []
-        self._captures: dict[int, tuple[Any, Any, Node]] = {}
+        self._captures: dict[Any, tuple[Any, Any, Node]] = {}
         self._constants: dict[tuple[object, ...], Node] = {}
         self.finished = False
+        self.writes_arguments = False
+        self.written: dict[Memory, tuple[Trace, Node, Trace | None]] | None = None
         self.unsupported = Unsupported(name)
         self._refused: ConcretizationError | None = None
         self._refused_at: SourceLine | None = None
         self._depth = 0
+        self._full: WeakValueDictionary[int, np.ndarray[Any, Any]]
+        self._full = WeakValueDictionary()
         self.region = ""
 
     def __enter__(self) -> None:
@@ -201,11 +216,32 @@ class Trace:
 
     def apply(self, function: Any, args: Sequence[Any], kwargs: Any) -> Any:
         """Lower a call of ``function``; lowerings may call NumPy on tracers again."""
-        trace = find_trace((args, kwargs)) or _inside(self)
+        trace, known = _survey((args, kwargs))
+        if known is not None:
+            target = stored_to(function, args, _without_out(function, args, kwargs)[2])
+            if target is not None:
+                target.check_alone()
+            at_home = target is None or target.owner.is_running
+            if trace is None and at_home and not isinstance(function, str):
+                return answer(_inside(known.owner), function, args, kwargs)
+            if target is not None:
+                target.forget()
+            args, kwargs = _without_known(args, kwargs, target)
+        trace = trace or _inside(self)
         if trace.finished:
             trace.enter()
             raise _leaked(trace).at(trace.builder.source)
         return trace.lower(function, args, kwargs)
+
+    @property
+    def innermost(self) -> Trace:
+        """The branch that what happens now belongs to, or this."""
+        return _inside(self)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether what happens now happens here, and in no branch inside of this."""
+        return _inside(self) is self
 
     def lower(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Lower a call whose newest tracer belongs to this trace."""
@@ -283,12 +319,17 @@ class Trace:
         finally:
             _state.branch = outer
 
+    def written_by(self, memory: Memory) -> Trace | None:
+        """The trace around this that made a memory, if this wrote it."""
+        found = (self.written or {}).get(memory)
+        return found and found[0]
+
     def closed_over(self) -> list[Any]:
         """What each captured input is: the object, or what it was if that changed."""
         same = {
             id(kept): value
             for value, kept, _ in self._captures.values()
-            if _is_unchanged(value, kept)
+            if not is_traced(value) and _is_unchanged(value, kept)
         }
         return [same.get(id(kept), kept) for kept in self.captured]
 
@@ -306,12 +347,27 @@ class Trace:
     def check_write(self) -> None:
         """Raise `TraceError` where a region would write an array of this trace."""
         region = _inside(self)
-        if region is not self:
+        if region is not self and region.written is None:
             raise TraceError(
                 f"{region.region} writes into an array of the function around it",
                 source=region.builder.source,
                 hint="return the new value instead, or copy the array first",
             )
+
+    def writer(self, memory: Memory) -> Trace:
+        """The trace that writes a memory of this one now.
+
+        A region takes the value before as an input, and ``written`` has what to give
+        back at its end.
+        """
+        self.check_write()
+        region = _inside(self)
+        if region.written is None or region is self or memory.home is region:
+            return region
+        region.written[memory] = self, memory.node, memory.home
+        before = Tracer(memory.home or self, memory.node)
+        memory.swap(region.node(before), region)
+        return region
 
     def enter(self) -> Any:
         """Note the user's line for the nodes made next; returns the calling frame."""
@@ -335,8 +391,10 @@ class Trace:
             if isinstance(value, float) and found not in FLOATS:
                 return self.builder.cast(self.builder.const(value, "f64"), found)
             return self.builder.const(value, found)
+        if isinstance(value, Tracer) and value.known is not None:
+            return self._as(self._capture(value.known), dtype)
         if isinstance(value, Tracer):
-            made = value.node if value.owner is self else self._capture(value)
+            made = self.unchecked(value) if value.bound is None else self._bound(value)
         elif isinstance(value, np.generic):
             made = self.builder.const(value.item(), dtype_name(value.dtype))
         elif isinstance(value, np.ndarray):
@@ -344,10 +402,31 @@ class Trace:
         elif isinstance(value, (list, tuple)):
             made = self.node(self.array(cast("Sequence[Any]", value)))
         else:
+            refuse = getattr(type(value), "refuse", None)
+            if refuse is not None:  # it says itself why it is no value
+                refuse(value)
             raise TraceError(
                 f"a {type(value).__name__} cannot take part in a traced expression"
             )
-        return self.builder.cast(made, dtype) if dtype else made
+        return self._as(made, dtype)
+
+    def unchecked(self, value: Tracer) -> Node:
+        """The node of a tracer here, whether it has a value or not."""
+        return value.unchecked_node if value.here is self else self._capture(value)
+
+    def _bound(self, value: Tracer) -> Node:
+        """The value of a variable, after a check that it has one."""
+        assert value.bound is not None, "it is asked for a variable that may have none"
+        bound, message = value.bound
+        b = self.builder
+        has = b.cast(self.node(bound), "i64")
+        has = b.check(has, low=1, high=2, error="unbound", message=message)
+        raw = self.unchecked(value)
+        mask = b.broadcast(b.cast(has, "bool"), raw.type.with_dtype("bool"))
+        return b.select(mask, raw, b.like(raw, 0))
+
+    def _as(self, node: Node, dtype: str | None) -> Node:
+        return self.builder.cast(node, dtype) if dtype else node
 
     def constant(self, value: np.ndarray[Any, Any]) -> Node:
         """The input for an array that a lowering made; equal ones have the same."""
@@ -355,6 +434,23 @@ class Trace:
         if key not in self._constants:
             self._constants[key] = self._capture(value)
         return self._constants[key]
+
+    def initial(self, value: np.ndarray[Any, Any]) -> Node:
+        """What an array that the function made holds, as a constant if it is one."""
+        filled = self._filled(value)
+        return self._capture(value) if filled is None else filled
+
+    def _filled(self, value: np.ndarray[Any, Any]) -> Node | None:
+        """The constant for an array that is full of one number."""
+        number = _number_in(value)
+        if number is None:
+            return None
+        type_ = TensorType(dtype_name(value.dtype), value.shape)
+        return self.builder.full(type_, number)
+
+    def note_full(self, value: np.ndarray[Any, Any]) -> None:
+        """Have a constant for this array, also where it is only read."""
+        self._full[id(value)] = value
 
     def array(self, value: Any) -> Any:
         """A (nested) list as an array, traced where anything in it is."""
@@ -370,14 +466,20 @@ class Trace:
 
         An array that the function changed since it was met gets another input.
         """
-        known = self._captures.get(id(value))
-        if known is not None and _is_unchanged(value, known[1]):
+        if id(value) in self._full and (filled := self._filled(value)) is not None:
+            return filled
+        key: Any = id(value)
+        if is_traced(value):
+            key = id(value.here), value.unchecked_node.name
+        known = self._captures.get(key)
+        if known is not None and (is_traced(value) or _is_unchanged(value, known[1])):
             return known[2]
         if is_traced(value):
-            if value.owner.finished or value.owner.level > self.level:
+            if value.owner.finished or value.here.level > self.level:
                 raise _leaked(value.owner)
-            type_, kept = value.node.type, Tracer(value.owner, value.node)
-            name = value.owner.builder.called(value.node)
+            found = value.unchecked_node
+            type_, kept = found.type, Tracer(value.here, found)
+            name = value.here.builder.called(found)
             name = name if "." not in name else "captured"
         else:
             check_array(value, "a captured array")
@@ -385,7 +487,7 @@ class Trace:
             kept = np.array(value, dtype=type_.numpy, order="C")
             name = "captured"
         node = self.builder.input(f"{name}.{len(self.captured)}", type_)
-        self._captures[id(value)] = value, kept, node
+        self._captures[key] = value, kept, node
         self.captured.append(kept)
         return node
 
@@ -398,14 +500,36 @@ class Trace:
         self.unsupported.complain()
         frame = calling_frame()
         called = library_call(frame)
+        as_it_is = why_not(frame.f_code) if frame is not None else None
         self._refused_at = frame_line(frame)
         self._refused = ConcretizationError(
             f"{called or what} needs the value of a traced array",
             source=self.builder.source,
             node=format_node(node),
-            hint=what_to_write(called) if called else hint,
+            hint="; ".join(
+                filter(None, (what_to_write(called) if called else hint, as_it_is))
+            ),
         )
         raise self._refused
+
+
+def _without_known(args: Any, kwargs: Any, target: Tracer | None) -> tuple[Any, Any]:
+    """The arguments with real arrays, but for the one that is written."""
+
+    def plain(value: Any) -> Any:
+        alone = value[0] if type(value) is tuple and len(value) == 1 else value
+        return value if alone is target and target is not None else real(value)
+
+    return [plain(arg) for arg in args], {k: plain(v) for k, v in kwargs.items()}
+
+
+def _number_in(value: np.ndarray[Any, Any]) -> bool | int | float | None:
+    """The number that an array is full of, bit for bit, if it is."""
+    if not value.size:
+        return None
+    bits = value.view(f"u{value.itemsize}") if value.dtype.kind == "f" else value
+    first = bits[(0,) * value.ndim]
+    return value[(0,) * value.ndim].item() if (bits == first).all() else None
 
 
 def _leaked(trace: Trace) -> TraceError:
@@ -417,8 +541,6 @@ def _leaked(trace: Trace) -> TraceError:
 
 def _is_unchanged(value: Any, kept: Any) -> bool:
     """Whether a captured value is still what was kept of it, bit for bit."""
-    if is_traced(value):
-        return value.node.name == kept.node.name
     bits = f"u{kept.itemsize}"
     now = np.ascontiguousarray(value, kept.dtype).reshape(kept.shape)
     return np.array_equal(now.view(bits), kept.view(bits))
@@ -438,11 +560,11 @@ def share(result: Any, base: Any) -> None:
     for view in result if isinstance(result, (list, tuple)) else [result]:
         if not is_traced(view) or view.memory.is_part_of(base.memory):
             continue
-        path = None
-        if view.owner is base.owner:
-            path = follow(view.owner.builder, view.node, base.node, base.path)
+        path, trace = None, view.owner
+        if trace is base.owner or trace.written is not None:
+            path = follow(trace.builder, view.node, trace.node(base), base.path)
         if path is not None:
-            view.become_view(base.memory, path)
+            view.become_view(base, path)
         else:
             view.memory = Memory(view.node, origin=(base.memory, base.path.extent))
 

@@ -21,7 +21,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..ir.errors import AnabranchError
 from ..ir.settings import setting
-from .source import is_inside, is_ours
+from .source import is_block, is_inside, is_operator, is_ours
 
 __all__ = ["shorten", "shows_users_frames"]
 
@@ -84,8 +84,10 @@ def _mode(text: str) -> str | None:
 
 
 def _entries(traceback: TracebackType | None) -> Iterator[TracebackType]:
+    """The entries but those of operators, whose calls the user wrote as syntax."""
     while traceback is not None:
-        yield traceback
+        if not is_operator(traceback.tb_frame):
+            yield traceback
         traceback = traceback.tb_next
 
 
@@ -105,12 +107,22 @@ def _raised_inside(traceback: TracebackType | None) -> bool:
 
 def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
     """The traceback with new entries for the frames that stay."""
-    runs = list(_runs(traceback))
-    if not any(left_out for left_out, _ in runs):
-        return traceback
     made: TracebackType | None = None
-    kept = [entry for left_out, run in runs if not left_out for entry in run]
+    kept = [e for left_out, run in _runs(traceback) if not left_out for e in run]
+    if len(kept) == _length(traceback):
+        return traceback
+    inner = None
     for entry in reversed(kept):
         frame: FrameType = entry.tb_frame
+        around, inner = inner is not None and is_block(inner.f_code), frame
+        if around:  # the line that the inner frame, a block of this one, stands in
+            continue
         made = TracebackType(made, frame, entry.tb_lasti, entry.tb_lineno)
     return made
+
+
+def _length(traceback: TracebackType | None) -> int:
+    count = 0
+    while traceback is not None:
+        count, traceback = count + 1, traceback.tb_next
+    return count

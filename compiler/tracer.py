@@ -6,6 +6,7 @@ a `Memory`, which has the newest; each reads it, and writes to it, through its p
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from ..ir.errors import TraceError
 from ..ir.graph import Node
-from ..ir.types import DTYPES
+from ..ir.types import DTYPES, TensorType
 from .views import Memory, Path, path_to
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ def _unary(function: Any) -> Any:
 
 def _in_place(function: Any) -> Any:
     def method(self: Tracer, other: Any) -> Any:
+        if self.known is not None:
+            out = {"operator": True, "out": self}
+            return self.owner.apply(function, (self, other), out)
         result = self.owner.operator(function, self, other)
         if result is NotImplemented or (self.ndim == 0 and not self.is_view):
             return result
@@ -62,10 +66,23 @@ class Tracer:
     """A traced array: shape and dtype are known, values are not.
 
     ``weak`` marks a Python scalar, which adapts its dtype to the arrays it meets.
-    ``path`` is the way from ``memory`` to what this array shows of it.
+    ``path`` is the way from ``memory`` to what this array shows of it. Of an array that
+    the function made itself the values are ``known`` until something traced is stored.
+    Of a variable that may have no value, ``bound`` says whether it has, and the message
+    where it is read without.
     """
 
-    __slots__ = ("_node", "_seen", "memory", "owner", "path", "weak")
+    __slots__ = (
+        "_node",
+        "_real",
+        "_seen",
+        "bound",
+        "memory",
+        "owner",
+        "path",
+        "type",
+        "weak",
+    )
     __array_priority__ = 1000.0
     __hash__ = None  # type: ignore[assignment]  # unhashable, as arrays are
 
@@ -75,28 +92,59 @@ class Tracer:
         self.owner = trace
         self.weak = weak
         self.memory = memory or Memory(node)
+        self.type = node.type
         self.path = path_to(node.type.shape)
         self._seen = self.memory.version
-        self._node = node
+        self._node: Node | None = node
+        self._real: np.ndarray[Any, Any] | None = None
+        self.bound: tuple[Tracer, str] | None = None
 
-    def become_view(self, memory: Memory, path: Path) -> None:
+    @classmethod
+    def of_known(
+        cls,
+        trace: Trace,
+        real: np.ndarray[Any, Any],
+        type: TensorType,
+        memory: Memory,
+        path: Path,
+    ) -> Tracer:
+        """A view of a memory that is known, or all of it."""
+        made = cls.__new__(cls)
+        made.owner, made.weak, made.memory, made.path = trace, False, memory, path
+        made.type, made._node, made._real = type, None, real
+        made._seen, made.bound = memory.version, None
+        return made
+
+    @property
+    def known(self) -> np.ndarray[Any, Any] | None:
+        """The real array, as long as nothing traced was stored where it is."""
+        return None if self.memory.known is None else self._real
+
+    def become_view(self, base: Tracer, path: Path) -> None:
         """Share the memory that the value was made from."""
-        self.memory, self.path, self._seen = memory, path, memory.version
+        if base.here is not self.owner:  # a branch made the value
+            self.owner, self._node = base.owner, None
+        self.memory, self.path, self._seen = base.memory, path, base.memory.version
 
     @property
     def is_known(self) -> bool:
         """Whether ``node`` can be read."""
         return self.memory.knows(self.path.extent)
 
+    @property
+    def here(self) -> Trace:
+        """The trace that ``node`` belongs to: a branch, once that wrote the memory."""
+        return self.memory.home or self.owner
+
     def read(self, path: Path) -> Node:
         """What another path shows of the memory; no other part need be known."""
         self._check(path)
-        return path.read(self.owner.builder, self.memory.node)
+        return path.read(self.here.builder, self.memory.node)
 
     @property
     def is_view(self) -> bool:
         """Whether this shows a part of a memory, or shows it in another way."""
-        return self.path != path_to(self.memory.node.type.shape)
+        return self.path != path_to(self.memory.shape)
 
     @property
     def is_current(self) -> bool:
@@ -106,9 +154,18 @@ class Tracer:
     @property
     def node(self) -> Node:
         """The node that makes the value now; `TraceError` where that is not known."""
+        if self.known is not None:
+            return self.owner.node(self.known)
+        if self.bound is not None:
+            return self.owner.innermost.node(self)
+        return self.unchecked_node
+
+    @property
+    def unchecked_node(self) -> Node:
+        """The node, whether the variable has a value or not."""
         self._check(self.path)
-        if not self.is_current:
-            self._node = self.path.read(self.owner.builder, self.memory.node)
+        if self._node is None or not self.is_current:
+            self._node = self.path.read(self.here.builder, self.memory.node)
             self._seen = self.memory.version
         return self._node
 
@@ -124,24 +181,44 @@ class Tracer:
 
     def write(self, value: Any) -> Tracer:
         """Become ``value``, cast and broadcast to this array's type."""
-        trace, type_ = self.owner, self._node.type
-        trace.check_write()
-        if self.memory.argument is None and not np.can_cast(
-            value.dtype, self.dtype, "same_kind"
-        ):
+        trace, type_ = self._writer(), self.type
+        refused = self.memory.argument is not None and not self.owner.writes_arguments
+        if not refused and not np.can_cast(value.dtype, self.dtype, "same_kind"):
             raise TraceError(
                 f"cannot write {value.dtype} into an array of {self.dtype}",
                 source=trace.builder.source,
             )
         made = trace.node(value, type_.dtype)
-        self.store(self.path, trace.builder.broadcast(made, type_))
+        self.store(self.path, trace.wrap(trace.builder.broadcast(made, type_)))
         return self
 
-    def store(self, path: Path, value: Node) -> None:
+    def check_alone(self) -> None:
+        """Raise `TraceError` where another name may refer to what is written."""
+        for other, line in self.memory.others:
+            if other() is not None:
+                self.owner.enter()
+                raise TraceError(
+                    "this array is written while another name may refer to it, by the "
+                    f"branch that was taken\n  {line}",
+                    source=self.owner.builder.source,
+                    hint="copy the array in both branches",
+                )
+
+    def _writer(self) -> Trace:
+        """The trace that writes the memory now: a branch has the value before."""
+        self.check_alone()
+        self.forget()
+        return self.owner.writer(self.memory)
+
+    def forget(self) -> None:
+        """Have a node for the memory: what is stored is not known."""
+        if self.known is not None:
+            self.memory.forget(self.owner.initial)
+
+    def store(self, path: Path, value: Tracer) -> None:
         """Write ``value`` to what ``path`` shows of the memory."""
-        trace = self.owner
-        trace.check_write()
-        if self.memory.argument is not None:
+        trace = self._writer()
+        if self.memory.argument is not None and not self.owner.writes_arguments:
             raise TraceError(
                 f"writing into {self.memory.argument} would change the caller's array",
                 source=trace.builder.source,
@@ -154,23 +231,23 @@ class Tracer:
                 hint="copy it first: x = x.copy()",
             )
         self._check(path)
-        self.memory.write(trace.builder, path, value)
+        self.memory.write(trace.builder, path, trace.node(value))
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self._node.type.shape
+        return self.type.shape
 
     @property
     def ndim(self) -> int:
-        return self._node.type.rank
+        return self.type.rank
 
     @property
     def size(self) -> int:
-        return self._node.type.size
+        return self.type.size
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return DTYPES[self._node.type.dtype]
+        return DTYPES[self.type.dtype]
 
     @property
     def itemsize(self) -> int:
@@ -193,7 +270,9 @@ class Tracer:
         return self
 
     @property
-    def flat(self) -> NoReturn:
+    def flat(self) -> Any:
+        if self.known is not None:
+            return self.known.flat
         self._refuse(".flat", "use x.ravel()")
 
     def __array_ufunc__(
@@ -206,7 +285,11 @@ class Tracer:
     ) -> Any:
         return self.owner.apply(function, args, kwargs)
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> Any:
+        if name in Tracer.__slots__:
+            raise AttributeError(name)
+        if self.known is not None:
+            return getattr(self.known, name)
         if name.startswith("_") or not hasattr(np.ndarray, name):
             raise AttributeError(f"a traced array has no attribute {name!r}")
         self.owner.enter()
@@ -233,17 +316,23 @@ class Tracer:
         return (self[index] for index in range(self.shape[0]))
 
     def __repr__(self) -> str:
-        return f"<traced {self._node.type} %{self._node.name}>"
+        if self.known is not None:
+            return repr(self.known)
+        return f"<traced {self.type} %{self._node.name if self._node else '?'}>"
 
     def __format__(self, format_spec: str) -> str:
+        if self.known is not None:
+            return format(self.known, format_spec)
         if format_spec:
             self._refuse(f"formatting with {format_spec!r}", "print it after the call")
         return repr(self)
 
     def _refuse(self, what: str, hint: str) -> NoReturn:
-        self.owner.refuse(what, self._node, hint)
+        self.owner.refuse(what, self._node or self.node, hint)
 
     def __bool__(self) -> bool:
+        if self.known is not None:
+            return bool(self.known)
         self._refuse(
             "a Python 'if', 'while', 'and', 'or', 'not', 'in' or bool()",
             "choose with np.where(condition, a, b), run one of two functions with "
@@ -253,6 +342,8 @@ class Tracer:
         )
 
     def __float__(self) -> float:
+        if self.known is not None:
+            return float(self.known)
         self._refuse(
             "float(), a function of the math module or an element of a real array",
             "use np.sin and so on; an array to be filled has to be traced too, as "
@@ -260,12 +351,18 @@ class Tracer:
         )
 
     def __complex__(self) -> complex:
+        if self.known is not None:
+            return complex(self.known)
         self._refuse("complex()", "complex numbers are not supported")
 
     def __int__(self) -> int:
+        if self.known is not None:
+            return int(self.known)
         self._refuse("int()", "use x.astype(int), or make the argument static")
 
     def __index__(self) -> int:
+        if self.known is not None:
+            return operator.index(self.known)  # type: ignore[arg-type]  # or raises
         self._refuse(
             "range(), a list index, a slice's bound or an array's shape",
             "make the argument static (jit(f, static_argnames=...)); an array that "
@@ -277,20 +374,29 @@ class Tracer:
             self._refuse("round()", "use np.round(x)")
         return self.round(ndigits)
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if self.known is not None:
+            return np.array(self.known, dtype, copy=copy)
         self._refuse(
             "np.asarray(), np.array() or a library that needs a real array",
             "stack traced values with np.stack, or pass x itself to NumPy; an array "
             "that is indexed by a traced one has to come in as an argument",
         )
 
-    def item(self, *args: Any) -> NoReturn:
+    def item(self, *args: Any) -> Any:
+        if self.known is not None:
+            return self.known.item(*args)
         self._refuse(".item()", "index it instead, x[0]")
 
-    def tolist(self) -> NoReturn:
+    def tolist(self) -> Any:
+        if self.known is not None:
+            return self.known.tolist()
         self._refuse(".tolist()", "return the array and convert it after the call")
 
-    def sort(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def sort(self, *args: Any, **kwargs: Any) -> None:
+        if self.known is not None:
+            self[...] = np.sort(self.known, *args, **kwargs)
+            return
         self._refuse(".sort()", "sorting has no lowering yet")
 
     def fill(self, value: Any) -> None:
@@ -322,6 +428,9 @@ class Tracer:
     def clip(self, min: Any = None, max: Any = None) -> Any:
         return self.owner.apply(np.clip, (self, min, max), {})
 
+    def compress(self, condition: Any, *args: Any, **kwargs: Any) -> Any:
+        return self.owner.apply(np.compress, (condition, self, *args), kwargs)
+
     sum, prod, mean = _method(np.sum), _method(np.prod), _method(np.mean)
     max, min = _method(np.max), _method(np.min)
     var, std = _method(np.var), _method(np.std)
@@ -333,7 +442,7 @@ class Tracer:
     take, dot, round = _method(np.take), _method(np.dot), _method(np.round)
     diagonal, trace = _method(np.diagonal), _method(np.trace)
     argsort, nonzero = _method(np.argsort), _method(np.nonzero)
-    searchsorted, compress = _method(np.searchsorted), _method(np.compress)
+    searchsorted = _method(np.searchsorted)
     conj = conjugate = _method(np.conjugate)
 
     __add__, __radd__ = _binary(np.add), _binary(np.add, True)

@@ -9,14 +9,22 @@ writes is an error when it is read.
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from ..ir.builder import Builder
+from ..ir.errors import SourceLine
 from ..ir.extent import Extent, whole
 from ..ir.graph import Node
 
-__all__ = ["Memory", "Path", "follow", "path_to"]
+if TYPE_CHECKING:
+    from .trace import Trace
+
+__all__ = ["Memory", "Path", "follow", "path_of", "path_to"]
 
 
 class Path(NamedTuple):
@@ -94,6 +102,39 @@ def path_to(shape: tuple[int, ...]) -> Path:
     return Path(whole(shape), tuple(range(len(shape))), shape)
 
 
+def path_of(view: np.ndarray[Any, Any], base: np.ndarray[Any, Any]) -> Path | None:
+    """The path from a real array to a view of it, None where axes are merged or cut.
+
+    ``base`` is contiguous: where the view begins, in strides of its axes, is the start.
+    """
+    axes_of = sorted(
+        ((s, axis) for axis, s in enumerate(base.strides) if base.shape[axis] > 1),
+        reverse=True,
+    )
+    offset = view.ctypes.data - base.ctypes.data
+    start, count, step = ([value] * base.ndim for value in (0, 1, 1))
+    for stride, axis in axes_of:
+        start[axis], offset = divmod(offset, stride)
+    axes: list[int | None] = []
+    for size, stride in zip(view.shape, view.strides, strict=True):
+        if size == 1 or stride == 0:
+            axes.append(None)
+            continue
+        found = next(((s, axis) for s, axis in axes_of if s <= abs(stride)), None)
+        if found is None or stride % found[0] or found[1] in axes:
+            return None
+        axis = found[1]
+        count[axis], step[axis] = size, stride // found[0]
+        if not 0 <= start[axis] + step[axis] * (size - 1) < base.shape[axis]:
+            return None
+        axes.append(axis)
+    frozen = any(
+        n > 1 and s == 0 for n, s in zip(view.shape, view.strides, strict=True)
+    )
+    extent = Extent(tuple(start), tuple(count), tuple(step))
+    return None if offset else Path(extent, tuple(axes), view.shape, frozen)
+
+
 def follow(b: Builder, made: Node, base: Node, path: Path) -> Path | None:
     """The path to ``made``, which ops made of ``base``, the view that ``path`` shows.
 
@@ -125,30 +166,77 @@ class Memory:
     """What an array and its views share: the value there now, and what was written.
 
     ``argument`` is the name of the parameter whose memory it is, if it is one's.
-    ``origin`` is the memory that this may be a part of, and the part.
+    ``origin`` is the memory that this may be a part of, and the part. While nothing
+    traced was stored there, ``known`` is the real array, and there is no node. ``home``
+    is the trace that the node belongs to, where a branch wrote the memory. ``others``
+    may be this memory by another name, by the branch that was taken.
     """
 
-    __slots__ = ("_lost", "_seen", "_writes", "argument", "node", "origin")
+    __slots__ = (
+        "__weakref__",
+        "_lost",
+        "_node",
+        "_parts",
+        "_seen",
+        "_writes",
+        "argument",
+        "home",
+        "known",
+        "origin",
+        "others",
+        "version",
+    )
 
     def __init__(
         self,
-        node: Node,
+        node: Node | None,
         argument: str | None = None,
         origin: tuple[Memory, Extent] | None = None,
+        known: np.ndarray[Any, Any] | None = None,
     ) -> None:
-        self.node = node
+        self._node = node
         self.argument = argument
         self.origin = origin
+        self.known = known
+        self.home: Trace | None = None
+        self.others: list[tuple[weakref.ref[Memory], SourceLine | None]] = []
+        self.version = 0  # how often the value changed
         self._writes: list[Extent] = []
         self._lost: dict[Memory, Extent] = {}
         self._seen = len(origin[0]._writes) if origin else 0
+        self._parts: list[weakref.ref[Memory]] = []
         if origin is not None:
             self.argument = origin[0].argument
+            origin[0]._parts.append(weakref.ref(self))
 
     @property
-    def version(self) -> int:
-        """How often it was written."""
-        return len(self._writes)
+    def node(self) -> Node:
+        """The value there now."""
+        assert self._node is not None, "what is known has no node"
+        return self._node
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of all of it."""
+        return self.node.type.shape if self.known is None else self.known.shape
+
+    def forget(self, make_node: Callable[[np.ndarray[Any, Any]], Node]) -> None:
+        """Have nodes instead of what is known, here and wherever bytes are shared."""
+        group = self
+        while group.origin is not None:
+            group = group.origin[0]
+        waiting = [group]
+        while waiting:
+            memory = waiting.pop()
+            if memory.known is not None:
+                memory._node, memory.known = make_node(memory.known), None
+                memory.version += 1
+            waiting += [part for ref in memory._parts if (part := ref()) is not None]
+
+    @property
+    def is_written(self) -> bool:
+        """Whether anything was stored there."""
+        return bool(self._writes)
 
     def is_part_of(self, other: Memory) -> bool:
         """Whether writes to ``other`` may be writes to this memory."""
@@ -167,20 +255,30 @@ class Memory:
         memory, part = self.origin
         if any(map(part.overlaps, memory._writes[self._seen :])):
             return False
-        self._seen = memory.version
+        self._seen = len(memory._writes)
         return memory.knows(part, self)
 
     def write(self, b: Builder, path: Path, value: Node) -> None:
         """Write ``value`` to what ``path`` shows."""
-        self.node = path.write(b, self.node, value)
-        self._writes.append(path.extent)
+        self.replace(path.write(b, self.node, value), path.extent)
+
+    def replace(self, node: Node, written: Extent) -> None:
+        """Hold another value, which differs in this part."""
+        self.swap(node, self.home)
+        self._writes.append(written)
         self._lose_in_origin()
+
+    def swap(self, node: Node, home: Trace | None) -> None:
+        """Hold what another trace says."""
+        self._node, self.home = node, home
+        self.version += 1
 
     def _lose_in_origin(self) -> None:
         """Note where this may be a part that the part was written, or was not."""
         if self.origin is not None:
             memory, part = self.origin
             memory._writes.append(part)
+            memory.version += 1
             memory._lost[self] = part
-            self._seen = memory.version
+            self._seen = len(memory._writes)
             memory._lose_in_origin()

@@ -11,6 +11,7 @@ AnabranchError
 ├── BoundsError           (IndexError)   an index outside its axis, at run time
 ├── DomainError           (ValueError)   a value outside an op's domain, at run time
 ├── RangeError            (OverflowError) a Python integer outside its dtype, likewise
+├── UnboundError          (UnboundLocalError) a variable without a value, likewise
 ├── ParseError            (ValueError)   IR text that is not in the grammar
 └── VerifyError           (ValueError)   a graph that breaks an invariant
 
@@ -37,6 +38,7 @@ __all__ = [
     "ShapeError",
     "SourceLine",
     "TraceError",
+    "UnboundError",
     "UnsupportedError",
     "VerifyError",
 ]
@@ -137,6 +139,10 @@ class RangeError(AnabranchError, OverflowError):
 
 class DomainError(AnabranchError, ValueError):
     """A value outside the domain of an op."""
+
+
+class UnboundError(AnabranchError, UnboundLocalError):
+    """A variable that has no value on the way that was taken, found when running."""
 
 
 class ParseError(AnabranchError, ValueError):

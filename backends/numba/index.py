@@ -10,7 +10,12 @@ from .scalars import combined, literal
 __all__ = ["RAISED"]
 
 # What a check raises where there are no errors of ours: their base classes.
-RAISED = {"index": "IndexError", "value": "ValueError", "overflow": "OverflowError"}
+RAISED = {
+    "index": "IndexError",
+    "value": "ValueError",
+    "overflow": "OverflowError",
+    "unbound": "UnboundLocalError",
+}
 
 
 @prints("take")

@@ -94,10 +94,12 @@ def _view(trace: Trace, x: Any, plain: list[Any], dots: bool) -> Any:
         view = trace.wrap(_slice(trace, trace.node(x), extent, shape))
     else:
         view = trace.wrap(x.read(path))
-    if x.owner is not trace:
+    if not shape and not dots:
+        return view
+    if x.owner is trace:
+        view.become_view(x, path)
+    else:
         share(view, x)
-    elif shape or dots:
-        view.become_view(x.memory, path)
     return view
 
 
@@ -269,17 +271,18 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
     if not any(_is_mask(item) and item.ndim == 0 for item in items):
         plain = _one_per_axis(items, x.ndim)
         if not any(_is_array(item) for item in plain):
-            _write_extent(x, *_extent(x.shape, plain), value)
+            _write_extent(trace, x, *_extent(x.shape, plain), value)
             return
-    source = fitted(trace, value, x.node.type.dtype)
+    source = fitted(trace, value, x.type.dtype)
     rows = [axis for axis, item in enumerate(plain) if _is_array(item)]
     if len(rows) == 1 and all(_is_array(item) or item == slice(None) for item in plain):
         (axis,) = rows
         where = _wrapped(plain[axis], x.shape[axis])
-        made = _put(trace, x.node, source, where, axis)
+        made = _put(trace, trace.node(x), source, where, axis)
     else:
         where, flat = _positions(x.shape, items), (x.size,)
-        made = _put(trace, trace.builder.reshape(x.node, flat), source, where, 0)
+        flat_x = trace.builder.reshape(trace.node(x), flat)
+        made = _put(trace, flat_x, source, where, 0)
         made = trace.builder.reshape(made, x.shape)
     x.write(trace.wrap(made))
 
@@ -294,7 +297,7 @@ def _write_under_mask(trace: Trace, x: Any, items: list[Any], value: Any) -> Any
             "one_hot",
         )
     mask = np.reshape(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim)))
-    return np.where(mask, trace.wrap(fitted(trace, value, x.node.type.dtype)), x)
+    return np.where(mask, trace.wrap(fitted(trace, value, x.type.dtype)), x)
 
 
 def _fitted(trace: Trace, source: Node, shape: tuple[int, ...]) -> Node:
@@ -308,7 +311,9 @@ def _fitted(trace: Trace, source: Node, shape: tuple[int, ...]) -> Node:
     return b.broadcast(b.reshape(source, dims[extra:]), source.type.with_shape(shape))
 
 
-def _write_extent(x: Any, extent: Extent, shape: tuple[int, ...], value: Any) -> None:
+def _write_extent(
+    trace: Trace, x: Any, extent: Extent, shape: tuple[int, ...], value: Any
+) -> None:
     """A store through the path to ``x[index]``.
 
     After the write of ``x[i] += v`` the view that it made is stored where it lies.
@@ -316,9 +321,8 @@ def _write_extent(x: Any, extent: Extent, shape: tuple[int, ...], value: Any) ->
     path = x.path.sliced(extent).reshaped(shape)
     if is_traced(value) and value.memory is x.memory and value.path == path:
         return
-    trace: Trace = x.owner
-    source = fitted(trace, value, x.node.type.dtype)
-    x.store(path, _fitted(trace, source, shape))
+    source = fitted(trace, value, x.type.dtype)
+    x.store(path, trace.wrap(_fitted(trace, source, shape)))
 
 
 def _put(trace: Trace, x: Node, source: Node, where: Any, axis: int) -> Node:

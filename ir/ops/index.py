@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import BoundsError, DomainError, RangeError
+from ..errors import AnabranchError, BoundsError, DomainError, RangeError, UnboundError
 from ..types import TensorType
 from .spec import INT, NONDIFFERENTIABLE, TEXT, OpDef, register, require, require_dtype
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["CHECK", "SCATTER_ADD", "TAKE", "check_error"]
+__all__ = ["CHECK", "ERRORS", "SCATTER_ADD", "TAKE", "check_error"]
 
 
 def _take_type(x: TensorType, i: TensorType, *, axis: int) -> TensorType:
@@ -89,16 +89,21 @@ def _check_type(
     x: TensorType, *, low: int, high: int, error: str, message: str
 ) -> TensorType:
     require_dtype(x.dtype == "i64", "check", f"takes i64, not {x}")
-    require(error in _ERRORS, "check", f"error is one of {', '.join(_ERRORS)}")
+    require(error in ERRORS, "check", f"error is one of {', '.join(ERRORS)}")
     return x
 
 
-_ERRORS = {"index": BoundsError, "value": DomainError, "overflow": RangeError}
+ERRORS: dict[str, type[AnabranchError]] = {
+    "index": BoundsError,
+    "value": DomainError,
+    "overflow": RangeError,
+    "unbound": UnboundError,
+}
 
 
-def check_error(error: str, message: str) -> BoundsError | DomainError | RangeError:
+def check_error(error: str, message: str) -> AnabranchError:
     """The exception that a failing check raises."""
-    return _ERRORS[error](message)
+    return ERRORS[error](message)
 
 
 def _check(x: Any, *, low: int, high: int, error: str, message: str) -> Any:

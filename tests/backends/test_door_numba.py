@@ -14,7 +14,15 @@ from numba.core.runtime import _nrt_python  # pyright: ignore[reportAttributeAcc
 from numba.core.runtime.nrt import rtsys
 
 import anabranch
-from anabranch import BoundsError, DomainError, RangeError, grad, jit, spec
+from anabranch import (
+    BoundsError,
+    DomainError,
+    RangeError,
+    UnboundError,
+    grad,
+    jit,
+    spec,
+)
 from anabranch import value_and_grad as both
 
 X = np.linspace(-1.0, 1.0, 7)
@@ -162,7 +170,7 @@ def test_each_kind_of_check_has_its_exception():
     from anabranch.backends.llvm.run.door.numba_type import ERRORS
     from anabranch.ir.ops.index import check_error
 
-    assert set(ERRORS.values()) == {BoundsError, DomainError, RangeError}
+    assert set(ERRORS.values()) == {BoundsError, DomainError, RangeError, UnboundError}
     for kind, error in ERRORS.items():
         assert type(check_error(kind, "")) is error
 

@@ -215,7 +215,7 @@ def test_the_old_traceback_is_left_alone() -> None:
             held.append(sys.exc_info()[2])
             raise
 
-    caught(anabranch.grad(handling), X)
+    caught(anabranch.grad(anabranch.jit(handling, rewrite=False)), X)
     shown = names(held[0])
     assert shown[:2] == ["handling", "layer"]
     assert "apply" in shown
@@ -265,7 +265,7 @@ def test_interrupts_keep_all_frames() -> None:
 
 def test_a_debugger_finds_the_frames() -> None:
     """The entries are Python's own: frames, line numbers and instructions fit."""
-    error = caught(anabranch.grad(model), X)
+    error = caught(anabranch.grad(anabranch.jit(model, rewrite=False)), X)
     last = error.__traceback__
     while last and last.tb_next:
         last = last.tb_next

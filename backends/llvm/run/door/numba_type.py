@@ -33,14 +33,13 @@ from numba.extending import (
 from numba.np import arrayobj
 from numba.np.numpy_support import as_dtype, from_dtype
 
-from .....ir.errors import BoundsError, DomainError, RangeError
+from .....ir.ops.index import ERRORS
 from .....ir.types import TensorType
 from .door import LLVMDoor
 from .entry import NO_MEMORY
 
 __all__ = ["DoorFunction"]
 
-ERRORS = {"index": BoundsError, "value": DomainError, "overflow": RangeError}
 _numbers = itertools.count()
 _compiled_in: set[LLVMDoor] = set()
 

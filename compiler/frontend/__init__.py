@@ -1,0 +1,1 @@
+"""The front end: functions of the user, rewritten so that control flow is seen."""

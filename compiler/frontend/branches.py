@@ -1,0 +1,416 @@
+"""An ``if`` on a traced value: both branches are traced, and a node chooses.
+
+Each branch runs with a trace of its own, from the same state: the variables that one of
+them assigns, the memories and places that either writes. What differs at their ends
+becomes a result of the node. Where values have no common type, the place holds a
+`ByBranch`, which is an error if it is used.
+"""
+
+from __future__ import annotations
+
+import opcode
+import sys
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...ir.errors import AnabranchError, SourceLine, TraceError
+from ...ir.extent import whole
+from ...ir.graph import Node
+from ...ir.types import DEFAULT_DTYPES, TensorType, dtype_name
+from ..cond import choice
+from ..program import deeper
+from ..regions import TracedRegion
+from ..source import is_inside
+from ..trace import Trace, active_trace, is_traced
+from ..tracer import Tracer
+from ..tree import flatten, outline, unflatten
+from ..views import Memory
+from .state import UNBOUND, Box, ByBranch, Content, Journal, Slot
+
+__all__ = ["MAX_DEPTH", "UNSET", "choose_block", "journal_here", "result_of"]
+
+MAX_DEPTH = 60
+
+
+class Unset:
+    """What a function returns, before it did."""
+
+    def __repr__(self) -> str:
+        return "no value yet"
+
+
+UNSET = Unset()
+
+
+def result_of(value: Any) -> Any:
+    """What a function returns, unless the branches do not agree on it."""
+    if isinstance(value, ByBranch):
+        value.refuse()
+    return value
+
+
+_journals: weakref.WeakKeyDictionary[Trace, Journal] = weakref.WeakKeyDictionary()
+
+
+def journal_here() -> Journal | None:
+    """The journal of the branch that is being traced, if one is."""
+    trace = active_trace()
+    return trace and _journals.get(trace)
+
+
+class Ending(NamedTuple):
+    """The value of a place at the end of a branch; traced leaves with their nodes.
+
+    Of a leaf that may have no value, ``bound`` has what says whether it has.
+    """
+
+    value: Any
+    leaves: list[Any]
+    tree: Any
+    nodes: list[Node | None]
+    bound: list[Node | bool]
+
+
+class Done(NamedTuple):
+    """A branch that was traced, before what it changed was undone."""
+
+    trace: Trace
+    endings: dict[Any, Ending]
+    memories: dict[Memory, Node]
+    places: list[tuple[Slot, Any]]
+
+
+def choose_block(
+    test: Tracer,
+    then: Callable[[], None],
+    other: Callable[[], None],
+    slots: Sequence[Slot],
+) -> None:
+    """``if test: then() else: other()``, both of which change ``slots``."""
+    outer = test.owner.innermost
+    outer.enter()
+    line = outer.builder.source
+    if outer.level >= MAX_DEPTH:
+        raise TraceError(
+            f"{MAX_DEPTH} branches on traced values inside of each other: a function "
+            "that calls itself does not end while both ways are traced",
+            source=line,
+            hint="let the recursion end on a value that is known",
+        )
+    p = outer.node(test)
+    start = [slot.get() for slot in slots]
+    done: list[Done] = []
+    for name, block in (("then", then), ("else", other)):
+        done.append(_traced(name, block, slots, line))
+        for slot, value in zip(slots, start, strict=True):
+            slot.put(value)
+    merge = _Merge(outer, line, done)
+    everywhere = {slot.key: slot for slot in slots}
+    for one in done:
+        everywhere |= {slot.key: slot for slot, _ in one.places}
+    before = dict(zip((slot.key for slot in slots), start, strict=True))
+    before |= {slot.key: v for one in done for slot, v in one.places}
+    values = {key: merge.value(slot, before[key]) for key, slot in everywhere.items()}
+    memories = list(dict.fromkeys(m for one in done for m in one.memories))
+    indices = [merge.memory(memory) for memory in memories]
+    made = merge.build(p)
+    outer.enter()
+    for memory, index in zip(memories, indices, strict=True):
+        owner = done[0].trace.written_by(memory) or done[1].trace.written_by(memory)
+        assert owner is not None, "a branch wrote it"
+        owner.writer(memory)
+        memory.replace(made[index], whole(memory.shape))
+    journal = journal_here()
+    for key, slot in everywhere.items():
+        if journal is not None and key not in {s.key for s in slots}:
+            journal.note(slot)
+        slot.put(values[key](made))
+
+
+def _traced(
+    name: str, block: Callable[[], None], slots: Sequence[Slot], line: SourceLine | None
+) -> Done:
+    """Run a branch, keep how it ends, and undo what it did to the outside."""
+    with deeper() as level:
+        trace = Trace(name, level)
+        trace.builder.source = line
+        trace.written = {}
+        journal = _journals[trace] = Journal()
+        try:
+            with trace, trace.as_region("a branch of 'if'"):
+                _run(block, line)
+                endings = {slot.key: _ending(trace, slot.get()) for slot in slots}
+                for key, (slot, _) in journal.before.items():
+                    endings[key] = _ending(trace, slot.get())
+                memories = {memory: memory.node for memory in trace.written}
+        finally:
+            for memory, (_, node, home) in trace.written.items():
+                memory.swap(node, home)
+            journal.undo()
+    return Done(trace, endings, memories, list(journal.before.values()))
+
+
+def _run(block: Callable[[], None], line: SourceLine | None) -> None:
+    """Run a block; what it raises by a statement is not certain to be raised."""
+    try:
+        block()
+    except AnabranchError:
+        raise
+    except Exception as error:
+        if not _is_raised(error):
+            raise
+        raise TraceError(
+            f"a branch of an 'if' on a traced value raises {type(error).__name__}: "
+            f"{error}",
+            source=line,
+            hint="check the value before the call, or choose with np.where",
+        ) from error
+
+
+def _is_raised(error: Exception) -> bool:
+    """Whether a statement of the user's raised an error."""
+    entry = error.__traceback__
+    while entry is not None and entry.tb_next is not None:
+        entry = entry.tb_next
+    if entry is None or is_inside(entry.tb_frame):
+        return False
+    return entry.tb_frame.f_code.co_code[entry.tb_lasti] == _RAISE
+
+
+_RAISE = opcode.opmap["RAISE_VARARGS"]
+
+
+def _ending(trace: Trace, value: Any) -> Ending:
+    leaves, tree = flatten(value)
+    unknown = [is_traced(leaf) and leaf.known is None for leaf in leaves]
+    nodes = [
+        trace.unchecked(leaf) if traced else None
+        for leaf, traced in zip(leaves, unknown, strict=True)
+    ]
+    bound = [
+        trace.node(leaf.bound[0]) if traced and leaf.bound else True
+        for leaf, traced in zip(leaves, unknown, strict=True)
+    ]
+    return Ending(value, leaves, tree, nodes, bound)
+
+
+def _unchanged(done: Done, value: Any) -> Ending:
+    """The value of a place that a branch left alone, where it may have written."""
+    now = [(memory, memory.node, memory.home) for memory in done.memories]
+    for memory, node in done.memories.items():
+        memory.swap(node, done.trace)
+    try:
+        return _ending(done.trace, value)
+    finally:
+        for memory, node, home in now:
+            memory.swap(node, home)
+
+
+class _Merge:
+    """The results of the node, one after the other."""
+
+    def __init__(
+        self, outer: Trace, line: SourceLine | None, done: Sequence[Done]
+    ) -> None:
+        self._outer, self._line, self._done = outer, line, done
+        self._results: list[tuple[Node, Node]] = []
+        self._weak: dict[int, bool] = {}
+
+    def build(self, p: Node) -> Sequence[Node]:
+        """The values of the node; without results there is none."""
+        if not self._results:
+            return ()
+        branches = [
+            TracedRegion(
+                ("then", "else")[i],
+                one.trace,
+                (),
+                (),
+                [pair[i] for pair in self._results],
+                None,
+                (),
+                self._line,
+            )
+            for i, one in enumerate(self._done)
+        ]
+        test = self._outer.wrap(p)
+        return choice(self._outer, test, branches).values
+
+    def memory(self, memory: Memory) -> int:
+        """The result for a memory that a branch wrote."""
+        nodes = [
+            one.memories.get(memory)
+            or one.trace.node(Tracer(memory.home or self._owner(memory), memory.node))
+            for one in self._done
+        ]
+        self._results.append((nodes[0], nodes[1]))
+        return len(self._results) - 1
+
+    def _owner(self, memory: Memory) -> Trace:
+        found = next(one for one in self._done if memory in one.memories)
+        owner = found.trace.written_by(memory)
+        assert owner is not None, "a branch wrote it"
+        return owner
+
+    def value(self, slot: Slot, before: Any) -> Callable[[Sequence[Node]], Any]:
+        """What is at a place afterwards, given the values of the node."""
+        ends = [
+            one.endings.get(slot.key) or _unchanged(one, before) for one in self._done
+        ]
+        ends = _with_place_holders(ends, isinstance(slot, Box))
+        one, other = ends
+        if one.value is other.value and not isinstance(slot, Content):
+            return lambda made: one.value
+        problem = self._problem(one, other)
+        if problem is None:
+            parts = [self._leaf(slot, one, other, i) for i in range(len(one.leaves))]
+            if None not in parts:
+                return lambda made: unflatten(one.tree, [f(made) for f in parts if f])
+            problem = "has values without a common type, by the branch that is taken"
+        if isinstance(slot, Content):
+            return self._left_alone(slot, before)
+        held = ByBranch(slot.name, problem, self._line)
+        return lambda made: held
+
+    def _flag(self, flags: tuple[Node | bool, Node | bool]) -> int:
+        """The result that says whether a variable has a value."""
+        nodes = [
+            done.trace.builder.const(flag, "bool") if isinstance(flag, bool) else flag
+            for done, flag in zip(self._done, flags, strict=True)
+        ]
+        self._results.append((nodes[0], nodes[1]))
+        return len(self._results) - 1
+
+    def _left_alone(self, slot: Content, before: Any) -> Callable[[Any], Any]:
+        """A container that the branches change in other ways may be local to one."""
+        container = slot.container
+        ours = 2  # this variable, and the argument of the count
+        for done in self._done:
+            places = [place for place, _ in done.places if isinstance(place, Content)]
+            ours += sum(place.container is container for place in places)
+            ours += sum(end.value is container for end in done.endings.values())
+        if sys.getrefcount(container) > ours:
+            raise TraceError(
+                f"{slot.name} is changed in one branch of an 'if' on a traced value",
+                source=self._line,
+                hint="make a new one in both branches, or choose with np.where",
+            )
+        return lambda made: before
+
+    def _problem(self, one: Ending, other: Ending) -> str | None:
+        """Why two values cannot be chosen between as they are."""
+        values = one.value, other.value
+        if any(value is UNBOUND for value in values):
+            return "has a value on one way of an 'if' only"
+        if any(isinstance(value, ByBranch) for value in values):
+            return "has no value that is known on one way of an 'if'"
+        if one.tree != other.tree:
+            trees = f"{outline(one.tree)} or {outline(other.tree)}"
+            return f"has another structure by the branch that is taken, {trees}"
+        return None
+
+    def _leaf(
+        self, slot: Slot, one: Ending, other: Ending, i: int
+    ) -> Callable[[Sequence[Node]], Any] | None:
+        """A leaf of both: the same, or a result."""
+        a, b = one.leaves[i], other.leaves[i]
+        flags = one.bound[i], other.bound[i]
+        if a is b or (flags == (True, True) and _is_same(a, b)):
+            return lambda made: a
+        types = [_type_of(a), _type_of(b)]
+        if types[0] is None or types[1] is None:
+            return None
+        (first, first_weak), (second, second_weak) = types
+        if first.shape != second.shape:
+            return None
+        dtype = _joined(first, first_weak, second, second_weak)
+        weak = first_weak and second_weak
+        pair = [
+            end.nodes[i] or done.trace.node(leaf)
+            for done, end, leaf in zip(self._done, (one, other), (a, b), strict=True)
+        ]
+        cast = [
+            done.trace.builder.cast(node, dtype)
+            for done, node in zip(self._done, pair, strict=True)
+        ]
+        self._results.append((cast[0], cast[1]))
+        index = len(self._results) - 1
+        outer, line = self._outer, self._line
+        flag = None if flags == (True, True) else self._flag(flags)
+        message = f"{slot.name} has no value on the way that was taken"
+
+        def made_of(made: Sequence[Node]) -> Tracer:
+            value = outer.wrap(made[index], weak)
+            if flag is not None:
+                value.bound = outer.wrap(made[flag]), message
+            if first.shape:
+                _may_be(value.memory, [a, b], line)
+            return value
+
+        return made_of
+
+
+def _with_place_holders(ends: list[Ending], is_variable: bool) -> list[Ending]:
+    """Zeros for a result that is not there yet, and for a variable without a value.
+
+    The flag of early returns says that the first are not used.
+    """
+    for i, end in enumerate(ends):
+        full = ends[1 - i]
+        missing = end.value is UNSET or (end.value is UNBOUND and is_variable)
+        if not missing or any(full.value is v for v in (UNSET, UNBOUND)):
+            continue
+        if not all(_type_of(leaf) for leaf in full.leaves):
+            continue
+        if end.value is UNBOUND and not full.leaves:
+            continue
+        leaves = [_zeros_like(leaf) for leaf in full.leaves]
+        made = unflatten(full.tree, leaves)
+        bound: list[Node | bool] = [end.value is UNSET] * len(leaves)
+        ends[i] = Ending(made, leaves, full.tree, [None] * len(leaves), bound)
+    return ends
+
+
+def _zeros_like(leaf: Any) -> Any:
+    if is_traced(leaf):
+        zeros = np.zeros(leaf.shape, leaf.dtype)
+        return zeros[()].item() if leaf.weak else zeros
+    return type(leaf)(0) if np.ndim(leaf) == 0 else np.zeros_like(leaf)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two values are the same number or text, with the same type."""
+    plain = isinstance(one, (bool, int, float, str, np.generic))
+    return plain and type(one) is type(other) and repr(one) == repr(other)
+
+
+def _type_of(leaf: Any) -> Any:
+    """The type of a leaf and whether it is weak, None for what is no array."""
+    if is_traced(leaf):
+        return leaf.type, leaf.weak
+    if type(leaf) in DEFAULT_DTYPES:
+        return TensorType(DEFAULT_DTYPES[type(leaf)], ()), True
+    if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
+        return TensorType(dtype_name(leaf.dtype), leaf.shape), False
+    return None
+
+
+def _joined(one: TensorType, weak: bool, other: TensorType, other_weak: bool) -> str:
+    """The dtype that holds both: a Python number adapts."""
+    if weak != other_weak:
+        loose, strong = (one, other) if weak else (other, one)
+        order = "biuf"
+        if order.index(loose.numpy.kind) <= order.index(strong.numpy.kind):
+            return strong.dtype
+    return dtype_name(np.result_type(one.numpy, other.numpy))
+
+
+def _may_be(memory: Memory, values: Sequence[Any], line: SourceLine | None) -> None:
+    """Note that an array may be one of those that there were before."""
+    same = [v.memory for v in values if is_traced(v) and not v.owner.finished]
+    for one in same:
+        one.others.append((weakref.ref(memory), line))
+        memory.others.append((weakref.ref(one), line))

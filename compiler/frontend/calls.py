@@ -1,0 +1,178 @@
+"""The operator of calls: what is called is looked up by identity.
+
+The user's functions are called by their twins. What NumPy makes of values that are
+known is known as well. The table has the functions that ask Python what only a trace
+can answer.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import FunctionType, MethodType
+from typing import Any, cast
+
+import numpy as np
+
+from ..cond import cond
+from ..known import as_known, real, stored_to
+from ..loop import fori_loop, scan, switch, while_loop
+from ..loop import map as loops_map
+from ..trace import Trace, active_trace, find_trace, is_traced
+from .branches import journal_here
+from .state import Content
+from .twins import is_outside, is_users, twin
+
+__all__ = ["INSTEAD", "call"]
+
+INSTEAD: dict[Any, Callable[..., Any]] = {}
+"""What is called in the place of a function, where a trace is made."""
+
+_OF_FUNCTIONS: set[Any] = {
+    cond,
+    fori_loop,
+    loops_map,
+    scan,
+    switch,
+    while_loop,
+    filter,
+    functools.reduce,
+    map,
+    max,
+    min,
+    sorted,
+}
+_CHANGES = {
+    "add",
+    "append",
+    "clear",
+    "discard",
+    "extend",
+    "insert",
+    "pop",
+    "popitem",
+    "remove",
+    "reverse",
+    "setdefault",
+    "sort",
+    "update",
+}
+_JOINS: set[Any] = {
+    np.block,
+    np.column_stack,
+    np.concatenate,
+    np.dstack,
+    np.einsum,
+    np.hstack,
+    np.select,
+    np.stack,
+    np.vstack,
+}
+
+
+def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """``function(*args, **kwargs)``, by its twin where it is the user's."""
+    kind = type(function)
+    if kind is FunctionType and is_users(made := twin(function)):
+        return made(*args, **kwargs)
+    trace = active_trace()
+    if trace is None:
+        return resolved(function)(*args, **kwargs)
+    if kind is functools.partial:
+        found = cast("functools.partial[Any]", function)
+        named = {**found.keywords, **kwargs}
+        return call(found.func, *found.args, *args, **named)
+    if _has_hash(function):
+        if (instead := INSTEAD.get(function)) is not None:
+            return instead(*args, **kwargs)
+        if function in _OF_FUNCTIONS:
+            args = tuple(
+                [resolved(one) for one in cast("list[Any]", arg)]
+                if isinstance(arg, list)
+                else resolved(arg)
+                for arg in args
+            )
+            if callable(kwargs.get("key")):
+                kwargs["key"] = resolved(kwargs["key"])
+            return function(*args, **kwargs)
+    if _is_numpys(function):
+        return _call_numpy(trace, function, args, kwargs)
+    if isinstance(function, type):
+        return _make(function, args, kwargs)
+    owner = getattr(function, "__self__", None)
+    changes = isinstance(owner, (list, dict, set)) and function.__name__ in _CHANGES
+    if changes and (journal := journal_here()) is not None:
+        journal.note(Content(owner))
+    made = resolved(function)
+    if made is function and _takes_arrays(function):
+        args, kwargs = tuple(map(real, args)), real(kwargs)
+    return made(*args, **kwargs)
+
+
+def resolved(function: Any) -> Any:
+    """The twin of a function, of a method, of a partial one or of an instance."""
+    kind = type(function)
+    if kind is FunctionType:
+        return twin(function)
+    if kind is MethodType:
+        inner = function.__func__
+        if isinstance(inner, FunctionType) and (made := twin(inner)) is not inner:
+            return MethodType(made, function.__self__)
+        return function
+    if kind is functools.partial:
+        found = cast("functools.partial[Any]", function)
+        make: Any = functools.partial
+        return make(resolved(found.func), *found.args, **found.keywords)
+    if isinstance(function, type) or not isinstance(function, object):
+        return function
+    called: Any = getattr(kind, "__call__", None)  # noqa: B004  # its method is wanted
+    if isinstance(called, FunctionType) and (made := twin(called)) is not called:
+        return MethodType(made, function)
+    return function
+
+
+def _make(kind: Any, args: Any, kwargs: Any) -> Any:
+    """An instance; ``__init__`` by its twin, where nothing else has a say."""
+    init = kind.__init__
+    plain = type(kind) is type and kind.__new__ is object.__new__
+    if plain and isinstance(init, FunctionType) and (made := twin(init)) is not init:
+        instance = kind.__new__(kind)
+        made(instance, *args, **kwargs)
+        return instance
+    make: Any = kind
+    return make(*args, **kwargs)
+
+
+def _call_numpy(trace: Trace, function: Any, args: Any, kwargs: Any) -> Any:
+    """A function of NumPy, or a method of an array."""
+    owner = getattr(function, "__self__", None)
+    if find_trace((args, kwargs)) is None:
+        given = owner, args, kwargs
+        if stored_to(function, args, kwargs.get("out")) is None:
+            args, kwargs = tuple(map(real, args)), real(kwargs)
+        return as_known(trace, function(*args, **kwargs), given)
+    if isinstance(owner, np.ndarray):  # a method of a real array, on traced ones
+        return call(getattr(np, function.__name__), owner, *args, **kwargs)
+    if function not in _JOINS and not any(map(is_traced, args)):
+        args = tuple(
+            trace.array(arg) if find_trace(arg) is not None else arg for arg in args
+        )
+    return function(*args, **kwargs)
+
+
+def _is_numpys(function: Any) -> bool:
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, (np.ndarray, np.generic)) or isinstance(function, np.ufunc):
+        return True
+    module = getattr(function, "__module__", None) or ""
+    return str(module).split(".")[0] == "numpy" and not isinstance(function, type)
+
+
+def _takes_arrays(function: Any) -> bool:
+    """Whether a function is of a library that takes real arrays."""
+    module = getattr(function, "__module__", None) or "builtins"
+    return is_outside(str(module))
+
+
+def _has_hash(value: Any) -> bool:
+    return getattr(type(value), "__hash__", None) is not None

@@ -1,0 +1,185 @@
+"""Operators of control flow: Python's where the condition is known."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from types import CellType
+from typing import Any
+
+import numpy as np
+
+from ...ir.errors import ConcretizationError, TraceError
+from ..source import calling_frame, user_line
+from ..trace import find_trace, is_traced
+from .branches import choose_block
+from .state import Box, slots_of
+
+__all__ = [
+    "and_",
+    "assert_",
+    "choose",
+    "compare",
+    "contains",
+    "for_",
+    "if_",
+    "not_",
+    "or_",
+    "truth",
+    "while_",
+]
+
+MAX_MAYBE = 10_000  # iterations of a loop that may have ended
+
+
+def truth(value: Any) -> Any:
+    """A bool, or a traced one."""
+    if not is_traced(value) or value.known is not None or value.size != 1:
+        return bool(value)
+    scalar = value if value.ndim == 0 else np.reshape(value, ())
+    return scalar if scalar.dtype == bool else np.not_equal(scalar, 0)
+
+
+def if_(
+    test: Any, then: Callable[[], None], other: Callable[[], None], names: Sequence[str]
+) -> None:
+    """``if test: then() else: other()``; both assign ``names``."""
+    chosen = truth(test)
+    if is_traced(chosen):
+        choose_block(chosen, then, other, slots_of(then, names))
+    else:
+        (then if chosen else other)()
+
+
+def choose(test: Any, then: Callable[[], Any], other: Callable[[], Any]) -> Any:
+    """``then() if test else other()``."""
+    chosen = truth(test)
+    if not is_traced(chosen):
+        return then() if chosen else other()
+    box = Box(CellType(), "the value of a conditional expression")
+    choose_block(chosen, lambda: box.put(then()), lambda: box.put(other()), [box])
+    return box.get()
+
+
+def and_(left: Any, right: Callable[[], Any]) -> Any:
+    """``left and right()``."""
+    return choose(left, right, lambda: left)
+
+
+def or_(left: Any, right: Callable[[], Any]) -> Any:
+    """``left or right()``."""
+    return choose(left, lambda: left, right)
+
+
+def not_(value: Any) -> Any:
+    """``not value``."""
+    known = truth(value)
+    return np.logical_not(known) if is_traced(known) else not known
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "Eq": operator.eq,
+    "NotEq": operator.ne,
+    "Lt": operator.lt,
+    "LtE": operator.le,
+    "Gt": operator.gt,
+    "GtE": operator.ge,
+    "Is": operator.is_,
+    "IsNot": operator.is_not,
+}
+
+
+def compare(kinds: Sequence[str], left: Any, *rights: Callable[[], Any]) -> Any:
+    """``left < right() < ...``: each operand is asked for once, and as Python does."""
+    right = rights[0]()
+    if kinds[0] in ("In", "NotIn"):
+        found = contains(right, left)
+        made = found if kinds[0] == "In" else not_(found)
+    else:
+        made = _COMPARISONS[kinds[0]](left, right)
+    if len(rights) == 1:
+        return made
+    return and_(made, lambda: compare(kinds[1:], right, *rights[1:]))
+
+
+def contains(container: Any, value: Any) -> Any:
+    """``value in container``."""
+    if is_traced(container) and find_trace((container, value)) is not None:
+        return np.any(np.equal(container, value))
+    if (
+        not isinstance(container, (list, tuple))
+        or find_trace((container, value)) is None
+    ):
+        return value in container
+    found: Any = False
+    for item in container:
+        if item is value:
+            return True
+        found = or_(found, lambda item=item: item == value)
+    return found
+
+
+def assert_(test: Any, message: Callable[[], Any]) -> None:
+    """``assert test, message()``."""
+    if not test:
+        raise AssertionError(message())
+
+
+# A loop whose count and condition are known runs here as in Python. `for_` and `while_`
+# are where a loop would become one node: they have the body as a function, and with
+# `slots_of(body, names)` the places of what it assigns.
+
+
+def for_(
+    iterable: Iterable[Any],
+    body: Callable[[Any], None],
+    names: Sequence[str],
+    goes_on: Callable[[], Any] | None = None,
+) -> None:
+    """``for item in iterable: body(item)``, as long as ``goes_on`` says so.
+
+    Once that is traced, what is left of the loop runs under its condition.
+    """
+    if goes_on is None:
+        for item in iterable:
+            body(item)
+        return
+    slots = slots_of(body, names)
+    rest = iter(iterable)
+    go: Any = True
+    for count, item in enumerate(rest):
+        if is_traced(go):
+            if count > MAX_MAYBE:
+                raise _refusal(f"a loop that may end has more than {MAX_MAYBE} turns")
+            choose_block(go, lambda item=item: body(item), lambda: None, slots)
+        else:
+            body(item)
+        go = truth(goes_on())
+        if not is_traced(go) and not go:
+            return
+
+
+def while_(
+    test: Callable[[], Any],
+    body: Callable[[], None],
+    names: Sequence[str],
+    goes_on: Callable[[], Any] | None = None,
+) -> None:
+    """``while test(): body()``, as long as ``goes_on`` says so."""
+    while True:
+        for asked in filter(None, (goes_on, test)):
+            go = truth(asked())
+            if is_traced(go):
+                raise _refusal("a 'while' loop ends on a traced value")
+            if not go:
+                return
+        body()
+
+
+def _refusal(what: str) -> TraceError:
+    return ConcretizationError(
+        what,
+        source=user_line(calling_frame()),
+        hint="loops on traced conditions are written with anabranch.while_loop; a loop "
+        "over a range with a 'break' is traced as it stands",
+    )

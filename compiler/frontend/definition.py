@@ -1,0 +1,220 @@
+"""The syntax tree of a function that is at hand as code, and the way back.
+
+A tree is compiled as it stands and compared with the code, so that a file that was
+changed since it was imported is no source, and never the wrong one.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import copy
+import linecache
+import operator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache, reduce
+from itertools import pairwise
+from types import CodeType, FunctionType, ModuleType
+from typing import TypeAlias
+
+__all__ = ["WRAPPED", "Definition", "NoSource", "class_name", "compiled", "definition"]
+
+Definition: TypeAlias = "ast.FunctionDef | ast.Lambda"
+
+_FUTURE = reduce(
+    operator.or_,
+    (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names),
+)
+
+
+MAKER = "$"  # the function in which a tree is compiled
+WRAPPED = f"{MAKER}.<locals>."
+
+
+class NoSource(Exception):
+    """Why there is no syntax tree, as a clause."""
+
+
+def definition(function: FunctionType) -> Definition:
+    """A new tree of a function; `NoSource` where none fits its code.
+
+    The lines of the function alone are parsed first: a file may be long.
+    """
+    code = function.__code__
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename)
+    if not lines:
+        raise NoSource("it was defined at a prompt or by exec")
+    imported = _imported(function)
+    for node in _candidates(_part(code, lines), code):
+        if _fits(node, code, imported):
+            return node
+    for node in _candidates(_whole("".join(lines)), code):
+        if _fits(node, code, imported):
+            return copy.deepcopy(node)
+    raise NoSource("its file is not what was imported")
+
+
+def _part(code: CodeType, lines: Sequence[str]) -> ast.AST | None:
+    """The tree of a function's lines, if they can be parsed without the others."""
+    first = code.co_firstlineno
+    text = lines[first - 1 : max(_last_line(code), first)]
+    if code.co_name == "<lambda>" or not text:
+        return None
+    around = ["if 1:\n"] if text[0][:1].isspace() and first > 1 else []
+    before = ["\n"] * (first - 1 - len(around))
+    return _parsed("".join([*before, *around, *text]))
+
+
+def _last_line(code: CodeType) -> int:
+    """The last line that an instruction is of, those of inner functions included."""
+    last = max((end or 0 for _, end, _, _ in code.co_positions()), default=0)
+    return max([last, *map(_last_line, _codes(code))])
+
+
+@lru_cache(maxsize=8)
+def _whole(text: str) -> ast.AST | None:
+    return _parsed(text)
+
+
+def _parsed(text: str) -> ast.AST | None:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _candidates(tree: ast.AST | None, code: CodeType) -> Iterator[Definition]:
+    """The functions of the tree that stand where the code says."""
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Lambda):
+            found = code.co_name == "<lambda>" and node.lineno == code.co_firstlineno
+        elif isinstance(node, ast.FunctionDef):
+            found = node.name == code.co_name and _first_line(node) == (
+                code.co_firstlineno
+            )
+        else:
+            continue
+        if found:
+            yield node
+
+
+def _first_line(node: ast.FunctionDef) -> int:
+    return min([node.lineno, *(one.lineno for one in node.decorator_list)])
+
+
+def _fits(node: Definition, code: CodeType, imported: Sequence[list[str]]) -> bool:
+    """Whether a tree is compiled to the code."""
+    tries = (compiled(node, code, code.co_freevars, names) for names in imported)
+    return any(_is_same(made, code) for made in tries)
+
+
+def _imported(function: FunctionType) -> list[list[str]]:
+    """Which global names the function's module may have imported, likeliest first.
+
+    The compiler calls a method of an imported name in another way.
+    """
+    known = function.__globals__
+    names = [name for name in _all_names(function.__code__) if name in known]
+    modules = [name for name in names if isinstance(known[name], ModuleType)]
+    home = known.get("__name__")
+    foreign = [n for n in names if getattr(known[n], "__module__", home) != home]
+    return [modules, [*modules, *foreign], []] if names else [[]]
+
+
+def _all_names(code: CodeType) -> set[str]:
+    return {*code.co_names}.union(*map(_all_names, _codes(code)))
+
+
+def compiled(
+    node: Definition, like: CodeType, free: Iterable[str], imported: Sequence[str] = ()
+) -> CodeType:
+    """The code of a tree, in the place of ``like``, with these free variables."""
+    defined: ast.stmt
+    if isinstance(node, ast.Lambda):
+        lambda_ = ast.Lambda(_bare(node.args), node.body)
+        defined = ast.Expr(ast.copy_location(lambda_, node))
+        name = "<lambda>"
+    else:
+        defined = ast.FunctionDef(node.name, _bare(node.args), node.body, [])
+        name = node.name
+    ast.copy_location(defined, node)
+    names = [name]
+    private = class_name(like.co_qualname)
+    if private is not None:  # for the names that begin with two underscores
+        defined = ast.copy_location(ast.ClassDef(private, [], [], [defined], []), node)
+        names.insert(0, private)
+    parameters = [ast.copy_location(ast.arg(name), node) for name in free]
+    maker = ast.FunctionDef(MAKER, _arguments(parameters), [defined], [])
+    ast.copy_location(maker, node)
+    body: list[ast.stmt] = [maker]
+    if imported:
+        aliases = [ast.copy_location(ast.alias(name), node) for name in imported]
+        body.insert(0, ast.copy_location(ast.Import(aliases), node))
+    module = ast.Module(body, [])
+    flags = like.co_flags & _FUTURE
+    code = compile(module, like.co_filename, "exec", flags, dont_inherit=True)
+    for name in (MAKER, *names):
+        code = next(c for c in _codes(code) if c.co_name == name)
+    return code
+
+
+def _arguments(parameters: list[ast.arg]) -> ast.arguments:
+    return ast.arguments([], parameters, None, [], [], None, [])
+
+
+def _bare(args: ast.arguments) -> ast.arguments:
+    """The parameters without annotations; what their defaults are does not matter."""
+
+    def bare(arg: ast.arg | None) -> ast.arg | None:
+        return arg and ast.copy_location(ast.arg(arg.arg), arg)
+
+    def nothing(value: ast.expr | None) -> ast.expr | None:
+        return value and ast.copy_location(ast.Constant(None), value)
+
+    return ast.arguments(
+        [ast.copy_location(ast.arg(a.arg), a) for a in args.posonlyargs],
+        [ast.copy_location(ast.arg(a.arg), a) for a in args.args],
+        bare(args.vararg),
+        [ast.copy_location(ast.arg(a.arg), a) for a in args.kwonlyargs],
+        [nothing(value) for value in args.kw_defaults],
+        bare(args.kwarg),
+        [ast.copy_location(ast.Constant(None), value) for value in args.defaults],
+    )
+
+
+def class_name(qualname: str) -> str | None:
+    """The innermost class around a function."""
+    parts = qualname.split(".")
+    classes = [
+        part
+        for part, after in pairwise(parts)
+        if after != "<locals>" and part != "<locals>"
+    ]
+    return classes[-1] if classes else None
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    return (const for const in code.co_consts if isinstance(const, CodeType))
+
+
+def _is_same(one: CodeType, other: CodeType) -> bool:
+    """Whether two codes do the same, wherever they stand."""
+    same = (
+        one.co_code == other.co_code
+        and one.co_names == other.co_names
+        and one.co_varnames == other.co_varnames
+        and one.co_freevars == other.co_freevars
+        and one.co_cellvars == other.co_cellvars
+        and len(one.co_consts) == len(other.co_consts)
+    )
+    pairs = zip(one.co_consts, other.co_consts, strict=False)
+    return same and all(_is_same_constant(a, b) for a, b in pairs)
+
+
+def _is_same_constant(one: object, other: object) -> bool:
+    if isinstance(one, CodeType) and isinstance(other, CodeType):
+        return _is_same(one, other)
+    if isinstance(one, str) and isinstance(other, str) and one.startswith(WRAPPED):
+        return other.endswith(one.removeprefix(WRAPPED))  # the full name of a class
+    return type(one) is type(other) and repr(one) == repr(other)

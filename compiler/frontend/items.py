@@ -1,0 +1,112 @@
+"""Operators of items and attributes."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from ...ir.errors import TraceError
+from ..known import as_known, real
+from ..trace import active_trace, find_trace
+from ..tracer import GETITEM
+from .branches import journal_here
+from .state import Content, Entry, Field
+from .twins import twin
+
+__all__ = ["augment", "delete_item", "get_item", "set_attribute", "set_item"]
+
+_IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": operator.iadd,
+    "Sub": operator.isub,
+    "Mult": operator.imul,
+    "Div": operator.itruediv,
+    "FloorDiv": operator.ifloordiv,
+    "Mod": operator.imod,
+    "Pow": operator.ipow,
+    "MatMult": operator.imatmul,
+    "BitAnd": operator.iand,
+    "BitOr": operator.ior,
+    "BitXor": operator.ixor,
+    "LShift": operator.ilshift,
+    "RShift": operator.irshift,
+}
+
+
+def augment(kind: str, value: Any, other: Any) -> Any:
+    """``value += other``, and what ``value`` is then."""
+    if isinstance(value, _CONTAINERS) and (journal := journal_here()) is not None:
+        journal.note(Content(value))
+    return _IN_PLACE[kind](value, other)
+
+
+def get_item(x: Any, index: Any) -> Any:
+    """``x[index]``."""
+    if isinstance(x, np.ndarray):
+        trace = find_trace(index)
+        return x[real(index)] if trace is None else trace.apply(GETITEM, (x, index), {})
+    if type(x).__module__ in _INDEX_TRICKS:
+        return _concatenated(x, index)
+    return x[index]
+
+
+_CONTAINERS: tuple[type, ...] = (list, dict, set)
+_INDEX_TRICKS = {type(np.r_).__module__}
+
+
+def _concatenated(x: Any, index: Any) -> Any:
+    """``np.r_``, ``np.c_``, ``np.mgrid`` and the like."""
+    trace = active_trace()
+    if trace is None or find_trace(index) is None:
+        made = x[real(index)]
+        return made if trace is None else as_known(trace, made, ())
+    parts = index if isinstance(index, tuple) else (index,)
+    if x is np.c_:
+        return np.column_stack([np.atleast_1d(trace.array(part)) for part in parts])
+    if x is np.r_ and not any(isinstance(part, (slice, str)) for part in parts):
+        return np.concatenate([np.atleast_1d(trace.array(part)) for part in parts])
+    return x[index]
+
+
+def set_item(value: Any, x: Any, index: Any) -> None:
+    """``x[index] = value``."""
+    if isinstance(x, np.ndarray):
+        if (trace := find_trace((index, value))) is not None:
+            trace.enter()
+            raise TraceError(
+                "a traced value is stored into an array that was not made while "
+                "tracing",
+                source=trace.builder.source,
+                hint="make the array in the function: y = np.zeros(n), or y = "
+                "np.copy(y) first",
+            )
+        x[real(index)] = real(value)
+        return
+    if isinstance(x, (list, dict)) and (journal := journal_here()) is not None:
+        if isinstance(x, dict) or type(index) is int:
+            journal.note(Entry(x, index))
+        else:
+            journal.note(Content(x))
+    x[index] = value
+
+
+def delete_item(x: Any, index: Any) -> None:
+    """``del x[index]``."""
+    if isinstance(x, _CONTAINERS) and (journal := journal_here()) is not None:
+        journal.note(Content(x))
+    del x[index]
+
+
+def set_attribute(value: Any, x: Any, name: str) -> None:
+    """``x.name = value``."""
+    held = inspect.getattr_static(type(x), name, None)
+    if isinstance(held, property) and isinstance(held.fset, FunctionType):
+        twin(held.fset)(x, value)
+        return
+    if (journal := journal_here()) is not None:
+        journal.note(Field(x, name))
+    setattr(x, name, value)

@@ -1,0 +1,137 @@
+"""Small makers of syntax nodes, and walks over them that stop at inner functions.
+
+Whatever is made has the place of a node of the user's, cut to one line: the interpreter
+would move the line of a call that spans several.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+__all__ = [
+    "FUNCTIONS",
+    "assign",
+    "at",
+    "call",
+    "constant",
+    "contains",
+    "function",
+    "inside",
+    "name",
+    "names_bound",
+    "names_tuple",
+    "thunk",
+]
+
+N = TypeVar("N", bound=ast.AST)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
+def at(place: Any, node: N) -> N:
+    """The node at the first line of ``place``."""
+    new: Any = node
+    new.lineno = new.end_lineno = place.lineno
+    new.col_offset = place.col_offset
+    one_line = place.end_lineno == place.lineno
+    new.end_col_offset = place.end_col_offset if one_line else place.col_offset + 1
+    return node
+
+
+def name(
+    place: ast.AST, text: str, context: ast.expr_context | None = None
+) -> ast.Name:
+    """A variable."""
+    return at(place, ast.Name(text, context or ast.Load()))
+
+
+def constant(place: ast.AST, value: Any) -> ast.Constant:
+    """A literal."""
+    return at(place, ast.Constant(value))
+
+
+def names_tuple(place: ast.AST, names: Iterable[str]) -> ast.Tuple:
+    """A tuple of strings."""
+    parts: list[ast.expr] = [constant(place, name) for name in names]
+    return at(place, ast.Tuple(parts, ast.Load()))
+
+
+def assign(place: ast.AST, target: str, value: ast.expr) -> ast.Assign:
+    """``target = value``."""
+    return at(place, ast.Assign([name(place, target, ast.Store())], value))
+
+
+def call(place: ast.AST, operator: str, *args: ast.expr) -> ast.Call:
+    """A call of one of our operators."""
+    return at(place, ast.Call(name(place, f"${operator}"), list(args), []))
+
+
+def thunk(place: ast.AST, value: ast.expr) -> ast.Lambda:
+    """``lambda: value``, with a parameter that tells it from the user's."""
+    parameters = _parameters(place, ("$",))
+    parameters.defaults = [constant(place, None)]
+    return at(place, ast.Lambda(parameters, value))
+
+
+def function(
+    place: ast.AST, text: str, parameters: Iterable[str], body: list[ast.stmt]
+) -> ast.FunctionDef:
+    """A function that the rewriting adds."""
+    some = body or [at(place, ast.Pass())]
+    return at(place, ast.FunctionDef(text, _parameters(place, parameters), some, []))
+
+
+def _parameters(place: ast.AST, names: Iterable[str]) -> ast.arguments:
+    parameters = [at(place, ast.arg(text)) for text in names]
+    return ast.arguments([], parameters, None, [], [], None, [])
+
+
+def inside(statements: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """All nodes of a block that belong to the function that it stands in."""
+    waiting = list(statements)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, FUNCTIONS):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def contains(statements: Iterable[ast.AST], *kinds: type[ast.AST]) -> bool:
+    """Whether a block has such a node outside of inner functions."""
+    return any(isinstance(node, kinds) for node in inside(statements))
+
+
+def names_bound(statements: Iterable[ast.AST]) -> list[str]:
+    """The variables that a block assigns or deletes, in order."""
+    found: dict[str, None] = {}
+    for statement in statements:
+        _bind(statement, found)
+    return list(found)
+
+
+def _bind(
+    node: Any, found: dict[str, None], hidden: frozenset[str] = frozenset()
+) -> None:
+    """Note what ``node`` binds, but for the variables of comprehensions."""
+    if isinstance(node, ast.Name):
+        if not isinstance(node.ctx, ast.Load) and node.id not in hidden:
+            found[node.id] = None
+        return
+    if isinstance(node, FUNCTIONS):
+        if not isinstance(node, ast.Lambda):
+            found[node.name] = None
+        return
+    if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        targets: dict[str, None] = {}
+        for generator in node.generators:
+            _bind(generator.target, targets)
+        hidden = hidden | frozenset(targets)
+    if isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
+        found[node.name] = None
+    if isinstance(node, ast.MatchMapping) and node.rest:
+        found[node.rest] = None
+    if isinstance(node, ast.alias):
+        found[(node.asname or node.name).split(".")[0]] = None
+    for child in ast.iter_child_nodes(node):
+        _bind(child, found, hidden)

@@ -1,0 +1,32 @@
+"""What the names with a dollar sign mean in rewritten code."""
+
+from __future__ import annotations
+
+from . import branches, control, items, table
+from .calls import call
+from .twins import register_operators
+
+__all__ = ["call", "table"]
+
+register_operators(
+    {
+        "and": control.and_,
+        "assert": control.assert_,
+        "augment": items.augment,
+        "call": call,
+        "choose": control.choose,
+        "compare": control.compare,
+        "delitem": items.delete_item,
+        "for": control.for_,
+        "getitem": items.get_item,
+        "if": control.if_,
+        "not": control.not_,
+        "or": control.or_,
+        "result": branches.result_of,
+        "setattr": items.set_attribute,
+        "setitem": items.set_item,
+        "slice": slice,
+        "unset": lambda: branches.UNSET,
+        "while": control.while_,
+    }
+)

@@ -1,0 +1,314 @@
+"""What is called in the place of builtins, of `math` and of NumPy's constructors."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from ..known import as_known, real
+from ..trace import Trace, active_trace, find_trace, is_traced
+from .calls import INSTEAD
+from .control import and_, or_, truth
+
+__all__ = ["stand_in"]
+
+
+def instead_of(*functions: Any) -> Callable[[Any], Any]:
+    """Have a function called in the place of others while a trace is made."""
+
+    def add(made: Callable[..., Any]) -> Callable[..., Any]:
+        INSTEAD.update(dict.fromkeys(functions, made))
+        return made
+
+    return add
+
+
+def _here() -> Trace:
+    trace = active_trace()
+    assert trace is not None, "the table is used while a trace is made"
+    return trace
+
+
+def _unknown(value: Any) -> bool:
+    """Whether a value is traced, and no known array."""
+    return is_traced(value) and value.known is None
+
+
+def stand_in(value: Any) -> Any:
+    """What NumPy's program has in the place of a traced value, but for the numbers."""
+    if not is_traced(value):
+        return value
+    if value.known is not None:
+        return value.known
+    if value.shape:
+        return np.broadcast_to(np.zeros((), value.dtype), value.shape)
+    scalar = value.dtype.type(0)
+    return scalar.item() if value.weak else scalar
+
+
+# Arrays.
+
+
+@instead_of(np.array)
+def _array(value: Any, dtype: Any = None, *, copy: Any = True, **rest: Any) -> Any:
+    if find_trace(value) is None:
+        made = np.array(real(value), dtype, copy=copy, **rest)
+        return as_known(_here(), made, () if copy else (value,))
+    made = _here().array(value)
+    made = np.copy(made) if made is value and copy else made
+    least = rest.get("ndmin", 0) - made.ndim
+    made = np.reshape(made, (1,) * least + made.shape) if least > 0 else made
+    return made if dtype is None else made.astype(dtype)
+
+
+def _converting(function: Any) -> None:
+    @instead_of(function)
+    def convert(value: Any, dtype: Any = None, *args: Any, **rest: Any) -> Any:
+        if find_trace(value) is None:
+            made = function(real(value), dtype, *args, **rest)
+            return as_known(_here(), made, (value,))
+        made = _here().array(value)
+        return made if dtype in (None, made.dtype) else made.astype(dtype)
+
+
+for _function in (np.asarray, np.asanyarray, np.ascontiguousarray):
+    _converting(_function)
+
+
+@instead_of(np.full)
+def _full(shape: Any, fill_value: Any, dtype: Any = None, **rest: Any) -> Any:
+    if find_trace(fill_value) is None:
+        made = np.full(real(shape), real(fill_value), dtype, **rest)
+        return as_known(_here(), made, ())
+    kind = fill_value.dtype if dtype is None else dtype
+    made = as_known(_here(), np.empty(real(shape), kind), ())
+    made[...] = fill_value
+    return made
+
+
+@instead_of(np.empty)
+def _empty(shape: Any, dtype: Any = float, **rest: Any) -> Any:
+    """Zeros: what is in memory by chance must not be part of a program."""
+    return as_known(_here(), np.zeros(real(shape), dtype, **rest), ())
+
+
+def _like(function: Any, make: Callable[..., Any]) -> None:
+    @instead_of(function)
+    def convert(
+        prototype: Any, dtype: Any = None, *args: Any, shape: Any = None, **rest: Any
+    ) -> Any:
+        if _unknown(prototype):
+            sizes = prototype.shape if shape is None else real(shape)
+            made = make(sizes, prototype.dtype if dtype is None else dtype)
+            _here().note_full(made)
+        else:
+            like = np.zeros_like if make is np.zeros else np.ones_like
+            sizes = real(shape)
+            made = like(real(prototype), dtype, *args, shape=sizes, **rest)
+        return as_known(_here(), made, ())
+
+
+_like(np.zeros_like, np.zeros)
+_like(np.empty_like, np.zeros)
+_like(np.ones_like, np.ones)
+
+
+@instead_of(np.full_like)
+def _full_like(
+    prototype: Any, fill_value: Any, dtype: Any = None, *args: Any, **rest: Any
+) -> Any:
+    if find_trace((prototype, fill_value)) is None:
+        array = real(prototype)
+        made = np.full_like(array, real(fill_value), dtype, *args, **rest)
+        return as_known(_here(), made, ())
+    sizes = rest.get("shape")
+    sizes = prototype.shape if sizes is None else real(sizes)
+    made = np.empty(sizes, prototype.dtype if dtype is None else dtype)
+    found = as_known(_here(), made, ())
+    found[...] = fill_value
+    _here().note_full(made)
+    return found
+
+
+def _scalar_type(kind: Any) -> None:
+    @instead_of(kind)
+    def convert(value: Any = 0, *args: Any) -> Any:
+        if _unknown(value):
+            return value.astype(kind)
+        return kind(real(value), *args)
+
+
+for _kind in (np.bool_, np.int32, np.int64, np.float32, np.float64):
+    _scalar_type(_kind)
+
+
+# What a value is.
+
+
+@instead_of(isinstance)
+def _isinstance(value: Any, kinds: Any) -> bool:
+    return isinstance(stand_in(value), kinds)
+
+
+@instead_of(type)
+def _type(value: Any, *rest: Any) -> Any:
+    return type(stand_in(value), *rest)
+
+
+@instead_of(hasattr)
+def _hasattr(value: Any, name: str) -> bool:
+    return hasattr(stand_in(value), name)
+
+
+@instead_of(np.isscalar)
+def _isscalar(value: Any) -> bool:
+    return np.isscalar(stand_in(value))
+
+
+@instead_of(warnings.warn)
+def _warn(message: Any, category: Any = None, stacklevel: int = 1, **rest: Any) -> None:
+    """A warning of the user's line: each call has a frame of ours beside it."""
+    warnings.warn(message, category, 2 * stacklevel + 1, **rest)
+
+
+# Python's numbers.
+
+
+@instead_of(float)
+def _float(value: Any = 0.0) -> Any:
+    if _unknown(value) and value.size == 1:
+        trace = _here()
+        made = np.reshape(value, ()).astype(np.float64)
+        return trace.wrap(trace.node(made), weak=True)
+    return float(real(value))
+
+
+@instead_of(int)
+def _int(value: Any = 0, *args: Any, **rest: Any) -> Any:
+    if _unknown(value) and value.size == 1 and value.dtype.kind in "iub":
+        return _python_int(np.reshape(value, ()))
+    return int(real(value), *args, **rest)
+
+
+def _python_int(value: Any) -> Any:
+    trace = _here()
+    return trace.wrap(trace.node(value.astype(np.int64)), weak=True)
+
+
+@instead_of(bool)
+def _bool(value: Any = False) -> Any:
+    return truth(value)
+
+
+@instead_of(any)
+def _any(values: Any) -> Any:
+    made: Any = False
+    for value in values:
+        made = or_(made, lambda value=value: value)
+        if not is_traced(made) and made:
+            return True
+    return truth(made)
+
+
+@instead_of(all)
+def _all(values: Any) -> Any:
+    made: Any = True
+    for value in values:
+        made = and_(made, lambda value=value: value)
+        if not is_traced(made) and not made:
+            return False
+    return truth(made)
+
+
+def _extreme(function: Any, is_better: Callable[[Any, Any], Any]) -> None:
+    """Python's `min` or `max`: the first of those that none is better than."""
+
+    @instead_of(function)
+    def choose(*args: Any, **rest: Any) -> Any:
+        items = list(args[0] if len(args) == 1 else args)
+        if rest or not items or not all(map(_is_scalar, items)):
+            return function(*args, **rest)
+        if not any(map(_unknown, items)):
+            return function(items)
+        return reduce(
+            lambda best, item: np.where(is_better(item, best), item, best), items
+        )
+
+
+def _is_scalar(value: Any) -> bool:
+    return np.ndim(value) == 0 if is_traced(value) else np.isscalar(value)
+
+
+_extreme(min, lambda one, other: one < other)
+_extreme(max, lambda one, other: one > other)
+
+
+# The math module. Where it raises, for a root of a negative number say, the result is
+# NumPy's: nan or inf.
+
+_MATH = {
+    "acos": np.arccos,
+    "acosh": np.arccosh,
+    "asin": np.arcsin,
+    "asinh": np.arcsinh,
+    "atan": np.arctan,
+    "atan2": np.arctan2,
+    "atanh": np.arctanh,
+    "copysign": np.copysign,
+    "cos": np.cos,
+    "cosh": np.cosh,
+    "degrees": np.degrees,
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "fabs": np.fabs,
+    "fmod": np.fmod,
+    "hypot": np.hypot,
+    "isfinite": np.isfinite,
+    "isinf": np.isinf,
+    "isnan": np.isnan,
+    "log10": np.log10,
+    "log1p": np.log1p,
+    "log2": np.log2,
+    "pow": np.power,
+    "radians": np.radians,
+    "sin": np.sin,
+    "sinh": np.sinh,
+    "sqrt": np.sqrt,
+    "tan": np.tan,
+    "tanh": np.tanh,
+    "trunc": np.trunc,
+    "floor": np.floor,
+    "ceil": np.ceil,
+}
+
+
+def _of_math(function: Any, ufunc: Any) -> None:
+    @instead_of(function)
+    def compute(*args: Any) -> Any:
+        if not any(map(_unknown, args)):
+            return function(*map(real, args))
+        made = ufunc(*map(_float, args))
+        whole = function in (math.floor, math.ceil, math.trunc)
+        return _python_int(made) if whole else made
+
+
+for _name, _ufunc in _MATH.items():
+    _of_math(getattr(math, _name), _ufunc)
+
+
+@instead_of(math.log)
+def _log(value: Any, base: Any = None) -> Any:
+    if not any(map(_unknown, (value, base))):
+        return math.log(real(value)) if base is None else math.log(value, base)
+    made = np.log(_float(value))
+    return made if base is None else made / np.log(_float(base))
+
+
+@instead_of(math.prod)
+def _prod(values: Any, *, start: Any = 1) -> Any:
+    return reduce(lambda one, other: one * other, values, start)

@@ -1,0 +1,130 @@
+"""Arrays that the traced function made itself: real until something traced is stored.
+
+Such an array is a `Tracer` whose memory has a real array instead of a node. What is
+asked of known arrays alone NumPy answers; views of them are views of the real memory,
+with the paths that they have later. A store of a traced value, or one in a branch that
+may not be taken, gives the memory a node, and with it all that shares its bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from ..ir.errors import DTypeError
+from ..ir.extent import whole
+from ..ir.types import TensorType, dtype_name
+from .tracer import GETITEM, SETITEM, Tracer
+from .views import Memory, path_of, path_to
+
+if TYPE_CHECKING:
+    from .trace import Trace
+
+__all__ = ["answer", "as_known", "real", "stored_to"]
+
+_STORES: set[Any] = {
+    SETITEM,
+    np.copyto,
+    np.fill_diagonal,
+    np.place,
+    np.put,
+    np.put_along_axis,
+    np.putmask,
+}
+
+
+def real(value: Any) -> Any:
+    """A value with real arrays for those that are known, in lists, tuples and dicts."""
+    if isinstance(value, Tracer):
+        return value if value.known is None else value.known
+    if type(value) in (list, tuple):
+        items = cast("Sequence[Any]", value)
+        made = [real(item) for item in items]
+        same = all(one is other for one, other in zip(made, items, strict=True))
+        return value if same else type(value)(made)
+    if type(value) is dict:
+        pairs = cast("dict[Any, Any]", value)
+        return {key: real(item) for key, item in pairs.items()}
+    return value
+
+
+def stored_to(function: Any, args: Sequence[Any], out: Any) -> Tracer | None:
+    """The array that a call writes, if it does; ``out`` is that argument."""
+    target = out[0] if isinstance(out, tuple) else out
+    is_at = isinstance(function, tuple) and function[1] == "at"
+    if is_at or (function.__hash__ and function in _STORES):
+        target = args[0] if args else None
+    return target if isinstance(target, Tracer) else None
+
+
+def answer(trace: Trace, function: Any, args: Sequence[Any], kwargs: Any) -> Any:
+    """What NumPy says of known arrays; what it makes of them is known as well."""
+    rest = {key: real(value) for key, value in kwargs.items() if key != "operator"}
+    values = [real(arg) for arg in args]
+    if function is GETITEM:
+        result = values[0][values[1]]
+    elif function is SETITEM:
+        values[0][values[1]] = values[2]
+        result = None
+    else:
+        called = getattr(*function) if isinstance(function, tuple) else function
+        result = called(*values, **rest)
+    return as_known(trace, result, (args, kwargs))
+
+
+def as_known(trace: Trace, result: Any, given: Any) -> Any:
+    """Arrays that NumPy made of known arrays, or of none, as known ones.
+
+    ``given`` are the arguments: the result may be a view of one of them, or it itself.
+    """
+    if isinstance(result, (list, tuple)):
+        items = [as_known(trace, item, given) for item in cast("Iterable[Any]", result)]
+        if type(result) in (list, tuple):
+            return type(result)(items)
+        return type(result)(*items) if hasattr(result, "_fields") else result
+    if type(result) is not np.ndarray:
+        return result
+    try:
+        type_ = TensorType(dtype_name(result.dtype), result.shape)
+    except DTypeError:
+        return result
+    for source in _arrays(given):
+        if isinstance(source, Tracer):
+            if source.known is result:
+                return source
+            memory = source.memory
+            if result.size and np.may_share_memory(result, memory.known):
+                return _view(source.owner, result, type_, memory)
+        elif source is result or np.may_share_memory(result, source):
+            return result
+    kept: Any = (
+        result if result.flags.forc and result.dtype.isnative else np.array(result)
+    )
+    memory = Memory(None, known=kept)
+    return Tracer.of_known(trace, kept, type_, memory, path_to(kept.shape))
+
+
+def _view(trace: Trace, view: Any, type: TensorType, memory: Memory) -> Tracer:
+    base: Any = memory.known
+    path = path_of(view, base)
+    if path is None:
+        origin = memory, whole(base.shape)
+        memory, path = Memory(None, origin=origin, known=view), path_to(view.shape)
+    return Tracer.of_known(trace, view, type, memory, path)
+
+
+def _arrays(values: Any) -> Iterable[Any]:
+    """The known and the real arrays in nested arguments."""
+    if isinstance(values, Tracer):
+        if values.known is not None:
+            yield values
+    elif isinstance(values, np.ndarray):
+        yield values
+    elif isinstance(values, dict):
+        for item in cast("dict[Any, Any]", values).values():
+            yield from _arrays(item)
+    elif isinstance(values, (list, tuple)):
+        for item in cast("Iterable[Any]", values):
+            yield from _arrays(item)

@@ -1,0 +1,179 @@
+"""What is left out says so, with the line and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import anabranch
+
+X = np.array([0.5, 1.5, -2.0])
+OUTSIDE = np.ones(3)
+CASES: list[tuple[Callable[..., Any], type[Exception], str, str]] = []
+
+
+def case(error: type[Exception], message: str, line: str) -> Callable[[Any], Any]:
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        CASES.append((function, error, message, line))
+        return function
+
+    return add
+
+
+@case(anabranch.ConcretizationError, "while_loop", "while s > 1")
+def traced_while(x):
+    s = x.sum()
+    while s > 1:
+        s = s / 2
+    return s
+
+
+@case(anabranch.ConcretizationError, "'while' loop ends on a traced", "while True")
+def traced_break_in_while(x):
+    s = x[0]
+    while True:
+        s += 1
+        if s > 3:
+            break
+    return s
+
+
+@case(anabranch.ConcretizationError, "static_argnames", "for i in range(n)")
+def traced_count(x):
+    n = x.astype(int)[0]
+    for i in range(n):
+        x = x + i
+    return x
+
+
+@case(anabranch.TraceError, "raises ValueError: too large", "if x[0] > 100")
+def raising_branch(x):
+    if x[0] > 100:
+        raise ValueError("too large")
+    return x * 2
+
+
+@case(anabranch.ConcretizationError, "value of a traced", 'assert x[0] < 1, "large"')
+def traced_assert(x):
+    assert x[0] < 1, "large"
+    return x
+
+
+@case(anabranch.TraceError, "y has another structure", "if x[0] > 0")
+def other_structure(x):
+    y = x
+    if x[0] > 0:
+        y = (x, x)
+    return y[0]
+
+
+@case(anabranch.TraceError, "the result has another structure", "if x[0] > 0")
+def other_result(x):
+    if x[0] > 0:
+        return None
+    return x
+
+
+@case(anabranch.TraceError, "without a common type", "if x[0] > 0")
+def other_shape(x):
+    y = x[:2]
+    if x[0] > 0:
+        y = x
+    return y.sum()
+
+
+@case(anabranch.TraceError, "a list is changed in one branch", "if x[0] > 0")
+def list_that_grows(x):
+    found = []
+    if x[0] > 0:
+        found.append(x[0])
+    return found
+
+
+@case(anabranch.TraceError, "not made while tracing", "OUTSIDE[0] = x[1]")
+def store_outside(x):
+    OUTSIDE[0] = x[1]
+    return x
+
+
+@case(anabranch.TraceError, "60 branches", "if v > 0")
+def endless_recursion(x):
+    def again(v):
+        if v > 0:
+            return again(v - 1)
+        return v
+
+    return again(x[0])
+
+
+@case(anabranch.TraceError, "unknown shape", "return x[x > 0]")
+def traced_mask(x):
+    return x[x > 0]
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "message", "line"), CASES, ids=[c[0].__name__ for c in CASES]
+)
+def test_refused(function, error, message, line):
+    before = OUTSIDE.copy()
+    with pytest.raises(error, match=message) as raised:
+        anabranch.jit(function)(X)
+    assert line in str(raised.value)
+    assert __file__ in str(raised.value)
+    np.testing.assert_array_equal(OUTSIDE, before)
+
+
+def test_a_variable_without_a_value_is_an_error_where_it_is_read(backend):
+    def late(x):
+        if x[0] > 0:
+            y = x * 2
+        return y + 1  # pyright: ignore[reportPossiblyUnboundVariable]
+
+    compiled = anabranch.jit(late, backend=backend)
+    np.testing.assert_array_equal(compiled(X), X * 2 + 1)
+    with pytest.raises(anabranch.UnboundError, match="y has no value") as raised:
+        compiled(-X)
+    assert isinstance(raised.value, UnboundLocalError)
+    assert "return y + 1" in str(raised.value)
+
+
+def test_a_list_of_the_branch_itself_may_grow():
+    def local(x):
+        if x[0] > 0:
+            found = []
+            for v in x:
+                found.append(v * 2)  # noqa: PERF401
+            return np.array(found)
+        return x
+
+    np.testing.assert_array_equal(anabranch.jit(local)(X), X * 2)
+    np.testing.assert_array_equal(anabranch.jit(local)(-X), -X)
+
+
+def test_what_a_branch_changed_is_undone_by_an_error():
+    kept: dict[str, Any] = {"a": 1.0}
+
+    def failing(x):
+        if x[0] > 0:
+            kept["a"] = x[0]
+            kept["b"] = x.reshape(7)
+        return x
+
+    with pytest.raises(anabranch.ShapeError):
+        anabranch.jit(failing)(X)
+    assert kept == {"a": 1.0}
+
+
+def test_as_it_is_on_request():
+    def choose(x):
+        return x if x[0] > 0 else -x
+
+    as_it_is = anabranch.jit(choose, rewrite=False)
+    with pytest.raises(anabranch.ConcretizationError, match=r"np\.where"):
+        as_it_is(X)
+    with pytest.raises(anabranch.ConcretizationError, match=r"np\.where"):
+        anabranch.jit(as_it_is)(X)
+    np.testing.assert_array_equal(anabranch.jit(choose)(-X), X)
