@@ -136,7 +136,7 @@ def _make(kind: Any, args: Any, kwargs: Any) -> Any:
     init = kind.__init__
     plain = type(kind) is type and kind.__new__ is object.__new__
     if plain and isinstance(init, FunctionType) and (made := twin(init)) is not init:
-        instance = kind.__new__(kind)
+        instance: Any = object.__new__(kind)
         made(instance, *args, **kwargs)
         return instance
     make: Any = kind
