@@ -14,35 +14,30 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ...ir.errors import AnabranchError, SourceLine, TraceError
 from ...ir.extent import whole
 from ...ir.graph import Node
-from ...ir.types import DEFAULT_DTYPES, TensorType, dtype_name
 from ..cond import choice
 from ..program import deeper
 from ..regions import TracedRegion
 from ..source import is_inside
 from ..trace import Trace, active_trace, is_traced
 from ..tracer import Tracer
-from ..tree import flatten, outline, unflatten
+from ..tree import outline, unflatten
 from ..views import Memory
+from .endings import (
+    Ending,
+    ending_of,
+    is_same,
+    joined,
+    type_of,
+    with_place_holders,
+)
 from .state import UNBOUND, Box, ByBranch, Content, Journal, Slot
 
-__all__ = ["MAX_DEPTH", "UNSET", "choose_block", "journal_here", "result_of"]
+__all__ = ["MAX_DEPTH", "choose_block", "journal_here", "result_of"]
 
 MAX_DEPTH = 60
-
-
-class Unset:
-    """What a function returns, before it did."""
-
-    def __repr__(self) -> str:
-        return "no value yet"
-
-
-UNSET = Unset()
 
 
 def result_of(value: Any) -> Any:
@@ -59,19 +54,6 @@ def journal_here() -> Journal | None:
     """The journal of the branch that is being traced, if one is."""
     trace = active_trace()
     return trace and _journals.get(trace)
-
-
-class Ending(NamedTuple):
-    """The value of a place at the end of a branch; traced leaves with their nodes.
-
-    Of a leaf that may have no value, ``bound`` has what says whether it has.
-    """
-
-    value: Any
-    leaves: list[Any]
-    tree: Any
-    nodes: list[Node | None]
-    bound: list[Node | bool]
 
 
 class Done(NamedTuple):
@@ -142,9 +124,9 @@ def _traced(
         try:
             with trace, trace.as_region("a branch of 'if'"):
                 _run(block, line)
-                endings = {slot.key: _ending(trace, slot.get()) for slot in slots}
+                endings = {slot.key: ending_of(trace, slot.get()) for slot in slots}
                 for key, (slot, _) in journal.before.items():
-                    endings[key] = _ending(trace, slot.get())
+                    endings[key] = ending_of(trace, slot.get())
                 memories = {memory: memory.node for memory in trace.written}
         finally:
             for memory, (_, node, home) in trace.written.items():
@@ -183,27 +165,13 @@ def _is_raised(error: Exception) -> bool:
 _RAISE = opcode.opmap["RAISE_VARARGS"]
 
 
-def _ending(trace: Trace, value: Any) -> Ending:
-    leaves, tree = flatten(value)
-    unknown = [is_traced(leaf) and leaf.known is None for leaf in leaves]
-    nodes = [
-        trace.unchecked(leaf) if traced else None
-        for leaf, traced in zip(leaves, unknown, strict=True)
-    ]
-    bound = [
-        trace.node(leaf.bound[0]) if traced and leaf.bound else True
-        for leaf, traced in zip(leaves, unknown, strict=True)
-    ]
-    return Ending(value, leaves, tree, nodes, bound)
-
-
 def _unchanged(done: Done, value: Any) -> Ending:
     """The value of a place that a branch left alone, where it may have written."""
     now = [(memory, memory.node, memory.home) for memory in done.memories]
     for memory, node in done.memories.items():
         memory.swap(node, done.trace)
     try:
-        return _ending(done.trace, value)
+        return ending_of(done.trace, value)
     finally:
         for memory, node, home in now:
             memory.swap(node, home)
@@ -260,7 +228,7 @@ class _Merge:
         ends = [
             one.endings.get(slot.key) or _unchanged(one, before) for one in self._done
         ]
-        ends = _with_place_holders(ends, isinstance(slot, Box))
+        ends = with_place_holders(ends, isinstance(slot, Box))
         one, other = ends
         if one.value is other.value and not isinstance(slot, Content):
             return lambda made: one.value
@@ -318,15 +286,15 @@ class _Merge:
         """A leaf of both: the same, or a result."""
         a, b = one.leaves[i], other.leaves[i]
         flags = one.bound[i], other.bound[i]
-        if a is b or (flags == (True, True) and _is_same(a, b)):
+        if a is b or (flags == (True, True) and is_same(a, b)):
             return lambda made: a
-        types = [_type_of(a), _type_of(b)]
+        types = [type_of(a), type_of(b)]
         if types[0] is None or types[1] is None:
             return None
         (first, first_weak), (second, second_weak) = types
         if first.shape != second.shape:
             return None
-        dtype = _joined(first, first_weak, second, second_weak)
+        dtype = joined(first, first_weak, second, second_weak)
         weak = first_weak and second_weak
         pair = [
             end.nodes[i] or done.trace.node(leaf)
@@ -351,61 +319,6 @@ class _Merge:
             return value
 
         return made_of
-
-
-def _with_place_holders(ends: list[Ending], is_variable: bool) -> list[Ending]:
-    """Zeros for a result that is not there yet, and for a variable without a value.
-
-    The flag of early returns says that the first are not used.
-    """
-    for i, end in enumerate(ends):
-        full = ends[1 - i]
-        missing = end.value is UNSET or (end.value is UNBOUND and is_variable)
-        if not missing or any(full.value is v for v in (UNSET, UNBOUND)):
-            continue
-        if not all(_type_of(leaf) for leaf in full.leaves):
-            continue
-        if end.value is UNBOUND and not full.leaves:
-            continue
-        leaves = [_zeros_like(leaf) for leaf in full.leaves]
-        made = unflatten(full.tree, leaves)
-        bound: list[Node | bool] = [end.value is UNSET] * len(leaves)
-        ends[i] = Ending(made, leaves, full.tree, [None] * len(leaves), bound)
-    return ends
-
-
-def _zeros_like(leaf: Any) -> Any:
-    if is_traced(leaf):
-        zeros = np.zeros(leaf.shape, leaf.dtype)
-        return zeros[()].item() if leaf.weak else zeros
-    return type(leaf)(0) if np.ndim(leaf) == 0 else np.zeros_like(leaf)
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    """Whether two values are the same number or text, with the same type."""
-    plain = isinstance(one, (bool, int, float, str, np.generic))
-    return plain and type(one) is type(other) and repr(one) == repr(other)
-
-
-def _type_of(leaf: Any) -> Any:
-    """The type of a leaf and whether it is weak, None for what is no array."""
-    if is_traced(leaf):
-        return leaf.type, leaf.weak
-    if type(leaf) in DEFAULT_DTYPES:
-        return TensorType(DEFAULT_DTYPES[type(leaf)], ()), True
-    if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
-        return TensorType(dtype_name(leaf.dtype), leaf.shape), False
-    return None
-
-
-def _joined(one: TensorType, weak: bool, other: TensorType, other_weak: bool) -> str:
-    """The dtype that holds both: a Python number adapts."""
-    if weak != other_weak:
-        loose, strong = (one, other) if weak else (other, one)
-        order = "biuf"
-        if order.index(loose.numpy.kind) <= order.index(strong.numpy.kind):
-            return strong.dtype
-    return dtype_name(np.result_type(one.numpy, other.numpy))
 
 
 def _may_be(memory: Memory, values: Sequence[Any], line: SourceLine | None) -> None:

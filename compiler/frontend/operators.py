@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import branches, control, items, table
 from .calls import call
+from .endings import UNSET
 from .twins import register_operators
 
 __all__ = ["call", "table"]
@@ -26,7 +27,7 @@ register_operators(
         "setattr": items.set_attribute,
         "setitem": items.set_item,
         "slice": slice,
-        "unset": lambda: branches.UNSET,
+        "unset": lambda: UNSET,
         "while": control.while_,
     }
 )

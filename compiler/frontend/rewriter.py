@@ -20,16 +20,14 @@ import ast
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from .definition import NoSource
+from .expressions import Expressions
 from .jumps import Flags, lower_jumps
 from .nodes import (
     assign,
     at,
     call,
     constant,
-    contains,
     function,
-    inside,
     name,
     names_bound,
     names_tuple,
@@ -39,12 +37,6 @@ from .nodes import (
 __all__ = ["rewritten"]
 
 Statements: TypeAlias = "list[ast.stmt]"
-
-_OWN_FRAME = {"locals", "vars", "dir", "eval", "exec"}
-_PLAIN = {"super", "globals", "breakpoint", "__import__"}
-_SUSPENSIONS = (ast.Yield, ast.YieldFrom, ast.Await)
-_BOUND_IN_PLACE = (ast.NamedExpr, *_SUSPENSIONS)
-_SPECIAL = (*_BOUND_IN_PLACE, ast.Global, ast.Nonlocal)
 
 
 def rewritten(node: ast.FunctionDef | ast.Lambda, private: str | None) -> Any:
@@ -60,22 +52,16 @@ def rewritten(node: ast.FunctionDef | ast.Lambda, private: str | None) -> Any:
     return node
 
 
-class _Function(ast.NodeTransformer):
+class _Function(Expressions):
     """The rewriting of one function; inner ones have their own."""
 
     def __init__(self, node: Any, private: str | None) -> None:
-        body: list[Any] = node.body if isinstance(node.body, list) else [node.body]
-        parameters = [*node.args.posonlyargs, *node.args.args]
-        self._first = parameters[0].arg if parameters else None
-        self._private = private
-        special = [one for one in inside(body) if isinstance(one, _SPECIAL)]
-        self._suspends = any(isinstance(one, _SUSPENSIONS) for one in special)
-        self._binds = any(isinstance(one, ast.NamedExpr) for one in special)
+        super().__init__(node, private)
         self._flags = Flags(set(), {})
         self._in_blocks: dict[str, None] = {}
         self._count = 0
         self._declared = [
-            one for one in special if isinstance(one, (ast.Global, ast.Nonlocal))
+            one for one in self.special if isinstance(one, (ast.Global, ast.Nonlocal))
         ]
         self._globals = {
             text
@@ -86,7 +72,7 @@ class _Function(ast.NodeTransformer):
 
     def rewrite(self, node: ast.FunctionDef) -> None:
         """Rewrite the body of a function."""
-        if not self._suspends:
+        if not self.suspends:
             self._flags = lower_jumps(node)
         body = self._visited(node.body)
         elsewhere = {text for one in self._declared for text in one.names}
@@ -119,14 +105,14 @@ class _Function(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         """A function of its own; its defaults and decorators belong to this one."""
-        _Function(node, self._private).rewrite(node)
+        _Function(node, self.private).rewrite(node)
         node.decorator_list = [self.visit(one) for one in node.decorator_list]
         self._visit_defaults(node.args)
         return node
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         """As a function."""
-        node.body = _Function(node, self._private).visit(node.body)
+        node.body = _Function(node, self.private).visit(node.body)
         self._visit_defaults(node.args)
         return node
 
@@ -189,7 +175,7 @@ class _Function(ast.NodeTransformer):
         values = [
             name(place, arg.name)
             if isinstance(arg, ast.FunctionDef)
-            else names_tuple(place, map(self._mangled, arg))
+            else names_tuple(place, map(self.mangled, arg))
             if isinstance(arg, list)
             else arg
             for arg in args
@@ -198,7 +184,7 @@ class _Function(ast.NodeTransformer):
 
     def visit_If(self, node: ast.If) -> Any:
         """Both branches as functions."""
-        if self._suspends:
+        if self.suspends:
             return self.generic_visit(node)
         names = self._names([*node.body, *node.orelse])
         test = self.visit(node.test)
@@ -208,7 +194,7 @@ class _Function(ast.NodeTransformer):
 
     def visit_While(self, node: ast.While) -> Any:
         """The test and the body as functions."""
-        if self._suspends:
+        if self.suspends:
             return self.generic_visit(node)
         names = self._names([node.test, *node.body])
         asks = at(node.test, ast.Return(self.visit(node.test)))
@@ -223,7 +209,7 @@ class _Function(ast.NodeTransformer):
 
     def visit_For(self, node: ast.For) -> Any:
         """The body as a function of the item."""
-        if self._suspends:
+        if self.suspends:
             return self.generic_visit(node)
         target = at(node, ast.Assign([node.target], name(node, "$item")))
         names = self._names([target, *node.body])
@@ -247,7 +233,7 @@ class _Function(ast.NodeTransformer):
 
     def visit_Assert(self, node: ast.Assert) -> Any:
         """The message as a function."""
-        if not __debug__ or self._binds_in_place(node):
+        if not __debug__ or self.binds_in_place(node):
             return self.generic_visit(node)
         message = node.msg or constant(node, "")
         text = thunk(node, self.visit(message))
@@ -282,10 +268,10 @@ class _Function(ast.NodeTransformer):
 
     def _store(self, place: ast.AST, target: ast.expr, value: ast.expr) -> Statements:
         if isinstance(target, ast.Subscript):
-            where = self.visit(target.value), self._index(target.slice)
+            where = self.visit(target.value), self.index(target.slice)
             return [at(place, ast.Expr(call(place, "setitem", value, *where)))]
         if isinstance(target, ast.Attribute):
-            attribute = constant(place, self._mangled(target.attr))
+            attribute = constant(place, self.mangled(target.attr))
             whose = self.visit(target.value)
             return [
                 at(place, ast.Expr(call(place, "setattr", value, whose, attribute)))
@@ -319,12 +305,12 @@ class _Function(ast.NodeTransformer):
         whose = self._new_name("whose")
         done: Statements = [assign(node, whose, self.visit(target.value))]
         if isinstance(target, ast.Attribute):
-            where: ast.expr = constant(node, self._mangled(target.attr))
+            where: ast.expr = constant(node, self.mangled(target.attr))
             load = at(node, ast.Attribute(name(node, whose), target.attr, ast.Load()))
             old, operator = load, "setattr"
         else:
             index = self._new_name("index")
-            done.append(assign(node, index, self._index(target.slice)))
+            done.append(assign(node, index, self.index(target.slice)))
             where, operator = name(node, index), "setitem"
             old = call(node, "getitem", name(node, whose), name(node, index))
         made = call(node, "augment", kind, old, self.visit(node.value))
@@ -336,93 +322,8 @@ class _Function(ast.NodeTransformer):
         done: Statements = []
         for target in node.targets:
             if isinstance(target, ast.Subscript):
-                where = self.visit(target.value), self._index(target.slice)
+                where = self.visit(target.value), self.index(target.slice)
                 done.append(at(node, ast.Expr(call(node, "delitem", *where))))
             else:
                 done.append(at(node, ast.Delete([target])))
         return done
-
-    def _mangled(self, text: str) -> str:
-        """A name as the compiler makes it in a class."""
-        if self._private is None or not text.startswith("__") or text.endswith("__"):
-            return text
-        return f"_{self._private.lstrip('_')}{text}"
-
-    # Expressions.
-
-    def _binds_in_place(self, node: ast.AST) -> bool:
-        """Whether a part binds a variable or suspends: no inner function could."""
-        some = self._binds or self._suspends
-        return some and contains([node], *_BOUND_IN_PLACE)
-
-    def _index(self, node: ast.expr) -> ast.expr:
-        if isinstance(node, ast.Slice):
-            parts = (node.lower, node.upper, node.step)
-            place = next(filter(None, parts), node)
-            values = [self.visit(p) if p else constant(place, None) for p in parts]
-            return call(place, "slice", *values)
-        if isinstance(node, ast.Tuple):
-            node.elts = [self._index(part) for part in node.elts]
-            return node
-        return self.visit(node)
-
-    def visit_Subscript(self, node: ast.Subscript) -> Any:
-        """A read; those that are stored to are dealt with where they stand."""
-        if not isinstance(node.ctx, ast.Load):
-            return self.generic_visit(node)
-        return call(node, "getitem", self.visit(node.value), self._index(node.slice))
-
-    def visit_Call(self, node: ast.Call) -> Any:
-        """The function as the first argument."""
-        place: Any = node
-        called = node.func.id if isinstance(node.func, ast.Name) else None
-        if called in _OWN_FRAME:
-            raise NoSource(f"it calls {called}()")
-        if called in _PLAIN:
-            if called == "super" and not node.args and self._first is not None:
-                node.args = [name(node, "__class__"), name(node, self._first)]
-            return self.generic_visit(node)
-        if isinstance(node.func, ast.Attribute):  # the line of a method is its name's
-            place = ast.copy_location(ast.Pass(), node)
-            if node.lineno != node.func.end_lineno:
-                place.lineno = node.func.end_lineno
-                place.col_offset = 0
-        args = [self.visit(one) for one in (node.func, *node.args)]
-        keywords = [
-            at(one, ast.keyword(one.arg, self.visit(one.value)))
-            for one in node.keywords
-        ]
-        return at(place, ast.Call(name(place, "$call"), args, keywords))
-
-    def visit_BoolOp(self, node: ast.BoolOp) -> Any:
-        """From the right, each operand behind the first as a function."""
-        if self._binds_in_place(node):
-            return self.generic_visit(node)
-        operator = "and" if isinstance(node.op, ast.And) else "or"
-        *before, made = [self.visit(value) for value in node.values]
-        for value in reversed(before):
-            made = call(node, operator, value, thunk(node, made))
-        return made
-
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
-        """``not`` alone; the others are methods of what they meet."""
-        if isinstance(node.op, ast.Not):
-            return call(node, "not", self.visit(node.operand))
-        return self.generic_visit(node)
-
-    def visit_IfExp(self, node: ast.IfExp) -> Any:
-        """Both values as functions."""
-        if self._binds_in_place(node):
-            return self.generic_visit(node)
-        values = [thunk(node, self.visit(one)) for one in (node.body, node.orelse)]
-        return call(node, "choose", self.visit(node.test), *values)
-
-    def visit_Compare(self, node: ast.Compare) -> Any:
-        """Chains, and membership."""
-        if len(node.ops) == 1 and not isinstance(node.ops[0], (ast.In, ast.NotIn)):
-            return self.generic_visit(node)
-        if len(node.ops) > 1 and self._binds_in_place(node):
-            return self.generic_visit(node)
-        kinds = names_tuple(node, (type(one).__name__ for one in node.ops))
-        values = [thunk(node, self.visit(one)) for one in node.comparators]
-        return call(node, "compare", kinds, self.visit(node.left), *values)

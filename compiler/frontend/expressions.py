@@ -1,0 +1,118 @@
+"""The rewriting of expressions; `rewriter` has that of statements."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from .definition import NoSource
+from .nodes import at, call, constant, contains, inside, name, names_tuple, thunk
+
+__all__ = ["Expressions"]
+
+_OWN_FRAME = {"locals", "vars", "dir", "eval", "exec"}
+_PLAIN = {"super", "globals", "breakpoint", "__import__"}
+_SUSPENSIONS = (ast.Yield, ast.YieldFrom, ast.Await)
+_BOUND_IN_PLACE = (ast.NamedExpr, *_SUSPENSIONS)
+_SPECIAL = (*_BOUND_IN_PLACE, ast.Global, ast.Nonlocal)
+
+
+class Expressions(ast.NodeTransformer):
+    """Replaces the expressions of one function.
+
+    ``special`` are the nodes that say something about all of it: it ``suspends`` if it
+    is a generator, and ``binds`` if an expression assigns. ``first`` is its first
+    parameter, ``private`` the class that it stands in.
+    """
+
+    def __init__(self, node: Any, private: str | None) -> None:
+        body: list[Any] = node.body if isinstance(node.body, list) else [node.body]
+        parameters = [*node.args.posonlyargs, *node.args.args]
+        self.first = parameters[0].arg if parameters else None
+        self.private = private
+        self.special = [one for one in inside(body) if isinstance(one, _SPECIAL)]
+        self.suspends = any(isinstance(one, _SUSPENSIONS) for one in self.special)
+        self.binds = any(isinstance(one, ast.NamedExpr) for one in self.special)
+
+    def mangled(self, text: str) -> str:
+        """A name as the compiler makes it in a class."""
+        if self.private is None or not text.startswith("__") or text.endswith("__"):
+            return text
+        return f"_{self.private.lstrip('_')}{text}"
+
+    def binds_in_place(self, node: ast.AST) -> bool:
+        """Whether a part binds a variable or suspends: no inner function could."""
+        some = self.binds or self.suspends
+        return some and contains([node], *_BOUND_IN_PLACE)
+
+    def index(self, node: ast.expr) -> ast.expr:
+        if isinstance(node, ast.Slice):
+            parts = (node.lower, node.upper, node.step)
+            place = next(filter(None, parts), node)
+            values = [self.visit(p) if p else constant(place, None) for p in parts]
+            return call(place, "slice", *values)
+        if isinstance(node, ast.Tuple):
+            node.elts = [self.index(part) for part in node.elts]
+            return node
+        return self.visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        """A read; those that are stored to are dealt with where they stand."""
+        if not isinstance(node.ctx, ast.Load):
+            return self.generic_visit(node)
+        return call(node, "getitem", self.visit(node.value), self.index(node.slice))
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        """The function as the first argument."""
+        place: Any = node
+        called = node.func.id if isinstance(node.func, ast.Name) else None
+        if called in _OWN_FRAME:
+            raise NoSource(f"it calls {called}()")
+        if called in _PLAIN:
+            if called == "super" and not node.args and self.first is not None:
+                node.args = [name(node, "__class__"), name(node, self.first)]
+            return self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute):  # the line of a method is its name's
+            place = ast.copy_location(ast.Pass(), node)
+            if node.lineno != node.func.end_lineno:
+                place.lineno = node.func.end_lineno
+                place.col_offset = 0
+        args = [self.visit(one) for one in (node.func, *node.args)]
+        keywords = [
+            at(one, ast.keyword(one.arg, self.visit(one.value)))
+            for one in node.keywords
+        ]
+        return at(place, ast.Call(name(place, "$call"), args, keywords))
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> Any:
+        """From the right, each operand behind the first as a function."""
+        if self.binds_in_place(node):
+            return self.generic_visit(node)
+        operator = "and" if isinstance(node.op, ast.And) else "or"
+        *before, made = [self.visit(value) for value in node.values]
+        for value in reversed(before):
+            made = call(node, operator, value, thunk(node, made))
+        return made
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
+        """``not`` alone; the others are methods of what they meet."""
+        if isinstance(node.op, ast.Not):
+            return call(node, "not", self.visit(node.operand))
+        return self.generic_visit(node)
+
+    def visit_IfExp(self, node: ast.IfExp) -> Any:
+        """Both values as functions."""
+        if self.binds_in_place(node):
+            return self.generic_visit(node)
+        values = [thunk(node, self.visit(one)) for one in (node.body, node.orelse)]
+        return call(node, "choose", self.visit(node.test), *values)
+
+    def visit_Compare(self, node: ast.Compare) -> Any:
+        """Chains, and membership."""
+        if len(node.ops) == 1 and not isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            return self.generic_visit(node)
+        if len(node.ops) > 1 and self.binds_in_place(node):
+            return self.generic_visit(node)
+        kinds = names_tuple(node, (type(one).__name__ for one in node.ops))
+        values = [thunk(node, self.visit(one)) for one in node.comparators]
+        return call(node, "compare", kinds, self.visit(node.left), *values)
