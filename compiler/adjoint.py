@@ -104,14 +104,11 @@ def adjoint(
 def _adjoint(
     graph: Graph, wrt: Sequence[str], starts: tuple[str, ...], seeded: bool
 ) -> Graph:
-    inputs = len(graph.inputs)
-    b = Builder(f"{graph.name}.grad", list(graph)[:inputs], reserved=graph.nodes)
+    b = Builder(f"{graph.name}.grad", graph)
     seeds = [
         b.input(f"seed.{slot}", graph[name].type) if seeded else None
         for slot, name in enumerate(starts)
     ]
-    for node in list(graph)[inputs:]:
-        b.append(node)
     b.section = len(graph.sections) + 1
     active, wanted = _active(graph, wrt), set(wrt)
     section = Section(starts, tuple(wrt), _suffix(graph))

@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from ..backends import DEFAULT
 from ..ir.graph import Graph
-from .function import Compiled, Function
+from .function import Compiled, Function, Tracing
 from .gradient import Argnums, Residuals, gradient, pull_back, with_residuals
 from .tracebacks import shows_users_frames
 
@@ -26,6 +26,7 @@ def jit(
     static_argnames: str | Sequence[str] = (),
     rewrite: bool = True,
     freeze: bool = False,
+    allow_random: bool = False,
 ) -> Compiled: ...
 
 
@@ -37,6 +38,7 @@ def jit(
     static_argnames: str | Sequence[str] = (),
     rewrite: bool = True,
     freeze: bool = False,
+    allow_random: bool = False,
 ) -> Callable[[Function], Compiled]: ...
 
 
@@ -48,6 +50,7 @@ def jit(
     static_argnames: str | Sequence[str] = (),
     rewrite: bool = True,
     freeze: bool = False,
+    allow_random: bool = False,
 ) -> Compiled | Callable[[Function], Compiled]:
     """Compile a NumPy function, or a graph.
 
@@ -70,6 +73,8 @@ def jit(
         freeze: Keep what the function closes over as it was when it was traced. Else
             arrays are read at each call, and a global, a closure cell or an attribute
             that is bound anew traces the function again.
+        allow_random: Whether the function may ask for random numbers and the time; the
+            compiled function keeps what it got when it was traced.
 
     Returns:
         A function that traces at the first call of each signature (structure, dtypes
@@ -89,8 +94,7 @@ def jit(
         backend=backend,
         static_argnums=static_argnums,
         static_argnames=static_argnames,
-        rewrite=rewrite,
-        freeze=freeze,
+        tracing=Tracing(rewrite, freeze, allow_random),
     )
     return made if function is _NONE else made(function)
 

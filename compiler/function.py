@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from os import PathLike
 from types import MethodType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ..backends import DEFAULT, check_backend, find_backend
 from ..backends.base import Stages
@@ -22,6 +22,7 @@ from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from .call import Call
 from .entry import Entry, is_interpreted
+from .frontend.chance import allowing
 from .frontend.operators import call as rewritten_call
 from .graph_function import GraphFunction
 from .inspect import Inspectable
@@ -34,7 +35,7 @@ from .static import Static, StaticArguments, marked, parameters
 from .tracebacks import shorten, shows_users_frames
 from .tree import flatten
 
-__all__ = ["Compiled", "Function", "Transform"]
+__all__ = ["Compiled", "Function", "Tracing", "Transform"]
 
 MAX_STATES = 8  # that are looked at before each call of the fast path
 
@@ -43,6 +44,22 @@ Function: TypeAlias = "Callable[..., Any] | Graph"
 
 Transform: TypeAlias = Callable[[Program, Call], Program]
 """What is done to a program between tracing and optimisation."""
+
+
+class Tracing(NamedTuple):
+    """How a function is traced; see `jit`."""
+
+    rewrite: bool = True
+    freeze: bool = False
+    allow_random: bool = False
+
+    def around(self, inner: Tracing) -> Tracing:
+        """That of a function of a compiled function."""
+        return Tracing(
+            self.rewrite and inner.rewrite,
+            self.freeze or inner.freeze,
+            self.allow_random or inner.allow_random,
+        )
 
 
 class Compiled(Inspectable, HasNative):
@@ -62,22 +79,21 @@ class Compiled(Inspectable, HasNative):
         backend: str = DEFAULT,
         static_argnums: int | Sequence[int] = (),
         static_argnames: str | Sequence[str] = (),
-        rewrite: bool = True,
-        freeze: bool = False,
+        tracing: Tracing = Tracing(),  # noqa: B008  # it never changes
     ) -> None:
         function = GraphFunction.of(given) if isinstance(given, Graph) else given
         if not callable(function):
             raise ArgumentError(f"not a function: {function!r}")
         update_wrapper(self, function)
+        inner: tuple[int | str, ...] = ()
+        if isinstance(function, Compiled):
+            inner, tracing = function.static, tracing.around(function.tracing)
         if isinstance(function, Compiled) and transform is None:
-            rewrite = rewrite and function.rewrite
             function, transform = function.function, function.transform
         self.function = function
         self.transform = transform
         self.backend = check_backend(backend)
-        self.rewrite = rewrite
-        inner = given.static if isinstance(given, Compiled) else ()
-        self.freeze = freeze or (isinstance(given, Compiled) and given.freeze)
+        self.tracing = tracing
         which = (*inner, *_as_tuple(static_argnums), *_as_tuple(static_argnames))
         self._static = StaticArguments(function, tuple(dict.fromkeys(which)))
         self._callers: dict[str, Caller] = {}
@@ -211,7 +227,7 @@ class Compiled(Inspectable, HasNative):
             return name
         numbers = tuple(w for w in self._static.which if isinstance(w, int))
         names = tuple(w for w in self._static.which if isinstance(w, str))
-        options = self.backend, numbers, names, self.rewrite, self.freeze
+        options = self.backend, numbers, names, self.tracing
         parts = (self.function, self.transform, *options)
         return _remade, parts
 
@@ -289,23 +305,24 @@ class Compiled(Inspectable, HasNative):
         ]
         seconds = Stages()
         static = [leaf.value for leaf in call.leaves if isinstance(leaf, Static)]
-        watched = not (self.freeze or isinstance(self.function, GraphFunction))
+        watched = not (self.tracing.freeze or isinstance(self.function, GraphFunction))
         functions = [self.py_func, *static] if watched else []
         before = State(functions)
         with seconds.timed("trace"):
             if isinstance(self.function, GraphFunction):
                 traced = self.function.program(call.structure, call.leaves, types)
             else:
-                run = rewritten_call if self.rewrite else operator.call
-                traced = trace_program(
-                    self.function,
-                    call.structure,
-                    leaves,
-                    types,
-                    run,
-                    writes=self.rewrite and self.transform is None,
-                )
-            if self.freeze:
+                rewrite, _, allow_random = self.tracing
+                with allowing(allow_random):
+                    traced = trace_program(
+                        self.function,
+                        call.structure,
+                        leaves,
+                        types,
+                        rewritten_call if rewrite else operator.call,
+                        writes=rewrite and self.transform is None,
+                    )
+            if self.tracing.freeze:
                 traced = traced.frozen()
             program = self.transform(traced, call) if self.transform else traced
         known = [
@@ -322,8 +339,7 @@ def _remade(
     backend: str,
     numbers: tuple[int, ...],
     names: tuple[str, ...],
-    rewrite: bool,
-    freeze: bool,
+    tracing: Tracing,
 ) -> Compiled:
     """What `pickle` calls."""
     return Compiled(
@@ -332,8 +348,7 @@ def _remade(
         backend=backend,
         static_argnums=numbers,
         static_argnames=names,
-        rewrite=rewrite,
-        freeze=freeze,
+        tracing=tracing,
     )
 
 

@@ -18,6 +18,7 @@ from .passes.dedupe import dedupe
 from .passes.fold import fold
 from .passes.forward import forward
 from .passes.fuse import fuse
+from .passes.hoist import hoist
 from .passes.join import join
 from .passes.merge import merge
 from .passes.place import place
@@ -25,6 +26,7 @@ from .passes.prune import prune
 from .passes.simplify import simplify
 from .passes.split import split
 from .passes.tape import tape
+from .passes.total import total
 
 __all__ = ["PASSES", "ROUNDING", "optimise", "run_passes"]
 
@@ -36,6 +38,8 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "simplify": simplify,
     "dedupe": dedupe,
     "tape": tape,
+    "hoist": hoist,
+    "total": total,
     "place": place,
     "join": join,
     "contract": contract,
@@ -45,7 +49,9 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "fuse": fuse,
 }
 
-ROUNDING = frozenset({"place", "join", "contract", "batch", "accumulate"})
+ROUNDING = frozenset(
+    {"hoist", "total", "place", "join", "contract", "batch", "accumulate"}
+)
 """The passes that keep results up to rounding and the sign of zeros; others keep bits.
 """
 

@@ -7,6 +7,7 @@ op ``mul``; the type rule runs at once, so a wrong graph is never built.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -20,6 +21,8 @@ from .ops.source import const_attrs
 from .types import TensorType
 
 __all__ = ["Builder"]
+
+_VIEW = Kind.VIEW
 
 
 class Builder:
@@ -48,7 +51,7 @@ class Builder:
     def __getattr__(self, op: str) -> Callable[..., Node]:
         if op not in OPS:
             raise AttributeError(f"no op is called {op!r}")
-        return lambda *operands, **attrs: self.add_node(op, *operands, **attrs)
+        return partial(self.add_node, op)
 
     @property
     def nodes(self) -> Iterable[Node]:
@@ -62,6 +65,11 @@ class Builder:
     def __len__(self) -> int:
         """How many values there are."""
         return len(self._nodes)
+
+    @property
+    def values(self) -> Mapping[str, Node]:
+        """The values made so far, by name."""
+        return self._nodes
 
     def __getitem__(self, name: str) -> Node:
         return self._nodes[name]
@@ -84,14 +92,13 @@ class Builder:
 
     def append(self, node: Node) -> Node:
         """Add a node as it stands; the names of its values must be free."""
-        if node.several or node.name in self._nodes:
-            for name in node.names:
-                if name in self._nodes:
-                    what = f"graph {self.name}: two nodes are called %{name}"
-                    raise VerifyError(what)
-        self._nodes[node.name] = node
-        if node.several:
-            self._nodes.update(by_value([node]))
+        if not node.several and node.name not in self._nodes:
+            self._nodes[node.name] = node
+            return node
+        for name in node.names:
+            if name in self._nodes:
+                raise VerifyError(f"graph {self.name}: two nodes are called %{name}")
+        self._nodes.update(by_value([node]))
         return node
 
     def input(self, name: str, type: TensorType) -> Node:
@@ -225,7 +232,7 @@ class Builder:
         if node.op == "const":
             return cast("bool | int | float", node.attrs["value"])
         passed: list[str] = []
-        while OPS[node.op].kind is Kind.VIEW and node.name not in self._known:
+        while OPS[node.op].kind is _VIEW and node.name not in self._known:
             passed.append(node.name)
             node = self._nodes[node.operands[0]]
         if passed:

@@ -11,6 +11,7 @@ import operator
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from itertools import chain
 from typing import Any, NamedTuple
 
 from .errors import SourceLine, VerifyError
@@ -110,13 +111,10 @@ class Graph:
         self.sections = tuple(sections)
         self._nodes = tuple(nodes)
         self._values = by_value(self._nodes)
-        count = len(self._nodes)
-        self.depth = 1
-        special = [node for node in self._nodes if node.several or node.regions]
-        if special:
-            count += sum(len(node.values) - 1 for node in special)
-            depths = [region.depth for node in special for region in node.regions]
-            self.depth += max(depths, default=0)
+        several = filter(None, map(operator.attrgetter("several"), self._nodes))
+        count = len(self._nodes) + sum(len(values) - 1 for values in several)
+        regions = chain.from_iterable(map(operator.attrgetter("regions"), self._nodes))
+        self.depth = 1 + max([region.depth for region in regions], default=0)
         if len(self._values) != count:
             raise VerifyError(f"graph {name}: two values have one name")
         if self.depth > MAX_DEPTH:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, KeysView, Mapping
+from collections.abc import ItemsView, Iterator, KeysView, Mapping
 from typing import TypeAlias
 
 from .errors import ParseError
@@ -89,6 +89,10 @@ class Attrs(Mapping[str, Literal]):
     def keys(self) -> KeysView[str]:
         """The dict's own view, which ``**attrs`` walks twice as fast as a mapping's."""
         return self._items.keys()
+
+    def items(self) -> ItemsView[str, Literal]:
+        """Likewise."""
+        return self._items.items()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Attrs) and self.text == other.text

@@ -59,7 +59,9 @@ class Node(NamedTuple):
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the values that the node makes."""
-        return tuple([value.name for value in self.several]) or (self.name,)
+        if self.several:
+            return tuple([value.name for value in self.several])
+        return (self.name,)
 
     def makes(self, names: Container[str]) -> bool:
         """Whether one of the values that the node makes is among ``names``."""
@@ -100,7 +102,7 @@ class Node(NamedTuple):
         """
         get = names.get
         name = get(self.name, self.name)
-        operands = tuple([get(operand, operand) for operand in self.operands])
+        operands = tuple(map(get, self.operands, self.operands))
         if self.reads or self.several:
             reads = tuple([Read(get(read[0], read[0]), read[1]) for read in self.reads])
             several = tuple([Value(get(v.name, v.name), v.type) for v in self.several])

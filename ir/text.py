@@ -50,7 +50,6 @@ MAX_KEPT = 200
 # keeps 200 bytes for each repetition.
 _NAME = r"[^\W\d]\w*+(?:\.\w++)*+"
 _REFS = rf"(?:%{_NAME}\s*+(?:,\s*+%{_NAME}\s*+)*+)?"
-_REF = re.compile(rf"%({_NAME})")
 _STRING = r'"(?:[^"\\]++|\\.)*+"'
 _IS_NAME = re.compile(rf"{_NAME}\Z")
 _VERSION = re.compile(r"anabranch\s+([1-9][0-9]{0,8})\Z")
@@ -58,9 +57,9 @@ _TYPE = r"\w+\s*\[[^\[\]]*\]"
 _HEADER = rf"({_NAME})\s*\((.*)\)\s*\{{\s*\Z"
 _PARAM = rf"\s*%({_NAME})\s*:\s*({_TYPE})\s*(,|\Z)"
 _NODE = re.compile(
-    rf"%({_NAME})\s*+((?:,\s*+%{_NAME}\s*+)*+)=\s*([a-z_]\w*)\s*"
-    rf"\(\s*({_REFS})\)\s*(?:\{{((?:[^\"{{}}]++|{_STRING})*+)\}}\s*)?:\s*"
-    rf"({_TYPE})((?:\s*+,\s*+{_TYPE})*+)(?:\s*@k([0-9]{{1,9}}))?\s*(:)?\Z"
+    rf"%({_NAME})\s*+((?:,\s*+%{_NAME}\s*+)*+)=\s*+([a-z_]\w*+)\s*+"
+    rf"\(\s*+({_REFS})\)\s*+(?:\{{((?:[^\"{{}}]++|{_STRING})*+)\}}\s*+)?:\s*+"
+    rf"({_TYPE})((?:\s*+,\s*+{_TYPE})*+)\s*+(?:@k([0-9]{{1,9}}))?\s*+(:)?\Z"
 )
 _MORE_TYPES = re.compile(rf",\s*({_TYPE})")
 _SECTION = (
@@ -183,7 +182,7 @@ def parse(text: Any) -> Graph:
         raise ParseError(f"IR text is a string, not a {type(text).__name__}")
     if len(text) > MAX_TEXT:
         raise ParseError(f"IR text of more than {MAX_TEXT} characters")
-    with paused_collection(text.count("\n")):
+    with paused_collection(text.count("%")):
         return _read(text).verify()
 
 
@@ -219,19 +218,16 @@ def _check_version(line: str) -> None:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines that are not empty, with their numbers, one by one."""
-    number, end = 1, 0
+    """The lines that are not empty, one by one, and where each starts."""
     for match in _LINE.finditer(text):
-        number += text.count("\n", end, match.start())
-        end = match.end()
-        line = _without_comment(match[0]).rstrip()
-        if line:
-            yield number, line
+        line = match[0]
+        if "#" in line:
+            line = _without_comment(line)
+        if line := line.rstrip():
+            yield match.start(), line
 
 
 def _without_comment(line: str) -> str:
-    if "#" not in line:
-        return line
     match = _CODE.match(line)
     end = match.end() if match else 0
     return line[:end] if line[end : end + 1] == "#" else line
@@ -249,8 +245,9 @@ def _items(pattern: str, text: str, what: str) -> Iterator[re.Match[str]]:
         position = item.end()
 
 
-def _names(refs: str) -> tuple[str, ...]:
-    return tuple(_REF.findall(refs))
+def _names(refs: str) -> list[str]:
+    """The names in what `_REFS` matches, or in a part of it."""
+    return refs.replace("%", "").replace(",", " ").split()
 
 
 # Large graphs have few types and attributes: equal ones are one object.
@@ -301,18 +298,24 @@ def _labels(value: Any) -> tuple[Read, ...]:
 
 
 class _Reader:
-    """Reads the lines of a text, graph by graph; ``number`` is that of the line."""
+    """Reads the lines of a text, graph by graph."""
 
     def __init__(self, text: str) -> None:
+        self._text = text
         self._lines = _lines(text)
-        self.number = 1
+        self._start = 0
         known: dict[str, str] = {}
         self._one = known.setdefault  # so that each name is kept once
 
     def take(self) -> str:
         """The next line, empty at the end of the text."""
-        self.number, line = next(self._lines, (self.number, ""))
+        self._start, line = next(self._lines, (self._start, ""))
         return line
+
+    @property
+    def number(self) -> int:
+        """The number of the line that was taken last."""
+        return self._text.count("\n", 0, self._start) + 1
 
     def expect(self, wanted: str) -> None:
         """Take the closing bracket, or the end of the text."""
@@ -335,7 +338,7 @@ class _Reader:
         while not (line := self.take()).startswith("return"):
             if section := line.startswith("backward") and re.match(_SECTION, line):
                 suffix, of, wrt = section.groups()
-                claim = _names(of or ""), _names(wrt or "")
+                claim = tuple(_names(of or "")), tuple(_names(wrt or ""))
                 sections.append(Section(*claim, suffix, of is not None))
             elif line == "":
                 raise ParseError("expected 'return', found the end of the text")
@@ -355,7 +358,7 @@ class _Reader:
         name, more, op, operands, attrs, type_, types, kernel, block = match.groups()
         if op == "input":
             raise ParseError("an input stands in the parameter list")
-        one, read = self._one, _REF.findall(operands)
+        one, read = self._one, _names(operands)
         own, reads = _attrs(op, attrs) if attrs else _NONE
         name, known = one(name, name), _type(type_)
         return Node(

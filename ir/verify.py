@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .collection import paused_collection
 from .errors import AnabranchError, VerifyError
 from .graph import Graph, Node
@@ -9,6 +11,7 @@ from .law import RETURN, contributing_reads
 from .ops import OPS
 from .ops.spec import Types
 from .text import format_node, is_name
+from .types import TensorType
 
 __all__ = ["verify"]
 
@@ -21,12 +24,12 @@ def verify(graph: Graph) -> Graph:
 
 
 def _verify(graph: Graph) -> None:
-    seen: set[str] = set()
+    made: dict[str, TensorType] = {}
     section = 0
     _verify_names(graph)
     for node in graph:
         try:
-            _verify_node(graph, node, seen)
+            _verify_node(graph, node, made)
         except AnabranchError as error:
             what = f"graph {graph.name}: {error.what}"
             raise VerifyError(
@@ -35,12 +38,11 @@ def _verify(graph: Graph) -> None:
         if not section <= node.section <= len(graph.sections):
             raise VerifyError(f"%{node.name} stands in the wrong section")
         section = node.section
+        made[node.name] = node.type
         if node.several:
-            seen.update(node.names)
-        else:
-            seen.add(node.name)
+            made.update(node.several)
     for result in graph.results:
-        if result not in seen:
+        if result not in made:
             raise VerifyError(f"graph {graph.name}: no value %{result} to return")
     _verify_edges(graph)
     for number, claim in enumerate(graph.sections, 1):
@@ -61,28 +63,30 @@ def _verify_names(graph: Graph) -> None:
         raise VerifyError("two sections have one suffix")
 
 
-def _verify_node(graph: Graph, node: Node, seen: set[str]) -> None:
+def _verify_node(graph: Graph, node: Node, made: Mapping[str, TensorType]) -> None:
+    """Check a node against the types of the values that were made before it."""
     op = OPS.get(node.op)
     if op is None:
         raise VerifyError(f"unknown op {node.op!r}")
-    for operand in node.operands:
-        if operand not in seen:
-            raise VerifyError(f"%{operand} is read before it is made, or never made")
     if node.op == "input":
         plain = Node(node.name, "input", (), node.type)
-        if node != plain or len(seen) >= len(graph.inputs):
+        if node != plain or len(made) >= len(graph.inputs):
             raise VerifyError("inputs stand first and have a type only")
         return
+    try:
+        types = tuple([made[operand] for operand in node.operands])
+    except KeyError as error:
+        what = f"%{error.args[0]} is read before it is made, or never made"
+        raise VerifyError(what) from None
     for region in node.regions:
         _verify(region)
-    types = tuple([operand.type for operand in graph.operands(node)])
     inferred = op.infer(types, node.attrs, node.regions)
     declared = node.type
     if node.several:
         declared = tuple([value.type for value in node.several])
         if node.several[0] != (node.name, node.type):
             raise VerifyError(f"%{node.name} is not the first value of its node")
-    if inferred != declared:
+    if inferred is not declared and inferred != declared:
         raise VerifyError(f"the type is {_text(inferred)}, not {_text(declared)}")
     if node.reads and node.op != "add_n":
         raise VerifyError("only a sum node has labels of reads")

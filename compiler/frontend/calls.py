@@ -20,6 +20,7 @@ from ..loop import fori_loop, scan, switch, while_loop
 from ..loop import map as loops_map
 from ..trace import Trace, active_trace, find_trace, is_traced
 from .branches import journal_here
+from .chance import check_chance, is_maker, seeded
 from .state import Content
 from .twins import is_outside, is_users, twin
 
@@ -78,6 +79,9 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     trace = active_trace()
     if trace is None:
         return resolved(function)(*args, **kwargs)
+    check_chance(function)
+    if is_maker(function):
+        return seeded(function, *map(real, args), **real(kwargs))
     if kind is functools.partial:
         found = cast("functools.partial[Any]", function)
         named = {**found.keywords, **kwargs}

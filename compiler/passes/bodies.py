@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from typing import Any
 
+from ...ir.builder import Builder
 from ...ir.graph import Graph, Node, Output, Value, canonical
 from ...ir.literals import Attrs
+from ...ir.ops import OPS, Kind
 from ...ir.ops.parts import Parts, loop_attrs, split_operands
+from .prune import prune
 
-__all__ = ["Numbers", "counts", "parts_of", "runs_alike", "with_rows", "with_taken"]
+__all__ = [
+    "Numbers",
+    "counts",
+    "is_costly",
+    "is_static",
+    "is_view",
+    "lifted",
+    "parts_of",
+    "runs_alike",
+    "with_rows",
+    "with_taken",
+    "without_carried",
+]
 
 
 class Numbers:
@@ -89,22 +105,26 @@ def with_rows(loop: Node, rows: Sequence[tuple[str, str]]) -> Node:
     )
 
 
-def with_taken(loop: Node, stacked: Sequence[tuple[str, str]]) -> Node:
-    """The loop that takes more stacked values, in the place of some of its body.
+def with_taken(
+    loop: Node,
+    stacked: Sequence[tuple[str, str]],
+    whole: Sequence[tuple[str, str]] = (),
+) -> Node:
+    """The loop that takes more values, in the place of some of its body.
 
-    ``stacked`` has the name of each and, in the body, of the value that its row is.
+    ``stacked`` has the name of each and, in the body, of the value that its row is, and
+    ``whole`` those of invariants.
     """
-    if not stacked:
+    if not stacked and not whole:
         return loop
     (body,) = loop.regions
-    inputs: list[Node] = []
     names: dict[str, str] = {}
-    for _, inner in stacked:
-        name = f"{inner}.row"
+    for inner in [inner for _, inner in (*whole, *stacked)]:
+        name = f"{inner}.taken"
         while name in body or name in names.values():
             name += "_"
         names[inner] = name
-        inputs.append(Node(name, "input", (), body[inner].type))
+    inputs = [Node(names[x], "input", (), body[x].type) for _, x in (*whole, *stacked)]
     get = names.get
     nodes = [
         node.reading(tuple([get(x, x) for x in node.operands]))
@@ -112,10 +132,70 @@ def with_taken(loop: Node, stacked: Sequence[tuple[str, str]]) -> Node:
         if node.op != "input"
     ]
     outputs = [Output(get(out.value, out.value), out.label) for out in body.outputs]
-    made = body.with_nodes([*body.inputs, *inputs, *nodes], outputs)
-    count = len(parts_of(loop).stacked) + len(stacked)
-    return loop._replace(
-        operands=(*loop.operands, *(name for name, _ in stacked)),
-        attrs=Attrs(loop_attrs({**loop.attrs, "stacked": count})),
-        regions=(made,),
+    parts, split = parts_of(loop), len(whole)
+    first = 1 + len(parts.invariants)
+    own = [*body.inputs[:first], *inputs[:split], *body.inputs[first:], *inputs[split:]]
+    made = parts._replace(
+        invariants=[*parts.invariants, *(name for name, _ in whole)],
+        stacked=[*parts.stacked, *(name for name, _ in stacked)],
     )
+    count = len(made.stacked)
+    return loop._replace(
+        operands=tuple(made.operands),
+        attrs=Attrs(loop_attrs({**loop.attrs, "stacked": count})),
+        regions=(body.with_nodes([*own, *nodes], outputs),),
+    )
+
+
+def without_carried(loop: Node, gone: Container[int]) -> Node | None:
+    """The loop without these carried values, which nothing else is made of.
+
+    None where it would make nothing.
+    """
+    (body,) = loop.regions
+    parts = parts_of(loop)
+    count, first = len(parts.carried), 1 + len(parts.invariants)
+    kept = [i for i in range(count) if i not in gone]
+    places = [i for i in range(len(loop.names)) if i >= count or i not in gone]
+    if not places:
+        return None
+    names = {body.inputs[first + i].name for i in range(count) if i in gone}
+    made = prune(body.returning([body.outputs[i] for i in places]))
+    nodes = [node for node in made if node.name not in names]
+    several = [Value(x.name, x.type) for x in (loop.values[i] for i in places)]
+    left = parts._replace(carried=[parts.carried[i] for i in kept])
+    return loop._replace(
+        name=several[0].name,
+        type=several[0].type,
+        several=tuple(several) if len(several) > 1 else (),
+        operands=tuple(left.operands),
+        attrs=Attrs(loop_attrs({**loop.attrs, "carried": len(kept)})),
+        regions=(made.with_nodes(nodes),),
+    )
+
+
+def is_static(loop: Node) -> bool:
+    """Whether the loop has a known number of iterations, and one at least."""
+    dynamic = loop.attrs.get("limit") or loop.attrs.get("test")
+    return bool(loop.attrs.get("trips")) and not dynamic
+
+
+def is_view(node: Node) -> bool:
+    """Whether it shows elements of its operand at other places."""
+    return OPS[node.op].kind is Kind.VIEW
+
+
+def is_costly(node: Node) -> bool:
+    """Whether it takes longer to compute an element than to read it."""
+    op = OPS[node.op]
+    if op.kind is Kind.ELEMENTWISE:
+        return op.arity == 1 and "(" in (op.scalar or "")
+    return op.kind not in (Kind.VIEW, Kind.SOURCE)
+
+
+def lifted(b: Builder, node: Node, whole: Node, trips: int) -> Node:
+    """What a transpose or a reshape of each row is of all rows."""
+    if node.op == "transpose":
+        perm: Any = node.attrs["perm"]
+        return b.transpose(whole, (0, *(axis + 1 for axis in perm)))
+    return b.reshape(whole, (trips, *node.type.shape))

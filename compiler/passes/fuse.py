@@ -27,6 +27,9 @@ __all__ = ["fuse"]
 
 MAX_CODE = 2_000
 
+_VIEW = Kind.VIEW
+_FREE = (Kind.SOURCE, Kind.VIEW)
+
 
 def fuse(graph: Graph) -> Graph:
     """Number the kernels of elementwise nodes and reductions.
@@ -49,7 +52,8 @@ def fuse(graph: Graph) -> Graph:
         }
     """
     nodes = list(graph)
-    places = {name: place for place, node in enumerate(nodes) for name in node.names}
+    places = {node.name: place for place, node in enumerate(nodes)}
+    places |= {x.name: places[n.name] for n in nodes if n.several for x in n.several}
     read = [[places[operand] for operand in node.operands] for node in nodes]
     spaces = [_space(graph, node) for node in nodes]
     levels = _levels(nodes, read, spaces, {places[name] for name in graph.results})
@@ -68,16 +72,16 @@ def fuse(graph: Graph) -> Graph:
 
 def _space(graph: Graph, node: Node) -> Shape | None:
     """The index space of the kernel that computes a node, None if it is no kernel's."""
-    kind = OPS[node.op].kind
-    if kind is Kind.ELEMENTWISE:
+    op = OPS[node.op]
+    if op.scalar is not None:
         return node.type.shape
-    if kind is Kind.REDUCTION:
+    if op.combine is not None:
         return graph[node.operands[0]].type.shape
     return None
 
 
 def _is_elementwise(node: Node) -> bool:
-    return OPS[node.op].kind is Kind.ELEMENTWISE
+    return OPS[node.op].scalar is not None
 
 
 def _levels(
@@ -91,9 +95,9 @@ def _levels(
     ``read`` holds the places of the nodes that each node reads.
     """
     ops = [OPS[node.op] for node in nodes]
-    free = [op.kind is Kind.SOURCE or op.kind is Kind.VIEW for op in ops]
+    free = [op.kind in _FREE for op in ops]
     movable = [
-        (space is not None or op.kind is Kind.VIEW) and op.slope_of is None
+        (space is not None or op.kind is _VIEW) and op.slope_of is None
         for space, op in zip(spaces, ops, strict=True)
     ]
     # The space in which a node's readers can be computed together with it.
@@ -176,7 +180,7 @@ def _kernels(components: Iterable[list[Node]]) -> Iterator[list[Node]]:
 
 def _by_axes(piece: Sequence[Node]) -> Iterator[list[Node]]:
     """The reductions of a piece by their axes; the most of them stay with the rest."""
-    reductions = [node for node in piece if OPS[node.op].kind is Kind.REDUCTION]
+    reductions = [node for node in piece if OPS[node.op].combine is not None]
     counts = Counter(node.attrs["axes"] for node in reductions)
     if len(counts) < 2:
         yield list(piece)

@@ -24,25 +24,30 @@ def rewrite(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
     if rules.keys().isdisjoint([node.op for node in graph]):
         return graph
     b = Builder(graph.name, reserved=graph.nodes)
-    new: dict[str, Node] = {}
-    replaced: set[str] = set()
+    values = b.values
+    names: dict[str, str] = {}  # where another value took the place of one
+    renamed = names.keys()
+    changed = False
     for node in graph:
-        kept, rule, found = node, rules.get(node.op), None
-        if not replaced.isdisjoint(node.operands):
-            kept = node.reading(tuple([new[name].name for name in node.operands]))
+        kept, rule, made = node, rules.get(node.op), None
+        if not renamed.isdisjoint(node.operands):
+            operands = [names.get(name, name) for name in node.operands]
+            kept = node.reading(tuple(operands))
         if rule is not None:
             b.section, b.source = node.section, node.source
-            found = rule(b, kept, *[new[name] for name in node.operands])
-        made = b.append(kept) if found is None else found
+            made = rule(b, kept, *[values[name] for name in kept.operands])
+        if made is None:
+            made = b.append(kept)
+        if made is node:
+            continue
+        changed = True
         if node.several:
-            new.update(zip(node.names, made.values, strict=True))
-        else:
-            new[node.name] = made
-        if made is not node:
-            replaced.update(node.names)
-    if not replaced:
+            names.update(zip(node.names, made.names, strict=True))
+        elif made.name != node.name:
+            names[node.name] = made.name
+    if not changed:
         return graph
-    outputs = [Output(new[out.value].name, out.label) for out in graph.outputs]
+    outputs = [Output(names.get(o.value, o.value), o.label) for o in graph.outputs]
     return graph.with_nodes(list(b.nodes), outputs)
 
 

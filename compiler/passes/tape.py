@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...ir.graph import Graph, Node
-from ...ir.ops import OPS, Kind
-from .bodies import Numbers, counts, parts_of, runs_alike, with_rows, with_taken
+from .bodies import (
+    Numbers,
+    counts,
+    is_costly,
+    is_view,
+    parts_of,
+    runs_alike,
+    with_rows,
+    with_taken,
+)
 
 __all__ = ["tape"]
 
@@ -38,9 +46,9 @@ def tape(graph: Graph) -> Graph:
             }
           %b = loop(%g, %as, %v.tape) {trips=4, carried=1, stacked=2, reverse=True} \
 : f64[]:
-            body(%t: i64[], %h: f64[], %u: f64[], %v.row: f64[]) {
-              %v = exp(%u)         : f64[]
-              %w = mul(%h, %v.row) : f64[]
+            body(%t: i64[], %h: f64[], %u: f64[], %v.taken: f64[]) {
+              %v = exp(%u)           : f64[]
+              %w = mul(%h, %v.taken) : f64[]
               return %w
             }
           return %a, %b
@@ -139,33 +147,21 @@ def _costly(back: Graph, known: set[str]) -> list[str]:
     """The values among the known that others read and that are not cheap to have."""
     wanted: set[str] = set(back.results) & known
     for node in back:
-        if node.op != "input" and (node.name not in known or _is_view(node)):
+        if node.op != "input" and (node.name not in known or is_view(node)):
             wanted.update(name for name in node.operands if name in known)
     costly: set[str] = set()
     found: list[str] = []
     for node in back:
         if node.op == "input" or node.name not in known:
             continue
-        steep = _is_costly(node) or not costly.isdisjoint(node.operands)
+        steep = is_costly(node) or not costly.isdisjoint(node.operands)
         if not steep:
             continue
         costly.update(node.names)
-        if _is_view(node):
+        if is_view(node):
             continue
         for name in node.names:
             if name in wanted:
                 found.append(name)
                 costly.discard(name)
     return found
-
-
-def _is_view(node: Node) -> bool:
-    return OPS[node.op].kind is Kind.VIEW
-
-
-def _is_costly(node: Node) -> bool:
-    """Whether it takes longer to compute an element than to read it."""
-    op = OPS[node.op]
-    if op.kind is Kind.ELEMENTWISE:
-        return op.arity == 1 and "(" in (op.scalar or "")
-    return op.kind not in (Kind.VIEW, Kind.SOURCE)

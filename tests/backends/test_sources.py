@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from anabranch.backends.llvm.kernels import cond, index, linalg, running, shape
+from anabranch.backends.llvm.kernels import cond, index, linalg, loop, running, shape
 from anabranch.backends.llvm.kernels.correlation import (
     CorrelationWords,
     correlation_source,
@@ -44,6 +44,7 @@ KERNELS: dict[str, tuple[Source, int, Any]] = {
     ),
     "matmul": (Source.of(linalg.matmul_source, dtype="i8"), 3, linalg.MatmulWords),
     "branch": (Source.of(cond.branch_source), 1, cond.BranchWords),
+    "loop": (Source.of(loop.loop_source), 0, loop.LoopWords),
     "product": (
         Source.of(product_source, kind="product", dtype="f64", width=64),
         0,
@@ -63,6 +64,19 @@ def test_a_kernel_reads_each_of_its_words_and_no_other(name: str) -> None:
     source, memory, numbers = KERNELS[name]
     found = {int(number) for number in re.findall(r"words\[(\d+)\]", source.text)}
     assert found == set(range(2 * memory + len(numbers._fields)))
+
+
+@pytest.mark.parametrize(
+    ("place", "records"),
+    [("w", [loop.MovingWords, loop.CarriedWords]), ("p", [loop.ProgramWords])],
+)
+def test_a_loop_reads_the_records_behind_its_header(
+    place: str, records: list[Any]
+) -> None:
+    text = loop.loop_source()
+    found = re.findall(rf"words\[{place} \+ (\d+)\]", text)
+    longest = max(len(numbers._fields) for numbers in records)
+    assert {int(number) for number in found} == set(range(longest))
 
 
 def test_sources_are_one_kernel_where_function_and_arguments_are_equal() -> None:

@@ -14,6 +14,7 @@ from ....ir.ops import OPS, Kind
 
 __all__ = ["Chain", "chains"]
 
+_STORE = Kind.STORE
 _ELSEWHERE = (Kind.SOURCE, Kind.VIEW, Kind.STORE)
 
 
@@ -45,7 +46,7 @@ def chains(graph: Graph) -> list[Chain]:
     Of several stores of one value the last in program order goes on with its memory,
     and the others begin chains of their own.
     """
-    stores = [node for node in graph if OPS[node.op].kind is Kind.STORE]
+    stores = [node for node in graph if OPS[node.op].kind is _STORE]
     if not stores:
         return []
     following = {node.operands[0]: node.name for node in stores}

@@ -1,0 +1,141 @@
+"""What passes make of loops: one way forwards, products in front and behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import anabranch
+from anabranch.backends.reference.interpreter import interpret
+from anabranch.compiler.adjoint import adjoint
+from anabranch.compiler.pipeline import optimise, run_passes
+from anabranch.ir import Graph, Node, parse
+
+RNG = np.random.default_rng(3)
+U, W, B = RNG.normal(size=(5, 4)), RNG.normal(size=(4, 4)) / 2, RNG.normal(size=4)
+H, XS = RNG.normal(size=(2, 4)), RNG.normal(size=(7, 2, 5))
+
+
+def elman(u: Any, w: Any, b: Any, h: Any, xs: Any) -> Any:
+    def step(h: Any, x: Any) -> Any:
+        h = np.tanh(x @ u + h @ w + b)
+        return h, h
+
+    _, hs = anabranch.scan(step, h, xs)
+    return np.sum(hs * hs)
+
+
+def backward() -> tuple[Graph, list[Any]]:
+    graph = anabranch.make_ir(elman)(U, W, B, H, XS)
+    return adjoint(graph, wrt=["u", "w", "b"]), [U, W, B, H, XS]
+
+
+def loops_of(graph: Graph) -> list[Node]:
+    return [node for node in graph if node.op == "loop"]
+
+
+def ops(node: Node) -> list[str]:
+    return [inner.op for inner in node.regions[0]]
+
+
+@pytest.mark.parametrize("target", ["llvm", "numba"])
+def test_a_recurrent_network_has_one_product_a_step_each_way(target: str) -> None:
+    graph, arrays = backward()
+    made = optimise(graph, target).verify()
+    forward, back = loops_of(made)
+    assert [ops(forward).count("matmul"), ops(back).count("matmul")] == [1, 1]
+    assert "tanh" not in ops(back)
+    assert [node.op for node in made].count("matmul") == 3  # x u; u.bar, w.bar
+    found, expected = interpret(made, arrays), interpret(graph, arrays)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+
+
+def test_the_two_halves_share_what_the_loop_kept() -> None:
+    forward, _ = anabranch.fwd_and_bwd(elman, argnums=1)
+    _, residuals = forward(U, W, B, H, XS)
+    graph = residuals.backward.entry.program.graph
+    (back,) = loops_of(graph)
+    assert back.attrs["reverse"] is True
+    assert "tanh" not in ops(back)
+
+
+def test_equal_loops_of_other_invariants_stay_apart() -> None:
+    text = """
+        graph f(%x: f64[], %y: f64[]) {{
+          %a = loop(%x, %y) {{trips=4, carried=1}} : f64[]:
+            body(%t: i64[], %u: f64[], %v: f64[]) {{
+              %w = mul(%u, %v) : f64[]
+              return %w
+            }}
+          %b = loop({0}) {{trips={1}, carried=1}} : f64[]:
+            body(%t: i64[], %u: f64[], %v: f64[]) {{
+              %w = {2}(%u, %v) : f64[]
+              return %w
+            }}
+          return %a, %b
+        }}"""
+    for operands, trips, op, count in (
+        ("%x, %y", 4, "mul", 1),
+        ("%y, %y", 4, "mul", 2),
+        ("%x, %x", 4, "mul", 2),
+        ("%x, %y", 3, "mul", 2),
+        ("%x, %y", 4, "add", 2),
+    ):
+        graph = parse(text.format(operands, trips, op))
+        made = run_passes(graph, ("merge",), Graph.verify)
+        assert len(loops_of(made)) == count
+        point = [np.asarray(0.5), np.asarray(3.0)]
+        assert interpret(made, point) == interpret(graph, point)
+
+
+def test_a_loop_that_the_other_depends_on_is_not_merged() -> None:
+    graph = parse("""
+        graph f(%x: f64[], %y: f64[]) {
+          %a = loop(%x, %y) {trips=4, carried=1} : f64[]:
+            body(%t: i64[], %u: f64[], %v: f64[]) {
+              %w = mul(%u, %v) : f64[]
+              return %w
+            }
+          %b, %c = loop(%x, %y, %a) {trips=4, carried=2} : f64[], f64[]:
+            body(%t: i64[], %u: f64[], %v: f64[], %k: f64[]) {
+              %w = mul(%u, %v) : f64[]
+              %l = add(%k, %v) : f64[]
+              return %w, %l
+            }
+          return %a, %b, %c
+        }""")
+    assert run_passes(graph, ("merge",)) is graph
+
+
+def test_a_loop_that_may_end_early_is_left_alone() -> None:
+    graph = parse("""
+        graph f(%n: i64[], %xs: f64[9,2,3], %w: f64[3,4], %h: f64[2,4]) {
+          %y = loop(%n, %w, %h, %xs) {trips=9, carried=1, stacked=1, limit=True} \
+: f64[2,4]:
+            body(%t: i64[], %w: f64[3,4], %h: f64[2,4], %x: f64[2,3]) {
+              %p = matmul(%x, %w) : f64[2,4]
+              %q = add(%p, %h)    : f64[2,4]
+              return %q
+            }
+          return %y
+        }""")
+    assert run_passes(graph, ("hoist", "total")) is graph
+
+
+def test_both_sides_of_a_product_are_hoisted() -> None:
+    def run(w: Any, xs: Any) -> Any:
+        def step(c: Any, x: Any) -> Any:
+            return c + np.sum(w @ x.T) + np.sum(np.exp(w) * c), None
+
+        return anabranch.scan(step, 0.0, xs)[0]
+
+    graph = anabranch.make_ir(run)(U.T, XS)
+    made = run_passes(graph, ("hoist", "prune"), Graph.verify)
+    (loop,) = loops_of(made)
+    assert {"matmul", "exp"}.isdisjoint(ops(loop))
+    np.testing.assert_allclose(
+        interpret(made, [U.T, XS]), interpret(graph, [U.T, XS]), rtol=1e-12
+    )
