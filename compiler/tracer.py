@@ -194,15 +194,15 @@ class Tracer:
 
     def check_alone(self) -> None:
         """Raise `TraceError` where another name may refer to what is written."""
-        for other, line in self.memory.others:
-            if other() is not None:
-                self.owner.enter()
-                raise TraceError(
-                    "this array is written while another name may refer to it, by the "
-                    f"branch that was taken\n  {line}",
-                    source=self.owner.builder.source,
-                    hint="copy the array in both branches",
-                )
+        other = self.memory.other_name()
+        if other is not None:
+            self.owner.enter()
+            raise TraceError(
+                "this array is written while another name may refer to it, by the "
+                f"branch that was taken\n  {other.line}",
+                source=self.owner.builder.source,
+                hint="copy the array in both branches",
+            )
 
     def _writer(self) -> Trace:
         """The trace that writes the memory now: a branch has the value before."""

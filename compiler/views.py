@@ -10,7 +10,7 @@ writes is an error when it is read.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -162,14 +162,26 @@ def follow(b: Builder, made: Node, base: Node, path: Path) -> Path | None:
     return found
 
 
+class Alike:
+    """Memories that may be one, by the branches that are taken.
+
+    With ``outside`` one of them may be an array that the function did not make.
+    """
+
+    def __init__(self, line: SourceLine | None) -> None:
+        self.line = line
+        self.outside = False
+        self.members: weakref.WeakSet[Memory] = weakref.WeakSet()
+
+
 class Memory:
     """What an array and its views share: the value there now, and what was written.
 
     ``argument`` is the name of the parameter whose memory it is, if it is one's.
     ``origin`` is the memory that this may be a part of, and the part. While nothing
     traced was stored there, ``known`` is the real array, and there is no node. ``home``
-    is the trace that the node belongs to, where a branch wrote the memory. ``others``
-    may be this memory by another name, by the branch that was taken.
+    is the trace that the node belongs to, where a branch wrote the memory. ``alike``
+    are the memories that may be this one, by the branch that was taken.
     """
 
     __slots__ = (
@@ -179,11 +191,11 @@ class Memory:
         "_parts",
         "_seen",
         "_writes",
+        "alike",
         "argument",
         "home",
         "known",
         "origin",
-        "others",
         "version",
     )
 
@@ -199,7 +211,7 @@ class Memory:
         self.origin = origin
         self.known = known
         self.home: Trace | None = None
-        self.others: list[tuple[weakref.ref[Memory], SourceLine | None]] = []
+        self.alike: Alike | None = None
         self.version = 0  # how often the value changed
         self._writes: list[Extent] = []
         self._lost: dict[Memory, Extent] = {}
@@ -237,6 +249,37 @@ class Memory:
     def is_written(self) -> bool:
         """Whether anything was stored there."""
         return bool(self._writes)
+
+    def may_be(self, others: Iterable[Memory], line: SourceLine | None) -> Alike:
+        """Note that this may be one of others, and what each of them may be."""
+        made = Alike(line)
+        waiting = [self, *others]
+        while waiting:
+            memory = waiting.pop()
+            made.members.add(memory)
+            if memory.alike is not None:
+                made.outside |= memory.alike.outside
+                made.members.update(memory.alike.members)
+            if memory.origin is not None:
+                waiting.append(memory.origin[0])
+        for memory in made.members:
+            memory.alike = made
+        return made
+
+    def other_name(self) -> Alike | None:
+        """Why a write here may be one to what another name refers to, if it may."""
+        memory = self
+        mine = {self}
+        while memory.origin is not None:
+            memory = memory.origin[0]
+            mine.add(memory)
+        for one in mine:
+            found = one.alike
+            if found is not None and (
+                found.outside or not mine.issuperset(found.members)
+            ):
+                return found
+        return None
 
     def is_part_of(self, other: Memory) -> bool:
         """Whether writes to ``other`` may be writes to this memory."""

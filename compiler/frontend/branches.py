@@ -14,6 +14,8 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ...ir.errors import AnabranchError, SourceLine, TraceError
 from ...ir.extent import whole
 from ...ir.graph import Node
@@ -322,8 +324,8 @@ class _Merge:
 
 
 def _may_be(memory: Memory, values: Sequence[Any], line: SourceLine | None) -> None:
-    """Note that an array may be one of those that there were before."""
-    same = [v.memory for v in values if is_traced(v) and not v.owner.finished]
-    for one in same:
-        one.others.append((weakref.ref(memory), line))
-        memory.others.append((weakref.ref(one), line))
+    """Note that an array may be one of those of the branches."""
+    alike = memory.may_be((v.memory for v in values if is_traced(v)), line)
+    alike.outside |= any(
+        isinstance(value, np.ndarray) and value.flags.writeable for value in values
+    )

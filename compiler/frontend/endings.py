@@ -83,10 +83,11 @@ def with_place_holders(ends: list[Ending], is_variable: bool) -> list[Ending]:
 
 
 def _zeros_like(leaf: Any) -> Any:
-    if is_traced(leaf):
-        zeros = np.zeros(leaf.shape, leaf.dtype)
-        return zeros[()].item() if leaf.weak else zeros
-    return type(leaf)(0) if np.ndim(leaf) == 0 else np.zeros_like(leaf)
+    if not is_traced(leaf) and np.ndim(leaf) == 0:
+        return type(leaf)(0)
+    zeros = np.zeros(leaf.shape, leaf.dtype)
+    zeros.flags.writeable = False  # no other name refers to it
+    return zeros.item() if is_traced(leaf) and leaf.weak else zeros
 
 
 def is_same(one: Any, other: Any) -> bool:

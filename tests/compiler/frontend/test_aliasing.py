@@ -12,6 +12,7 @@ import anabranch
 
 X = np.array([1.0, -2.0, 3.0, 0.5])
 Y = np.array([-1.0, 2.5, 0.0, 7.0])
+OUTSIDE = np.ones(4)
 EQUAL: list[Callable[..., Any]] = []
 REFUSED: list[Callable[..., Any]] = []
 
@@ -276,6 +277,36 @@ def best_row_written(x):
             best = a[i]
     best[0] = 100
     return a, best
+
+
+@refused
+def one_name_for_what_is_dead_by_another(x):
+    a, b = x.copy(), x * 2
+    c = a[1:]
+    if x[0] > 0:
+        a, b = b, a
+    if x[1] > 0:
+        c = b[1:]
+    b += 1
+    return a, b, c
+
+
+@refused
+def two_names_that_are_one_on_one_way(x):
+    if x[0] > 0:
+        y = x * 2
+        z = y
+    else:
+        y, z = x * 3, x * 4
+    y[0] = 9
+    return y, z
+
+
+@refused
+def chosen_from_outside(x):
+    y = OUTSIDE if x[0] > 0 else x
+    y[0] = 9
+    return y
 
 
 @refused

@@ -1,0 +1,170 @@
+"""Random programs of branches, loops, stores and views: as Python, or refused."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import anabranch
+
+SIZE = 4
+INPUTS = [np.random.default_rng(seed).normal(size=SIZE) for seed in range(4)]
+
+
+class Program:
+    """A function of one array, written at random.
+
+    ``a``, ``b`` and ``c`` are arrays, ``c`` at first a view of ``a``; ``s`` and ``t``
+    are numbers, ``n`` is a count that is known. ``late`` may have no value.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.budget = 24
+        self.loops = 0
+        start = [
+            "    a = x.copy()",
+            "    b = np.zeros(4)",
+            "    c = a[1:]",
+            "    s, t, n = x[0], 0.5, 1",
+            "    kept = []",
+        ]
+        end = "    return a, b, c, s, t, n, np.array(kept)"
+        body = self.block(1, in_loop=False)
+        self.text = "\n".join(
+            ["import math", "import numpy as np", "def f(x):", *start, *body, end, ""]
+        )
+
+    def pick(self, *choices: Any) -> Any:
+        return self.rng.choice(choices)
+
+    def index(self) -> str:
+        counters = [f"i{k} % 4" for k in range(self.loops)]
+        return self.pick("0", "1", "-1", "n % 4", *counters)
+
+    def number(self, depth: int = 0) -> str:
+        if depth > 2 or self.rng.random() < 0.4:
+            item = f"a[{self.index()}]", f"b[{self.index()}]", "c[0]"
+            return self.pick("s", "t", "0.25", "1", *item)
+        one, other = self.number(depth + 1), self.number(depth + 1)
+        return self.pick(
+            f"({one} + {other})",
+            f"({one} - {other})",
+            f"np.tanh({one} * {other})",
+            f"math.sin({one})",
+            f"max({one}, {other})",
+            f"({one} if {self.test()} else {other})",
+        )
+
+    def test(self) -> str:
+        one, other = self.pick("s", "t", "a[0]", "b[1]", "c[1]"), self.pick("0", "t")
+        plain = f"{one} > {other}"
+        return self.pick(
+            plain, plain, f"not {plain}", f"0 < {one} < 1 or {plain}", f"n and {plain}"
+        )
+
+    def array(self) -> str:
+        return self.pick("a * 0.5", "b + a", "np.sin(a)", "np.full(4, s)", "x", "b * t")
+
+    def block(self, depth: int, in_loop: bool) -> list[str]:
+        lines: list[str] = []
+        for _ in range(self.rng.randint(1, 3)):
+            self.budget -= 1
+            lines += self.statement(depth, in_loop)
+        return lines
+
+    def statement(self, depth: int, in_loop: bool) -> list[str]:
+        pad = "    " * depth
+        if self.budget > 0 and depth < 5 and self.rng.random() < 0.45:
+            return self.compound(depth, pad, in_loop)
+        if in_loop and self.rng.random() < 0.15:
+            return [
+                f"{pad}if {self.test()}:",
+                f"{pad}    {self.pick('break', 'continue')}",
+            ]
+        name = self.pick("a", "b", "c")
+        plain = [
+            f"{self.pick('s', 't')} = {self.number()}",
+            f"{self.pick('s', 't')} += {self.number()}",
+            f"{self.pick('a', 'b')}[{self.index()}] = {self.number()}",
+            f"{name}[1:3] *= {self.number()}",
+            f"{name} += {self.number()}",
+            f"{self.pick('a', 'b')}[:2] = a[2:]",
+            f"{self.pick('a', 'b')} = {self.array()}",
+            f"c = {self.pick('a', 'b')}[1:]",
+            "a, b = b, a",
+            "s, t = t, s",
+            "late = s * 2",
+        ]
+        if depth == 1:
+            plain.append(f"kept.append({self.number()})")
+        if not in_loop:
+            plain += ["n += 1", "n = n * 2 % 5"]
+        return [pad + self.rng.choice(plain)]
+
+    def compound(self, depth: int, pad: str, in_loop: bool) -> list[str]:
+        kind = self.rng.random()
+        if kind < 0.35:
+            counter = f"i{self.loops}"
+            self.loops += 1
+            body = self.block(depth + 1, in_loop=True)
+            self.loops -= 1
+            lines = [f"{pad}for {counter} in range({self.pick(2, 3)}):", *body]
+            if self.rng.random() < 0.2:
+                lines += [f"{pad}else:", *self.block(depth + 1, in_loop)]
+            return lines
+        lines = [f"{pad}if {self.test()}:", *self.block(depth + 1, in_loop)]
+        if kind < 0.45:
+            lines.append(f"{pad}    return s, a")
+        if self.rng.random() < 0.5:
+            lines += [f"{pad}else:", *self.block(depth + 1, in_loop)]
+        return lines
+
+
+def outcome(folder: Path, seed: int) -> str:
+    """``right`` or ``refused``; anything else is an assertion that shows the text."""
+    program = Program(seed)
+    path = folder / f"program_{seed}.py"
+    path.write_text(program.text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    f: Callable[..., Any] = module.f
+    compiled = anabranch.jit(f, backend="reference")
+    for x in INPUTS:
+        plain, ours = copy.deepcopy(x), copy.deepcopy(x)
+        with np.errstate(all="ignore"):
+            expected = f(plain)
+        try:
+            made = compiled(ours)
+        except anabranch.TraceError:
+            return "refused"
+        assert len(made) == len(expected), program.text
+        for one, other in zip(made, expected, strict=True):
+            np.testing.assert_allclose(
+                one, other, rtol=1e-9, atol=1e-9, err_msg=program.text
+            )
+        np.testing.assert_allclose(ours, plain, err_msg=program.text)
+    return "right"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_programs(tmp_path, seed):
+    found = [outcome(tmp_path, 1000 * seed + k) for k in range(25)]
+    assert found.count("right") > len(found) // 4
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("seed", range(4, 44))
+def test_many_random_programs(tmp_path, seed):
+    found = [outcome(tmp_path, 1000 * seed + k) for k in range(75)]
+    assert found.count("right") > len(found) // 4
