@@ -206,7 +206,9 @@ def _inputs(trace: Trace, one: _Carried) -> list[Tracer | None]:
         trace.argument("carried", *type_) if type_ is not None else None
         for type_ in one.types
     ]
-    if one.start is not UNBOUND:
+    if one.start is UNBOUND:
+        one.slot.put(UNBOUND)
+    else:
         leaves = zip(made, flatten(one.start)[0], strict=True)
         one.slot.put(
             unflatten(one.tree, [old if new is None else new for new, old in leaves])
@@ -235,13 +237,17 @@ def _begun(slot: Slot, start: Any, end: Ending) -> _Carried:
     """A place that changes, with the types that it begins with."""
     if isinstance(slot, Content):
         raise NoLoop(f"{slot.name} changes in its body")
-    if start is UNBOUND:  # what it holds is of the last iteration
+    if start is UNBOUND or _may_be_unbound(start):  # what it holds is of the last turn
         types = [type_of(leaf) for leaf in end.leaves]
         if None in types:
             raise NoLoop(f"{slot.name} has no value before it, and then no array")
-        return _Carried(slot, start, end.tree, tuple(types))
+        return _Carried(slot, UNBOUND, end.tree, tuple(types))
     leaves, tree = flatten(start)
     return _Carried(slot, start, tree, tuple(type_of(leaf) for leaf in leaves))
+
+
+def _may_be_unbound(value: Any) -> bool:
+    return any(is_traced(leaf) and leaf.bound for leaf in flatten(value)[0])
 
 
 def _widened(one: _Carried, end: Ending) -> _Carried:
@@ -288,32 +294,30 @@ def _check_apart(
 ) -> None:
     """Refuse arrays that Python would have under two names, and this would not."""
     seen: dict[int, Any] = {id(memory): memory for memory in done.after}
-    written = any(
-        given.memory.version
-        for inputs in done.given.values()
-        for given in inputs
-        if given is not None
-    )
     inside = done.trace.builder.values
     for key, one in carried.items():
         before = [] if one.start is UNBOUND else flatten(one.start)[0]
-        for leaf in before:
-            if is_traced(leaf) and leaf.known is None and leaf.memory in done.after:
-                raise NoLoop(f"{one.slot.name} is written, and then another array")
+        given = [tracer for tracer in done.given[key] if tracer is not None]
+        if any(tracer.memory.version for tracer in given) or any(
+            is_traced(leaf) and leaf.known is None and leaf.memory in done.after
+            for leaf in before
+        ):
+            raise NoLoop(f"{one.slot.name} is written, and then another array")
         for leaf, given in zip(done.endings[key].leaves, done.given[key], strict=True):
             if given is None or not type_of(leaf)[0].shape:
                 continue
             if not isinstance(leaf, Tracer):
                 raise NoLoop(f"{one.slot.name} is an array of the function around it")
             if leaf.known is not None:
+                if leaf.owner is not done.trace or leaf.known.base is not None:
+                    raise NoLoop(f"{one.slot.name} is an array that has another name")
                 continue
             node = leaf.memory.node
             ours = inside.get(node.name) is node
-            if views.get(id(leaf.memory)) is None and node.op == "input":
-                ours = ours and one.start is not UNBOUND
+            is_row = id(leaf.memory) in views
             other = seen.get(id(leaf.memory), leaf)
-            shared = id(leaf.memory) in seen and written
-            if not ours or leaf.memory.alike or other is not leaf or shared:
+            ours = ours and (is_row or node.op != "input")
+            if not ours or leaf.memory.alike or other is not leaf:
                 raise NoLoop(f"{one.slot.name} is an array that has another name")
             seen[id(leaf.memory)] = leaf
 
