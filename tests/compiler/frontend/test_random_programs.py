@@ -71,7 +71,7 @@ class Program:
         )
 
     def array(self) -> str:
-        return self.pick("a * 0.5", "b + a", "np.sin(a)", "np.full(4, s)", "x", "b * t")
+        return self.pick("a * 0.5", "b + a", "np.sin(a)", "np.full(4, s + 0.0)", "x", "b * t")
 
     def block(self, depth: int, in_loop: bool) -> list[str]:
         lines: list[str] = []
