@@ -37,7 +37,7 @@ from .endings import (
 )
 from .state import UNBOUND, Box, ByBranch, Content, Journal, Slot
 
-__all__ = ["MAX_DEPTH", "choose_block", "journal_here", "result_of"]
+__all__ = ["MAX_DEPTH", "choose_block", "journal_here", "journals", "result_of"]
 
 MAX_DEPTH = 60
 
@@ -49,13 +49,13 @@ def result_of(value: Any) -> Any:
     return value
 
 
-_journals: weakref.WeakKeyDictionary[Trace, Journal] = weakref.WeakKeyDictionary()
+journals: weakref.WeakKeyDictionary[Trace, Journal] = weakref.WeakKeyDictionary()
 
 
 def journal_here() -> Journal | None:
     """The journal of the branch that is being traced, if one is."""
     trace = active_trace()
-    return trace and _journals.get(trace)
+    return trace and journals.get(trace)
 
 
 class Done(NamedTuple):
@@ -122,7 +122,7 @@ def _traced(
         trace = Trace(name, level)
         trace.builder.source = line
         trace.written = {}
-        journal = _journals[trace] = Journal()
+        journal = journals[trace] = Journal()
         try:
             with trace, trace.as_region("a branch of 'if'"):
                 _run(block, line)

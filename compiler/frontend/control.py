@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from types import CellType
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from ...ir.errors import ConcretizationError, TraceError
 from ..source import calling_frame, user_line
-from ..trace import find_trace, is_traced
+from ..trace import active_trace, find_trace, is_traced
 from .branches import choose_block
-from .state import Box, slots_of
+from .loops import MIN_TRIPS, NoLoop, loop_block
+from .state import Box, Slot, slots_of
 
 __all__ = [
     "and_",
@@ -125,11 +127,6 @@ def assert_(test: Any, message: Callable[[], Any]) -> None:
         raise AssertionError(message())
 
 
-# A loop whose count and condition are known runs here as in Python. `for_` and `while_`
-# are where a loop would become one node: they have the body as a function, and with
-# `slots_of(body, names)` the places of what it assigns.
-
-
 def for_(
     iterable: Iterable[Any],
     body: Callable[[Any], None],
@@ -138,9 +135,14 @@ def for_(
 ) -> None:
     """``for item in iterable: body(item)``, as long as ``goes_on`` says so.
 
-    Once that is traced, what is left of the loop runs under its condition.
+    A long loop over a range is one node, if it can be. Once ``goes_on`` is traced, what
+    is left of the loop runs under its condition.
     """
     if goes_on is None:
+        if _is_long(iterable) and active_trace() is not None:
+            with suppress(NoLoop):
+                _range_loop(iterable, body, slots_of(body, names))
+                return
         for item in iterable:
             body(item)
         return
@@ -166,14 +168,41 @@ def while_(
     goes_on: Callable[[], Any] | None = None,
 ) -> None:
     """``while test(): body()``, as long as ``goes_on`` says so."""
+
+    def again() -> Any:
+        return truth(and_(goes_on(), test) if goes_on is not None else test())
+
     while True:
-        for asked in filter(None, (goes_on, test)):
-            go = truth(asked())
-            if is_traced(go):
-                raise _refusal("a 'while' loop ends on a traced value")
-            if not go:
-                return
+        go = again()
+        if is_traced(go):
+            break
+        if not go:
+            return
         body()
+    try:
+        loop_block(lambda t: body(), slots_of(body, names), test=again, go=go)
+    except NoLoop as reason:
+        raise _refusal(
+            f"a 'while' loop that ends on a traced value cannot be one loop: {reason}"
+        ) from reason.__cause__
+
+
+def _is_long(iterable: Any) -> TypeGuard[range]:
+    return type(iterable) is range and len(iterable) >= MIN_TRIPS
+
+
+def _range_loop(
+    numbers: range, body: Callable[[Any], None], slots: Sequence[Slot]
+) -> None:
+    """A loop over a range as one node."""
+    start, step = numbers.start, numbers.step
+    plain = (start, step) == (0, 1)
+    loop_block(
+        body if plain else lambda t: body(t * step + start),
+        slots,
+        trips=len(numbers),
+        whole_range=plain,
+    )
 
 
 def _refusal(what: str) -> TraceError:

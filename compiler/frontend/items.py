@@ -15,6 +15,7 @@ from ..known import as_known, real
 from ..trace import active_trace, find_trace
 from ..tracer import GETITEM
 from .branches import journal_here
+from .loops import element
 from .state import Content, Entry, Field
 from .twins import twin
 
@@ -46,6 +47,8 @@ def augment(kind: str, value: Any, other: Any) -> Any:
 
 def get_item(x: Any, index: Any) -> Any:
     """``x[index]``."""
+    if (row := element(x, index)) is not None:
+        return row
     if isinstance(x, np.ndarray):
         trace = find_trace(index)
         return x[real(index)] if trace is None else trace.apply(GETITEM, (x, index), {})
