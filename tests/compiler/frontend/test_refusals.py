@@ -23,24 +23,6 @@ def case(error: type[Exception], message: str, line: str) -> Callable[[Any], Any
     return add
 
 
-@case(anabranch.ConcretizationError, "while_loop", "while s > 1")
-def traced_while(x):
-    s = x.sum()
-    while s > 1:
-        s = s / 2
-    return s
-
-
-@case(anabranch.ConcretizationError, "'while' loop ends on a traced", "while True")
-def traced_break_in_while(x):
-    s = x[0]
-    while True:
-        s += 1
-        if s > 3:
-            break
-    return s
-
-
 @case(anabranch.ConcretizationError, "static_argnames", "for i in range(n)")
 def traced_count(x):
     n = x.astype(int)[0]
