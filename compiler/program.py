@@ -150,11 +150,11 @@ def inline(program: Program, leaves: Sequence[Any]) -> Any:
     names: dict[str, str] = {}
     values = iter([*leaves, *program.captured])
     for node in program.graph:
-        if node.op == "input":
-            new = trace.node(next(values), node.type.dtype)
+        if node.op == "input":  # what is given may be one of a node's values
+            found = (trace.node(next(values), node.type.dtype),)
         else:
-            new = b.copy(node, [made[name] for name in node.operands], names)
-        for name, value in zip(node.names, new.values, strict=True):
+            found = b.copy(node, [made[name] for name in node.operands], names).values
+        for name, value in zip(node.names, found, strict=True):
             made[name], names[name] = value, value.name
     results = [trace.wrap(made[name]) for name in program.graph.results]
     return unflatten(program.result, results)

@@ -37,7 +37,13 @@ from .endings import (
 )
 from .state import UNBOUND, Box, ByBranch, Content, Journal, Slot
 
-__all__ = ["MAX_DEPTH", "choose_block", "journal_here", "journals", "result_of"]
+__all__ = [
+    "MAX_DEPTH",
+    "choose_block",
+    "journal_here",
+    "journals",
+    "result_of",
+]
 
 MAX_DEPTH = 60
 

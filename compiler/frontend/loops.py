@@ -80,7 +80,7 @@ class _Rows:
         self.outer, self.trips = outer, trips
         self.variable: Any = None
         self.found: dict[str, tuple[Node, Node]] = {}
-        self.memories: list[Memory] = []
+        self.views: list[tuple[Tracer, Memory | None]] = []
 
 
 _rows: weakref.WeakKeyDictionary[Trace, _Rows] = weakref.WeakKeyDictionary()
@@ -99,15 +99,14 @@ def element(x: Any, index: Any) -> Any:
         return None
     if not isinstance(x, (Tracer, np.ndarray)) or x.shape[:1] != (rows.trips,):
         return None
-    if isinstance(x, Tracer) and x.known is None:
-        if x.here is trace or x.memory in (trace.written or {}):
-            return None
-        rows.memories.append(x.memory)
+    if isinstance(x, Tracer) and x.known is None and x.here is trace:
+        return None
     node = rows.outer.node(x)
     if node.name not in rows.found:
         type_ = node.type.with_shape(node.type.shape[1:])
         rows.found[node.name] = node, trace.builder.input("row", type_)
     row = trace.wrap(rows.found[node.name][1])
+    rows.views.append((row, x.memory if isinstance(x, Tracer) else None))
     return row[index[1:]] if type(index) is tuple and len(index) > 1 else row
 
 
@@ -143,8 +142,9 @@ def loop_block(
         known = {slot.key for slot in every}
         new = [slot for slot in done.places if slot.key not in known]
         if found == carried and new_written == written and not new:
-            _check_apart(done, carried)
-            _build(outer, done, carried, rows, trips, go)
+            views = {} if rows is None else _views(done, rows)
+            _check_apart(done, carried, views)
+            _build(outer, done, carried, views, trips, go)
             return
         carried, written = found, new_written
         every += new
@@ -195,8 +195,6 @@ def _trace_body(
             for slot, value in zip(slots, start, strict=True):
                 slot.put(value)
     found = rows.found if rows is not None else {}
-    if rows is not None and any(memory in after for memory in rows.memories):
-        raise NoLoop("an array that is read at the counter is written as well")
     return _Pass(
         *(trace, counter, given, endings, places, go, before, inputs, after, found)
     )
@@ -274,9 +272,28 @@ def _certain(end: Ending) -> list[bool]:
     return [bound is True for bound in end.bound]
 
 
-def _check_apart(done: _Pass, carried: dict[Any, _Carried]) -> None:
+def _views(done: _Pass, rows: _Rows) -> dict[int, Memory]:
+    """The memories of which rows are views, which nothing may write."""
+    found: dict[int, Memory] = {}
+    for row, whole_of in rows.views:
+        if row.memory.version or (whole_of is not None and whole_of in done.after):
+            raise NoLoop("an array that is read at the counter is written as well")
+        if whole_of is not None:
+            found[id(row.memory)] = whole_of
+    return found
+
+
+def _check_apart(
+    done: _Pass, carried: dict[Any, _Carried], views: dict[int, Memory]
+) -> None:
     """Refuse arrays that Python would have under two names, and this would not."""
-    seen: set[int] = {id(memory) for memory in done.after}
+    seen: dict[int, Any] = {id(memory): memory for memory in done.after}
+    written = any(
+        given.memory.version
+        for inputs in done.given.values()
+        for given in inputs
+        if given is not None
+    )
     inside = done.trace.builder.values
     for key, one in carried.items():
         before = [] if one.start is UNBOUND else flatten(one.start)[0]
@@ -292,16 +309,20 @@ def _check_apart(done: _Pass, carried: dict[Any, _Carried]) -> None:
                 continue
             node = leaf.memory.node
             ours = inside.get(node.name) is node
-            if not ours or id(leaf.memory) in seen:
+            if views.get(id(leaf.memory)) is None and node.op == "input":
+                ours = ours and one.start is not UNBOUND
+            other = seen.get(id(leaf.memory), leaf)
+            shared = id(leaf.memory) in seen and written
+            if not ours or leaf.memory.alike or other is not leaf or shared:
                 raise NoLoop(f"{one.slot.name} is an array that has another name")
-            seen.add(id(leaf.memory))
+            seen[id(leaf.memory)] = leaf
 
 
 def _build(
     outer: Trace,
     done: _Pass,
     carried: dict[Any, _Carried],
-    rows: _Rows | None,
+    views: dict[int, Memory],
     trips: int | None,
     go: Any,
 ) -> None:
@@ -350,7 +371,7 @@ def _build(
         inner.outputs,
     )
     outer.enter()
-    made = outer.builder.add_node(
+    node = outer.builder.add_node(
         "loop",
         *values,
         *starts,
@@ -365,15 +386,23 @@ def _build(
             }
         ),
     )
-    results = iter(made.values[done.go is not None :])
+    results = iter(node.values[done.go is not None :])
     journal = journal_here()
+    arrays: dict[int, Tracer] = {}  # what has two names in the body has two here
     for key, one in carried.items():
         leaves = [
-            leaf if type_ is None else outer.wrap(next(results), type_[1])
+            leaf
+            if type_ is None
+            else arrays.setdefault(id(leaf), outer.wrap(next(results), type_[1]))
             for leaf, type_ in zip(done.endings[key].leaves, one.types, strict=True)
         ]
         if journal is not None:
             journal.note(one.slot)
+        for made, leaf in zip(leaves, done.endings[key].leaves, strict=True):
+            if is_traced(leaf) and leaf.known is None and made.shape:
+                source = views.get(id(leaf.memory))
+                if source is not None:
+                    made.memory.may_be([source], done.trace.builder.source)
         one.slot.put(unflatten(one.tree, leaves))
     for memory in done.after:
         done.before[memory][0].writer(memory)

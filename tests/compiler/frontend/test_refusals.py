@@ -23,6 +23,15 @@ def case(error: type[Exception], message: str, line: str) -> Callable[[Any], Any
     return add
 
 
+@case(anabranch.ConcretizationError, "cannot be one loop: .* shape", "while s > 1")
+def traced_while_of_another_shape(x):
+    s = x.sum()
+    while s > 1:
+        s = s / 2
+        x = np.concatenate([x, x])
+    return x
+
+
 @case(anabranch.ConcretizationError, "static_argnames", "for i in range(n)")
 def traced_count(x):
     n = x.astype(int)[0]
