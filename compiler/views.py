@@ -268,8 +268,8 @@ class Memory:
 
     def other_name(self) -> Alike | None:
         """Why a write here may be one to what another name refers to, if it may."""
-        memory = self
-        mine: set[Memory] = {self}
+        memory: Memory = self
+        mine: set[Memory] = {memory}
         while memory.origin is not None:
             memory = memory.origin[0]
             mine.add(memory)

@@ -234,7 +234,7 @@ def test_a_circle_of_contexts_ends() -> None:
 def test_a_fault_of_ours_says_how_to_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once, though it leaves two entries."""
 
-    def broken(*args: Any) -> Any:
+    def broken(*args: Any, **kwargs: Any) -> Any:
         raise KeyError("of ours")
 
     monkeypatch.setattr(function, "trace_program", broken)

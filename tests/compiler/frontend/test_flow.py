@@ -260,6 +260,25 @@ def counted_while(x):
     return total, n
 
 
+@case((UP,), (DOWN,), (DOWN * 4,))
+def traced_while(x):
+    s, n = abs(x.sum()), 0
+    while s > 1:
+        s = s / 2
+        n += 1
+    return s, n
+
+
+@case((UP,), (DOWN,))
+def traced_break_in_while(x):
+    s = x[0]
+    while True:
+        s += 1
+        if s > 3:
+            break
+    return s
+
+
 @case()
 def powers_of_two(x):
     n, base, made = 10, x, np.ones(4)

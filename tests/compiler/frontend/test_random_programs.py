@@ -71,7 +71,8 @@ class Program:
         )
 
     def array(self) -> str:
-        return self.pick("a * 0.5", "b + a", "np.sin(a)", "np.full(4, s)", "x", "b * t")
+        full = "np.full(4, s + 0.0)"
+        return self.pick("a * 0.5", "b + a", "np.sin(a)", full, "x", "b * t")
 
     def block(self, depth: int, in_loop: bool) -> list[str]:
         lines: list[str] = []
