@@ -28,7 +28,8 @@ def kernel(buffers, words):
     for i in range(carried):
         w = begin + {carried_words} * i
         buffers[{now}] = buffers[{begin_buffer}] + {begin_offset}
-        buffers[{then}] = buffers[{first_buffer}] + {first_offset}
+        if {first_buffer} >= 0:
+            buffers[{then}] = buffers[{first_buffer}] + {first_offset}
     p = begin + {carried_words} * carried
     go = trips != 0
     if {test} != 0:
@@ -49,8 +50,9 @@ def kernel(buffers, words):
             w = begin + {carried_words} * i
             before = buffers[{now}]
             buffers[{now}] = buffers[{then}]
-            other = buffers[{second_buffer}] + {second_offset}
-            buffers[{then}] = other if done == 1 else before
+            if {first_buffer} >= 0:
+                other = buffers[{second_buffer}] + {second_offset}
+                buffers[{then}] = other if done == 1 else before
         go = status == 0 and done != trips
         if {test} != 0:
             again = bool_pointer(buffers[words[begin]], 3)
@@ -96,7 +98,7 @@ class CarriedWords(NamedTuple):
     """A carried value: its entry in the table of buffers, and that of the next one.
 
     Buffer and offset of where it begins, and where the first and the second iteration
-    make it.
+    make it; -1 where ``then`` is the entry of a moving value, in whose row it is made.
     """
 
     now: int
