@@ -76,7 +76,8 @@ def loop(
         words += CarriedWords(one.now.buffer, one.then.buffer, *begin.start(), *starts)
         touched += [one.now, one.then, *one.places, *one.result]
     p.step(node, "loop", Source.of(loop_source), tuple(words), touched)
-    ends = [(one.now, *one.result) for one in carried if one.result and not static]
+    copied = [one for one in carried if not static]
+    ends = [(one.now, one.result[0]) for one in copied]
     p.repeat(
         node,
         [counter, *parts.invariants, *(one.now for one in carried), *moving[:taken]],
