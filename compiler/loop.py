@@ -274,7 +274,7 @@ def _lower_scan(
     nodes = [trace.node(leaf) for leaf in leaves]
     rows = [node.type.with_shape(node.type.shape[1:]) for node in nodes]
 
-    def step(_t: Any, carry: Any, x: Any) -> Any:
+    def step(t: Any, carry: Any, x: Any) -> Any:
         made = f(carry, x)
         if not isinstance(made, tuple) or len(made) != 2:  # type: ignore[arg-type]
             raise TraceError(
