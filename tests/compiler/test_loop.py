@@ -316,11 +316,10 @@ def test_an_index_in_a_body_is_checked(backend: str) -> None:
 
 
 def halved_unless_positive(c: Any, x: Any) -> Any:
+    y = c * 0.5
     if np.sum(x) > 0:
-        c = c + x
-    else:
-        c = c * 0.5
-    return c, c
+        y = y + x
+    return y, c
 
 
 def test_a_body_is_rewritten_as_the_function_around_it(same: Any) -> None:

@@ -46,12 +46,12 @@ def loop(
             p.fill(node, row, _zero(row.type))
     sources = [*parts.stacked, *rows]
     moving = [
-        p.entry(view.type.with_shape(view.type.shape[1:]), view.strides[1:])
+        p.pointer(view.type.with_shape(view.type.shape[1:]), view.strides[1:])
         for view in sources
     ]
-    entries = dict(zip(body.results[count:], moving[taken:], strict=True))
+    pointers = dict(zip(body.results[count:], moving[taken:], strict=True))
     carried = [
-        _carried(p, value, trips if static else None, entries.get(name))
+        _carried(p, value, trips if static else None, pointers.get(name))
         for value, name in zip(node.values, body.results[:count], strict=False)
     ]
     counter = p.allocate(TensorType("i64", ()))
@@ -67,9 +67,9 @@ def loop(
             carried=count,
         )
     ]
-    for entry, view in zip(moving, sources, strict=True):
+    for pointer, view in zip(moving, sources, strict=True):
         stride = view.strides[0] * view.type.numpy.itemsize
-        words += MovingWords(entry.buffer, *view.start(), stride)
+        words += MovingWords(pointer.buffer, *view.start(), stride)
     touched = [counter, *parts.operands, *begins, *moving, *rows]
     for begin, one in zip(begins, carried, strict=True):
         starts = [word for view in one.places for word in view.start()] or [-1] * 4
@@ -95,7 +95,7 @@ def loop(
 
 
 class _Carried(NamedTuple):
-    """Where a carried value is now and in the next iteration, by entries.
+    """Where a carried value is now and in the next iteration, by pointers.
 
     The iterations make it in two ``places`` by turns, else in a row that is stacked.
     ``result`` is where it is in the end, and empty for the last row.
@@ -108,15 +108,15 @@ class _Carried(NamedTuple):
 
 
 def _carried(p: Planner, value: Node, trips: int | None, row: View | None) -> _Carried:
-    """``row`` is the entry of the stacked rows of the same value, if there are some.
+    """``row`` is the pointer to the stacked rows of the same value, if there are some.
 
     Where it is known how many ``trips`` there are, the last makes the result.
     """
-    now = p.entry(value.type)
+    now = p.pointer(value.type)
     if row is not None:
         result = [p.allocate(value.type, value.name)] if trips is None else []
         return _Carried(now, row, (), result)
-    result, then = [p.allocate(value.type, value.name)], p.entry(value.type)
+    result, then = [p.allocate(value.type, value.name)], p.pointer(value.type)
     spare = p.allocate(value.type)
     if trips is None:
         return _Carried(now, then, (spare, p.allocate(value.type)), result)
