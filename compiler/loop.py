@@ -11,23 +11,19 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..ir.errors import ArgumentError, SourceLine, TraceError
-from ..ir.graph import Graph, Node, Output
-from ..ir.ops.parts import loop_attrs
-from ..ir.types import TensorType
+from ..ir.errors import ArgumentError, TraceError
+from .body import loop_node, stable_body
 from .cond import cond
-from .regions import TracedRegion, fits, is_weak, operand_type, trace_region
 from .trace import Trace, active_trace, is_traced, lowers
-from .tree import LeafType, flatten, leaf_type, outline, unflatten
+from .tree import flatten, leaf_type, unflatten
 
 __all__ = ["fori_loop", "map", "scan", "switch", "while_loop"]
 
 _SCAN, _FOR, _WHILE = "anabranch scan", "anabranch fori_loop", "anabranch while_loop"
-_COUNTER: LeafType = TensorType("i64", ()), True
 
 
 def scan(
@@ -274,7 +270,7 @@ def _lower_scan(
     nodes = [trace.node(leaf) for leaf in leaves]
     rows = [node.type.with_shape(node.type.shape[1:]) for node in nodes]
 
-    def step(_t: Any, carry: Any, x: Any) -> Any:
+    def step(t: Any, carry: Any, x: Any) -> Any:
         made = f(carry, x)
         if not isinstance(made, tuple) or len(made) != 2:  # type: ignore[arg-type]
             raise TraceError(
@@ -285,8 +281,8 @@ def _lower_scan(
         return made
 
     elements = unflatten(structure, range(len(rows)))
-    body = _stable("scan", step, f, init, elements, rows)
-    ends = _loop(trace, body, nodes, {"trips": trips, "reverse": reverse})
+    body = stable_body("scan", step, f, init, elements, rows)
+    ends = loop_node(trace, body, nodes, {"trips": trips, "reverse": reverse})
     ys = unflatten(body.rest, [trace.wrap(node) for node in ends.rows])
     return ends.carry, ys
 
@@ -296,11 +292,11 @@ def _lower_for(trace: Trace, lower: Any, upper: Any, body: Any, init: Any) -> An
     def step(t: Any, carry: Any, _x: Any) -> Any:
         return body(t + lower if is_traced(lower) or lower else t, carry), None
 
-    made = _stable("fori_loop", step, body, init, None, [])
+    made = stable_body("fori_loop", step, body, init, None, [])
     if is_traced(lower) or is_traced(upper):
         limit = trace.node(upper - lower, "i64")
-        return _loop(trace, made, [], {"limit": True}, [limit]).carry
-    return _loop(trace, made, [], {"trips": max(upper - lower, 0)}).carry
+        return loop_node(trace, made, [], {"limit": True}, [limit]).carry
+    return loop_node(trace, made, [], {"trips": max(upper - lower, 0)}).carry
 
 
 @lowers(_WHILE)
@@ -315,8 +311,8 @@ def _lower_while(
 
     go = _condition(cond_fun(init))
     start = go if is_traced(go) else np.bool_(go)
-    body = _stable("while_loop", step, body_fun, (start, init), None, [], depth=2)
-    ends = _loop(trace, body, [], {"trips": max_trips, "test": True})
+    body = stable_body("while_loop", step, body_fun, (start, init), None, [], depth=2)
+    ends = loop_node(trace, body, [], {"trips": max_trips, "test": True})
     return ends.carry[1]
 
 
@@ -335,123 +331,3 @@ def _within(t: Any, go: Any, max_trips: int | None) -> Any:
         message=_too_many(max_trips),
     )
     return go & (trace.wrap(checked) >= 0)
-
-
-class _Body(NamedTuple):
-    """The traced body of a loop, the types of what it carries, and its results."""
-
-    traced: TracedRegion
-    init: Sequence[Any]
-    types: list[LeafType]
-    carried: Any
-    rest: Any
-
-
-class _Ends(NamedTuple):
-    """What a loop makes: what was carried out of it, and what is stacked."""
-
-    carry: Any
-    rows: Sequence[Node]
-
-
-def _stable(
-    what: str,
-    step: Callable[..., Any],
-    user: Callable[..., Any],
-    init: Any,
-    elements: Any,
-    rows: Sequence[TensorType],
-    depth: int = 1,
-) -> _Body:
-    """Trace ``step(t, carry, x)`` until what it carries keeps its types.
-
-    Only Python numbers may change theirs, and each but once. The user's values are
-    ``depth`` steps down in the path of what is carried.
-    """
-    leaves, carried = flatten(init)
-    types = [operand_type(leaf, what) for leaf in leaves]
-    while True:
-        taken = [_COUNTER, *types, *((row, False) for row in rows)]
-        structure = flatten((0, unflatten(carried, range(len(types))), elements))[1]
-        made = trace_region("body", f"the body of {what}", step, structure, taken, user)
-        outer = unflatten(made.tree, range(len(made.values)))
-        found, rest = outer
-        numbers, tree = flatten(found)
-        if tree != carried:
-            raise TraceError(
-                f"{what} carries {outline(carried)}, and its body returns "
-                f"{outline(tree)}\n  body: {made.line}",
-                hint="return the same structure as was carried in",
-            )
-        wanted = [
-            _joined(what, made, number, one, depth)
-            for number, one in zip(numbers, types, strict=True)
-        ]
-        if wanted == types:
-            return _Body(made, leaves, types, carried, flatten(rest)[1])
-        types = wanted
-
-
-def _joined(
-    what: str, made: TracedRegion, number: int, carried: LeafType, depth: int
-) -> LeafType:
-    """The type of a carried value, after what the body returns for it."""
-    leaf, (type_, weak) = made.leaves[number], carried
-    node = made.values[number]
-    scalar = is_weak(leaf)
-    if node.type == type_:
-        return type_, weak and scalar
-    adapts = scalar and not type_.shape and (type_.is_float or not weak)
-    if adapts and fits(node.type, type_, is_traced(leaf)):
-        made.values[number] = made.trace.node(leaf, type_.dtype)
-        return carried
-    if weak and not node.type.shape and fits(type_, node.type, False):
-        return node.type, scalar
-    path = ".".join(made.paths[number].split(".")[depth:])
-    where = f" as .{path}" if path else ""
-    line: SourceLine | None = node.source or made.line
-    raise TraceError(
-        f"{what} carries {type_}{where}, and its body returns {node.type}\n"
-        f"  body: {line}",
-        hint=f"return {type_}: cast it with .astype, or start from another value",
-    )
-
-
-def _loop(
-    trace: Trace,
-    body: _Body,
-    stacked: Sequence[Node],
-    attrs: dict[str, Any],
-    limit: Sequence[Node] = (),
-) -> _Ends:
-    """The loop of a body as a node; what it carries is what stays of ``init``."""
-    made = body.traced
-    pairs = made.closed_over()
-    count = len(body.types)
-    values = made.values
-    if not values:
-        return _Ends(unflatten(body.carried, []), [])
-    region = made.trace.builder.build([Output(value.name) for value in values])
-    inputs = [
-        made.arguments[0],
-        *(node for _, node in pairs),
-        *made.arguments[1:],
-    ]
-    inner = [node for node in region if node.op != "input"]
-    node = trace.builder.add_node(
-        "loop",
-        *limit,
-        *(trace.node(value) for value, _ in pairs),
-        *(
-            trace.node(leaf, type_.dtype)
-            for leaf, (type_, _) in zip(body.init, body.types, strict=True)
-        ),
-        *stacked,
-        regions=(Graph("body", [*inputs, *inner], region.outputs),),
-        **loop_attrs({**attrs, "carried": count, "stacked": len(stacked)}),
-    )
-    ends = [
-        trace.wrap(value, weak)
-        for value, (_, weak) in zip(node.values[:count], body.types, strict=True)
-    ]
-    return _Ends(unflatten(body.carried, ends), node.values[count:])

@@ -313,3 +313,24 @@ def test_an_index_in_a_body_is_checked(backend: str) -> None:
     assert np.isclose(f(np.arange(12.0), 3), sum(range(3, 12)))
     with pytest.raises(IndexError, match="out of bounds"):
         f(np.arange(12.0), 4)
+
+
+def halved_unless_positive(c: Any, x: Any) -> Any:
+    y = c * 0.5
+    if np.sum(x) > 0:
+        y = y + x
+    return y, c
+
+
+def test_a_body_is_rewritten_as_the_function_around_it(same: Any) -> None:
+    def run(xs: Any) -> Any:
+        def step(c: Any, x: Any) -> Any:
+            y = np.zeros(3)
+            y[0] = x[1]
+            if c[0] > 0:
+                y = y + c
+            return y, np.sum(y)
+
+        return scan(step, xs[0], xs), scan(halved_unless_positive, xs[0], xs)
+
+    same(run, XS, rtol=1e-14)

@@ -301,3 +301,23 @@ def test_a_node_goes_by_its_first_value() -> None:
     ]
     with pytest.raises(VerifyError, match="not the first value"):
         Graph(made.name, swapped, made.outputs).verify()
+
+
+def test_a_returned_value_has_its_read_by_return_last() -> None:
+    """Also behind nodes of several values, which take more places than one."""
+    made = parse("""
+        graph f(%p: bool[], %x: f64[]) {
+          %a, %b, %c, %d = cond(%p, %x) : f64[], f64[], f64[], f64[]:
+            then(%x: f64[]) {
+              return %x, %x, %x, %x
+            }
+            else(%x: f64[]) {
+              %y = neg(%x) : f64[]
+              return %y, %y, %y, %y
+            }
+          %e = mul(%a, %b) : f64[]
+          %g = mul(%e, %c) : f64[]
+          return %e, %g, %d
+        }""")
+    back = adjoint(made, wrt=["x"], of=["e", "g"], seeded=True).verify()
+    assert back["e.bar"].reads == (Read("g", 0), Read("return", 0))

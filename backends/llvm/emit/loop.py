@@ -8,7 +8,8 @@ makes the next one in another, and then the two change places.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from ....ir.graph import Node
 from ....ir.ops.parts import split_operands
@@ -33,24 +34,25 @@ def loop(
     **others: Any,
 ) -> list[View]:
     """One step, the steps of the body below it, and copies where they are needed."""
+    (body,) = node.regions
     parts = split_operands(node.attrs, operands)
-    carried, count = node.values[: len(parts.carried)], len(parts.carried)
-    stacked = node.values[count:]
+    count, taken = len(parts.carried), len(parts.stacked)
     static = not (limit or test) and trips is not None and trips != 0
 
     begins = [p.contiguous(node, view) for view in parts.carried]
-    rows = [p.allocate(value.type, value.name) for value in stacked]
+    rows = [p.allocate(value.type, value.name) for value in node.values[count:]]
     if not static:  # not all of them need be made
         for row in rows:
             p.fill(node, row, _zero(row.type))
-    results = [p.allocate(value.type, value.name) for value in carried]
-    places = [_places(p, result, trips if static else None) for result in results]
-    now = [p.entry(value.type) for value in carried]
-    then = [p.entry(value.type) for value in carried]
     sources = [*parts.stacked, *rows]
     moving = [
-        p.entry(view.type.with_shape(view.type.shape[1:]), view.strides[1:])
+        p.pointer(view.type.with_shape(view.type.shape[1:]), view.strides[1:])
         for view in sources
+    ]
+    pointers = dict(zip(body.results[count:], moving[taken:], strict=True))
+    carried = [
+        _carried(p, value, trips if static else None, pointers.get(name))
+        for value, name in zip(node.values, body.results[:count], strict=False)
     ]
     counter = p.allocate(TensorType("i64", ()))
 
@@ -65,35 +67,67 @@ def loop(
             carried=count,
         )
     ]
-    for entry, view in zip(moving, sources, strict=True):
+    for pointer, view in zip(moving, sources, strict=True):
         stride = view.strides[0] * view.type.numpy.itemsize
-        words += MovingWords(entry.buffer, *view.start(), stride)
-    for a, b, begin, (first, second) in zip(now, then, begins, places, strict=True):
-        starts = *begin.start(), *first.start(), *second.start()
-        words += CarriedWords(a.buffer, b.buffer, *starts)
-    touched = [counter, *parts.operands, *begins, *results, *now, *then, *moving, *rows]
-    touched += [view for pair in places for view in pair]
+        words += MovingWords(pointer.buffer, *view.start(), stride)
+    touched = [counter, *parts.operands, *begins, *moving, *rows]
+    for begin, one in zip(begins, carried, strict=True):
+        starts = [word for view in one.places for word in view.start()] or [-1] * 4
+        words += CarriedWords(one.now.buffer, one.then.buffer, *begin.start(), *starts)
+        touched += [one.now, one.then, *one.places, *one.result]
     p.step(node, "loop", Source.of(loop_source), tuple(words), touched)
-    elements = moving[: len(parts.stacked)]
+    copied = [one for one in carried if not static]
+    ends = [(one.now, one.result[0]) for one in copied]
     p.repeat(
         node,
-        [counter, *parts.invariants, *now, *elements],
-        [*then, *moving[len(parts.stacked) :]],
-        list(zip(now, results, strict=True)) if not static else [],
+        [counter, *parts.invariants, *(one.now for one in carried), *moving[:taken]],
+        [*(one.then for one in carried), *moving[taken:]],
+        ends,
         UNKNOWN if trips is None else max(trips, 1),
     )
+    last = 0 if reverse or trips is None else trips - 1
+    made = dict(zip(body.results[count:], rows, strict=True))
+    results = [
+        one.result[0] if one.result else _row(made[name], last)
+        for one, name in zip(carried, body.results, strict=False)
+    ]
     return [*results, *rows]
 
 
-def _places(p: Planner, result: View, trips: int | None) -> tuple[View, View]:
-    """Where the first and the second iteration make a carried value.
+class _Carried(NamedTuple):
+    """Where a carried value is now and in the next iteration, by pointers.
 
-    The two take turns. Where it is known who is the last, it makes the result.
+    The iterations make it in two ``places`` by turns, else in a row that is stacked.
+    ``result`` is where it is in the end, and empty for the last row.
     """
-    spare = p.allocate(result.type)
+
+    now: View
+    then: View
+    places: Sequence[View]
+    result: Sequence[View]
+
+
+def _carried(p: Planner, value: Node, trips: int | None, row: View | None) -> _Carried:
+    """``row`` is the pointer to the stacked rows of the same value, if there are some.
+
+    Where it is known how many ``trips`` there are, the last makes the result.
+    """
+    now = p.pointer(value.type)
+    if row is not None:
+        result = [p.allocate(value.type, value.name)] if trips is None else []
+        return _Carried(now, row, (), result)
+    result, then = [p.allocate(value.type, value.name)], p.pointer(value.type)
+    spare = p.allocate(value.type)
     if trips is None:
-        return spare, p.allocate(result.type)
-    return (result, spare) if trips % 2 else (spare, result)
+        return _Carried(now, then, (spare, p.allocate(value.type)), result)
+    places = (*result, spare) if trips % 2 else (spare, *result)
+    return _Carried(now, then, places, result)
+
+
+def _row(view: View, number: int) -> View:
+    """One row of a stacked value."""
+    by = number * view.strides[0]
+    return view.moved(view.type.shape[1:], view.strides[1:], by)
 
 
 def _zero(type_: TensorType) -> bool | int | float:

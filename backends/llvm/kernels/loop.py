@@ -28,7 +28,8 @@ def kernel(buffers, words):
     for i in range(carried):
         w = begin + {carried_words} * i
         buffers[{now}] = buffers[{begin_buffer}] + {begin_offset}
-        buffers[{then}] = buffers[{first_buffer}] + {first_offset}
+        if {first_buffer} >= 0:
+            buffers[{then}] = buffers[{first_buffer}] + {first_offset}
     p = begin + {carried_words} * carried
     go = trips != 0
     if {test} != 0:
@@ -41,7 +42,7 @@ def kernel(buffers, words):
         counter[0] = t
         for i in range(moving):
             w = {header} + {moving_words} * i
-            buffers[{entry}] = buffers[{buffer}] + {offset} + t * {stride}
+            buffers[{pointer}] = buffers[{buffer}] + {offset} + t * {stride}
         at = address(buffers)
         status = invoke({run}, {body_rows}, {body_steps}, at, 0, 0) >> 32
         done += 1
@@ -49,8 +50,9 @@ def kernel(buffers, words):
             w = begin + {carried_words} * i
             before = buffers[{now}]
             buffers[{now}] = buffers[{then}]
-            other = buffers[{second_buffer}] + {second_offset}
-            buffers[{then}] = other if done == 1 else before
+            if {first_buffer} >= 0:
+                other = buffers[{second_buffer}] + {second_offset}
+                buffers[{then}] = other if done == 1 else before
         go = status == 0 and done != trips
         if {test} != 0:
             again = bool_pointer(buffers[words[begin]], 3)
@@ -83,20 +85,20 @@ class LoopWords(NamedTuple):
 class MovingWords(NamedTuple):
     """A value of which each iteration takes a row, ``stride`` bytes from the last.
 
-    ``entry`` is the place in the table of buffers that the row's address goes to.
+    ``pointer`` is the place in the table of buffers that the row's address goes to.
     """
 
-    entry: int
+    pointer: int
     buffer: int
     offset: int
     stride: int
 
 
 class CarriedWords(NamedTuple):
-    """A carried value: its entry in the table of buffers, and that of the next one.
+    """A carried value: its pointer in the table of buffers, and that of the next one.
 
     Buffer and offset of where it begins, and where the first and the second iteration
-    make it.
+    make it; -1 where ``then`` is that of a moving value, in whose row it is made.
     """
 
     now: int

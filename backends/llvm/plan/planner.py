@@ -264,7 +264,7 @@ class Planner:
             branches.append(len(steps) - before)
         steps[place] = replace(steps[place], branches=tuple(branches))
 
-    def entry(self, type_: TensorType, strides: Sequence[int] | None = None) -> View:
+    def pointer(self, type_: TensorType, strides: Sequence[int] | None = None) -> View:
         """A value whose address a step puts into the table of buffers when it runs."""
         buffer = self.plan.first_scratch + len(self.plan.scratch)
         self.plan.scratch.append(0)
