@@ -351,13 +351,6 @@ def test_functions_are_freed(jit):
     assert [ref() for ref in gone] == [None, None]
 
 
-def test_randomness_is_taken_at_the_trace(jit):
-    """As documented: the function runs once per signature."""
-    rng = np.random.default_rng(0)
-    compiled = jit(lambda x: x + rng.normal())
-    assert compiled(1.0) == compiled(1.0)
-
-
 def test_what_a_tracer_shows():
     def check(x):
         assert x.shape == (2, 3)
