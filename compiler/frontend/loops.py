@@ -35,7 +35,7 @@ from .state import UNBOUND, Content, Journal, Slot
 __all__ = ["MIN_TRIPS", "NoLoop", "element", "loop_block"]
 
 MIN_TRIPS = 100
-MIN_NODES = 10_000  # that a loop is to unroll to; smaller ones run in Python
+MIN_NODES = 20_000  # that a loop is to unroll to; fewer compile in a second or two
 MAX_PASSES = 12
 COUNTER = TensorType("i64", ())
 

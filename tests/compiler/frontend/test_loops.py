@@ -278,9 +278,9 @@ def test_long_loops_are_nodes_and_short_ones_unroll() -> None:
     compiled = jit(function, static_argnames="n")
     compiled(X, n=20)
     assert not has_loop(compiled)
-    found = compiled(X, n=5000)
+    found = compiled(X, n=9000)
     assert has_loop(compiled)
-    np.testing.assert_allclose(found, function(X, 5000), rtol=1e-12)
+    np.testing.assert_allclose(found, function(X, 9000), rtol=1e-12)
 
 
 def newton(a):
