@@ -25,7 +25,8 @@ X = RNG.normal(size=(6, 5))
 
 
 def planned(function: Callable[..., Any], *arguments: Any) -> Plan:
-    return make_plan(optimise(anabranch.make_ir(function)(*arguments)))
+    unrolled = jit(function, rewrite=False)
+    return make_plan(optimise(anabranch.make_ir(unrolled)(*arguments)))
 
 
 def copied(function: Callable[[Any], Any]) -> list[int]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.ir.errors import ArgumentError
+from anabranch.ir.errors import ArgumentError, GradientError
 
 X = np.array([1.0, 2.0, 3.0])
 # Sums and products of numbers of about 1 may cancel: relative to their terms.
@@ -210,7 +210,7 @@ def test_root_of_a_clamped_value(backend: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "argument", [np.arange(3), np.array([True]), np.array([1j]), "text", 3]
+    "argument", [np.arange(3), np.array([True]), np.array([1j]), object(), 3]
 )
 def test_argument_that_has_no_gradient(backend: str, argument: Any) -> None:
     """A Python integer is an integer: its gradient would have to be one."""
@@ -245,4 +245,6 @@ def test_loss_in_float32(backend: str) -> None:
 
 def test_argument_errors_are_ours(backend: str) -> None:
     with pytest.raises(ArgumentError, match="weight"):
-        grad(lambda weight: weight, backend, "text")
+        grad(lambda weight: weight, backend, object())
+    with pytest.raises(GradientError, match="weight is static"):
+        grad(lambda weight: np.sum(X), backend, "text")
