@@ -103,6 +103,7 @@ class Compiled(Inspectable, HasNative):
         )
         self._fast_path: Callable[[Any], Any] = _no_fast_path
         self._states: tuple[State, ...] = ()  # of the entries, equal ones once
+        self._watched = self._states  # before each call; none if they are many
 
     @property
     def py_func(self) -> Callable[..., Any]:
@@ -131,13 +132,15 @@ class Compiled(Inspectable, HasNative):
     def cache_clear(self) -> None:
         """Forget all signatures, and free their memory; code of kernels stays."""
         self._entries.clear()
-        self._states = ()
+        self._states = self._watched = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            if self._states:
-                self._forget_stale()
-            if not is_interpreted() and len(self._states) <= MAX_STATES:
+            for state in self._watched:
+                if state.changed():
+                    self._forget_stale()
+                    break
+            if not is_interpreted() and self._watched is self._states:
                 result = self._fast_path((args, kwargs))
                 if result is not NotImplemented:
                     return result
@@ -275,17 +278,15 @@ class Compiled(Inspectable, HasNative):
 
         Where there are many states, `_entry` looks at the one of its entry alone.
         """
-        if len(self._states) > MAX_STATES:
-            return
-        stale = {id(state) for state in self._states if state.changed()}
-        if stale:
-            self._entries.forget(lambda entry: id(entry.state) in stale)
-            self._list_states()
+        stale = {id(state) for state in self._watched if state.changed()}
+        self._entries.forget(lambda entry: id(entry.state) in stale)
+        self._list_states()
 
     def _list_states(self) -> None:
         """Keep a list of the states of all entries, also where threads add some."""
         while True:
             states = self._states = self._found_states()
+            self._watched = states if len(states) <= MAX_STATES else ()
             if list(map(id, states)) == list(map(id, self._found_states())):
                 return
 
