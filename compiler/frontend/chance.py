@@ -7,35 +7,32 @@ numbers at each call, as it does in Python.
 
 from __future__ import annotations
 
-import datetime
-import os
-import random
-import secrets
-import time
-import uuid
-from collections.abc import Callable, Generator, Hashable
+import sys
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
-
-import numpy as np
 
 from ...ir.errors import TraceError
 from ..source import calling_frame, user_line
 
 __all__ = ["allowing", "check_chance", "is_maker", "seeded"]
 
-_GENERATORS = (
-    *(np.random.Generator, np.random.RandomState, np.random.BitGenerator),
-    random.Random,
-)
-_MAKERS: set[Any] = {np.random.default_rng, *_GENERATORS}
-_CLOCKS: set[Any] = {
-    *(time.time, time.time_ns, time.perf_counter, time.perf_counter_ns),
-    *(time.monotonic, time.monotonic_ns, time.process_time, time.process_time_ns),
-    *(os.urandom, uuid.uuid1, uuid.uuid4),
-    *(secrets.token_bytes, secrets.token_hex, secrets.token_urlsafe),
-    *(secrets.randbelow, secrets.randbits, secrets.choice),
+# By name, since a module that is not loaded has given nobody a generator or a clock.
+_GENERATORS = {
+    "numpy.random": ("Generator", "RandomState", "BitGenerator"),
+    "random": ("Random",),
+}
+_CLOCKS = {
+    *(
+        ("time", f"{name}{ending}")
+        for name in ("time", "perf_counter", "monotonic", "process_time")
+        for ending in ("", "_ns")
+    ),
+    *((module, "urandom") for module in ("os", "posix", "nt")),
+    *(("uuid", name) for name in ("uuid1", "uuid4")),
+    *(("secrets", f"token_{name}") for name in ("bytes", "hex", "urlsafe")),
+    ("secrets", "randbelow"),
 }
 _NOW = {"now", "today", "utcnow"}
 
@@ -53,9 +50,22 @@ def allowing(anything: bool) -> Generator[None, None, None]:
         _seeded.reset(token)
 
 
+def _generators() -> tuple[type, ...]:
+    """The classes of generators, of the modules that are loaded."""
+    return tuple(
+        getattr(sys.modules[module], name)
+        for module, names in _GENERATORS.items()
+        if module in sys.modules
+        for name in names
+    )
+
+
 def is_maker(function: Any) -> bool:
     """Whether a function makes generators of random numbers."""
-    return isinstance(function, Hashable) and function in _MAKERS
+    if isinstance(function, type):
+        return issubclass(function, _generators())
+    numpy_random: Any = sys.modules.get("numpy.random")
+    return numpy_random is not None and function is numpy_random.default_rng
 
 
 def seeded(maker: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -73,7 +83,7 @@ def check_chance(function: Callable[..., Any]) -> None:
     if made is None:
         return
     owner = getattr(function, "__self__", None)
-    if isinstance(owner, _GENERATORS):
+    if isinstance(owner, _generators()):
         if any(owner is one for one in made):
             return
         what, values = "a random number", "numbers"
@@ -93,6 +103,8 @@ def check_chance(function: Callable[..., Any]) -> None:
 
 
 def _is_clock(function: Any, owner: Any) -> bool:
-    if isinstance(owner, type) and issubclass(owner, datetime.date):
-        return function.__name__ in _NOW
-    return isinstance(function, Hashable) and function in _CLOCKS
+    name = getattr(function, "__name__", "")
+    dates: Any = sys.modules.get("datetime")
+    if dates is not None and isinstance(owner, type) and issubclass(owner, dates.date):
+        return name in _NOW
+    return (getattr(function, "__module__", ""), name) in _CLOCKS
