@@ -394,12 +394,22 @@ def _build(
     journal = journal_here()
     arrays: dict[int, Tracer] = {}  # what has two names in the body has two here
     for key, one in carried.items():
-        leaves = [
-            leaf
-            if type_ is None
-            else arrays.setdefault(id(leaf), outer.wrap(next(results), type_[1]))
-            for leaf, type_ in zip(done.endings[key].leaves, one.types, strict=True)
-        ]
+        leaves: list[Any] = []
+        for leaf, type_ in zip(done.endings[key].leaves, one.types, strict=True):
+            if type_ is None:
+                leaves.append(leaf)
+                continue
+            value = outer.wrap(next(results), type_[1])
+            if type_[0].shape:
+                other = arrays.setdefault(id(leaf), value)
+                if other is not value and trips is None:  # without a turn they differ
+                    value.memory.may_be([other.memory], done.trace.builder.source)
+                elif other is not value:
+                    value = other
+            if one.start is UNBOUND and trips is None:
+                message = f"{one.slot.name} has no value, for the loop had no turn"
+                value.bound = outer.wrap(starts[0]), message
+            leaves.append(value)
         if journal is not None:
             journal.note(one.slot)
         for made, leaf in zip(leaves, done.endings[key].leaves, strict=True):

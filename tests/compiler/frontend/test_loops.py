@@ -377,3 +377,48 @@ def test_what_may_be_a_view_is_not_written() -> None:
 
     with pytest.raises(anabranch.TraceError, match="another name may refer to it"):
         jit(function)(X)
+
+
+def test_a_while_loop_without_a_turn_keeps_each_value(backend: str) -> None:
+    def two_names(x):
+        while np.max(np.abs(x)) > 1:
+            new = x / 2
+            x = new
+        return x
+
+    def two_values(x, a, b):
+        while x > 1:
+            a = b = x * np.ones(2)
+            x = x / 2
+        return a, b, x
+
+    def two_numbers(x, a, b):
+        while x > 1:
+            a, b, x = 1, 1, x / 2
+        return a, b, x
+
+    compiled = jit(two_names, backend=backend)
+    for x in (0.1 * X, 10 * X):
+        np.testing.assert_allclose(compiled(x), two_names(x), rtol=1e-14)
+    for function, starts in (
+        (two_values, (np.zeros(2), np.full(2, 7.0))),
+        (two_numbers, (5, 7)),
+    ):
+        compiled = jit(function, backend=backend)
+        for x in (0.5, 9.0):
+            found, wanted = compiled(x, *starts), function(x, *starts)
+            for one, other in zip(found, wanted, strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-14)
+
+
+def test_a_value_of_no_turn_is_an_error_where_it_is_read(backend: str) -> None:
+    def function(x):
+        while x > 1:
+            y = x * 3
+            x = x / 2
+        return y  # pyright: ignore[reportPossiblyUnboundVariable]
+
+    compiled = jit(function, backend=backend)
+    assert compiled(4.0) == function(4.0)
+    with pytest.raises(anabranch.UnboundError, match="y has no value"):
+        compiled(0.5)
