@@ -189,6 +189,7 @@ class _Search:
         self._seen = set(live)
         self._words: set[str] = set()  # attributes in the code of all functions
         self._objects: list[Any] = []
+        self._inherited: dict[type, set[str]] = {}
         self._waiting = deque[Any](functions)
         while self._waiting:
             while self._waiting:
@@ -259,10 +260,12 @@ class _Search:
         That it lacks one which a class of it has is remembered, too.
         """
         names = vars(value)
-        classes = (value if isinstance(value, type) else type(value)).__mro__
-        for word in self._words:
-            if word in names or any(word in vars(one) for one in classes):
-                self._watch(value, names, word)
+        kind = value if isinstance(value, type) else type(value)
+        inherited = self._inherited.get(kind)
+        if inherited is None:
+            inherited = self._inherited[kind] = _class_attributes(kind)
+        for word in self._words & (names.keys() | inherited):
+            self._watch(value, names, word)
 
     def _watch(self, owner: Any, names: Mapping[str, Any], name: str) -> None:
         key = id(owner), name
@@ -272,6 +275,12 @@ class _Search:
                 return
             self.guards[key] = Guard(_dict_of(names), name, value)
             self._waiting.append(value)
+
+
+def _class_attributes(kind: type) -> set[str]:
+    """The names in the bodies of a class of the user and of its bases."""
+    users = [one for one in kind.__mro__ if not is_installed(file_of(one))]
+    return {name for one in users for name in vars(one)}
 
 
 @lru_cache(maxsize=4096)
