@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.compiler.frontend import control, loops
 from tests.programs.record import PROGRAMS, Program
 
 FIELDS = "linear_algebra pdes dynamics sequences learning statistics geometry".split()
@@ -140,13 +139,6 @@ def waits_for(stage: str) -> Any:
             if stage != "second" or one.second
         ],
     )
-
-
-@pytest.fixture
-def forced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loops of two turns and more are tried as nodes."""
-    monkeypatch.setattr(control, "MIN_TRIPS", 2)
-    monkeypatch.setattr(loops, "MIN_NODES", 0)
 
 
 def check_values(one: Program, backend: str) -> None:
