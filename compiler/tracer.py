@@ -84,7 +84,6 @@ class Tracer:
         "weak",
     )
     __array_priority__ = 1000.0
-    __hash__ = None  # type: ignore[assignment]  # unhashable, as arrays are
 
     def __init__(
         self, trace: Trace, node: Node, weak: bool = False, memory: Memory | None = None
@@ -354,6 +353,11 @@ class Tracer:
         if self.known is not None:
             return complex(self.known)
         self._refuse("complex()", "complex numbers are not supported")
+
+    def __hash__(self) -> int:
+        if self.known is not None:
+            return hash(self.known)  # which raises, as those of all arrays do
+        self._refuse("hash(), a key of a dict or a set", "use a list or a tuple")
 
     def __int__(self) -> int:
         if self.known is not None:

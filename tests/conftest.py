@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from anabranch.backends import NAMES
+from anabranch.compiler.frontend import control, loops
 
 # Else the asserts of these, unlike those of tests, would do nothing without `assert`.
 pytest.register_assert_rewrite("tests.backends", "tests.laws", "tests.oracles")
@@ -76,3 +77,10 @@ def golden(request: pytest.FixtureRequest) -> Golden:
     """``golden.check(name, text)`` compares with tests/golden/NAME.txt."""
     update = bool(request.config.getoption("--update-golden"))
     return Golden(Path(__file__).parent / "golden", update)
+
+
+@pytest.fixture
+def forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python loops of two turns and more are tried as nodes."""
+    monkeypatch.setattr(control, "MIN_TRIPS", 2)
+    monkeypatch.setattr(loops, "MIN_NODES", 0)

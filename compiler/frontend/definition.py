@@ -144,8 +144,13 @@ def compiled(
     if private is not None:  # for the names that begin with two underscores
         defined = ast.copy_location(ast.ClassDef(private, [], [], [defined], []), node)
         names.insert(0, private)
-    parameters = [ast.copy_location(ast.arg(name), node) for name in free]
-    maker = ast.FunctionDef(MAKER, _arguments(parameters), [defined], [])
+    bound = list(free)
+    parameters = [ast.copy_location(ast.arg(name), node) for name in bound]
+    made: list[ast.stmt] = [defined]
+    if names[0] not in bound and isinstance(defined, (ast.FunctionDef, ast.ClassDef)):
+        # What calls itself, or its class, by a global name does not close over it.
+        made.insert(0, ast.copy_location(ast.Global([names[0]]), node))
+    maker = ast.FunctionDef(MAKER, _arguments(parameters), made, [])
     ast.copy_location(maker, node)
     body: list[ast.stmt] = [maker]
     if imported:

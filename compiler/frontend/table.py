@@ -190,7 +190,7 @@ def _float(value: Any = 0.0) -> Any:
 
 @instead_of(int)
 def _int(value: Any = 0, *args: Any, **rest: Any) -> Any:
-    if _unknown(value) and value.size == 1 and value.dtype.kind in "iub":
+    if _unknown(value) and value.size == 1:
         return _python_int(np.reshape(value, ()))
     return int(real(value), *args, **rest)
 

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 import anabranch
+from tests.compiler.frontend.conftest import check_as_python
 
 X = np.array([1.0, -2.0, 3.0, 0.5])
 Y = np.array([-1.0, 2.5, 0.0, 7.0])
 OUTSIDE = np.ones(4)
+COPY = "a row at a traced position is a copy, and not yet a view"
 EQUAL: list[Callable[..., Any]] = []
 REFUSED: list[Callable[..., Any]] = []
 
@@ -244,6 +246,44 @@ def carried_view(x):
     return a, before
 
 
+@equal
+def row_of_a_loop_written(x):
+    a = np.outer(x, x)
+    for i in range(3):
+        row = a[i]
+    row[0] = 55  # pyright: ignore[reportPossiblyUnboundVariable]
+    return a, row  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+@equal
+def row_of_a_loop_read(x):
+    a = np.outer(x, x)
+    for i in range(3):
+        row = a[i]
+    a[2, 1] = 77
+    return row  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+@equal
+def two_names_of_a_turn(x):
+    for i in range(4):
+        y = x * i
+        z = y
+        part = y[1:3]
+    y[1] = 5  # pyright: ignore[reportPossiblyUnboundVariable]
+    return y, z, part  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+@equal
+def carried_view_written(x):
+    a = np.outer(x, x)
+    before = a[0]
+    for i in range(1, 4):
+        before[0] = i
+        before = a[i]
+    return a, before
+
+
 @refused
 def chosen_and_written(x):
     a, b = x.copy(), x * 2
@@ -320,6 +360,41 @@ def other_shape_written(x):
 @pytest.mark.parametrize("function", EQUAL, ids=lambda f: f.__name__)
 def test_equal(as_python, function):
     as_python(function, (X,), (Y,))
+
+
+ROWS = [row_of_a_loop_written, row_of_a_loop_read]
+
+
+@pytest.mark.usefixtures("forced")
+@pytest.mark.parametrize(
+    "function",
+    [
+        pytest.param(f, marks=[pytest.mark.xfail(reason=COPY)] if f in ROWS else [])
+        for f in EQUAL
+    ],
+    ids=lambda f: f.__name__,
+)
+def test_equal_or_refused_with_loops_as_nodes(function):
+    try:
+        check_as_python(function, [(X,), (Y,)], "reference")
+    except anabranch.TraceError as refusal:
+        if "another name" not in str(refusal):
+            raise
+
+
+@pytest.mark.xfail(reason=COPY)
+def test_a_row_at_a_traced_position_is_a_view_or_refused():
+    def function(x, i):
+        a = np.outer(x, x)
+        row = a[i]
+        row[0] = 55
+        return a
+
+    try:
+        check_as_python(function, [(X, 1), (Y, 3)], "reference")
+    except anabranch.TraceError as refusal:
+        if "another name" not in str(refusal):
+            raise
 
 
 @pytest.mark.parametrize("function", REFUSED, ids=lambda f: f.__name__)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import anabranch
+from tests.compiler.frontend.conftest import check_as_python
 
 CASES: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = []
 UP = np.array([0.5, 1.5, -2.0, 3.0])
@@ -461,11 +462,97 @@ def result_of_many_kinds(x):
     return {"a": x * 2, "b": (x[1], 3)}
 
 
+@case()
+def a_pair_that_is_carried(x):
+    pair = x * 0.5, 0.0
+    for _ in range(4):
+        h, n = pair
+        pair = np.sin(h), n + h[0]
+    return pair
+
+
+@case()
+def items_with_their_numbers(x):
+    s = 0.0
+    for i, (a, b) in enumerate(zip(x, x[::-1], strict=True)):
+        s = 0.5 * s + i * a - b
+    return s
+
+
+@case()
+def the_first_turn_is_another(x):
+    before = None
+    s = 0.0
+    for v in x:
+        if before is not None:
+            s += (v - before) ** 2
+        before = v
+    return s
+
+
+@case()
+def numbers_that_become_arrays(x):
+    total, scale, h = 0, 1, 0
+    for v in x:
+        total = total + v
+        scale = scale * 2
+        h = h * 0.5 + x
+    return total, scale, h
+
+
+@case()
+def a_flag_that_flips(x):
+    up, s = True, 0.0
+    for i in range(4):
+        s = s + x[i] if up else s * x[i]
+        up = not up
+    return s, up
+
+
+@case()
+def slices_by_the_counter(x):
+    s, means = 0.0, np.zeros(3)
+    for i in range(3):
+        s += np.sum(x[: i + 1] ** 2) + len(x[i:])
+        means[i] = np.mean(x[i : i + 2])
+    return s, means
+
+
+@case()
+def a_layer_by_the_counter(x):
+    layers = [0.5 * x, x * x, x - 1.0]
+    h = x
+    for i in range(3):
+        h = np.tanh(layers[i] * h)
+    for layer in layers:
+        h = h + layer
+    return h
+
+
+@case()
+def one_helper_with_two_loops(x):
+    def energy(x, k):
+        e = 0.0
+        for v in x:
+            e += k * v * v
+        return e
+
+    return energy(x, 1.0) + energy(2 * x, -0.5)
+
+
 @pytest.mark.parametrize(
     ("function", "inputs"), CASES, ids=[function.__name__ for function, _ in CASES]
 )
 def test_flow(as_python, function, inputs):
     as_python(function, *inputs)
+
+
+@pytest.mark.usefixtures("forced")
+@pytest.mark.parametrize(
+    ("function", "inputs"), CASES, ids=[function.__name__ for function, _ in CASES]
+)
+def test_flow_with_loops_as_nodes(function, inputs):
+    check_as_python(function, inputs, "reference")
 
 
 SMOOTH = [
@@ -488,6 +575,10 @@ SMOOTH = [
     generator,
     match_on_known,
     bound_by_a_later_turn,
+    a_pair_that_is_carried,
+    the_first_turn_is_another,
+    a_flag_that_flips,
+    slices_by_the_counter,
 ]
 
 

@@ -42,13 +42,6 @@ def runs_in_python(*args: Any) -> Callable[[Program], Program]:
     return note
 
 
-@pytest.fixture
-def forced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loops of two turns and more are tried as nodes."""
-    monkeypatch.setattr(control, "MIN_TRIPS", 2)
-    monkeypatch.setattr(loops, "MIN_NODES", 0)
-
-
 def has_loop(compiled: Any) -> bool:
     graph = anabranch.parse(compiled.inspect_ir("forward"))
     return any(node.op == "loop" for node in graph)

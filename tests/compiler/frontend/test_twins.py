@@ -257,3 +257,40 @@ def test_a_steady_call_knows_nothing_of_twins(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(twins, "_make_code", None)
     monkeypatch.setitem(sys.modules, "linecache", None)
     np.testing.assert_array_equal(compiled(-X), X)
+
+
+def bent(tree):
+    if isinstance(tree, list):
+        return [bent(part) for part in tree]
+    return tree if tree[0] > 0 else -tree
+
+
+class Bender:
+    """Names itself, in a method and in a class of a method."""
+
+    def bend(self, x):
+        class Inner:
+            def bend(self, x):
+                return x if x[0] > 0 else Bender.half(x)
+
+        return Inner().bend(x)
+
+    @staticmethod
+    def half(x):
+        return x / 2 if x[0] < -1 else x * Bender.two()
+
+    @staticmethod
+    def two():
+        return 2.0
+
+
+def test_what_calls_itself_by_its_global_name():
+    for function in (bent, Bender.bend, Bender.half):
+        assert twin(function) is not function
+    compiled = anabranch.jit(lambda x: bent([x, [x * 2]]))
+    for x in (X, -X):
+        np.testing.assert_array_equal(compiled(x)[0], bent(x))
+        np.testing.assert_array_equal(compiled(x)[1][0], bent(x * 2))
+    compiled = anabranch.jit(lambda x: Bender().bend(x))
+    for x in (X, -X, -4 * X):
+        np.testing.assert_array_equal(compiled(x), Bender().bend(x))

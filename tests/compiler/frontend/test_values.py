@@ -13,6 +13,7 @@ import pytest
 from numpy import zeros as nought
 
 import anabranch
+from tests.compiler.frontend.conftest import check_as_python
 
 CASES: list[tuple[Callable[..., Any], list[tuple[Any, ...]]]] = []
 UP = np.array([0.5, 1.5, -2.0, 3.0])
@@ -502,6 +503,14 @@ def written_in_a_tree(x, p):
 )
 def test_values(as_python, function, inputs):
     as_python(function, *inputs)
+
+
+@pytest.mark.usefixtures("forced")
+@pytest.mark.parametrize(
+    ("function", "inputs"), CASES, ids=[function.__name__ for function, _ in CASES]
+)
+def test_values_with_loops_as_nodes(function, inputs):
+    check_as_python(function, inputs, "reference")
 
 
 OF_VECTORS = [

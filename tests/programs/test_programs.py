@@ -1,0 +1,219 @@
+"""Sixty programs as a scientist writes them in plain NumPy, unchanged.
+
+Results and written arguments are NumPy's. Gradients are those of five-point
+differences of the NumPy program, of the reference backend, and of the same program with
+every loop kept as a loop; second derivatives are differences of the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+
+import anabranch
+from tests.programs.record import PROGRAMS, Program
+
+FIELDS = "linear_algebra pdes dynamics sequences learning statistics geometry".split()
+for _field in FIELDS:
+    import_module(f"tests.programs.{_field}")
+
+STEP = 1e-4
+NUMBERS = (bool, int, float, np.generic, np.ndarray)
+Array = np.ndarray[Any, Any]
+
+
+def leaves(tree: Any) -> list[Any]:
+    """What a tree holds that is neither a container nor a text, in its order."""
+    if isinstance(tree, dict):
+        return [leaf for key in tree for leaf in leaves(tree[key])]
+    if isinstance(tree, (list, tuple)):
+        return [leaf for part in tree for leaf in leaves(part)]
+    return [] if isinstance(tree, str) else [tree]
+
+
+def moved(tree: Any, entries: Iterator[float]) -> Any:
+    """A tree with a number of ``entries`` added to each of its own."""
+    if isinstance(tree, dict):
+        return {key: moved(value, entries) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(moved(part, entries) for part in tree)
+    if isinstance(tree, str):
+        return tree
+    shape = np.shape(tree)
+    offsets = np.reshape([next(entries) for _ in range(np.size(tree))], shape)
+    return tree + (offsets if shape else offsets.item())
+
+
+def along(one: Program, direction: Array, by: float) -> tuple[Any, ...]:
+    """The arguments, those that are differentiated by moved along a direction."""
+    entries = iter(by * direction)
+    return tuple(
+        moved(arg, entries) if i in one.wrt else copied(arg)
+        for i, arg in enumerate(one.args)
+    )
+
+
+def size_of(one: Program) -> int:
+    return sum(np.size(leaf) for i in one.wrt for leaf in leaves(one.args[i]))
+
+
+def flat(gradient: Any) -> Array:
+    return np.concatenate([np.ravel(leaf) for leaf in leaves(gradient)])
+
+
+def copied(tree: Any) -> Any:
+    """A tree with arrays of its own, which the program may write."""
+    if isinstance(tree, dict):
+        return {key: copied(value) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(copied(part) for part in tree)
+    return tree.copy() if isinstance(tree, np.ndarray) else tree
+
+
+def loss_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A number of all that a program returns and writes: its floats, weighted."""
+
+    def loss(*args: Any) -> Any:
+        args = copied(args)
+        made = leaves((function(*args), args))
+        total = 0.0
+        for k, value in enumerate(made):
+            if isinstance(value, (float, np.floating)) or (
+                isinstance(value, np.ndarray) and value.dtype.kind == "f"
+            ):
+                weights = np.cos(np.arange(np.size(value)) + k)
+                total = total + np.sum(weights * np.ravel(value))
+        return total
+
+    return loss
+
+
+@cache
+def differences(name: str) -> Array:
+    """The gradient of the NumPy program by five-point differences."""
+    one = PROGRAMS[name]
+    loss = loss_of(one.function)
+
+    def at(direction: Array, by: float) -> float:
+        return float(loss(*along(one, direction, by)))
+
+    return np.array(
+        [
+            (at(e, -2 * STEP) - 8 * at(e, -STEP) + 8 * at(e, STEP) - at(e, 2 * STEP))
+            / (12 * STEP)
+            for e in np.eye(size_of(one))
+        ]
+    )
+
+
+@cache
+def gradient_of(name: str, backend: str) -> tuple[float, Array]:
+    one = PROGRAMS[name]
+    made = anabranch.value_and_grad(loss_of(one.function), one.wrt, backend=backend)
+    value, gradient = made(*copied(one.args))
+    return float(value), flat(gradient)
+
+
+def waits_for(stage: str) -> Any:
+    """The names of all programs; those that miss the stage are expected to fail."""
+    stages = ("compile", "grad") if stage == "grad" else ("compile",)
+    return pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param(
+                name,
+                marks=[
+                    pytest.mark.xfail(
+                        reason=one.missing[s], raises=anabranch.AnabranchError
+                    )
+                    for s in stages
+                    if s in one.missing
+                ],
+            )
+            for name, one in PROGRAMS.items()
+            if stage != "second" or one.second
+        ],
+    )
+
+
+def check_values(one: Program, backend: str) -> None:
+    """Two calls of one compilation, against NumPy: results and written arguments."""
+    compiled = anabranch.jit(one.function, backend=backend)
+    for by in (0.0, 0.03):
+        ours = along(one, np.cos(np.arange(size_of(one))), by)
+        plain = copied(ours)
+        made, expected = compiled(*ours), one.function(*plain)
+        pairs = zip(leaves((made, ours)), leaves((expected, plain)), strict=True)
+        for a, b in pairs:
+            if isinstance(b, NUMBERS):
+                assert np.shape(a) == np.shape(b)
+                found: Any = b
+                np.testing.assert_allclose(a, found, rtol=1e-10, atol=1e-12)
+            else:
+                assert a is b
+    assert compiled.compile_count == 1
+
+
+def assert_close(made: Array, expected: Array, tolerance: float) -> None:
+    scale = max(1.0, float(np.max(np.abs(expected))))
+    np.testing.assert_allclose(made, expected, rtol=0, atol=tolerance * scale)
+
+
+@waits_for("compile")
+def test_values(name: str, backend: str) -> None:
+    check_values(PROGRAMS[name], backend)
+
+
+@waits_for("compile")
+@pytest.mark.usefixtures("forced")
+def test_values_with_loops_as_nodes(name: str) -> None:
+    check_values(PROGRAMS[name], "reference")
+
+
+@waits_for("grad")
+def test_gradients(name: str, backend: str) -> None:
+    value, gradient = gradient_of(name, backend)
+    one = PROGRAMS[name]
+    np.testing.assert_allclose(value, loss_of(one.function)(*one.args), rtol=1e-10)
+    assert_close(gradient, differences(name), 1e-6)
+    assert_close(gradient, gradient_of(name, "reference")[1], 1e-11)
+
+
+@waits_for("grad")
+def test_gradients_with_loops_as_nodes(name: str, forced: None) -> None:
+    one = PROGRAMS[name]
+    unrolled = gradient_of(name, "reference")[1]
+    made = anabranch.grad(loss_of(one.function), one.wrt, backend="reference")
+    assert_close(flat(made(*copied(one.args))), unrolled, 1e-10)
+
+
+@waits_for("second")
+def test_second_derivatives(name: str, backend: str) -> None:
+    """The Hessian times a direction, against differences of the gradient."""
+    one = PROGRAMS[name]
+    size = size_of(one)
+    direction = np.cos(1.0 + np.arange(size))
+    first = anabranch.grad(loss_of(one.function), one.wrt, backend=backend)
+
+    def slope(*args: Any) -> Any:
+        found = leaves(first(*args))
+        total, at = 0.0, 0
+        for value in found:
+            part = direction[at : at + np.size(value)].reshape(np.shape(value))
+            total = total + np.sum(part * value)
+            at += np.size(value)
+        return total
+
+    made = flat(anabranch.grad(slope, one.wrt, backend=backend)(*one.args))
+    a, b, c, d = (flat(first(*along(one, direction, k * STEP))) for k in (-2, -1, 1, 2))
+    assert_close(made, (a - 8 * b + 8 * c - d) / (12 * STEP), 1e-6)
+
+
+def test_there_are_sixty_and_twenty_of_them_twice() -> None:
+    assert len(PROGRAMS) == 60
+    assert sum(one.second for one in PROGRAMS.values()) >= 20
