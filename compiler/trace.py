@@ -119,6 +119,9 @@ def _survey(values: Any) -> tuple[Trace | None, Tracer | None]:
                 found = value.owner
         elif isinstance(value, (list, tuple)):
             waiting.extend(cast("Iterable[Any]", value))
+        elif isinstance(value, slice):
+            parts = cast("slice[Any, Any, Any]", value)
+            waiting += [parts.start, parts.stop, parts.step]
         elif isinstance(value, dict):
             waiting.extend(cast("Mapping[Any, Any]", value).values())
     return found and _inside(found), known
@@ -158,6 +161,7 @@ class Trace:
         self.builder = Builder(name)
         self.level = level
         self.captured: list[Any] = []
+        self.captured_inputs: list[Node] = []
         self._captures: dict[Any, tuple[Any, Any, Node]] = {}
         self._constants: dict[tuple[object, ...], Node] = {}
         self.finished = False
@@ -342,6 +346,13 @@ class Trace:
         }
         return [same.get(id(kept), kept) for kept in self.captured]
 
+    def captured_as(self, node: Node) -> tuple[Trace, Node] | None:
+        """The trace around this that an input is a value of, and the value."""
+        for kept, made in zip(self.captured, self.captured_inputs, strict=True):
+            if made is node:
+                return (kept.owner, kept.node) if is_traced(kept) else None
+        return None
+
     def live(self) -> list[Any]:
         """What each captured input is from now on: the object, read at each call.
 
@@ -515,6 +526,7 @@ class Trace:
         node = self.builder.input(f"{name}.{len(self.captured)}", type_)
         self._captures[key] = value, kept, node
         self.captured.append(kept)
+        self.captured_inputs.append(node)
         return node
 
     def refuse(self, what: str, node: Node, hint: str) -> NoReturn:

@@ -119,6 +119,17 @@ class Tracer:
         """The real array, as long as nothing traced was stored where it is."""
         return None if self.memory.known is None else self._real
 
+    @classmethod
+    def of_row(
+        cls, trace: Trace, type: TensorType, memory: Memory, weak: bool
+    ) -> Tracer:
+        """All of a memory whose value is made when it is read."""
+        made = cls.__new__(cls)
+        made.owner, made.weak, made.memory, made.type = trace, weak, memory, type
+        made.path, made._node, made._real = path_to(type.shape), None, None
+        made._seen, made.bound = memory.version, None
+        return made
+
     def become_view(self, base: Tracer, path: Path) -> None:
         """Share the memory that the value was made from."""
         maker = self.owner

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,11 +20,12 @@ from ..ir.builder import Builder
 from ..ir.errors import SourceLine
 from ..ir.extent import Extent, whole
 from ..ir.graph import Node
+from .undo import note_undo
 
 if TYPE_CHECKING:
     from .trace import Trace
 
-__all__ = ["Memory", "Move", "Path", "follow", "path_of", "path_to"]
+__all__ = ["Alike", "Memory", "Move", "Path", "follow", "path_of", "path_to"]
 
 
 class Move(NamedTuple):
@@ -325,9 +326,17 @@ class Memory:
         while waiting:
             memory = waiting.pop()
             if memory.known is not None:
+                note_undo(partial(memory._know, memory.known))
                 memory._node, memory.known = make_node(memory.known), None
                 memory.version += 1
-            waiting += [part for ref in memory._parts if (part := ref()) is not None]
+            waiting += memory._living_parts()
+
+    def _know(self, known: np.ndarray[Any, Any]) -> None:
+        self._node, self.known = None, known
+        self.version += 1
+
+    def _living_parts(self) -> list[Memory]:
+        return [part for ref in self._parts if (part := ref()) is not None]
 
     @property
     def is_written(self) -> bool:
@@ -347,6 +356,7 @@ class Memory:
             if memory.origin is not None:
                 waiting.append(memory.origin[0])
         for memory in made.members:
+            note_undo(partial(setattr, memory, "alike", memory.alike))
             memory.alike = made
         return made
 
@@ -393,8 +403,21 @@ class Memory:
     def replace(self, node: Node, written: Extent) -> None:
         """Hold another value, which differs in this part."""
         self.swap(node, self.home)
-        self._writes.append(written)
+        self.lose(written)
+
+    def lose(self, written: Extent) -> None:
+        """Note that this part was written, or may have been."""
+        self._note_write(written)
         self._lose_in_origin()
+
+    def _note_write(self, written: Extent) -> None:
+        note_undo(partial(self._forget_writes, len(self._writes)))
+        self._writes.append(written)
+
+    def _forget_writes(self, count: int) -> None:
+        del self._writes[count:]
+        for part in self._living_parts():
+            part._seen = min(part._seen, count)
 
     def is_copy_of(self, memory: Memory, path: Path) -> bool:
         """Whether this may be a copy of what a path shows of a memory."""
@@ -405,7 +428,11 @@ class Memory:
 
     def settle(self, part: Memory) -> None:
         """Know again what is in a part, which is about to be stored as it is."""
+        note_undo(partial(self._restore_lost, dict(self._lost)))
         self._lost.pop(part, None)
+
+    def _restore_lost(self, lost: dict[Memory, Extent]) -> None:
+        self._lost = lost
 
     def swap(self, node: Node, home: Trace | None) -> None:
         """Hold what another trace says."""
@@ -416,8 +443,9 @@ class Memory:
         """Note where this may be a part that the part was written, or was not."""
         if self.origin is not None:
             memory, part = self.origin
-            memory._writes.append(part)
+            memory._note_write(part)
             memory.version += 1
+            note_undo(partial(memory._restore_lost, dict(memory._lost)))
             memory._lost[self] = part
             self._seen = len(memory._writes)
             memory._lose_in_origin()

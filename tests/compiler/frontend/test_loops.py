@@ -155,7 +155,7 @@ def math_functions(a):
     return x
 
 
-@runs_in_python(X)
+@kept(X)
 def a_list_that_grows(x):
     made = []
     for i in range(4):
