@@ -52,7 +52,7 @@ class RowMemory(Memory):
 
     def tracer(self, weak: bool) -> Tracer:
         """The array in this memory."""
-        return Tracer.of_row(self.trace, self.type, self, weak)
+        return Tracer.unread(self.trace, self.type, self, weak=weak)
 
 
 def stacked_value(items: Sequence[Any]) -> Tracer | None:

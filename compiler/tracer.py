@@ -120,13 +120,18 @@ class Tracer:
         return None if self.memory.known is None else self._real
 
     @classmethod
-    def of_row(
-        cls, trace: Trace, type: TensorType, memory: Memory, weak: bool
+    def unread(
+        cls,
+        trace: Trace,
+        type: TensorType,
+        memory: Memory,
+        path: Path | None = None,
+        weak: bool = False,
     ) -> Tracer:
-        """All of a memory whose value is made when it is read."""
+        """All of a memory, or a view of it, whose value is made when it is read."""
         made = cls.__new__(cls)
         made.owner, made.weak, made.memory, made.type = trace, weak, memory, type
-        made.path, made._node, made._real = path_to(type.shape), None, None
+        made.path, made._node, made._real = path or path_to(type.shape), None, None
         made._seen, made.bound = memory.version, None
         return made
 

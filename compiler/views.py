@@ -290,7 +290,7 @@ class Memory:
         origin: tuple[Memory, Extent] | None = None,
         known: np.ndarray[Any, Any] | None = None,
     ) -> None:
-        self._node = node
+        self._node: Node | None = node
         self.argument = argument
         self.origin = origin
         self.known = known

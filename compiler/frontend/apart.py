@@ -9,12 +9,13 @@ of an array that the body writes, and then that view afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..trace import Trace, is_traced
+from ..forms import form_of
+from ..trace import is_traced
 from ..tracer import Tracer
 from ..tree import flatten
 from ..views import Memory
@@ -29,12 +30,12 @@ __all__ = ["Sharing", "shared"]
 class Sharing(NamedTuple):
     """What leaves a loop in another way than as a value of its own.
 
-    Those of ``kept`` leaves, by their ids, are themselves afterwards: arrays that the
-    loop did not make. Of the others ``part_of`` has the memories around the loop that
-    each may share.
+    Leaves are known by their ids. ``kept`` has the arrays that some are afterwards:
+    themselves or views of what the loop did not make. Of the others ``part_of`` has the
+    memories around the loop that each may share.
     """
 
-    kept: set[int]
+    kept: dict[int, Any]
     part_of: dict[int, list[Memory]]
 
 
@@ -61,7 +62,7 @@ def shared(loop: Loop, state: State, done: Pass) -> Sharing:
 class _Work:
     def __init__(self, loop: Loop, state: State, done: Pass) -> None:
         self.loop, self.state, self.done = loop, state, done
-        self.kept: set[int] = set()
+        self.kept: dict[int, Any] = {}
         self.part_of: dict[int, list[Memory]] = {}
         self.written = {top(memory) for memory in done.after}
         self.read = done.names_read()
@@ -80,7 +81,7 @@ class _Work:
         )
 
     def check_start(self, key: Any, one: Carried) -> None:
-        """Refuse a place whose array the body writes, where it is bound anew as well."""
+        """Refuse a place whose array the body writes, and that is bound anew."""
         given = self.done.given[key]
         if any(tracer is not None and tracer.memory.version for tracer in given):
             raise NoLoop(f"{one.slot.name} is written, and then another array")
@@ -103,6 +104,10 @@ class _Work:
         if leaf.owner is not body:
             if not leaf.path.moves:
                 self._keep(name, leaf, dead or appended)
+                return
+            last = self._of_last_turn(leaf) if dead else None
+            if last is not None:
+                self.kept[id(leaf)] = last
                 return
             self.part_of[id(leaf)] = [leaf.memory]
             if top(leaf.memory) in self.written and leaf.shape and not dead:
@@ -135,7 +140,23 @@ class _Work:
         unsure = is_traced(leaf) and leaf.bound is not None
         if not allowed or unsure or self.loop.may_have_none:
             raise NoLoop(f"{name} is an array of the function around it")
-        self.kept.add(id(leaf))
+        self.kept[id(leaf)] = leaf
+
+    def _of_last_turn(self, leaf: Tracer) -> Tracer | None:
+        """The view that a row at the counter is after the last turn."""
+        trips, counter = self.loop.trips, self.done.counter.unchecked_node
+        if not self.loop.counts or trips is None or not leaf.shape or leaf.bound:
+            return None
+        start = list(leaf.path.extent.start)
+        for axis, trace, node in leaf.path.moves:
+            form = form_of(trace, node)
+            if any(root.node is not counter for root, _ in form.terms.values()):
+                return None
+            times = sum(times for _, times in form.terms.values())
+            start[axis] += form.constant + times * (trips - 1)
+        extent = leaf.path.extent._replace(start=tuple(start))
+        path = leaf.path._replace(extent=extent, moves=())
+        return Tracer.unread(leaf.owner, leaf.type, leaf.memory, path)
 
     def _all_starts(self) -> Iterator[Memory]:
         """The memories that places held before the loop, which change places."""

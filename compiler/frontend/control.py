@@ -13,7 +13,7 @@ from ...ir.errors import ConcretizationError, TraceError
 from ..source import calling_frame, user_line
 from ..trace import active_trace, find_trace, is_traced
 from .branches import choose_block
-from .loops import MIN_TRIPS, Loop, NoLoop, loop_block
+from .loops import MIN_TRIPS, Loop, NoLoop, loop_block, may_unroll
 from .state import Box, slots_of
 from .turns import Turns, turns_of
 
@@ -200,6 +200,8 @@ def _is_node(
     if is_traced(count):
         limit, most = count, count.reader.intervals.of(count.unchecked_node)
         trips = max(most.high, 0) if most and most.high < MAX_LIMIT else None
+        if trips is None and may_unroll():  # it may be known in Python
+            raise _refusal("nobody knows how often a loop in a loop runs")
     elif count < MIN_TRIPS:
         return False
     test = None if goes_on is None else lambda: truth(goes_on())
@@ -209,9 +211,8 @@ def _is_node(
     except NoLoop as reason:
         if limit is None:
             return False
-        raise _refusal(
-            f"a 'for' loop over a range with a traced bound cannot be one loop: {reason}"
-        ) from reason.__cause__
+        what = "a 'for' loop over a range with a traced bound cannot be one loop"
+        raise _refusal(f"{what}: {reason}") from reason.__cause__
     return True
 
 

@@ -30,13 +30,13 @@ class Growing(NamedTuple):
 
     slot: Content
     before: list[Any]
-    count: int
+    times: int
     line: SourceLine | None
 
     @property
     def recent(self) -> list[Recent]:
         """The places of what was appended last."""
-        return [Recent(self, number) for number in range(self.count)]
+        return [Recent(self, number) for number in range(self.times)]
 
     def begin(self, carried: dict[Any, Carried], turns: int) -> list[Any]:
         """Hold what there is after so many turns, and tell what that is.
@@ -46,28 +46,28 @@ class Growing(NamedTuple):
         unknown = ByBranch(
             "an item of a list", "is not known while it grows in a loop", self.line
         )
-        held: list[Any] = [unknown] * (len(self.before) + self.count * turns)
+        held: list[Any] = [unknown] * (len(self.before) + self.times * turns)
         for place in self.recent:
             if place.key in carried:
                 value = carried[place.key].slot.get()
-                held[len(held) - self.count + place.number] = value
+                held[len(held) - self.times + place.number] = value
         self.slot.put(held)
         return held
 
     def made(self, begun: Sequence[Any]) -> list[Any]:
         """What was appended to what there was at the beginning of the turn."""
         items = appended(begun, self.slot.get())
-        if items is None or len(items) != self.count:
+        if items is None or len(items) != self.times:
             raise NoLoop("a list changes in another way than by appends")
         return items
 
     def starts(self) -> list[Carried]:
         """What is carried of it: the last items, where there are enough of one type."""
         found: list[Carried] = []
-        if len(self.before) < self.count:
+        if len(self.before) < self.times:
             return found
         for place in self.recent:
-            start = self.before[len(self.before) - self.count + place.number]
+            start = self.before[len(self.before) - self.times + place.number]
             leaves, tree = flatten(start)
             types = tuple(type_of(leaf) for leaf in leaves)
             found.append(Carried(place, start, tree, types))

@@ -162,7 +162,7 @@ class _Afterwards:
         columns = end.leaves, starts, end.bound, one.types
         for leaf, start, bound, type_ in zip(*columns, strict=True):
             if type_ is None or id(leaf) in self.sharing.kept:
-                leaves.append(leaf)
+                leaves.append(self.sharing.kept.get(id(leaf), leaf))
                 continue
             value = self.outer.wrap(next(made), type_[1])
             if type_[0].shape:
@@ -223,7 +223,8 @@ class _Afterwards:
                 for leaf in end.leaves:
                     if id(leaf) in columns and id(leaf) not in made:
                         made[id(leaf)] = self._rows(leaf, columns[id(leaf)])
-                    leaves.append(made[id(leaf)][turn] if id(leaf) in made else leaf)
+                    kept = self.sharing.kept.get(id(leaf), leaf)
+                    leaves.append(made[id(leaf)][turn] if id(leaf) in made else kept)
                 held.append(unflatten(end.tree, leaves))
         growing.slot.put(held)
 
@@ -231,7 +232,9 @@ class _Afterwards:
         """The rows of a stacked result, as values that are not read yet."""
         trips, *rest = stacked.type.shape
         type_ = TensorType(stacked.type.dtype, tuple(rest))
-        memories = [RowMemory(self.outer, stacked, type_, turn) for turn in range(trips)]
+        memories = [
+            RowMemory(self.outer, stacked, type_, turn) for turn in range(trips)
+        ]
         if rest:
             part_of = self.sharing.part_of.get(id(leaf), [])
             self.shares.append((list(memories), part_of))

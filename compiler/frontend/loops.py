@@ -27,14 +27,14 @@ from .loop_state import Loop, NoLoop, State
 from .state import Slot
 from .trial import Pass, run_body
 
-__all__ = ["MIN_NODES", "MIN_TRIPS", "Loop", "NoLoop", "loop_block"]
+__all__ = ["MIN_NODES", "MIN_TRIPS", "Loop", "NoLoop", "loop_block", "may_unroll"]
 
 MIN_TRIPS = 100
 MIN_NODES = 20_000  # that a loop is to unroll to; fewer compile in a second or two
 MIN_INNER = 200  # the same, in the body of a loop that is a node
 MAX_PASSES = 12
 
-_state = threading.local()  # depth: how many loops are being tried
+_state = threading.local()  # tried: the loops that are being tried
 
 
 def loop_block(loop: Loop, slots: Sequence[Slot]) -> None:
@@ -43,7 +43,7 @@ def loop_block(loop: Loop, slots: Sequence[Slot]) -> None:
     assert current is not None, "loops are traced"
     outer = current.innermost
     outer.enter()
-    with _inner():
+    with _trying(loop):
         state, done = _settled(loop, outer, slots)
         sharing = shared(loop, state, done)
         if state.growing:
@@ -51,13 +51,25 @@ def loop_block(loop: Loop, slots: Sequence[Slot]) -> None:
     build(outer, loop, state, done, sharing)
 
 
+def may_unroll() -> bool:
+    """Whether a loop is being tried that can run in Python instead."""
+    return any(loop.limit is None and loop.trips is not None for loop in _tried())
+
+
+def _tried() -> list[Loop]:
+    """The loops that are being tried, the outermost first."""
+    if not hasattr(_state, "tried"):
+        _state.tried = []
+    return _state.tried
+
+
 @contextmanager
-def _inner() -> Generator[None, None, None]:
-    _state.depth = getattr(_state, "depth", 0) + 1
+def _trying(loop: Loop) -> Generator[None, None, None]:
+    _tried().append(loop)
     try:
         yield
     finally:
-        _state.depth -= 1
+        _tried().pop()
 
 
 def _settled(loop: Loop, outer: Trace, slots: Sequence[Slot]) -> tuple[State, Pass]:
@@ -110,7 +122,7 @@ def _turns(loop: Loop) -> float:
 
 def _least() -> int:
     """How many nodes a loop is to unroll to, to be tried as one."""
-    return MIN_NODES if _state.depth == 1 else min(MIN_INNER, MIN_NODES)
+    return MIN_NODES if len(_tried()) == 1 else min(MIN_INNER, MIN_NODES)
 
 
 def _weight(trace: Trace) -> int:

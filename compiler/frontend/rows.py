@@ -67,7 +67,8 @@ _rows: WeakKeyDictionary[Trace, Rows] = WeakKeyDictionary()
 
 def element(x: Any, index: Any) -> Any:
     """``x[index]`` as the row of a stacked operand, None where it is none."""
-    first, *rest = cast("tuple[Any, ...]", index if type(index) is tuple else (index,))
+    parts = cast("tuple[Any, ...]", index if type(index) is tuple else (index,))
+    first, rest = (parts[0], parts[1:]) if parts else (None, ())
     if not _is_integer(first) or not isinstance(x, (Tracer, np.ndarray)):
         return None
     if not x.shape or any(map(_is_array, rest)):
@@ -94,7 +95,7 @@ def element(x: Any, index: Any) -> Any:
     elif node.type.shape:
         index = first if first.reader is trace else rows.index(trace, start, step)
         row.become_view(x, path_of_row(trace, x, index))
-    return row[tuple(rest)] if rest else row
+    return row[rest] if rest else row
 
 
 def _is_inner(x: Tracer, trace: Trace) -> bool:

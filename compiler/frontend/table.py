@@ -179,7 +179,9 @@ def _warn(message: Any, category: Any = None, stacklevel: int = 1, **rest: Any) 
 
 # What a loop goes over.
 
-INSTEAD.update({range: numbers, zip: zipped, enumerate: enumerated, reversed: reversed_})
+INSTEAD.update(
+    {range: numbers, zip: zipped, enumerate: enumerated, reversed: reversed_}
+)
 
 # Python's numbers.
 

@@ -37,9 +37,10 @@ class Pass(NamedTuple):
 
     ``given`` are the inputs for the leaves of carried places, ``endings`` what places
     hold at the end of the turn, or ``contents`` if they are containers as a whole.
-    ``places`` are those that are no variables, ``items`` what lists that grow got. Of each memory that was written, ``before`` has who made
-    it and its value in front of the loop, ``inputs`` and ``after`` its values in the
-    turn. ``alike`` tells of leaves, by their ids, which memories they may be.
+    ``places`` are those that are no variables, ``items`` what lists that grow got. Of
+    each memory that was written, ``before`` has who made it and its value in front of
+    the loop, ``inputs`` and ``after`` its values in the turn. ``alike`` tells of
+    leaves, by their ids, which memories they may be.
     """
 
     trace: Trace
@@ -66,7 +67,10 @@ class Pass(NamedTuple):
         """The values that are used in the turn, or are its results."""
         read = {name for node in self.trace.builder.nodes for name in node.operands}
         read.update(node.name for node in self.after.values())
-        ends = [*self.endings.values(), *(e for row in self.items.values() for e in row)]
+        ends = [
+            *self.endings.values(),
+            *(e for row in self.items.values() for e in row),
+        ]
         read.update(node.name for end in ends for node in end.nodes if node is not None)
         return read
 
@@ -87,7 +91,7 @@ def run_body(
         rows = Rows.of(trace, outer, loop.trips) if loop.trips is not None else None
         inputs: dict[Memory, Node] = {}
         try:
-            with trace, trace.as_region("the body of a loop"), _no_loop():
+            with _no_loop(), trace, trace.as_region("the body of a loop"):
                 counter = trace.argument("t", COUNTER, True)
                 trace.intervals.note(counter.node, counter_interval(loop.trips))
                 if rows is not None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..known import real
 from ..intervals import Interval
+from ..known import real
 from ..stacked import stacked_value
 from ..trace import find_trace, is_traced
 from ..tracer import GETITEM, Tracer
@@ -117,13 +117,13 @@ def _note_between(made: Tracer, start: Any, stop: Any, step: int) -> None:
     trace.intervals.note(made.unchecked_node, Interval(*between))
 
 
-def zipped(*args: Any, **rest: Any) -> Any:
+def zipped(*args: Any, strict: bool = False) -> Any:
     """``zip(*args)``."""
     parts = [turns_of(arg) for arg in args]
     known = [part for part in parts if part is not None and _is_number(part.count)]
     counts = {part.count for part in known}
-    if not args or len(known) < len(args) or (rest and len(counts) > 1):
-        return zip(*map(real, args), **rest)
+    if not args or len(known) < len(args) or (strict and len(counts) > 1):
+        return zip(*map(real, args), strict=strict)
     return Turns(min(counts), lambda t: tuple(part.item(t) for part in known))
 
 

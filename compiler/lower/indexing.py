@@ -122,9 +122,7 @@ def _view(trace: Trace, x: Any, plain: list[Any], dots: bool) -> Any:
     return view
 
 
-def _with_windows(
-    trace: Trace, sizes: tuple[int, ...], plain: list[Any]
-) -> list[Any]:
+def _with_windows(trace: Trace, sizes: tuple[int, ...], plain: list[Any]) -> list[Any]:
     """The items of an index with a `Window` for each slice with traced bounds."""
     rest = iter(sizes)
     made: list[Any] = []
@@ -140,7 +138,7 @@ def _moves(trace: Trace, x: Any, plain: list[Any]) -> list[Move]:
     moves: list[Move] = []
     for axis, item in enumerate(given):
         if isinstance(item, Window):
-            moves.append(Move(axis, trace, item.index))
+            moves.append(Move(axis, trace, item.first))
         elif is_traced(item):
             moves.append(Move(axis, trace, position(trace, item, x.shape[axis])))
     return moves
@@ -182,8 +180,8 @@ def _extent(sizes: tuple[int, ...], items: list[Any]) -> tuple[Extent, tuple[int
             continue
         size = sizes[len(axes)]
         if isinstance(item, Window):
-            axes.append((0, item.count, item.step))
-            shape.append(item.count)
+            axes.append((0, item.size, item.step))
+            shape.append(item.size)
         elif isinstance(item, slice):
             first, stop, step = cast("slice[Any, Any, Any]", item).indices(size)
             count = len(range(first, stop, step))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeGuard, cast
 
-from ...ir.errors import TraceError
+from ...ir.errors import ConcretizationError, TraceError
 from ...ir.graph import Node
 from ..forms import Form, form_of
 from ..trace import Trace, is_traced
@@ -14,14 +14,14 @@ __all__ = ["Window", "is_moved", "window_of"]
 
 
 class Window(NamedTuple):
-    """``count`` places along an axis, ``step`` apart, the first of them at ``index``."""
+    """``size`` places along an axis, ``step`` apart, from ``first`` on."""
 
-    index: Node
-    count: int
+    first: Node
+    size: int
     step: int
 
 
-def is_moved(item: Any) -> bool:
+def is_moved(item: Any) -> TypeGuard[slice[Any, Any, Any]]:
     """Whether a part of an index is a slice with a traced bound."""
     if not isinstance(item, slice):
         return False
@@ -32,9 +32,9 @@ def is_moved(item: Any) -> bool:
 def window_of(trace: Trace, item: slice[Any, Any, Any], size: int) -> Window:
     """The places of a slice of an axis whose bounds are a number apart."""
     if is_traced(item.step):
-        raise TraceError("the step of a slice is a traced value")
+        raise _unknown_size()
     step = 1 if item.step is None else operator.index(item.step)
-    if step < 0 and None in (item.start, item.stop):
+    if step < 0 and (item.start is None or item.stop is None):
         raise _unknown_size()
     first = _bound(trace, item.start, 0, size)
     last = _bound(trace, item.stop, size, size)
@@ -79,8 +79,9 @@ def _inside(trace: Trace, first: Node, apart: Form, size: int, step: int) -> Nod
 
 
 def _unknown_size() -> TraceError:
-    return TraceError(
+    return ConcretizationError(
         "the size of a slice depends on a traced value",
-        hint="slice with bounds that are a number apart, x[i:i + 3], or multiply by a "
-        "mask, (np.arange(n) < i) * x",
+        hint="slice with bounds that are a number apart, x[i:i + 3], multiply by a mask, "
+        "(np.arange(n) < i) * x, or make the argument static (jit(f, "
+        "static_argnames=...))",
     )

@@ -70,7 +70,6 @@ def k_means(points, centres):
     RNG.random(9),
     RNG.normal(size=9),
     wrt=1,
-    compile="nothing is stored at a traced position yet",
 )
 def weighted_histogram(x, w, bins=4):
     counts = np.zeros(bins)

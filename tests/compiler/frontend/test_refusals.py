@@ -32,12 +32,18 @@ def traced_while_of_another_shape(x):
     return x
 
 
-@case(anabranch.ConcretizationError, "static_argnames", "for i in range(n)")
+@case(anabranch.ConcretizationError, "one loop: .* structure", "for i in range(n)")
 def traced_count(x):
     n = x.astype(int)[0]
+    y = x
     for i in range(n):
-        x = x + i
+        y = (y, i)
     return x
+
+
+@case(anabranch.ConcretizationError, "static_argnames", "return list(range(")
+def list_of_a_traced_count(x):
+    return list(range(x.astype(int)[0]))
 
 
 @case(anabranch.TraceError, "raises ValueError: too large", "if x[0] > 100")
