@@ -42,6 +42,7 @@ class Report(NamedTuple):
 
     ``kernels`` has the label of each distinct kernel's first step, and where its code
     came from: "memory", "disk", or "compiled: " and why neither of them had it.
+    ``guards`` are the values that arguments have to have, and who asked for them.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Report(NamedTuple):
     kernels: Sequence[tuple[str, str]] = ()
     arena_bytes: int = 0
     seconds: Mapping[str, float] = MappingProxyType({})
+    guards: Sequence[str] = ()
 
     def __repr__(self) -> str:
         """The text that `print` shows, so that a prompt shows it as well."""
@@ -61,6 +63,7 @@ class Report(NamedTuple):
                 f"{self.name}: {self.nodes} nodes, {self.steps} steps, "
                 f"{len(self.kernels)} distinct kernels, arena {self.arena_bytes} bytes",
                 f"  {', '.join(times)}",
+                *(f"  where {guard}" for guard in self.guards),
                 *(
                     f"  kernel {number:<3} {label:<8} {origin}"
                     for number, (label, origin) in enumerate(self.kernels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from ..backends.base import Executable, HasMachineCode, Report, Stages
@@ -21,6 +22,11 @@ class Kept(Protocol):
     traced: Program
     program: Program
     seconds: Stages
+
+    @property
+    def guards(self) -> Sequence[str]:
+        """The values that arguments have to have."""
+        ...
 
     def optimised(self, backend: str) -> Graph:
         """The graph as the backend takes it."""
@@ -92,7 +98,8 @@ class Inspectable:
         """What compiling the newest signature took, and which kernels the cache had."""
         kept = self._newest()
         made = kept.runner(self.backend).report()
-        return made._replace(seconds=kept.seconds | dict(made.seconds))
+        seconds = kept.seconds | dict(made.seconds)
+        return made._replace(seconds=seconds, guards=kept.guards)
 
     def _machine_code(self) -> HasMachineCode:
         runner = self._newest().runner(self.backend)

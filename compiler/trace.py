@@ -176,6 +176,7 @@ class Trace:
         self.region = ""
         self.intervals = Intervals(self.builder.values)
         self.positions: dict[tuple[str, int], Node] = {}
+        self.numbers: dict[str, int] = {}  # inputs whose values may be asked for
 
     def __enter__(self) -> None:
         """The user's function runs inside; afterwards its tracers are dead."""
@@ -346,11 +347,11 @@ class Trace:
         }
         return [same.get(id(kept), kept) for kept in self.captured]
 
-    def captured_as(self, node: Node) -> tuple[Trace, Node] | None:
-        """The trace around this that an input is a value of, and the value."""
+    def captured_as(self, node: Node) -> Tracer | None:
+        """The value of a trace around this that an input of it is, if it is one."""
         for kept, made in zip(self.captured, self.captured_inputs, strict=True):
             if made is node:
-                return (kept.owner, kept.node) if is_traced(kept) else None
+                return kept if is_traced(kept) else None
         return None
 
     def live(self) -> list[Any]:
