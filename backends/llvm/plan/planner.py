@@ -322,7 +322,7 @@ class Planner:
 
     def run(self) -> None:
         """Plan every node, then whatever outputs are not in their place yet."""
-        for unit in units(self.graph, early=_VIEWS):
+        for unit in units(self.graph, _VIEWS, self.stores.over):
             first = unit[0]
             if first.kernel is not None:
                 self._group(unit)

@@ -41,6 +41,7 @@ class Stores:
 
     def __init__(self, planner: Planner, inside: Mapping[str, str]) -> None:
         self._planner = planner
+        self._inside = inside
         graph = planner.graph
         self._chains: dict[str, Chain] = {}
         self._memories: dict[str, _Memory] = {}
@@ -57,6 +58,23 @@ class Stores:
         if self._chains:
             self._left.update(graph.results)
             self._left.update(name for node in graph for name in node.operands)
+
+    @property
+    def over(self) -> dict[str, str]:
+        """What is written over by each store.
+
+        Chains of ``update`` alone may be as long as a program, and keep its order.
+        """
+        found: dict[str, str] = {}
+        for chain in self.chains:
+            plain = all(node.op in ("update", "put") for node in chain.stores)
+            if plain and chain.root not in self._inside:
+                continue
+            pairs = zip(chain.stores, chain.bases, strict=True)
+            found |= {node.name: base for node, base in pairs if base != chain.root}
+            if not chain.apart:
+                found[chain.stores[0].name] = chain.root
+        return found
 
     def __contains__(self, name: str) -> bool:
         """Whether a store makes the value."""
