@@ -7,7 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-__all__ = ["Caller", "Leaf", "Recipe", "Signature", "Statics"]
+__all__ = ["ABSENT", "Caller", "Guard", "Leaf", "Recipe", "Signature", "Statics"]
+
+
+ABSENT = object()
 
 
 class Leaf:
@@ -24,19 +27,33 @@ class Leaf:
         self.buffer = buffer
 
 
+class Guard(NamedTuple):
+    """A place outside of the arguments, and the object that a call has to find there.
+
+    The place is the entry of a dict, or the content of a closure cell, which has no
+    ``key``. Nothing is there if the value is `ABSENT`. An equal float, integer or text
+    will do.
+    """
+
+    holder: Any
+    key: str | None
+    value: Any
+
+
 class Signature(NamedTuple):
     """How the objects of a call become inputs, and outputs become its result.
 
     ``arguments`` is the pair ``(args, kwargs)`` with a `Leaf` for each leaf;
     ``with_out`` says that ``kwargs["out"]`` holds the outputs. ``captured`` are the
     arrays for the inputs that no argument gives, the last ones. ``result`` has the
-    number of an output for each leaf.
+    number of an output for each leaf. All ``guards`` have to hold.
     """
 
     arguments: Any
     captured: Sequence[np.ndarray[Any, Any]]
     result: Any
     with_out: bool
+    guards: Sequence[Guard] = ()
 
 
 class Statics(Protocol):

@@ -224,8 +224,9 @@ class Entry:
             kwargs["out"] = self.tree(found)
         outputs = range(len(self.program.graph.results))
         ordered = {name: kwargs[name] for name in names}
+        guards = self.state.guards if self.state else ()
         return Signature(
-            (args, ordered), self._captured(), self.tree(outputs), with_out
+            (args, ordered), self._captured(), self.tree(outputs), with_out, guards
         )
 
 

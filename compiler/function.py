@@ -37,7 +37,7 @@ from .tree import flatten
 
 __all__ = ["Compiled", "Function", "Tracing", "Transform"]
 
-MAX_STATES = 8  # that are looked at before each call of the fast path
+MAX_STATES = 8  # with contents that are looked at before each call of the fast path
 
 Function: TypeAlias = "Callable[..., Any] | Graph"
 """What can be compiled."""
@@ -103,7 +103,7 @@ class Compiled(Inspectable, HasNative):
         )
         self._fast_path: Callable[[Any], Any] = _no_fast_path
         self._states: tuple[State, ...] = ()  # of the entries, equal ones once
-        self._watched = self._states  # before each call; none if they are many
+        self._watched = self._states  # the first with contents, which no guard tells of
 
     @property
     def py_func(self) -> Callable[..., Any]:
@@ -137,10 +137,10 @@ class Compiled(Inspectable, HasNative):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
             for state in self._watched:
-                if state.changed():
+                if state.contents_changed():
                     self._forget_stale()
                     break
-            if not is_interpreted() and self._watched is self._states:
+            if not is_interpreted():
                 result = self._fast_path((args, kwargs))
                 if result is not NotImplemented:
                     return result
@@ -167,7 +167,8 @@ class Compiled(Inspectable, HasNative):
         if has_out:
             write_result(result, out)
         make_caller = find_backend(self.backend).make_caller
-        if make_caller and entry.is_simple and entry.wants_fast_path(has_out):
+        can_have = entry.is_simple and self._is_watched(entry.state)
+        if make_caller and can_have and entry.wants_fast_path(has_out):
             caller = self._callers.get(self.backend) or self._callers.setdefault(
                 self.backend, make_caller(self._static)
             )
@@ -274,10 +275,7 @@ class Compiled(Inspectable, HasNative):
         return kept
 
     def _forget_stale(self) -> None:
-        """Forget the entries that were traced when the state was another.
-
-        Where there are many states, `_entry` looks at the one of its entry alone.
-        """
+        """Forget the entries that were traced when the contents were others."""
         stale = {id(state) for state in self._watched if state.changed()}
         self._entries.forget(lambda entry: id(entry.state) in stale)
         self._list_states()
@@ -286,9 +284,16 @@ class Compiled(Inspectable, HasNative):
         """Keep a list of the states of all entries, also where threads add some."""
         while True:
             states = self._states = self._found_states()
-            self._watched = states if len(states) <= MAX_STATES else ()
+            contents = [state for state in states if state.has_contents]
+            self._watched = tuple(contents[:MAX_STATES])
             if list(map(id, states)) == list(map(id, self._found_states())):
                 return
+
+    def _is_watched(self, state: State | None) -> bool:
+        """Whether the fast path sees all changes of a state."""
+        return not (state and state.has_contents) or any(
+            state is other for other in self._watched
+        )
 
     def _found_states(self) -> tuple[State, ...]:
         states = [entry.state for entry in self._entries.values()]

@@ -38,14 +38,21 @@ _FRONT_END = f"{__name__.rsplit('.', 1)[0]}.frontend."
 _STORES = ("STORE_FAST", "STORE_NAME", "STORE_DEREF", "STORE_GLOBAL")
 _PACKAGES = ("site-packages", "dist-packages")
 _LIBRARIES = [
-    Path(sysconfig.get_path(name)).resolve()
-    for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    *(
+        Path(sysconfig.get_path(name)).resolve()
+        for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    ),
+    *(  # which need not lie in one folder, nor be installed
+        Path(path, part).resolve()
+        for path in sys.modules[_ROOT].__path__
+        for part in ("", "backends", "compiler", "ir")
+    ),
 ]
 
 
 @lru_cache(maxsize=4096)
 def is_installed(file: str) -> bool:
-    """Whether a file is part of Python, or of a package that was installed."""
+    """Whether a file is part of Python, of an installed package, or of this one."""
     if file.startswith("<"):
         return file.startswith("<frozen")
     parents = Path(file).resolve().parents

@@ -16,6 +16,7 @@ watch. Of other arrays up to `EXACT` bytes are compared, and of larger ones a sa
 from __future__ import annotations
 
 import dis
+import gc
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
@@ -25,6 +26,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..backends.base import Array
+from ..backends.signature import ABSENT, Guard
 from .source import file_of, is_installed
 from .static import exact
 
@@ -33,7 +35,6 @@ __all__ = ["State"]
 EXACT = 4096
 SAMPLE = 64  # elements of a larger array
 MAX_ITEMS = 1000  # of a list, dict or set that are looked at
-_MISSING = object()
 _NUMBERS = (int, float, complex, str, bytes, type(None), np.generic)
 _KINDS = {
     **dict.fromkeys(("LOAD_GLOBAL", "LOAD_NAME"), "global"),
@@ -63,79 +64,55 @@ class State:
         before: State | None = None,
     ) -> None:
         found = _Search(functions, [id(array) for array in live])
-        self._names = _unwritten(found.names, None if before is None else before._names)
-        self._cells = _unwritten(found.cells, None if before is None else before._cells)
+        self._guards = _unwritten(
+            found.guards, None if before is None else before._guards
+        )
         self._containers = _unwritten(
             found.containers, None if before is None else before._containers
         )
         self._arrays = _unwritten(
             found.arrays, None if before is None else before._arrays
         )
-        self._all_held = self._test()
 
     def __bool__(self) -> bool:
-        return bool(self._names or self._cells or self._containers or self._arrays)
+        return bool(self._guards or self.has_contents)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, State):
             return NotImplemented
         return (
-            _alike(self._names, other._names)
-            and _alike(self._cells, other._cells)
+            _alike(self._guards, other._guards)
             and _alike(self._containers, other._containers)
             and _alike(self._arrays, other._arrays)
         )
 
     __hash__ = None  # type: ignore[assignment]
 
+    @property
+    def guards(self) -> tuple[Guard, ...]:
+        """The names and cells that were read, and what they held."""
+        return tuple(self._guards.values())
+
+    @property
+    def has_contents(self) -> bool:
+        """Whether there are containers or arrays, of which no guard tells."""
+        return bool(self._containers or self._arrays)
+
     def changed(self) -> bool:
         """Whether anything is not what it was."""
-        try:
-            held = self._all_held()
-        except (KeyError, ValueError):  # a name or what is in a cell is gone
-            held = False
-        if not held and (self._names_changed() or self._cells_changed()):
-            return True
+        return self.contents_changed() or any(
+            not _same(_content(guard), guard.value) for guard in self._guards.values()
+        )
+
+    def contents_changed(self) -> bool:
+        """Whether a container or an array does not hold what it held."""
         for container, items in self._containers.values():
             if not _same(_items(container), items):
                 return True
-        for array, places, content in self._arrays.values():
-            if array[places].tobytes() != content:
-                return True
-        return False
-
-    def _names_changed(self) -> bool:
-        """Whether a name has another value, and no equal number."""
         return any(
-            not _same(names.get(name, _MISSING), value)
-            for names, name, value in self._names.values()
+            array[places].tobytes() != content
+            for array, places, content in self._arrays.values()
         )
-
-    def _cells_changed(self) -> bool:
-        return any(
-            not _same(_content(cell), value) for cell, value in self._cells.values()
-        )
-
-    def _test(self) -> Callable[[], bool]:
-        """What says whether all names and cells hold the very objects they held.
-
-        It is asked at each call, so it is made as an expression: ``is`` after ``is``
-        takes a quarter of the time of a loop.
-        """
-        known: dict[str, Any] = {}
-        terms: list[str] = []
-        for k, (cell, value) in enumerate(self._cells.values()):
-            known[f"cell{k}"], known[f"content{k}"] = cell, value
-            terms.append(f"cell{k}.cell_contents is content{k}")
-        for k, (names, name, value) in enumerate(self._names.values()):
-            known[f"names{k}"], known[f"name{k}"], known[f"value{k}"] = (
-                names,
-                name,
-                value,
-            )
-            terms.append(f"names{k}[name{k}] is value{k}")
-        test: Callable[[], bool] = eval(f"lambda: {' and '.join(terms) or True}", known)
-        return test
 
 
 def _unwritten(now: dict[Any, W], before: dict[Any, W] | None) -> dict[Any, W]:
@@ -167,11 +144,19 @@ def _same(one: Any, other: Any) -> bool:
     return isinstance(one, _NUMBERS) and exact(one) == exact(other)
 
 
-def _content(cell: Any) -> Any:
+def _content(guard: Guard) -> Any:
+    """What is now at the place of a guard."""
+    if guard.key is not None:
+        return guard.holder.get(guard.key, ABSENT)
     try:
-        return cell.cell_contents
+        return guard.holder.cell_contents
     except ValueError:  # it is empty
-        return _MISSING
+        return ABSENT
+
+
+def _dict_of(names: Mapping[str, Any]) -> dict[str, Any]:
+    """The dict itself of the attributes of a class."""
+    return names if isinstance(names, dict) else gc.get_referents(names)[0]
 
 
 def _items(container: Any) -> tuple[Any, ...]:
@@ -198,13 +183,13 @@ class _Search:
     def __init__(
         self, functions: Iterable[Callable[..., Any]], live: Iterable[int]
     ) -> None:
-        self.names: dict[tuple[int, str], tuple[Mapping[str, Any], str, Any]] = {}
-        self.cells: dict[int, tuple[Any, Any]] = {}
+        self.guards: dict[Any, Guard] = {}
         self.containers: dict[int, tuple[Any, tuple[Any, ...]]] = {}
         self.arrays: dict[int, tuple[Array, Any, bytes]] = {}
         self._seen = set(live)
         self._words: set[str] = set()  # attributes in the code of all functions
         self._objects: list[Any] = []
+        self._inherited: dict[type, set[str]] = {}
         self._waiting = deque[Any](functions)
         while self._waiting:
             while self._waiting:
@@ -245,6 +230,7 @@ class _Search:
                     self._objects.append(value)
                     operators = OPERATORS & vars(value).keys()
                     self._waiting += [vars(value)[name] for name in operators]
+                    self._waiting += value.__mro__
             case _ if hasattr(value, "__dict__"):
                 self._objects.append(value)
                 self._waiting += type(value).__mro__
@@ -262,26 +248,39 @@ class _Search:
             elif word in names:
                 self._watch(names, names, word)
         for cell in function.__closure__ or ():
-            value = _content(cell)
-            self.cells[id(cell)] = cell, value
+            value = _content(Guard(cell, None, ABSENT))
+            self.guards[id(cell)] = Guard(cell, None, value)
             self._waiting.append(value)
         self._waiting += function.__defaults__ or ()
         self._waiting += (function.__kwdefaults__ or {}).values()
 
     def _attributes(self, value: Any) -> None:
-        """The attributes of an object whose names are in the code of some function."""
+        """The attributes of an object whose names are in the code of some function.
+
+        That it lacks one which a class of it has is remembered, too.
+        """
         names = vars(value)
-        for word in self._words & names.keys():
+        kind = value if isinstance(value, type) else type(value)
+        inherited = self._inherited.get(kind)
+        if inherited is None:
+            inherited = self._inherited[kind] = _class_attributes(kind)
+        for word in self._words & (names.keys() | inherited):
             self._watch(value, names, word)
 
     def _watch(self, owner: Any, names: Mapping[str, Any], name: str) -> None:
         key = id(owner), name
-        if key not in self.names and not name.startswith("__"):
-            value = names[name]
+        if key not in self.guards and not name.startswith("__"):
+            value = names.get(name, ABSENT)
             if value is np:  # which nobody binds to anything else
                 return
-            self.names[key] = names, name, value
+            self.guards[key] = Guard(_dict_of(names), name, value)
             self._waiting.append(value)
+
+
+def _class_attributes(kind: type) -> set[str]:
+    """The names in the bodies of a class of the user and of its bases."""
+    users = [one for one in kind.__mro__ if not is_installed(file_of(one))]
+    return {name for one in users for name in vars(one)}
 
 
 @lru_cache(maxsize=4096)

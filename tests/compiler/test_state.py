@@ -329,3 +329,88 @@ def test_each_of_many_objects_has_its_state() -> None:
             np.testing.assert_allclose(
                 layer.forward(X), np.tanh(X * (n + turn // 2)), rtol=1e-14
             )
+
+
+class Base:
+    factor = 2.0
+
+
+class Derived(Base):
+    pass
+
+
+def test_the_fast_path_sees_each_change() -> None:
+    """Cells, globals, attributes of objects and of classes, one after the other."""
+
+    class Base:
+        factor = 2.0
+
+    class Derived(Base):
+        pass
+
+    module, offset = types.SimpleNamespace(scale=1.5), 1.0
+    names = {"SHIFT": 0.5, "np": np}
+    shift = types.FunctionType((lambda x: x + SHIFT).__code__, names)  # type: ignore[name-defined]  # noqa: F821
+
+    def function(x: Any) -> Any:
+        return shift(x) * module.scale + Derived.factor * offset
+
+    compiled = jit(function)
+
+    def check(fast: bool) -> None:
+        assert is_fast(compiled, X) is fast
+        assert_follows(compiled, function)
+
+    assert_follows(compiled, function)
+    check(fast=True)
+    offset = 3.0
+    check(fast=False)
+    names["SHIFT"] = -1.0
+    check(fast=False)
+    module.scale = 2.5
+    check(fast=False)
+    Base.factor = 7.0
+    check(fast=False)
+    Derived.factor = 5.0
+    check(fast=False)
+    check(fast=True)
+    names["UNREAD"] = 1.0
+    Base.unread = 1.0  # type: ignore[attr-defined]
+    offset, module.scale = float("3.0"), float("2.5")  # equal, and other objects
+    check(fast=True)
+    module.scale = np.float64(2.5)  # of another type
+    check(fast=False)
+
+
+def test_an_attribute_hides_that_of_the_class() -> None:
+    one = Derived()
+    compiled = jit(lambda x: x * one.factor)
+    for change in (lambda: None, partial(setattr, one, "factor", 3.0)):
+        change()
+        assert_follows(compiled, lambda x: x * one.factor)
+    del one.factor
+    assert_follows(compiled, lambda x: x * 2.0)
+
+
+def test_the_fast_path_sees_what_goes() -> None:
+    names = {"SHIFT": 0.5}
+    shift = types.FunctionType((lambda x: x + SHIFT).__code__, names)  # type: ignore[name-defined]  # noqa: F821
+    compiled = jit(shift)
+    assert_follows(compiled, lambda x: x + 0.5)
+    del names["SHIFT"]
+    assert not is_fast(compiled, X)
+    with pytest.raises(NameError):
+        compiled(X)
+    names["SHIFT"] = 0.5
+    assert_follows(compiled, lambda x: x + 0.5)
+
+
+def test_many_functions_with_contents_have_no_fast_path() -> None:
+    """Before each call the first few are compared, and others on the slow path."""
+    tables = [[float(n)] for n in range(20)]
+    compiled = jit(lambda x, n: x * tables[n][0], static_argnames="n")
+    for turn in range(3):
+        for n, table in enumerate(tables):
+            table[0] = float(n + turn)
+            for _ in range(3):
+                np.testing.assert_array_equal(compiled(X, n=n), X * (n + turn))

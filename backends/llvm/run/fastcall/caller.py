@@ -20,6 +20,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from types import CellType
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ PYTHON_API = {
     "RELEASE": "PyEval_SaveThread",
     "RESTORE": "PyEval_RestoreThread",
     "DICT_NEXT": "PyDict_Next",
+    "DICT_GET": "PyDict_GetItemWithError",
     "LONG_VALUE": "PyLong_AsLongLongAndOverflow",
     "HASH": "PyObject_Hash",
     "EQUAL": "PyObject_RichCompareBool",
@@ -155,6 +157,7 @@ def supported() -> bool:
         return False
     array, number, pair = np.zeros((2, 3), np.float32), 2.5, (None, True)
     known, items, text = {1: 2, 3: 4, 5: 6}, [None, True], "text"
+    cell = CellType(number)
     words = (ctypes.c_int64 * 9).from_address(id(array))
     halves = (ctypes.c_int32 * 18).from_address(id(array))
     shape = (ctypes.c_int64 * 2).from_address(words[4])
@@ -166,6 +169,7 @@ def supported() -> bool:
         and halves[16] & CONSTANTS["WRITABLE"] == CONSTANTS["WRITABLE"]
         and ctypes.c_double.from_address(id(number) + 16).value == number
         and item.value == id(None)
+        and ctypes.c_int64.from_address(id(cell) + 16).value == id(number)
         and ctypes.c_int64.from_address(id(known) + 16).value == len(known)
         and ctypes.c_int64.from_address(id(text) + 24).value == hash(text)
         and fields[2] == len(items)

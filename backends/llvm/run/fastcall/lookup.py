@@ -157,8 +157,40 @@ def survey(api, args, kwargs):
         number += 1
     return size
 
+def is_same(api, one, other):
+    # Are these one object, or equal numbers or texts? Neither runs Python code.
+    if one == other:
+        return True
+    if one == 0 or other == 0:
+        return False
+    kind = i64_pointer(one)[HEADER - 1]
+    if kind != i64_pointer(other)[HEADER - 1]:
+        return False
+    call = i64_pointer(api)
+    if kind == call[FLOAT]:
+        return i64_pointer(one)[HEADER] == i64_pointer(other)[HEADER]
+    if kind == call[INT] or kind == call[STR]:
+        return invoke(call[EQUAL], one, other, 2) & 0xFFFFFFFF == 1
+    return False
+
+def holds(api, recipe):
+    # Do cells and dicts have what they had?
+    fields = i64_pointer(recipe)
+    guards = i64_pointer(fields[GUARDS])
+    for number in range(fields[GUARD_COUNT]):
+        holder = guards[3 * number]
+        key = guards[3 * number + 1]
+        found = 0
+        if key == 0:
+            found = i64_pointer(holder)[HEADER]
+        else:
+            found = invoke(i64_pointer(api)[DICT_GET], holder, key)
+        if not is_same(api, found, guards[3 * number + 2]):
+            return False
+    return True
+
 def fits(api, recipe, length):
-    # Is this the signature of an idle recipe? Its hash is.
+    # Is this the signature of an idle recipe, and do its guards hold? Its hash is.
     fields = i64_pointer(recipe)
     index = i64_pointer(i64_pointer(api)[INDEX])
     if fields[BUSY] != 0 or fields[LENGTH] != length:
@@ -176,7 +208,7 @@ def fits(api, recipe, length):
             equal = i64_pointer(api)[EQUAL]
             if invoke(equal, text, known, 2) & 0xFFFFFFFF != 1:
                 return False
-    return True
+    return holds(api, recipe)
 
 def find(api, length):
     # The recipe of the signature, or 0.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .....ir.types import TensorType
-from ....signature import Leaf, Signature
+from ....signature import ABSENT, Guard, Leaf, Signature
 from ..executable import LLVMExecutable
 from .tables import FIELDS, MULTIPLIER, PARTS, ROWS
 
@@ -46,6 +46,7 @@ class Recipe:
         self.texts: list[tuple[int, str]] = []
         self._rows: list[tuple[int, int, int, int]] = []
         self._out = 0
+        self._guards = list(map(self._guard, signature.guards))
         self.slots = self._survey(signature)
         self.hash = hash_of(self.words)
         parts = self._parts(signature.result)
@@ -85,6 +86,8 @@ class Recipe:
             "LONG": int(executable.work > LONG_WORK),
             "OUT": self._out,
             "CHECKED": int(executable.checked),
+            "GUARDS": self._table([word for guard in self._guards for word in guard]),
+            "GUARD_COUNT": len(self._guards),
         }
         offset = 8 * (len(frame.words) - sum(sizes.values()))
         for name, size in sizes.items():
@@ -101,7 +104,7 @@ class Recipe:
     def is_like(self, other: Recipe) -> bool:
         """Whether the other takes the same calls, and could take one now."""
         same = (self.words, self.texts) == (other.words, other.texts)
-        return same and not other.fields[BUSY]
+        return same and self._guards == other._guards and not other.fields[BUSY]
 
     def _table(self, words: Sequence[int]) -> int:
         """The address of a table."""
@@ -113,6 +116,15 @@ class Recipe:
         """The address of an object, which nothing else has as long as we keep it."""
         self._kept.append(item)
         return id(item)
+
+    def _guard(self, guard: Guard) -> tuple[int, int, int]:
+        """The words of a guard: an address of 0 is that of nothing."""
+        holder, key, value = guard
+        return (
+            self._address(holder),
+            0 if key is None else self._address(key),
+            0 if value is ABSENT else self._address(value),
+        )
 
     def _array(self, type_: TensorType) -> int:
         """The address of the specification of an array."""

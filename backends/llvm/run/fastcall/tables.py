@@ -8,6 +8,7 @@
   address; which one was found last, since most calls are like the one before; and the
   room for slots, their marks (whether they are static), and words.
 - A *recipe* is a table of the words `FIELDS`.
+- A *guard* is a cell or a dict, the key in a dict, and the object that is to be there.
 - A *row* takes one argument: kind, slot, buffer, and bytes.
 - A *part* makes the result, as a stack machine: kind and two operands.
 - A *frame* is the memory of one call: a word, the buffers of the program, the objects
@@ -38,12 +39,22 @@ FIELDS = (
     *("HELD", "CELLS", "STACK", "OBJECTS"),  # byte offsets in a frame
     *("FIRST_OUTPUT", "PROGRAM", "STEPS", "LONG"),
     *("OUT", "CHECKED"),  # the slot of ``out``; whether the program may fail
+    *("GUARDS", "GUARD_COUNT"),
 )
 ROWS = ("NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "TARGET")
 PARTS = ("LEAF", "NEW_TUPLE", "NEW_LIST", "NEW_DICT", "THE_NONE")
 API = (
     *("INDEX", "POSITIONS", "NAMES", "RUN", "INCREF", "DECREF", "RELEASE", "RESTORE"),
-    *("DICT_NEXT", "LONG_VALUE", "HASH", "EQUAL", "TYPE_FLAGS", "MOVE", "ALLOC"),
+    *(
+        "DICT_NEXT",
+        "DICT_GET",
+        "LONG_VALUE",
+        "HASH",
+        "EQUAL",
+        "TYPE_FLAGS",
+        "MOVE",
+        "ALLOC",
+    ),
     *("TUPLE_NEW", "LIST_NEW", "DICT_NEW", "DICT_SET", "ARRAY_NEW", "SCALAR_NEW"),
     *("NOT_IMPLEMENTED", "NDARRAY", "TUPLE", "LIST", "DICT", "NONE", "TRUE"),
     *("NONE_TYPE", "BOOL", "INT", "FLOAT", "STR", "NUMBERS"),
