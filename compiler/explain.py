@@ -65,14 +65,6 @@ def explain(function: Callable[..., Any]) -> Callable[..., Explanation]:
     with how many turns and nodes and why; of each branch whether both ways were traced;
     of stores into arrays, of functions that ran as they are, and of what was refused.
     Printed, it is the source with notes. Nothing is compiled or kept.
-
-    >>> import numpy as np
-    >>> def f(x):
-    ...     if x.ndim > 3:
-    ...         x = -x
-    ...     return x
-    >>> [note.text for note in explain(f)(np.ones(3)).notes]
-    ['plain Python: the condition is known']
     """
 
     @shows_users_frames

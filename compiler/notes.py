@@ -102,11 +102,13 @@ def notes_here() -> Notes | None:
     return getattr(_state, "notes", None)
 
 
-def note(kind: str, why: str) -> None:
+def note(kind: str, why: str, line: SourceLine | None = None) -> None:
     """Note what became of the user's line that runs, where somebody asked for it."""
     notes = notes_here()
-    line = user_line(calling_frame()) if notes and notes.all_of_it else None
-    if notes is not None and line is not None:
+    if notes is None or not notes.all_of_it:
+        return
+    line = line or user_line(calling_frame())
+    if line is not None:
         notes.add(Note(line, kind, why))
 
 

@@ -19,6 +19,7 @@ from ..known import as_known, real, stored_to
 from ..loop import fori_loop, scan, switch, while_loop
 from ..loop import map as loops_map
 from ..notes import note
+from ..source import definition_line
 from ..trace import Trace, active_trace, find_trace, is_traced
 from .branches import journal_here
 from .chance import check_chance, is_maker, seeded
@@ -77,7 +78,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     kind = type(function)
     if kind is FunctionType and is_users(made := twin(function)):
         if made is function and (why := why_not(function.__code__)) is not None:
-            note("plain", f"plain Python: {why}")
+            note("plain", f"plain Python: {why}", definition_line(function))
         return made(*args, **kwargs)
     trace = active_trace()
     if trace is None:

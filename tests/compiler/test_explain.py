@@ -123,9 +123,12 @@ def test_branches_stores_and_plain_python():
         "x.ndim": "plain Python: the condition is known",
         "x[1]": "branch: both ways are traced, and one runs",
         "for name": "plain Python: nothing is traced",
-        "return as": "plain Python: as_it_is was not rewritten: it calls locals()",
     }
-    assert found == {line_of(function, k): [text] for k, text in kinds.items()}
+    expected = {line_of(function, k): [text] for k, text in kinds.items()}
+    line = as_it_is.__code__.co_firstlineno
+    expected[line] = ["plain Python: as_it_is was not rewritten: it calls locals()"]
+    assert found == expected
+    assert told(as_it_is, X) == {line: expected[line]}
 
 
 def test_what_is_refused():
