@@ -64,7 +64,8 @@ def explain(function: Callable[..., Any]) -> Callable[..., Explanation]:
     ``spec("f32[8,4]")``, and says of each loop whether it was kept as one or unrolled,
     with how many turns and nodes and why; of each branch whether both ways were traced;
     of stores into arrays, of functions that ran as they are, and of what was refused.
-    Printed, it is the source with notes. Nothing is compiled or kept.
+    Printed, it is the source with notes; `anabranch docs programs` has examples.
+    Nothing is compiled or kept.
     """
 
     @shows_users_frames

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -376,7 +378,8 @@ INDICES = [
 
 @pytest.mark.parametrize("index", INDICES, ids=str)
 def test_add_at(same, index):
-    values = np.cos(np.arange(12.0)).reshape(3, 4)[index]
+    values: Any = np.cos(np.arange(12.0)).reshape(3, 4)[index]
+    last: Any = (..., 2)
 
     def function(x, v):
         y = np.zeros((3, 4))
@@ -384,7 +387,7 @@ def test_add_at(same, index):
         z = x.copy()
         z.T[0] += 1.0
         np.add.at(z, index, 2 * v)
-        np.subtract.at(z[1:], ..., 0.5)
+        np.subtract.at(z[1:], last, 0.5)
         np.add.at(z, index, 1)
         return y, z
 
