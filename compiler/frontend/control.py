@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from types import CellType
 from typing import Any, TypeGuard
 
 import numpy as np
 
 from ...ir.errors import ConcretizationError, TraceError
+from ..notes import unrolls
 from ..source import calling_frame, user_line
 from ..trace import active_trace, find_trace, is_traced
 from .branches import choose_block
@@ -140,8 +140,11 @@ def for_(
     """
     if goes_on is None:
         if _is_long(iterable) and active_trace() is not None:
-            with suppress(NoLoop):
+            try:
                 _range_loop(iterable, body, slots_of(body, names))
+            except NoLoop as reason:
+                unrolls(str(reason))
+            else:
                 return
         for item in iterable:
             body(item)
