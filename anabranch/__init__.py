@@ -11,6 +11,7 @@ from .compiler.api import fwd_and_bwd, grad, jit, make_ir, value_and_grad, vjp
 from .compiler.check import check_grads
 from .compiler.cond import cond
 from .compiler.entry import disable_jit
+from .compiler.explain import explain
 from .compiler.function import Compiled
 from .compiler.functions import (
     avg_pool,
@@ -73,6 +74,7 @@ __all__ = [
     "cond",
     "conv",
     "disable_jit",
+    "explain",
     "fori_loop",
     "fwd_and_bwd",
     "gelu",

@@ -43,6 +43,8 @@ class Report(NamedTuple):
     ``kernels`` has the label of each distinct kernel's first step, and where its code
     came from: "memory", "disk", or "compiled: " and why neither of them had it.
     ``guards`` are the values that arguments have to have, and who asked for them.
+    ``loops`` says of each of the user's loops whether it was kept or unrolled, and why.
+    ``tapes`` has what loops keep of each turn for the backward pass, in bytes.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Report(NamedTuple):
     arena_bytes: int = 0
     seconds: Mapping[str, float] = MappingProxyType({})
     guards: Sequence[str] = ()
+    loops: Sequence[str] = ()
+    tapes: Sequence[str] = ()
 
     def __repr__(self) -> str:
         """The text that `print` shows, so that a prompt shows it as well."""
@@ -68,6 +72,8 @@ class Report(NamedTuple):
                     f"  kernel {number:<3} {label:<8} {origin}"
                     for number, (label, origin) in enumerate(self.kernels)
                 ),
+                *(f"  loop {told}" for told in self.loops),
+                *(f"  tape {told}" for told in self.tapes),
             ]
         )
 

@@ -9,6 +9,7 @@ from ..backends.base import Executable, HasMachineCode, Report, Stages
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from .program import Program
+from .tapes import tapes
 from .tracebacks import shows_users_frames
 
 __all__ = ["Inspectable"]
@@ -95,11 +96,20 @@ class Inspectable:
 
     @shows_users_frames
     def report(self) -> Report:
-        """What compiling the newest signature took, and which kernels the cache had."""
+        """What compiling the newest signature took, and which kernels the cache had.
+
+        It names each loop of the user's function, as one loop or unrolled, and what
+        loops keep for the backward pass.
+        """
         kept = self._newest()
         made = kept.runner(self.backend).report()
-        seconds = kept.seconds | dict(made.seconds)
-        return made._replace(seconds=seconds, guards=kept.guards)
+        graph = kept.optimised(self.backend)
+        return made._replace(
+            seconds=kept.seconds | dict(made.seconds),
+            guards=kept.guards,
+            loops=tuple(map(str, kept.traced.notes)),
+            tapes=tuple(map(str, tapes(graph))),
+        )
 
     def _machine_code(self) -> HasMachineCode:
         runner = self._newest().runner(self.backend)

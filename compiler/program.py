@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ..ir.errors import DTypeError, TraceError
 from ..ir.graph import Graph, Node, Output
 from .asked import may_be_asked
+from .notes import Note, merged, notes_here, noting
 from .progress import shown
 from .source import definition_line
 from .trace import Trace, find_trace, is_traced
@@ -36,6 +37,7 @@ class Program(NamedTuple):
     outputs are the leaves of ``result``. ``arguments`` has the input's name for each
     leaf, None for a static one. Where the function wrote into arguments, ``written``
     are their positions, and ``result`` is a pair: what was returned, and what is there.
+    ``notes`` say what became of the user's loops.
     """
 
     graph: Graph
@@ -43,6 +45,7 @@ class Program(NamedTuple):
     captured: tuple[Any, ...]
     result: Any
     written: tuple[int, ...] = ()
+    notes: Sequence[Note] = ()
 
     def with_graph(self, graph: Graph, result: Any = None) -> Program:
         """This program computing something else from the same inputs."""
@@ -109,7 +112,7 @@ def trace_program(
         )
         args, kwargs = unflatten(structure, tracers)
         try:
-            with trace, shown(f"tracing {name}", trace.progress):
+            with noting() as notes, trace, shown(f"tracing {name}", trace.progress):
                 result = run(function, *args, **kwargs)
         except (TypeError, AttributeError) as error:
             for given in lists_of_numbers(function, *unflatten(structure, leaves)):
@@ -137,7 +140,8 @@ def trace_program(
         ]
     )
     live = tuple(trace.live())
-    return Program(graph, arguments, live, result_structure, tuple(written))
+    told = merged(notes.found)
+    return Program(graph, arguments, live, result_structure, tuple(written), told)
 
 
 def _result(trace: Trace, value: Any) -> Node:
@@ -156,6 +160,8 @@ def inline(program: Program, leaves: Sequence[Any]) -> Any:
     if trace is None:
         raise TraceError("nothing here is traced")
     trace.enter()
+    if (notes := notes_here()) is not None:
+        notes.found += program.notes
     b = trace.builder
     made: dict[str, Node] = {}
     names: dict[str, str] = {}

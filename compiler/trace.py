@@ -56,6 +56,7 @@ __all__ = [
     "lowering_of",
     "lowers",
     "origin_of",
+    "outermost_trace",
 ]
 
 _LOWERINGS: dict[Any, Callable[..., Any]] = {}
@@ -131,6 +132,11 @@ def active_trace() -> Trace | None:
     """The trace whose function runs in this thread, the innermost if there are some."""
     running: list[Trace] = getattr(_state, "running", [])
     return running[-1] if running else None
+
+
+def outermost_trace() -> Trace:
+    """The trace in this thread that stands in no other."""
+    return _state.running[0]
 
 
 def _inside(trace: Trace) -> Trace:

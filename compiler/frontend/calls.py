@@ -18,11 +18,13 @@ from ..cond import cond
 from ..known import as_known, real, stored_to
 from ..loop import fori_loop, scan, switch, while_loop
 from ..loop import map as loops_map
+from ..notes import note
+from ..source import definition_line
 from ..trace import Trace, active_trace, find_trace, is_traced
 from .branches import journal_here
 from .chance import check_chance, is_maker, seeded
 from .state import Content
-from .twins import is_outside, is_users, twin
+from .twins import is_outside, is_users, twin, why_not
 
 __all__ = ["INSTEAD", "call"]
 
@@ -75,6 +77,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     """``function(*args, **kwargs)``, by its twin where it is the user's."""
     kind = type(function)
     if kind is FunctionType and is_users(made := twin(function)):
+        if made is function and (why := why_not(function.__code__)) is not None:
+            note("plain", f"plain Python: {why}", definition_line(function))
         return made(*args, **kwargs)
     trace = active_trace()
     if trace is None:

@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import ConcretizationError, TraceError
+from ..asked import ask
+from ..notes import unrolls
 from ..source import calling_frame, user_line
-from ..trace import active_trace, find_trace, is_traced
+from ..trace import active_trace, find_trace, is_traced, outermost_trace
+from ..tracer import Tracer
 from .branches import choose_block
 from .loops import MIN_TRIPS, Loop, NoLoop, loop_block, may_unroll
 from .state import Box, slots_of
@@ -200,8 +203,8 @@ def _is_node(
     if is_traced(count):
         limit, most = count, count.reader.intervals.of(count.unchecked_node)
         trips = max(most.high, 0) if most and most.high < MAX_LIMIT else None
-        if trips is None and may_unroll():  # it may be known in Python
-            raise _refusal("nobody knows how often a loop in a loop runs")
+        if trips is None:
+            _check_unbounded(count)
     elif count < MIN_TRIPS:
         return False
     test = None if goes_on is None else lambda: truth(goes_on())
@@ -210,10 +213,23 @@ def _is_node(
         loop_block(loop, slots_of(body, names))
     except NoLoop as reason:
         if limit is None:
+            unrolls(str(reason))
             return False
+        ask(limit)
         what = "a 'for' loop over a range with a traced bound cannot be one loop"
         raise _refusal(f"{what}: {reason}") from reason.__cause__
     return True
+
+
+def _check_unbounded(count: Tracer) -> None:
+    """Refuse or ask for a count without a bound, where a known one is better.
+
+    A loop around this may know it when it runs in Python, and a gradient needs it.
+    """
+    if may_unroll():
+        raise _refusal("nobody knows how often a loop in a loop runs")
+    if not outermost_trace().writes_arguments:  # a gradient's
+        ask(count)
 
 
 def _refusal(what: str) -> TraceError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import branches, control, items, table
+from . import branches, control, items, noted, table
 from .calls import call
 from .endings import UNSET
 from .twins import register_operators
@@ -13,21 +13,21 @@ register_operators(
     {
         "and": control.and_,
         "assert": control.assert_,
-        "augment": items.augment,
+        "augment": noted.augment,
         "call": call,
-        "choose": control.choose,
+        "choose": noted.choose,
         "compare": control.compare,
         "delitem": items.delete_item,
-        "for": control.for_,
+        "for": noted.for_,
         "getitem": items.get_item,
-        "if": control.if_,
+        "if": noted.if_,
         "not": control.not_,
         "or": control.or_,
         "result": branches.result_of,
         "setattr": items.set_attribute,
-        "setitem": items.set_item,
+        "setitem": noted.set_item,
         "slice": slice,
         "unset": lambda: UNSET,
-        "while": control.while_,
+        "while": noted.while_,
     }
 )

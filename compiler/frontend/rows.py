@@ -68,7 +68,8 @@ _rows: WeakKeyDictionary[Trace, Rows] = WeakKeyDictionary()
 def element(x: Any, index: Any) -> Any:
     """``x[index]`` as the row of a stacked operand, None where it is none."""
     parts = cast("tuple[Any, ...]", index if type(index) is tuple else (index,))
-    first, rest = (parts[0], parts[1:]) if parts else (None, ())
+    first: Any = parts[0] if parts else None
+    rest = parts[1:]
     if not _is_integer(first) or not isinstance(x, (Tracer, np.ndarray)):
         return None
     if not x.shape or any(map(_is_array, rest)):

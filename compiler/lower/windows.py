@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeGuard, cast
 
 from ...ir.errors import ConcretizationError, TraceError
 from ...ir.graph import Node
+from ..asked import ask
 from ..forms import Form, form_of
 from ..trace import Trace, is_traced
 
@@ -32,17 +33,37 @@ def is_moved(item: Any) -> TypeGuard[slice[Any, Any, Any]]:
 def window_of(trace: Trace, item: slice[Any, Any, Any], size: int) -> Window:
     """The places of a slice of an axis whose bounds are a number apart."""
     if is_traced(item.step):
+        _ask(item)
         raise _unknown_size()
     step = 1 if item.step is None else operator.index(item.step)
     if step < 0 and (item.start is None or item.stop is None):
+        _ask(item)
         raise _unknown_size()
     first = _bound(trace, item.start, 0, size)
     last = _bound(trace, item.stop, size, size)
     apart = form_of(trace, last).minus(form_of(trace, first))
     if apart.terms:
+        _ask(item)
         raise _unknown_size()
     count = len(range(0, apart.constant, step))
+    bounds = trace.intervals.of(first)
+    assert bounds is not None, "it is an integer"
+    if not bounds.within(*_limits(apart, size, step)):
+        _ask(item)  # Python cuts a slice that reaches over an end
     return Window(_inside(trace, first, apart, size, step), count, step)
+
+
+def _ask(item: slice[Any, Any, Any]) -> None:
+    """Ask for the bounds of a slice, if they are of arguments alone."""
+    for part in (item.start, item.stop, item.step):
+        if is_traced(part):
+            ask(part)
+
+
+def _limits(apart: Form, size: int, step: int) -> tuple[int, int]:
+    """From where to where the first place of a slice is inside."""
+    length = apart.constant
+    return max(0, -length), size - max(length, 0) - (step < 0)
 
 
 def _bound(trace: Trace, value: Any, default: int, size: int) -> Node:
@@ -61,7 +82,7 @@ def _inside(trace: Trace, first: Node, apart: Form, size: int, step: int) -> Nod
     they are one.
     """
     b, length = trace.builder, apart.constant
-    low, high = max(0, -length), size - max(length, 0) - (step < 0)
+    low, high = _limits(apart, size, step)
     found = trace.intervals.of(first)
     assert found is not None, "it is an integer"
     if found.within(low - size, high - size):
@@ -81,7 +102,7 @@ def _inside(trace: Trace, first: Node, apart: Form, size: int, step: int) -> Nod
 def _unknown_size() -> TraceError:
     return ConcretizationError(
         "the size of a slice depends on a traced value",
-        hint="slice with bounds that are a number apart, x[i:i + 3], multiply by a mask, "
-        "(np.arange(n) < i) * x, or make the argument static (jit(f, "
+        hint="slice with bounds that are a number apart, x[i:i + 3], multiply by a "
+        "mask, (np.arange(n) < i) * x, or make the argument static (jit(f, "
         "static_argnames=...))",
     )

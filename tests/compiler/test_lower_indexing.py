@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -360,3 +362,71 @@ def test_write_what_does_not_fit(backend, index):
 
     with pytest.raises(ValueError, match="broadcast"):
         anabranch.jit(write, backend=backend)(V)
+
+
+INDICES = [
+    np.array([0, 2, 2, -1]),
+    np.array([[1, 1], [0, 2]]),
+    (np.array([0, 0, 2]), np.array([1, 1, 3])),
+    (slice(None), np.array([3, 3, 0])),
+    1,
+    (2, slice(1, 3)),
+    np.array([True, False, True]),
+    ...,
+]
+
+
+@pytest.mark.parametrize("index", INDICES, ids=str)
+def test_add_at(same, index):
+    values: Any = np.cos(np.arange(12.0)).reshape(3, 4)[index]
+    last: Any = (..., 2)
+
+    def function(x, v):
+        y = np.zeros((3, 4))
+        np.add.at(y, index, v)
+        z = x.copy()
+        z.T[0] += 1.0
+        np.add.at(z, index, 2 * v)
+        np.subtract.at(z[1:], last, 0.5)
+        np.add.at(z, index, 1)
+        return y, z
+
+    x = np.sin(np.arange(12.0)).reshape(3, 4)
+    same(function, x, values, rtol=1e-14)
+    anabranch.check_grads(function, (x, values))
+
+
+def test_add_at_traced_positions(same):
+    def function(x, i, v):
+        y = np.zeros(3)
+        np.add.at(y, i, v)
+        np.subtract.at(y, i[0], x[1])
+        return y
+
+    args = np.ones(3), np.array([0, 2, 2, -1]), np.array([1.0, 2.0, 4.0, 8.0])
+    same(function, *args)
+    anabranch.check_grads(function, args)
+    with pytest.raises(anabranch.BoundsError):
+        anabranch.jit(function)(np.ones(3), np.array([0, 3, 2, 1]), np.ones(4))
+
+
+def test_add_at_of_integers(same):
+    def function(i, v):
+        y = np.zeros(4, np.int32)
+        np.add.at(y, i, v)
+        np.add.at(y, i, 3)
+        return y
+
+    same(function, np.array([1, 1, 3]), np.array([1, 2, 3], np.int32))
+
+
+def test_add_at_keeps_the_dtype(backend):
+    def function(x, v):
+        y = x.copy()
+        np.add.at(y, np.array([0]), v)
+        return y
+
+    with pytest.raises(anabranch.DTypeError, match=r"np\.add\.at into .* int64"):
+        anabranch.jit(function, backend=backend)(np.arange(3), np.ones(1))
+    made = anabranch.jit(function, backend=backend)(np.ones(3, np.float32), np.ones(1))
+    np.testing.assert_array_equal(made, np.array([2, 1, 1], np.float32))

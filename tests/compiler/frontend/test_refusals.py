@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import anabranch
+from anabranch.compiler.frontend import control
 
 X = np.array([0.5, 1.5, -2.0])
 OUTSIDE = np.ones(3)
@@ -29,6 +31,63 @@ def traced_while_of_another_shape(x):
     while s > 1:
         s = s / 2
         x = np.concatenate([x, x])
+    return x
+
+
+@case(anabranch.ConcretizationError, "cannot be one loop: .* structure", "while s > 1")
+def traced_while_of_another_structure(x):
+    s = x.sum()
+    while s > 1:
+        s = s / 2
+        x = (x, s)
+    return x
+
+
+@case(anabranch.ConcretizationError, "cannot be one loop: .* dtype", "while s > 1")
+def traced_while_of_another_dtype(x):
+    s, x = x.sum(), x.astype(np.float32)
+    while s > 1:
+        s = s / 2
+        x = x * np.float64(s)
+    return x
+
+
+@case(anabranch.ConcretizationError, "cannot be one loop: .* no array", "while s > 1")
+def traced_while_of_texts(x):
+    s, name = x.sum(), "a"
+    while s > 1:
+        s = s / 2
+        name = "b"
+    return x * len(name)
+
+
+@case(anabranch.ConcretizationError, "one loop: .* value of a traced", "while s > 1")
+def traced_while_that_asks_for_a_value(x):
+    s = x.sum()
+    while s > 1:
+        s = s / 2
+        x = x[: round(s)]
+    return x
+
+
+@case(anabranch.ConcretizationError, "one loop: a branch .* ValueError", "while s > 1")
+def traced_while_that_raises(x):
+    s = x.sum()
+    while s > 1:
+        s = s / 2
+        if x[0] > s:
+            raise ValueError("too large")
+    return x
+
+
+@case(anabranch.ConcretizationError, "key of a dict", "return {x[0]: 1.0}")
+def traced_key(x):
+    return {x[0]: 1.0}
+
+
+@case(anabranch.TraceError, "real array", "np.multiply(x")
+def traced_value_into_a_real_array(x):
+    np.multiply(x, 2.0, out=OUTSIDE)
     return x
 
 
@@ -135,6 +194,21 @@ def test_a_variable_without_a_value_is_an_error_where_it_is_read(backend):
         compiled(-X)
     assert isinstance(raised.value, UnboundLocalError)
     assert "return y + 1" in str(raised.value)
+
+
+def test_a_loop_that_may_end_is_not_endless(monkeypatch):
+    monkeypatch.setattr(control, "MAX_MAYBE", 3)
+
+    def function(x):
+        for i in itertools.count():
+            x = x * 2 + i
+            if x[0] > 100:
+                break
+        return x
+
+    with pytest.raises(anabranch.ConcretizationError, match="more than 3") as raised:
+        anabranch.jit(function)(X)
+    assert "for i in itertools.count()" in str(raised.value)
 
 
 def test_a_list_of_the_branch_itself_may_grow():
