@@ -57,6 +57,7 @@ __all__ = [
     "lowers",
     "origin_of",
     "outermost_trace",
+    "program_trace",
 ]
 
 _LOWERINGS: dict[Any, Callable[..., Any]] = {}
@@ -139,6 +140,12 @@ def outermost_trace() -> Trace:
     return _state.running[0]
 
 
+def program_trace() -> Trace:
+    """The trace of the function whose regions are being traced here."""
+    running: list[Trace] = _state.running
+    return next(trace for trace in reversed(running) if not trace.region)
+
+
 def _inside(trace: Trace) -> Trace:
     """The innermost region that is being traced inside of ``trace``, or that itself."""
     branch: Trace | None = getattr(_state, "branch", None)
@@ -180,6 +187,7 @@ class Trace:
         self._full: WeakValueDictionary[int, np.ndarray[Any, Any]]
         self._full = WeakValueDictionary()
         self.region = ""
+        self.failures: Memory | None = None  # see `frontend.failures`
         self.intervals = Intervals(self.builder.values)
         self.positions: dict[tuple[str, int], Node] = {}
         self.numbers: dict[str, int] = {}  # inputs whose values may be asked for

@@ -67,8 +67,8 @@ class _Work:
         self.written = {top(memory) for memory in done.after}
         self.read = done.names_read()
         self.given = {
-            tracer.unchecked_node.name: one
-            for key, one in state.carried.items()
+            tracer.memory
+            for key in state.carried
             for tracer in done.given[key]
             if tracer is not None
         }
@@ -118,6 +118,8 @@ class _Work:
         origin, other = top(leaf.memory), self.done.alike.get(id(leaf))
         if other is not None:
             members = list(other.members)
+            if not self.given.isdisjoint(map(top, members)):
+                members += self._all_starts()
             if other.outside or (
                 not dead and any(top(memory) in self.written for memory in members)
             ):
@@ -129,11 +131,10 @@ class _Work:
             if not dead:
                 raise NoLoop(f"{name} may be a part of an array that is written")
             return
-        node = origin.node
-        if node.op == "input" and body.builder.values.get(node.name) is node:
-            if node.name not in self.given:
-                raise NoLoop(f"{name} is an array that has another name")
+        if origin in self.given:
             self.part_of[id(leaf)] = list(self._all_starts())
+        elif origin.node.op == "input":
+            raise NoLoop(f"{name} is an array that has another name")
 
     def _keep(self, name: str, leaf: Any, allowed: bool) -> None:
         """Have an array of the function around the loop be itself afterwards."""

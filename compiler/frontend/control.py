@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.errors import ConcretizationError, TraceError
+from ...ir.errors import AnabranchError, ConcretizationError, TraceError
 from ..asked import ask
 from ..notes import unrolls
 from ..source import calling_frame, user_line
 from ..trace import active_trace, find_trace, is_traced, outermost_trace
 from ..tracer import Tracer
 from .branches import choose_block
+from .failures import fail_unless
 from .loops import MIN_TRIPS, Loop, NoLoop, loop_block, may_unroll
 from .state import Box, slots_of
 from .turns import Turns, turns_of
@@ -127,7 +128,14 @@ def contains(container: Any, value: Any) -> Any:
 
 def assert_(test: Any, message: Callable[[], Any]) -> None:
     """``assert test, message()``."""
-    if not test:
+    holds = truth(test)
+    if is_traced(holds):
+        try:
+            text = str(message())
+        except AnabranchError:  # it says what only running knows
+            text = ""
+        fail_unless(holds, AssertionError(text or "an assertion does not hold"))
+    elif not holds:
         raise AssertionError(message())
 
 

@@ -20,7 +20,7 @@ from .endings import type_of
 from .loop_state import Carried, NoLoop
 from .state import ByBranch, Content, Slot
 
-__all__ = ["Growing", "appended"]
+__all__ = ["MAX_ITEMS", "Growing", "Recent", "appended"]
 
 MAX_ITEMS = 32  # and leaves in each
 

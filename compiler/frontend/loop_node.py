@@ -17,6 +17,7 @@ from ..views import Memory
 from .apart import Sharing, top
 from .branches import journal_here
 from .endings import Ending
+from .growing import Growing, Recent
 from .loop_state import Carried, Loop, State
 from .state import UNBOUND
 from .trial import Pass
@@ -173,7 +174,7 @@ class _Afterwards:
             elif one.start is UNBOUND and self.loop.may_have_none:
                 value.bound = self._ran(), message
             leaves.append(value)
-        if self.journal is not None:
+        if self.journal is not None and not isinstance(one.slot, Recent):
             self.journal.note(one.slot)
         one.slot.put(unflatten(one.tree, leaves))
 
@@ -209,7 +210,7 @@ class _Afterwards:
         memory.replace(node, whole(memory.shape))
 
     def extend(
-        self, growing: Any, ends: Sequence[Ending], columns: dict[int, Node]
+        self, growing: Growing, ends: Sequence[Ending], columns: dict[int, Node]
     ) -> None:
         """Have a list hold rows of what the loop stacked."""
         if self.journal is not None:

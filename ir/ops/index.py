@@ -93,11 +93,23 @@ def _check_type(
     return x
 
 
+def _as_python(kind: type[Exception]) -> type[AnabranchError]:
+    """An error of Python's that says the line, for a check in the user's own code."""
+    return type(kind.__name__, (AnabranchError, kind), {"__module__": "builtins"})
+
+
+_OF_PYTHON: tuple[type[Exception], ...] = (
+    *(ArithmeticError, AssertionError, FloatingPointError, IndexError, KeyError),
+    *(LookupError, NotImplementedError, OverflowError, RuntimeError, TypeError),
+    *(ValueError, ZeroDivisionError, Exception),
+)
 ERRORS: dict[str, type[AnabranchError]] = {
     "index": BoundsError,
     "value": DomainError,
     "overflow": RangeError,
     "unbound": UnboundError,
+    **{kind.__name__: _as_python(kind) for kind in _OF_PYTHON if kind is not Exception},
+    "Exception": AnabranchError,
 }
 
 

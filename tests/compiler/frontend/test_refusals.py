@@ -70,16 +70,6 @@ def traced_while_that_asks_for_a_value(x):
     return x
 
 
-@case(anabranch.ConcretizationError, "one loop: a branch .* ValueError", "while s > 1")
-def traced_while_that_raises(x):
-    s = x.sum()
-    while s > 1:
-        s = s / 2
-        if x[0] > s:
-            raise ValueError("too large")
-    return x
-
-
 @case(anabranch.ConcretizationError, "key of a dict", "return {x[0]: 1.0}")
 def traced_key(x):
     return {x[0]: 1.0}
@@ -103,19 +93,6 @@ def traced_count(x):
 @case(anabranch.ConcretizationError, "static_argnames", "return list(range(")
 def list_of_a_traced_count(x):
     return list(range(x.astype(int)[0]))
-
-
-@case(anabranch.TraceError, "raises ValueError: too large", "if x[0] > 100")
-def raising_branch(x):
-    if x[0] > 100:
-        raise ValueError("too large")
-    return x * 2
-
-
-@case(anabranch.ConcretizationError, "value of a traced", 'assert x[0] < 1, "large"')
-def traced_assert(x):
-    assert x[0] < 1, "large"
-    return x
 
 
 @case(anabranch.TraceError, "y has another structure", "if x[0] > 0")
