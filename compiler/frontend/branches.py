@@ -103,7 +103,8 @@ def choose_block(
         for slot, value in zip(slots, start, strict=True):
             slot.put(value)
         if raised is not None:  # where the function goes on, it is in the other one
-            fail_unless(np.logical_not(test) if name == "then" else test, raised)
+            holds: Any = np.logical_not(test) if name == "then" else test
+            fail_unless(holds, raised)
             (other if name == "then" else then)()
             return
     merge = _Merge(outer, line, done)

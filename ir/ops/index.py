@@ -93,9 +93,17 @@ def _check_type(
     return x
 
 
+class Raised:
+    """Errors of Python's kinds that say the line, for what the user's code raises."""
+
+
 def _as_python(kind: type[Exception]) -> type[AnabranchError]:
-    """An error of Python's that says the line, for a check in the user's own code."""
-    return type(kind.__name__, (AnabranchError, kind), {"__module__": "builtins"})
+    """The error of a kind, which stands in `Raised` under its name."""
+    name = kind.__name__
+    place = {"__module__": __name__, "__qualname__": f"Raised.{name}"}
+    made: type[AnabranchError] = type(name, (AnabranchError, kind), place)
+    setattr(Raised, name, made)
+    return made
 
 
 _OF_PYTHON: tuple[type[Exception], ...] = (

@@ -22,8 +22,8 @@ class Program:
     """A function of one array, written at random.
 
     ``a``, ``b`` and ``c`` are arrays, ``c`` at first a view of ``a``; ``m`` is a matrix
-    and ``row`` a row of it; ``s`` and ``t`` are numbers, ``n`` is a count that is known.
-    ``late`` may have no value.
+    and ``row`` a row of it; ``s`` and ``t`` are numbers, ``n`` is a count that is
+    known. ``late`` may have no value.
     """
 
     def __init__(self, seed: int) -> None:
@@ -135,9 +135,8 @@ class Program:
     def head(self, counter: str) -> str:
         """What a loop goes over, with its counter."""
         inner = [f"range(i{self.loops - 1} + 1)"] if self.loops else []
-        number = self.pick(
-            "range(2)", "range(3)", "range(1, 3)", "range(2, -1, -1)", *inner
-        )
+        ranges = "range(2)", "range(3)", "range(1, 3)", "range(2, -1, -1)"
+        number = self.pick(*ranges, *inner)
         if self.rng.random() < 0.6:
             return f"for {counter} in {number}:"
         return self.pick(
