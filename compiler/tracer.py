@@ -250,7 +250,7 @@ class Tracer:
     def forget(self) -> None:
         """Have a node for the memory: what is stored is not known."""
         if self.memory.known is not None:
-            self.memory.forget(self.owner.initial)
+            self.memory.forget(self.owner)
 
     def store(self, path: Path, value: Tracer) -> None:
         """Write ``value`` to what ``path`` shows of the memory."""

@@ -9,28 +9,36 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 __all__ = ["note_undo", "undone"]
 
 _state = threading.local()
 
 
-def note_undo(undo: Callable[[], None]) -> None:
-    """Have ``undo`` called at the end of the trial, if one runs."""
-    notes: list[Callable[[], None]] | None = getattr(_state, "notes", None)
-    if notes is not None:
-        notes.append(undo)
+def note_undo(undo: Callable[[], None], level: int = 0) -> None:
+    """Have ``undo`` called at the end of the trial, if one runs.
+
+    What is of a trace of the trial's ``level`` or above was made in it, and stays.
+    """
+    trial: _Trial | None = getattr(_state, "trial", None)
+    if trial is not None and level < trial.level:
+        trial.notes.append(undo)
+
+
+class _Trial(NamedTuple):
+    level: int
+    notes: list[Callable[[], None]]
 
 
 @contextmanager
-def undone() -> Generator[None, None, None]:
-    """A trial: what is noted in the block is undone at its end, last things first."""
-    outer = getattr(_state, "notes", None)
-    notes: list[Callable[[], None]] = []
-    _state.notes = notes
+def undone(level: int) -> Generator[None, None, None]:
+    """A trial by a trace of this level: what is noted is undone, last things first."""
+    outer = getattr(_state, "trial", None)
+    _state.trial = trial = _Trial(level, [])
     try:
         yield
     finally:
-        _state.notes = outer
-        for undo in reversed(notes):
+        _state.trial = outer
+        for undo in reversed(trial.notes):
             undo()

@@ -10,7 +10,7 @@ writes is an error when it is read.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -317,8 +317,11 @@ class Memory:
         """The sizes of all of it."""
         return self.node.type.shape if self.known is None else self.known.shape
 
-    def forget(self, make_node: Callable[[np.ndarray[Any, Any]], Node]) -> None:
-        """Have nodes instead of what is known, here and wherever bytes are shared."""
+    def forget(self, owner: Trace) -> None:
+        """Have nodes instead of what is known, here and wherever bytes are shared.
+
+        ``owner`` is the trace that made it.
+        """
         group = self
         while group.origin is not None:
             group = group.origin[0]
@@ -326,8 +329,8 @@ class Memory:
         while waiting:
             memory = waiting.pop()
             if memory.known is not None:
-                note_undo(partial(memory._know, memory.known))
-                memory._node, memory.known = make_node(memory.known), None
+                note_undo(partial(memory._know, memory.known), owner.level)
+                memory._node, memory.known = owner.initial(memory.known), None
                 memory.version += 1
             waiting += memory._living_parts()
 

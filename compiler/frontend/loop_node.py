@@ -205,7 +205,7 @@ class _Afterwards:
         """Have a memory hold what the loop wrote there."""
         owner = self.done.before[memory][0]
         if memory.known is not None:
-            memory.forget(owner.initial)
+            memory.forget(owner)
         owner.writer(memory)
         memory.replace(node, whole(memory.shape))
 

@@ -83,7 +83,7 @@ def run_body(
     With ``last`` lists that grow are as long as in the last turn, not as in the first.
     """
     start = [slot.get() for slot in slots]
-    with deeper() as level, undone():
+    with deeper() as level, undone(level):
         trace = Trace("body", level)
         trace.builder.source = outer.builder.source
         trace.written = {}
@@ -162,7 +162,7 @@ def _another(trace: Trace, loop: Loop) -> Node | None:
 def _begin_written(trace: Trace, memory: Memory, owner: Trace) -> Node:
     """An input for a memory that turns before this one wrote."""
     if memory.known is not None:
-        memory.forget(owner.initial)
+        memory.forget(owner)
     made = trace.argument("memory", memory.node.type, False).node
     assert trace.written is not None, "it is a region"
     trace.written[memory] = owner, memory.node, memory.home
