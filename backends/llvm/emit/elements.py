@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 SMALL = 16  # elements that are treated one by one
-MAX_WEIGHT = 600
+MAX_WEIGHT = 1500
 FUNCTION = 8
 LITERALS = range(-4, 5)
 
@@ -167,6 +167,7 @@ class Builder:
         self.weight = 0
         self._literals: dict[int, int] = {}
         self._version = 0
+        self._known: dict[object, int] = {}  # what the block has made, or one around it
 
     def memory(self, type_: TensorType) -> int:
         """The number of a new memory."""
@@ -192,9 +193,10 @@ class Builder:
     @contextmanager
     def inside(self) -> Generator[list[Statement]]:
         """Append to a new block meanwhile."""
-        outer, self.block = self.block, []
+        outer, known = self.block, self._known
+        self.block, self._known = [], dict(known)
         yield self.block
-        self.block = outer
+        self.block, self._known = outer, known
 
     def word(self, number: bool | int | float | Node, dtype: str) -> int:
         """A number that the step gives."""
@@ -213,10 +215,13 @@ class Builder:
 
     def compute(self, op: str, operands: Sequence[int], result: str) -> int:
         """The value of an elementwise op."""
+        key = op, tuple(operands), result
+        if key in self._known:
+            return self._known[key]
         record = OPS[op]
         called = record.arity == 1 and "(" in (record.scalar or "")
         self.weigh(FUNCTION if called else max(1, len(operands) - 1))
-        value = self.fresh(result)
+        value = self._known[key] = self.fresh(result)
         dtype = self.types[operands[0]]
         self.block.append(Compute(value, op, tuple(operands), dtype, result))
         return value
@@ -231,9 +236,12 @@ class Builder:
     def load(self, place: Place, index: Sequence[Position]) -> int:
         """An element of a place."""
         self.current(place)
-        self.weigh()
         where = self._index(place.at(index))
-        value = self.fresh(place.type.dtype)
+        key = place.memory, place.version, where
+        if key in self._known:
+            return self._known[key]
+        self.weigh()
+        value = self._known[key] = self.fresh(place.type.dtype)
         self.block.append(Load(value, place.memory, where))
         return value
 

@@ -182,7 +182,7 @@ class _Printer:
                 case Compute(value, op, operands, dtype, result):
                     names = [self.name(operand) for operand in operands]
                     text = expression(op, names, dtype, result)
-                    yield f"{self.name(value)} = {text}"
+                    yield from _computed(self.name(value), op, names, text)
                 case Load(value, memory, where):
                     yield f"{self.name(value)} = {self._element(memory, where)}"
                 case Store(memory, where, value):
@@ -250,6 +250,21 @@ class _Printer:
                 place = f"{place} * m{memory}_{axis}"
             terms.append(place)
         return f"m{memory}[{' + '.join(terms) or '0'}]"
+
+
+def _computed(name: str, op: str, operands: Sequence[str], text: str) -> Iterator[str]:
+    """The lines of an op.
+
+    Products of the chain rule are only looked at again where they are NaN: a branch
+    that is never taken costs nothing, and what waits for the product need not wait for
+    comparisons.
+    """
+    if op not in ("chain", "chain_both"):
+        yield f"{name} = {text}"
+        return
+    yield f"{name} = {' * '.join(operands)}"
+    yield f"if {name} != {name}:"
+    yield f"    {name} = {text}"
 
 
 def _number(word: int, dtype: str) -> str:
