@@ -1,13 +1,14 @@
 """Values of scalar loops while they are lowered: numbers, and places in memory.
 
-A value is an array of the numbers that its elements have in the kernel, or a `Place`.
-Ops that move elements do to arrays of numbers what NumPy does to any array.
+A value is an array of the numbers that its elements have in the kernel, or a `Place`,
+or, if it has many elements, a `Lazy`. Ops that move elements do to arrays of numbers
+what NumPy does to any array.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
@@ -21,6 +22,7 @@ from ..kernels.scalar_loop import (
     Compute,
     Literal,
     Load,
+    Loop,
     Statement,
     Store,
     Word,
@@ -30,6 +32,8 @@ __all__ = [
     "SMALL",
     "Builder",
     "Elements",
+    "Lazy",
+    "Numbers",
     "Place",
     "Position",
     "Unfit",
@@ -37,12 +41,13 @@ __all__ = [
 ]
 
 SMALL = 16  # elements that are treated one by one
+LARGE = 2**14  # elements of which kernels of their own make better use
 MAX_WEIGHT = 1500
 FUNCTION = 8
 LITERALS = range(-4, 5)
 
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
-Elements: TypeAlias = "Numbers | Place"
+Elements: TypeAlias = "Numbers | Place | Lazy"
 
 
 class Unfit(Exception):
@@ -142,6 +147,38 @@ class Place(NamedTuple):
             case _:
                 return None
         return self._replace(type=type_, axes=tuple(made), loaded=None)
+
+
+class Lazy(NamedTuple):
+    """An array whose elements are computed where they are asked for.
+
+    ``at`` makes the statements for one of them; ``reads`` are the places that it reads.
+    """
+
+    type: TensorType
+    at: Callable[[Sequence[Position]], int]
+    reads: tuple[Place, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes."""
+        return self.type.shape
+
+
+def is_uniform(value: Elements) -> bool:
+    """Whether all elements are known to be one number."""
+    return isinstance(value, np.ndarray) and value.size > 0 and not any(value.strides)
+
+
+def reads_of(values: Sequence[Elements]) -> tuple[Place, ...]:
+    """The places that values are read from."""
+    found: list[Place] = []
+    for value in values:
+        if isinstance(value, Lazy):
+            found += value.reads
+        elif isinstance(value, Place) and value.loaded is None:
+            found.append(value)
+    return tuple(found)
 
 
 def whole_place(memory: int, type_: TensorType, version: int = 0) -> Place:
@@ -256,16 +293,52 @@ class Builder:
         )
 
     def numbers(self, value: Elements) -> Numbers:
-        """The numbers of the elements, which are read where they were not."""
-        if not isinstance(value, Place):
-            return value
-        if value.loaded is not None:
+        """The numbers of the elements, which are few."""
+        if isinstance(value, Place) and value.loaded is not None:
             return value.loaded
         self.require_small(value.shape)
+        if not isinstance(value, (Place, Lazy)):
+            return value
         made = np.empty(value.shape, np.int64)
         for index in np.ndindex(value.shape):
-            made[index] = self.load(value, [Position((), i) for i in index])
+            made[index] = self.element(value, [Position((), i) for i in index])
         return made
+
+    def element(self, value: Elements, index: Sequence[Position]) -> int:
+        """The number of one element."""
+        if isinstance(value, Lazy):
+            return value.at(index)
+        if isinstance(value, Place):
+            return self.load(value, index)
+        found: list[int] = []
+        for stride, position in zip(value.strides, index, strict=True):
+            if stride and position.values:
+                raise Unfit("a traced position in what is in registers")
+            found.append(position.by if stride else 0)
+        return int(value[tuple(found)])
+
+    @contextmanager
+    def each(self, shape: Sequence[int]) -> Generator[list[Position]]:
+        """Loops over a shape around what is appended meanwhile; gives the index."""
+        if math.prod(shape) > LARGE:
+            raise Unfit("a large array")
+        self.weigh(2 * len(shape))
+        sizes = [self.word(size, "i64") for size in shape]
+        counters = [self.fresh("i64") for _ in shape]
+        with self.inside() as block:
+            yield [Position((counter,)) for counter in counters]
+        for counter, size in zip(reversed(counters), reversed(sizes), strict=True):
+            block = [Loop(counter, size, False, False, (), tuple(block))]
+        self.block += block
+
+    def fill(self, place: Place, value: Elements) -> None:
+        """Write every element of a place."""
+        if math.prod(place.shape) > SMALL:
+            with self.each(place.shape) as index:
+                self.store(place, index, self.element(value, index))
+            return
+        for index, number in np.ndenumerate(self.numbers(value)):
+            self.store(place, [Position((), i) for i in index], int(number))
 
     def number(self, value: Elements) -> int:
         """That of the only element."""
@@ -281,6 +354,10 @@ class Builder:
         """Refuse a version that was written over."""
         if self.versions.get(place.memory, place.version) != place.version:
             raise Unfit("an older version of an array is read")
+
+    def is_written(self, value: Elements) -> bool:
+        """Whether a value lies in a memory that is written in place."""
+        return isinstance(value, Place) and value.memory in self.versions
 
     def next_version(self, place: Place) -> Place:
         """The place after its memory was written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,18 @@ from ....ir.ops.parts import Parts, split_operands
 from ....ir.types import TensorType
 from ...scalars import accumulator, combination
 from ..kernels.scalar_loop import Carried, Choice, Loop
-from .elements import Builder, Elements, Place, Position, Unfit, whole_place
+from .elements import (
+    SMALL,
+    Builder,
+    Elements,
+    Lazy,
+    Place,
+    Position,
+    Unfit,
+    is_uniform,
+    reads_of,
+    whole_place,
+)
 from .scalar_order import addressed, in_order
 
 __all__ = ["Lowering"]
@@ -42,9 +54,18 @@ class Lowering:
         """What a region makes of its inputs; ``homes`` are where values are made."""
         values = {x.name: v for x, v in zip(graph.inputs, inputs, strict=True)}
         held = {name for name, value in values.items() if isinstance(value, Place)}
+        reads = Counter(name for node in graph for name in node.operands)
+        reads.update(graph.results)
         for node in in_order(graph, held):
             operands = [values[name] for name in node.operands]
-            made = self._node(node, operands, homes or {})
+            made = [
+                self._kept(value)
+                if isinstance(value, Lazy) and reads[name] > 1
+                else value
+                for name, value in zip(
+                    node.names, self._node(node, operands, homes or {}), strict=True
+                )
+            ]
             values.update(zip(node.names, made, strict=True))
         return [values[name] for name in graph.results]
 
@@ -65,7 +86,6 @@ class Lowering:
         """The value of a node that makes one."""
         b, record = self.builder, OPS[node.op]
         attrs: dict[str, Any] = dict(node.attrs)
-        first = operands[0] if operands else None
         match node.op:
             case "const":
                 return np.array(b.word(attrs["value"], node.type.dtype))
@@ -86,7 +106,7 @@ class Lowering:
                 return self._slice_at(node, *operands, **attrs)
             case "update_at" | "add_at":
                 return self._store(node, *operands, **attrs)
-            case "update" if isinstance(first, Place) and first.memory in b.versions:
+            case "update" if b.is_written(operands[0]):
                 return self._store(node, *operands, axes=(), **attrs)
             case _ if record.kind is Kind.ELEMENTWISE:
                 return self._each(node.op, operands, node.type)
@@ -102,20 +122,26 @@ class Lowering:
     ) -> Elements:
         """An elementwise op, element by element."""
         b = self.builder
-        b.require_small(type_.shape)
-        columns = [b.numbers(operand).flat for operand in operands]
-        made = [
-            b.compute(op, [int(x) for x in row], type_.dtype)
-            for row in zip(*columns, strict=True)
-        ]
-        return np.array(made, np.int64).reshape(type_.shape)
+        if all(map(is_uniform, operands)):
+            one = b.compute(op, [int(x.flat[0]) for x in operands], type_.dtype)
+            return np.broadcast_to(np.array(one), type_.shape)
+
+        def at(index: Sequence[Position]) -> int:
+            return b.compute(op, [b.element(x, index) for x in operands], type_.dtype)
+
+        value = Lazy(type_, at, reads_of(operands))
+        return value if type_.size > SMALL else b.numbers(value)
 
     def _moved(self, node: Node, operands: list[Elements]) -> Elements:
         """Elements at other places: a place where strides can say it."""
         b, attrs = self.builder, dict(node.attrs)
         first = operands[0]
-        if isinstance(first, Place) and OPS[node.op].kind is Kind.VIEW:
-            viewed = first.viewed(node)
+        if OPS[node.op].kind is Kind.VIEW and node.type.size:
+            if is_uniform(first):
+                return np.broadcast_to(first.flat[0], node.type.shape)
+            if isinstance(first, Lazy) and node.type.size > SMALL:
+                first = self._kept(first)
+            viewed = first.viewed(node) if isinstance(first, Place) else None
             if viewed is not None and first.loaded is None:
                 return b.early(viewed)
             if viewed is not None:
@@ -124,6 +150,12 @@ class Lowering:
         b.require_small(node.type.shape)
         numbers = [b.numbers(operand) for operand in operands]
         return np.array(OPS[node.op].reference(*numbers, **attrs))
+
+    def _kept(self, value: Elements) -> Place:
+        """What is computed once, and kept in a memory of its own."""
+        place = self._scratch(_type_of(self.builder, value))
+        self.builder.fill(place, value)
+        return place
 
     def _reduced(self, node: Node, x: Elements, *, axes: Sequence[int]) -> Elements:
         """A reduction, in order."""
@@ -200,26 +232,26 @@ class Lowering:
         """Write a few elements of a memory in place."""
         b = self.builder
         place = self.owned(x)
-        numbers = b.numbers(value)
-        shape = numbers.shape
+        shape = value.shape
         target = _target(b, place, index, axes, start, shape, step)
+        for read in reads_of([value]):
+            if read.memory == place.memory and not read.same_place(target):
+                value = (
+                    b.numbers(value) if target.type.size <= SMALL else self._kept(value)
+                )
+                break
         if node.op == "add_at":
-            before = b.numbers(target)
-            columns = zip(before.flat, numbers.flat, strict=True)
-            made = [
-                b.compute("add", [int(x), int(y)], node.type.dtype) for x, y in columns
-            ]
-            numbers = np.array(made, np.int64).reshape(shape)
-        for place_of, number in np.ndenumerate(numbers):
-            b.store(target, [Position((), i) for i in place_of], int(number))
+            value = self._each("add", [target, value], target.type)
+        b.fill(target, value)
         return b.next_version(place)
 
     def owned(self, value: Elements) -> Place:
-        """A place that may be written over."""
-        if not isinstance(value, Place) or value.memory not in self.builder.versions:
-            raise Unfit("what is stored into is not carried")
-        self.builder.current(value)
-        return value
+        """A place that may be written over: the value's own, or a copy."""
+        b = self.builder
+        if isinstance(value, Place) and b.is_written(value):
+            b.current(value)
+            return value
+        return b.next_version(self._kept(value))
 
     def loop(
         self, node: Node, operands: list[Elements], homes: Sequence[Place | None]
@@ -231,7 +263,9 @@ class Lowering:
         trips = self._trips(node, parts)
         in_memory = addressed(body)
         starts: list[Elements] = [
-            self.owned(value) if taken.name in in_memory else b.numbers(value)
+            self.owned(value)
+            if taken.name in in_memory or b.is_written(value)
+            else b.numbers(value)
             for value, taken in zip(parts.carried, body.inputs[first:], strict=False)
         ]
         memories = [x.memory for x in starts if isinstance(x, Place)]
@@ -246,7 +280,10 @@ class Lowering:
             b.next_version(x) if isinstance(x, Place) else b.fresh_like(x)
             for x in starts
         ]
-        stacked = [_row(x, counter) for x in parts.stacked]
+        stacked = [
+            _row(self._kept(x) if isinstance(x, Lazy) else x, counter)
+            for x in parts.stacked
+        ]
         inner = [row.row(counter) for row in rows]
         entered = dict(b.versions)
         b.weigh(2)
@@ -261,9 +298,8 @@ class Lowering:
                 pairs += self._carried(start, now, end)
             for row, value in zip(inner, ends[count:], strict=True):
                 if not row.same_place(value):
-                    for index, number in np.ndenumerate(b.numbers(value)):
-                        b.store(row, [Position((), i) for i in index], int(number))
-        written = {m for m, version in b.versions.items() if entered.get(m) != version}
+                    b.fill(row, value)
+        written = {m for m, version in entered.items() if b.versions[m] != version}
         if not written <= set(memories):
             raise Unfit("an array is written that is not carried")
         limit, test, reverse = (
@@ -273,7 +309,8 @@ class Lowering:
             self.partial.update(row.memory for row in rows)
         for row in rows:
             if row.memory in self.partial and row.memory in self.scratch:
-                self._fill_zeros(row)
+                zero = b.word(row.type.numpy.type(0).item(), row.type.dtype)
+                b.fill(row, np.broadcast_to(np.array(zero), row.shape))
         b.block.append(Loop(counter, trips, test, reverse, tuple(pairs), tuple(block)))
         results = [b.next_version(x) if isinstance(x, Place) else x for x in carried]
         return [*results, *rows]
@@ -303,18 +340,6 @@ class Lowering:
         memory = self.builder.memory(type_)
         self.scratch.append(memory)
         return whole_place(memory, type_)
-
-    def _fill_zeros(self, place: Place) -> None:
-        """Set every element of a place."""
-        b = self.builder
-        zero = b.word(place.type.numpy.type(0).item(), place.type.dtype)
-        sizes = [b.word(size, "i64") for size in place.shape]
-        counters = [b.fresh("i64") for _ in sizes]
-        with b.inside() as block:
-            b.store(place, [Position((t,)) for t in counters], zero)
-        for t, size in zip(reversed(counters), reversed(sizes), strict=True):
-            block = [Loop(t, size, False, False, (), tuple(block))]
-        b.block += block
 
     def _choice(
         self, node: Node, condition: Elements, operands: Sequence[Elements]
@@ -362,8 +387,8 @@ class Lowering:
         written = {
             memory
             for _, versions, _ in sides
-            for memory, version in versions.items()
-            if entered.get(memory) != version
+            for memory, version in entered.items()
+            if versions[memory] != version
         }
         for place, result in enumerate(results):
             if isinstance(result, Place) and result.memory in written:
@@ -382,10 +407,19 @@ class Lowering:
         ]
 
 
-def _row(value: Elements, counter: int) -> Place:
-    if not isinstance(value, Place):
-        raise Unfit("rows of what is in registers")
-    return value.row(counter)
+def _row(value: Elements, counter: int) -> Elements:
+    """What a row of a stacked value is."""
+    if isinstance(value, Place):
+        return value.row(counter)
+    if is_uniform(value):
+        return value[0]
+    raise Unfit("rows of what is in registers")
+
+
+def _type_of(b: Builder, value: Elements) -> TensorType:
+    if isinstance(value, (Place, Lazy)):
+        return value.type
+    return TensorType(b.types[int(value.flat[0])], value.shape)
 
 
 def _target(

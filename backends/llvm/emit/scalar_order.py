@@ -19,12 +19,13 @@ __all__ = ["addressed", "in_order"]
 _AT = ("slice_at", "update_at", "add_at", "take", "put")
 _INTO = ("update_at", "add_at", "update", "put")
 _LOOKING = ("slice_at", "take")
+_LAZY = (Kind.VIEW, Kind.ELEMENTWISE)
 
 
 def addressed(body: Graph) -> set[str]:
-    """The inputs of a region that are accessed at traced positions, or by rows."""
+    """The inputs of a region that are accessed at traced positions or by rows, or large."""
     roots: dict[str, set[str]] = {x.name: {x.name} for x in body.inputs}
-    found: set[str] = set()
+    found = {x.name for x in body.inputs if x.type.size > SMALL}
     for node in body:
         if node.op == "input":
             continue
@@ -124,10 +125,9 @@ def _written(node: Node, memory: set[str]) -> Iterator[str]:
         memory.add(node.name)
         yield node.operands[0]
     elif node.op == "loop":
-        parts, (body,) = split_operands(node.attrs, node.operands), node.regions
-        first, inside = 1 + len(parts.invariants), addressed(body)
+        parts = split_operands(node.attrs, node.operands)
         for number, name in enumerate(parts.carried):
-            if body.inputs[first + number].name in inside and name in memory:
+            if name in memory:
                 memory.add(node.names[number])
                 yield name
     elif node.op == "cond":
@@ -151,7 +151,7 @@ def _reading(nodes: list[Node], readers: dict[str, list[int]], name: str) -> set
     found: set[int] = set()
     for i in readers.get(name, []):
         found.add(i)
-        shows = nodes[i].op in _LOOKING or OPS[nodes[i].op].kind is Kind.VIEW
+        shows = nodes[i].op in _LOOKING or OPS[nodes[i].op].kind in _LAZY
         if shows and nodes[i].type.size > SMALL:
             found |= _reading(nodes, readers, nodes[i].name)
     return found
