@@ -281,7 +281,7 @@ def _lower_scan(
         return made
 
     elements = unflatten(structure, range(len(rows)))
-    body = stable_body("scan", step, f, init, elements, rows)
+    body = stable_body("scan", step, f, init, elements, rows, trips)
     ends = loop_node(trace, body, nodes, {"trips": trips, "reverse": reverse})
     ys = unflatten(body.rest, [trace.wrap(node) for node in ends.rows])
     return ends.carry, ys
@@ -292,11 +292,13 @@ def _lower_for(trace: Trace, lower: Any, upper: Any, body: Any, init: Any) -> An
     def step(t: Any, carry: Any, _x: Any) -> Any:
         return body(t + lower if is_traced(lower) or lower else t, carry), None
 
-    made = stable_body("fori_loop", step, body, init, None, [])
     if is_traced(lower) or is_traced(upper):
+        made = stable_body("fori_loop", step, body, init, None, [])
         limit = trace.node(upper - lower, "i64")
         return loop_node(trace, made, [], {"limit": True}, [limit]).carry
-    return loop_node(trace, made, [], {"trips": max(upper - lower, 0)}).carry
+    trips = max(upper - lower, 0)
+    made = stable_body("fori_loop", step, body, init, None, [], trips)
+    return loop_node(trace, made, [], {"trips": trips}).carry
 
 
 @lowers(_WHILE)
@@ -311,7 +313,9 @@ def _lower_while(
 
     go = _condition(cond_fun(init))
     start = go if is_traced(go) else np.bool_(go)
-    body = stable_body("while_loop", step, body_fun, (start, init), None, [], depth=2)
+    body = stable_body(
+        "while_loop", step, body_fun, (start, init), None, [], max_trips, depth=2
+    )
     ends = loop_node(trace, body, [], {"trips": max_trips, "test": True})
     return ends.carry[1]
 
