@@ -35,10 +35,15 @@ def fori(first: Any, last: Any, body: Callable[[Any, Any], Any], start: Any) -> 
     return anabranch.fori_loop(first, last, body, start)
 
 
-# RK4 of a damped pendulum.
+def stored(array: Any, place: Any, value: Any) -> Any:
+    """The array but a value at a place."""
+    array = array.copy()
+    array[place] = value
+    return array
 
 
 def pendulum(angle: float, speed: float, damping: float) -> float:
+    """RK4 of a damped pendulum."""
     h = 0.01
     for _ in range(400):
         a1 = speed
@@ -55,6 +60,7 @@ def pendulum(angle: float, speed: float, damping: float) -> float:
 
 
 def our_pendulum(angle: Any, speed: Any, damping: Any) -> Any:
+    """The same with our loops."""
     h = 0.01
 
     def rate(angle: Any, speed: Any) -> Any:
@@ -74,10 +80,8 @@ def our_pendulum(angle: Any, speed: Any, damping: Any) -> Any:
     return fori(0, 400, step, (angle, speed))[0]
 
 
-# RK4 of an oscillator.
-
-
 def oscillator(x: float, v: float, k: float) -> float:
+    """RK4 of an oscillator."""
     h = 0.01
     for _ in range(400):
         a1 = v
@@ -94,6 +98,7 @@ def oscillator(x: float, v: float, k: float) -> float:
 
 
 def our_oscillator(x: Any, v: Any, k: Any) -> Any:
+    """The same with our loops."""
     h = 0.01
 
     def step(_: Any, state: Any) -> Any:
@@ -110,23 +115,20 @@ def our_oscillator(x: Any, v: Any, k: Any) -> Any:
     return fori(0, 400, step, (x, v))[0]
 
 
-# The logistic map, where it neither settles nor is chaotic.
-
-
 def logistic(rate: float, x: float) -> float:
+    """The logistic map, where it neither settles nor is chaotic."""
     for _ in range(10_000):
         x = rate * x * (1 - x)
     return x
 
 
 def our_logistic(rate: Any, x: Any) -> Any:
+    """The same with our loops."""
     return fori(0, 10_000, lambda _, x: rate * x * (1 - x), x)
 
 
-# Horner's rule at one point.
-
-
 def horner(c: Any, x: float) -> float:
+    """Horner's rule at one point."""
     total = 0.0
     for i in range(c.shape[0]):
         total = total * x + c[i]
@@ -134,13 +136,12 @@ def horner(c: Any, x: float) -> float:
 
 
 def our_horner(c: Any, x: Any) -> Any:
+    """The same with our loops."""
     return fori(0, c.shape[0], lambda i, total: total * x + c[i], 0.0)
 
 
-# Sweeps of Gauss-Seidel.
-
-
 def seidel(u: Any) -> float:
+    """Sweeps of Gauss-Seidel."""
     n = u.shape[0]
     u = u.copy()
     for _ in range(10):
@@ -151,11 +152,12 @@ def seidel(u: Any) -> float:
 
 
 def our_seidel(u: Any) -> Any:
+    """The same with our loops."""
     n = u.shape[0]
 
     def point(i: Any, j: Any, u: Any) -> Any:
-        u[i, j] = 0.25 * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1])
-        return u
+        around = u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1]
+        return stored(u, (i, j), 0.25 * around)
 
     def sweep(_: Any, u: Any) -> Any:
         return fori(
@@ -166,10 +168,8 @@ def our_seidel(u: Any) -> Any:
     return np.sum(u * u)
 
 
-# Running sums.
-
-
 def prefix(x: Any) -> float:
+    """Running sums."""
     y = np.zeros(x.shape[0])
     total = 0.0
     for i in range(x.shape[0]):
@@ -179,20 +179,19 @@ def prefix(x: Any) -> float:
 
 
 def our_prefix(x: Any) -> Any:
+    """The same with our loops."""
+
     def body(i: Any, state: Any) -> Any:
         total, y = state
         total = total + x[i]
-        y[i] = total
-        return total, y
+        return total, stored(y, i, total)
 
     y = fori(0, x.shape[0], body, (0.0, np.zeros(x.shape[0])))[1]
     return np.sum(y * y)
 
 
-# The energy of spins on a torus.
-
-
 def ising(s: Any, field: float) -> float:
+    """The energy of spins on a torus."""
     n = s.shape[0]
     energy = 0.0
     for i in range(n):
@@ -203,6 +202,7 @@ def ising(s: Any, field: float) -> float:
 
 
 def our_ising(s: Any, field: Any) -> Any:
+    """The same with our loops."""
     n = s.shape[0]
 
     def spin(i: Any, j: Any, energy: Any) -> Any:
@@ -215,10 +215,8 @@ def our_ising(s: Any, field: Any) -> Any:
     return fori(0, n, row, 0.0)
 
 
-# Dynamic time warping.
-
-
 def warping(a: Any, b: Any) -> float:
+    """Dynamic time warping."""
     n, m = a.shape[0], b.shape[0]
     d = np.full((n + 1, m + 1), 1e9)
     d[0, 0] = 0.0
@@ -230,14 +228,14 @@ def warping(a: Any, b: Any) -> float:
 
 
 def our_warping(a: Any, b: Any) -> Any:
+    """The same with our loops."""
     n, m = a.shape[0], b.shape[0]
     d = np.full((n + 1, m + 1), 1e9)
     d[0, 0] = 0.0
 
     def cell(i: Any, j: Any, d: Any) -> Any:
         best = np.minimum(np.minimum(d[i, j], d[i, j + 1]), d[i + 1, j])
-        d[i + 1, j + 1] = (a[i] - b[j]) ** 2 + best
-        return d
+        return stored(d, (i + 1, j + 1), (a[i] - b[j]) ** 2 + best)
 
     def row(i: Any, d: Any) -> Any:
         return fori(0, m, lambda j, d: cell(i, j, d), d)
@@ -245,10 +243,8 @@ def our_warping(a: Any, b: Any) -> Any:
     return fori(0, n, row, d)[n, m]
 
 
-# A tridiagonal system by Thomas's algorithm.
-
-
 def thomas(a: Any, b: Any, c: Any, d: Any) -> float:
+    """A tridiagonal system by Thomas's algorithm."""
     n = d.shape[0]
     p = np.zeros(n)
     q = np.zeros(n)
@@ -267,6 +263,7 @@ def thomas(a: Any, b: Any, c: Any, d: Any) -> float:
 
 
 def our_thomas(a: Any, b: Any, c: Any, d: Any) -> Any:
+    """The same with our loops."""
     n = d.shape[0]
     p, q, x = np.zeros(n), np.zeros(n), np.zeros(n)
     p[0] = c[0] / b[0]
@@ -275,26 +272,21 @@ def our_thomas(a: Any, b: Any, c: Any, d: Any) -> Any:
     def down(i: Any, state: Any) -> Any:
         p, q = state
         w = b[i] - a[i] * p[i - 1]
-        p[i] = c[i] / w
-        q[i] = (d[i] - a[i] * q[i - 1]) / w
-        return p, q
+        return stored(p, i, c[i] / w), stored(q, i, (d[i] - a[i] * q[i - 1]) / w)
 
     p, q = fori(1, n, down, (p, q))
     x[n - 1] = q[n - 1]
 
     def up(k: Any, x: Any) -> Any:
         i = n - 1 - k
-        x[i] = q[i] - p[i] * x[i + 1]
-        return x
+        return stored(x, i, q[i] - p[i] * x[i + 1])
 
     x = fori(1, n, up, x)
     return np.sum(x * x)
 
 
-# Levinson-Durbin.
-
-
 def levinson(r: Any) -> float:
+    """Levinson-Durbin."""
     n = r.shape[0]
     y = np.zeros(n)
     z = np.zeros(n)
@@ -316,36 +308,26 @@ def levinson(r: Any) -> float:
 
 
 def our_levinson(r: Any) -> Any:
+    """The same with our loops."""
     n = r.shape[0]
     y, z = np.zeros(n), np.zeros(n)
     y[0] = -r[0]
-
-    def mixed(i: Any, z: Any, k: Any, y: Any, alpha: Any) -> Any:
-        z[i] = y[i] + alpha * y[k - i - 1]
-        return z
-
-    def copied(i: Any, y: Any, z: Any) -> Any:
-        y[i] = z[i]
-        return y
 
     def order(k: Any, state: Any) -> Any:
         y, z, alpha, beta = state
         beta = (1 - alpha * alpha) * beta
         total = fori(0, k, lambda i, total: total + r[k - i - 1] * y[i], 0.0)
         alpha = -(r[k] + total) / beta
-        z = fori(0, k, lambda i, z: mixed(i, z, k, y, alpha), z)
-        y = fori(0, k, lambda i, y: copied(i, y, z), y)
-        y[k] = alpha
-        return y, z, alpha, beta
+        z = fori(0, k, lambda i, z: stored(z, i, y[i] + alpha * y[k - i - 1]), z)
+        y = fori(0, k, lambda i, y: stored(y, i, z[i]), y)
+        return stored(y, k, alpha), z, alpha, beta
 
     y = fori(1, n, order, (y, z, -r[0], 1.0))[0]
     return np.sum(y * y)
 
 
-# Roots of x**3 = a by Newton's method.
-
-
 def newton(a: Any) -> float:
+    """Roots of x**3 = a by Newton's method."""
     total = 0.0
     for i in range(a.shape[0]):
         x = a[i]
@@ -356,6 +338,7 @@ def newton(a: Any) -> float:
 
 
 def our_newton(a: Any) -> Any:
+    """The same with our loops."""
     import anabranch
 
     def root(i: Any) -> Any:
@@ -418,8 +401,9 @@ class Timed(NamedTuple):
 
 def timed(program: Program) -> Timed:
     """All three ways to run a program, in turns."""
-    import anabranch
     import numba
+
+    import anabranch
 
     arguments = program.arguments(np.random.default_rng(0))
     wrt = tuple(range(len(arguments)))

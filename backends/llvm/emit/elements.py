@@ -37,6 +37,9 @@ __all__ = [
     "Place",
     "Position",
     "Unfit",
+    "reads_of",
+    "repeated",
+    "uniform",
     "whole_place",
 ]
 
@@ -165,9 +168,16 @@ class Lazy(NamedTuple):
         return self.type.shape
 
 
-def is_uniform(value: Elements) -> bool:
-    """Whether all elements are known to be one number."""
-    return isinstance(value, np.ndarray) and value.size > 0 and not any(value.strides)
+def uniform(value: Elements) -> int | None:
+    """The number that all elements are known to have, if there is one."""
+    if isinstance(value, (Place, Lazy)) or not value.size or any(value.strides):
+        return None
+    return int(value.flat[0])
+
+
+def repeated(number: int, shape: Sequence[int]) -> Numbers:
+    """An array all of whose elements have a number, in the room of one."""
+    return np.broadcast_to(np.array(number, np.int64), shape)
 
 
 def reads_of(values: Sequence[Elements]) -> tuple[Place, ...]:

@@ -22,8 +22,9 @@ from .elements import (
     Place,
     Position,
     Unfit,
-    is_uniform,
     reads_of,
+    repeated,
+    uniform,
     whole_place,
 )
 from .scalar_order import addressed, in_order
@@ -122,9 +123,9 @@ class Lowering:
     ) -> Elements:
         """An elementwise op, element by element."""
         b = self.builder
-        if all(map(is_uniform, operands)):
-            one = b.compute(op, [int(x.flat[0]) for x in operands], type_.dtype)
-            return np.broadcast_to(np.array(one), type_.shape)
+        same = [number for x in operands if (number := uniform(x)) is not None]
+        if len(same) == len(operands):
+            return repeated(b.compute(op, same, type_.dtype), type_.shape)
 
         def at(index: Sequence[Position]) -> int:
             return b.compute(op, [b.element(x, index) for x in operands], type_.dtype)
@@ -136,15 +137,16 @@ class Lowering:
         """Elements at other places: a place where strides can say it."""
         b, attrs = self.builder, dict(node.attrs)
         first = operands[0]
-        if OPS[node.op].kind is Kind.VIEW and node.type.size:
-            if is_uniform(first):
-                return np.broadcast_to(first.flat[0], node.type.shape)
+        if OPS[node.op].kind is Kind.VIEW:
+            one = uniform(first)
+            if one is not None:
+                return repeated(one, node.type.shape)
             if isinstance(first, Lazy) and node.type.size > SMALL:
                 first = self._kept(first)
             viewed = first.viewed(node) if isinstance(first, Place) else None
-            if viewed is not None and first.loaded is None:
-                return b.early(viewed)
-            if viewed is not None:
+            if viewed is not None and isinstance(first, Place):
+                if first.loaded is None:
+                    return b.early(viewed)
                 loaded = OPS[node.op].reference(first.loaded, **attrs)
                 return viewed._replace(loaded=loaded)
         b.require_small(node.type.shape)
@@ -277,7 +279,7 @@ class Lowering:
         ]
         counter = b.fresh("i64")
         carried = [
-            b.next_version(x) if isinstance(x, Place) else b.fresh_like(x)
+            b.next_version(x) if isinstance(x, Place) else b.fresh_like(b.numbers(x))
             for x in starts
         ]
         stacked = [
@@ -310,7 +312,7 @@ class Lowering:
         for row in rows:
             if row.memory in self.partial and row.memory in self.scratch:
                 zero = b.word(row.type.numpy.type(0).item(), row.type.dtype)
-                b.fill(row, np.broadcast_to(np.array(zero), row.shape))
+                b.fill(row, repeated(zero, row.shape))
         b.block.append(Loop(counter, trips, test, reverse, tuple(pairs), tuple(block)))
         results = [b.next_version(x) if isinstance(x, Place) else x for x in carried]
         return [*results, *rows]
@@ -411,8 +413,9 @@ def _row(value: Elements, counter: int) -> Elements:
     """What a row of a stacked value is."""
     if isinstance(value, Place):
         return value.row(counter)
-    if is_uniform(value):
-        return value[0]
+    number = uniform(value)
+    if number is not None:
+        return repeated(number, value.shape[1:])
     raise Unfit("rows of what is in registers")
 
 

@@ -23,7 +23,7 @@ _LAZY = (Kind.VIEW, Kind.ELEMENTWISE)
 
 
 def addressed(body: Graph) -> set[str]:
-    """The inputs of a region that are accessed at traced positions or by rows, or large."""
+    """The inputs that are large, or accessed at traced positions or by rows."""
     roots: dict[str, set[str]] = {x.name: {x.name} for x in body.inputs}
     found = {x.name for x in body.inputs if x.type.size > SMALL}
     for node in body:
