@@ -15,6 +15,7 @@ from ....ir.ops import OPS, Kind
 __all__ = ["Chain", "chains"]
 
 _STORE = Kind.STORE
+_SLICES = ("slice", "slice_at")
 _ELSEWHERE = (Kind.SOURCE, Kind.VIEW, Kind.STORE)
 
 
@@ -91,7 +92,7 @@ def _examine(graph: Graph, chain: Chain, readers: dict[str, list[Node | None]]) 
             if number == 0 and chain.apart:
                 continue
             read = True
-            if reader is None or reader.op != "slice":
+            if reader is None or reader.op not in _SLICES:
                 all_read = True
             else:
                 place = extent_of(graph, reader)

@@ -33,7 +33,7 @@ from .view import View, whole_of
 __all__ = ["Planner", "emits", "make_plan"]
 
 # Planned as soon as they can be: what a slice shows is known before a store is made.
-_VIEWS = ("slice", "transpose", "broadcast_to")
+_VIEWS = ("slice", "slice_at", "transpose", "broadcast_to")
 
 Emitter: TypeAlias = "Callable[..., View | list[View]]"
 
@@ -123,10 +123,10 @@ class Planner:
         """The views of a node's operands."""
         return [self.views[name] for name in node.operands]
 
-    @property
-    def next_step(self) -> int:
-        """The number that the next step has in the plan, counted from 1."""
-        return len(self.plan.steps) + 1
+    def status(self, check: Node) -> int:
+        """The status of a step in which a check fails."""
+        self.plan.checks.append(check)
+        return len(self.plan.checks)
 
     def only_reader(self, node: Node) -> Node | None:
         """The node that reads a value in one slot, where nothing else reads it."""
@@ -144,7 +144,8 @@ class Planner:
     ) -> None:
         """Add a call of a kernel that touches ``views``."""
         kernel = self.plan.kernels.setdefault(kernel, kernel)
-        buffers = tuple({view.buffer for view in views})
+        touched = {buffer for view in views for buffer in self.plan.behind(view.buffer)}
+        buffers = tuple(touched)
         self.plan.steps.append(
             Step(
                 kernel,
@@ -264,10 +265,20 @@ class Planner:
             branches.append(len(steps) - before)
         steps[place] = replace(steps[place], branches=tuple(branches))
 
-    def pointer(self, type_: TensorType, strides: Sequence[int] | None = None) -> View:
-        """A value whose address a step puts into the table of buffers when it runs."""
+    def pointer(
+        self,
+        type_: TensorType,
+        strides: Sequence[int] | None = None,
+        whole: View | None = None,
+    ) -> View:
+        """A value whose address a step puts into the table of buffers when it runs.
+
+        It lies in ``whole``, where that is known: whatever touches it touches that.
+        """
         buffer = self.plan.first_scratch + len(self.plan.scratch)
         self.plan.scratch.append(0)
+        if whole is not None:
+            self.plan.pointers[buffer] = whole.buffer
         made = whole_of(buffer, type_)
         return made if strides is None else made._replace(strides=tuple(strides))
 

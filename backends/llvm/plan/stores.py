@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ....ir.extent import Extent, ExtentIndex, whole
+from ....ir.extent import Extent, ExtentIndex, extent_of, whole
 from ....ir.graph import Node
 from .chains import Chain, chains
 from .view import View
@@ -77,14 +77,14 @@ class Stores:
         """The memory of the chain that a store belongs to, with what was there."""
         return self._begin(self._chains[node.name])
 
-    def vacate(self, node: Node, target: View) -> None:
+    def vacate(self, node: Node) -> None:
         """Move out what a store would overwrite and what is still to be read."""
         memory = self._memory(self._chains[node.name])
         base = node.operands[0]
         lies_here = self._planner.views[base].buffer == memory.view.buffer
         if lies_here and self._left[base] > 1:
             self._move(base)
-        extent = extent_in(target, memory.view)
+        extent = extent_of(self._planner.graph, node)
         for name in list(memory.aliases.overlapping(extent)):
             self._move(name)
 
@@ -108,7 +108,7 @@ class Stores:
             for name in node.operands:
                 self._left[name] -= 1
                 if self._left[name] == 0 and name in self._planner.views:
-                    memory = self._in_buffer.get(self._planner.views[name].buffer)
+                    memory = self._behind(self._planner.views[name])
                     if memory is not None:
                         memory.aliases.discard(name)
         for node in unit:
@@ -146,21 +146,29 @@ class Stores:
     def _note(self, name: str) -> None:
         """Put a value in among the aliases, if it is one that is read later."""
         view = self._planner.views.get(name)
-        memory = self._in_buffer.get(view.buffer) if view else None
+        memory = self._behind(view) if view else None
         if view is None or memory is None or not self._left[name]:
             return
         if name != memory.chain.root and self._chains.get(name) is not memory.chain:
             memory.aliases.add(name, extent_in(view, memory.view))
 
+    def _behind(self, view: View) -> _Memory | None:
+        """The memory of a chain that a view is in, be it behind a pointer."""
+        buffers = self._planner.plan.behind(view.buffer)
+        found = (self._in_buffer.get(buffer) for buffer in buffers)
+        return next((memory for memory in found if memory is not None), None)
+
     def _move(self, name: str) -> None:
         """Copy a value out of the memory of a chain."""
         planner = self._planner
         view = planner.views[name]
+        memory = self._behind(view)
         target = planner.allocate(view.type, name)
-        if target.buffer == view.buffer:  # its home is what it has to leave
+        if self._behind(target) is memory:  # its home is what it has to leave
             target = planner.allocate(view.type)
         planner.copy(planner.graph[name], view, target)
-        self._in_buffer[view.buffer].aliases.discard(name)
+        if memory is not None:
+            memory.aliases.discard(name)
         planner.views[name] = target
         self._note(name)
 
@@ -169,11 +177,14 @@ def extent_in(view: View, memory: View) -> Extent:
     """The places of a contiguous memory that a view in it takes, or more than those.
 
     Each axis of the view is followed to the axis of the memory that it steps along. Two
-    that step along one axis take all that lies between their ends.
+    that step along one axis take all that lies between their ends. What is behind a
+    pointer may be anywhere.
     """
     sizes = memory.type.shape
     if 0 in view.type.shape:
         return Extent((0,) * len(sizes), (0,) * len(sizes), (1,) * len(sizes))
+    if view.buffer != memory.buffer:
+        return whole(sizes)
     place = (view.offset - memory.offset) // view.type.numpy.itemsize
     start = [
         place // stride % size
