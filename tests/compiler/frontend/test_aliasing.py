@@ -362,7 +362,7 @@ def test_equal(as_python, function):
     as_python(function, (X,), (Y,))
 
 
-ROWS = [row_of_a_loop_written, row_of_a_loop_read]
+ROWS = [row_of_a_loop_read]
 
 
 @pytest.mark.usefixtures("forced")
