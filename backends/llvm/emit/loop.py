@@ -20,6 +20,7 @@ from ..kernels.source import Source
 from ..plan.chains import written_over
 from ..plan.planner import Planner, emits
 from ..plan.view import View
+from .scalar_loop import scalar_loop
 
 UNKNOWN = 1000  # iterations of a loop that does not say
 
@@ -35,7 +36,13 @@ def loop(
     reverse: bool = False,
     **others: Any,
 ) -> list[View]:
-    """One step, the steps of the body below it, and copies where they are needed."""
+    """One step, the steps of the body below it, and copies where they are needed.
+
+    A scalar loop is a step without others, see `scalar_loop`.
+    """
+    whole = scalar_loop(p, node, operands)
+    if whole is not None:
+        return whole
     (body,) = node.regions
     memories = {
         value.name: p.stores.enter(value)

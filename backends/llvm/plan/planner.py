@@ -130,10 +130,10 @@ class Planner:
         """The views of a node's operands."""
         return [self.views[name] for name in node.operands]
 
-    @property
-    def next_step(self) -> int:
-        """The number that the next step has in the plan, counted from 1."""
-        return len(self.plan.steps) + 1
+    def status(self, check: Node) -> int:
+        """The status of a step in which a check fails."""
+        self.plan.checks.append(check)
+        return len(self.plan.checks)
 
     def only_reader(self, node: Node) -> Node | None:
         """The node that reads a value in one slot, where nothing else reads it."""

@@ -55,6 +55,7 @@ class Step:
 class Plan:
     """Everything that a call needs, besides the arrays.
 
+    ``checks`` are the nodes that may fail: the status of one is its number, from 1 on.
     ``kernels`` are the distinct ones, ``constants`` 64-bit words with their places,
     ``scratch`` the sizes of the scratch buffers in bytes, and ``offsets`` their places
     in an arena of ``arena_bytes``. ``pointers`` says for the buffer of a pointer which
@@ -63,6 +64,7 @@ class Plan:
 
     graph: Graph
     steps: list[Step] = field(default_factory=list[Step])
+    checks: list[Node] = field(default_factory=list[Node])
     kernels: dict[Kernel | Source, Kernel | Source] = field(
         default_factory=dict[Kernel | Source, Kernel | Source]
     )
