@@ -34,6 +34,7 @@ from ..ir.types import DEFAULT_DTYPES, FLOATS, TensorType, dtype_name
 from .frontend.twins import why_not
 from .intervals import Intervals
 from .known import answer, real, stored_to
+from .paths import Move, follow
 from .source import (
     assigned_name,
     calling_frame,
@@ -45,7 +46,7 @@ from .source import (
 )
 from .tracer import GETITEM, Tracer
 from .unsupported import Unsupported, function_name, what_to_write
-from .views import Memory, Move, follow
+from .views import Memory
 
 __all__ = [
     "Trace",

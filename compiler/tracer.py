@@ -16,7 +16,8 @@ from ..ir.errors import TraceError
 from ..ir.graph import Node
 from ..ir.types import DTYPES, TensorType
 from .asked import ask
-from .views import Memory, Path, path_to
+from .paths import Path, path_to
+from .views import Memory
 
 if TYPE_CHECKING:
     from .trace import Trace

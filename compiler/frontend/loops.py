@@ -29,8 +29,8 @@ from .trial import Pass, run_body
 
 __all__ = ["MIN_NODES", "MIN_TRIPS", "Loop", "NoLoop", "loop_block", "may_unroll"]
 
-MIN_TRIPS = 100
-MIN_NODES = 20_000  # that a loop is to unroll to; fewer compile in a second or two
+MIN_TRIPS = 10
+MIN_NODES = 3_000  # that a loop is to unroll to; fewer compile in about half a second
 MIN_INNER = 200  # the same, in the body of a loop that is a node
 MAX_PASSES = 12
 

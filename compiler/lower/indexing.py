@@ -19,9 +19,10 @@ from numpy.lib.array_utils import normalize_axis_index
 from ...ir.errors import BoundsError, DomainError, ShapeError, TraceError
 from ...ir.extent import Extent
 from ...ir.graph import Node
+from ..paths import Move, Path, path_to
 from ..trace import Trace, is_traced, lowers, origin_of, share
 from ..tracer import GETITEM, SETITEM
-from ..views import Memory, Move, Path, path_to
+from ..views import Memory
 from .integers import fitted
 from .ufuncs import broadcast_nodes
 from .windows import Window, is_moved, window_of

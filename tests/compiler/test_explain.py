@@ -52,7 +52,7 @@ def test_loops_kept_and_unrolled():
     assert kept == ["kept as one loop of 700 turns"]
     (inner,) = found[line_of(recurrent, "for _ in")]
     assert inner.startswith("unrolled: 2 turns, ")
-    assert inner.endswith(" nodes; loops of fewer than 100 turns do")
+    assert inner.endswith(" nodes; loops of fewer than 10 turns do")
     (branch,) = found[line_of(recurrent, "if h[0]")]
     assert branch == "branch: both ways are traced, and one runs"
 
