@@ -18,6 +18,7 @@ import numpy as np
 from ..ir.errors import ArgumentError, TraceError
 from .body import loop_node, stable_body
 from .cond import cond
+from .intervals import most_trips
 from .trace import Trace, active_trace, is_traced, lowers
 from .tree import flatten, leaf_type, unflatten
 
@@ -293,9 +294,11 @@ def _lower_for(trace: Trace, lower: Any, upper: Any, body: Any, init: Any) -> An
         return body(t + lower if is_traced(lower) or lower else t, carry), None
 
     if is_traced(lower) or is_traced(upper):
-        made = stable_body("fori_loop", step, body, init, None, [])
         limit = trace.node(upper - lower, "i64")
-        return loop_node(trace, made, [], {"limit": True}, [limit]).carry
+        most = most_trips(trace.intervals.of(limit))
+        made = stable_body("fori_loop", step, body, init, None, [], most)
+        attrs = {"limit": True, "trips": most}
+        return loop_node(trace, made, [], attrs, [limit]).carry
     trips = max(upper - lower, 0)
     made = stable_body("fori_loop", step, body, init, None, [], trips)
     return loop_node(trace, made, [], {"trips": trips}).carry
