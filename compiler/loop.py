@@ -24,7 +24,6 @@ from .tree import flatten, leaf_type, unflatten
 
 __all__ = ["fori_loop", "map", "scan", "switch", "while_loop"]
 
-MAX_TRIPS = 2**31  # of a loop whose limit is traced
 
 _SCAN, _FOR, _WHILE = "anabranch scan", "anabranch fori_loop", "anabranch while_loop"
 
