@@ -278,6 +278,7 @@ class Lowering:
             for home, value in zip(homes, node.values[count:], strict=True)
         ]
         counter = b.fresh("i64")
+        b.sums.count(counter, trips)
         carried = [
             b.next_version(x) if isinstance(x, Place) else b.fresh_like(b.numbers(x))
             for x in starts

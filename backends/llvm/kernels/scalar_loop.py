@@ -179,10 +179,9 @@ class _Printer:
             match statement:
                 case Literal(value, number):
                     self.names[value] = str(number)
-                case Compute(value, op, operands, dtype, result):
-                    names = [self.name(operand) for operand in operands]
-                    text = expression(op, names, dtype, result)
-                    yield from _computed(self.name(value), op, names, text)
+                case Compute(value):
+                    names = [self.name(operand) for operand in statement.operands]
+                    yield from _computed(self.name(value), statement, names)
                 case Load(value, memory, where):
                     yield f"{self.name(value)} = {self._element(memory, where)}"
                 case Store(memory, where, value):
@@ -252,18 +251,26 @@ class _Printer:
         return f"m{memory}[{' + '.join(terms) or '0'}]"
 
 
-def _computed(name: str, op: str, operands: Sequence[str], text: str) -> Iterator[str]:
-    """The lines of an op.
+# The usual case of an op on floats, and when it is not: a branch that is hardly ever
+# taken costs nothing, and what waits for the value need not wait for comparisons.
+_USUAL = {
+    "chain": ("{0} * {1}", "{value} != {value}"),
+    "chain_both": ("{0} * {1}", "{value} != {value}"),
+    "maximum": ("{1} if {1} > {0} else {0}", "{1} != {1}"),
+    "minimum": ("{1} if {1} < {0} else {0}", "{1} != {1}"),
+}
 
-    Products of the chain rule are only looked at again where they are NaN: a branch
-    that is never taken costs nothing, and what waits for the product need not wait for
-    comparisons.
-    """
-    if op not in ("chain", "chain_both"):
+
+def _computed(name: str, item: Compute, operands: Sequence[str]) -> Iterator[str]:
+    """The lines of an op."""
+    text = expression(item.op, [*operands], item.dtype, item.result)
+    usual = _USUAL.get(item.op) if item.dtype[0] == "f" else None
+    if usual is None:
         yield f"{name} = {text}"
         return
-    yield f"{name} = {' * '.join(operands)}"
-    yield f"if {name} != {name}:"
+    short, unusual = (line.format(*operands, value=name) for line in usual)
+    yield f"{name} = {short}"
+    yield f"if {unusual}:"
     yield f"    {name} = {text}"
 
 
