@@ -4,18 +4,19 @@ All versions of a chain lie in one memory, each written over the one before. Wha
 else lies in it (slices of older versions, values made in their place) is an *alias*,
 as long as a step to come reads it. A store first moves out the aliases that it would
 overwrite, and the version that it updates if something else reads that later: a copy
-of these and no more, which the plan's text shows.
+of these and no more, which the plan's text shows. In the body of a loop that stores
+into what it carries, the memory has the carried value from the beginning.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ....ir.extent import Extent, ExtentIndex, extent_of, whole
+from ....ir.extent import Extent, ExtentIndex, whole
 from ....ir.graph import Node
-from .chains import Chain, chains
+from .chains import Chain, chains, place_of
 from .view import View
 
 if TYPE_CHECKING:
@@ -38,19 +39,42 @@ class _Memory:
 class Stores:
     """The chains of the graph that a planner plans."""
 
-    def __init__(self, planner: Planner) -> None:
+    def __init__(self, planner: Planner, inside: Mapping[str, str]) -> None:
         self._planner = planner
+        self._inside = inside
         graph = planner.graph
         self._chains: dict[str, Chain] = {}
         self._memories: dict[str, _Memory] = {}
         self._in_buffer: dict[int, _Memory] = {}
         self._left: Counter[str] = Counter()
-        self.chains = chains(graph)
+        self._bases: dict[str, str] = {}
+        self.chains = chains(graph, inside)
         for chain in self.chains:
-            self._chains.update({node.name: chain for node in chain.stores})
+            names = [node.name for node in chain.stores]
+            self._chains.update(dict.fromkeys(names, chain))
+            self._bases.update(zip(names, chain.bases, strict=True))
+            if inside.get(chain.root) == chain.last.name:
+                self._keep(chain, planner.views[chain.root]).begun = True
         if self._chains:
             self._left.update(graph.results)
             self._left.update(name for node in graph for name in node.operands)
+
+    @property
+    def over(self) -> dict[str, str]:
+        """What is written over by each store.
+
+        Chains of ``update`` alone may be as long as a program, and keep its order.
+        """
+        found: dict[str, str] = {}
+        for chain in self.chains:
+            plain = all(node.op in ("update", "put") for node in chain.stores)
+            if plain and chain.root not in self._inside:
+                continue
+            pairs = zip(chain.stores, chain.bases, strict=True)
+            found |= {node.name: base for node, base in pairs if base != chain.root}
+            if not chain.apart:
+                found[chain.stores[0].name] = chain.root
+        return found
 
     def __contains__(self, name: str) -> bool:
         """Whether a store makes the value."""
@@ -77,14 +101,20 @@ class Stores:
         """The memory of the chain that a store belongs to, with what was there."""
         return self._begin(self._chains[node.name])
 
+    def enter(self, node: Node) -> View:
+        """The memory of the chain of a store that writes anywhere, made free for it."""
+        memory = self.open(node)
+        self.vacate(node)
+        return memory
+
     def vacate(self, node: Node) -> None:
         """Move out what a store would overwrite and what is still to be read."""
         memory = self._memory(self._chains[node.name])
-        base = node.operands[0]
+        base = self._bases[node.name]
         lies_here = self._planner.views[base].buffer == memory.view.buffer
         if lies_here and self._left[base] > 1:
             self._move(base)
-        extent = extent_of(self._planner.graph, node)
+        extent = place_of(self._planner.graph, node)
         for name in list(memory.aliases.overlapping(extent)):
             self._move(name)
 
@@ -95,7 +125,7 @@ class Stores:
         no such base: its place is free only if slices, planned by now, were all that
         read there.
         """
-        base = node.operands[0]
+        base = self._bases[node.name]
         memory, view = self._memory(self._chains[node.name]), self._planner.views[base]
         if view.buffer == memory.view.buffer and self._left[base] > 1:
             memory.aliases.add(base, extent_in(view, memory.view))
@@ -122,9 +152,10 @@ class Stores:
             self._keep(chain, self._planner.allocate(last.type, last.name))
         return self._memories[last.name]
 
-    def _keep(self, chain: Chain, view: View) -> None:
+    def _keep(self, chain: Chain, view: View) -> _Memory:
         memory = _Memory(chain, view)
         self._memories[chain.last.name] = self._in_buffer[view.buffer] = memory
+        return memory
 
     def _begin(self, chain: Chain) -> View:
         """The memory of a chain, with the root in it."""
