@@ -37,10 +37,14 @@ Index: TypeAlias = tuple[tuple[int, ...], ...]
 
 
 class Memory(NamedTuple):
-    """An array: its dtype, and its strides where they are 0 or 1; None is a word."""
+    """An array: its dtype, and its strides where they are 0 or 1; None is a word.
+
+    Those that may overlap have one ``label``.
+    """
 
     dtype: str
     strides: tuple[int | None, ...]
+    label: int
 
 
 class Word(NamedTuple):
@@ -157,16 +161,16 @@ class _Printer:
     def prologue(self) -> Iterator[str]:
         """The pointers, their strides, and the numbers."""
         word = 0
-        for label, memory in enumerate(self.kernel.memories):
+        for number, memory in enumerate(self.kernel.memories):
             where = f"buffers[words[{word}]] + words[{word + 1}]"
-            yield f"m{label} = {memory.dtype}_pointer({where}, {label})"
+            yield f"m{number} = {memory.dtype}_pointer({where}, {memory.label})"
             word += 2
             for axis, stride in enumerate(memory.strides):
                 if stride is None:
-                    yield f"m{label}_{axis} = words[{word}]"
+                    yield f"m{number}_{axis} = words[{word}]"
                     word += 1
-        for number in self.kernel.words:
-            yield f"{self.name(number.value)} = {_number(word, number.dtype)}"
+        for value, dtype in self.kernel.words:
+            yield f"{self.name(value)} = {_number(word, dtype)}"
             word += 1
 
     def name(self, value: int) -> str:
