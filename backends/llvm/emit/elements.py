@@ -288,6 +288,23 @@ class Builder:
         self.block.append(Compute(value, op, tuple(operands), dtype, result))
         return value
 
+    def number_of(self, sum_: Linear) -> int:
+        """The number of a sum."""
+        made: int | None = None
+        for value, factor in sum_.terms:
+            if factor not in (1, -1) or (made is None and factor < 0):
+                value = self._computed("mul", (value, self.literal(factor)), "i64")
+                factor = 1
+            if made is None:
+                made = value
+            else:
+                op = "add" if factor > 0 else "sub"
+                made = self._computed(op, (made, value), "i64")
+        if made is None or sum_.number:
+            last = self.literal(sum_.number)
+            made = last if made is None else self._computed("add", (made, last), "i64")
+        return made
+
     def check(self, value: int, low: int, last: int, node: Node) -> None:
         """Leave the kernel where a value is outside, if it may be."""
         if self.types[value] == "i64":
