@@ -166,6 +166,7 @@ class Trace:
         self._full: WeakValueDictionary[int, np.ndarray[Any, Any]]
         self._full = WeakValueDictionary()
         self.region = ""
+        self.raises: list[Any] | None = None  # see raises.py
 
     def __enter__(self) -> None:
         """The user's function runs inside; afterwards its tracers are dead."""

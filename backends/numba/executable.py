@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import linecache
 import os
 import weakref
@@ -20,6 +21,7 @@ from ...ir.types import TensorType
 from ..base import Array, Executable, Report, Stages
 from ..fused import units
 from .functions import helpers_of
+from .index import RAISED
 from .module import Text, helper_text, print_function, print_module
 
 __all__ = ["prepare"]
@@ -63,7 +65,7 @@ class NumbaExecutable:
         arguments = [array if array.ndim else array[()] for array in arrays]
         try:
             made = self._run(*arguments)
-        except tuple(_BASES) as error:
+        except _BASES as error:
             raise self._error(error) or error from None
         results = made if len(self._types) != 1 else (made,)
         return [
@@ -108,7 +110,9 @@ class NumbaExecutable:
         )
 
 
-_BASES: tuple[type[Exception], ...] = (IndexError, ValueError, OverflowError)
+_BASES: tuple[type[Exception], ...] = tuple(
+    getattr(builtins, name) for name in RAISED.values()
+)
 
 
 def _define(text: Text, file: str) -> Any:

@@ -15,6 +15,8 @@ RAISED = {
     "value": "ValueError",
     "overflow": "OverflowError",
     "unbound": "UnboundLocalError",
+    "assertion": "AssertionError",
+    "runtime": "RuntimeError",
 }
 
 

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import AnabranchError, BoundsError, DomainError, RangeError, UnboundError
+from ..errors import (
+    AnabranchError,
+    BoundsError,
+    DomainError,
+    FailedAssertion,
+    RaisedError,
+    RangeError,
+    UnboundError,
+)
 from ..types import TensorType
 from .spec import INT, NONDIFFERENTIABLE, TEXT, OpDef, register, require, require_dtype
 
@@ -98,6 +106,8 @@ ERRORS: dict[str, type[AnabranchError]] = {
     "value": DomainError,
     "overflow": RangeError,
     "unbound": UnboundError,
+    "assertion": FailedAssertion,
+    "runtime": RaisedError,
 }
 
 
