@@ -42,6 +42,7 @@ class Report(NamedTuple):
 
     ``kernels`` has the label of each distinct kernel's first step, and where its code
     came from: "memory", "disk", or "compiled: " and why neither of them had it.
+    ``guards`` are the values that arguments have to have, and who asked for them.
     ``loops`` says of each of the user's loops whether it was kept or unrolled, and why.
     ``tapes`` has what loops keep of each turn for the backward pass, in bytes.
     """
@@ -52,6 +53,7 @@ class Report(NamedTuple):
     kernels: Sequence[tuple[str, str]] = ()
     arena_bytes: int = 0
     seconds: Mapping[str, float] = MappingProxyType({})
+    guards: Sequence[str] = ()
     loops: Sequence[str] = ()
     tapes: Sequence[str] = ()
 
@@ -65,6 +67,7 @@ class Report(NamedTuple):
                 f"{self.name}: {self.nodes} nodes, {self.steps} steps, "
                 f"{len(self.kernels)} distinct kernels, arena {self.arena_bytes} bytes",
                 f"  {', '.join(times)}",
+                *(f"  where {guard}" for guard in self.guards),
                 *(
                     f"  kernel {number:<3} {label:<8} {origin}"
                     for number, (label, origin) in enumerate(self.kernels)

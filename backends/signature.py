@@ -16,15 +16,16 @@ ABSENT = object()
 class Leaf:
     """A leaf of one call: its value, and the number of the input or output that it is.
 
-    Inputs are numbered first, then outputs; a static argument has no number. No tuple,
-    for those are containers.
+    Inputs are numbered first, then outputs; a static argument has no number. Nor has a
+    number that is ``guarded``: it has to be equal. No tuple, for those are containers.
     """
 
-    __slots__ = ("buffer", "value")
+    __slots__ = ("buffer", "guarded", "value")
 
-    def __init__(self, value: Any, buffer: int | None) -> None:
+    def __init__(self, value: Any, buffer: int | None, guarded: bool = False) -> None:
         self.value = value
         self.buffer = buffer
+        self.guarded = guarded
 
 
 class Guard(NamedTuple):

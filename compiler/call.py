@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ..ir.errors import ArgumentError
 from ..ir.types import TensorType
+from .asked import value_of
 from .static import Static, parameters
 from .trace import is_traced
 from .tree import LeafType, leaf_names, leaf_type, unflatten
@@ -35,6 +36,21 @@ class Call(NamedTuple):
     def key(self) -> tuple[Any, ...]:
         """What distinguishes signatures; hashable if the static arguments are."""
         return (self.structure, *map(_leaf_key, self.leaves))
+
+    def name(self, place: int) -> str:
+        """What a leaf is called."""
+        numbers = unflatten(self.structure, range(len(self.leaves)))
+        return leaf_names(self.function, *numbers)[place]
+
+    def fixed(self, places: Collection[int]) -> Call:
+        """The call with some leaves static; a traced one is asked for its value."""
+        if not places:
+            return self
+        leaves = [
+            Static(value_of(leaf)) if place in places else leaf
+            for place, leaf in enumerate(self.leaves)
+        ]
+        return self._replace(leaves=leaves)
 
     def tree(self) -> Any:
         """The arguments as ``(args, kwargs)``."""

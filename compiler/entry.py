@@ -17,6 +17,7 @@ from ..backends.signature import Caller, Leaf, Recipe, Signature
 from ..ir.errors import ArgumentError, RangeError
 from ..ir.graph import Graph
 from ..ir.types import TensorType
+from .asked import Asked
 from .call import Call
 from .native import Native
 from .out import write_arguments
@@ -60,9 +61,11 @@ class Entry:
         seconds: Stages | None = None,
         call: Call | None = None,
         state: State | None = None,
+        asked: Asked | None = None,
     ) -> None:
         self.call = call  # with the type of each leaf that is not static
         self.state = state  # None where nothing can change
+        self.asked = asked or {}
         self.seconds = Stages() if seconds is None else seconds
         self.traced = traced
         self.program = program
@@ -163,6 +166,17 @@ class Entry:
         return unflatten(self.program.result, leaves)
 
     @property
+    def guards(self) -> list[str]:
+        """The values that arguments have to have, as a report shows them."""
+        if self.call is None or not self.asked:
+            return []
+        return [
+            f"{self.call.name(place)} == {self.call.leaves[place].value!r}, "
+            f"asked for at {line or 'an unknown line'}"
+            for place, line in self.asked.items()
+        ]
+
+    @property
     def is_simple(self) -> bool:
         """Whether calls need nothing but the leaves of the result."""
         return not self.nested and not self.program.written
@@ -212,7 +226,9 @@ class Entry:
         buffers = {position: number for number, position in enumerate(self._dynamic)}
         leaves = [
             Leaf(
-                leaf.value if isinstance(leaf, Static) else leaf, buffers.get(position)
+                leaf.value if isinstance(leaf, Static) else leaf,
+                buffers.get(position),
+                position in self.asked,
             )
             for position, leaf in enumerate(call.leaves)
         ]

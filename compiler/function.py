@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Hashable, Sequence
 from functools import update_wrapper
 from os import PathLike
 from types import MethodType
@@ -20,6 +21,7 @@ from ..backends.base import Stages
 from ..backends.signature import Caller
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
+from .asked import Asked, ValueAsked
 from .call import Call
 from .entry import Entry, is_interpreted
 from .frontend.chance import allowing
@@ -28,7 +30,7 @@ from .graph_function import GraphFunction
 from .inspect import Inspectable
 from .native import HasNative
 from .out import write_result
-from .program import Program, trace_program
+from .program import Program, level_of_next, trace_program
 from .signatures import Signatures
 from .state import State
 from .static import Static, StaticArguments, marked, parameters
@@ -37,6 +39,7 @@ from .tree import flatten
 
 __all__ = ["Compiled", "Function", "Tracing", "Transform"]
 
+MANY_VALUES = 16  # of an argument, each compiled: then a warning says so
 MAX_STATES = 8  # with contents that are looked at before each call of the fast path
 
 Function: TypeAlias = "Callable[..., Any] | Graph"
@@ -101,6 +104,7 @@ class Compiled(Inspectable, HasNative):
         self._entries: Signatures[Entry] = Signatures(
             lambda e: e.drop(callers.values())
         )
+        self._asked: dict[Hashable, Asked] = {}
         self._fast_path: Callable[[Any], Any] = _no_fast_path
         self._states: tuple[State, ...] = ()  # of the entries, equal ones once
         self._watched = self._states  # the first with contents, which no guard tells of
@@ -132,6 +136,7 @@ class Compiled(Inspectable, HasNative):
     def cache_clear(self) -> None:
         """Forget all signatures, and free their memory; code of kernels stays."""
         self._entries.clear()
+        self._asked.clear()
         self._states = self._watched = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -252,27 +257,59 @@ class Compiled(Inspectable, HasNative):
         leaves, structure = flatten((args, kwargs))
         return Call(self.function, list(map(marked, leaves)), structure)
 
-    def _entry(self, call: Call) -> Entry:
+    def _entry(self, given: Call) -> Entry:
+        """The entry of a call, traced if there is none.
+
+        Each value that a trace of this signature has asked for is part of the key.
+        """
+        signature = given.key()
+        while True:
+            try:
+                asked = self._asked.get(signature, {})
+            except TypeError:
+                static = [x.value for x in given.leaves if isinstance(x, Static)]
+                raise ArgumentError(
+                    f"static arguments must be hashable: {static}",
+                    hint="an array is an argument like others; for a list pass a tuple",
+                ) from None
+            try:
+                return self._found(given.fixed(asked), asked)
+            except ValueAsked as error:
+                if error.level != level_of_next():
+                    raise
+                self._asked[signature] = {**asked, **error.asked}
+
+    def _found(self, call: Call, asked: Asked) -> Entry:
         key = call.key()
-        try:
-            known = self._entries.get(key)
-        except TypeError:
-            static = [leaf.value for leaf in call.leaves if isinstance(leaf, Static)]
-            raise ArgumentError(
-                f"static arguments must be hashable: {static}",
-                hint="an array is an argument like others; for a list pass a tuple",
-            ) from None
+        known = self._entries.get(key)
         if known is not None and not (known.state and known.state.changed()):
             known.used = True
             return known
         if known is not None:
             self._entries.forget(lambda entry: entry is known)
-        made = self._trace(call)
+        made = self._trace(call, asked)
         if made.nested:
             return made
         kept = self._entries.keep(key, made)
         self._list_states()
+        if asked:
+            self._count_values(call, asked)
         return kept
+
+    def _count_values(self, call: Call, asked: Asked) -> None:
+        """Warn of an argument with many values, when there are so many."""
+        entries = self._entries.values()
+        if sum(entry.asked is asked for entry in entries) != MANY_VALUES:
+            return
+        names = " and ".join(map(call.name, asked))
+        name = entries[-1].program.graph.name
+        line = next(iter(asked.values())) or "one of its graphs"
+        warnings.warn(
+            f"{name} was compiled for {MANY_VALUES} values of {names}, for which "
+            f"{line} asks; conditions and arithmetic do not",
+            RuntimeWarning,
+            stacklevel=6,
+        )
 
     def _forget_stale(self) -> None:
         """Forget the entries that were traced when the contents were others."""
@@ -304,7 +341,7 @@ class Compiled(Inspectable, HasNative):
         known = (state for state in self._states if state == made)
         return next(known, made) if made else None
 
-    def _trace(self, call: Call) -> Entry:
+    def _trace(self, call: Call, asked: Asked) -> Entry:
         types = call.types()
         leaves = [
             leaf.value if isinstance(leaf, Static) else leaf for leaf in call.leaves
@@ -336,7 +373,8 @@ class Compiled(Inspectable, HasNative):
             for leaf, type_ in zip(call.leaves, types, strict=True)
         ]
         state = self._known(State(functions, program.captured, before))
-        return Entry(traced, program, seconds, call._replace(leaves=known), state)
+        call = call._replace(leaves=known)
+        return Entry(traced, program, seconds, call, state, asked)
 
 
 def _remade(

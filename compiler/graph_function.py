@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from ..ir.types import TensorType
+from .asked import ValueAsked, may_be_asked
 from .guard import guard
-from .program import Program
+from .program import Program, level_of_next
 from .static import Static
 from .tree import LeafType, flatten, path_names, unflatten
 
@@ -122,11 +123,25 @@ class GraphFunction:
         pairs = zip(leaves, types, strict=True)
         known = [leaf if type_ is None else type_ for leaf, type_ in pairs]
         arguments = [known[position] for position in order]
+        self._ask(bound, order, leaves)
         for case in self.cases:
             if case.takes(bound, arguments):
                 places = {position: place for place, position in enumerate(order)}
                 return reordered(case.program, [places[p] for p in range(len(order))])
         raise self._unknown(bound, arguments)
+
+    def _ask(self, bound: Any, order: Sequence[int], leaves: Sequence[Any]) -> None:
+        """Raise `ValueAsked` for the numbers whose values some graph is for."""
+        numbers = [place for place in order if may_be_asked(leaves[place])]
+        cases = [case for case in self.cases if case.structure == bound]
+        asked = {
+            place: None
+            for place in numbers
+            for case in cases
+            if isinstance(case.arguments[order.index(place)], Static)
+        }
+        if asked:
+            raise ValueAsked(level_of_next(), asked)
 
     def _unknown(self, structure: Any, arguments: Sequence[Argument]) -> ArgumentError:
         """What a call without a graph is told: the argument at fault, or all cases."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from ..backends.base import Executable, HasMachineCode, Report, Stages
@@ -22,6 +23,11 @@ class Kept(Protocol):
     traced: Program
     program: Program
     seconds: Stages
+
+    @property
+    def guards(self) -> Sequence[str]:
+        """The values that arguments have to have."""
+        ...
 
     def optimised(self, backend: str) -> Graph:
         """The graph as the backend takes it."""
@@ -100,6 +106,7 @@ class Inspectable:
         graph = kept.optimised(self.backend)
         return made._replace(
             seconds=kept.seconds | dict(made.seconds),
+            guards=kept.guards,
             loops=tuple(map(str, kept.traced.notes)),
             tapes=tuple(map(str, tapes(graph))),
         )

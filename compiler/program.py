@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ..ir.errors import DTypeError, TraceError
 from ..ir.graph import Graph, Node, Output
+from .asked import may_be_asked
 from .notes import Note, merged, notes_here, noting
 from .progress import shown
 from .raises import chosen
@@ -25,7 +26,7 @@ from .tree import (
     unflatten,
 )
 
-__all__ = ["Program", "deeper", "inline", "trace_program"]
+__all__ = ["Program", "deeper", "inline", "level_of_next", "trace_program"]
 
 _state = threading.local()
 
@@ -61,12 +62,17 @@ class Program(NamedTuple):
 @contextmanager
 def deeper() -> Generator[int, None, None]:
     """The level of a new trace: one more than that of the trace around it."""
-    level: int = getattr(_state, "level", 0)
-    _state.level = level + 1
+    level = level_of_next()
+    _state.level = level
     try:
-        yield level + 1
+        yield level
     finally:
-        _state.level = level
+        _state.level = level - 1
+
+
+def level_of_next() -> int:
+    """The level of the next trace that begins here."""
+    return getattr(_state, "level", 0) + 1
 
 
 def trace_program(
@@ -83,7 +89,7 @@ def trace_program(
     ``leaves`` of ``structure``, the tree of ``(args, kwargs)``, are replaced by tracers
     of ``types``; those whose type is None are static and passed as they are. ``run``
     calls the function, rewritten or as it is. With ``writes`` it may write into its
-    arguments.
+    arguments. Raises `ValueAsked` where it asks for the value of an integer or a bool.
     """
     names = leaf_names(function, *unflatten(structure, range(len(leaves))))
     name = getattr(function, "__name__", type(function).__name__)
@@ -97,6 +103,11 @@ def trace_program(
             leaf if type_ is None else trace.argument(label, *type_)
             for leaf, type_, label in zip(leaves, types, names, strict=True)
         ]
+        trace.numbers = {
+            tracer.node.name: place
+            for place, tracer in enumerate(tracers)
+            if types[place] is not None and may_be_asked(leaves[place])
+        }
         arguments = tuple(
             None if type_ is None else tracer.node.name
             for tracer, type_ in zip(tracers, types, strict=True)

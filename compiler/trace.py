@@ -167,6 +167,7 @@ class Trace:
         self._full = WeakValueDictionary()
         self.region = ""
         self.raises: list[Any] | None = None  # see raises.py
+        self.numbers: dict[str, int] = {}  # inputs whose values may be asked for
 
     def __enter__(self) -> None:
         """The user's function runs inside; afterwards its tracers are dead."""
@@ -333,6 +334,11 @@ class Trace:
             if not is_traced(value) and _is_unchanged(value, kept)
         }
         return [same.get(id(kept), kept) for kept in self.captured]
+
+    def captured_as(self, node: Node) -> Tracer | None:
+        """The value of a trace around this that an input of it is, if it is one."""
+        kept = [kept for _, kept, one in self._captures.values() if one is node]
+        return kept[0] if kept and is_traced(kept[0]) else None
 
     def live(self) -> list[Any]:
         """What each captured input is from now on: the object, read at each call.

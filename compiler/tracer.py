@@ -15,6 +15,7 @@ import numpy as np
 from ..ir.errors import TraceError
 from ..ir.graph import Node
 from ..ir.types import DTYPES, TensorType
+from .asked import ask
 from .views import Memory, Path, path_to
 
 if TYPE_CHECKING:
@@ -327,7 +328,9 @@ class Tracer:
         return repr(self)
 
     def _refuse(self, what: str, hint: str) -> NoReturn:
-        self.owner.refuse(what, self._node or self.node, hint)
+        node = self._node or self.node
+        ask(self)
+        self.owner.refuse(what, node, hint)
 
     def __bool__(self) -> bool:
         if self.known is not None:

@@ -211,7 +211,7 @@ def test_traced_mask_has_no_shape(backend):
 def test_traced_slice_bounds(backend):
     compiled = anabranch.jit(lambda x, n: x[:n], backend=backend)
     with pytest.raises(anabranch.ConcretizationError, match="static"):
-        compiled(V, 3)
+        compiled(V, np.int64(3))
 
 
 def test_index_of_a_number(backend):

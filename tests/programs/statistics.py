@@ -69,10 +69,11 @@ def k_means(points, centres):
 @program(
     RNG.random(9),
     RNG.normal(size=9),
+    4,
     wrt=1,
     compile="nothing is stored at a traced position yet",
 )
-def weighted_histogram(x, w, bins=4):
+def weighted_histogram(x, w, bins):
     counts = np.zeros(bins)
     for i in range(len(x)):
         k = int(x[i] * bins)

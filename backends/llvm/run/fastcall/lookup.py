@@ -200,14 +200,11 @@ def fits(api, recipe, length):
     for number in range(length):
         if words[number] != wanted[number]:
             return False
-    texts = i64_pointer(fields[TEXTS])
-    for number in range(fields[TEXT_COUNT]):
-        text = i64_pointer(index[SLOTS])[texts[2 * number]]
-        known = texts[2 * number + 1]
-        if text != known:
-            equal = i64_pointer(api)[EQUAL]
-            if invoke(equal, text, known, 2) & 0xFFFFFFFF != 1:
-                return False
+    values = i64_pointer(fields[VALUES])
+    for number in range(fields[VALUE_COUNT]):
+        value = i64_pointer(index[SLOTS])[values[2 * number]]
+        if not is_same(api, value, values[2 * number + 1]):
+            return False
     return holds(api, recipe)
 
 def find(api, length):

@@ -33,7 +33,8 @@ class Recipe:
     """The tables of one recipe, and everything that they point to.
 
     ``words`` is the signature, which has each object of a call in ``slots`` places;
-    ``texts`` are the strings among them, which the words have by their hash only.
+    ``values`` are what is to be equal beside the words: strings, which those have by
+    their hash only, and numbers with a guard.
     """
 
     def __init__(self, executable: LLVMExecutable, signature: Signature) -> None:
@@ -43,7 +44,7 @@ class Recipe:
         self._types = [node.type for node in graph.inputs]
         self._types += [graph[name].type for name in graph.results]
         self.words: list[int] = []
-        self.texts: list[tuple[int, str]] = []
+        self.values: list[tuple[int, str | int]] = []
         self._rows: list[tuple[int, int, int, int]] = []
         self._out = 0
         self._guards = list(map(self._guard, signature.guards))
@@ -72,8 +73,10 @@ class Recipe:
             "FRAME": frame.words.ctypes.data,
             "SIGNATURE": self._table(self.words),
             "LENGTH": len(self.words),
-            "TEXTS": self._table([w for slot, t in self.texts for w in (slot, id(t))]),
-            "TEXT_COUNT": len(self.texts),
+            "VALUES": self._table(
+                [w for slot, v in self.values for w in (slot, id(v))]
+            ),
+            "VALUE_COUNT": len(self.values),
             "ROWS": self._table([word for row in self._rows for word in row]),
             "ROW_COUNT": rows,
             "PARTS": self._table([word for part in parts for word in part]),
@@ -103,7 +106,7 @@ class Recipe:
 
     def is_like(self, other: Recipe) -> bool:
         """Whether the other takes the same calls, and could take one now."""
-        same = (self.words, self.texts) == (other.words, other.texts)
+        same = (self.words, self.values) == (other.words, other.values)
         return same and self._guards == other._guards and not other.fields[BUSY]
 
     def _table(self, words: Sequence[int]) -> int:
@@ -139,7 +142,11 @@ class Recipe:
             self._out = 3 + len(args) + 2 * list(kwargs).index("out")
         for slot, item in enumerate(queue):  # which grows meanwhile
             if type(item) is Leaf:
-                if item.buffer is None:
+                if item.guarded:
+                    self.words.append(self._address(type(item.value)))
+                    self.values.append((slot, item.value))
+                    self._kept.append(item.value)
+                elif item.buffer is None:
                     queue += self._static(slot, item.value)
                 else:
                     self._leaf(slot, item.value, item.buffer)
@@ -165,7 +172,7 @@ class Recipe:
             self.words.append(len(value))
             return [Leaf(item, None) for item in value]
         if kind is str:
-            self.texts.append((slot, value))
+            self.values.append((slot, value))
             self._kept.append(value)
             word = hash(value)
         elif kind is int:

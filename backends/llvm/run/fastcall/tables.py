@@ -34,7 +34,7 @@ __all__ = [
 STATE = ("MASK", "LAST", "ROOM", "WORD_ROOM", "SLOTS", "MARKS", "WORDS", "TABLE")
 FIELDS = (
     *("OWNER", "BUSY", "USED", "FRAME"),  # the object of the recipe; its one frame
-    *("SIGNATURE", "LENGTH", "TEXTS", "TEXT_COUNT"),  # texts: pairs of slot and str
+    *("SIGNATURE", "LENGTH", "VALUES", "VALUE_COUNT"),  # pairs of slot and value
     *("ROWS", "ROW_COUNT", "PARTS", "PART_COUNT", "OUTPUTS", "OUTPUT_COUNT"),
     *("HELD", "CELLS", "STACK", "OBJECTS"),  # byte offsets in a frame
     *("FIRST_OUTPUT", "PROGRAM", "STEPS", "LONG"),
