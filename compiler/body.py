@@ -9,6 +9,7 @@ from ..ir.errors import SourceLine, TraceError
 from ..ir.graph import Graph, Node, Output
 from ..ir.ops.parts import loop_attrs
 from ..ir.types import TensorType
+from .intervals import counter_interval
 from .regions import TracedRegion, fits, is_weak, operand_type, trace_region
 from .trace import Trace, is_traced
 from .tree import LeafType, flatten, outline, unflatten
@@ -42,19 +43,29 @@ def stable_body(
     init: Any,
     elements: Any,
     rows: Sequence[TensorType],
+    trips: int | None = None,
     depth: int = 1,
 ) -> Body:
     """Trace ``step(t, carry, x)`` until what it carries keeps its types.
 
-    Only Python numbers may change theirs, and each but once. The user's values are
-    ``depth`` steps down in the path of what is carried.
+    ``trips`` says how often it runs at most, if that is known. Only Python numbers may
+    change their types, and each but once. The user's values are ``depth`` steps down in
+    the path of what is carried.
     """
     leaves, carried = flatten(init)
     types = [operand_type(leaf, what) for leaf in leaves]
     while True:
         taken = [_COUNTER, *types, *((row, False) for row in rows)]
         structure = flatten((0, unflatten(carried, range(len(types))), elements))[1]
-        made = trace_region("body", f"the body of {what}", step, structure, taken, user)
+        made = trace_region(
+            "body",
+            f"the body of {what}",
+            step,
+            structure,
+            taken,
+            user,
+            counter_interval(trips),
+        )
         outer = unflatten(made.tree, range(len(made.values)))
         found, rest = outer
         numbers, tree = flatten(found)

@@ -16,12 +16,15 @@ from typing import Any
 import numpy as np
 
 from ..ir.errors import ArgumentError, TraceError
+from ..ir.graph import Node
 from .body import loop_node, stable_body
 from .cond import cond
 from .trace import Trace, active_trace, is_traced, lowers
 from .tree import flatten, leaf_type, unflatten
 
 __all__ = ["fori_loop", "map", "scan", "switch", "while_loop"]
+
+MAX_TRIPS = 2**31  # of a loop whose limit is traced
 
 _SCAN, _FOR, _WHILE = "anabranch scan", "anabranch fori_loop", "anabranch while_loop"
 
@@ -281,7 +284,7 @@ def _lower_scan(
         return made
 
     elements = unflatten(structure, range(len(rows)))
-    body = stable_body("scan", step, f, init, elements, rows)
+    body = stable_body("scan", step, f, init, elements, rows, trips)
     ends = loop_node(trace, body, nodes, {"trips": trips, "reverse": reverse})
     ys = unflatten(body.rest, [trace.wrap(node) for node in ends.rows])
     return ends.carry, ys
@@ -292,11 +295,23 @@ def _lower_for(trace: Trace, lower: Any, upper: Any, body: Any, init: Any) -> An
     def step(t: Any, carry: Any, _x: Any) -> Any:
         return body(t + lower if is_traced(lower) or lower else t, carry), None
 
-    made = stable_body("fori_loop", step, body, init, None, [])
     if is_traced(lower) or is_traced(upper):
         limit = trace.node(upper - lower, "i64")
-        return loop_node(trace, made, [], {"limit": True}, [limit]).carry
-    return loop_node(trace, made, [], {"trips": max(upper - lower, 0)}).carry
+        most = _most(trace, limit)
+        made = stable_body("fori_loop", step, body, init, None, [], most)
+        attrs = {"limit": True, "trips": most}
+        return loop_node(trace, made, [], attrs, [limit]).carry
+    trips = max(upper - lower, 0)
+    made = stable_body("fori_loop", step, body, init, None, [], trips)
+    return loop_node(trace, made, [], {"trips": trips}).carry
+
+
+def _most(trace: Trace, limit: Node) -> int | None:
+    """How many iterations a limit allows at most, where that is plain to see."""
+    known = trace.intervals.of(limit)
+    if known is None or known.high > MAX_TRIPS:
+        return None
+    return max(known.high, 0)
 
 
 @lowers(_WHILE)
@@ -311,7 +326,9 @@ def _lower_while(
 
     go = _condition(cond_fun(init))
     start = go if is_traced(go) else np.bool_(go)
-    body = stable_body("while_loop", step, body_fun, (start, init), None, [], depth=2)
+    body = stable_body(
+        "while_loop", step, body_fun, (start, init), None, [], max_trips, depth=2
+    )
     ends = loop_node(trace, body, [], {"trips": max_trips, "test": True})
     return ends.carry[1]
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ..ir.errors import AnabranchError, ArgumentError, SourceLine, TraceError
 from ..ir.graph import Node
 from ..ir.types import TensorType
+from .intervals import Interval
 from .program import deeper
 from .source import definition_line
 from .trace import Trace, is_traced
@@ -42,11 +43,13 @@ def trace_region(
     structure: Any,
     types: Sequence[LeafType],
     user: Callable[..., Any] | None = None,
+    first: Interval | None = None,
 ) -> TracedRegion:
     """Run a function on new tracers, and keep what it did and returned.
 
     ``structure`` is the tree of its arguments, ``what`` says what it is: "a branch of
     cond". Where the function calls one of the ``user``, that is the one to name.
+    ``first`` is the interval of the first argument, where that is known.
     """
     line = definition_line(user or function)
     with deeper() as level:
@@ -58,6 +61,8 @@ def trace_region(
             for label, type_ in zip(labels, types, strict=True)
         ]
         arguments = [tracer.node for tracer in tracers]
+        if first is not None:
+            trace.intervals.note(arguments[0], first)
         with trace, trace.as_region(what):
             result = function(*unflatten(structure, tracers))
             leaves, tree = flatten(result)

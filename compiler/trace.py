@@ -27,10 +27,12 @@ from ..ir.errors import (
     TraceError,
     UnsupportedError,
 )
+from ..ir.extent import Extent
 from ..ir.graph import Node
 from ..ir.text import format_node
 from ..ir.types import DEFAULT_DTYPES, FLOATS, TensorType, dtype_name
 from .frontend.twins import why_not
+from .intervals import Intervals
 from .known import answer, real, stored_to
 from .source import (
     assigned_name,
@@ -41,9 +43,9 @@ from .source import (
     library_call,
     user_line,
 )
-from .tracer import Tracer
+from .tracer import GETITEM, Tracer
 from .unsupported import Unsupported, function_name, what_to_write
-from .views import Memory, follow
+from .views import Memory, Move, follow
 
 __all__ = [
     "Trace",
@@ -53,6 +55,7 @@ __all__ = [
     "lowered_functions",
     "lowering_of",
     "lowers",
+    "origin_of",
 ]
 
 _LOWERINGS: dict[Any, Callable[..., Any]] = {}
@@ -147,7 +150,8 @@ class Trace:
 
     ``captured`` holds, in the order of their inputs, the arrays (or tracers of an
     enclosing trace) that the function closed over. ``level`` grows from an enclosing
-    trace to the ones inside it.
+    trace to the ones inside it. ``intervals`` knows between which numbers integers are,
+    and ``positions`` has those that are inside of an axis, by index and size.
     """
 
     def __init__(self, name: str, level: int = 0) -> None:
@@ -168,6 +172,8 @@ class Trace:
         self.region = ""
         self.raises: list[Any] | None = None  # see raises.py
         self.numbers: dict[str, int] = {}  # inputs whose values may be asked for
+        self.intervals = Intervals(self.builder.values)
+        self.positions: dict[tuple[str, int], Node] = {}
 
     def __enter__(self) -> None:
         """The user's function runs inside; afterwards its tracers are dead."""
@@ -228,7 +234,10 @@ class Trace:
                 return answer(_inside(known.owner), function, args, kwargs)
             if target is not None:
                 target.forget()
-            args, kwargs = _without_known(args, kwargs, target)
+            viewed = args[0] if function is GETITEM else None
+            args, kwargs = _without_known(
+                args, kwargs, viewed if target is None else target
+            )
         trace = trace or _inside(self)
         if trace.finished:
             trace.enter()
@@ -419,7 +428,11 @@ class Trace:
 
     def unchecked(self, value: Tracer) -> Node:
         """The node of a tracer here, whether it has a value or not."""
-        return value.unchecked_node if value.here is self else self._capture(value)
+        return value.unchecked_node if value.reader is self else self._capture(value)
+
+    def position(self, move: Move) -> Node:
+        """The position of a view, as a node of this trace."""
+        return self.node(Tracer(move.trace, move.node))
 
     def _bound(self, value: Tracer) -> Node:
         """The value of a variable, after a check that it has one."""
@@ -475,24 +488,37 @@ class Trace:
         """
         if id(value) in self._full and (filled := self._filled(value)) is not None:
             return filled
-        key: Any = id(value)
         if is_traced(value):
-            key = id(value.here), value.unchecked_node.name
-        known = self._captures.get(key)
-        if known is not None and (is_traced(value) or _is_unchanged(value, known[1])):
+            return self._capture_traced(value)
+        known = self._captures.get(id(value))
+        if known is not None and _is_unchanged(value, known[1]):
             return known[2]
-        if is_traced(value):
-            if value.owner.finished or value.here.level > self.level:
-                raise _leaked(value.owner)
-            found = value.unchecked_node
-            type_, kept = found.type, Tracer(value.here, found)
-            name = value.here.builder.called(found)
-            name = name if "." not in name else "captured"
-        else:
-            check_array(value, "a captured array")
-            type_ = TensorType(dtype_name(value.dtype), value.shape)
-            kept = np.array(value, dtype=type_.numpy, order="C")
-            name = "captured"
+        check_array(value, "a captured array")
+        type_ = TensorType(dtype_name(value.dtype), value.shape)
+        kept = np.array(value, dtype=type_.numpy, order="C")
+        return self._keep(id(value), value, kept, "captured", type_)
+
+    def _capture_traced(self, value: Tracer) -> Node:
+        """The input for a tracer of an enclosing trace, with the same interval."""
+        where = value.reader
+        dead = next((t for t in (value.owner, where) if t.finished), None)
+        if dead is not None or where.level > self.level:
+            raise _leaked(dead or where)
+        found = value.unchecked_node
+        key = id(where), found.name
+        if key in self._captures:
+            return self._captures[key][2]
+        name = where.builder.called(found)
+        name = name if "." not in name else "captured"
+        node = self._keep(key, value, Tracer(where, found), name, found.type)
+        interval = where.intervals.of(found)
+        if interval is not None:
+            self.intervals.note(node, interval)
+        return node
+
+    def _keep(
+        self, key: Any, value: Any, kept: Any, name: str, type_: TensorType
+    ) -> Node:
         node = self.builder.input(f"{name}.{len(self.captured)}", type_)
         self._captures[key] = value, kept, node
         self.captured.append(kept)
@@ -520,8 +546,8 @@ class Trace:
         raise self._refused
 
 
-def _without_known(args: Any, kwargs: Any, target: Tracer | None) -> tuple[Any, Any]:
-    """The arguments with real arrays, but for the one that is written."""
+def _without_known(args: Any, kwargs: Any, target: Any) -> tuple[Any, Any]:
+    """The arguments with real arrays, but for the one that is written or viewed."""
 
     def plain(value: Any) -> Any:
         alone = value[0] if type(value) is tuple and len(value) == 1 else value
@@ -573,7 +599,12 @@ def share(result: Any, base: Any) -> None:
         if path is not None:
             view.become_view(base, path)
         else:
-            view.memory = Memory(view.node, origin=(base.memory, base.path.extent))
+            view.memory = Memory(view.node, origin=origin_of(base))
+
+
+def origin_of(base: Tracer) -> tuple[Memory, Extent]:
+    """What is noted of an array that may be a part of what ``base`` shows."""
+    return base.memory, base.path.reach(base.memory.shape)
 
 
 @lru_cache(maxsize=512)

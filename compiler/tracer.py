@@ -122,24 +122,37 @@ class Tracer:
 
     def become_view(self, base: Tracer, path: Path) -> None:
         """Share the memory that the value was made from."""
-        if base.here is not self.owner:  # a branch made the value
-            self.owner, self._node = base.owner, None
-        self.memory, self.path, self._seen = base.memory, path, base.memory.version
+        maker = self.owner
+        self.owner, self.memory, self.path = base.owner, base.memory, path
+        self._seen = base.memory.version
+        if self.reader is not maker:  # a branch made the value
+            self._node = None
 
     @property
     def is_known(self) -> bool:
         """Whether ``node`` can be read."""
-        return self.memory.knows(self.path.extent)
+        return self.memory.knows(self.path.reach(self.memory.shape))
 
     @property
     def here(self) -> Trace:
-        """The trace that ``node`` belongs to: a branch, once that wrote the memory."""
+        """The trace that the memory belongs to: a branch, once that wrote it."""
         return self.memory.home or self.owner
+
+    @property
+    def reader(self) -> Trace:
+        """The trace that ``node`` belongs to: where the positions of a view are known.
+
+        The memory's own, for other views.
+        """
+        if not self.path.moves:
+            return self.here
+        traces = [self.here, *(move.trace for move in self.path.moves)]
+        return max(traces, key=lambda trace: trace.level)
 
     def read(self, path: Path) -> Node:
         """What another path shows of the memory; no other part need be known."""
         self._check(path)
-        return path.read(self.here.builder, self.memory.node)
+        return path.read(self.here, self.memory.node)
 
     @property
     def is_view(self) -> bool:
@@ -164,13 +177,21 @@ class Tracer:
     def unchecked_node(self) -> Node:
         """The node, whether the variable has a value or not."""
         self._check(self.path)
-        if self._node is None or not self.is_current:
-            self._node = self.path.read(self.here.builder, self.memory.node)
+        stays = self.is_current and self.memory.known is None
+        if self._node is None or not stays:
+            self._node = self.path.read(self.reader, self._memory_in(self.reader))
             self._seen = self.memory.version
         return self._node
 
+    def _memory_in(self, trace: Trace) -> Node:
+        """All of the memory, as a node of ``trace``."""
+        if self.memory.known is not None:
+            return trace.node(self.memory.known)
+        node, here = self.memory.node, self.here
+        return node if here is trace else trace.node(Tracer(here, node))
+
     def _check(self, path: Path) -> None:
-        if not self.memory.knows(path.extent):
+        if not self.memory.knows(path.reach(self.memory.shape)):
             self.owner.enter()
             raise TraceError(
                 "this array was written through another name (a view of it, or the "
@@ -212,7 +233,7 @@ class Tracer:
 
     def forget(self) -> None:
         """Have a node for the memory: what is stored is not known."""
-        if self.known is not None:
+        if self.memory.known is not None:
             self.memory.forget(self.owner.initial)
 
     def store(self, path: Path, value: Tracer) -> None:
@@ -231,7 +252,7 @@ class Tracer:
                 hint="copy it first: x = x.copy()",
             )
         self._check(path)
-        self.memory.write(trace.builder, path, trace.node(value))
+        self.memory.write(trace, path, trace.node(value))
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ writes is an error when it is read.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +24,15 @@ from ..ir.graph import Node
 if TYPE_CHECKING:
     from .trace import Trace
 
-__all__ = ["Memory", "Path", "follow", "path_of", "path_to"]
+__all__ = ["Memory", "Move", "Path", "follow", "path_of", "path_to"]
+
+
+class Move(NamedTuple):
+    """A position along an axis of a memory that is known only when running."""
+
+    axis: int
+    trace: Trace
+    node: Node
 
 
 class Path(NamedTuple):
@@ -32,23 +40,52 @@ class Path(NamedTuple):
 
     ``extent`` is taken from it; ``axes`` says for each axis of the view which axis of
     the memory it is, and None for a new or a repeated one. ``shape`` is the view's.
-    What was broadcast is ``frozen``: NumPy does not write there.
+    What was broadcast is ``frozen``: NumPy does not write there. The extent begins
+    further along the axes that have ``moves``.
     """
 
     extent: Extent
     axes: tuple[int | None, ...]
     shape: tuple[int, ...]
     frozen: bool = False
+    moves: tuple[Move, ...] = ()
 
-    def sliced(self, inner: Extent) -> Path:
-        """The path to a slice of the view."""
+    def sliced(self, inner: Extent, moves: Sequence[Move] = ()) -> Path:
+        """The path to a slice of the view, of whose axes some have ``moves``."""
         rank = len(self.extent.start)
         start, shape, step = [0] * rank, [1] * rank, [1] * rank
         for axis, place in zip(self.axes, zip(*inner, strict=True), strict=True):
             if axis is not None:
                 start[axis], shape[axis], step[axis] = place
         extent = self.extent.of(Extent(tuple(start), tuple(shape), tuple(step)))
-        return self._replace(extent=extent, shape=inner.shape)
+        made = self._replace(extent=extent, shape=inner.shape)
+        return made._moved(moves, self.extent.step) if moves else made
+
+    def _moved(self, moves: Sequence[Move], step: Sequence[int]) -> Path:
+        """With positions along axes of the view, which are ``step`` apart."""
+        found = {move.axis: move for move in self.moves}
+        for move in moves:
+            axis = self.axes[move.axis]
+            if axis is None:  # all places are one
+                continue
+            trace, node = move.trace, move.node
+            b = trace.builder
+            if step[axis] != 1:
+                node = b.mul(node, b.const(step[axis], "i64"))
+            before = found.get(axis)
+            if before is not None:
+                node = b.add(trace.position(before), node)
+            found[axis] = Move(axis, trace, node)
+        return self._replace(moves=tuple(found[axis] for axis in sorted(found)))
+
+    def reach(self, sizes: Sequence[int]) -> Extent:
+        """The extent in a memory of these sizes, and wherever it may be moved to."""
+        if not self.moves or 0 in self.extent.shape:
+            return self.extent
+        start, shape, step = map(list, self.extent)
+        for axis, _, _ in self.moves:
+            start[axis], shape[axis], step[axis] = 0, sizes[axis], 1
+        return Extent(tuple(start), tuple(shape), tuple(step))
 
     def transposed(self, perm: tuple[int, ...]) -> Path:
         """The path to the view with its axes permuted."""
@@ -69,12 +106,17 @@ class Path(NamedTuple):
         extra = len(shape) - len(self.shape)
         kept = zip(self.axes, self.shape, shape[extra:], strict=True)
         axes = [axis if old == new else None for axis, old, new in kept]
-        return Path(self.extent, (*(None,) * extra, *axes), shape, frozen=True)
+        return self._replace(axes=(*(None,) * extra, *axes), shape=shape, frozen=True)
 
-    def read(self, b: Builder, x: Node) -> Node:
-        """The view of a memory that holds ``x``."""
+    def read(self, trace: Trace, x: Node) -> Node:
+        """The view of a memory that holds ``x``, a node of ``trace``."""
+        b = trace.builder
         start, counts, step = self.extent
-        if not self.extent.covers(x.type.shape):
+        if self.moves:
+            axes, positions = self._positions(trace)
+            where = {"axes": axes, "start": start, "step": step}
+            x = b.slice_at(x, *positions, shape=counts, **where)
+        elif not self.extent.covers(x.type.shape):
             x = b.slice(x, start=start, shape=counts, step=step)
         kept = [axis for axis in self.axes if axis is not None]
         x = b.reshape(x, [counts[axis] for axis in sorted(kept)])
@@ -82,18 +124,57 @@ class Path(NamedTuple):
         once = [1 if axis is None else counts[axis] for axis in self.axes]
         return b.broadcast(b.reshape(x, once), x.type.with_shape(self.shape))
 
-    def write(self, b: Builder, x: Node, value: Node) -> Node:
+    def write(self, trace: Trace, x: Node, value: Node) -> Node:
         """The memory that held ``x`` after ``value`` was written to the view."""
         if 0 in self.shape:
             return x
+        b = trace.builder
         start, counts, step = self.extent
         kept = [axis for axis in self.axes if axis is not None]
+        added = None
+        if self.moves and kept == sorted(kept) and value.type.dtype != "bool":
+            added = _added(b, x, value, self.read(trace, x))
+        value = value if added is None else added
         value = b.reshape(value, [counts[axis] for axis in kept])
         value = b.transpose(value, [kept.index(axis) for axis in sorted(kept)])
         value = b.reshape(value, counts)
+        if self.moves:
+            axes, positions = self._positions(trace)
+            store = b.update_at if added is None else b.add_at
+            return store(x, value, *positions, axes=axes, start=start, step=step)
         if self.extent.covers(x.type.shape):
             return value
         return b.update(x, value, start=start, step=step)
+
+    def _positions(self, trace: Trace) -> tuple[tuple[int, ...], list[Node]]:
+        """The axes with positions, and these as nodes of ``trace``."""
+        axes = tuple(move.axis for move in self.moves)
+        return axes, [trace.position(move) for move in self.moves]
+
+
+def _added(b: Builder, x: Node, value: Node, before: Node) -> Node | None:
+    """What ``value`` adds to what ``x`` has where it is stored, if it adds to that.
+
+    ``before`` is what is there, read anew.
+    """
+    if value.op not in ("add", "sub"):
+        return None
+    one, other = (b[name] for name in value.operands)
+    place = _read(b, before)
+    if place is None or place[0] != x.name:
+        return None
+    if _read(b, one) == place:
+        return other if value.op == "add" else b.neg(other)
+    return one if value.op == "add" and _read(b, other) == place else None
+
+
+def _read(b: Builder, node: Node) -> tuple[object, ...] | None:
+    """The array, the positions and the places of a ``slice_at``, also reshaped."""
+    while node.op == "reshape":
+        node = b[node.operands[0]]
+    if node.op != "slice_at":
+        return None
+    return (*node.operands, *sorted(node.attrs.items()))
 
 
 @lru_cache(maxsize=4096)
@@ -181,7 +262,8 @@ class Memory:
     ``origin`` is the memory that this may be a part of, and the part. While nothing
     traced was stored there, ``known`` is the real array, and there is no node. ``home``
     is the trace that the node belongs to, where a branch wrote the memory. ``alike``
-    are the memories that may be this one, by the branch that was taken.
+    are the memories that may be this one, by the branch that was taken. ``copied`` is
+    the path of what this may be a copy of.
     """
 
     __slots__ = (
@@ -193,6 +275,7 @@ class Memory:
         "_writes",
         "alike",
         "argument",
+        "copied",
         "home",
         "known",
         "origin",
@@ -212,6 +295,7 @@ class Memory:
         self.known = known
         self.home: Trace | None = None
         self.alike: Alike | None = None
+        self.copied: Path | None = None
         self.version = 0  # how often the value changed
         self._writes: list[Extent] = []
         self._lost: dict[Memory, Extent] = {}
@@ -301,15 +385,27 @@ class Memory:
         self._seen = len(memory._writes)
         return memory.knows(part, self)
 
-    def write(self, b: Builder, path: Path, value: Node) -> None:
-        """Write ``value`` to what ``path`` shows."""
-        self.replace(path.write(b, self.node, value), path.extent)
+    def write(self, trace: Trace, path: Path, value: Node) -> None:
+        """Write ``value``, a node of ``trace``, to what ``path`` shows."""
+        written = path.reach(self.shape)
+        self.replace(path.write(trace, self.node, value), written)
 
     def replace(self, node: Node, written: Extent) -> None:
         """Hold another value, which differs in this part."""
         self.swap(node, self.home)
         self._writes.append(written)
         self._lose_in_origin()
+
+    def is_copy_of(self, memory: Memory, path: Path) -> bool:
+        """Whether this may be a copy of what a path shows of a memory."""
+        return self.origin is not None and (self.origin[0], self.copied) == (
+            memory,
+            path,
+        )
+
+    def settle(self, part: Memory) -> None:
+        """Know again what is in a part, which is about to be stored as it is."""
+        self._lost.pop(part, None)
 
     def swap(self, node: Node, home: Trace | None) -> None:
         """Hold what another trace says."""

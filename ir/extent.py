@@ -74,13 +74,26 @@ def whole(sizes: Sequence[int]) -> Extent:
 
 
 def extent_of(nodes: Builder | Graph, node: Node) -> Extent:
-    """The places that a ``slice`` reads or a store writes; all, for a ``put``."""
+    """The places that a slice reads or a store writes, or more than those.
+
+    All, for a ``put``; and all along an axis with a position.
+    """
     if node.op == "put":
         return whole(node.type.shape)
     start: Any = node.attrs["start"]
     step: Any = node.attrs["step"]
-    part = node if node.op == "slice" else nodes[node.operands[1]]
-    return Extent(start, part.type.shape, step)
+    part = node if node.op in ("slice", "slice_at") else nodes[node.operands[1]]
+    shape = part.type.shape
+    axes: Any = node.attrs.get("axes", ())
+    if not axes or 0 in shape:
+        return Extent(start, shape, step)
+    every = [
+        (0, size, 1) if axis in axes else place
+        for axis, (size, *place) in enumerate(
+            zip(nodes[node.operands[0]].type.shape, start, shape, step, strict=True)
+        )
+    ]
+    return Extent(*(tuple(row) for row in zip(*every, strict=True)))
 
 
 Axis = tuple[int, ...]

@@ -13,20 +13,25 @@ __all__ = ["Access", "Term", "whole"]
 
 
 class Term(NamedTuple):
-    """One index: ``offset`` plus each axis of the value times its step."""
+    """One index: ``offset`` plus each axis of the value times its step.
+
+    ``positions`` are variables, each with what it is multiplied by.
+    """
 
     offset: int
     steps: tuple[tuple[int, int], ...] = ()
+    positions: tuple[tuple[str, int], ...] = ()
 
     def at(self, point: Sequence[str]) -> str:
         """The index at a point: the text of its place along each axis."""
         text = ""
-        for axis, step in self.steps:
-            if point[axis] == "0":
+        along = [(point[axis], step) for axis, step in self.steps]
+        for place, step in (*self.positions, *along):
+            if place == "0":
                 continue
             size = "" if abs(step) == 1 else f"{abs(step)} * "
             sign = (" - " if text else "-") if step < 0 else (" + " if text else "")
-            text += f"{sign}{size}{point[axis]}"
+            text += f"{sign}{size}{place}"
         if not text:
             return str(self.offset)
         if text[0] == "-":
@@ -73,7 +78,8 @@ class Access(NamedTuple):
         places = [term for term, size in pairs if size != 1]
         kept = [size for size in self.sizes if size != 1]
         return kept == [sizes[axis] for axis in long] and all(
-            term.offset == 0 and [p for p in term.steps if p[0] in long] == [(axis, 1)]
+            (term.offset, term.positions) == (0, ())
+            and [p for p in term.steps if p[0] in long] == [(axis, 1)]
             for term, axis in zip(places, long, strict=True)
         )
 
@@ -81,10 +87,12 @@ class Access(NamedTuple):
 def _through(term: Term, terms: Sequence[Term]) -> Term:
     offset = term.offset
     steps: list[tuple[int, int]] = []
+    positions = list(term.positions)
     for axis, step in term.steps:
         offset += step * terms[axis].offset
         steps += [(new, step * by) for new, by in terms[axis].steps]
-    return Term(offset, tuple(steps))
+        positions += [(name, step * by) for name, by in terms[axis].positions]
+    return Term(offset, tuple(steps), tuple(positions))
 
 
 def whole(array: str, sizes: Sequence[int]) -> Access:

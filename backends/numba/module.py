@@ -7,7 +7,19 @@ from typing import NamedTuple
 
 from ...ir.graph import Graph, Node
 from ...ir.types import TensorType
-from . import cond, conv, index, linalg, loop, pooling, reduce, shape, source, update
+from . import (
+    at,
+    cond,
+    conv,
+    index,
+    linalg,
+    loop,
+    pooling,
+    reduce,
+    shape,
+    source,
+    update,
+)
 from .access import Access, whole
 from .functions import HELPERS, helpers_of
 from .lines import Lines, Names
@@ -17,7 +29,7 @@ from .scalars import dtype_text
 __all__ = ["FAMILIES", "Text", "helper_text", "print_function", "print_module"]
 
 # Importing a family registers its printers.
-FAMILIES = (cond, conv, index, linalg, loop, pooling, reduce, shape, source, update)
+FAMILIES = (at, cond, conv, index, linalg, loop, pooling, reduce, shape, source, update)
 
 
 class Text(NamedTuple):

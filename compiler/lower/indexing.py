@@ -3,7 +3,8 @@
 NumPy itself says whether an index fits, on an array without memory. As in NumPy, the
 axes that index arrays replace stay in place when they stand together and move to the
 front when they do not. All of them are merged into one axis first, so that the gather
-is along a single axis with a single array of flat indices.
+is along a single axis with a single array of flat indices. Integers that are traced are
+positions: they choose a slice, as other integers do.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from numpy.lib.array_utils import normalize_axis_index
 from ...ir.errors import BoundsError, DomainError, ShapeError, TraceError
 from ...ir.extent import Extent
 from ...ir.graph import Node
-from ..trace import Trace, is_traced, lowers, share
+from ..trace import Trace, is_traced, lowers, origin_of, share
 from ..tracer import GETITEM, SETITEM
+from ..views import Memory, Move, path_to
 from .integers import fitted
 from .selected import Selected
 from .ufuncs import broadcast_nodes
@@ -79,7 +81,7 @@ def _getitem(trace: Trace, x: Any, index: Any) -> Any:
     if any(_is_mask(item) and item.ndim == 0 for item in items):
         return _by_position(trace, x, items)
     plain = _one_per_axis(items, x.ndim)
-    if any(_is_array(item) for item in plain):
+    if any(_is_array(item) and item.ndim for item in plain):
         return trace.wrap(_gather(trace, trace.node(x), plain))
     return _view(trace, x, plain, any(item is Ellipsis for item in items))
 
@@ -96,20 +98,41 @@ def _selected(trace: Trace, x: Any, items: list[Any]) -> Selected:
 
 
 def _view(trace: Trace, x: Any, plain: list[Any], dots: bool) -> Any:
-    """Integers and slices; an element is a number of its own, but not with dots."""
+    """Integers and slices; an element is a number of its own, but not with dots.
+
+    At a position that is an array of the caller NumPy makes a copy, and a view at one
+    that is a number, which look alike here.
+    """
+    x = x if is_traced(x) else trace.wrap(trace.node(x))
     extent, shape = _extent(x.shape, plain)
-    path = x.path.sliced(extent).reshaped(shape)
-    if x.is_known or x.owner is not trace:
-        view = trace.wrap(_slice(trace, trace.node(x), extent, shape))
-    else:
+    moves = _moves(trace, x, plain)
+    path = x.path.sliced(extent, moves).reshaped(shape)
+    if not x.is_known and x.owner is trace:
         view = trace.wrap(x.read(path))
+    elif moves:
+        view = trace.wrap(_slice_at(trace, trace.node(x), extent, shape, moves))
+    else:
+        view = trace.wrap(_slice(trace, trace.node(x), extent, shape))
     if not shape and not dots:
         return view
-    if x.owner is trace:
+    if any(is_traced(item) and item.memory.argument for item in plain):
+        view.memory = Memory(view.node, origin=origin_of(x))
+        view.memory.copied = path
+    elif moves or x.owner is trace:
         view.become_view(x, path)
     else:
         share(view, x)
     return view
+
+
+def _moves(trace: Trace, x: Any, plain: list[Any]) -> list[Move]:
+    """The axes of ``x`` with traced positions, which are checked to be inside."""
+    given = [item for item in plain if item is not None]
+    return [
+        Move(axis, trace, position(trace, item, x.shape[axis]))
+        for axis, item in enumerate(given)
+        if is_traced(item)
+    ]
 
 
 def _by_position(trace: Trace, x: Any, items: list[Any]) -> Any:
@@ -144,7 +167,8 @@ def _extent(sizes: tuple[int, ...], items: list[Any]) -> tuple[Extent, tuple[int
             axes.append((first if count else 0, count, step))
             shape.append(count)
         else:
-            axes.append((operator.index(item) % size, 1, 1))
+            first = 0 if is_traced(item) else operator.index(item) % size
+            axes.append((first, 1, 1))
     start, count, step = ([axis[k] for axis in axes] for k in range(3))
     return Extent(tuple(start), tuple(count), tuple(step)), tuple(shape)
 
@@ -156,6 +180,14 @@ def _slice(trace: Trace, x: Node, extent: Extent, shape: tuple[int, ...]) -> Nod
         return b.reshape(x, shape)
     sliced = b.slice(x, start=extent.start, shape=extent.shape, step=extent.step)
     return b.reshape(sliced, shape)
+
+
+def _slice_at(
+    trace: Trace, x: Node, extent: Extent, shape: tuple[int, ...], moves: list[Move]
+) -> Node:
+    """The elements of an extent that is moved: by the path that a view would have."""
+    path = path_to(x.type.shape).sliced(extent, moves)
+    return trace.builder.reshape(path.read(trace, x), shape)
 
 
 def _gather(trace: Trace, x: Node, items: list[Any]) -> Node:
@@ -219,12 +251,25 @@ def inside(trace: Trace, index: Any, size: int) -> Node:
             f"arrays used as indices must be of integers, not {index.dtype}"
         )
     b = trace.builder
-    message = f"an index is out of bounds for an axis of size {size}"
-    low = -size if index.dtype.kind == "i" else 0
     node = trace.node(index, "i64")
-    node = b.check(node, low=low, high=size, error="index", message=message)
+    low = -size if index.dtype.kind == "i" else 0
+    interval = trace.intervals.of(node)
+    if interval is None or not interval.within(low, size - 1):
+        message = f"an index is out of bounds for an axis of size {size}"
+        node = b.check(node, low=low, high=size, error="index", message=message)
+        interval = trace.intervals.of(node)
+    if interval is not None and interval.low >= 0:
+        return node
     negative = b.lt(node, b.like(node, 0))
     return b.select(negative, b.add(node, b.like(node, size)), node)
+
+
+def position(trace: Trace, index: Any, size: int) -> Node:
+    """A position along an axis, as `inside` has it; the same at each use."""
+    key = trace.node(index).name, size
+    if key not in trace.positions:
+        trace.positions[key] = inside(trace, index, size)
+    return trace.positions[key]
 
 
 def _as_int64(indices: Any) -> Any:
@@ -273,15 +318,21 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
     items = _items(trace, index)
     _check(x.shape, items)
     value = trace.array(value)
-    if any(is_traced(item) for item in items):
+    if any(is_traced(item) and (item.ndim or _is_mask(item)) for item in items):
         x.write(_write_under_mask(trace, x, items, value))
         return
     plain: list[Any] = []
     if not any(_is_mask(item) and item.ndim == 0 for item in items):
         plain = _one_per_axis(items, x.ndim)
-        if not any(_is_array(item) for item in plain):
-            _write_extent(trace, x, *_extent(x.shape, plain), value)
+        if not any(_is_array(item) and item.ndim for item in plain):
+            _write_extent(trace, x, plain, value)
             return
+        if any(is_traced(item) for item in plain):
+            raise TraceError(
+                "writing at traced positions and at arrays of positions in one index "
+                "is not supported",
+                hint="write into a row first: row = x[i]; row[places] = v",
+            )
     source = fitted(trace, value, x.type.dtype)
     rows = [axis for axis, item in enumerate(plain) if _is_array(item)]
     if len(rows) == 1 and all(_is_array(item) or item == slice(None) for item in plain):
@@ -322,16 +373,17 @@ def _fitted(trace: Trace, source: Node, shape: tuple[int, ...]) -> Node:
     return b.broadcast(b.reshape(source, dims[extra:]), source.type.with_shape(shape))
 
 
-def _write_extent(
-    trace: Trace, x: Any, extent: Extent, shape: tuple[int, ...], value: Any
-) -> None:
+def _write_extent(trace: Trace, x: Any, plain: list[Any], value: Any) -> None:
     """A store through the path to ``x[index]``.
 
     After the write of ``x[i] += v`` the view that it made is stored where it lies.
     """
-    path = x.path.sliced(extent).reshaped(shape)
+    extent, shape = _extent(x.shape, plain)
+    path = x.path.sliced(extent, _moves(trace, x, plain)).reshaped(shape)
     if is_traced(value) and value.memory is x.memory and value.path == path:
         return
+    if is_traced(value) and value.memory.is_copy_of(x.memory, path):
+        x.memory.settle(value.memory)
     source = fitted(trace, value, x.type.dtype)
     x.store(path, trace.wrap(_fitted(trace, source, shape)))
 

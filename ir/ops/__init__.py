@@ -1,6 +1,7 @@
 """The ops by family; importing this package fills the registry `OPS`."""
 
 from . import (
+    at,
     choice,
     cond,
     conv,
@@ -26,6 +27,7 @@ __all__ = [
     "Combination",
     "Kind",
     "OpDef",
+    "at",
     "choice",
     "cond",
     "conv",

@@ -129,7 +129,7 @@ class OpDef:
     ``adjoint(b, n, g, *operands, **attrs)`` returns one contribution per slot for the
     cotangent ``g`` of node ``n``; it never sums contributions and never un-broadcasts.
     It returns ``None`` exactly for the slots in ``constant_slots`` and for operands
-    that are not floats. ``variadic`` ops take one or more operands.
+    that are not floats. ``variadic`` ops take ``arity`` operands or more.
 
     ``scalar`` is the expression of one element of an elementwise op, over the operands
     ``{0}``, ``{1}``, ...; where the op is variadic, what stands between them.
@@ -198,8 +198,8 @@ def check_attrs(op: OpDef, attrs: Attrs) -> None:
 def _infer(
     op: OpDef, types: tuple[TensorType, ...], attrs: Attrs, **regions: Any
 ) -> Types:
-    if op.variadic and not types:
-        raise VerifyError(f"{op.name} takes one or more operands")
+    if op.variadic and len(types) < op.arity:
+        raise VerifyError(f"{op.name} takes {op.arity} or more operands")
     if not op.variadic and len(types) != op.arity:
         raise VerifyError(f"{op.name} takes {op.arity} operands")
     check_attrs(op, attrs)

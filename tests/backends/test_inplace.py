@@ -58,7 +58,7 @@ def apart(monkeypatch: pytest.MonkeyPatch, graph: Graph) -> LLVMExecutable:
     """Every buffer in memory of its own."""
 
     def alone(
-        steps: Sequence[Step], lifetimes: Sequence[Lifetime], first: int
+        steps: Sequence[Step], lifetimes: Sequence[Lifetime], *rest: Any
     ) -> tuple[list[Step], list[int]]:
         return list(steps), list(range(len(lifetimes)))
 

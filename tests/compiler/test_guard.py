@@ -137,3 +137,53 @@ def test_a_lawful_adjoint_stays_lawful() -> None:
     assert any(node.op == "check" for node in graph)
     assert [section.lawful for section in graph.sections] == [True]
     assert len(graph.contributions("x")) == 3
+
+
+AT = """
+graph f(%x: f64[4,6], %v: f64[1,3], %i: i64[], %j: i64[]) {
+  %r = slice_at(%x, %i, %j) {axes=(0, 1), start=(-1, 0), SHAPE, step=(1, 2)} : f64[2,3]
+  %y = update_at(%x, %v, %i) {axes=(0,), start=(0, 4), step=(1, -2)} : f64[4,6]
+  %z = add_at(%x, %v, %i) {axes=(0,), start=(0, 0), step=(1, 1)} : f64[4,6]
+  return %r, %y, %z
+}""".replace("SHAPE", "shape=(2, 3)")
+
+
+def test_positions_are_checked(backend: str) -> None:
+    graph = parse(AT)
+    made = guard(graph).verify()
+    assert [n.attrs["low"] for n in made if n.op == "check"] == [1, 0, 0]
+    assert [n.attrs["high"] for n in made if n.op == "check"] == [4, 2, 4]
+    assert guard(made) is made
+    function = anabranch.jit(graph, backend=backend)
+    x, v = np.arange(24.0).reshape(4, 6), -np.ones((1, 3))
+    for i in range(-1, 6):
+        for j in range(-1, 3):
+            if not (1 <= i < 4 and 0 <= j < 2):
+                with pytest.raises(BoundsError):
+                    function(x, v, i, j)
+                continue
+            r, y, z = function(x, v, i, j)
+            np.testing.assert_array_equal(r, x[i - 1 : i + 1, j : j + 5 : 2])
+            stored, added = x.copy(), x.copy()
+            stored[i, 4::-2] = v
+            added[i, :3] += v[0]
+            np.testing.assert_array_equal(y, stored)
+            np.testing.assert_array_equal(z, added)
+
+
+def test_counters_are_inside() -> None:
+    """What a loop's body reads at its counter is checked only where it may be out."""
+    text = """
+    graph f(%x: f64[5], %s: f64[]) {
+      %loop = loop(%x, %s) {trips=TRIPS, carried=1} : f64[]:
+        body(%t: i64[], %x: f64[5], %s: f64[]) {
+          %r = slice_at(%x, %t) {axes=(0,), start=(1,), shape=(1,), step=(1,)} : f64[1]
+          %e = reshape(%r) {shape=()} : f64[]
+          %a = add(%s, %e)            : f64[]
+          return %a
+        }
+      return %loop
+    }"""
+    inside, outside = (parse(text.replace("TRIPS", n)) for n in "45")
+    assert guard(inside) is inside
+    assert "check" in str(guard(outside))

@@ -303,7 +303,7 @@ def test_write_at_traced_positions(backend):
         return y
 
     with pytest.raises(anabranch.TraceError, match="one_hot"):
-        anabranch.jit(write, backend=backend)(V, 3)
+        anabranch.jit(write, backend=backend)(V, np.array([3, 1]))
 
 
 def test_write_of_a_negative_zero(same):

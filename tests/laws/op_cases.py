@@ -235,6 +235,48 @@ PUT: list[tuple[Shape, Shape, int]] = [
     *(((3, 1, 1, 2), (2,), 0), ((33, 3), (20,), 0)),
 ]
 
+# (shape, axes with positions, start, count, step); inside for the positions 1 and 2
+MOVED: list[tuple[Shape, Shape, Shape, Shape, Shape]] = [
+    *(((5,), (0,), (0,), (1,), (1,)), ((4,), (0,), (1,), (1,), (1,))),
+    *(((5,), (0,), (-1,), (3,), (1,)), ((3,), (0,), (-1,), (2,), (1,))),
+    *(((7,), (0,), (-1,), (3,), (2,)), ((7,), (0,), (3,), (3,), (-2,))),
+    *(((5,), (0,), (9,), (0,), (1,)), ((0,), (0,), (0,), (0,), (1,))),
+    *(((130,), (0,), (-1,), (128,), (1,)), ((3, 1), (0,), (0, 0), (1, 1), (1, 1))),
+    *(
+        ((4, 5), (0,), (-1, 0), (1, 5), (1, 1)),
+        ((4, 5), (1,), (0, -1), (4, 1), (1, 1)),
+        ((4, 5), (0, 1), (-1, 0), (1, 1), (1, 1)),
+        ((4, 5), (0, 1), (0, -1), (2, 3), (1, 1)),
+        ((4, 5), (0,), (0, 4), (2, 3), (1, -2)),
+        ((4, 5), (1,), (3, 0), (2, 2), (-3, 2)),
+    ),
+    *(
+        ((3, 0), (0,), (-1, 0), (2, 0), (1, 1)),
+        ((0, 3), (1,), (0, 0), (0, 1), (1, 1)),
+        ((33, 3), (0,), (-1, 0), (31, 3), (1, 1)),
+    ),
+    *(
+        ((2, 3, 4), (1,), (0, 0, 0), (2, 1, 4), (1, 1, 1)),
+        ((3, 3, 4), (0, 2), (-1, 0, 0), (1, 3, 2), (1, 1, 1)),
+        ((3, 4, 3), (0, 1, 2), (0, -1, 0), (1, 2, 1), (1, 1, 1)),
+        ((2, 3, 4), (2,), (1, 0, 0), (2, 2, 2), (-1, 2, 1)),
+        ((2, 3, 3, 2), (1, 2), (0, -1, 0, 0), (2, 1, 1, 2), (1, 1, 1, 1)),
+    ),
+]
+
+
+def _moved(stores: bool) -> Sequence[Case]:
+    """x, what is stored if something is, and a position for each axis that has one."""
+    made: list[Case] = []
+    for x, axes, start, counts, step in MOVED:
+        attrs: dict[str, Any] = {"axes": axes, "start": start, "step": step}
+        positions = ((),) * len(axes)
+        if stores:
+            made.append(Case((x, counts, *positions), attrs))
+        else:
+            made.append(Case((x, *positions), {**attrs, "shape": counts}))
+    return made
+
 
 def _places(space: Shape, window: Shape, stride: Shape) -> Shape:
     sizes = zip(space, window, stride, strict=True)
@@ -331,6 +373,9 @@ def _table() -> dict[str, Sequence[Case]]:
             Case((s, counts), {"start": start, "step": step})
             for s, start, counts, step in SLICED
         ],
+        "slice_at": _moved(stores=False),
+        "update_at": _moved(stores=True),
+        "add_at": _moved(stores=True),
         "put": [
             Case((s, (*s[:a], *i, *s[a + 1 :]), i), {"axis": a}) for s, i, a in PUT
         ],

@@ -7,7 +7,7 @@ others are written here with loops over elements, in other words than the record
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -164,6 +164,31 @@ def _update(x: Array, v: Array, *, start: Ints, step: Ints) -> Array:
         to = [s + by * k for s, by, k in zip(start, step, place, strict=True)]
         made[tuple(to)] = v[place]
     return made
+
+
+def _from(axes: Ints, start: Ints, positions: Iterable[Array]) -> Ints:
+    """Where a slice begins."""
+    along = dict(zip(axes, map(int, positions), strict=True))
+    return tuple(first + along.get(axis, 0) for axis, first in enumerate(start))
+
+
+def _slice_at(
+    x: Array, *positions: Array, axes: Ints, start: Ints, shape: Ints, step: Ints
+) -> Array:
+    return _slice(x, start=_from(axes, start, positions), shape=shape, step=step)
+
+
+def _update_at(
+    x: Array, v: Array, *positions: Array, axes: Ints, start: Ints, step: Ints
+) -> Array:
+    return _update(x, v, start=_from(axes, start, positions), step=step)
+
+
+def _add_at(
+    x: Array, v: Array, *positions: Array, axes: Ints, start: Ints, step: Ints
+) -> Array:
+    added = _update(np.zeros_like(x), v, start=_from(axes, start, positions), step=step)
+    return np.asarray(x + added)
 
 
 def _put(x: Array, v: Array, i: Array, *, axis: int) -> Array:
@@ -338,6 +363,9 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "matmul_add": lambda x, y, z: z + _matmul(x, y),
     "take": _take,
     "put": _put,
+    "slice_at": _slice_at,
+    "update_at": _update_at,
+    "add_at": _add_at,
     "scatter_add": _scatter_add,
     "windows": _windows,
     "fold": _fold,

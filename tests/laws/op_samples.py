@@ -159,6 +159,16 @@ def _stored(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
     return [*(number(rng, shape, dtype) for shape in shapes[:2]), places]
 
 
+def _at(arrays: int) -> Domain:
+    """Some arrays, and then positions of 1 or 2."""
+
+    def draw(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+        made = [number(rng, shape, dtype) for shape in shapes[:arrays]]
+        return [*made, *(rng.integers(1, 3, ()) for _ in shapes[arrays:])]
+
+    return draw
+
+
 def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
     """The dtypes and the domain of each op."""
     signed = (FLOATS, each(number))
@@ -215,6 +225,9 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "take": (ANY, _indexed),
         "put": (ANY, _stored),
         "scatter_add": (NUMBERS, _indexed),
+        "slice_at": (ANY, _at(1)),
+        "update_at": (ANY, _at(2)),
+        "add_at": (NUMBERS, _at(2)),
         "reduce_any": (LOGIC, each(number)),
         "reduce_all": (LOGIC, each(number)),
         "max_pool": (FLOATS, _distinct),

@@ -143,6 +143,12 @@ def _stored(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     return OPS[node.op].reference(ts[0], ts[1], xs[2], **node.attrs)
 
 
+def _moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """Linear in the arrays; the positions stay."""
+    arrays = 1 if node.op == "slice_at" else 2
+    return OPS[node.op].reference(*ts[:arrays], *xs[arrays:], **node.attrs)
+
+
 def _chosen(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     return np.where(xs[0], ts[1], ts[2])
 
@@ -215,6 +221,7 @@ TANGENTS: dict[str, Rule] = {
     "take": _indexed,
     "scatter_add": _indexed,
     "put": _stored,
+    **dict.fromkeys(("slice_at", "update_at", "add_at"), _moved),
     "select": _chosen,
     "pick": _picked,
     "copysign": _signed,

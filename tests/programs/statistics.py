@@ -71,7 +71,6 @@ def k_means(points, centres):
     RNG.normal(size=9),
     4,
     wrt=1,
-    compile="nothing is stored at a traced position yet",
 )
 def weighted_histogram(x, w, bins):
     counts = np.zeros(bins)

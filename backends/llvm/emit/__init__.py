@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ..plan.planner import make_plan
-from . import cond, conv, index, linalg, loop, pooling, shape, update
+from . import at, cond, conv, index, linalg, loop, pooling, shape, update
 from . import running as reduce
 
 __all__ = [
+    "at",
     "cond",
     "conv",
     "index",

@@ -67,11 +67,10 @@ def scatter_add(
 def check(
     p: Planner, node: Node, x: View, *, low: int, high: int, error: str, message: str
 ) -> View:
-    """A copy whose step fails where a value is outside: its status is its number."""
+    """A copy whose step fails where a value is outside."""
     source = p.contiguous(node, x)
     target = p.allocate(node.type, node.name)
-    words = CheckWords(
-        size=math.prod(node.type.shape), low=low, last=high - 1, step=p.next_step
-    )
+    size, status = math.prod(node.type.shape), p.status(node)
+    words = CheckWords(size=size, low=low, last=high - 1, status=status)
     p.call(node, "check", Source.of(check_source), (source, target), words)
     return target

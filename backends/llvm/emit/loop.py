@@ -3,7 +3,8 @@
 Nothing is copied between iterations: what differs from one to the next are addresses
 in the table of buffers, which the step sets. The body reads rows of stacked values and
 makes rows of stacked results where they lie. It reads a carried value in one memory and
-makes the next one in another, and then the two change places.
+makes the next one in another, and then the two change places. An array that the body
+only stores into stays in one memory.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from ....ir.ops.parts import split_operands
 from ....ir.types import TensorType
 from ..kernels.loop import CarriedWords, LoopWords, MovingWords, loop_source
 from ..kernels.source import Source
+from ..plan.chains import written_over
 from ..plan.planner import Planner, emits
 from ..plan.view import View
+from .scalar_loop import scalar_loop
 
 UNKNOWN = 1000  # iterations of a loop that does not say
 
@@ -33,13 +36,23 @@ def loop(
     reverse: bool = False,
     **others: Any,
 ) -> list[View]:
-    """One step, the steps of the body below it, and copies where they are needed."""
+    """One step, the steps of the body below it, and copies where they are needed.
+
+    A scalar loop is a step without others, see `scalar_loop`.
+    """
+    whole = scalar_loop(p, node, operands)
+    if whole is not None:
+        return whole
     (body,) = node.regions
-    parts = split_operands(node.attrs, operands)
+    memories = {
+        value.name: p.stores.enter(value)
+        for value in node.values
+        if value.name in written_over(node)
+    }
+    parts = split_operands(node.attrs, p.operands(node))
     count, taken = len(parts.carried), len(parts.stacked)
     static = not (limit or test) and trips is not None and trips != 0
 
-    begins = [p.contiguous(node, view) for view in parts.carried]
     rows = [p.allocate(value.type, value.name) for value in node.values[count:]]
     if not static:  # not all of them need be made
         for row in rows:
@@ -51,9 +64,16 @@ def loop(
     ]
     pointers = dict(zip(body.results[count:], moving[taken:], strict=True))
     carried = [
-        _carried(p, value, trips if static else None, pointers.get(name))
-        for value, name in zip(node.values, body.results[:count], strict=False)
+        _Carried.stored(memories[value.name])
+        if value.name in memories
+        else _carried(
+            p, node, value, begin, trips if static else None, pointers.get(name)
+        )
+        for value, begin, name in zip(
+            node.values, parts.carried, body.results, strict=False
+        )
     ]
+    turning = [one for one in carried if one.begin is not None]
     counter = p.allocate(TensorType("i64", ()))
 
     words: list[int] = [
@@ -64,26 +84,25 @@ def loop(
             test=test,
             reverse=reverse,
             moving=len(moving),
-            carried=count,
+            carried=len(turning),
         )
     ]
     for pointer, view in zip(moving, sources, strict=True):
         stride = view.strides[0] * view.type.numpy.itemsize
         words += MovingWords(pointer.buffer, *view.start(), stride)
-    touched = [counter, *parts.operands, *begins, *moving, *rows]
-    for begin, one in zip(begins, carried, strict=True):
-        starts = [word for view in one.places for word in view.start()] or [-1] * 4
-        words += CarriedWords(one.now.buffer, one.then.buffer, *begin.start(), *starts)
-        touched += [one.now, one.then, *one.places, *one.result]
+    touched = [counter, *parts.operands, *memories.values(), *moving, *rows]
+    for one in turning:
+        words += one.words
+        touched += one.touched
     p.step(node, "loop", Source.of(loop_source), tuple(words), touched)
-    copied = [one for one in carried if not static]
-    ends = [(one.now, one.result[0]) for one in copied]
+    first = 1 + len(parts.invariants)
     p.repeat(
         node,
         [counter, *parts.invariants, *(one.now for one in carried), *moving[:taken]],
         [*(one.then for one in carried), *moving[taken:]],
-        ends,
+        [(one.now, one.result[0]) for one in turning if not static],
         UNKNOWN if trips is None else max(trips, 1),
+        {k: first + k for k, one in enumerate(carried) if one.begin is None},
     )
     last = 0 if reverse or trips is None else trips - 1
     made = dict(zip(body.results[count:], rows, strict=True))
@@ -97,31 +116,61 @@ def loop(
 class _Carried(NamedTuple):
     """Where a carried value is now and in the next iteration, by pointers.
 
-    The iterations make it in two ``places`` by turns, else in a row that is stacked.
-    ``result`` is where it is in the end, and empty for the last row.
+    It begins at ``begin``. The iterations make it in two ``places`` by turns, else in a
+    row that is stacked. ``result`` is where it is in the end, and empty for the last
+    row. What iterations store into has no ``begin``: it is in one memory all the time.
     """
 
+    begin: View | None
     now: View
     then: View
     places: Sequence[View]
     result: Sequence[View]
 
+    @classmethod
+    def stored(cls, memory: View) -> _Carried:
+        """An array that the iterations store into."""
+        return cls(None, memory, memory, (), [memory])
 
-def _carried(p: Planner, value: Node, trips: int | None, row: View | None) -> _Carried:
+    @property
+    def words(self) -> CarriedWords:
+        """What the step does at the end of each iteration."""
+        assert self.begin is not None, "what is stored into does not move"
+        starts = [word for view in self.places for word in view.start()] or [-1] * 4
+        begin = self.begin.start()
+        return CarriedWords(self.now.buffer, self.then.buffer, *begin, *starts)
+
+    @property
+    def touched(self) -> list[View]:
+        """All memory that it is in at some time."""
+        begin = [] if self.begin is None else [self.begin]
+        return [*begin, self.now, self.then, *self.places, *self.result]
+
+
+def _carried(
+    p: Planner,
+    node: Node,
+    value: Node,
+    begin: View,
+    trips: int | None,
+    row: View | None,
+) -> _Carried:
     """``row`` is the pointer to the stacked rows of the same value, if there are some.
 
     Where it is known how many ``trips`` there are, the last makes the result.
     """
+    begin = p.contiguous(node, begin)
     now = p.pointer(value.type)
     if row is not None:
         result = [p.allocate(value.type, value.name)] if trips is None else []
-        return _Carried(now, row, (), result)
+        return _Carried(begin, now, row, (), result)
     result, then = [p.allocate(value.type, value.name)], p.pointer(value.type)
     spare = p.allocate(value.type)
     if trips is None:
-        return _Carried(now, then, (spare, p.allocate(value.type)), result)
+        places = (spare, p.allocate(value.type))
+        return _Carried(begin, now, then, places, result)
     places = (*result, spare) if trips % 2 else (spare, *result)
-    return _Carried(now, then, places, result)
+    return _Carried(begin, now, then, places, result)
 
 
 def _row(view: View, number: int) -> View:

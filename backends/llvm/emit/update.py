@@ -24,7 +24,7 @@ def update(p: Planner, node: Node, *operands: View, start: Ints, step: Ints) -> 
     if value.same_memory(target):
         p.stores.skip(node)
     else:
-        p.stores.vacate(node, target)
+        p.stores.vacate(node)
         p.copy(node, p.operands(node)[1], target)
     return memory
 
@@ -33,7 +33,7 @@ def update(p: Planner, node: Node, *operands: View, start: Ints, step: Ints) -> 
 def put(p: Planner, node: Node, *operands: View, axis: int) -> View:
     """Copy the rows to where the indices say."""
     memory = p.stores.open(node)
-    p.stores.vacate(node, memory)
+    p.stores.vacate(node)
     _, value, index = p.operands(node)
     move_rows(p, node, "put", put_source, value, index, memory, memory, axis)
     return memory

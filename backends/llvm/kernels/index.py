@@ -36,7 +36,7 @@ def kernel(buffers, words):
 
 _CHECK = """
 def kernel(buffers, words):
-    # x, y: buffer and offset each; count, low, last, number of the step
+    # x, y: buffer and offset each; count, low, last, status
     x = i64_pointer({x}, 0)
     y = i64_pointer({y}, 1)
     low, last = {low}, {last}
@@ -45,7 +45,7 @@ def kernel(buffers, words):
         v = x[i]
         bad = bad or v < low or v > last
         y[i] = v
-    return {step} if bad else 0
+    return {status} if bad else 0
 """
 
 _EACH, _NAMED = "(o * count + m)", "(o * length + index[m])"
@@ -67,13 +67,13 @@ class RowWords(NamedTuple):
 class CheckWords(NamedTuple):
     """The numbers of a check of ``size`` values of x, which are copied to y.
 
-    Where one is below ``low`` or above ``last`` the status is ``step``.
+    Where one is below ``low`` or above ``last`` the step has that ``status``.
     """
 
     size: int
     low: int
     last: int
-    step: int
+    status: int
 
 
 def _moved(dtype: str, source: str, target: str, value: str) -> str:

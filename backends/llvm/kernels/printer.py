@@ -14,6 +14,7 @@ from ...scalars import CASTS, accumulator, combination, expression
 from ..language.values import MAX_LANES
 from ..machine import current
 from .form import Access, Kernel, Reduction, accesses
+from .source import plus
 
 __all__ = ["print_kernel"]
 
@@ -157,8 +158,10 @@ def _body(kernel: Kernel) -> Iterator[str]:
     for i, write in enumerate(kernel.writes):
         name = f"y{i}" if write.over is None else f"x{write.over}"
         target = f"{name}[{_index(kernel, name, write.access)}]"
-        before = f"{target} + " if write.accumulate else ""
-        yield f"{target} = {before}v{write.value}"
+        value = f"v{write.value}"
+        if write.accumulate:
+            value = plus(write.access.dtype, target, value)
+        yield f"{target} = {value}"
     for i, item in enumerate(kernel.reductions):
         target = f"w{i}[i{kernel.rank - 1}]" if kernel.row_wise else f"a{i}"
         wide = accumulator(item.op, item.access.dtype)

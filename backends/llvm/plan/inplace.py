@@ -18,7 +18,7 @@ vectors. Any two other pointers of a kernel are told not to overlap.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -32,12 +32,16 @@ __all__ = ["in_place"]
 
 
 def in_place(
-    steps: Sequence[Step], lifetimes: Sequence[Lifetime], first: int
+    steps: Sequence[Step],
+    lifetimes: Sequence[Lifetime],
+    first: int,
+    behind: Callable[[int], Sequence[int]],
 ) -> tuple[list[Step], list[int]]:
     """The steps, some of them in place, and for each buffer the one that it lies in.
 
     ``lifetimes`` are those of the scratch buffers. Steps number these from ``first``
     on, the result from 0; a buffer that takes no other's place lies in itself.
+    ``behind`` gives a buffer and what it points into.
     """
     made: list[Step] = []
     holder = list(range(len(lifetimes)))
@@ -50,7 +54,9 @@ def in_place(
                 b: x.nbytes for b, x in alive.items() if x.first < x.last == number
             }
             writes = list(kernel.writes)
-            for write, read, value, operand in _pairs(kernel, step.words, born, dying):
+            for write, read, value, operand in _pairs(
+                kernel, step.words, born, dying, behind
+            ):
                 writes[write] = writes[write]._replace(over=read)
                 holder[value - first] = holder[operand - first]
             if writes != list(kernel.writes):
@@ -64,6 +70,7 @@ def _pairs(
     nest: Nest,
     born: Mapping[int, int],
     dying: Mapping[int, int],
+    behind: Callable[[int], Sequence[int]],
 ) -> Iterator[tuple[int, int, int, int]]:
     """Writes that may go over reads: the numbers of both, and their buffers.
 
@@ -71,7 +78,7 @@ def _pairs(
     """
     if not born or not dying:
         return
-    touched = Counter([place.buffer for place in nest.places])
+    touched = Counter(b for place in nest.places for b in behind(place.buffer))
     middle = len(kernel.reads)
     operands: dict[object, list[tuple[int, int]]] = {}
     for number, access in enumerate(kernel.reads):

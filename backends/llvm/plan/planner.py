@@ -9,7 +9,7 @@ overlap share memory in the arena, see `memory`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any, TypeAlias
@@ -33,7 +33,7 @@ from .view import View, whole_of
 __all__ = ["Planner", "emits", "make_plan"]
 
 # Planned as soon as they can be: what a slice shows is known before a store is made.
-_VIEWS = ("slice", "transpose", "broadcast_to")
+_VIEWS = ("slice", "slice_at", "transpose", "broadcast_to")
 
 Emitter: TypeAlias = "Callable[..., View | list[View]]"
 
@@ -60,11 +60,18 @@ class Planner:
     """Adds the steps of one graph to a plan.
 
     ``views`` has the view of each value that was planned so far, at first those of the
-    inputs; ``targets`` are where the results are to lie.
+    inputs; ``targets`` are where the results are to lie. ``inside`` are inputs that lie
+    where a result is to lie, each with that result, which is the last of a chain of
+    stores into it.
     """
 
     def __init__(
-        self, graph: Graph, plan: Plan, inputs: Sequence[View], targets: Sequence[View]
+        self,
+        graph: Graph,
+        plan: Plan,
+        inputs: Sequence[View],
+        targets: Sequence[View],
+        inside: Mapping[str, str] | None = None,
     ) -> None:
         self.graph = graph
         self.plan = plan
@@ -75,7 +82,7 @@ class Planner:
         self._needed = needed(graph)
         self._only_readers = _only_readers(graph)
         self._slots: dict[str, View] = {}
-        self.stores = Stores(self)
+        self.stores = Stores(self, inside or {})
         self._homes = homes(graph, self.stores.chains)
         self._made: dict[str, View] = {}
         for target, name in zip(targets, graph.results, strict=True):
@@ -123,10 +130,10 @@ class Planner:
         """The views of a node's operands."""
         return [self.views[name] for name in node.operands]
 
-    @property
-    def next_step(self) -> int:
-        """The number that the next step has in the plan, counted from 1."""
-        return len(self.plan.steps) + 1
+    def status(self, check: Node) -> int:
+        """The status of a step in which a check fails."""
+        self.plan.checks.append(check)
+        return len(self.plan.checks)
 
     def only_reader(self, node: Node) -> Node | None:
         """The node that reads a value in one slot, where nothing else reads it."""
@@ -144,7 +151,8 @@ class Planner:
     ) -> None:
         """Add a call of a kernel that touches ``views``."""
         kernel = self.plan.kernels.setdefault(kernel, kernel)
-        buffers = tuple({view.buffer for view in views})
+        touched = {buffer for view in views for buffer in self.plan.behind(view.buffer)}
+        buffers = tuple(touched)
         self.plan.steps.append(
             Step(
                 kernel,
@@ -248,26 +256,42 @@ class Planner:
         return target
 
     def regions(
-        self, node: Node, operands: Sequence[View], targets: Sequence[View]
+        self,
+        node: Node,
+        operands: Sequence[View],
+        targets: Sequence[View],
+        over: Mapping[int, int],
     ) -> None:
         """Let the last step have the steps of each region of ``node`` as a branch.
 
         The regions read the operands where they lie, and share constants and scratch
         buffers with the rest of the plan. A buffer's life is counted through all steps
-        in order, as if all branches ran.
+        in order, as if all branches ran. ``over`` says which results lie where an
+        operand does.
         """
         steps, place = self.plan.steps, len(self.plan.steps) - 1
         branches: list[int] = []
         for region in node.regions:
             before = len(steps)
-            Planner(region, self.plan, operands, targets).run()
+            inside = _inside(region, over)
+            Planner(region, self.plan, operands, targets, inside).run()
             branches.append(len(steps) - before)
         steps[place] = replace(steps[place], branches=tuple(branches))
 
-    def pointer(self, type_: TensorType, strides: Sequence[int] | None = None) -> View:
-        """A value whose address a step puts into the table of buffers when it runs."""
+    def pointer(
+        self,
+        type_: TensorType,
+        strides: Sequence[int] | None = None,
+        whole: View | None = None,
+    ) -> View:
+        """A value whose address a step puts into the table of buffers when it runs.
+
+        It lies in ``whole``, where that is known: whatever touches it touches that.
+        """
         buffer = self.plan.first_scratch + len(self.plan.scratch)
         self.plan.scratch.append(0)
+        if whole is not None:
+            self.plan.pointers[buffer] = whole.buffer
         made = whole_of(buffer, type_)
         return made if strides is None else made._replace(strides=tuple(strides))
 
@@ -278,14 +302,18 @@ class Planner:
         targets: Sequence[View],
         ends: Sequence[tuple[View, View]],
         repeats: int,
+        over: Mapping[int, int],
     ) -> None:
         """Let the last step run the steps of the region of ``node`` again and again.
 
         Then it copies the ``ends``, sources and targets, which are its second branch.
-        ``repeats`` is about how often the steps run.
+        ``repeats`` is about how often the steps run. ``over`` says which results lie
+        where an input does.
         """
         steps, place = self.plan.steps, len(self.plan.steps) - 1
-        Planner(node.regions[0], self.plan, operands, targets).run()
+        (region,) = node.regions
+        inside = _inside(region, over)
+        Planner(region, self.plan, operands, targets, inside).run()
         body = len(steps) - place - 1
         for source, target in ends:
             self.copy(node, source, target)
@@ -294,7 +322,7 @@ class Planner:
 
     def run(self) -> None:
         """Plan every node, then whatever outputs are not in their place yet."""
-        for unit in units(self.graph, early=_VIEWS):
+        for unit in units(self.graph, _VIEWS, self.stores.over):
             first = unit[0]
             if first.kernel is not None:
                 self._group(unit)
@@ -349,6 +377,12 @@ class Planner:
             reductions=reductions,
             axes=axes,
         )
+
+
+def _inside(region: Graph, over: Mapping[int, int]) -> dict[str, str]:
+    """The inputs of a region that lie where a result does, by name."""
+    inputs, results = region.inputs, region.results
+    return {inputs[slot].name: results[number] for number, slot in over.items()}
 
 
 def make_plan(graph: Graph) -> Plan:

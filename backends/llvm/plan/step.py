@@ -55,13 +55,16 @@ class Step:
 class Plan:
     """Everything that a call needs, besides the arrays.
 
+    ``checks`` are the nodes that may fail: the status of one is its number, from 1 on.
     ``kernels`` are the distinct ones, ``constants`` 64-bit words with their places,
     ``scratch`` the sizes of the scratch buffers in bytes, and ``offsets`` their places
-    in an arena of ``arena_bytes``.
+    in an arena of ``arena_bytes``. ``pointers`` says for the buffer of a pointer which
+    buffer it points into.
     """
 
     graph: Graph
     steps: list[Step] = field(default_factory=list[Step])
+    checks: list[Node] = field(default_factory=list[Node])
     kernels: dict[Kernel | Source, Kernel | Source] = field(
         default_factory=dict[Kernel | Source, Kernel | Source]
     )
@@ -69,11 +72,19 @@ class Plan:
     scratch: list[int] = field(default_factory=list[int])
     offsets: list[int] = field(default_factory=list[int])
     arena_bytes: int = 0
+    pointers: dict[int, int] = field(default_factory=dict[int, int])
 
     @property
     def first_scratch(self) -> int:
         """The number of the first scratch buffer."""
         return len(self.graph.inputs) + len(self.graph.outputs) + 1
+
+    def behind(self, buffer: int) -> list[int]:
+        """The buffer, and those that it points into."""
+        found = [buffer]
+        while found[-1] in self.pointers:
+            found.append(self.pointers[found[-1]])
+        return found
 
     @property
     def work(self) -> int:
@@ -118,7 +129,9 @@ class Plan:
     def lay_out(self) -> None:
         """Give each scratch buffer its place in the arena, or that of another."""
         lifetimes = self.lifetimes()
-        self.steps, holder = in_place(self.steps, lifetimes, self.first_scratch)
+        self.steps, holder = in_place(
+            self.steps, lifetimes, self.first_scratch, self.behind
+        )
         for buffer, other in enumerate(holder):
             if other != buffer:
                 last = max(lifetimes[other].last, lifetimes[buffer].last)

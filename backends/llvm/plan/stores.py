@@ -4,18 +4,19 @@ All versions of a chain lie in one memory, each written over the one before. Wha
 else lies in it (slices of older versions, values made in their place) is an *alias*,
 as long as a step to come reads it. A store first moves out the aliases that it would
 overwrite, and the version that it updates if something else reads that later: a copy
-of these and no more, which the plan's text shows.
+of these and no more, which the plan's text shows. In the body of a loop that stores
+into what it carries, the memory has the carried value from the beginning.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ....ir.extent import Extent, ExtentIndex, whole
 from ....ir.graph import Node
-from .chains import Chain, chains
+from .chains import Chain, chains, place_of
 from .view import View
 
 if TYPE_CHECKING:
@@ -38,19 +39,42 @@ class _Memory:
 class Stores:
     """The chains of the graph that a planner plans."""
 
-    def __init__(self, planner: Planner) -> None:
+    def __init__(self, planner: Planner, inside: Mapping[str, str]) -> None:
         self._planner = planner
+        self._inside = inside
         graph = planner.graph
         self._chains: dict[str, Chain] = {}
         self._memories: dict[str, _Memory] = {}
         self._in_buffer: dict[int, _Memory] = {}
         self._left: Counter[str] = Counter()
-        self.chains = chains(graph)
+        self._bases: dict[str, str] = {}
+        self.chains = chains(graph, inside)
         for chain in self.chains:
-            self._chains.update({node.name: chain for node in chain.stores})
+            names = [node.name for node in chain.stores]
+            self._chains.update(dict.fromkeys(names, chain))
+            self._bases.update(zip(names, chain.bases, strict=True))
+            if inside.get(chain.root) == chain.last.name:
+                self._keep(chain, planner.views[chain.root]).begun = True
         if self._chains:
             self._left.update(graph.results)
             self._left.update(name for node in graph for name in node.operands)
+
+    @property
+    def over(self) -> dict[str, str]:
+        """What is written over by each store.
+
+        Chains of ``update`` alone may be as long as a program, and keep its order.
+        """
+        found: dict[str, str] = {}
+        for chain in self.chains:
+            plain = all(node.op in ("update", "put") for node in chain.stores)
+            if plain and chain.root not in self._inside:
+                continue
+            pairs = zip(chain.stores, chain.bases, strict=True)
+            found |= {node.name: base for node, base in pairs if base != chain.root}
+            if not chain.apart:
+                found[chain.stores[0].name] = chain.root
+        return found
 
     def __contains__(self, name: str) -> bool:
         """Whether a store makes the value."""
@@ -77,14 +101,20 @@ class Stores:
         """The memory of the chain that a store belongs to, with what was there."""
         return self._begin(self._chains[node.name])
 
-    def vacate(self, node: Node, target: View) -> None:
+    def enter(self, node: Node) -> View:
+        """The memory of the chain of a store that writes anywhere, made free for it."""
+        memory = self.open(node)
+        self.vacate(node)
+        return memory
+
+    def vacate(self, node: Node) -> None:
         """Move out what a store would overwrite and what is still to be read."""
         memory = self._memory(self._chains[node.name])
-        base = node.operands[0]
+        base = self._bases[node.name]
         lies_here = self._planner.views[base].buffer == memory.view.buffer
         if lies_here and self._left[base] > 1:
             self._move(base)
-        extent = extent_in(target, memory.view)
+        extent = place_of(self._planner.graph, node)
         for name in list(memory.aliases.overlapping(extent)):
             self._move(name)
 
@@ -95,7 +125,7 @@ class Stores:
         no such base: its place is free only if slices, planned by now, were all that
         read there.
         """
-        base = node.operands[0]
+        base = self._bases[node.name]
         memory, view = self._memory(self._chains[node.name]), self._planner.views[base]
         if view.buffer == memory.view.buffer and self._left[base] > 1:
             memory.aliases.add(base, extent_in(view, memory.view))
@@ -108,7 +138,7 @@ class Stores:
             for name in node.operands:
                 self._left[name] -= 1
                 if self._left[name] == 0 and name in self._planner.views:
-                    memory = self._in_buffer.get(self._planner.views[name].buffer)
+                    memory = self._behind(self._planner.views[name])
                     if memory is not None:
                         memory.aliases.discard(name)
         for node in unit:
@@ -122,9 +152,10 @@ class Stores:
             self._keep(chain, self._planner.allocate(last.type, last.name))
         return self._memories[last.name]
 
-    def _keep(self, chain: Chain, view: View) -> None:
+    def _keep(self, chain: Chain, view: View) -> _Memory:
         memory = _Memory(chain, view)
         self._memories[chain.last.name] = self._in_buffer[view.buffer] = memory
+        return memory
 
     def _begin(self, chain: Chain) -> View:
         """The memory of a chain, with the root in it."""
@@ -146,21 +177,29 @@ class Stores:
     def _note(self, name: str) -> None:
         """Put a value in among the aliases, if it is one that is read later."""
         view = self._planner.views.get(name)
-        memory = self._in_buffer.get(view.buffer) if view else None
+        memory = self._behind(view) if view else None
         if view is None or memory is None or not self._left[name]:
             return
         if name != memory.chain.root and self._chains.get(name) is not memory.chain:
             memory.aliases.add(name, extent_in(view, memory.view))
 
+    def _behind(self, view: View) -> _Memory | None:
+        """The memory of a chain that a view is in, be it behind a pointer."""
+        buffers = self._planner.plan.behind(view.buffer)
+        found = (self._in_buffer.get(buffer) for buffer in buffers)
+        return next((memory for memory in found if memory is not None), None)
+
     def _move(self, name: str) -> None:
         """Copy a value out of the memory of a chain."""
         planner = self._planner
         view = planner.views[name]
+        memory = self._behind(view)
         target = planner.allocate(view.type, name)
-        if target.buffer == view.buffer:  # its home is what it has to leave
+        if self._behind(target) is memory:  # its home is what it has to leave
             target = planner.allocate(view.type)
         planner.copy(planner.graph[name], view, target)
-        self._in_buffer[view.buffer].aliases.discard(name)
+        if memory is not None:
+            memory.aliases.discard(name)
         planner.views[name] = target
         self._note(name)
 
@@ -169,11 +208,14 @@ def extent_in(view: View, memory: View) -> Extent:
     """The places of a contiguous memory that a view in it takes, or more than those.
 
     Each axis of the view is followed to the axis of the memory that it steps along. Two
-    that step along one axis take all that lies between their ends.
+    that step along one axis take all that lies between their ends. What is behind a
+    pointer may be anywhere.
     """
     sizes = memory.type.shape
     if 0 in view.type.shape:
         return Extent((0,) * len(sizes), (0,) * len(sizes), (1,) * len(sizes))
+    if view.buffer != memory.buffer:
+        return whole(sizes)
     place = (view.offset - memory.offset) // view.type.numpy.itemsize
     start = [
         place // stride % size

@@ -88,7 +88,7 @@ class LLVMExecutable:
         self._tables: list[Array] = []
         self.program, self.steps = self._program(plan.steps)
         self.work = plan.work
-        self.checked = any("error" in step.node.attrs for step in plan.steps)
+        self.checked = bool(plan.checks)
         self.constants = np.array(list(plan.constants) or [0], np.int64)
         graph = plan.graph
         self._outputs = [
@@ -168,8 +168,8 @@ class LLVMExecutable:
         return results
 
     def error(self, number: int) -> AnabranchError:
-        """The error of the check that is the step of a number."""
-        node = self.plan.steps[number].node
+        """The error of the check of a number."""
+        node = self.plan.checks[number]
         error = check_error(str(node.attrs["error"]), str(node.attrs["message"]))
         return error.at(node.source, format_node(node))
 

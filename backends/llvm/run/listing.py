@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ....ir.graph import Node
+from ....ir.graph import Graph, Node
 from ..kernels.form import Kernel
 from ..kernels.source import Source
 from ..plan.step import Plan, Step
@@ -30,10 +30,7 @@ def listing(
     plan: Plan, sources: Sequence[str], text: Callable[[str], str], comment: str = "#"
 ) -> str:
     """The ``text`` of each kernel's source, in the order of their numbers."""
-    fused: dict[int, list[Node]] = {}
-    for node in plan.graph:
-        if node.kernel is not None:
-            fused.setdefault(node.kernel, []).append(node)
+    fused = _fused(plan.graph)
     calls: list[list[int]] = [[] for _ in sources]
     numbers = kernel_numbers(plan.steps)
     for place, step in enumerate(plan.steps):
@@ -51,6 +48,22 @@ def listing(
     return "\n".join(parts)
 
 
+def _fused(graph: Graph) -> dict[int, list[Node]]:
+    """The nodes of the kernel of each node, which is known by its identity.
+
+    Regions number their kernels for themselves.
+    """
+    kernels: dict[int, list[Node]] = {}
+    found: dict[int, list[Node]] = {}
+    for node in graph:
+        if node.kernel is not None:
+            found[id(node)] = kernels.setdefault(node.kernel, [])
+            found[id(node)].append(node)
+        for region in node.regions:
+            found |= _fused(region)
+    return found
+
+
 def _user_lines(steps: Sequence[Step], fused: dict[int, list[Node]]) -> list[str]:
     """The lines of the nodes that the steps compute, each once, in program order."""
     nodes = (node for step in steps for node in _nodes(step, fused))
@@ -60,9 +73,8 @@ def _user_lines(steps: Sequence[Step], fused: dict[int, list[Node]]) -> list[str
 
 def _nodes(step: Step, fused: dict[int, list[Node]]) -> Iterable[Node]:
     """All nodes of a fused kernel where the step is that kernel, else its own."""
-    number = step.node.kernel
-    if number is not None and step.label == f"k{number}":
-        return fused[number]
+    if step.label == f"k{step.node.kernel}":
+        return fused[id(step.node)]
     return [step.node]
 
 

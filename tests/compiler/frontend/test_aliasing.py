@@ -14,7 +14,6 @@ from tests.compiler.frontend.conftest import check_as_python
 X = np.array([1.0, -2.0, 3.0, 0.5])
 Y = np.array([-1.0, 2.5, 0.0, 7.0])
 OUTSIDE = np.ones(4)
-COPY = "a row at a traced position is a copy, and not yet a view"
 EQUAL: list[Callable[..., Any]] = []
 REFUSED: list[Callable[..., Any]] = []
 
@@ -362,16 +361,10 @@ def test_equal(as_python, function):
     as_python(function, (X,), (Y,))
 
 
-ROWS = [row_of_a_loop_written, row_of_a_loop_read]
-
-
 @pytest.mark.usefixtures("forced")
 @pytest.mark.parametrize(
     "function",
-    [
-        pytest.param(f, marks=[pytest.mark.xfail(reason=COPY)] if f in ROWS else [])
-        for f in EQUAL
-    ],
+    EQUAL,
     ids=lambda f: f.__name__,
 )
 def test_equal_or_refused_with_loops_as_nodes(function):
@@ -382,7 +375,6 @@ def test_equal_or_refused_with_loops_as_nodes(function):
             raise
 
 
-@pytest.mark.xfail(reason=COPY)
 def test_a_row_at_a_traced_position_is_a_view_or_refused():
     def function(x, i):
         a = np.outer(x, x)
