@@ -13,7 +13,6 @@ from ..ir.graph import Graph, Node, Output
 from .asked import may_be_asked
 from .notes import Note, merged, notes_here, noting
 from .progress import shown
-from .raises import chosen
 from .source import definition_line
 from .trace import Trace, find_trace, is_traced
 from .tree import (
@@ -97,7 +96,6 @@ def trace_program(
         name = "lambda" if name == "<lambda>" else re.sub(r"\W|^(?=\d)", "_", name)
         trace = Trace(name[:100] or "_", level)
         trace.writes_arguments = writes
-        trace.raises = []
         trace.builder.source = definition_line(function)
         tracers = [
             leaf if type_ is None else trace.argument(label, *type_)
@@ -134,7 +132,6 @@ def trace_program(
             result = result, [tracers[place] for place in written]
         outputs, result_structure = flatten(result)
         results = [_result(trace, value) for value in outputs]
-        results = chosen(trace.builder, trace.raises, results)
     labels = [label[:MAX_PATH].rstrip(".") for label in labels]
     graph = trace.builder.build(
         [

@@ -170,7 +170,6 @@ class Trace:
         self._full: WeakValueDictionary[int, np.ndarray[Any, Any]]
         self._full = WeakValueDictionary()
         self.region = ""
-        self.raises: list[Any] | None = None  # see raises.py
         self.numbers: dict[str, int] = {}  # inputs whose values may be asked for
         self.intervals = Intervals(self.builder.values)
         self.positions: dict[tuple[str, int], Node] = {}

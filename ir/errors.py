@@ -12,8 +12,6 @@ AnabranchError
 ├── DomainError           (ValueError)   a value outside an op's domain, at run time
 ├── RangeError            (OverflowError) a Python integer outside its dtype, likewise
 ├── UnboundError          (UnboundLocalError) a variable without a value, likewise
-├── FailedAssertion       (AssertionError) an assert of the user's, at run time
-├── RaisedError           (RuntimeError) what the user's function raises, likewise
 ├── ParseError            (ValueError)   IR text that is not in the grammar
 └── VerifyError           (ValueError)   a graph that breaks an invariant
 
@@ -34,10 +32,8 @@ __all__ = [
     "ConcretizationError",
     "DTypeError",
     "DomainError",
-    "FailedAssertion",
     "GradientError",
     "ParseError",
-    "RaisedError",
     "RangeError",
     "ShapeError",
     "SourceLine",
@@ -147,14 +143,6 @@ class DomainError(AnabranchError, ValueError):
 
 class UnboundError(AnabranchError, UnboundLocalError):
     """A variable that has no value on the way that was taken, found when running."""
-
-
-class FailedAssertion(AnabranchError, AssertionError):
-    """An ``assert`` of the user's that does not hold, found when running."""
-
-
-class RaisedError(AnabranchError, RuntimeError):
-    """A ``RuntimeError`` that the user's function raises, when running."""
 
 
 class ParseError(AnabranchError, ValueError):

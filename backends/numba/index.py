@@ -15,8 +15,6 @@ RAISED = {
     "value": "ValueError",
     "overflow": "OverflowError",
     "unbound": "UnboundLocalError",
-    "assertion": "AssertionError",
-    "runtime": "RuntimeError",
 }
 
 

@@ -20,11 +20,9 @@ from ...ir.errors import AnabranchError, SourceLine, TraceError
 from ...ir.extent import whole
 from ...ir.graph import Node
 from ..cond import choice
-from ..notes import note
 from ..program import deeper
-from ..raises import KINDS, Raise, demand, is_handled
 from ..regions import TracedRegion
-from ..source import is_inside, last_line
+from ..source import is_inside
 from ..trace import Trace, active_trace, is_traced
 from ..tracer import Tracer
 from ..tree import outline, unflatten
@@ -41,7 +39,6 @@ from .state import UNBOUND, Box, ByBranch, Content, Journal, Slot
 
 __all__ = [
     "MAX_DEPTH",
-    "Raised",
     "choose_block",
     "journal_here",
     "journals",
@@ -97,15 +94,9 @@ def choose_block(
     start = [slot.get() for slot in slots]
     done: list[Done] = []
     for name, block in (("then", then), ("else", other)):
-        one = _traced(outer, name, block, slots, line)
+        done.append(_traced(name, block, slots, line))
         for slot, value in zip(slots, start, strict=True):
             slot.put(value)
-        if isinstance(one, Raised):
-            rest, bad = (then, outer.builder.logical_not(p)) if done else (other, p)
-            _demand(outer, one, bad, line)
-            _run_rest(rest, line)
-            return
-        done.append(one)
     merge = _Merge(outer, line, done)
     everywhere = {slot.key: slot for slot in slots}
     for one in done:
@@ -113,16 +104,9 @@ def choose_block(
     before = dict(zip((slot.key for slot in slots), start, strict=True))
     before |= {slot.key: v for one in done for slot, v in one.places}
     values = {key: merge.value(slot, before[key]) for key, slot in everywhere.items()}
-    raises = [(one, raised) for one in done for raised in one.trace.raises or ()]
-    flags = [
-        merge.flag((raised.bad, False) if one is done[0] else (False, raised.bad))
-        for one, raised in raises
-    ]
     memories = list(dict.fromkeys(m for one in done for m in one.memories))
     indices = [merge.memory(memory) for memory in memories]
     made = merge.build(p)
-    for (_, raised), index in zip(raises, flags, strict=True):
-        _keep(outer, raised._replace(bad=made[index]))
     outer.enter()
     for memory, index in zip(memories, indices, strict=True):
         owner = done[0].trace.written_by(memory) or done[1].trace.written_by(memory)
@@ -137,28 +121,21 @@ def choose_block(
 
 
 def _traced(
-    outer: Trace,
-    name: str,
-    block: Callable[[], None],
-    slots: Sequence[Slot],
-    line: SourceLine | None,
-) -> Done | Raised:
+    name: str, block: Callable[[], None], slots: Sequence[Slot], line: SourceLine | None
+) -> Done:
     """Run a branch, keep how it ends, and undo what it did to the outside."""
     with deeper() as level:
         trace = Trace(name, level)
         trace.builder.source = line
         trace.written = {}
-        trace.raises = None if outer.raises is None else []
         journal = journals[trace] = Journal()
         try:
             with trace, trace.as_region("a branch of 'if'"):
-                _run(block)
+                _run(block, line)
                 endings = {slot.key: ending_of(trace, slot.get()) for slot in slots}
                 for key, (slot, _) in journal.before.items():
                     endings[key] = ending_of(trace, slot.get())
                 memories = {memory: memory.node for memory in trace.written}
-        except Raised as raised:
-            return raised
         finally:
             for memory, (_, node, home) in trace.written.items():
                 memory.swap(node, home)
@@ -166,26 +143,7 @@ def _traced(
     return Done(trace, endings, memories, list(journal.before.values()))
 
 
-class Raised(BaseException):
-    """A statement of a branch raises ``error``: no handler of the user's sees this."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
-
-    def refusal(self, line: SourceLine | None) -> TraceError:
-        """That the branch cannot raise."""
-        made = TraceError(
-            f"a branch of an 'if' on a traced value raises "
-            f"{type(self.error).__name__}: {self.error}",
-            source=line,
-            hint="check the value before the call, or choose with np.where",
-        )
-        made.__cause__ = self.error
-        return made
-
-
-def _run(block: Callable[[], None]) -> None:
+def _run(block: Callable[[], None], line: SourceLine | None) -> None:
     """Run a block; what it raises by a statement is not certain to be raised."""
     try:
         block()
@@ -194,31 +152,12 @@ def _run(block: Callable[[], None]) -> None:
     except Exception as error:
         if not _is_raised(error):
             raise
-        raise Raised(error) from error
-
-
-def _run_rest(block: Callable[[], None], line: SourceLine | None) -> None:
-    """Run the way that does not raise as if there were no other."""
-    try:
-        _run(block)
-    except Raised as raised:
-        raise raised.refusal(line) from raised.error
-
-
-def _demand(outer: Trace, raised: Raised, bad: Node, line: SourceLine | None) -> None:
-    """Have the function raise where ``bad``, if it can when it runs."""
-    if outer.raises is None or type(raised.error) not in KINDS or is_handled():
-        raise raised.refusal(line) from raised.error
-    kind = type(raised.error).__name__
-    note("branch", f"check: where it is so, the function raises {kind} when it runs")
-    _keep(outer, Raise(bad, raised.error, last_line(raised.error)))
-
-
-def _keep(outer: Trace, raised: Raise) -> None:
-    """A check of the function, or a condition that a branch hands to what is around."""
-    assert outer.raises is not None, "what is around can raise, so this can"
-    is_branch = outer.written is not None
-    outer.raises.append(raised if is_branch else demand(outer.builder, raised))
+        raise TraceError(
+            f"a branch of an 'if' on a traced value raises {type(error).__name__}: "
+            f"{error}",
+            source=line,
+            hint="check the value before the call, or choose with np.where",
+        ) from error
 
 
 def _is_raised(error: Exception) -> bool:
@@ -312,8 +251,8 @@ class _Merge:
         held = ByBranch(slot.name, problem, self._line)
         return lambda made: held
 
-    def flag(self, flags: tuple[Node | bool, Node | bool]) -> int:
-        """The result that is a bool of each branch."""
+    def _flag(self, flags: tuple[Node | bool, Node | bool]) -> int:
+        """The result that says whether a variable has a value."""
         nodes = [
             done.trace.builder.const(flag, "bool") if isinstance(flag, bool) else flag
             for done, flag in zip(self._done, flags, strict=True)
@@ -376,7 +315,7 @@ class _Merge:
         self._results.append((cast[0], cast[1]))
         index = len(self._results) - 1
         outer, line = self._outer, self._line
-        flag = None if flags == (True, True) else self.flag(flags)
+        flag = None if flags == (True, True) else self._flag(flags)
         message = f"{slot.name} has no value on the way that was taken"
 
         def made_of(made: Sequence[Node]) -> Tracer:

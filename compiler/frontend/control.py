@@ -13,7 +13,7 @@ from ...ir.errors import ConcretizationError, TraceError
 from ..notes import unrolls
 from ..source import calling_frame, user_line
 from ..trace import active_trace, find_trace, is_traced
-from .branches import Raised, choose_block
+from .branches import choose_block
 from .loops import MIN_TRIPS, NoLoop, loop_block
 from .state import Box, Slot, slots_of
 
@@ -123,14 +123,7 @@ def contains(container: Any, value: Any) -> Any:
 
 def assert_(test: Any, message: Callable[[], Any]) -> None:
     """``assert test, message()``."""
-    known = truth(test)
-
-    def fail() -> None:
-        raise Raised(AssertionError(message()))
-
-    if is_traced(known):
-        choose_block(known, lambda: None, fail, [])
-    elif not known:
+    if not test:
         raise AssertionError(message())
 
 

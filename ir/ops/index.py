@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import (
-    AnabranchError,
-    BoundsError,
-    DomainError,
-    FailedAssertion,
-    RaisedError,
-    RangeError,
-    UnboundError,
-)
+from ..errors import AnabranchError, BoundsError, DomainError, RangeError, UnboundError
 from ..types import TensorType
 from .spec import INT, NONDIFFERENTIABLE, TEXT, OpDef, register, require, require_dtype
 
@@ -106,8 +98,6 @@ ERRORS: dict[str, type[AnabranchError]] = {
     "value": DomainError,
     "overflow": RangeError,
     "unbound": UnboundError,
-    "assertion": FailedAssertion,
-    "runtime": RaisedError,
 }
 
 

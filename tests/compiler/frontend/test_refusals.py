@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -100,56 +99,17 @@ def traced_count(x):
     return x
 
 
-@case(anabranch.TraceError, "raises KeyError: 'large'", "if x[0] > 100")
-def raising_what_no_check_can(x):
+@case(anabranch.TraceError, "raises ValueError: too large", "if x[0] > 100")
+def raising_branch(x):
     if x[0] > 100:
-        raise KeyError("large")
+        raise ValueError("too large")
     return x * 2
 
 
-@case(anabranch.TraceError, "raises ValueError: small", "if x[0] > 100")
-def raising_on_both_ways(x):
-    if x[0] > 100:
-        raise ValueError("large")
-    else:
-        raise ValueError("small")
-
-
-@case(anabranch.TraceError, "raises ValueError: large", "if x[0] > 100")
-def raising_under_a_handler(x):
-    try:
-        if x[0] > 100:
-            raise ValueError("large")
-    except ValueError:
-        return x
-    return x * 2
-
-
-@case(anabranch.TraceError, "raises ValueError: large", "if x[0] > 100")
-def raising_under_a_manager(x):
-    def inner():
-        if x[0] > 100:
-            raise ValueError("large")
-
-    with contextlib.suppress(ValueError):
-        inner()
-    return x * 2
-
-
-@case(anabranch.TraceError, "nothing that could be checked", "raise ValueError")
-def raising_without_a_result(x):
-    if x[0] > 100:
-        raise ValueError("large")
-
-
-@case(anabranch.TraceError, "raises ValueError: large", "if y > 100")
-def raising_in_a_body(x):
-    def step(s, y):
-        if y > 100:
-            raise ValueError("large")
-        return s + y, None
-
-    return anabranch.scan(step, 0.0, x)[0]
+@case(anabranch.ConcretizationError, "value of a traced", 'assert x[0] < 1, "large"')
+def traced_assert(x):
+    assert x[0] < 1, "large"
+    return x
 
 
 @case(anabranch.TraceError, "y has another structure", "if x[0] > 0")
