@@ -151,7 +151,10 @@ def _result(trace: Trace, value: Any) -> Node:
     except (TraceError, DTypeError) as error:
         what = f"{trace.builder.name} returned a {type(value).__name__}: {error.what}"
         raise TraceError(
-            what, hint="return arrays and numbers, alone or in tuples, lists and dicts"
+            what,
+            source=error.source,
+            hint=error.hint
+            or "return arrays and numbers, alone or in tuples, lists and dicts",
         ) from None
 
 
