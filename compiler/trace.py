@@ -43,7 +43,8 @@ from .source import (
     library_call,
     user_line,
 )
-from .tracer import GETITEM, Tracer
+from .ragged import Ragged
+from .tracer import GETITEM, SETITEM, Tracer
 from .unsupported import Unsupported, function_name, what_to_write
 from .views import Memory, Move, follow
 
@@ -119,6 +120,8 @@ def _survey(values: Any) -> tuple[Trace | None, Tracer | None]:
                 found = value.owner
         elif isinstance(value, (list, tuple)):
             waiting.extend(cast("Iterable[Any]", value))
+        elif isinstance(value, Ragged):
+            waiting.append(value.length)
         elif isinstance(value, slice):
             parts = cast("slice[Any, Any, Any]", value)
             waiting += [parts.start, parts.stop, parts.step]
@@ -279,6 +282,11 @@ class Trace:
         return result
 
     def _lower(self, function: Any, args: Any, kwargs: Any) -> Any:
+        taken = args[:1] if function is SETITEM else args
+        if any(isinstance(arg, Ragged) for arg in taken):
+            from .lower.ragged import lower_ragged
+
+            return lower_ragged(self, function, args, kwargs)
         lowering = _LOWERINGS.get(function)
         if lowering is None and isinstance(function, np.ufunc):
             from .lower.ufuncs import lower_special

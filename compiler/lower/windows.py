@@ -10,7 +10,7 @@ from ...ir.graph import Node
 from ..forms import Form, form_of
 from ..trace import Trace, is_traced
 
-__all__ = ["Window", "is_moved", "window_of"]
+__all__ = ["Window", "has_known_size", "is_moved", "window_of"]
 
 
 class Window(NamedTuple):
@@ -31,18 +31,29 @@ def is_moved(item: Any) -> TypeGuard[slice[Any, Any, Any]]:
 
 def window_of(trace: Trace, item: slice[Any, Any, Any], size: int) -> Window:
     """The places of a slice of an axis whose bounds are a number apart."""
-    if is_traced(item.step):
-        raise _unknown_size()
     step = 1 if item.step is None else operator.index(item.step)
-    if step < 0 and (item.start is None or item.stop is None):
+    if not has_known_size(trace, item, size):
         raise _unknown_size()
     first = _bound(trace, item.start, 0, size)
-    last = _bound(trace, item.stop, size, size)
-    apart = form_of(trace, last).minus(form_of(trace, first))
-    if apart.terms:
-        raise _unknown_size()
+    apart = _apart(trace, item, size)
     count = len(range(0, apart.constant, step))
     return Window(_inside(trace, first, apart, size, step), count, step)
+
+
+def has_known_size(trace: Trace, item: slice[Any, Any, Any], size: int) -> bool:
+    """Whether the bounds of a slice are a number apart, and none is missing."""
+    if is_traced(item.step):
+        return False
+    back = item.step is not None and operator.index(item.step) < 0
+    if back and (item.start is None or item.stop is None):
+        return False
+    return not _apart(trace, item, size).terms
+
+
+def _apart(trace: Trace, item: slice[Any, Any, Any], size: int) -> Form:
+    first = _bound(trace, item.start, 0, size)
+    last = _bound(trace, item.stop, size, size)
+    return form_of(trace, last).minus(form_of(trace, first))
 
 
 def _bound(trace: Trace, value: Any, default: int, size: int) -> Node:
