@@ -64,7 +64,9 @@ def _form(trace: Trace, node: Node, depth: int) -> Form | None:
         return Form(cast("int", node.attrs["value"]), {})
     if node.op == "input":
         outer = trace.captured_as(node)
-        return outer and form_of(outer.here, outer.unchecked_node, depth)
+        if outer is None:
+            return None
+        return form_of(outer.here, outer.unchecked_node, depth)
     if node.op not in ("add", "sub", "mul", "neg"):
         return None
     operands = [trace.builder[name] for name in node.operands]

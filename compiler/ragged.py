@@ -105,7 +105,9 @@ class Ragged:
             "(np.arange(n) < i) * x, or make the argument static",
         )
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+    def __array_ufunc__(
+        self, ufunc: Any, method: str, *args: Any, **kwargs: Any
+    ) -> Any:
         return self.owner.ufunc(ufunc, method, args, kwargs)
 
     def __array_function__(

@@ -34,6 +34,7 @@ from ..ir.types import DEFAULT_DTYPES, FLOATS, TensorType, dtype_name
 from .frontend.twins import why_not
 from .intervals import Intervals
 from .known import answer, real, stored_to
+from .ragged import Ragged
 from .source import (
     assigned_name,
     calling_frame,
@@ -43,7 +44,6 @@ from .source import (
     library_call,
     user_line,
 )
-from .ragged import Ragged
 from .tracer import GETITEM, SETITEM, Tracer
 from .unsupported import Unsupported, function_name, what_to_write
 from .views import Memory, Move, follow

@@ -150,7 +150,7 @@ def _frozen(trace: Trace, x: Ragged) -> Ragged:
     """The elements as they are now."""
     view = x.view
     if view is None:
-        return x
+        return Ragged(x.length, x.most, x.element, x.reads)
     read = Read(view, trace.wrap(trace.node(view.array)))
     return Ragged(
         x.length, x.most, lambda k, choice: choice(read)[view.index(k)], (read,)

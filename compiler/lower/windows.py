@@ -92,7 +92,7 @@ def _inside(trace: Trace, first: Node, apart: Form, size: int, step: int) -> Nod
 def _unknown_size() -> TraceError:
     return ConcretizationError(
         "the size of a slice depends on a traced value",
-        hint="slice with bounds that are a number apart, x[i:i + 3], multiply by a mask, "
-        "(np.arange(n) < i) * x, or make the argument static (jit(f, "
+        hint="slice with bounds that are a number apart, x[i:i + 3], multiply by a "
+        "mask, (np.arange(n) < i) * x, or make the argument static (jit(f, "
         "static_argnames=...))",
     )
