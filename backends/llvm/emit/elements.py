@@ -357,7 +357,9 @@ class Builder:
         if isinstance(value, Lazy):
             return value.at(index)
         if isinstance(value, Place):
-            return self.load(value, index)
+            if value.loaded is None:
+                return self.load(value, index)
+            value = value.loaded
         found: list[int] = []
         for stride, position in zip(value.strides, index, strict=True):
             if stride and position.values:
