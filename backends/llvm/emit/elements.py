@@ -262,8 +262,12 @@ class Builder:
         if number not in self._literals:
             self._literals[number] = self.fresh("i64")
             self.sums.known[self._literals[number]] = Linear(number)
-            self.block.append(Literal(self._literals[number], number))
         return self._literals[number]
+
+    @property
+    def literals(self) -> list[Statement]:
+        """What says the numbers of literals, which stands in front of all blocks."""
+        return [Literal(value, number) for number, value in self._literals.items()]
 
     def compute(self, op: str, operands: Sequence[int], result: str) -> int:
         """The value of an elementwise op, which may be plain to see."""

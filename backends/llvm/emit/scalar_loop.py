@@ -166,7 +166,7 @@ def _lowered(node: Node) -> _Lowered:
     zeroed = [i for i, memory in enumerate(results) if memory in lowering.partial]
     scratch = [b.memories[memory] for memory in lowering.scratch]
     return _Lowered(
-        tuple(b.block),
+        (*b.literals, *b.block),
         b.words,
         slots,
         kept,
