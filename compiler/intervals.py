@@ -15,9 +15,16 @@ from ..ir.graph import Graph, Node
 from ..ir.ops.parts import split_operands
 from ..ir.types import TensorType
 
-__all__ = ["Interval", "Intervals", "counter_interval", "region_intervals"]
+__all__ = [
+    "Interval",
+    "Intervals",
+    "counter_interval",
+    "most_trips",
+    "region_intervals",
+]
 
 MAX_DEPTH = 64  # of operands that are followed
+MANY = 2**31 - 1  # iterations are not known by a dtype that holds more
 
 
 class Interval(NamedTuple):
@@ -129,6 +136,13 @@ class Intervals:
 def counter_interval(trips: int | None) -> Interval:
     """Of the counter of a loop, with so many iterations at most if that is known."""
     return Interval(0, 2**63 - 1 if trips is None else max(trips - 1, 0))
+
+
+def most_trips(limit: Interval | None) -> int | None:
+    """How many iterations there are at most, if the limit is known to be small."""
+    if limit is None or limit.high >= MANY:
+        return None
+    return max(limit.high, 0)
 
 
 def region_intervals(

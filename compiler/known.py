@@ -16,8 +16,9 @@ import numpy as np
 from ..ir.errors import DTypeError
 from ..ir.extent import whole
 from ..ir.types import TensorType, dtype_name
+from .paths import path_of, path_to
 from .tracer import GETITEM, SETITEM, Tracer
-from .views import Memory, path_of, path_to
+from .views import Memory
 
 if TYPE_CHECKING:
     from .trace import Trace

@@ -16,15 +16,14 @@ from typing import Any
 import numpy as np
 
 from ..ir.errors import ArgumentError, TraceError
-from ..ir.graph import Node
 from .body import loop_node, stable_body
 from .cond import cond
+from .intervals import most_trips
 from .trace import Trace, active_trace, is_traced, lowers
 from .tree import flatten, leaf_type, unflatten
 
 __all__ = ["fori_loop", "map", "scan", "switch", "while_loop"]
 
-MAX_TRIPS = 2**31  # of a loop whose limit is traced
 
 _SCAN, _FOR, _WHILE = "anabranch scan", "anabranch fori_loop", "anabranch while_loop"
 
@@ -297,21 +296,13 @@ def _lower_for(trace: Trace, lower: Any, upper: Any, body: Any, init: Any) -> An
 
     if is_traced(lower) or is_traced(upper):
         limit = trace.node(upper - lower, "i64")
-        most = _most(trace, limit)
+        most = most_trips(trace.intervals.of(limit))
         made = stable_body("fori_loop", step, body, init, None, [], most)
         attrs = {"limit": True, "trips": most}
         return loop_node(trace, made, [], attrs, [limit]).carry
     trips = max(upper - lower, 0)
     made = stable_body("fori_loop", step, body, init, None, [], trips)
     return loop_node(trace, made, [], {"trips": trips}).carry
-
-
-def _most(trace: Trace, limit: Node) -> int | None:
-    """How many iterations a limit allows at most, where that is plain to see."""
-    known = trace.intervals.of(limit)
-    if known is None or known.high > MAX_TRIPS:
-        return None
-    return max(known.high, 0)
 
 
 @lowers(_WHILE)

@@ -13,6 +13,7 @@ from ..ir.graph import Graph
 from ..ir.settings import setting
 from .passes.accumulate import accumulate
 from .passes.batch import batch
+from .passes.begin import begin
 from .passes.contract import contract
 from .passes.dedupe import dedupe
 from .passes.fold import fold
@@ -41,6 +42,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "hoist": hoist,
     "total": total,
     "place": place,
+    "begin": begin,
     "join": join,
     "contract": contract,
     "batch": batch,
@@ -50,7 +52,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
 }
 
 ROUNDING = frozenset(
-    {"hoist", "total", "place", "join", "contract", "batch", "accumulate"}
+    {"hoist", "total", "place", "begin", "join", "contract", "batch", "accumulate"}
 )
 """The passes that keep results up to rounding and the sign of zeros; others keep bits.
 """

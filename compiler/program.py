@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ..ir.errors import DTypeError, TraceError
 from ..ir.graph import Graph, Node, Output
 from .asked import may_be_asked
+from .frontend.failures import tied
 from .notes import Note, merged, notes_here, noting
 from .progress import shown
 from .source import definition_line
@@ -131,7 +132,7 @@ def trace_program(
             labels += [f"{arguments[place]}.after" for place in written]
             result = result, [tracers[place] for place in written]
         outputs, result_structure = flatten(result)
-        results = [_result(trace, value) for value in outputs]
+        results = tied(trace, [_result(trace, value) for value in outputs])
     labels = [label[:MAX_PATH].rstrip(".") for label in labels]
     graph = trace.builder.build(
         [

@@ -34,6 +34,7 @@ from ..ir.types import DEFAULT_DTYPES, FLOATS, TensorType, dtype_name
 from .frontend.twins import why_not
 from .intervals import Intervals
 from .known import answer, real, stored_to
+from .paths import Move, follow
 from .source import (
     assigned_name,
     calling_frame,
@@ -45,7 +46,7 @@ from .source import (
 )
 from .tracer import GETITEM, Tracer
 from .unsupported import Unsupported, function_name, what_to_write
-from .views import Memory, Move, follow
+from .views import Memory
 
 __all__ = [
     "Trace",
@@ -56,6 +57,8 @@ __all__ = [
     "lowering_of",
     "lowers",
     "origin_of",
+    "outermost_trace",
+    "program_trace",
 ]
 
 _LOWERINGS: dict[Any, Callable[..., Any]] = {}
@@ -119,6 +122,9 @@ def _survey(values: Any) -> tuple[Trace | None, Tracer | None]:
                 found = value.owner
         elif isinstance(value, (list, tuple)):
             waiting.extend(cast("Iterable[Any]", value))
+        elif isinstance(value, slice):
+            parts = cast("slice[Any, Any, Any]", value)
+            waiting += [parts.start, parts.stop, parts.step]
         elif isinstance(value, dict):
             waiting.extend(cast("Mapping[Any, Any]", value).values())
     return found and _inside(found), known
@@ -128,6 +134,17 @@ def active_trace() -> Trace | None:
     """The trace whose function runs in this thread, the innermost if there are some."""
     running: list[Trace] = getattr(_state, "running", [])
     return running[-1] if running else None
+
+
+def outermost_trace() -> Trace:
+    """The trace in this thread that stands in no other."""
+    return _state.running[0]
+
+
+def program_trace() -> Trace:
+    """The trace of the function whose regions are being traced here."""
+    running: list[Trace] = _state.running
+    return next(trace for trace in reversed(running) if not trace.region)
 
 
 def _inside(trace: Trace) -> Trace:
@@ -158,6 +175,7 @@ class Trace:
         self.builder = Builder(name)
         self.level = level
         self.captured: list[Any] = []
+        self.captured_inputs: list[Node] = []
         self._captures: dict[Any, tuple[Any, Any, Node]] = {}
         self._constants: dict[tuple[object, ...], Node] = {}
         self.finished = False
@@ -170,9 +188,10 @@ class Trace:
         self._full: WeakValueDictionary[int, np.ndarray[Any, Any]]
         self._full = WeakValueDictionary()
         self.region = ""
-        self.numbers: dict[str, int] = {}  # inputs whose values may be asked for
+        self.failures: Memory | None = None  # see `frontend.failures`
         self.intervals = Intervals(self.builder.values)
         self.positions: dict[tuple[str, int], Node] = {}
+        self.numbers: dict[str, int] = {}  # inputs whose values may be asked for
 
     def __enter__(self) -> None:
         """The user's function runs inside; afterwards its tracers are dead."""
@@ -345,8 +364,10 @@ class Trace:
 
     def captured_as(self, node: Node) -> Tracer | None:
         """The value of a trace around this that an input of it is, if it is one."""
-        kept = [kept for _, kept, one in self._captures.values() if one is node]
-        return kept[0] if kept and is_traced(kept[0]) else None
+        for kept, made in zip(self.captured, self.captured_inputs, strict=True):
+            if made is node:
+                return kept if is_traced(kept) else None
+        return None
 
     def live(self) -> list[Any]:
         """What each captured input is from now on: the object, read at each call.
@@ -521,6 +542,7 @@ class Trace:
         node = self.builder.input(f"{name}.{len(self.captured)}", type_)
         self._captures[key] = value, kept, node
         self.captured.append(kept)
+        self.captured_inputs.append(node)
         return node
 
     def refuse(self, what: str, node: Node, hint: str) -> NoReturn:

@@ -16,7 +16,8 @@ from ..ir.errors import TraceError
 from ..ir.graph import Node
 from ..ir.types import DTYPES, TensorType
 from .asked import ask
-from .views import Memory, Path, path_to
+from .paths import Path, path_to
+from .views import Memory
 
 if TYPE_CHECKING:
     from .trace import Trace
@@ -119,6 +120,22 @@ class Tracer:
     def known(self) -> np.ndarray[Any, Any] | None:
         """The real array, as long as nothing traced was stored where it is."""
         return None if self.memory.known is None else self._real
+
+    @classmethod
+    def unread(
+        cls,
+        trace: Trace,
+        type: TensorType,
+        memory: Memory,
+        path: Path | None = None,
+        weak: bool = False,
+    ) -> Tracer:
+        """All of a memory, or a view of it, whose value is made when it is read."""
+        made = cls.__new__(cls)
+        made.owner, made.weak, made.memory, made.type = trace, weak, memory, type
+        made.path, made._node, made._real = path or path_to(type.shape), None, None
+        made._seen, made.bound = memory.version, None
+        return made
 
     def become_view(self, base: Tracer, path: Path) -> None:
         """Share the memory that the value was made from."""
@@ -234,7 +251,7 @@ class Tracer:
     def forget(self) -> None:
         """Have a node for the memory: what is stored is not known."""
         if self.memory.known is not None:
-            self.memory.forget(self.owner.initial)
+            self.memory.forget(self.owner)
 
     def store(self, path: Path, value: Tracer) -> None:
         """Write ``value`` to what ``path`` shows of the memory."""

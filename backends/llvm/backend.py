@@ -24,6 +24,8 @@ BACKEND = Backend(
         "total",
         "prune",
         "place",
+        "begin",
+        "place",
         "join",
         "prune",
         "contract",

@@ -35,6 +35,7 @@ from .endings import (
     type_of,
     with_place_holders,
 )
+from .failures import Raised, fail_unless
 from .state import UNBOUND, Box, ByBranch, Content, Journal, Slot
 
 __all__ = [
@@ -94,9 +95,18 @@ def choose_block(
     start = [slot.get() for slot in slots]
     done: list[Done] = []
     for name, block in (("then", then), ("else", other)):
-        done.append(_traced(name, block, slots, line))
+        raised: Exception | None = None
+        try:
+            done.append(_traced(name, block, slots, line))
+        except Raised as found:
+            raised = found.error
         for slot, value in zip(slots, start, strict=True):
             slot.put(value)
+        if raised is not None:  # where the function goes on, it is in the other one
+            holds: Any = np.logical_not(test) if name == "then" else test
+            fail_unless(holds, raised)
+            (other if name == "then" else then)()
+            return
     merge = _Merge(outer, line, done)
     everywhere = {slot.key: slot for slot in slots}
     for one in done:
@@ -131,7 +141,7 @@ def _traced(
         journal = journals[trace] = Journal()
         try:
             with trace, trace.as_region("a branch of 'if'"):
-                _run(block, line)
+                _run(block)
                 endings = {slot.key: ending_of(trace, slot.get()) for slot in slots}
                 for key, (slot, _) in journal.before.items():
                     endings[key] = ending_of(trace, slot.get())
@@ -143,21 +153,16 @@ def _traced(
     return Done(trace, endings, memories, list(journal.before.values()))
 
 
-def _run(block: Callable[[], None], line: SourceLine | None) -> None:
+def _run(block: Callable[[], None]) -> None:
     """Run a block; what it raises by a statement is not certain to be raised."""
     try:
         block()
-    except AnabranchError:
+    except (AnabranchError, Raised):
         raise
     except Exception as error:
         if not _is_raised(error):
             raise
-        raise TraceError(
-            f"a branch of an 'if' on a traced value raises {type(error).__name__}: "
-            f"{error}",
-            source=line,
-            hint="check the value before the call, or choose with np.where",
-        ) from error
+        raise Raised(error) from error
 
 
 def _is_raised(error: Exception) -> bool:

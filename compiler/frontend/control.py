@@ -5,17 +5,21 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from types import CellType
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
-from ...ir.errors import ConcretizationError, TraceError
+from ...ir.errors import AnabranchError, ConcretizationError, TraceError
+from ..asked import ask
 from ..notes import unrolls
 from ..source import calling_frame, user_line
-from ..trace import active_trace, find_trace, is_traced
+from ..trace import active_trace, find_trace, is_traced, outermost_trace
+from ..tracer import Tracer
 from .branches import choose_block
-from .loops import MIN_TRIPS, NoLoop, loop_block
-from .state import Box, Slot, slots_of
+from .failures import fail_unless
+from .loops import MIN_TRIPS, Loop, NoLoop, loop_block, may_unroll
+from .state import Box, slots_of
+from .turns import Turns, turns_of
 
 __all__ = [
     "and_",
@@ -32,6 +36,7 @@ __all__ = [
 ]
 
 MAX_MAYBE = 10_000  # iterations of a loop that may have ended
+MAX_LIMIT = 1 << 40  # the most that a traced bound is known to be
 
 
 def truth(value: Any) -> Any:
@@ -123,7 +128,14 @@ def contains(container: Any, value: Any) -> Any:
 
 def assert_(test: Any, message: Callable[[], Any]) -> None:
     """``assert test, message()``."""
-    if not test:
+    holds = truth(test)
+    if is_traced(holds):
+        try:
+            text = str(message())
+        except AnabranchError:  # it says what only running knows
+            text = ""
+        fail_unless(holds, AssertionError(text or "an assertion does not hold"))
+    elif not holds:
         raise AssertionError(message())
 
 
@@ -135,17 +147,14 @@ def for_(
 ) -> None:
     """``for item in iterable: body(item)``, as long as ``goes_on`` says so.
 
-    A long loop over a range is one node, if it can be. Once ``goes_on`` is traced, what
-    is left of the loop runs under its condition.
+    A long loop whose items follow from the number of the turn is one node, if it can
+    be. Once ``goes_on`` is traced, what is left of the loop runs under its condition.
     """
+    turns = turns_of(iterable) if active_trace() is not None else None
+    if turns is not None and _is_node(turns, body, names, goes_on):
+        turns.finish()
+        return
     if goes_on is None:
-        if _is_long(iterable) and active_trace() is not None:
-            try:
-                _range_loop(iterable, body, slots_of(body, names))
-            except NoLoop as reason:
-                unrolls(str(reason))
-            else:
-                return
         for item in iterable:
             body(item)
         return
@@ -183,29 +192,52 @@ def while_(
             return
         body()
     try:
-        loop_block(lambda t: body(), slots_of(body, names), test=again, go=go)
+        loop = Loop(lambda t: body(), None, test=again, go=go)
+        loop_block(loop, slots_of(body, names))
     except NoLoop as reason:
         raise _refusal(
             f"a 'while' loop that ends on a traced value cannot be one loop: {reason}"
         ) from reason.__cause__
 
 
-def _is_long(iterable: Any) -> TypeGuard[range]:
-    return type(iterable) is range and len(iterable) >= MIN_TRIPS
+def _is_node(
+    turns: Turns,
+    body: Callable[[Any], None],
+    names: Sequence[str],
+    goes_on: Callable[[], Any] | None,
+) -> bool:
+    """Whether a `for` is one node now; its reason is an error if it has to be one."""
+    count, limit, trips = turns.count, None, turns.count
+    if is_traced(count):
+        limit, most = count, count.reader.intervals.of(count.unchecked_node)
+        trips = max(most.high, 0) if most and most.high < MAX_LIMIT else None
+        if trips is None:
+            _check_unbounded(count)
+    elif count < MIN_TRIPS:
+        return False
+    test = None if goes_on is None else lambda: truth(goes_on())
+    loop = Loop(lambda t: body(turns.item(t)), trips, limit, test)
+    try:
+        loop_block(loop, slots_of(body, names))
+    except NoLoop as reason:
+        if limit is None:
+            unrolls(str(reason))
+            return False
+        ask(limit)
+        what = "a 'for' loop over a range with a traced bound cannot be one loop"
+        raise _refusal(f"{what}: {reason}") from reason.__cause__
+    return True
 
 
-def _range_loop(
-    numbers: range, body: Callable[[Any], None], slots: Sequence[Slot]
-) -> None:
-    """A loop over a range as one node."""
-    start, step = numbers.start, numbers.step
-    plain = (start, step) == (0, 1)
-    loop_block(
-        body if plain else lambda t: body(t * step + start),
-        slots,
-        trips=len(numbers),
-        whole_range=plain,
-    )
+def _check_unbounded(count: Tracer) -> None:
+    """Refuse or ask for a count without a bound, where a known one is better.
+
+    A loop around this may know it when it runs in Python, and a gradient needs it.
+    """
+    if may_unroll():
+        raise _refusal("nobody knows how often a loop in a loop runs")
+    if not outermost_trace().writes_arguments:  # a gradient's
+        ask(count)
 
 
 def _refusal(what: str) -> TraceError:

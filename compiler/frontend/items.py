@@ -15,7 +15,7 @@ from ..known import as_known, real
 from ..trace import active_trace, find_trace
 from ..tracer import GETITEM
 from .branches import journal_here
-from .loops import element
+from .rows import element
 from .state import Content, Entry, Field
 from .twins import twin
 

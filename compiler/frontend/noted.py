@@ -15,6 +15,7 @@ from ..trace import active_trace, is_traced
 from ..tracer import Tracer
 from . import control, items
 from .loops import MIN_TRIPS
+from .turns import turns_of
 
 __all__ = ["augment", "choose", "for_", "if_", "set_item", "while_"]
 
@@ -30,8 +31,8 @@ def for_(
     if notes is None:
         control.for_(iterable, body, names, goes_on)
         return
-    turns = len(iterable) if isinstance(iterable, (range, list, tuple)) else None
-    with notes.of_loop(_why(iterable, goes_on)):
+    turns = _count(iterable)
+    with notes.of_loop(_why(iterable)):
         loop = _Loop(notes)
         control.for_(iterable, body, names, goes_on)
         loop.end(turns, ", or until it ends before" if goes_on is not None else "")
@@ -64,13 +65,20 @@ def while_(
             loop.end(max(asked - 1, 0))
 
 
-def _why(iterable: Any, goes_on: Any) -> str:
+def _why(iterable: Any) -> str:
     """Why a ``for`` unrolls that was not tried as one node."""
-    if isinstance(iterable, range) and len(iterable) < MIN_TRIPS:
-        return f"loops of fewer than {MIN_TRIPS} turns do"
-    if goes_on is not None:
-        return "it may end before its last turn"
-    return f"it is over a {type(iterable).__name__}, and not over a range"
+    if turns_of(iterable) is None:
+        kind = type(iterable).__name__
+        return f"it is over a {kind}, and not over a range or an array"
+    return f"loops of fewer than {MIN_TRIPS} turns do"
+
+
+def _count(iterable: Any) -> int | None:
+    """How many turns a ``for`` has, as far as that is known."""
+    turns = turns_of(iterable)
+    if turns is not None:
+        return None if is_traced(turns.count) else turns.count
+    return len(iterable) if isinstance(iterable, (list, tuple)) else None  # type: ignore[arg-type]
 
 
 class _Loop:

@@ -15,6 +15,7 @@ from ..lower.selected import Selected
 from ..trace import Trace, active_trace, find_trace, is_traced
 from .calls import INSTEAD
 from .control import and_, or_, truth
+from .turns import enumerated, numbers, reversed_, zipped
 
 __all__ = ["stand_in"]
 
@@ -178,6 +179,12 @@ def _warn(message: Any, category: Any = None, stacklevel: int = 1, **rest: Any) 
     """A warning of the user's line: each call has a frame of ours beside it."""
     warnings.warn(message, category, 2 * stacklevel + 1, **rest)
 
+
+# What a loop goes over.
+
+INSTEAD.update(
+    {range: numbers, zip: zipped, enumerate: enumerated, reversed: reversed_}
+)
 
 # Python's numbers.
 

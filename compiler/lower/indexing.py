@@ -19,12 +19,14 @@ from numpy.lib.array_utils import normalize_axis_index
 from ...ir.errors import BoundsError, DomainError, ShapeError, TraceError
 from ...ir.extent import Extent
 from ...ir.graph import Node
+from ..paths import Move, Path, path_to
 from ..trace import Trace, is_traced, lowers, origin_of, share
 from ..tracer import GETITEM, SETITEM
-from ..views import Memory, Move, path_to
+from ..views import Memory
 from .integers import fitted
 from .selected import Selected
 from .ufuncs import broadcast_nodes
+from .windows import Window, is_moved, window_of
 
 
 def _items(trace: Trace, index: Any) -> list[Any]:
@@ -50,11 +52,16 @@ def _is_mask(item: Any) -> bool:
     return _is_array(item) and item.dtype == bool
 
 
+def _stand_in(item: Any) -> Any:
+    """A part of an index of the same kind that is known."""
+    if is_traced(item):
+        return np.zeros(item.shape, item.dtype)
+    return slice(None) if is_moved(item) else item
+
+
 def _check(shape: tuple[int, ...], items: list[Any]) -> None:
     """Raise what NumPy raises where an index does not fit a shape."""
-    known = tuple(
-        np.zeros(item.shape, item.dtype) if is_traced(item) else item for item in items
-    )
+    known = tuple(map(_stand_in, items))
     try:
         np.broadcast_to(np.False_, shape)[known]
     except IndexError as error:
@@ -80,7 +87,7 @@ def _getitem(trace: Trace, x: Any, index: Any) -> Any:
         return _selected(trace, x, items)
     if any(_is_mask(item) and item.ndim == 0 for item in items):
         return _by_position(trace, x, items)
-    plain = _one_per_axis(items, x.ndim)
+    plain = _with_windows(trace, x.shape, _one_per_axis(items, x.ndim))
     if any(_is_array(item) and item.ndim for item in plain):
         return trace.wrap(_gather(trace, trace.node(x), plain))
     return _view(trace, x, plain, any(item is Ellipsis for item in items))
@@ -125,14 +132,35 @@ def _view(trace: Trace, x: Any, plain: list[Any], dots: bool) -> Any:
     return view
 
 
+def _with_windows(trace: Trace, sizes: tuple[int, ...], plain: list[Any]) -> list[Any]:
+    """The items of an index with a `Window` for each slice with traced bounds."""
+    rest = iter(sizes)
+    made: list[Any] = []
+    for item in plain:
+        size = next(rest) if item is not None else 1
+        made.append(window_of(trace, item, size) if is_moved(item) else item)
+    return made
+
+
 def _moves(trace: Trace, x: Any, plain: list[Any]) -> list[Move]:
     """The axes of ``x`` with traced positions, which are checked to be inside."""
     given = [item for item in plain if item is not None]
-    return [
-        Move(axis, trace, position(trace, item, x.shape[axis]))
-        for axis, item in enumerate(given)
-        if is_traced(item)
-    ]
+    moves: list[Move] = []
+    for axis, item in enumerate(given):
+        if isinstance(item, Window):
+            moves.append(Move(axis, trace, item.first))
+        elif is_traced(item):
+            moves.append(Move(axis, trace, position(trace, item, x.shape[axis])))
+    return moves
+
+
+def path_of_row(trace: Trace, x: Any, index: Any) -> Path:
+    """The path to ``x[index]``, for a traced integer."""
+    plain = _one_per_axis([index], x.ndim)
+    extent, shape = _extent(x.shape, plain)
+    path = x.path.sliced(extent, _moves(trace, x, plain)).reshaped(shape)
+    assert path is not None, "only an axis of size 1 goes"
+    return path
 
 
 def _by_position(trace: Trace, x: Any, items: list[Any]) -> Any:
@@ -161,7 +189,10 @@ def _extent(sizes: tuple[int, ...], items: list[Any]) -> tuple[Extent, tuple[int
             shape.append(1)
             continue
         size = sizes[len(axes)]
-        if isinstance(item, slice):
+        if isinstance(item, Window):
+            axes.append((0, item.size, item.step))
+            shape.append(item.size)
+        elif isinstance(item, slice):
             first, stop, step = cast("slice[Any, Any, Any]", item).indices(size)
             count = len(range(first, stop, step))
             axes.append((first if count else 0, count, step))
@@ -323,7 +354,7 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
         return
     plain: list[Any] = []
     if not any(_is_mask(item) and item.ndim == 0 for item in items):
-        plain = _one_per_axis(items, x.ndim)
+        plain = _with_windows(trace, x.shape, _one_per_axis(items, x.ndim))
         if not any(_is_array(item) and item.ndim for item in plain):
             _write_extent(trace, x, plain, value)
             return

@@ -12,6 +12,7 @@ from ...ir.errors import DTypeError, ShapeError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.ops.elementwise import CAST
 from ...ir.types import dtype_name
+from ..stacked import stacked_value
 from ..trace import Trace, lowers
 from .shapes import as_ints
 from .ufuncs import reject
@@ -50,6 +51,8 @@ def _concatenate(
 
 @lowers(np.stack)
 def _stack(trace: Trace, arrays: Any, axis: int = 0, **rest: Any) -> Any:
+    if not rest and axis == 0 and (whole := stacked_value(arrays)) is not None:
+        return trace.wrap(trace.node(whole))
     nodes = _common(trace, arrays, rest.pop("dtype", None))
     if any(node.type.shape != nodes[0].type.shape for node in nodes):
         shapes = sorted({str(node.type) for node in nodes})

@@ -7,6 +7,7 @@ from typing import Any
 from ...ir.builder import Builder
 from ...ir.extent import extent_of
 from ...ir.graph import Graph, Node
+from .at import Place, place_of, skipped
 from .rewrite import Rule, instead, rewrite
 from .stores import Stores
 
@@ -49,8 +50,40 @@ def forwarding(stores: Stores) -> dict[str, Rule]:
         """``update(x, v)[i] => v[j]``, or ``x[i]`` where they are apart"""
         extent = extent_of(b, n)
         base, place = stores.find(b, x, extent)
+        if base.op in ("update_at", "add_at"):
+            here = Place((None,) * base.type.rank, place)
+            before = skipped(b, here, base)
+            if before is not base:
+                base, place = stores.find(b, before, place)
         moved = base is not x or b.literal(x) is not None
         return stores.read(b, base, place) if moved else None
+
+    def read_at(b: Builder, n: Node, x: Node, *positions: Node) -> Node | None:
+        """``update_at(x, v, i)[i] => v``, or ``x[j]`` where they are apart"""
+        literal = b.literal(x)
+        if literal is not None:
+            return b.full(n.type, literal)
+        place = place_of(b, n)
+        assert place is not None, "it reads a place"
+        base = skipped(b, place, x)
+        if base.op == "update_at" and place_of(b, base) == place:
+            return b[base.operands[1]]
+        if base is x:
+            return None
+        return b.append(instead(n, "slice_at", base, *positions, **n.attrs))
+
+    def store_at(b: Builder, n: Node, x: Node, v: Node, *at: Node) -> Node | None:
+        """``update_at(update_at(x, v, i), w, i) => update_at(x, w, i)``"""
+        place, base = place_of(b, n), x
+        if v.op == "slice_at" and (v.operands[0], place_of(b, v)) == (x.name, place):
+            return x
+        if _same_literal(b, x, v):
+            return x
+        while base.op in ("update_at", "add_at") and place_of(b, base) == place:
+            base = b[base.operands[0]]
+        if base is x:
+            return None
+        return b.append(instead(n, "update_at", base, v, *at, **n.attrs))
 
     def store(b: Builder, n: Node, x: Node, v: Node) -> Node | None:
         """``update(update(x, v), w) => update(x, w)``; ``update(x, x[i]) => x``"""
@@ -74,7 +107,19 @@ def forwarding(stores: Stores) -> dict[str, Rule]:
             return None
         return b.append(instead(n, "put", b[x.operands[0]], v, i, **n.attrs))
 
-    return {"slice": read, "update": store, "take": gather, "put": put}
+    return {
+        "slice": read,
+        "slice_at": read_at,
+        "update": store,
+        "update_at": store_at,
+        "take": gather,
+        "put": put,
+    }
+
+
+def _same_literal(b: Builder, x: Node, v: Node) -> bool:
+    one, other = b.literal(x), b.literal(v)
+    return one is not None and repr(one) == repr(other)
 
 
 def is_taken(v: Node, x: Node, i: Node, axis: Any) -> bool:

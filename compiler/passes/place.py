@@ -14,6 +14,7 @@ from typing import Any
 from ...ir.builder import Builder
 from ...ir.extent import Extent
 from ...ir.graph import Graph, Node
+from .at import add_up, added
 from .forward import forwarding, is_taken
 from .rewrite import instead, rewrite
 from .stores import Stores
@@ -48,6 +49,32 @@ def place(graph: Graph) -> Graph:
     stores = Stores()
 
     def rule(b: Builder, node: Node, *operands: Node) -> Node | None:
+        parts = [added(b, term) for term in operands]
+        rest = [x for x, part in zip(operands, parts, strict=True) if part is None]
+        if len(rest) == len(operands):
+            return together(b, node, *operands)
+        if rest:
+            inner = node._replace(name=b.unique(f"{node.name}.rest"), reads=())
+            total = rest[0]
+            if len(rest) > 1:
+                total = together(b, inner, *rest) or b.append(
+                    instead(inner, "add_n", *rest)
+                )
+        else:
+            total = b.like(node, 0.0 if node.type.is_float else 0)
+        return add_up(b, node, total, [one for part in parts for one in part or ()])
+
+    def pair(b: Builder, node: Node, *operands: Node) -> Node | None:
+        """A sum that a loop carries, and what an iteration adds to it"""
+        if any(added(b, x) is not None or _is_small(b, x) for x in operands):
+            return rule(b, node, *operands)
+        return None
+
+    def add_at(b: Builder, node: Node, x: Node, v: Node, *at: Node) -> Node | None:
+        """``add_at(x, 0, i) => x``"""
+        return x if b.literal(v) == 0 else None
+
+    def together(b: Builder, node: Node, *operands: Node) -> Node | None:
         terms = _put_together(b, operands)
         small = [term for term in terms if _is_small(b, term)]
         rest = [term for term in terms if not _is_small(b, term)]
@@ -59,7 +86,8 @@ def place(graph: Graph) -> Graph:
             return terms[0]
         return b.append(instead(node, "add_n", *terms))
 
-    return rewrite(graph, {**forwarding(stores), "add_n": rule})
+    rules = {"add_n": rule, "add": pair, "add_at": add_at}
+    return rewrite(graph, {**forwarding(stores), **rules})
 
 
 def _put_together(b: Builder, terms: Sequence[Node]) -> list[Node]:

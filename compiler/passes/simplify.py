@@ -13,6 +13,7 @@ from typing import Any
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node
 from ...ir.types import DTYPES
+from .at import AT, settle
 from .rewrite import rewrite
 
 __all__ = ["RULES", "simplify"]
@@ -206,6 +207,7 @@ RULES: dict[str, Callable[..., Node | None]] = {
     "transpose": _transpose,
     "broadcast_to": _broadcast_to,
     "slice": _slice,
+    **dict.fromkeys(AT, settle),
     "reduce_sum": _reduce_sum,
     "reduce_prod": _reduce,
     "reduce_max": _reduce,

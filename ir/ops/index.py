@@ -93,11 +93,31 @@ def _check_type(
     return x
 
 
+class Raised:
+    """Errors of Python's kinds that say the line, for what the user's code raises."""
+
+
+def _as_python(kind: type[Exception]) -> type[AnabranchError]:
+    """The error of a kind, which stands in `Raised` under its name."""
+    name = kind.__name__
+    place = {"__module__": __name__, "__qualname__": f"Raised.{name}"}
+    made: type[AnabranchError] = type(name, (AnabranchError, kind), place)
+    setattr(Raised, name, made)
+    return made
+
+
+_OF_PYTHON: tuple[type[Exception], ...] = (
+    *(ArithmeticError, AssertionError, FloatingPointError, IndexError, KeyError),
+    *(LookupError, NotImplementedError, OverflowError, RuntimeError, TypeError),
+    *(ValueError, ZeroDivisionError, Exception),
+)
 ERRORS: dict[str, type[AnabranchError]] = {
     "index": BoundsError,
     "value": DomainError,
     "overflow": RangeError,
     "unbound": UnboundError,
+    **{kind.__name__: _as_python(kind) for kind in _OF_PYTHON if kind is not Exception},
+    "Exception": AnabranchError,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import pickle
 import threading
 from typing import Any
 
@@ -170,9 +171,27 @@ def test_each_kind_of_check_has_its_exception():
     from anabranch.backends.llvm.run.door.numba_type import ERRORS
     from anabranch.ir.ops.index import check_error
 
-    assert set(ERRORS.values()) == {BoundsError, DomainError, RangeError, UnboundError}
+    assert set(ERRORS.values()) > {BoundsError, DomainError, RangeError, UnboundError}
     for kind, error in ERRORS.items():
         assert type(check_error(kind, "")) is error
+        assert pickle.loads(pickle.dumps(error)) is error
+
+
+def test_what_the_user_raises_is_raised() -> None:
+    def function(x: Any) -> Any:
+        if x[0] > 100:
+            raise ZeroDivisionError("no way")
+        return np.sum(x)
+
+    inner = jit(function).native(X).njit
+
+    @numba.njit
+    def outer(x: Any) -> Any:
+        return inner(x) * 2
+
+    assert outer(np.ones(7)) == 14.0
+    with pytest.raises(ZeroDivisionError):
+        outer(X + 200)
 
 
 def test_what_numba_compiled_outlives_everything_else():

@@ -21,7 +21,7 @@ def head(x: Any, n: Any) -> Any:
 
 
 def unrolled(x: Any, n: Any) -> Any:
-    for _ in range(n + 1):
+    for _ in list(range(n + 1)):
         x = np.sin(x)
     return x
 

@@ -52,7 +52,7 @@ def test_loops_kept_and_unrolled():
     assert kept == ["kept as one loop of 700 turns"]
     (inner,) = found[line_of(recurrent, "for _ in")]
     assert inner.startswith("unrolled: 2 turns, ")
-    assert inner.endswith(" nodes; loops of fewer than 100 turns do")
+    assert inner.endswith(" nodes; loops of fewer than 10 turns do")
     (branch,) = found[line_of(recurrent, "if h[0]")]
     assert branch == "branch: both ways are traced, and one runs"
 
@@ -135,14 +135,25 @@ def test_what_is_refused():
     def function(x):
         for i in range(3):
             x = x + i
+        found = []
         if x[0] > 100:
-            raise ValueError("too large")
-        return x[x > 0]
+            found.append(x)
+        return found
 
     found = told(function, X)
     (text,) = found[line_of(function, "if x[0]")]
-    assert text.startswith("refused: a branch of an 'if' on a traced value raises")
+    assert text.startswith("refused: a list is changed in one branch")
     assert len(found) == 2
+
+
+def test_a_branch_that_raises():
+    def function(x):
+        if x[0] > 100:
+            raise ValueError("too large")
+        return x
+
+    (texts,) = told(function, X).values()
+    assert "check: raises ValueError when the function runs" in texts
 
 
 def test_the_text_is_the_source_with_notes():

@@ -107,13 +107,7 @@ ERRORS = np.array(
 )
 
 
-@program(
-    np.array([1.0, 0.0]),
-    0.3,
-    wrt=(0, 1),
-    compile="what a branch binds anew has two names in a while loop",
-    grad=NO_GRADIENT,
-)
+@program(np.array([1.0, 0.0]), 0.3, wrt=(0, 1), grad=NO_GRADIENT)
 def adaptive_runge_kutta(y0, damping):
     """Dormand and Prince's pair, whose steps are as long as its error allows."""
     path = np.zeros((40, 2))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import anabranch
+from anabranch.compiler.frontend import control
 
 
 def assert_equal(made: Any, expected: Any) -> None:
@@ -44,6 +45,35 @@ def check_as_python(
         assert_equal(compiled(*ours), expected)
         assert_equal(ours, plain)
     assert compiled.compile_count == 1
+
+
+def has_loop(compiled: Any) -> bool:
+    """Whether the graph of a compiled function has a loop, in a region or not."""
+    return "= loop(" in compiled.inspect_ir("forward")
+
+
+@pytest.fixture
+def as_a_loop(backend: str, forced: None, monkeypatch: Any) -> Callable[..., None]:
+    """``as_a_loop(f, args)``: with loops as nodes f is what it is in Python.
+
+    Its gradient is that of the unrolled loops, and what differences say.
+    """
+
+    def check(function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        which = tuple(range(len(args)))
+        compiled = anabranch.jit(function, backend=backend)
+        made = compiled(*copy.deepcopy(args))
+        assert_equal(made, function(*copy.deepcopy(args)))
+        assert has_loop(compiled)
+        gradient = anabranch.grad(function, which, backend=backend)(*args)
+        if backend == "reference":
+            anabranch.check_grads(function, args, backend=backend)
+        monkeypatch.setattr(control, "MIN_TRIPS", 1 << 40)
+        unrolled = anabranch.grad(function, which, backend=backend)(*args)
+        for one, other in zip(gradient, unrolled, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+    return check
 
 
 @pytest.fixture

@@ -155,7 +155,7 @@ def math_functions(a):
     return x
 
 
-@runs_in_python(X)
+@kept(X)
 def a_list_that_grows(x):
     made = []
     for i in range(4):
@@ -179,7 +179,7 @@ def an_index_of_a_list(xs):
     return s + np.sum(xs[0])
 
 
-@runs_in_python(X)
+@kept(X)
 def a_row_that_is_written(x):
     a = np.outer(x, x)
     for i in range(4):
@@ -197,7 +197,7 @@ def written_and_then_another(x):
     return np.sum(y + z)
 
 
-@runs_in_python(X)
+@kept(X)
 def another_name_of_an_array(x):
     y = x.copy()
     for _ in range(3):
@@ -364,7 +364,7 @@ def test_what_may_be_a_view_is_not_written() -> None:
     def function(x):
         a = np.outer(x, x)
         for i in range(4):
-            row = a[i]
+            row = a[i * i % 3]
         row[0] = 55  # pyright: ignore[reportPossiblyUnboundVariable]
         return a
 

@@ -21,22 +21,25 @@ INPUTS = [np.random.default_rng(seed).normal(size=SIZE) for seed in range(4)]
 class Program:
     """A function of one array, written at random.
 
-    ``a``, ``b`` and ``c`` are arrays, ``c`` at first a view of ``a``; ``s`` and ``t``
-    are numbers, ``n`` is a count that is known. ``late`` may have no value.
+    ``a``, ``b`` and ``c`` are arrays, ``c`` at first a view of ``a``; ``m`` is a matrix
+    and ``row`` a row of it; ``s`` and ``t`` are numbers, ``n`` is a count that is
+    known. ``late`` may have no value.
     """
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.budget = 24
-        self.loops = 0
+        self.loops, self.branches = 0, 0
         start = [
             "    a = x.copy()",
             "    b = np.zeros(4)",
             "    c = a[1:]",
+            "    m = np.outer(x, x)",
+            "    row = m[1]",
             "    s, t, n = x[0], 0.5, 1",
             "    kept = []",
         ]
-        end = "    return a, b, c, s, t, n, np.array(kept)"
+        end = "    return a, b, c, m, row, s, t, n, np.array(kept)"
         body = self.block(1, in_loop=False)
         self.text = "\n".join(
             ["import math", "import numpy as np", "def f(x):", *start, *body, end, ""]
@@ -46,12 +49,19 @@ class Program:
         return self.rng.choice(choices)
 
     def index(self) -> str:
-        counters = [f"i{k} % 4" for k in range(self.loops)]
+        forms = "i{} % 4", "i{}", "3 - i{}", "i{} - 1", "i{} + 1", "-1 - i{}"
+        counters = [form.format(k) for k in range(self.loops) for form in forms]
         return self.pick("0", "1", "-1", "n % 4", *counters)
+
+    def row(self) -> str:
+        return self.pick("row", f"m[{self.index()}]")
 
     def number(self, depth: int = 0) -> str:
         if depth > 2 or self.rng.random() < 0.4:
-            item = f"a[{self.index()}]", f"b[{self.index()}]", "c[0]"
+            item = (
+                *(f"a[{self.index()}]", f"b[{self.index()}]", "c[0]"),
+                *(f"m[{self.index()}, {self.index()}]", f"np.sum({self.row()})"),
+            )
             return self.pick("s", "t", "0.25", "1", *item)
         one, other = self.number(depth + 1), self.number(depth + 1)
         return self.pick(
@@ -72,7 +82,8 @@ class Program:
 
     def array(self) -> str:
         full = "np.full(4, s + 0.0)"
-        return self.pick("a * 0.5", "b + a", "np.sin(a)", full, "x", "b * t")
+        parts = "a * 0.5", "b + a", "np.sin(a)", full, "x", "b * t"
+        return self.pick(*parts, f"a + {self.row()}", f"m[:, {self.index()}] * 0.5")
 
     def block(self, depth: int, in_loop: bool) -> list[str]:
         lines: list[str] = []
@@ -103,34 +114,66 @@ class Program:
             "a, b = b, a",
             "s, t = t, s",
             "late = s * 2",
+            f"m[{self.index()}, {self.index()}] += {self.number()}",
+            f"m[{self.index()}, 1:] = {self.pick('a[1:]', 'b[:-1]', 't')}",
+            f"m[{self.index()}] = np.tanh({self.array()})",
+            f"row = m[{self.index()}]",
+            f"row[1:] *= {self.number()}",
+            f"a[{self.span()}] = b[{self.span()}]",
         ]
-        if depth == 1:
-            plain.append(f"kept.append({self.number()})")
+        if not self.branches:
+            plain += [f"kept.append({self.number()})"] * 2
         if not in_loop:
             plain += ["n += 1", "n = n * 2 % 5"]
         return [pad + self.rng.choice(plain)]
+
+    def span(self) -> str:
+        starts = ["0", "1", *(f"i{k}" for k in range(self.loops))]
+        start = self.pick(*starts)
+        return f"{start}:{start} + 2"
+
+    def head(self, counter: str) -> str:
+        """What a loop goes over, with its counter."""
+        inner = [f"range(i{self.loops - 1} + 1)"] if self.loops else []
+        ranges = "range(2)", "range(3)", "range(1, 3)", "range(2, -1, -1)"
+        number = self.pick(*ranges, *inner)
+        if self.rng.random() < 0.6:
+            return f"for {counter} in {number}:"
+        return self.pick(
+            f"for {counter}, t in enumerate(a[:3]):",
+            f"for {counter}, row in enumerate(m[:2]):",
+            f"for {counter}, (s, t) in enumerate(zip(b[1:], x)):",
+            f"for {counter} in reversed(range(3)):",
+            f"for {counter}, late in zip(range(3), x[::-1]):",
+        )
 
     def compound(self, depth: int, pad: str, in_loop: bool) -> list[str]:
         kind = self.rng.random()
         if kind < 0.35:
             counter = f"i{self.loops}"
+            head = self.head(counter)
             self.loops += 1
             body = self.block(depth + 1, in_loop=True)
             self.loops -= 1
-            lines = [f"{pad}for {counter} in range({self.pick(2, 3)}):", *body]
+            lines = [f"{pad}{head}", *body]
             if self.rng.random() < 0.2:
                 lines += [f"{pad}else:", *self.block(depth + 1, in_loop)]
             return lines
+        self.branches += 1
         lines = [f"{pad}if {self.test()}:", *self.block(depth + 1, in_loop)]
         if kind < 0.45:
             lines.append(f"{pad}    return s, a")
         if self.rng.random() < 0.5:
             lines += [f"{pad}else:", *self.block(depth + 1, in_loop)]
+        self.branches -= 1
         return lines
 
 
 def outcome(folder: Path, seed: int) -> str:
-    """``right`` or ``refused``; anything else is an assertion that shows the text."""
+    """``right``, ``loop`` if a loop is one node, or ``refused``, or an error in Python.
+
+    Anything else is an assertion that shows the text.
+    """
     program = Program(seed)
     path = folder / f"program_{seed}.py"
     path.write_text(program.text, encoding="utf-8")
@@ -143,29 +186,54 @@ def outcome(folder: Path, seed: int) -> str:
     compiled = anabranch.jit(f, backend="reference")
     for x in INPUTS:
         plain, ours = copy.deepcopy(x), copy.deepcopy(x)
-        with np.errstate(all="ignore"):
-            expected = f(plain)
+        try:
+            with np.errstate(all="ignore"):
+                expected = f(plain)
+        except (IndexError, ValueError, UnboundLocalError) as error:
+            with pytest.raises((type(error), anabranch.TraceError)):
+                compiled(ours)
+            return "error"
         try:
             made = compiled(ours)
         except anabranch.TraceError:
             return "refused"
+        except Exception as error:
+            raise AssertionError(program.text) from error
         assert len(made) == len(expected), program.text
         for one, other in zip(made, expected, strict=True):
             np.testing.assert_allclose(
                 one, other, rtol=1e-9, atol=1e-9, err_msg=program.text
             )
         np.testing.assert_allclose(ours, plain, err_msg=program.text)
-    return "right"
+    return "loop" if "= loop(" in compiled.inspect_ir("forward") else "right"
+
+
+def check_outcomes(folder: Path, seeds: range, loops: bool) -> None:
+    found = [outcome(folder, seed) for seed in seeds]
+    assert found.count("right") + found.count("loop") > len(found) // 4
+    if loops:
+        assert found.count("loop") > len(found) // 8
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_random_programs(tmp_path, seed):
-    found = [outcome(tmp_path, 1000 * seed + k) for k in range(25)]
-    assert found.count("right") > len(found) // 4
+    check_outcomes(tmp_path, range(1000 * seed, 1000 * seed + 25), loops=False)
+
+
+@pytest.mark.usefixtures("forced")
+@pytest.mark.parametrize("seed", range(4))
+def test_random_programs_with_loops_as_nodes(tmp_path, seed):
+    check_outcomes(tmp_path, range(1000 * seed, 1000 * seed + 25), loops=True)
 
 
 @pytest.mark.fuzz
 @pytest.mark.parametrize("seed", range(4, 44))
 def test_many_random_programs(tmp_path, seed):
-    found = [outcome(tmp_path, 1000 * seed + k) for k in range(75)]
-    assert found.count("right") > len(found) // 4
+    check_outcomes(tmp_path, range(1000 * seed, 1000 * seed + 75), loops=False)
+
+
+@pytest.mark.fuzz
+@pytest.mark.usefixtures("forced")
+@pytest.mark.parametrize("seed", range(4, 44))
+def test_many_random_programs_with_loops_as_nodes(tmp_path, seed):
+    check_outcomes(tmp_path, range(1000 * seed, 1000 * seed + 75), loops=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -70,16 +71,6 @@ def traced_while_that_asks_for_a_value(x):
     return x
 
 
-@case(anabranch.ConcretizationError, "one loop: a branch .* ValueError", "while s > 1")
-def traced_while_that_raises(x):
-    s = x.sum()
-    while s > 1:
-        s = s / 2
-        if x[0] > s:
-            raise ValueError("too large")
-    return x
-
-
 @case(anabranch.ConcretizationError, "key of a dict", "return {x[0]: 1.0}")
 def traced_key(x):
     return {x[0]: 1.0}
@@ -91,25 +82,45 @@ def traced_value_into_a_real_array(x):
     return x
 
 
-@case(anabranch.ConcretizationError, "static_argnames", "for i in range(n)")
+@case(anabranch.ConcretizationError, "one loop: .* structure", "for i in range(n)")
 def traced_count(x):
     n = x.astype(int)[0]
+    y = x
     for i in range(n):
-        x = x + i
+        y = (y, i)
     return x
 
 
-@case(anabranch.TraceError, "raises ValueError: too large", "if x[0] > 100")
-def raising_branch(x):
-    if x[0] > 100:
-        raise ValueError("too large")
+@case(anabranch.ConcretizationError, "static_argnames", "return list(range(")
+def list_of_a_traced_count(x):
+    return list(range(x.astype(int)[0]))
+
+
+@case(anabranch.TraceError, "'try' or 'with'.*: large", 'raise ValueError("large")')
+def raising_under_a_handler(x):
+    try:
+        if x[0] > 100:
+            raise ValueError("large")
+    except ValueError:
+        return x
     return x * 2
 
 
-@case(anabranch.ConcretizationError, "value of a traced", 'assert x[0] < 1, "large"')
-def traced_assert(x):
-    assert x[0] < 1, "large"
-    return x
+@case(anabranch.TraceError, "'try' or 'with'.*: large", 'raise ValueError("large")')
+def raising_under_a_manager(x):
+    def inner():
+        if x[0] > 100:
+            raise ValueError("large")
+
+    with contextlib.suppress(ValueError):
+        inner()
+    return x * 2
+
+
+@case(anabranch.TraceError, "returns nothing", "if x[0] > 100")
+def raising_without_a_result(x):
+    if x[0] > 100:
+        raise ValueError("large")
 
 
 @case(anabranch.TraceError, "y has another structure", "if x[0] > 0")

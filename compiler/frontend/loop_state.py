@@ -1,0 +1,74 @@
+"""A loop that is tried as a node, and what changes from turn to turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...ir.types import TensorType
+from ..trace import Trace
+from ..tracer import Tracer
+from ..views import Memory
+from .state import Slot
+
+if TYPE_CHECKING:
+    from .growing import Growing
+
+__all__ = ["Carried", "LeafType", "Loop", "NoLoop", "State"]
+
+LeafType = tuple[TensorType, bool]
+
+
+class NoLoop(Exception):
+    """Why a loop is not one node."""
+
+
+class Loop(NamedTuple):
+    """A loop that is tried: its body, and how often that runs.
+
+    ``trips`` is the number of turns, or with a ``limit`` the most that there may be;
+    None where nobody knows. ``test`` says after each turn whether there is another, and
+    ``go`` whether there is a first.
+    """
+
+    body: Callable[[Tracer], None]
+    trips: int | None
+    limit: Tracer | None = None
+    test: Callable[[], Any] | None = None
+    go: Any = True
+
+    @property
+    def counts(self) -> bool:
+        """Whether the number of turns is ``trips``."""
+        return self.trips is not None and self.limit is None and self.test is None
+
+    @property
+    def may_have_none(self) -> bool:
+        """Whether there may be no turn at all."""
+        return self.limit is not None or self.go is not True
+
+
+class Carried(NamedTuple):
+    """A place that is carried: what it began with, its structure, types of its leaves.
+
+    A leaf without a type stays what it was. A place that is ``unsure`` may have no
+    value at the end of a turn, and none of the turn before is read.
+    """
+
+    slot: Slot
+    start: Any
+    tree: Any
+    types: tuple[LeafType | None, ...]
+    unsure: bool = False
+
+
+class State(NamedTuple):
+    """What changes from turn to turn, as far as it is known.
+
+    ``carried`` places by their keys, ``written`` memories with the traces that made
+    them, and lists that grow.
+    """
+
+    carried: dict[Any, Carried]
+    written: dict[Memory, Trace]
+    growing: dict[Any, Growing]

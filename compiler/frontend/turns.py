@@ -1,0 +1,149 @@
+"""What a `for` goes over whose items follow from the number of the turn.
+
+Ranges, arrays, and `enumerate`, `zip` and `reversed` of these. They are iterators like
+Python's, and tell a loop that is one node what the item of a turn is.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..intervals import Interval
+from ..known import real
+from ..stacked import stacked_value
+from ..trace import find_trace, is_traced
+from ..tracer import GETITEM, Tracer
+from .rows import element
+
+__all__ = ["Turns", "enumerated", "numbers", "reversed_", "turns_of", "zipped"]
+
+
+class Turns(Iterator[Any]):
+    """An iterator whose items are known by the number of the turn.
+
+    ``count`` is the number of turns, traced or not, and ``item`` gives that of a turn.
+    """
+
+    def __init__(self, count: Any, item: Callable[[Any], Any]) -> None:
+        self.count, self.item = count, item
+        self._next = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether somebody has asked for an item."""
+        return self._next != 0
+
+    def finish(self) -> None:
+        """Have no items left."""
+        self.count = 0
+
+    def __next__(self) -> Any:
+        if self._next >= operator.index(self.count):
+            raise StopIteration
+        self._next += 1
+        return self.item(self._next - 1)
+
+
+def turns_of(iterable: Any) -> Turns | None:
+    """The turns of a loop over a value, None where they follow from no number."""
+    if isinstance(iterable, Turns):
+        return None if iterable.begun else iterable
+    if type(iterable) is range:
+        return _range(iterable.start, iterable.stop, iterable.step)
+    if isinstance(iterable, list):
+        iterable = stacked_value(iterable)  # type: ignore[arg-type]
+    if isinstance(iterable, (Tracer, np.ndarray)) and iterable.shape:
+        array: Any = iterable
+        return Turns(array.shape[0], lambda t: _element(array, t))
+    return None
+
+
+def _element(array: Any, t: Any) -> Any:
+    row = element(array, t)
+    if row is not None:
+        return row
+    if isinstance(array, np.ndarray) and (trace := find_trace(t)) is not None:
+        return trace.apply(GETITEM, (array, t), {})
+    return array[t]
+
+
+def numbers(*args: Any) -> Any:
+    """``range(*args)``; with traced arguments one whose turns only running tells."""
+    if find_trace(args) is None or not all(map(_is_integer, args)):
+        return range(*map(real, args))
+    start, stop, step = (0, *args, 1) if len(args) == 1 else (*args, 1)[:3]
+    if is_traced(step):
+        return range(*args)  # which says what it needs
+    return _range(real(start), real(stop), operator.index(real(step)))
+
+
+def _is_integer(value: Any) -> bool:
+    if is_traced(value):
+        return not value.shape and value.dtype.kind in "iu"
+    return isinstance(value, (int, np.integer))
+
+
+def _range(start: Any, stop: Any, step: int) -> Turns:
+    if not is_traced(start) and not is_traced(stop):
+        count = len(range(start, stop, step))
+        plain = (start, step) == (0, 1)
+        return Turns(count, (lambda t: t) if plain else lambda t: t * step + start)
+    if step == 0:
+        raise ValueError("range() arg 3 must not be zero")
+    apart = stop - start if step > 0 else start - stop
+    count = apart if abs(step) == 1 else (apart + (abs(step) - 1)) // abs(step)
+
+    def number(t: Any) -> Any:
+        made = t * step + start
+        if is_traced(t):
+            _note_between(made, start, stop, step)
+        return made
+
+    return Turns(count, number)
+
+
+def _note_between(made: Tracer, start: Any, stop: Any, step: int) -> None:
+    """A number of a range is between its ends, whatever they are."""
+    trace = made.reader
+    found = [trace.intervals.of(trace.node(end, "i64")) for end in (start, stop)]
+    first, last = found if step > 0 else found[::-1]
+    assert first is not None, "a range is of integers"
+    assert last is not None, "a range is of integers"
+    between = (first.low, last.high - 1) if step > 0 else (first.low + 1, last.high)
+    trace.intervals.note(made.unchecked_node, Interval(*between))
+
+
+def zipped(*args: Any, strict: bool = False) -> Any:
+    """``zip(*args)``."""
+    parts = [turns_of(arg) for arg in args]
+    known = [part for part in parts if part is not None and _is_number(part.count)]
+    counts = {part.count for part in known}
+    if not args or len(known) < len(args) or (strict and len(counts) > 1):
+        return zip(*map(real, args), strict=strict)
+    return Turns(min(counts), lambda t: tuple(part.item(t) for part in known))
+
+
+def enumerated(iterable: Any, start: Any = 0) -> Any:
+    """``enumerate(iterable, start)``."""
+    part = turns_of(iterable)
+    if part is None:
+        return enumerate(real(iterable), real(start))
+    return Turns(part.count, lambda t: (t + start if start else t, part.item(t)))
+
+
+def reversed_(iterable: Any) -> Any:
+    """``reversed(iterable)``."""
+    sized = isinstance(iterable, (Sequence, Tracer, np.ndarray))
+    part = turns_of(iterable) if sized or isinstance(iterable, Turns) else None
+    if part is None or not _is_number(part.count):
+        return reversed(real(iterable))
+    last = part.count - 1
+    return Turns(part.count, lambda t: part.item(last - t))
+
+
+def _is_number(count: Any) -> bool:
+    return not is_traced(count)
