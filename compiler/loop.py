@@ -24,7 +24,6 @@ from .tree import flatten, leaf_type, unflatten
 
 __all__ = ["fori_loop", "map", "scan", "switch", "while_loop"]
 
-
 _SCAN, _FOR, _WHILE = "anabranch scan", "anabranch fori_loop", "anabranch while_loop"
 
 

@@ -28,6 +28,7 @@ from .passes.simplify import simplify
 from .passes.split import split
 from .passes.tape import tape
 from .passes.total import total
+from .passes.undo import undo
 
 __all__ = ["PASSES", "ROUNDING", "optimise", "run_passes"]
 
@@ -39,6 +40,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "simplify": simplify,
     "dedupe": dedupe,
     "tape": tape,
+    "undo": undo,
     "hoist": hoist,
     "total": total,
     "place": place,

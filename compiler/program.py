@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ..ir.errors import DTypeError, TraceError
+from ..ir.errors import ConcretizationError, DTypeError, TraceError
 from ..ir.graph import Graph, Node, Output
 from .asked import may_be_asked
 from .frontend.failures import tied
@@ -148,6 +148,8 @@ def trace_program(
 def _result(trace: Trace, value: Any) -> Node:
     try:
         return trace.node(value)
+    except ConcretizationError:
+        raise
     except (TraceError, DTypeError) as error:
         what = f"{trace.builder.name} returned a {type(value).__name__}: {error.what}"
         raise TraceError(

@@ -35,6 +35,7 @@ from .frontend.twins import why_not
 from .intervals import Intervals
 from .known import answer, real, stored_to
 from .paths import Move, follow
+from .ragged import Ragged
 from .source import (
     assigned_name,
     calling_frame,
@@ -44,7 +45,7 @@ from .source import (
     library_call,
     user_line,
 )
-from .tracer import GETITEM, Tracer
+from .tracer import GETITEM, SETITEM, Tracer
 from .unsupported import Unsupported, function_name, what_to_write
 from .views import Memory
 
@@ -122,6 +123,8 @@ def _survey(values: Any) -> tuple[Trace | None, Tracer | None]:
                 found = value.owner
         elif isinstance(value, (list, tuple)):
             waiting.extend(cast("Iterable[Any]", value))
+        elif isinstance(value, Ragged):
+            waiting.append(value.length)
         elif isinstance(value, slice):
             parts = cast("slice[Any, Any, Any]", value)
             waiting += [parts.start, parts.stop, parts.step]
@@ -294,6 +297,11 @@ class Trace:
         return result
 
     def _lower(self, function: Any, args: Any, kwargs: Any) -> Any:
+        taken = args[:1] if function is SETITEM else args
+        if any(isinstance(arg, Ragged) for arg in taken):
+            from .lower.ragged import lower_ragged
+
+            return lower_ragged(self, function, args, kwargs)
         lowering = _LOWERINGS.get(function)
         if lowering is None and isinstance(function, np.ufunc):
             from .lower.ufuncs import lower_special

@@ -20,6 +20,8 @@ BACKEND = Backend(
         "dedupe",
         "tape",
         "prune",
+        "undo",
+        "prune",
         "hoist",
         "total",
         "prune",

@@ -20,6 +20,7 @@ from ...ir.errors import BoundsError, DomainError, ShapeError, TraceError
 from ...ir.extent import Extent
 from ...ir.graph import Node
 from ..paths import Move, Path, path_to
+from ..ragged import Ragged
 from ..trace import Trace, is_traced, lowers, origin_of, share
 from ..tracer import GETITEM, SETITEM
 from ..views import Memory
@@ -87,7 +88,10 @@ def _getitem(trace: Trace, x: Any, index: Any) -> Any:
         return _selected(trace, x, items)
     if any(_is_mask(item) and item.ndim == 0 for item in items):
         return _by_position(trace, x, items)
-    plain = _with_windows(trace, x.shape, _one_per_axis(items, x.ndim))
+    plain = _one_per_axis(items, x.ndim)
+    if (found := _ragged(trace, x, plain)) is not None:
+        return found
+    plain = _with_windows(trace, x.shape, plain)
     if any(_is_array(item) and item.ndim for item in plain):
         return trace.wrap(_gather(trace, trace.node(x), plain))
     return _view(trace, x, plain, any(item is Ellipsis for item in items))
@@ -130,6 +134,12 @@ def _view(trace: Trace, x: Any, plain: list[Any], dots: bool) -> Any:
     else:
         share(view, x)
     return view
+
+
+def _ragged(trace: Trace, x: Any, plain: list[Any]) -> Any:
+    from .ragged import ragged_slice  # which knows of positions
+
+    return ragged_slice(trace, x, plain)
 
 
 def _with_windows(trace: Trace, sizes: tuple[int, ...], plain: list[Any]) -> list[Any]:
@@ -348,13 +358,21 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
     x.owner.check_write()
     items = _items(trace, index)
     _check(x.shape, items)
-    value = trace.array(value)
+    value = value if isinstance(value, Ragged) else trace.array(value)
     if any(is_traced(item) and (item.ndim or _is_mask(item)) for item in items):
         x.write(_write_under_mask(trace, x, items, value))
         return
     plain: list[Any] = []
     if not any(_is_mask(item) and item.ndim == 0 for item in items):
-        plain = _with_windows(trace, x.shape, _one_per_axis(items, x.ndim))
+        plain = _one_per_axis(items, x.ndim)
+        if (found := _ragged(trace, x, plain)) is not None:
+            from .ragged import store_ragged
+
+            store_ragged(trace, found, value)
+            return
+        if isinstance(value, Ragged):
+            value.refuse()
+        plain = _with_windows(trace, x.shape, plain)
         if not any(_is_array(item) and item.ndim for item in plain):
             _write_extent(trace, x, plain, value)
             return

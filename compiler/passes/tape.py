@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...ir.graph import Graph, Node
+from ...ir.ops import OPS, Kind
 from .bodies import (
     Numbers,
     counts,
@@ -16,7 +17,7 @@ from .bodies import (
     with_taken,
 )
 
-__all__ = ["tape"]
+__all__ = ["runs_as_often", "tape"]
 
 
 def tape(graph: Graph) -> Graph:
@@ -56,7 +57,8 @@ def tape(graph: Graph) -> Graph:
 
     Keeps results bit for bit. The second loop reads rows that the first one stacked, so
     it knows the same values. What is cheap is computed again: it costs less than to
-    write it and to read it. `prune` drops what is left over.
+    write it and to read it. Of an array that an iteration stores into, what is read of
+    it is kept, and never the array. `prune` drops what is left over.
     """
     makers = {name: node for node in graph if node.op == "loop" for name in node.names}
     if len(makers) < 2:
@@ -86,7 +88,7 @@ def _taped(
 
     ``names`` are taken, and those of the rows are added to them.
     """
-    if not _runs_as_often(graph, first, second):
+    if not runs_as_often(graph, first, second):
         return None
     (body,), (back,) = first.regions, second.regions
     numbers = Numbers()
@@ -99,7 +101,10 @@ def _taped(
     stacked = {known[inner]: name for name, inner in reversed(rows.items())}
     added: list[tuple[str, str]] = []
     taken: list[tuple[str, str]] = []
-    for name in _costly(back, {x for x in found if found[x] in places}):
+    begins = body.inputs[1 + len(parts_of(first).invariants) :][:carried]
+    versions = {known[x.name] for x in begins}
+    loose = {x.name for x in back.inputs if found[x.name] in versions}
+    for name in _costly(back, {x for x in found if found[x] in places}, loose):
         number = found[name]
         if number not in stacked:
             fresh, count = f"{name}.tape", 0
@@ -114,7 +119,7 @@ def _taped(
     return with_rows(first, added), with_taken(second, taken)
 
 
-def _runs_as_often(graph: Graph, first: Node, second: Node) -> bool:
+def runs_as_often(graph: Graph, first: Node, second: Node) -> bool:
     """Whether the second loop has an iteration for exactly those of the first."""
     trips, limit, test, _ = runs_alike(first)
     other, bound, tested, _ = runs_alike(second)
@@ -143,25 +148,42 @@ def _inputs(
     ]
 
 
-def _costly(back: Graph, known: set[str]) -> list[str]:
-    """The values among the known that others read and that are not cheap to have."""
+def _costly(back: Graph, known: set[str], loose: set[str]) -> list[str]:
+    """The values among the known that others read and that are not cheap to have.
+
+    ``loose`` are inputs that are versions of what the first loop carries.
+    """
     wanted: set[str] = set(back.results) & known
     for node in back:
-        if node.op != "input" and (node.name not in known or is_view(node)):
+        shows = is_view(node) and not _is_part(back, node)
+        if node.op != "input" and (node.name not in known or shows):
             wanted.update(name for name in node.operands if name in known)
     costly: set[str] = set()
     found: list[str] = []
     for node in back:
         if node.op == "input" or node.name not in known:
             continue
-        steep = is_costly(node) or not costly.isdisjoint(node.operands)
-        if not steep:
+        part = _is_part(back, node)
+        of_version = part and node.operands[0] in loose
+        dear = of_version if part else is_costly(node)
+        if not dear and costly.isdisjoint(node.operands):
             continue
         costly.update(node.names)
-        if is_view(node):
+        if not part and (is_view(node) or _is_store(node)):
             continue
         for name in node.names:
             if name in wanted:
                 found.append(name)
                 costly.discard(name)
     return found
+
+
+def _is_part(back: Graph, node: Node) -> bool:
+    """Whether it shows less than all of its operand."""
+    if node.op not in ("slice", "slice_at"):
+        return False
+    return node.type.size < back[node.operands[0]].type.size
+
+
+def _is_store(node: Node) -> bool:
+    return OPS[node.op].kind is Kind.STORE

@@ -27,6 +27,7 @@ from ..kernels.scalar_loop import (
     Store,
     Word,
 )
+from .linear import Linear, Sums
 
 __all__ = [
     "SMALL",
@@ -214,6 +215,7 @@ class Builder:
         self.weight = 0
         self._literals: dict[int, int] = {}
         self._version = 0
+        self.sums = Sums()
         self._known: dict[object, int] = {}  # what the block has made, or one around it
 
     def memory(self, type_: TensorType) -> int:
@@ -249,6 +251,8 @@ class Builder:
         """A number that the step gives."""
         value = self.fresh(dtype)
         self.words.append((Word(value, dtype), number))
+        if dtype == "i64" and not isinstance(number, Node):
+            self.sums.known[value] = Linear(int(number))
         return value
 
     def literal(self, number: int) -> int:
@@ -257,11 +261,22 @@ class Builder:
             return self.word(number, "i64")
         if number not in self._literals:
             self._literals[number] = self.fresh("i64")
+            self.sums.known[self._literals[number]] = Linear(number)
             self.block.append(Literal(self._literals[number], number))
         return self._literals[number]
 
     def compute(self, op: str, operands: Sequence[int], result: str) -> int:
-        """The value of an elementwise op."""
+        """The value of an elementwise op, which may be plain to see."""
+        if self.types[operands[0]] == "i64" or op == "select":
+            found = self.sums.shortcut(self, op, tuple(operands))
+            if found is not None:
+                return found
+        value = self._computed(op, operands, result)
+        if self.types[operands[0]] == "i64":
+            self.sums.note(op, tuple(operands), value)
+        return value
+
+    def _computed(self, op: str, operands: Sequence[int], result: str) -> int:
         key = op, tuple(operands), result
         if key in self._known:
             return self._known[key]
@@ -273,8 +288,30 @@ class Builder:
         self.block.append(Compute(value, op, tuple(operands), dtype, result))
         return value
 
+    def number_of(self, sum_: Linear) -> int:
+        """The number of a sum."""
+        made: int | None = None
+        for value, factor in sum_.terms:
+            if factor not in (1, -1) or (made is None and factor < 0):
+                value = self._computed("mul", (value, self.literal(factor)), "i64")
+                factor = 1
+            if made is None:
+                made = value
+            else:
+                op = "add" if factor > 0 else "sub"
+                made = self._computed(op, (made, value), "i64")
+        if made is None or sum_.number:
+            last = self.literal(sum_.number)
+            made = last if made is None else self._computed("add", (made, last), "i64")
+        return made
+
     def check(self, value: int, low: int, last: int, node: Node) -> None:
-        """Leave the kernel where a value is outside."""
+        """Leave the kernel where a value is outside, if it may be."""
+        if self.types[value] == "i64":
+            x = self.sums.of(value)
+            inside = self.sums.holds(x, low), self.sums.holds(Linear(last).plus(x, -1))
+            if self.sums.bounded(x) and all(inside):
+                return
         self.weigh(2)
         status = self.word(node, "i64")
         bounds = self.literal(low), self.literal(last)

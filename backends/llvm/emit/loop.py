@@ -40,7 +40,7 @@ def loop(
 
     A scalar loop is a step without others, see `scalar_loop`.
     """
-    whole = scalar_loop(p, node, operands)
+    whole = scalar_loop(p, node)
     if whole is not None:
         return whole
     (body,) = node.regions

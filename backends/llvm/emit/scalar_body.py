@@ -28,6 +28,7 @@ from .elements import (
     whole_place,
 )
 from .scalar_order import addressed, in_order
+from .scalar_passes import kept_values, swept
 
 __all__ = ["Lowering"]
 
@@ -278,6 +279,7 @@ class Lowering:
             for home, value in zip(homes, node.values[count:], strict=True)
         ]
         counter = b.fresh("i64")
+        b.sums.count(counter, trips)
         carried = [
             b.next_version(x) if isinstance(x, Place) else b.fresh_like(b.numbers(x))
             for x in starts
@@ -313,7 +315,10 @@ class Lowering:
             if row.memory in self.partial and row.memory in self.scratch:
                 zero = b.word(row.type.numpy.type(0).item(), row.type.dtype)
                 b.fill(row, repeated(zero, row.shape))
-        b.block.append(Loop(counter, trips, test, reverse, tuple(pairs), tuple(block)))
+        if trips is not None and not test:
+            pairs += kept_values(b, counter, trips, reverse, block)
+        made = Loop(counter, trips, test, reverse, tuple(pairs), tuple(block))
+        b.block.append(swept(b, made))
         results = [b.next_version(x) if isinstance(x, Place) else x for x in carried]
         return [*results, *rows]
 

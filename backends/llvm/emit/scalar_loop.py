@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from ..kernels.scalar_loop import (
     scalar_loop_source,
 )
 from ..kernels.source import Source
+from ..plan.chains import written_over
 from ..plan.planner import Planner
 from ..plan.view import View
 from .elements import Elements, Place, Position, Unfit, whole_place
@@ -45,38 +46,40 @@ class _Lowered(NamedTuple):
     weight: int
 
 
-def scalar_loop(
-    p: Planner, node: Node, operands: tuple[View, ...]
-) -> list[View] | None:
+def scalar_loop(p: Planner, node: Node) -> list[View] | None:
     """The step of a scalar loop and the views of its results; None if it is none."""
     try:
         lowered = _lowered(node)
     except Unfit:
         return None
+    memories = {
+        value.name: p.stores.enter(value)
+        for value in node.values
+        if value.name in written_over(node)
+    }
+    operands = p.operands(node)  # they may have moved
     results: list[View] = []
     for number, value in enumerate(node.values):
-        view = p.allocate(value.type, value.name)
-        if number in lowered.in_place:
-            start = operands[lowered.in_place[number]]
-            if not start.same_memory(view):
-                p.copy(node, start, view)
+        view = memories.get(value.name) or p.allocate(value.type, value.name)
+        if number in lowered.in_place and value.name not in memories:
+            p.copy(node, operands[lowered.in_place[number]], view)
         elif number in lowered.zeroed:
             p.fill(node, view, value.type.numpy.type(0).item())
         results.append(view)
     scratch = [p.allocate(type_) for type_ in lowered.scratch]
     views = [*(operands[slot] for slot in lowered.operands), *results, *scratch]
-    memories = [_memory(view) for view in views]
+    forms = list(_memories(p, views, len(lowered.operands)))
     kernel = Source.of(
         scalar_loop_source,
         kernel=ScalarLoop(
-            tuple(memories),
+            tuple(forms),
             tuple(word for word, _ in lowered.words),
             lowered.statements,
         ),
     )
     words = [
         *chain.from_iterable(
-            _places(view, memory) for view, memory in zip(views, memories, strict=True)
+            _places(view, memory) for view, memory in zip(views, forms, strict=True)
         ),
         *(_bits(p, number, word.dtype) for word, number in lowered.words),
     ]
@@ -86,9 +89,22 @@ def scalar_loop(
     return results
 
 
-def _memory(view: View) -> Memory:
-    strides = tuple(stride if stride in (0, 1) else None for stride in view.strides)
-    return Memory(view.type.dtype, strides)
+def _memories(p: Planner, views: Sequence[View], read: int) -> Iterator[Memory]:
+    """The memories, of which so many are only read.
+
+    One that is written may lie in the buffer of another, whose label it has then.
+    """
+    behind = [set(p.plan.behind(view.buffer)) for view in views]
+    labels: list[int] = []
+    for number, view in enumerate(views):
+        shared = (
+            labels[other]
+            for other in range(number)
+            if number >= read and behind[other] & behind[number]
+        )
+        labels.append(next(shared, number))
+        strides = tuple(stride if stride in (0, 1) else None for stride in view.strides)
+        yield Memory(view.type.dtype, strides, labels[-1])
 
 
 def _places(view: View, memory: Memory) -> Iterator[int]:

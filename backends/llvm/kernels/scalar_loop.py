@@ -13,7 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
+from ....ir.types import DTYPES
 from ...scalars import CASTS, expression
+from ..language.values import MAX_LANES
+from ..machine import current
 
 __all__ = [
     "Carried",
@@ -28,19 +31,27 @@ __all__ = [
     "ScalarLoop",
     "Statement",
     "Store",
+    "Sweep",
+    "Total",
     "Word",
     "scalar_loop_source",
 ]
+
+VECTORS = 2  # that are computed at once in lanes
 
 Index: TypeAlias = tuple[tuple[int, ...], ...]
 """A position for each axis of a memory, each a sum of values."""
 
 
 class Memory(NamedTuple):
-    """An array: its dtype, and its strides where they are 0 or 1; None is a word."""
+    """An array: its dtype, and its strides where they are 0 or 1; None is a word.
+
+    Those that may overlap have one ``label``.
+    """
 
     dtype: str
     strides: tuple[int | None, ...]
+    label: int
 
 
 class Word(NamedTuple):
@@ -68,19 +79,21 @@ class Compute(NamedTuple):
 
 
 class Load(NamedTuple):
-    """``value = memory[where]``."""
+    """``value = memory[where]``; in lanes the axes ``growth`` times the counter on."""
 
     value: int
     memory: int
     where: Index
+    growth: tuple[int, ...] = ()
 
 
 class Store(NamedTuple):
-    """``memory[where] = value``."""
+    """``memory[where] = value``, in lanes as for `Load`."""
 
     memory: int
     where: Index
     value: int
+    growth: tuple[int, ...] = ()
 
 
 class Check(NamedTuple):
@@ -114,6 +127,25 @@ class Loop(NamedTuple):
     body: tuple[Statement, ...]
 
 
+class Total(NamedTuple):
+    """``value`` is ``start`` and what all lanes add to it, or take away."""
+
+    value: int
+    start: int
+    item: int
+    dtype: str
+    away: bool
+
+
+class Sweep(NamedTuple):
+    """A loop whose iterations are computed in lanes."""
+
+    counter: int
+    trips: int
+    body: tuple[Statement, ...]
+    totals: tuple[Total, ...]
+
+
 class Choice(NamedTuple):
     """One of two lists of statements; ``results`` are a value, and what it is in each.
 
@@ -127,7 +159,9 @@ class Choice(NamedTuple):
 
 
 # As tuples, no two kinds can be equal: numbers, texts and tuples stand elsewhere.
-Statement: TypeAlias = "Literal | Compute | Load | Store | Check | Loop | Choice"
+Statement: TypeAlias = (
+    "Literal | Compute | Load | Store | Check | Loop | Sweep | Choice"
+)
 
 
 class ScalarLoop(NamedTuple):
@@ -157,16 +191,16 @@ class _Printer:
     def prologue(self) -> Iterator[str]:
         """The pointers, their strides, and the numbers."""
         word = 0
-        for label, memory in enumerate(self.kernel.memories):
+        for number, memory in enumerate(self.kernel.memories):
             where = f"buffers[words[{word}]] + words[{word + 1}]"
-            yield f"m{label} = {memory.dtype}_pointer({where}, {label})"
+            yield f"m{number} = {memory.dtype}_pointer({where}, {memory.label})"
             word += 2
             for axis, stride in enumerate(memory.strides):
                 if stride is None:
-                    yield f"m{label}_{axis} = words[{word}]"
+                    yield f"m{number}_{axis} = words[{word}]"
                     word += 1
-        for number in self.kernel.words:
-            yield f"{self.name(number.value)} = {_number(word, number.dtype)}"
+        for value, dtype in self.kernel.words:
+            yield f"{self.name(value)} = {_number(word, dtype)}"
             word += 1
 
     def name(self, value: int) -> str:
@@ -179,14 +213,15 @@ class _Printer:
             match statement:
                 case Literal(value, number):
                     self.names[value] = str(number)
-                case Compute(value, op, operands, dtype, result):
-                    names = [self.name(operand) for operand in operands]
-                    text = expression(op, names, dtype, result)
-                    yield from _computed(self.name(value), op, names, text)
+                case Compute(value):
+                    names = [self.name(operand) for operand in statement.operands]
+                    yield from _computed(self.name(value), statement, names)
                 case Load(value, memory, where):
                     yield f"{self.name(value)} = {self._element(memory, where)}"
                 case Store(memory, where, value):
                     yield f"{self._element(memory, where)} = {self.name(value)}"
+                case Sweep():
+                    yield from self._sweep(statement)
                 case Check(value, low, last, status):
                     x, a, b = map(self.name, (value, low, last))
                     yield f"if {x} < {a} or {x} > {b}:"
@@ -214,6 +249,62 @@ class _Printer:
         if loop.test:
             body.append(f"{t} = {t} + 1")
         yield from (f"    {line}" for line in body or [f"{t}"])
+
+    def _sweep(self, sweep: Sweep) -> Iterator[str]:
+        t, n = self.name(sweep.counter), self.name(sweep.trips)
+        widest = 1
+        lines: list[str] = []
+        for one in sweep.body:
+            match one:
+                case Literal(value, number):
+                    self.names[value] = str(number)
+                case Compute(value, op, operands, dtype, result):
+                    names = [self.name(operand) for operand in operands]
+                    lines.append(
+                        f"{self.name(value)} = {expression(op, names, dtype, result)}"
+                    )
+                    widest = max(widest, DTYPES[result].itemsize)
+                case Load() | Store():
+                    dtype = self.kernel.memories[one.memory].dtype
+                    widest = max(widest, DTYPES[dtype].itemsize)
+                    along, element = self._along(one, t)
+                    yield from along
+                    name = self.name(one.value)
+                    pair = (name, element) if isinstance(one, Load) else (element, name)
+                    lines.append(" = ".join(pair))
+                case _:
+                    raise AssertionError("a statement that is not for lanes")
+        for number, total in enumerate(sweep.totals):
+            kept, item = f"a{total.value}", self.name(total.item)
+            yield f"{kept} = {CASTS[total.dtype]}(0)"
+            if total.away:
+                lines.append(f"{kept}_{number} = -{item}")
+                item = f"{kept}_{number}"
+            lines.append(f"{kept} = reassociated_add({kept}, {item})")
+        lanes = min(MAX_LANES, VECTORS * current().vector_bytes // widest)
+        yield f"for {t} in lanes({n}, {lanes}):"
+        yield from (f"    {line}" for line in lines)
+        for total in sweep.totals:
+            value, start = self.name(total.value), self.name(total.start)
+            yield f"{value} = {start} + a{total.value}"
+
+    def _along(self, access: Load | Store, counter: str) -> tuple[list[str], str]:
+        """An element in lanes, and lines in front of the loop that it needs."""
+        memory = access.memory
+        place = self._element(memory, access.where)
+        known = self.kernel.memories[memory].strides
+        steps: list[str] = []
+        for axis, (factor, stride) in enumerate(zip(access.growth, known, strict=True)):
+            if factor and stride != 0:
+                steps.append(str(factor) if stride else f"{factor} * m{memory}_{axis}")
+        if not steps:
+            return [], place
+        if steps == ["1"]:
+            return [], f"{place[:-1]} + {counter}]"
+        if steps == ["-1"]:
+            return [], f"{place[:-1]} + {counter} * -1]"
+        name = f"g{memory}_{access.value}"
+        return [f"{name} = {' + '.join(steps)}"], f"{place[:-1]} + {counter} * {name}]"
 
     def _choice(self, choice: Choice) -> Iterator[str]:
         yield f"if {self.name(choice.condition)}:"
@@ -252,18 +343,26 @@ class _Printer:
         return f"m{memory}[{' + '.join(terms) or '0'}]"
 
 
-def _computed(name: str, op: str, operands: Sequence[str], text: str) -> Iterator[str]:
-    """The lines of an op.
+# The usual case of an op on floats, and when it is not: a branch that is hardly ever
+# taken costs nothing, and what waits for the value need not wait for comparisons.
+_USUAL = {
+    "chain": ("{0} * {1}", "{value} != {value}"),
+    "chain_both": ("{0} * {1}", "{value} != {value}"),
+    "maximum": ("{1} if {1} > {0} else {0}", "{1} != {1}"),
+    "minimum": ("{1} if {1} < {0} else {0}", "{1} != {1}"),
+}
 
-    Products of the chain rule are only looked at again where they are NaN: a branch
-    that is never taken costs nothing, and what waits for the product need not wait for
-    comparisons.
-    """
-    if op not in ("chain", "chain_both"):
+
+def _computed(name: str, item: Compute, operands: Sequence[str]) -> Iterator[str]:
+    """The lines of an op."""
+    text = expression(item.op, [*operands], item.dtype, item.result)
+    usual = _USUAL.get(item.op) if item.dtype[0] == "f" else None
+    if usual is None:
         yield f"{name} = {text}"
         return
-    yield f"{name} = {' * '.join(operands)}"
-    yield f"if {name} != {name}:"
+    short, unusual = (line.format(*operands, value=name) for line in usual)
+    yield f"{name} = {short}"
+    yield f"if {unusual}:"
     yield f"    {name} = {text}"
 
 

@@ -109,6 +109,10 @@ class Memory(NamedTuple):
         if mask is None and self.stride.number == 1:
             address, tag = self.function.access(self.pointer, self.place)
             line = f"load {kind}, ptr {address}, align {self._bytes}{tag}"
+        elif mask is None and self.stride.number == -1:
+            first = self.function.binary("Sub", self.place, literal(lanes - 1))
+            there = self._replace(place=first, stride=literal(1)).load(lanes)
+            return self.function.shuffle(there, there, range(lanes - 1, -1, -1))
         else:
             symbol, types, listed, tag = self._masked("load", "gather", lanes, mask)
             self.function.linkage.declare(symbol, kind, [*types, kind])
