@@ -14,8 +14,9 @@ from .asked import may_be_asked
 from .frontend.failures import tied
 from .notes import Note, merged, notes_here, noting
 from .progress import shown
+from .running import find_trace, is_traced
 from .source import definition_line
-from .trace import Trace, find_trace, is_traced
+from .trace import Trace
 from .tree import (
     MAX_PATH,
     LeafType,

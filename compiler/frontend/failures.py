@@ -15,7 +15,8 @@ import numpy as np
 from ...ir.extent import whole
 from ...ir.graph import Node
 from ...ir.ops.index import ERRORS
-from ..trace import Trace, program_trace
+from ..running import program_trace
+from ..trace import Trace
 from ..tracer import Tracer
 from ..views import Memory
 

@@ -18,7 +18,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ...ir.graph import Graph, Node
-from ..trace import Trace, active_trace, is_traced
+from ..running import active_trace, is_traced
+from ..trace import Trace
 from .apart import Sharing, shared
 from .carried import widened
 from .endings import is_same

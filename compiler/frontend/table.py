@@ -12,7 +12,8 @@ import numpy as np
 
 from ..known import as_known, real
 from ..lower.selected import Selected
-from ..trace import Trace, active_trace, find_trace, is_traced
+from ..running import active_trace, find_trace, is_traced
+from ..trace import Trace
 from .calls import INSTEAD
 from .control import and_, or_, truth
 from .turns import enumerated, numbers, reversed_, zipped

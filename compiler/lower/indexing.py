@@ -19,9 +19,11 @@ from numpy.lib.array_utils import normalize_axis_index
 from ...ir.errors import BoundsError, DomainError, ShapeError, TraceError
 from ...ir.extent import Extent
 from ...ir.graph import Node
+from ..lowerings import lowers
 from ..paths import Move, Path, path_to
 from ..ragged import Ragged
-from ..trace import Trace, is_traced, lowers, origin_of, share
+from ..running import is_traced
+from ..trace import Trace, origin_of, share
 from ..tracer import GETITEM, SETITEM
 from ..views import Memory
 from .integers import fitted

@@ -16,7 +16,8 @@ from ..body import Ends, loop_node, stable_body
 from ..forms import form_of
 from ..intervals import Interval
 from ..ragged import Ragged, Read, View
-from ..trace import Trace, is_traced
+from ..running import is_traced
+from ..trace import Trace
 from ..tracer import GETITEM, SETITEM
 from .indexing import position
 from .windows import ask_bounds, has_known_size, is_moved

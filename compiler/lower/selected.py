@@ -19,7 +19,8 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ...ir.builder import Builder
 from ...ir.errors import TraceError
 from ...ir.graph import Node
-from ..trace import Trace, is_traced
+from ..running import is_traced
+from ..trace import Trace
 
 __all__ = ["Selected", "has_same_mask"]
 

@@ -9,7 +9,8 @@ from ...ir.errors import ConcretizationError, TraceError
 from ...ir.graph import Node
 from ..asked import ask
 from ..forms import Form, form_of
-from ..trace import Trace, is_traced
+from ..running import is_traced
+from ..trace import Trace
 
 __all__ = ["Window", "ask_bounds", "has_known_size", "is_moved", "window_of"]
 
