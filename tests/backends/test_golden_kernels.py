@@ -28,8 +28,21 @@ def convolution(w: Any, x: Any) -> Any:
     return np.sum(anabranch.max_pool(anabranch.conv(x, w), 2))
 
 
+def recursion(r: Any) -> Any:
+    """A scalar loop: sums and stores in lanes, and one that waits for the last."""
+
+    def order(k: Any, y: Any) -> Any:
+        dot = anabranch.fori_loop(0, k, lambda i, total: total + r[i] * y[i], r[0])
+        y = y.copy()
+        y[k] = dot / 2 + y[k - 1]
+        return y
+
+    return np.sum(anabranch.fori_loop(1, r.shape[0], order, np.zeros(r.shape[0])))
+
+
 MODELS: dict[str, tuple[Callable[..., Any], list[tuple[int, ...]], type]] = {
     "layer": (layer, [(20, 40), (40,), (30, 20)], np.float32),
+    "recursion": (recursion, [(50,)], np.float64),
     "convolution": (convolution, [(5, 3, 3, 3), (2, 3, 12, 10)], np.float64),
 }
 

@@ -165,3 +165,14 @@ def test_a_graph_too_large_to_look_at_has_no_picture() -> None:
         return x
 
     assert anabranch.make_ir(chain)(1.0)._repr_svg_() is None
+
+
+def test_kernels_of_a_loops_body_have_headings() -> None:
+    """Where the graph around has no fused kernel of that number."""
+
+    def steps(w: Any) -> Any:
+        return anabranch.fori_loop(0, 3, lambda _, h: np.tanh(h @ w), w)
+
+    compiled = anabranch.jit(steps)
+    compiled(np.ones((20, 20)))
+    assert "np.tanh(h @ w)" in compiled.inspect_source()

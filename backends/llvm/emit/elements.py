@@ -22,7 +22,6 @@ from ..kernels.scalar_loop import (
     Compute,
     Literal,
     Load,
-    Loop,
     Statement,
     Store,
     Word,
@@ -45,7 +44,6 @@ __all__ = [
 ]
 
 SMALL = 16  # elements that are treated one by one
-LARGE = 2**14  # elements of which kernels of their own make better use
 MAX_WEIGHT = 1500
 FUNCTION = 8
 LITERALS = range(-4, 5)
@@ -366,29 +364,6 @@ class Builder:
                 raise Unfit("a traced position in what is in registers")
             found.append(position.by if stride else 0)
         return int(value[tuple(found)])
-
-    @contextmanager
-    def each(self, shape: Sequence[int]) -> Generator[list[Position]]:
-        """Loops over a shape around what is appended meanwhile; gives the index."""
-        if math.prod(shape) > LARGE:
-            raise Unfit("a large array")
-        self.weigh(2 * len(shape))
-        sizes = [self.word(size, "i64") for size in shape]
-        counters = [self.fresh("i64") for _ in shape]
-        with self.inside() as block:
-            yield [Position((counter,)) for counter in counters]
-        for counter, size in zip(reversed(counters), reversed(sizes), strict=True):
-            block = [Loop(counter, size, False, False, (), tuple(block))]
-        self.block += block
-
-    def fill(self, place: Place, value: Elements) -> None:
-        """Write every element of a place."""
-        if math.prod(place.shape) > SMALL:
-            with self.each(place.shape) as index:
-                self.store(place, index, self.element(value, index))
-            return
-        for index, number in np.ndenumerate(self.numbers(value)):
-            self.store(place, [Position((), i) for i in index], int(number))
 
     def number(self, value: Elements) -> int:
         """That of the only element."""

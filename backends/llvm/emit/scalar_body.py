@@ -28,7 +28,7 @@ from .elements import (
     whole_place,
 )
 from .scalar_order import addressed, in_order
-from .scalar_passes import kept_values, swept
+from .scalar_passes import fill, kept_values, swept
 
 __all__ = ["Lowering"]
 
@@ -157,7 +157,7 @@ class Lowering:
     def _kept(self, value: Elements) -> Place:
         """What is computed once, and kept in a memory of its own."""
         place = self._scratch(_type_of(self.builder, value))
-        self.builder.fill(place, value)
+        fill(self.builder, place, value)
         return place
 
     def _reduced(self, node: Node, x: Elements, *, axes: Sequence[int]) -> Elements:
@@ -245,7 +245,7 @@ class Lowering:
                 break
         if node.op == "add_at":
             value = self._each("add", [target, value], target.type)
-        b.fill(target, value)
+        fill(b, target, value)
         return b.next_version(place)
 
     def owned(self, value: Elements) -> Place:
@@ -291,21 +291,23 @@ class Lowering:
         inner = [row.row(counter) for row in rows]
         entered = dict(b.versions)
         b.weigh(2)
-        values = [np.array(counter), *parts.invariants, *carried, *stacked]
-        taken = dict(zip((x.name for x in body.inputs), values, strict=True))
-        kept = body.results[count:]
+        taken = [x.name for x in body.inputs[first : first + count]]
         with b.inside() as block:
-            for row, name in zip(inner, kept, strict=True):
-                if name in taken:  # before the body writes there
-                    b.fill(row, taken[name])
-            homes_of_rows = dict(zip(kept, inner, strict=True))
-            ends = self.graph(body, values, homes_of_rows)
+            early = self._stacked_at_once(
+                dict(zip(taken, carried, strict=True)),
+                dict(zip(body.results[count:], inner, strict=True)),
+            )
+            ends = self.graph(
+                body,
+                [np.array(counter), *parts.invariants, *carried, *stacked],
+                dict(zip(body.results[count:], inner, strict=True)),
+            )
             pairs: list[Carried] = []
             for start, now, end in zip(starts, carried, ends, strict=False):
                 pairs += self._carried(start, now, end)
-            for row, name, value in zip(inner, kept, ends[count:], strict=True):
-                if name not in taken and not row.same_place(value):
-                    b.fill(row, value)
+            for row, value in zip(inner, ends[count:], strict=True):
+                if row not in early and not row.same_place(value):
+                    fill(b, row, value)
         written = {m for m, version in entered.items() if b.versions[m] != version}
         if not written <= set(memories):
             raise Unfit("an array is written that is not carried")
@@ -317,13 +319,29 @@ class Lowering:
         for row in rows:
             if row.memory in self.partial and row.memory in self.scratch:
                 zero = b.word(row.type.numpy.type(0).item(), row.type.dtype)
-                b.fill(row, repeated(zero, row.shape))
+                fill(b, row, repeated(zero, row.shape))
         if trips is not None and not test:
             pairs += kept_values(b, counter, trips, reverse, block)
         made = Loop(counter, trips, test, reverse, tuple(pairs), tuple(block))
         b.block.append(swept(b, made))
         results = [b.next_version(x) if isinstance(x, Place) else x for x in carried]
         return [*results, *rows]
+
+    def _stacked_at_once(
+        self, carried: Mapping[str, Elements], rows: Mapping[str, Place]
+    ) -> list[Place]:
+        """The rows of arrays as they are carried into an iteration, made by now.
+
+        Later they are written over.
+        """
+        made = [
+            (row, carried[name])
+            for name, row in rows.items()
+            if name in carried and self.builder.is_written(carried[name])
+        ]
+        for row, value in made:
+            fill(self.builder, row, value)
+        return [row for row, _ in made]
 
     def _carried(self, start: Elements, now: Elements, end: Elements) -> list[Carried]:
         """How one carried value goes on."""

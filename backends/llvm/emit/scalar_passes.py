@@ -5,8 +5,12 @@ Both look at where elements lie, as sums of values (`linear`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeAlias
+
+import numpy as np
 
 from ..kernels.scalar_loop import (
     Carried,
@@ -21,14 +25,45 @@ from ..kernels.scalar_loop import (
     Sweep,
     Total,
 )
-from .elements import Builder
+from .elements import SMALL, Builder, Elements, Place, Position, Unfit
 from .linear import Linear
 
-__all__ = ["kept_values", "swept"]
+__all__ = ["fill", "kept_values", "swept"]
+
+LARGE = 2**11  # elements of which kernels of their own make better use
 
 FEW = 8  # iterations that lanes are not worth
 
 Places: TypeAlias = tuple[Linear, ...]
+
+
+@contextmanager
+def _each(b: Builder, shape: Sequence[int]) -> Generator[list[Position]]:
+    """Loops over a shape around what is appended meanwhile; gives the index."""
+    if math.prod(shape) > LARGE:
+        raise Unfit("a large array")
+    b.weigh(2 * len(shape))
+    sizes = [b.word(size, "i64") for size in shape]
+    counters = [b.fresh("i64") for _ in shape]
+    for counter, size in zip(counters, sizes, strict=True):
+        b.sums.count(counter, size)
+    with b.inside() as block:
+        yield [Position((counter,)) for counter in counters]
+    for counter, size in zip(reversed(counters), reversed(sizes), strict=True):
+        made = Loop(counter, size, False, False, (), tuple(block))
+        with b.inside() as block:
+            b.block.append(swept(b, made))
+    b.block += block
+
+
+def fill(b: Builder, place: Place, value: Elements) -> None:
+    """Write every element of a place."""
+    if math.prod(place.shape) > SMALL:
+        with _each(b, place.shape) as index:
+            b.store(place, index, b.element(value, index))
+        return
+    for index, number in np.ndenumerate(b.numbers(value)):
+        b.store(place, [Position((), i) for i in index], int(number))
 
 
 def _places(b: Builder, where: Index) -> Places:
