@@ -11,8 +11,8 @@ import numpy as np
 from ..ir.errors import ArgumentError
 from ..ir.types import TensorType
 from .asked import value_of
+from .running import is_traced
 from .static import Static, parameters
-from .trace import is_traced
 from .tree import LeafType, leaf_names, leaf_type, unflatten
 
 __all__ = ["Call"]

@@ -13,8 +13,10 @@ import numpy as np
 
 from ..ir.errors import ArgumentError, SourceLine, TraceError
 from ..ir.graph import Graph, Node, Output
+from .lowerings import lowers
 from .regions import TracedRegion, fits, is_weak, operand_type, trace_region
-from .trace import Trace, is_traced, lowers
+from .running import is_traced
+from .trace import Trace
 from .tree import flatten, unflatten
 
 __all__ = ["choice", "cond"]

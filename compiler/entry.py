@@ -24,9 +24,9 @@ from .out import write_arguments
 from .pipeline import optimise
 from .program import Program, inline
 from .progress import shown
+from .running import find_trace, is_traced
 from .state import State
 from .static import Static
-from .trace import find_trace, is_traced
 from .tree import flatten, unflatten
 
 __all__ = ["Entry", "disable_jit", "input_array", "is_interpreted"]

@@ -19,7 +19,9 @@ from ..ir.ops import OPS
 from ..ir.ops.softmax import LARGE_SHARE
 from ..ir.types import FLOATS, TensorType, dtype_name
 from .lower.reductions import axes_of
-from .trace import Trace, find_trace, is_traced, lowers
+from .lowerings import lowers
+from .running import find_trace, is_traced
+from .trace import Trace
 
 __all__ = [
     "avg_pool",

@@ -19,7 +19,9 @@ from ..ir.errors import ArgumentError, TraceError
 from .body import loop_node, stable_body
 from .cond import cond
 from .intervals import most_trips
-from .trace import Trace, active_trace, is_traced, lowers
+from .lowerings import lowers
+from .running import active_trace, is_traced
+from .trace import Trace
 from .tree import flatten, leaf_type, unflatten
 
 __all__ = ["fori_loop", "map", "scan", "switch", "while_loop"]

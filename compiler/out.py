@@ -10,7 +10,7 @@ from numpy.lib.array_utils import byte_bounds
 
 from ..backends.base import Array
 from ..ir.errors import ArgumentError
-from .trace import is_traced
+from .running import is_traced
 from .tree import flatten, outline, path_names
 
 __all__ = ["write_arguments", "write_result"]

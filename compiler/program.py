@@ -8,14 +8,15 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ..ir.errors import DTypeError, TraceError
+from ..ir.errors import ConcretizationError, DTypeError, TraceError
 from ..ir.graph import Graph, Node, Output
 from .asked import may_be_asked
 from .frontend.failures import tied
 from .notes import Note, merged, notes_here, noting
 from .progress import shown
+from .running import find_trace, is_traced
 from .source import definition_line
-from .trace import Trace, find_trace, is_traced
+from .trace import Trace
 from .tree import (
     MAX_PATH,
     LeafType,
@@ -148,10 +149,15 @@ def trace_program(
 def _result(trace: Trace, value: Any) -> Node:
     try:
         return trace.node(value)
+    except ConcretizationError:
+        raise
     except (TraceError, DTypeError) as error:
         what = f"{trace.builder.name} returned a {type(value).__name__}: {error.what}"
         raise TraceError(
-            what, hint="return arrays and numbers, alone or in tuples, lists and dicts"
+            what,
+            source=error.source,
+            hint=error.hint
+            or "return arrays and numbers, alone or in tuples, lists and dicts",
         ) from None
 
 

@@ -10,8 +10,9 @@ from ..ir.graph import Node
 from ..ir.types import TensorType
 from .intervals import Interval
 from .program import deeper
+from .running import is_traced
 from .source import definition_line
-from .trace import Trace, is_traced
+from .trace import Trace
 from .tree import LeafType, flatten, leaf_names, leaf_type, path_names, unflatten
 
 __all__ = ["TracedRegion", "fits", "is_weak", "operand_type", "trace_region"]

@@ -15,8 +15,9 @@ import optree
 
 from ..ir.errors import AnabranchError, ArgumentError, ParseError
 from ..ir.types import DEFAULT_DTYPES, TensorType, dtype_name, spec
+from .captures import check_array
+from .running import is_traced
 from .static import Static
-from .trace import check_array, is_traced
 
 __all__ = [
     "LeafType",

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..forms import form_of
-from ..trace import is_traced
+from ..running import is_traced
 from ..tracer import Tracer
 from ..tree import flatten
 from ..views import Memory

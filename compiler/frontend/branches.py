@@ -22,8 +22,9 @@ from ...ir.graph import Node
 from ..cond import choice
 from ..program import deeper
 from ..regions import TracedRegion
+from ..running import active_trace, is_traced
 from ..source import is_inside
-from ..trace import Trace, active_trace, is_traced
+from ..trace import Trace
 from ..tracer import Tracer
 from ..tree import outline, unflatten
 from ..views import Memory

@@ -19,8 +19,9 @@ from ..known import as_known, real, stored_to
 from ..loop import fori_loop, scan, switch, while_loop
 from ..loop import map as loops_map
 from ..notes import note
+from ..running import active_trace, find_trace, is_traced
 from ..source import definition_line
-from ..trace import Trace, active_trace, find_trace, is_traced
+from ..trace import Trace
 from .branches import journal_here
 from .chance import check_chance, is_maker, seeded
 from .state import Content

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from ...ir.errors import SourceLine
-from ..trace import is_traced
+from ..running import is_traced
 from ..tree import flatten
 from .endings import Ending, is_same, joined, type_of
 from .growing import MAX_ITEMS, Growing, appended
 from .loop_state import Carried, LeafType, NoLoop, State
-from .state import UNBOUND, Content, Slot
+from .state import UNBOUND, Content, Slot, is_lost
 from .trial import Pass
 
 __all__ = ["widened"]
@@ -30,6 +30,8 @@ def widened(
         if one is None:
             start = slot.get()
             if end.value is start or is_same(end.value, start):
+                continue
+            if is_lost(end.value) and (start is UNBOUND or is_lost(start)):
                 continue
             one = _begun(slot, start, end)
         carried[slot.key] = _joined(one, end)

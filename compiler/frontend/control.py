@@ -12,8 +12,8 @@ import numpy as np
 from ...ir.errors import AnabranchError, ConcretizationError, TraceError
 from ..asked import ask
 from ..notes import unrolls
+from ..running import active_trace, find_trace, is_traced, outermost_trace
 from ..source import calling_frame, user_line
-from ..trace import active_trace, find_trace, is_traced, outermost_trace
 from ..tracer import Tracer
 from .branches import choose_block
 from .failures import fail_unless

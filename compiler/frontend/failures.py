@@ -12,12 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.errors import TraceError
 from ...ir.extent import whole
 from ...ir.graph import Node
 from ...ir.ops.index import ERRORS
-from ..trace import Trace, program_trace
+from ..notes import note
+from ..running import program_trace
+from ..source import calling_frame, last_line, user_line
+from ..trace import Trace
 from ..tracer import Tracer
 from ..views import Memory
+from .handlers import is_handled
 
 __all__ = ["Raised", "fail_unless", "tied"]
 
@@ -33,8 +38,17 @@ class Raised(Exception):
 def fail_unless(holds: Tracer, error: Exception) -> None:
     """Have the function raise ``error`` where a condition does not hold.
 
-    What it raises is of the nearest of Python's own kinds of errors.
+    What it raises is of the nearest of Python's own kinds of errors. `TraceError` where
+    a handler of the user's would not meet it.
     """
+    if is_handled():
+        raise TraceError(
+            f"{type(error).__name__} may be raised under a traced condition, in a "
+            f"'try' or 'with' that would not meet it: {error}",
+            source=last_line(error) or user_line(calling_frame()),
+            hint="check the value before the call, or choose with np.where",
+        )
+    note("branch", f"check: raises {type(error).__name__} when the function runs")
     program = program_trace()
     if program.failures is None:
         program.failures = Memory(program.builder.const(1, "i64"))
@@ -56,8 +70,15 @@ def tied(trace: Trace, results: Sequence[Node]) -> list[Node]:
     That is the smallest, of floats if there are any, so that a gradient has it too.
     """
     made = list(results)
-    if trace.failures is None or not made:
+    if trace.failures is None:
         return made
+    if not made:
+        raise TraceError(
+            "the function may raise under a traced condition, and returns nothing that "
+            "could depend on it",
+            source=trace.builder.source,
+            hint="return what was checked",
+        )
     sizes = [(not node.type.is_float, node.type.size) for node in made]
     place = sizes.index(min(sizes))
     b, node = trace.builder, made[place]

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...ir.errors import TraceError
 from ..known import as_known, real
-from ..trace import active_trace, find_trace
+from ..running import active_trace, find_trace
 from ..tracer import GETITEM
 from .branches import journal_here
 from .rows import element

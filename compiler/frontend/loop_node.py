@@ -9,8 +9,9 @@ from ...ir.extent import whole
 from ...ir.graph import Graph, Node, Output
 from ...ir.ops.parts import loop_attrs
 from ...ir.types import TensorType
+from ..running import is_traced
 from ..stacked import RowMemory
-from ..trace import Trace, is_traced
+from ..trace import Trace
 from ..tracer import Tracer
 from ..tree import flatten, unflatten
 from ..views import Memory

@@ -18,13 +18,14 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ...ir.graph import Graph, Node
-from ..trace import Trace, active_trace, is_traced
+from ..running import active_trace, is_traced
+from ..trace import Trace
 from .apart import Sharing, shared
 from .carried import widened
 from .endings import is_same
 from .loop_node import build, region_of
 from .loop_state import Loop, NoLoop, State
-from .state import Slot
+from .state import ByBranch, Slot, is_lost
 from .trial import Pass, run_body
 
 __all__ = ["MIN_NODES", "MIN_TRIPS", "Loop", "NoLoop", "loop_block", "may_unroll"]
@@ -49,6 +50,13 @@ def loop_block(loop: Loop, slots: Sequence[Slot]) -> None:
         if state.growing:
             _check_growth(loop, outer, slots, state, done, sharing)
     build(outer, loop, state, done, sharing)
+    for slot in slots:
+        value = done.endings[slot.key].value
+        if slot.key not in state.carried and is_lost(value):
+            what = "is a slice of a loop's turn, whose size depends on a traced value"
+            line = outer.builder.source
+            lost = isinstance(value, ByBranch)
+            slot.put(value if lost else ByBranch(slot.name, what, line))
 
 
 def may_unroll() -> bool:

@@ -10,8 +10,8 @@ from ...ir.builder import Builder
 from ...ir.errors import SourceLine
 from ...ir.graph import Node
 from ..notes import Note, Notes, note, notes_here
+from ..running import active_trace, is_traced
 from ..source import calling_frame, user_line
-from ..trace import active_trace, is_traced
 from ..tracer import Tracer
 from . import control, items
 from .loops import MIN_TRIPS

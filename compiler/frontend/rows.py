@@ -15,7 +15,8 @@ import numpy as np
 from ...ir.graph import Node
 from ..forms import form_of
 from ..lower.indexing import path_of_row
-from ..trace import Trace, is_traced
+from ..running import is_traced
+from ..trace import Trace
 from ..tracer import Tracer
 
 __all__ = ["Rows", "element"]

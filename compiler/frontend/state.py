@@ -12,8 +12,20 @@ from types import CellType, FunctionType, MemberDescriptorType
 from typing import Any, cast
 
 from ...ir.errors import SourceLine, TraceError
+from ..ragged import Ragged
 
-__all__ = ["UNBOUND", "Box", "Content", "Entry", "Field", "Journal", "Slot", "slots_of"]
+__all__ = [
+    "UNBOUND",
+    "Box",
+    "ByBranch",
+    "Content",
+    "Entry",
+    "Field",
+    "Journal",
+    "Slot",
+    "is_lost",
+    "slots_of",
+]
 
 
 class Unbound:
@@ -154,6 +166,11 @@ def slots_of(block: Callable[..., Any], names: Sequence[str]) -> list[Slot]:
         else Entry(function.__globals__, name, name)
         for name in names
     ]
+
+
+def is_lost(value: Any) -> bool:
+    """Whether a value means nothing outside of the region that made it."""
+    return isinstance(value, (ByBranch, Ragged))
 
 
 class ByBranch:

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..known import as_known, real
-from ..trace import Trace, active_trace, find_trace, is_traced
+from ..lower.selected import Selected
+from ..running import active_trace, find_trace, is_traced
+from ..trace import Trace
 from .calls import INSTEAD
 from .control import and_, or_, truth
 from .turns import enumerated, numbers, reversed_, zipped
@@ -42,6 +44,8 @@ def _unknown(value: Any) -> bool:
 
 def stand_in(value: Any) -> Any:
     """What NumPy's program has in the place of a traced value, but for the numbers."""
+    if isinstance(value, Selected):
+        return np.zeros((1,) * value.ndim, value.dtype)
     if not is_traced(value):
         return value
     if value.known is not None:
@@ -184,6 +188,11 @@ INSTEAD.update(
 )
 
 # Python's numbers.
+
+
+@instead_of(len)
+def _len(value: Any) -> Any:
+    return value.rows if isinstance(value, Selected) else len(value)
 
 
 @instead_of(float)

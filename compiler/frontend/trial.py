@@ -16,7 +16,8 @@ from ...ir.graph import Node
 from ...ir.types import TensorType
 from ..intervals import counter_interval
 from ..program import deeper
-from ..trace import Trace, is_traced
+from ..running import is_traced
+from ..trace import Trace
 from ..tracer import Tracer
 from ..tree import flatten, unflatten
 from ..undo import undone

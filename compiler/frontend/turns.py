@@ -14,8 +14,8 @@ import numpy as np
 
 from ..intervals import Interval
 from ..known import real
+from ..running import find_trace, is_traced
 from ..stacked import stacked_value
-from ..trace import find_trace, is_traced
 from ..tracer import GETITEM, Tracer
 from .rows import element
 

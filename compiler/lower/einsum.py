@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import ShapeError
-from ..trace import Trace, is_traced, lowers
+from ..lowerings import lowers
+from ..running import is_traced
+from ..trace import Trace
 from .ufuncs import reject
 
 _TERM = re.compile(r"[A-Za-z]*(\.\.\.)?[A-Za-z]*\Z", re.ASCII)

@@ -19,11 +19,15 @@ from numpy.lib.array_utils import normalize_axis_index
 from ...ir.errors import BoundsError, DomainError, ShapeError, TraceError
 from ...ir.extent import Extent
 from ...ir.graph import Node
+from ..lowerings import lowers
 from ..paths import Move, Path, path_to
-from ..trace import Trace, is_traced, lowers, origin_of, share
+from ..ragged import Ragged
+from ..running import is_traced
+from ..trace import Trace, origin_of, share
 from ..tracer import GETITEM, SETITEM
 from ..views import Memory
 from .integers import fitted
+from .selected import Selected
 from .ufuncs import broadcast_nodes
 from .windows import Window, is_moved, window_of
 
@@ -81,18 +85,29 @@ def _one_per_axis(items: list[Any], rank: int) -> list[Any]:
 @lowers(GETITEM)
 def _getitem(trace: Trace, x: Any, index: Any) -> Any:
     items = _items(trace, index)
-    if any(is_traced(item) and _is_mask(item) for item in items):
-        raise TraceError(
-            "indexing with a traced mask has a result of unknown shape",
-            hint="choose with np.where(mask, x, 0), or multiply by the mask",
-        )
     _check(x.shape, items)
+    if any(is_traced(item) and _is_mask(item) for item in items):
+        return _selected(trace, x, items)
     if any(_is_mask(item) and item.ndim == 0 for item in items):
         return _by_position(trace, x, items)
-    plain = _with_windows(trace, x.shape, _one_per_axis(items, x.ndim))
+    plain = _one_per_axis(items, x.ndim)
+    if (found := _ragged(trace, x, plain)) is not None:
+        return found
+    plain = _with_windows(trace, x.shape, plain)
     if any(_is_array(item) and item.ndim for item in plain):
         return trace.wrap(_gather(trace, trace.node(x), plain))
     return _view(trace, x, plain, any(item is Ellipsis for item in items))
+
+
+def _selected(trace: Trace, x: Any, items: list[Any]) -> Selected:
+    """What a mask over the leading axes chooses."""
+    found = Selected(trace, x, items[0]) if _is_mask(items[0]) else None
+    if found is None or len(items) > 1 or not items[0].ndim:
+        raise TraceError(
+            "indexing with a traced mask and something else is not supported",
+            hint="choose with np.where(mask, x, 0), or multiply by the mask",
+        )
+    return found
 
 
 def _view(trace: Trace, x: Any, plain: list[Any], dots: bool) -> Any:
@@ -121,6 +136,12 @@ def _view(trace: Trace, x: Any, plain: list[Any], dots: bool) -> Any:
     else:
         share(view, x)
     return view
+
+
+def _ragged(trace: Trace, x: Any, plain: list[Any]) -> Any:
+    from .ragged import ragged_slice  # which knows of positions
+
+    return ragged_slice(trace, x, plain)
 
 
 def _with_windows(trace: Trace, sizes: tuple[int, ...], plain: list[Any]) -> list[Any]:
@@ -339,13 +360,21 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
     x.owner.check_write()
     items = _items(trace, index)
     _check(x.shape, items)
-    value = trace.array(value)
+    value = value if isinstance(value, Ragged) else trace.array(value)
     if any(is_traced(item) and (item.ndim or _is_mask(item)) for item in items):
         x.write(_write_under_mask(trace, x, items, value))
         return
     plain: list[Any] = []
     if not any(_is_mask(item) and item.ndim == 0 for item in items):
-        plain = _with_windows(trace, x.shape, _one_per_axis(items, x.ndim))
+        plain = _one_per_axis(items, x.ndim)
+        if (found := _ragged(trace, x, plain)) is not None:
+            from .ragged import store_ragged
+
+            store_ragged(trace, found, value)
+            return
+        if isinstance(value, Ragged):
+            value.refuse()
+        plain = _with_windows(trace, x.shape, plain)
         if not any(_is_array(item) and item.ndim for item in plain):
             _write_extent(trace, x, plain, value)
             return
@@ -372,6 +401,8 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
 def _write_under_mask(trace: Trace, x: Any, items: list[Any], value: Any) -> Any:
     """One traced mask over the leading axes, and one value for all that it chooses."""
     (mask, *others) = items
+    if isinstance(value, Selected) and not others and _is_mask(mask):
+        return value.stored(x, mask)
     if others or not _is_mask(mask) or np.ndim(value) > x.ndim - mask.ndim:
         raise TraceError(
             "writing at traced positions is not supported",

@@ -12,8 +12,9 @@ from ...ir.errors import DTypeError, ShapeError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.ops.elementwise import CAST
 from ...ir.types import dtype_name
+from ..lowerings import lowers
 from ..stacked import stacked_value
-from ..trace import Trace, lowers
+from ..trace import Trace
 from .shapes import as_ints
 from .ufuncs import reject
 

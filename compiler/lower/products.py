@@ -10,7 +10,8 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from ...ir.errors import ShapeError
 from ...ir.graph import Node
-from ..trace import Trace, lowers
+from ..lowerings import lowers
+from ..trace import Trace
 from .ufuncs import reject, resolve
 
 

@@ -11,7 +11,8 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from ...ir.errors import DomainError, DTypeError, ShapeError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.types import dtype_name
-from ..trace import Trace, lowers
+from ..lowerings import lowers
+from ..trace import Trace
 from .integers import fitted
 from .ufuncs import UNSET, reject
 

@@ -12,7 +12,9 @@ import numpy as np
 
 from ...ir.errors import DTypeError
 from ...ir.types import DTYPES
-from ..trace import Trace, find_trace, lowers
+from ..lowerings import lowers
+from ..running import find_trace
+from ..trace import Trace
 from ..tracer import GETITEM
 from .ufuncs import resolve
 

@@ -14,7 +14,8 @@ from ...ir.errors import ShapeError
 from ...ir.graph import Node
 from ...ir.ops.shape import flip
 from ...ir.types import dtype_name
-from ..trace import Trace, lowers, share
+from ..lowerings import lowers
+from ..trace import Trace, share
 from .reductions import axes_of
 from .ufuncs import broadcast_nodes, reject
 

@@ -12,7 +12,9 @@ import numpy as np
 from ...ir.errors import ShapeError, TraceError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.types import DTYPES, FLOATS, dtype_name
-from ..trace import Trace, is_traced, lowers
+from ..lowerings import lowers
+from ..running import is_traced
+from ..trace import Trace
 from .integers import compare_exactly, fitted, within_reach
 from .square import square
 

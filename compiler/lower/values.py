@@ -9,7 +9,9 @@ import numpy as np
 
 from ...ir.errors import DTypeError, ShapeError
 from ...ir.types import dtype_name
-from ..trace import Trace, is_traced, lowers
+from ..lowerings import lowers
+from ..running import is_traced
+from ..trace import Trace
 from .integers import bound, fitted, wrapped
 from .shapes import as_ints
 from .ufuncs import UNSET, broadcast_nodes, reject, resolve

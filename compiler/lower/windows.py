@@ -9,9 +9,10 @@ from ...ir.errors import ConcretizationError, TraceError
 from ...ir.graph import Node
 from ..asked import ask
 from ..forms import Form, form_of
-from ..trace import Trace, is_traced
+from ..running import is_traced
+from ..trace import Trace
 
-__all__ = ["Window", "is_moved", "window_of"]
+__all__ = ["Window", "ask_bounds", "has_known_size", "is_moved", "window_of"]
 
 
 class Window(NamedTuple):
@@ -32,28 +33,21 @@ def is_moved(item: Any) -> TypeGuard[slice[Any, Any, Any]]:
 
 def window_of(trace: Trace, item: slice[Any, Any, Any], size: int) -> Window:
     """The places of a slice of an axis whose bounds are a number apart."""
-    if is_traced(item.step):
-        _ask(item)
+    if not has_known_size(trace, item, size):
+        ask_bounds(item)
         raise _unknown_size()
     step = 1 if item.step is None else operator.index(item.step)
-    if step < 0 and (item.start is None or item.stop is None):
-        _ask(item)
-        raise _unknown_size()
     first = _bound(trace, item.start, 0, size)
-    last = _bound(trace, item.stop, size, size)
-    apart = form_of(trace, last).minus(form_of(trace, first))
-    if apart.terms:
-        _ask(item)
-        raise _unknown_size()
+    apart = _apart(trace, item, size)
     count = len(range(0, apart.constant, step))
     bounds = trace.intervals.of(first)
     assert bounds is not None, "it is an integer"
     if not bounds.within(*_limits(apart, size, step)):
-        _ask(item)  # Python cuts a slice that reaches over an end
+        ask_bounds(item)  # Python cuts a slice that reaches over an end
     return Window(_inside(trace, first, apart, size, step), count, step)
 
 
-def _ask(item: slice[Any, Any, Any]) -> None:
+def ask_bounds(item: slice[Any, Any, Any]) -> None:
     """Ask for the bounds of a slice, if they are of arguments alone."""
     for part in (item.start, item.stop, item.step):
         if is_traced(part):
@@ -64,6 +58,22 @@ def _limits(apart: Form, size: int, step: int) -> tuple[int, int]:
     """From where to where the first place of a slice is inside."""
     length = apart.constant
     return max(0, -length), size - max(length, 0) - (step < 0)
+
+
+def has_known_size(trace: Trace, item: slice[Any, Any, Any], size: int) -> bool:
+    """Whether the bounds of a slice are a number apart, and none is missing."""
+    if is_traced(item.step):
+        return False
+    back = item.step is not None and operator.index(item.step) < 0
+    if back and (item.start is None or item.stop is None):
+        return False
+    return not _apart(trace, item, size).terms
+
+
+def _apart(trace: Trace, item: slice[Any, Any, Any], size: int) -> Form:
+    first = _bound(trace, item.start, 0, size)
+    last = _bound(trace, item.stop, size, size)
+    return form_of(trace, last).minus(form_of(trace, first))
 
 
 def _bound(trace: Trace, value: Any, default: int, size: int) -> Node:

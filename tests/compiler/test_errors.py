@@ -173,6 +173,7 @@ def test_an_unsupported_argument_has_its_line(backend):
         lambda x: np.modf(x),
         lambda x: np.add.outer(x, x),
         lambda x: np.add.reduceat(x, [0, 1]),
+        lambda x: np.multiply.at(x, [0], 1),
         lambda x: np.unique(x),
         lambda x: np.fill_diagonal(np.outer(x, x), 0.0),
         lambda x: np.argsort(x),

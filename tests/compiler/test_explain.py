@@ -135,14 +135,25 @@ def test_what_is_refused():
     def function(x):
         for i in range(3):
             x = x + i
+        found = []
         if x[0] > 100:
-            raise ValueError("too large")
-        return x[x > 0]
+            found.append(x)
+        return found
 
     found = told(function, X)
     (text,) = found[line_of(function, "if x[0]")]
-    assert text.startswith("refused: a branch of an 'if' on a traced value raises")
+    assert text.startswith("refused: a list is changed in one branch")
     assert len(found) == 2
+
+
+def test_a_branch_that_raises():
+    def function(x):
+        if x[0] > 100:
+            raise ValueError("too large")
+        return x
+
+    (texts,) = told(function, X).values()
+    assert "check: raises ValueError when the function runs" in texts
 
 
 def test_the_text_is_the_source_with_notes():

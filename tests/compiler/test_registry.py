@@ -11,7 +11,7 @@ import pytest
 
 from anabranch.compiler import functions, loop
 from anabranch.compiler.lower.ufuncs import lower_special
-from anabranch.compiler.trace import lowered_functions, lowering_of
+from anabranch.compiler.lowerings import lowered_functions, lowering_of
 from anabranch.compiler.tracer import GETITEM, SETITEM, Tracer
 from anabranch.compiler.unsupported import function_name
 

@@ -95,16 +95,16 @@ def runge_kutta(y0, damping):
     return path
 
 
-STAGES = [
-    [],
-    [1 / 5],
-    [3 / 40, 9 / 40],
-    [44 / 45, -56 / 15, 32 / 9],
-    [19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729],
-    [9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656],
-    [35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84],
-]
-ERRORS = [71 / 57600, 0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40]
+STAGES = np.zeros((7, 7))
+STAGES[1, :1] = [1 / 5]
+STAGES[2, :2] = [3 / 40, 9 / 40]
+STAGES[3, :3] = [44 / 45, -56 / 15, 32 / 9]
+STAGES[4, :4] = [19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729]
+STAGES[5, :5] = [9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656]
+STAGES[6, :6] = [35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84]
+ERRORS = np.array(
+    [71 / 57600, 0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40]
+)
 
 
 @program(np.array([1.0, 0.0]), 0.3, wrt=(0, 1), grad=NO_GRADIENT)
@@ -114,17 +114,14 @@ def adaptive_runge_kutta(y0, damping):
     path[0] = y0
     y, t, dt, n = y0, 0.0, 0.3, 0
     while t < 2.0 and n < 39:
-        k = []
-        for row in STAGES:
-            k.append(
-                pendulum(
-                    y + dt * sum(a * b for a, b in zip(row, k, strict=False)), damping
-                )
-            )
-        new = y + dt * sum(a * b for a, b in zip(STAGES[-1], k, strict=False))
-        error = np.max(np.abs(dt * sum(a * b for a, b in zip(ERRORS, k, strict=True))))
+        k = np.zeros((7, 2))
+        for i in range(7):
+            k[i] = pendulum(y + dt * STAGES[i] @ k, damping)
+        error = np.max(np.abs(dt * ERRORS @ k))
         if error < 1e-6:
-            t, y, n = t + dt, new, n + 1
+            n += 1
+            t += dt
+            y = y + dt * STAGES[6] @ k
             path[n] = y
         dt *= min(2.0, max(0.2, 0.9 * (1e-6 / (error + 1e-14)) ** 0.2))
     return path, n

@@ -69,9 +69,10 @@ def k_means(points, centres):
 @program(
     RNG.random(9),
     RNG.normal(size=9),
+    4,
     wrt=1,
 )
-def weighted_histogram(x, w, bins=4):
+def weighted_histogram(x, w, bins):
     counts = np.zeros(bins)
     for i in range(len(x)):
         k = int(x[i] * bins)

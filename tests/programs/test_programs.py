@@ -171,8 +171,8 @@ def test_values(name: str, backend: str) -> None:
 
 @waits_for("compile")
 @pytest.mark.usefixtures("forced")
-def test_values_with_loops_as_nodes(name: str) -> None:
-    check_values(PROGRAMS[name], "reference")
+def test_values_with_loops_as_nodes(name: str, backend: str) -> None:
+    check_values(PROGRAMS[name], backend)
 
 
 @waits_for("grad")
@@ -185,10 +185,13 @@ def test_gradients(name: str, backend: str) -> None:
 
 
 @waits_for("grad")
-def test_gradients_with_loops_as_nodes(name: str, forced: None) -> None:
+def test_gradients_with_loops_as_nodes(
+    name: str, backend: str, request: pytest.FixtureRequest
+) -> None:
     one = PROGRAMS[name]
     unrolled = gradient_of(name, "reference")[1]
-    made = anabranch.grad(loss_of(one.function), one.wrt, backend="reference")
+    request.getfixturevalue("forced")
+    made = anabranch.grad(loss_of(one.function), one.wrt, backend=backend)
     assert_close(flat(made(*copied(one.args))), unrolled, 1e-10)
 
 

@@ -211,6 +211,7 @@ class Builder:
         self.types: list[str] = []  # the dtype of each value
         self.memories: list[TensorType] = []
         self.words: list[tuple[Word, bool | int | float | Node]] = []
+        self.literals: list[Literal] = []
         self.versions: dict[int, int] = {}
         self.weight = 0
         self._literals: dict[int, int] = {}
@@ -260,14 +261,10 @@ class Builder:
         if number not in LITERALS:
             return self.word(number, "i64")
         if number not in self._literals:
-            self._literals[number] = self.fresh("i64")
-            self.sums.known[self._literals[number]] = Linear(number)
+            value = self._literals[number] = self.fresh("i64")
+            self.sums.known[value] = Linear(number)
+            self.literals.append(Literal(value, number))
         return self._literals[number]
-
-    @property
-    def literals(self) -> list[Statement]:
-        """What says the numbers of literals, which stands in front of all blocks."""
-        return [Literal(value, number) for number, value in self._literals.items()]
 
     def compute(self, op: str, operands: Sequence[int], result: str) -> int:
         """The value of an elementwise op, which may be plain to see."""
@@ -360,7 +357,9 @@ class Builder:
         if isinstance(value, Lazy):
             return value.at(index)
         if isinstance(value, Place):
-            return self.load(value, index)
+            if value.loaded is None:
+                return self.load(value, index)
+            value = value.loaded
         found: list[int] = []
         for stride, position in zip(value.strides, index, strict=True):
             if stride and position.values:

@@ -291,17 +291,20 @@ class Lowering:
         inner = [row.row(counter) for row in rows]
         entered = dict(b.versions)
         b.weigh(2)
+        values = [np.array(counter), *parts.invariants, *carried, *stacked]
+        taken = dict(zip((x.name for x in body.inputs), values, strict=True))
+        kept = body.results[count:]
         with b.inside() as block:
-            ends = self.graph(
-                body,
-                [np.array(counter), *parts.invariants, *carried, *stacked],
-                dict(zip(body.results[count:], inner, strict=True)),
-            )
+            for row, name in zip(inner, kept, strict=True):
+                if name in taken:  # before the body writes there
+                    b.fill(row, taken[name])
+            homes_of_rows = dict(zip(kept, inner, strict=True))
+            ends = self.graph(body, values, homes_of_rows)
             pairs: list[Carried] = []
             for start, now, end in zip(starts, carried, ends, strict=False):
                 pairs += self._carried(start, now, end)
-            for row, value in zip(inner, ends[count:], strict=True):
-                if not row.same_place(value):
+            for row, name, value in zip(inner, kept, ends[count:], strict=True):
+                if name not in taken and not row.same_place(value):
                     b.fill(row, value)
         written = {m for m, version in entered.items() if b.versions[m] != version}
         if not written <= set(memories):

@@ -12,6 +12,7 @@ from ....ir.graph import Node
 from ....ir.ops.parts import split_operands
 from ....ir.types import TensorType
 from ..kernels.scalar_loop import (
+    Literal,
     Memory,
     ScalarLoop,
     Statement,
@@ -39,6 +40,7 @@ class _Lowered(NamedTuple):
 
     statements: tuple[Statement, ...]
     words: list[tuple[Word, bool | int | float | Node]]
+    literals: tuple[Literal, ...]
     operands: list[int]
     in_place: dict[int, int]
     zeroed: list[int]
@@ -74,6 +76,7 @@ def scalar_loop(p: Planner, node: Node) -> list[View] | None:
         kernel=ScalarLoop(
             tuple(forms),
             tuple(word for word, _ in lowered.words),
+            lowered.literals,
             lowered.statements,
         ),
     )
@@ -166,8 +169,9 @@ def _lowered(node: Node) -> _Lowered:
     zeroed = [i for i, memory in enumerate(results) if memory in lowering.partial]
     scratch = [b.memories[memory] for memory in lowering.scratch]
     return _Lowered(
-        (*b.literals, *b.block),
+        tuple(b.block),
         b.words,
+        tuple(b.literals),
         slots,
         kept,
         zeroed,

@@ -14,7 +14,6 @@ from ..kernels.scalar_loop import (
     Choice,
     Compute,
     Index,
-    Literal,
     Load,
     Loop,
     Statement,
@@ -164,7 +163,7 @@ def swept(b: Builder, loop: Loop) -> Loop | Sweep:
     written: list[int] = []
     for one in loop.body:
         match one:
-            case Literal() | Compute():
+            case Compute():
                 made.append(one)
             case Load(memory=memory, where=where) | Store(memory=memory, where=where):
                 at = _places(b, where)
@@ -232,8 +231,6 @@ def _wanted(
             case Compute(value=value, operands=operands) if value in wanted:
                 wanted.update(operands)
             case Load(value=value) if value in wanted:
-                pass
-            case Literal():
                 pass
             case _:
                 continue

@@ -159,16 +159,15 @@ class Choice(NamedTuple):
 
 
 # As tuples, no two kinds can be equal: numbers, texts and tuples stand elsewhere.
-Statement: TypeAlias = (
-    "Literal | Compute | Load | Store | Check | Loop | Sweep | Choice"
-)
+Statement: TypeAlias = "Compute | Load | Store | Check | Loop | Sweep | Choice"
 
 
 class ScalarLoop(NamedTuple):
-    """The kernel: its memories, the numbers that it is given, what it does."""
+    """The kernel: its memories, numbers given and known, and what it does."""
 
     memories: tuple[Memory, ...]
     words: tuple[Word, ...]
+    literals: tuple[Literal, ...]
     body: tuple[Statement, ...]
 
 
@@ -186,7 +185,7 @@ class _Printer:
 
     def __init__(self, kernel: ScalarLoop) -> None:
         self.kernel = kernel
-        self.names: dict[int, str] = {}
+        self.names = {one.value: str(one.number) for one in kernel.literals}
 
     def prologue(self) -> Iterator[str]:
         """The pointers, their strides, and the numbers."""
@@ -211,8 +210,6 @@ class _Printer:
         """The lines of statements."""
         for statement in statements:
             match statement:
-                case Literal(value, number):
-                    self.names[value] = str(number)
                 case Compute(value):
                     names = [self.name(operand) for operand in statement.operands]
                     yield from _computed(self.name(value), statement, names)
@@ -256,8 +253,6 @@ class _Printer:
         lines: list[str] = []
         for one in sweep.body:
             match one:
-                case Literal(value, number):
-                    self.names[value] = str(number)
                 case Compute(value, op, operands, dtype, result):
                     names = [self.name(operand) for operand in operands]
                     lines.append(

@@ -367,15 +367,15 @@ def test_equal(as_python, function):
     EQUAL,
     ids=lambda f: f.__name__,
 )
-def test_equal_or_refused_with_loops_as_nodes(function):
+def test_equal_or_refused_with_loops_as_nodes(backend, function):
     try:
-        check_as_python(function, [(X,), (Y,)], "reference")
+        check_as_python(function, [(X,), (Y,)], backend)
     except anabranch.TraceError as refusal:
         if "another name" not in str(refusal):
             raise
 
 
-def test_a_row_at_a_traced_position_is_a_view_or_refused():
+def test_a_row_at_a_traced_position_is_a_view_or_refused(backend):
     def function(x, i):
         a = np.outer(x, x)
         row = a[i]
@@ -383,7 +383,7 @@ def test_a_row_at_a_traced_position_is_a_view_or_refused():
         return a
 
     try:
-        check_as_python(function, [(X, 1), (Y, 3)], "reference")
+        check_as_python(function, [(X, 1), (Y, 3)], backend)
     except anabranch.TraceError as refusal:
         if "another name" not in str(refusal):
             raise

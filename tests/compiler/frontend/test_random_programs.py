@@ -212,7 +212,7 @@ def check_outcomes(folder: Path, seeds: range, loops: bool) -> None:
     found = [outcome(folder, seed) for seed in seeds]
     assert found.count("right") + found.count("loop") > len(found) // 4
     if loops:
-        assert found.count("loop") > len(found) // 8
+        assert found.count("loop") > len(found) // 20
 
 
 @pytest.mark.parametrize("seed", range(4))

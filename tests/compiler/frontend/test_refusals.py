@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -93,6 +94,33 @@ def traced_count(x):
 @case(anabranch.ConcretizationError, "static_argnames", "return list(range(")
 def list_of_a_traced_count(x):
     return list(range(x.astype(int)[0]))
+
+
+@case(anabranch.TraceError, "'try' or 'with'.*: large", 'raise ValueError("large")')
+def raising_under_a_handler(x):
+    try:
+        if x[0] > 100:
+            raise ValueError("large")
+    except ValueError:
+        return x
+    return x * 2
+
+
+@case(anabranch.TraceError, "'try' or 'with'.*: large", 'raise ValueError("large")')
+def raising_under_a_manager(x):
+    def inner():
+        if x[0] > 100:
+            raise ValueError("large")
+
+    with contextlib.suppress(ValueError):
+        inner()
+    return x * 2
+
+
+@case(anabranch.TraceError, "returns nothing", "if x[0] > 100")
+def raising_without_a_result(x):
+    if x[0] > 100:
+        raise ValueError("large")
 
 
 @case(anabranch.TraceError, "y has another structure", "if x[0] > 0")

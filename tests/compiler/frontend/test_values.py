@@ -509,8 +509,8 @@ def test_values(as_python, function, inputs):
 @pytest.mark.parametrize(
     ("function", "inputs"), CASES, ids=[function.__name__ for function, _ in CASES]
 )
-def test_values_with_loops_as_nodes(function, inputs):
-    check_as_python(function, inputs, "reference")
+def test_values_with_loops_as_nodes(backend, function, inputs):
+    check_as_python(function, inputs, backend)
 
 
 OF_VECTORS = [

@@ -77,9 +77,8 @@ class LLVMDoor:
         self._thunk = Thunk(text)
         self.address = self._thunk.address
         self.checks = {
-            number + 1: str(step.node.attrs["error"])
-            for number, step in enumerate(plan.steps)
-            if "error" in step.node.attrs
+            number: str(node.attrs["error"])
+            for number, node in enumerate(plan.checks, 1)
         }
 
     def njit(self, name: str, arguments: Sequence[str]) -> Any:

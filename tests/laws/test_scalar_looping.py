@@ -1,0 +1,190 @@
+"""Scalar loops: one kernel does what the interpreter does, bit for bit but for sums."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import anabranch
+from anabranch.backends.llvm.emit import loop as driver
+from anabranch.backends.llvm.emit import scalar_passes
+from anabranch.backends.llvm.run.executable import LLVMExecutable, prepare
+from anabranch.backends.reference.interpreter import interpret
+from anabranch.compiler.pipeline import optimise
+from anabranch.ir import Graph, parse
+from tests.scalar_looping import ScalarLooping, scalar_looping
+
+SEEDS = range(120)
+Monkey = pytest.MonkeyPatch
+
+
+def is_one_kernel(run: LLVMExecutable) -> bool:
+    return not any(step.branches for step in run.plan.steps)
+
+
+def assert_same(found: list[Any], expected: list[Any], sums: bool, seed: int) -> None:
+    """Equal bits; floats to rounding where some of them are sums in any order."""
+    for one, other in zip(found, expected, strict=True):
+        assert (one.dtype, one.shape) == (other.dtype, other.shape)
+        is_float = one.dtype.kind == "f"
+        if sums and is_float:
+            np.testing.assert_allclose(one, other, rtol=1e-4, err_msg=f"seed {seed}")
+        else:
+            same = np.array_equal(one, other, equal_nan=is_float)
+            assert same, f"seed {seed}: {one}, not {other}"
+
+
+def check(made: ScalarLooping, seed: int) -> LLVMExecutable:
+    graph = optimise(made.graph, "llvm")
+    run = prepare(graph)
+    kept = [x.copy() for x in made.point]
+    with np.errstate(all="ignore"):
+        expected = interpret(made.graph, made.point)
+    sums = any("reassociated_add" in source for source in run.sources)
+    for _ in range(2):
+        assert_same(run(made.point), expected, sums, seed)
+    for x, before in zip(made.point, kept, strict=True):
+        assert x.tobytes() == before.tobytes()
+    return run
+
+
+def test_random_loops_do_what_the_interpreter_does() -> None:
+    whole = sum(is_one_kernel(check(scalar_looping(seed), seed)) for seed in SEEDS)
+    assert whole > 0.9 * len(SEEDS)
+
+
+def test_short_loops_in_lanes_do_the_same(monkeypatch: Monkey) -> None:
+    """As if lanes were worth it for any number of iterations."""
+    monkeypatch.setattr(scalar_passes, "FEW", 0)
+    texts = ""
+    for seed in SEEDS:
+        texts += "".join(check(scalar_looping(seed), seed).sources)
+    loops = [text for text in texts.split("def kernel") if " in range(" in text]
+    assert any(" in lanes(" in text for text in loops)
+
+
+def test_the_driver_loop_does_the_same(monkeypatch: Monkey) -> None:
+    monkeypatch.setattr(driver, "scalar_loop", lambda *_: None)
+    for seed in SEEDS[::4]:
+        run = check(scalar_looping(seed), seed)
+        assert not is_one_kernel(run)
+
+
+def kinds(graph: Graph) -> set[str]:
+    found = {node.op for node in graph}
+    for node in graph:
+        found |= {key for key in node.attrs if node.attrs[key] is True}
+        if node.op == "loop":
+            found.add(f"{node.attrs['trips']} trips")
+        for region in node.regions:
+            found |= {f"{kind} inside" for kind in kinds(region)}
+    return found
+
+
+def test_all_kinds_of_bodies_are_judged() -> None:
+    found: set[str] = set()
+    for seed in SEEDS:
+        found |= kinds(scalar_looping(seed).graph)
+    wanted = {"limit", "test", "reverse", "0 trips", "1 trips"}
+    inner = ("loop", "cond", "slice_at", "update_at", "add_at", "cast", "select")
+    assert wanted | {f"{op} inside" for op in inner} <= found
+    assert {"loop inside inside", "update_at inside inside"} <= found
+
+
+def sweep(u: Any) -> Any:
+    """Each element the mean of what is around it, one after the other."""
+    n = u.shape[0]
+
+    def step(i: Any, u: Any) -> Any:
+        u = u.copy()
+        u[i + 1] = (u[i] + u[i + 2]) / 2
+        return u
+
+    return anabranch.fori_loop(0, n - 2, step, u)
+
+
+def test_a_new_size_compiles_nothing() -> None:
+    compiled = anabranch.jit(sweep)
+    kernels: list[list[str]] = []
+    for size in (20, 31):
+        compiled(np.arange(float(size)) ** 2)
+        run = compiled._newest().runner("llvm")
+        assert isinstance(run, LLVMExecutable)
+        assert is_one_kernel(run)
+        kernels.append(run.sources)
+    assert kernels[0] == kernels[1]
+
+
+def test_what_is_stored_is_carried_to_the_next_iteration() -> None:
+    compiled = anabranch.jit(sweep)
+    x = np.random.default_rng(0).normal(size=9)
+    expected = x.copy()
+    for i in range(7):
+        expected[i + 1] = (expected[i] + expected[i + 2]) / 2
+    np.testing.assert_array_equal(compiled(x), expected)
+    run = compiled._newest().runner("llvm")
+    assert isinstance(run, LLVMExecutable)
+    (loop,) = [source for source in run.sources if "range" in source]
+    body = loop.partition(" in range(")[2]
+    assert body.count(" = m0[") == 1  # one load where the program has two
+
+
+def test_no_iteration_reads_nothing_outside() -> None:
+    """What is loaded in front of a loop is loaded only if there is an iteration."""
+    graph = parse(
+        "graph f(%n: i64[], %far: i64[], %x: f64[8]) {\n"
+        "  %y = loop(%n, %far, %x) {trips=9, carried=1, limit=True} : f64[8]:\n"
+        "    body(%t: i64[], %far: i64[], %u: f64[8]) {\n"
+        "      %i = add(%far, %t) : i64[]\n"
+        "      %a = slice_at(%u, %i) "
+        "{axes=(0,), start=(-1,), step=(1,), shape=(1,)} : f64[1]\n"
+        "      %v = update_at(%u, %a, %i) {axes=(0,), start=(0,), step=(1,)} : f64[8]\n"
+        "      return %v\n"
+        "    }\n"
+        "  return %y\n"
+        "}"
+    )
+    run = prepare(optimise(graph, "llvm"))
+    x = np.arange(8.0)
+    nowhere = np.asarray(2**50)
+    (found,) = run([np.asarray(0), nowhere, x])
+    np.testing.assert_array_equal(found, x)
+    (found,) = run([np.asarray(3), np.asarray(2), x])
+    np.testing.assert_array_equal(found, [0, 1, 1, 1, 1, 5, 6, 7])
+
+
+def test_a_check_in_a_kernel_names_the_users_line() -> None:
+    def walk(x: Any, start: Any) -> Any:
+        return anabranch.fori_loop(0, 5, lambda i, total: total + x[start + 2 * i], 0.0)
+
+    compiled = anabranch.jit(walk)
+    x = np.arange(10.0)
+    assert compiled(x, 1) == 25.0
+    run = compiled._newest().runner("llvm")
+    assert isinstance(run, LLVMExecutable)
+    assert is_one_kernel(run)
+    assert "return v" in "".join(run.sources)
+    with pytest.raises(IndexError, match="out of bounds") as caught:
+        compiled(x, 2)
+    assert "test_scalar_looping.py" in str(caught.value)
+    assert "x[start + 2 * i]" in str(caught.value)
+
+
+def test_integers_wrap_where_positions_are_proved() -> None:
+    """A congruential generator: what wraps has no bounds."""
+
+    def walk(seed: Any) -> Any:
+        def step(_: Any, s: Any) -> Any:
+            return (s * 6364136223846793005 + 1442695040888963407) % 1000003
+
+        return anabranch.fori_loop(0, 50, step, seed)
+
+    s = np.int64(12345)
+    with np.errstate(over="ignore"):
+        for _ in range(50):
+            s = (s * np.int64(6364136223846793005) + np.int64(1442695040888963407)) % (
+                np.int64(1000003)
+            )
+    assert anabranch.jit(walk)(np.int64(12345)) == s
