@@ -24,6 +24,7 @@ from .passes.join import join
 from .passes.merge import merge
 from .passes.place import place
 from .passes.prune import prune
+from .passes.rows import rows
 from .passes.simplify import simplify
 from .passes.split import split
 from .passes.tape import tape
@@ -41,6 +42,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "dedupe": dedupe,
     "tape": tape,
     "undo": undo,
+    "rows": rows,
     "hoist": hoist,
     "total": total,
     "place": place,

@@ -22,6 +22,7 @@ BACKEND = Backend(
         "prune",
         "undo",
         "prune",
+        "rows",
         "hoist",
         "total",
         "prune",
