@@ -6,7 +6,6 @@ stacked value, so that a list of many items costs what one array does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..ir.graph import Node
@@ -55,9 +54,11 @@ class RowMemory(Memory):
         return Tracer.unread(self.trace, self.type, self, weak=weak)
 
 
-def stacked_value(items: Sequence[Any]) -> Tracer | None:
-    """The value that these items are the rows of, all of them and in order."""
-    first = items[0] if items else None
+def stacked_value(items: Any) -> Tracer | None:
+    """The value that a list or a tuple has the rows of, all of them and in order."""
+    if not isinstance(items, (list, tuple)):
+        return None
+    first: Any = items[0] if items else None
     if not isinstance(first, Tracer) or not isinstance(first.memory, RowMemory):
         return None
     trace, stacked = first.memory.trace, first.memory.stacked

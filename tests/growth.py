@@ -316,6 +316,28 @@ def storing(s: Sketch) -> Node | None:
     return made
 
 
+def moving(s: Sketch) -> Node | None:
+    """A slice at positions that are values: read, stored to, added to."""
+    x = s.pick(lambda node: node.type.rank >= 1 and 0 not in node.type.shape)
+    if x is None:
+        return None
+    places = _places(s, x)
+    shape, start = places["shape"], list(places["start"])
+    axes = [axis for axis in range(x.type.rank) if s.rng.random() < 0.6] or [0]
+    positions: list[Node] = []
+    for axis in axes:
+        reach = (shape[axis] - 1) * places["step"][axis]
+        start[axis] = -min(reach, 0)
+        positions.append(s.indices((), x.type.shape[axis] - abs(reach)))
+    attrs = {"axes": tuple(axes), "start": tuple(start), "step": places["step"]}
+    op = str(s.rng.choice(["slice_at", "update_at", "add_at"]))
+    if op == "slice_at":
+        return s.add(op, x, *positions, shape=shape, **attrs)
+    v = s.pick(lambda node: node.type == x.type.with_shape(shape))
+    v = v or s.input(shape, x.type.dtype)
+    return s.add(op, x, v, *positions, **attrs)
+
+
 def _places(s: Sketch, x: Node, wanted: Sequence[int] = ()) -> dict[str, Any]:
     """Attributes of a slice of ``x``, of a shape if one is given."""
     start: list[int] = []
@@ -465,6 +487,7 @@ MOVES: list[Move] = [
     broadcast,
     slicing,
     *[storing] * 3,
+    *[moving] * 2,
     padding,
     *[joining] * 2,
     gathering,
