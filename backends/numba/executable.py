@@ -110,7 +110,7 @@ class NumbaExecutable:
         )
 
 
-_BASES = tuple(getattr(builtins, name) for name in RAISED.values())
+_BASES = tuple({getattr(builtins, name) for name in RAISED.values()})
 
 
 def _define(text: Text, file: str) -> Any:

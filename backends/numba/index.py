@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from ...ir.graph import Node
+from ...ir.ops.index import ERRORS
 from .access import Access
 from .printer import Printer, prints
 from .scalars import combined, literal
 
 __all__ = ["RAISED"]
 
-# What a check raises where there are no errors of ours: their base classes.
+# What a check raises where there are no errors of ours: what those are of Python's.
 RAISED = {
-    "index": "IndexError",
-    "value": "ValueError",
-    "overflow": "OverflowError",
-    "unbound": "UnboundLocalError",
+    name: next(base.__name__ for base in kind.__mro__ if base.__module__ == "builtins")
+    for name, kind in ERRORS.items()
 }
 
 
