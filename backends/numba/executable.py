@@ -69,7 +69,7 @@ class NumbaExecutable:
             raise self._error(error) or error from None
         results = made if len(self._types) != 1 else (made,)
         return [
-            np.asarray(value, type_.numpy)
+            _owned(np.asarray(value, type_.numpy))
             for value, type_ in zip(results, self._types, strict=True)
         ]
 
@@ -111,6 +111,11 @@ class NumbaExecutable:
 
 
 _BASES = tuple({getattr(builtins, name) for name in RAISED.values()})
+
+
+def _owned(array: Array) -> Array:
+    """The array, or a copy of a view, whose memory another result may have."""
+    return array if array.flags.owndata else array.copy()
 
 
 def _define(text: Text, file: str) -> Any:

@@ -49,7 +49,7 @@ def _check(
 ) -> Access:
     """The value is its operand, read behind the check."""
     with p.lines.loops(node.type.shape) as point:
-        condition = f"not {low} <= {x.at(point)} < {high}"
+        condition = f"not {low} <= {x.at(point)} <= {high - 1}"
         with p.lines.indented(f"if {condition}:"):
             p.lines.add(f"raise {RAISED[error]}({message!r})")
     return x
