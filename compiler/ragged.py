@@ -52,10 +52,10 @@ class Ragged(NDArrayOperatorsMixin):
     """``length`` elements, a traced integer from 0 to ``most``.
 
     ``element(k, choice)`` makes the one at a position, of what it ``reads``. One that
-    is a slice itself has a ``view``.
+    is a slice itself has a ``view``. ``home`` is the trace that made it.
     """
 
-    __slots__ = ("element", "length", "most", "reads", "view")
+    __slots__ = ("element", "home", "length", "most", "reads", "view")
     __array_priority__ = 2000.0
     __hash__ = None  # type: ignore[assignment]  # unhashable, as arrays are
     ndim = 1
@@ -73,6 +73,7 @@ class Ragged(NDArrayOperatorsMixin):
         self.element = element
         self.reads = tuple(reads)
         self.view = view
+        self.home = self.owner.innermost
 
     @property
     def owner(self) -> Trace:
@@ -142,7 +143,13 @@ class Ragged(NDArrayOperatorsMixin):
         self.owner.apply(SETITEM, (self, index, value), {})
 
     def become(self, other: Ragged) -> Ragged:
-        """Hold from now on what another one does, under all names of this."""
+        """Hold from now on what another one does, under all names of this.
+
+        A branch or a loop that did so to a slice of the function around it would do it
+        whether or not it runs.
+        """
+        if self.owner.innermost is not self.home:
+            self.refuse()
         self.length, self.element = other.length, other.element
         self.most, self.reads, self.view = other.most, other.reads, other.view
         return self

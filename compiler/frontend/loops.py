@@ -17,6 +17,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from ...ir.errors import SourceLine
 from ...ir.graph import Graph, Node
 from ..running import active_trace, is_traced
 from ..trace import Trace
@@ -25,7 +26,7 @@ from .carried import widened
 from .endings import is_same
 from .loop_node import build, region_of
 from .loop_state import Loop, NoLoop, State
-from .state import ByBranch, Slot, is_lost
+from .state import UNBOUND, ByBranch, Slot, is_lost
 from .trial import Pass, run_body
 
 __all__ = ["MIN_NODES", "MIN_TRIPS", "Loop", "NoLoop", "loop_block", "may_unroll"]
@@ -44,19 +45,31 @@ def loop_block(loop: Loop, slots: Sequence[Slot]) -> None:
     assert current is not None, "loops are traced"
     outer = current.innermost
     outer.enter()
-    with _trying(loop):
-        state, done = _settled(loop, outer, slots)
-        sharing = shared(loop, state, done)
-        if state.growing:
-            _check_growth(loop, outer, slots, state, done, sharing)
+    lost: list[Slot] = []
+    try:
+        with _trying(loop):
+            state, done = _settled(loop, outer, slots, lost)
+            sharing = shared(loop, state, done)
+            if state.growing:
+                _check_growth(loop, outer, slots, state, done, sharing)
+    except BaseException:
+        for slot in lost:
+            slot.put(UNBOUND)
+        raise
     build(outer, loop, state, done, sharing)
+
+
+def _lose(slots: Sequence[Slot], done: Pass, line: SourceLine | None) -> list[Slot]:
+    """The variables that end as what no other turn can read, and say so from now on."""
+    found: list[Slot] = []
     for slot in slots:
         value = done.endings[slot.key].value
-        if slot.key not in state.carried and is_lost(value):
+        if slot.get() is UNBOUND and is_lost(value):
             what = "is a slice of a loop's turn, whose size depends on a traced value"
-            line = outer.builder.source
-            lost = isinstance(value, ByBranch)
-            slot.put(value if lost else ByBranch(slot.name, what, line))
+            known = isinstance(value, ByBranch)
+            slot.put(value if known else ByBranch(slot.name, what, line))
+            found.append(slot)
+    return found
 
 
 def may_unroll() -> bool:
@@ -80,7 +93,9 @@ def _trying(loop: Loop) -> Generator[None, None, None]:
         _tried().pop()
 
 
-def _settled(loop: Loop, outer: Trace, slots: Sequence[Slot]) -> tuple[State, Pass]:
+def _settled(
+    loop: Loop, outer: Trace, slots: Sequence[Slot], lost: list[Slot]
+) -> tuple[State, Pass]:
     """What the loop carries, and the pass that shows that it is all.
 
     Places that are no variables count once two passes have met them: what only one has
@@ -96,6 +111,9 @@ def _settled(loop: Loop, outer: Trace, slots: Sequence[Slot]) -> tuple[State, Pa
         done = run_body(loop, outer, [*every.values(), *tried], used)
         if loop.limit is None and _turns(loop) * _weight(done.trace) < _least():
             raise NoLoop("it is small")
+        if newly := _lose(slots, done, line):
+            lost += newly
+            continue
         new = {slot.key: slot for slot in done.places if slot.key not in every}
         twice = {key: slot for key, slot in new.items() if key in once}
         every |= twice

@@ -145,11 +145,17 @@ def run_body(
 
 @contextmanager
 def _no_loop() -> Any:
-    """What the body is refused for is why the loop is no node."""
+    """What the body is refused for is why the loop is no node.
+
+    So is a name or a key that is not there for a counter without a value; if it is not
+    there at all, the loop says so when it runs in Python.
+    """
     try:
         yield
     except AnabranchError as error:
         raise NoLoop(error.what) from error
+    except (NameError, LookupError) as error:
+        raise NoLoop(f"its body raises {type(error).__name__}: {error}") from error
 
 
 def _another(trace: Trace, loop: Loop) -> Node | None:

@@ -253,3 +253,41 @@ def sum_of_parts(x, n):
     for i in range(n):
         total = total + x[:i].sum()
     return total
+
+
+def changed_in_a_branch(x):
+    total = 0.0
+    for i in range(1, 5):
+        part = x[:i] * 2
+        if x[i] > 3:
+            part *= 3
+        total = total + part.sum()
+    return total
+
+
+def changed_in_an_inner_loop(x):
+    total = 0.0
+    for i in range(1, 5):
+        part = x[:i] * 2
+        for _ in range(3):
+            part *= 2
+        total = total + part.sum()
+    return total
+
+
+def read_in_the_next_turn(x):
+    total = 0.0
+    for i in range(1, 5):
+        if i > 1:
+            total = total + last.sum()  # noqa: F821  # pyright: ignore[reportPossiblyUnboundVariable]
+        last = x[:i] * x[0]  # noqa: F841
+    return total
+
+
+@pytest.mark.usefixtures("forced")
+@pytest.mark.parametrize(
+    "function", [changed_in_a_branch, changed_in_an_inner_loop, read_in_the_next_turn]
+)
+def test_what_no_loop_can_keep_unrolls(function: Any, backend: str) -> None:
+    inputs = [(np.arange(1.0, 7.0),), (np.arange(6.0, 0.0, -1.0),)]
+    check_as_python(function, inputs, backend)
