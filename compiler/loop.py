@@ -109,7 +109,7 @@ def fori_loop(
     Args:
         lower: The first value of the counter, an integer, traced or not.
         upper: One more than the last. Where a limit is traced, the number of iterations
-            is known when running, and the loop has no gradient.
+            is known when running.
         body: A function of the counter and of what is carried, which returns what is
             carried on, of the same structure, shapes and dtypes.
         init: A pytree of arrays and numbers. A Python number adapts its dtype to what
@@ -149,8 +149,9 @@ def while_loop(
             the same structure, shapes and dtypes.
         init_val: A pytree of arrays and numbers. A Python number adapts its dtype to
             what ``body_fun`` makes of it.
-        max_trips: The most iterations that there may be, at least 1. A gradient needs
-            it: it keeps what is carried into that many iterations.
+        max_trips: The most iterations that there may be, at least 1. A gradient keeps
+            what is carried into that many; without it into some thousands, whatever
+            their number, and runs the loop once more.
 
     Returns:
         What was carried out of the last iteration; ``init_val`` if there was none.

@@ -165,19 +165,23 @@ def _inner(growth: _Growth, name: str) -> _Growth:
 
 
 def _loop(growth: _Growth, depth: int) -> Sequence[Node]:
-    """A loop of any kind: so many iterations, a limit, a test, or backwards."""
+    """A loop of any kind: so many iterations, a limit, a test, or backwards.
+
+    One with a limit or a test may not say how many iterations there are at most.
+    """
     rng, b = growth.rng, growth.b
     trips = TRIPS[int(rng.integers(len(TRIPS)))]
     kind = ("trips", "reverse", "limit", "back", "test")[int(rng.integers(5))]
     limit: list[Node] = []
     if kind in ("limit", "back"):
         limit = [b.const(int(rng.integers(-1, trips + 2)), "i64")]
+    known = kind in ("trips", "reverse") or rng.random() < 0.5
     invariants = [growth.pick() for _ in range(int(rng.integers(0, 3)))]
     carried = [growth.pick() for _ in range(int(rng.integers(1, 3)))]
     whole: list[Node] = [b.const(int(rng.integers(3)), "i64")]
     whole = whole if rng.random() < 0.5 else []
     rows = [growth.type((trips, *growth.shape())) for _ in range(int(rng.integers(3)))]
-    stacked = [growth.pick(row) for row in rows] if trips else []
+    stacked = [growth.pick(row) for row in rows] if trips and known else []
     for node in (*invariants, *carried, *stacked):
         growth.reads[node.name] += 1
 
@@ -205,7 +209,7 @@ def _loop(growth: _Growth, depth: int) -> Sequence[Node]:
         for node in taken[first:last]
     ]
     ends += [inner.b.add(node, t) for node in taken[last : last + len(whole)]]
-    stacks = inner.ends(0)[: int(rng.integers(0, 4))]
+    stacks = inner.ends(0)[: int(rng.integers(0, 4))] if known else []
     body = inner.b.build([Output(node.name) for node in (*ends, *stacks)])
     made = b.add_node(
         "loop",
@@ -214,7 +218,7 @@ def _loop(growth: _Growth, depth: int) -> Sequence[Node]:
         regions=(body,),
         **loop_attrs(
             {
-                "trips": trips,
+                "trips": trips if known else None,
                 "carried": len(tests) + len(carried) + len(whole),
                 "stacked": len(stacked),
                 "limit": bool(limit),
@@ -273,7 +277,7 @@ def _iterations(
     (body,) = node.regions
     attrs = node.attrs
     parts = split_operands(attrs, operands)
-    trips: Any = attrs["trips"]
+    trips: Any = attrs.get("trips", 10)
     done = trips
     if parts.limit:
         limit: Any = graph[node.operands[0]].attrs["value"]

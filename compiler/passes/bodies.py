@@ -14,13 +14,11 @@ from .prune import prune
 
 __all__ = [
     "Numbers",
-    "counts",
     "is_costly",
     "is_static",
     "is_view",
     "lifted",
     "parts_of",
-    "runs_alike",
     "with_rows",
     "with_taken",
     "without_carried",
@@ -60,27 +58,6 @@ class Numbers:
 def parts_of(loop: Node) -> Parts[str]:
     """The names of a loop's operands, by their role."""
     return split_operands(loop.attrs, loop.operands)
-
-
-def runs_alike(loop: Node) -> tuple[object, ...]:
-    """What two loops have in common that run as often, in the same order."""
-    attrs, limit = loop.attrs, tuple(parts_of(loop).limit)
-    flags = [bool(attrs.get(name)) for name in ("test", "reverse")]
-    return attrs.get("trips"), limit, *flags
-
-
-def counts(loop: Node, number: int) -> bool:
-    """Whether a carried value counts the iterations of its loop.
-
-    It has to begin at 0, which is for the caller to see.
-    """
-    (body,) = loop.regions
-    place = 1 + len(parts_of(loop).invariants) + number
-    made = body[body.results[number]]
-    if made.op != "add" or body.inputs[place].name not in made.operands:
-        return False
-    others = [body[x] for x in made.operands if x != body.inputs[place].name]
-    return [(x.op, x.attrs.get("value")) for x in others] == [("const", 1)]
 
 
 def with_rows(loop: Node, rows: Sequence[tuple[str, str]]) -> Node:

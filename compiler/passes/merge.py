@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...ir.graph import Graph, Node, Output
-from .bodies import Numbers, parts_of, runs_alike, with_rows
+from ...ir.iterations import runs_alike
+from .bodies import Numbers, parts_of, with_rows
 
 __all__ = ["merge"]
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...ir.graph import Graph, Node
+from ...ir.iterations import runs_as_often
 from ...ir.ops import OPS, Kind
 from .bodies import (
     Numbers,
-    counts,
     is_costly,
     is_view,
     parts_of,
-    runs_alike,
     with_rows,
     with_taken,
 )
 
-__all__ = ["runs_as_often", "tape"]
+__all__ = ["tape"]
 
 
 def tape(graph: Graph) -> Graph:
@@ -117,22 +116,6 @@ def _taped(
     if not taken:
         return None
     return with_rows(first, added), with_taken(second, taken)
-
-
-def runs_as_often(graph: Graph, first: Node, second: Node) -> bool:
-    """Whether the second loop has an iteration for exactly those of the first."""
-    trips, limit, test, _ = runs_alike(first)
-    other, bound, tested, _ = runs_alike(second)
-    if trips is None or trips != other or tested:
-        return False
-    if not test:
-        return limit == bound
-    for number, start in enumerate(parts_of(first).carried):
-        if (first.names[number],) == bound:
-            begins = graph[start]
-            zero = (begins.op, begins.attrs.get("value")) == ("const", 0)
-            return zero and counts(first, number)
-    return False
 
 
 def _inputs(

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node, Output, Value
+from ...ir.iterations import runs_as_often
 from ...ir.literals import Attrs
 from ...ir.ops.parts import loop_attrs, split_operands
 from .at import AT
 from .bodies import parts_of, with_rows
-from .tape import runs_as_often
 
 __all__ = ["undo"]
 

@@ -18,13 +18,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import GradientError
+from .loop_segments import counting_down, in_segments
 from .parts import Parts, loop_attrs, split_operands
 from .spec import OPS
 
 if TYPE_CHECKING:
     from ..builder import Builder
-    from ..graph import Graph, Node
+    from ..graph import Graph, Node, Output
 
 __all__ = ["loop_adjoint"]
 
@@ -39,19 +39,70 @@ def loop_adjoint(
     **attrs: Any,
 ) -> tuple[Node | None, ...]:
     """The contributions of a loop to its operands; the module says how."""
-    if attrs.get("trips") is None:
-        raise GradientError(
-            "the gradient of a loop needs what is carried into each iteration, and "
-            "nobody knows how many there will be",
-            source=n.source,
-            hint="say how many at most: while_loop(..., max_trips=1000), or "
-            "fori_loop with limits that are known while tracing",
-        )
     parts = split_operands(attrs, operands)
+    loop = _Loop(n.regions[0], parts, attrs, parts)
+    first = len(parts.limit)
+    if attrs.get("trips") is None:
+        loop = _segmented(b, loop)
+        first -= len(loop.parts.invariants) - len(parts.invariants)
     seeds: Sequence[Node | None] = g if n.several else (g,)
-    flow = _Flow.of(n, parts, [s is not None for s in seeds], slots)
-    region = _backwards(n.regions[0], parts, flow, adjoint)
-    limit, tapes = _taped(b, n, parts, attrs)
+    bars = _bars(b, loop, seeds, {slot - first for slot in slots}, adjoint)
+    return tuple(
+        [
+            (bars.get(slot - first) or b.like(operand, 0.0)) if slot in slots else None
+            for slot, operand in enumerate(operands)
+        ]
+    )
+
+
+class _Loop(NamedTuple):
+    """A loop that runs ``body`` with ``parts``.
+
+    Run with those ``begun`` it begins each iteration as it does with ``parts``.
+    """
+
+    body: Graph
+    parts: Parts[Node]
+    attrs: dict[str, Any]
+    begun: Parts[Node]
+
+
+def _segmented(b: Builder, loop: _Loop) -> _Loop:
+    """The iterations of a loop of unknown length, as a nest that has ``trips``."""
+    body, parts, attrs, _ = loop
+    zero, one = b.const(0, "i64"), b.const(1, "i64")
+    if attrs.get("test"):
+        total = _counted(b, loop, []).values[len(parts.carried)]
+    else:
+        total = b.maximum(parts.limit[0], zero)
+    invariants = list(parts.invariants)
+    if attrs.get("reverse"):
+        body, invariants = counting_down(body), [b.sub(total, one), *invariants]
+    made = in_segments(b, body, len(invariants), total)
+    start = b.mul(b.sub(made.limit, one), b.const(made.stride, "i64"))
+    limit = [made.limit]
+    nest = parts._replace(limit=limit, invariants=[zero, total, *invariants])
+    begun = parts._replace(limit=limit, invariants=[zero, start, *invariants])
+    carried = len(parts.carried)
+    attrs = {"trips": made.trips, "carried": carried, "limit": True}
+    return _Loop(made.body, nest, attrs, begun)
+
+
+def _bars(
+    b: Builder,
+    loop: _Loop,
+    seeds: Sequence[Node | None],
+    given: set[int],
+    adjoint: Callable[..., Graph],
+) -> dict[int, Node]:
+    """The cotangents of what the body takes, by their place behind the counter.
+
+    ``given`` are the places of which one is asked for.
+    """
+    body, parts, attrs, _ = loop
+    flow = _Flow.of(body, parts, [s is not None for s in seeds], given)
+    region = _backwards(body, parts, flow, adjoint)
+    limit, tapes = _taped(b, loop)
 
     count = len(parts.carried)
     ends = [seeds[j] or b.like(parts.carried[j], 0.0) for j in flow.carried]
@@ -78,19 +129,13 @@ def loop_adjoint(
     )
     made = iter(back.values)
     bars: dict[int, Node] = {}
-    first = len(parts.limit)
     for group, numbers in (
         (len(parts.invariants), flow.carried),
         (0, flow.invariants),
         (len(parts.invariants) + count, flow.stacked),
     ):
-        bars.update({first + group + number: next(made) for number in numbers})
-    return tuple(
-        [
-            (bars.get(slot) or b.like(operand, 0.0)) if slot in slots else None
-            for slot, operand in enumerate(operands)
-        ]
-    )
+        bars.update({group + number: next(made) for number in numbers})
+    return bars
 
 
 class _Flow(NamedTuple):
@@ -108,15 +153,16 @@ class _Flow(NamedTuple):
 
     @classmethod
     def of(
-        cls, n: Node, parts: Parts[Node], seeds: Sequence[bool], slots: Sequence[int]
+        cls, body: Graph, parts: Parts[Node], seeds: Sequence[bool], given: set[int]
     ) -> _Flow:
-        """``seeds`` tells which values of the loop have a cotangent."""
-        body = n.regions[0]
+        """``seeds`` tells which values of the loop have a cotangent.
+
+        ``given`` are places of what the body takes, of which one is asked for.
+        """
         taken = [node.name for node in body.inputs[1:]]
         count = len(parts.carried)
         ends, rows = body.results[:count], body.results[count:]
         first = len(parts.invariants)
-        given = {slot - len(parts.limit) for slot in slots}
         carried = {j for j in range(count) if first + j in given or seeds[j]}
         active = {taken[place] for place in given}
         active |= {taken[first + j] for j in carried}
@@ -181,51 +227,51 @@ def _smooth(body: Graph, node: Node) -> list[int]:
     ]
 
 
-def _taped(
-    b: Builder, n: Node, parts: Parts[Node], attrs: dict[str, Any]
-) -> tuple[list[Node], list[Node]]:
+def _taped(b: Builder, loop: _Loop) -> tuple[list[Node], list[Node]]:
     """The limit of the way back, and what is carried into each iteration, stacked."""
-    body = n.regions[0]
-    test = bool(attrs.get("test"))
+    from ..graph import Output
+
+    body, parts, attrs, begun = loop
     if not parts.carried:
         return list(parts.limit), []
     first, count = 1 + len(parts.invariants), len(parts.carried)
-    taken = [node.name for node in body.inputs[first : first + count]]
-    carried = list(parts.carried)
-    if test:
-        carried.append(b.const(0, "i64"))
+    kept = [Output(node.name) for node in body.inputs[first : first + count]]
+    if attrs.get("test"):
+        made = _counted(b, loop, kept)
+        return [made.values[count]], list(made.values[-count:])
     made = b.add_node(
         "loop",
-        *parts._replace(carried=carried).operands,
-        regions=(_keeping(body, taken, first + count if test else None),),
-        **loop_attrs({**attrs, "carried": len(carried)}),
+        *begun.operands,
+        regions=(body.returning([*body.outputs, *kept]),),
+        **loop_attrs(attrs),
     )
-    limit = [made.values[count]] if test else list(parts.limit)
-    return limit, list(made.values[-count:])
+    return list(parts.limit), list(made.values[-count:])
 
 
-def _keeping(body: Graph, taken: Sequence[str], place: int | None) -> Graph:
-    """The body that also returns what is carried into it, as values to be stacked.
+def _counted(b: Builder, loop: _Loop, kept: Sequence[Output]) -> Node:
+    """The loop that also counts its iterations, in a last carried value.
 
-    With ``place`` it counts iterations, in a carried value with this input.
+    It returns those ``kept``, to be stacked.
     """
     from ..builder import Builder
     from ..graph import Output
 
-    outputs = list(body.outputs)
-    kept = [Output(name) for name in taken]
-    if place is None:
-        return body.returning([*outputs, *kept])
-    b = Builder(body.name, body)
-    b.section = len(body.sections)
+    body, parts, attrs, _ = loop
+    count = len(parts.carried)
+    place = 1 + len(parts.invariants) + count
+    inner = Builder(body.name, body)
+    inner.section = len(body.sections)
     inputs = list(body.inputs)
-    counter = b.input("count", inputs[0].type)
-    more = b.add(counter, b.const(1, "i64"))
-    count = len(taken)
-    made = b.build(
-        [*outputs[:count], Output(more.name), *outputs[count:], *kept], body.sections
+    number = inner.input("count", inputs[0].type)
+    more = inner.add(number, inner.const(1, "i64"))
+    outputs = [*body.outputs[:count], Output(more.name), *body.outputs[count:], *kept]
+    counting = inner.build(outputs, body.sections)
+    return b.add_node(
+        "loop",
+        *parts._replace(carried=[*parts.carried, b.const(0, "i64")]).operands,
+        regions=(_taking(counting, [*inputs[:place], number, *inputs[place:]]),),
+        **loop_attrs({**attrs, "carried": count + 1}),
     )
-    return _taking(made, [*inputs[:place], counter, *inputs[place:]])
 
 
 def _taking(region: Graph, inputs: Sequence[Node]) -> Graph:

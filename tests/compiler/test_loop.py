@@ -23,9 +23,9 @@ from anabranch import (
 from anabranch.ir.errors import (
     ArgumentError,
     DomainError,
-    GradientError,
     TraceError,
 )
+from anabranch.ir.ops import loop_segments
 from tests.compiler.conftest import assert_same
 
 RNG = np.random.default_rng(5)
@@ -229,12 +229,58 @@ def test_a_body_does_not_write_into_what_is_around_it() -> None:
         jit(run)(H)
 
 
-def test_a_gradient_needs_a_known_number_of_iterations() -> None:
-    with pytest.raises(GradientError, match="max_trips") as caught:
-        grad(lambda x: while_loop(lambda y: y < 9.0, lambda y: y * x, x))(2.0)
+def decay(x: Any, steps: float, **bound: int) -> Any:
+    return while_loop(
+        lambda now: now[0] < steps,
+        lambda now: (now[0] + 1.0, np.sin(now[1]) * x),
+        (0.0, x),
+        **bound,
+    )[1]
+
+
+@pytest.mark.parametrize("steps", [0.0, 1.0, 7.0, 40.0])
+def test_the_gradient_of_a_loop_of_unknown_length(backend: str, steps: float) -> None:
+    compiled = grad(decay, backend=backend)
+    bounded = grad(lambda x, n: decay(x, n, max_trips=50), backend=backend)
+    np.testing.assert_allclose(compiled(0.9, steps), bounded(0.9, steps), rtol=1e-14)
+    np.testing.assert_allclose(
+        grad(compiled)(0.9, steps), grad(bounded)(0.9, steps), rtol=1e-12
+    )
+
+    def counted(x: Any, n: Any) -> Any:
+        return fori_loop(0, n, lambda i, y: np.sin(y) * x + i * 0.1, x)
+
+    y, slope = 0.9, 1.0
+    for i in range(int(steps)):
+        y, slope = np.sin(y) * 0.9 + i * 0.1, np.cos(y) * 0.9 * slope + np.sin(y)
+    by_limit = grad(counted, backend=backend)
+    np.testing.assert_allclose(by_limit(0.9, np.array(int(steps))), slope, rtol=1e-13)
+    assert by_limit(0.9, np.array(-3)) == 1.0
+
+
+def test_the_gradient_of_a_loop_of_many_iterations(backend: str) -> None:
+    """More than a level of segments holds."""
+    steps = 9000.0 if backend == "llvm" else 4100.0
+    compiled = value_and_grad(decay, backend=backend)
+    y, slope = 1.5, 1.0
+    for _ in range(int(steps)):
+        y, slope = np.sin(y) * 1.5, np.cos(y) * 1.5 * slope + np.sin(y)
+    np.testing.assert_allclose(compiled(1.5, steps), (y, slope), rtol=1e-11)
+
+
+def test_a_loop_that_is_too_long_for_its_gradient_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And names the line of the loop, and a way out."""
+    monkeypatch.setattr(loop_segments, "MOST_ROWS", 4)
+    monkeypatch.setattr(loop_segments, "ENOUGH", 10)
+    monkeypatch.setattr(loop_segments, "LEAST_ROWS", 1)
+    compiled = grad(decay)
+    assert np.isfinite(compiled(0.9, 16.0))
+    with pytest.raises(RuntimeError, match="more than 16 iterations") as caught:
+        compiled(0.9, 17.0)
     assert "test_loop.py" in str(caught.value)
-    with pytest.raises(GradientError, match="known while tracing"):
-        grad(lambda x, n: fori_loop(0, n, lambda i, y: y * x, x))(2.0, 3)
+    assert "max_trips" in str(caught.value)
 
 
 def test_loops_in_loops_and_choices_in_loops(backend: str) -> None:

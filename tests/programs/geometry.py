@@ -43,7 +43,6 @@ def cubic_spline(knots, values, points):
     np.array([0.05, 0.1, 1.0]),
     1.0,
     wrt=(0, 1, 2),
-    grad="a while loop on a traced value has no gradient",
 )
 def ray_marching(eye, direction, radius):
     d = direction / np.linalg.norm(direction)

@@ -14,15 +14,13 @@ class Program:
     """A function as somebody wrote it, and arguments for it.
 
     ``wrt`` are the positions of the arguments that it is differentiated by, arrays or
-    trees of floats. ``missing`` says what it waits for: ``compile`` that it does not
-    compile, ``grad`` that it has no gradient.
+    trees of floats. ``second`` says that its Hessian is tested too.
     """
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
     wrt: tuple[int, ...]
     second: bool
-    missing: dict[str, str]
 
 
 PROGRAMS: dict[str, Program] = {}
@@ -32,15 +30,14 @@ def program(
     *args: Any,
     wrt: int | tuple[int, ...] = 0,
     second: bool = False,
-    **missing: str,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Keep a function with these arguments; ``second`` has its Hessian tested too."""
+    """Keep a function with these arguments, see `Program`."""
 
     def keep(function: Callable[..., Any]) -> Callable[..., Any]:
         which = (wrt,) if isinstance(wrt, int) else wrt
         name = function.__name__
         assert name not in PROGRAMS, f"two programs are called {name}"
-        PROGRAMS[name] = Program(function, args, which, second, missing)
+        PROGRAMS[name] = Program(function, args, which, second)
         return function
 
     return keep

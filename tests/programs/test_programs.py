@@ -111,34 +111,15 @@ def differences(name: str) -> Array:
     )
 
 
+every_program = pytest.mark.parametrize("name", PROGRAMS)
+
+
 @cache
 def gradient_of(name: str, backend: str) -> tuple[float, Array]:
     one = PROGRAMS[name]
     made = anabranch.value_and_grad(loss_of(one.function), one.wrt, backend=backend)
     value, gradient = made(*copied(one.args))
     return float(value), flat(gradient)
-
-
-def waits_for(stage: str) -> Any:
-    """The names of all programs; those that miss the stage are expected to fail."""
-    stages = ("compile", "grad") if stage == "grad" else ("compile",)
-    return pytest.mark.parametrize(
-        "name",
-        [
-            pytest.param(
-                name,
-                marks=[
-                    pytest.mark.xfail(
-                        reason=one.missing[s], raises=anabranch.AnabranchError
-                    )
-                    for s in stages
-                    if s in one.missing
-                ],
-            )
-            for name, one in PROGRAMS.items()
-            if stage != "second" or one.second
-        ],
-    )
 
 
 def check_values(one: Program, backend: str) -> None:
@@ -164,18 +145,18 @@ def assert_close(made: Array, expected: Array, tolerance: float) -> None:
     np.testing.assert_allclose(made, expected, rtol=0, atol=tolerance * scale)
 
 
-@waits_for("compile")
+@every_program
 def test_values(name: str, backend: str) -> None:
     check_values(PROGRAMS[name], backend)
 
 
-@waits_for("compile")
+@every_program
 @pytest.mark.usefixtures("forced")
 def test_values_with_loops_as_nodes(name: str, backend: str) -> None:
     check_values(PROGRAMS[name], backend)
 
 
-@waits_for("grad")
+@every_program
 def test_gradients(name: str, backend: str) -> None:
     value, gradient = gradient_of(name, backend)
     one = PROGRAMS[name]
@@ -184,7 +165,7 @@ def test_gradients(name: str, backend: str) -> None:
     assert_close(gradient, gradient_of(name, "reference")[1], 1e-11)
 
 
-@waits_for("grad")
+@every_program
 def test_gradients_with_loops_as_nodes(
     name: str, backend: str, request: pytest.FixtureRequest
 ) -> None:
@@ -195,7 +176,7 @@ def test_gradients_with_loops_as_nodes(
     assert_close(flat(made(*copied(one.args))), unrolled, 1e-10)
 
 
-@waits_for("second")
+@pytest.mark.parametrize("name", [x for x in PROGRAMS if PROGRAMS[x].second])
 def test_second_derivatives(name: str, backend: str) -> None:
     """The Hessian times a direction, against differences of the gradient."""
     one = PROGRAMS[name]

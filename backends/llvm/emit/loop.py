@@ -55,8 +55,9 @@ def loop(
 
     rows = [p.allocate(value.type, value.name) for value in node.values[count:]]
     if not static:  # not all of them need be made
-        for row in rows:
-            p.fill(node, row, _zero(row.type))
+        for value, row in zip(node.values[count:], rows, strict=True):
+            if value.name in p.beyond:
+                p.fill(node, row, _zero(row.type))
     sources = [*parts.stacked, *rows]
     moving = [
         p.pointer(view.type.with_shape(view.type.shape[1:]), view.strides[1:])

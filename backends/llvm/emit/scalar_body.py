@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ....ir.graph import Graph, Node
+from ....ir.iterations import rows_beyond
 from ....ir.ops import OPS, Kind
 from ....ir.ops.parts import Parts, split_operands
 from ....ir.types import TensorType
@@ -58,6 +59,7 @@ class Lowering:
         held = {name for name, value in values.items() if isinstance(value, Place)}
         reads = Counter(name for node in graph for name in node.operands)
         reads.update(graph.results)
+        beyond = rows_beyond(graph)
         for node in in_order(graph, held):
             operands = [values[name] for name in node.operands]
             made = [
@@ -65,20 +67,26 @@ class Lowering:
                 if isinstance(value, Lazy) and reads[name] > 1
                 else value
                 for name, value in zip(
-                    node.names, self._node(node, operands, homes or {}), strict=True
+                    node.names,
+                    self._node(node, operands, homes or {}, beyond),
+                    strict=True,
                 )
             ]
             values.update(zip(node.names, made, strict=True))
         return [values[name] for name in graph.results]
 
     def _node(
-        self, node: Node, operands: list[Elements], homes: Mapping[str, Place]
+        self,
+        node: Node,
+        operands: list[Elements],
+        homes: Mapping[str, Place],
+        beyond: set[str],
     ) -> Sequence[Elements]:
         match node.op:
             case "loop":
                 rows = [homes.get(name) for name in node.names]
                 count: Any = node.attrs.get("carried", 0)
-                return self.loop(node, operands, rows[count:])
+                return self.loop(node, operands, rows[count:], beyond)
             case "cond":
                 return self._choice(node, operands[0], operands[1:])
             case _:
@@ -257,9 +265,16 @@ class Lowering:
         return b.next_version(self._kept(value))
 
     def loop(
-        self, node: Node, operands: list[Elements], homes: Sequence[Place | None]
+        self,
+        node: Node,
+        operands: list[Elements],
+        homes: Sequence[Place | None],
+        beyond: set[str],
     ) -> list[Elements]:
-        """The statements of a loop; ``homes`` are where stacked results are made."""
+        """The statements of a loop; ``homes`` are where stacked results are made.
+
+        Of those in ``beyond``, rows are read that no iteration makes.
+        """
         b, (body,) = self.builder, node.regions
         parts = split_operands(node.attrs, operands)
         count, first = len(parts.carried), 1 + len(parts.invariants)
@@ -315,7 +330,8 @@ class Lowering:
             bool(node.attrs.get(x)) for x in ("limit", "test", "reverse")
         )
         if limit or test:
-            self.partial.update(row.memory for row in rows)
+            named = zip(node.names[count:], rows, strict=True)
+            self.partial.update(row.memory for name, row in named if name in beyond)
         for row in rows:
             if row.memory in self.partial and row.memory in self.scratch:
                 zero = b.word(row.type.numpy.type(0).item(), row.type.dtype)

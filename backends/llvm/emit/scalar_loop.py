@@ -51,7 +51,7 @@ class _Lowered(NamedTuple):
 def scalar_loop(p: Planner, node: Node) -> list[View] | None:
     """The step of a scalar loop and the views of its results; None if it is none."""
     try:
-        lowered = _lowered(node)
+        lowered = _lowered(node, p.beyond)
     except Unfit:
         return None
     memories = {
@@ -126,8 +126,8 @@ def _bits(p: Planner, number: bool | int | float | Node, dtype: str) -> int:
     return int.from_bytes(raw, "little", signed=True)
 
 
-def _lowered(node: Node) -> _Lowered:
-    """The statements of a loop; raises `Unfit`."""
+def _lowered(node: Node, beyond: set[str]) -> _Lowered:
+    """The statements of a loop; raises `Unfit`. See `rows_beyond`."""
     (body,) = node.regions
     lowering = Lowering()
     b = lowering.builder
@@ -161,7 +161,7 @@ def _lowered(node: Node) -> _Lowered:
         whole_place(memory, value.type)
         for memory, value in zip(results, node.values, strict=True)
     ]
-    made = lowering.loop(node, values, rows[count:])
+    made = lowering.loop(node, values, rows[count:], beyond)
     for place, value in zip(rows[:count], made, strict=False):
         if not isinstance(value, Place):
             for index, number in np.ndenumerate(value):

@@ -18,6 +18,7 @@ import numpy as np
 
 from ....ir.collection import paused_collection
 from ....ir.graph import Graph, Node
+from ....ir.iterations import rows_beyond
 from ....ir.ops import OPS
 from ....ir.types import TensorType
 from ...fused import needed, units
@@ -60,9 +61,9 @@ class Planner:
     """Adds the steps of one graph to a plan.
 
     ``views`` has the view of each value that was planned so far, at first those of the
-    inputs; ``targets`` are where the results are to lie. ``inside`` are inputs that lie
-    where a result is to lie, each with that result, which is the last of a chain of
-    stores into it.
+    inputs; ``beyond`` are the `rows_beyond`. ``targets`` are where the results are to
+    lie. ``inside`` are inputs that lie where a result is to lie, each with that result,
+    which is the last of a chain of stores into it.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Planner:
             node.name: view for node, view in zip(graph.inputs, inputs, strict=True)
         }
         self._targets = targets
+        self.beyond = rows_beyond(graph)
         self._needed = needed(graph)
         self._only_readers = _only_readers(graph)
         self._slots: dict[str, View] = {}
