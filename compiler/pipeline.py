@@ -14,6 +14,7 @@ from ..ir.settings import setting
 from .passes.accumulate import accumulate
 from .passes.batch import batch
 from .passes.begin import begin
+from .passes.choose import choose
 from .passes.contract import contract
 from .passes.dedupe import dedupe
 from .passes.fold import fold
@@ -36,6 +37,7 @@ __all__ = ["PASSES", "ROUNDING", "optimise", "run_passes"]
 PASSES: dict[str, Callable[[Graph], Graph]] = {
     "merge": merge,
     "prune": prune,
+    "choose": choose,
     "forward": forward,
     "fold": fold,
     "simplify": simplify,

@@ -13,6 +13,7 @@ BACKEND = Backend(
     name="llvm",
     passes=(
         "merge",
+        "choose",
         "prune",
         "forward",
         "fold",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 from ...ir.builder import Builder
@@ -59,18 +60,26 @@ def forwarding(stores: Stores) -> dict[str, Rule]:
         return stores.read(b, base, place) if moved else None
 
     def read_at(b: Builder, n: Node, x: Node, *positions: Node) -> Node | None:
-        """``update_at(x, v, i)[i] => v``, or ``x[j]`` where they are apart"""
+        """``update_at(x, v, i)[i] => v``, or ``x[j]`` where they are apart
+
+        Of ``add_at(x, v, i)`` it is ``x[i] + v``.
+        """
         literal = b.literal(x)
         if literal is not None:
             return b.full(n.type, literal)
         place = place_of(b, n)
         assert place is not None, "it reads a place"
-        base = skipped(b, place, x)
+        base, terms = skipped(b, place, x), list[Node]()
+        while base.op == "add_at" and place_of(b, base) == place:
+            terms.append(b[base.operands[1]])
+            base = skipped(b, place, b[base.operands[0]])
         if base.op == "update_at" and place_of(b, base) == place:
-            return b[base.operands[1]]
-        if base is x:
+            terms.append(b[base.operands[1]])
+        elif base is x:
             return None
-        return b.append(instead(n, "slice_at", base, *positions, **n.attrs))
+        else:
+            terms.append(b.append(instead(n, "slice_at", base, *positions, **n.attrs)))
+        return reduce(b.add, reversed(terms))
 
     def store_at(b: Builder, n: Node, x: Node, v: Node, *at: Node) -> Node | None:
         """``update_at(update_at(x, v, i), w, i) => update_at(x, w, i)``"""
@@ -84,6 +93,18 @@ def forwarding(stores: Stores) -> dict[str, Rule]:
         if base is x:
             return None
         return b.append(instead(n, "update_at", base, v, *at, **n.attrs))
+
+    def add_at(b: Builder, n: Node, x: Node, v: Node, *at: Node) -> Node | None:
+        """``add_at(update_at(x, v, i), w, i) => update_at(x, v + w, i)``"""
+        place, base, terms = place_of(b, n), x, [v]
+        while base.op in ("update_at", "add_at") and place_of(b, base) == place:
+            terms.append(b[base.operands[1]])
+            under = b[base.operands[0]]
+            if base.op == "update_at":
+                total = reduce(b.add, reversed(terms))
+                return b.append(instead(n, "update_at", under, total, *at, **n.attrs))
+            base = under
+        return None
 
     def store(b: Builder, n: Node, x: Node, v: Node) -> Node | None:
         """``update(update(x, v), w) => update(x, w)``; ``update(x, x[i]) => x``"""
@@ -112,6 +133,7 @@ def forwarding(stores: Stores) -> dict[str, Rule]:
         "slice_at": read_at,
         "update": store,
         "update_at": store_at,
+        "add_at": add_at,
         "take": gather,
         "put": put,
     }

@@ -18,6 +18,8 @@ from .rewrite import rewrite
 
 __all__ = ["RULES", "simplify"]
 
+_LEAST = 2.0**-126  # power of two that is a normal f32, as its inverse is
+
 
 def simplify(graph: Graph) -> Graph:
     """Apply the rules of `RULES`, each node once, operands first.
@@ -73,8 +75,13 @@ def _mul(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
 
 
 def _div(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
-    """``x / 1 => x``"""
-    return x if _is(b, y, 1) else None
+    """``x / 1 => x``; ``x / 4 => x * 0.25``, which is exact."""
+    if _is(b, y, 1):
+        return x
+    by = b.literal(y)
+    if by and _LEAST <= abs(by) <= 1 / _LEAST and abs(math.frexp(by)[0]) == 0.5:
+        return b.mul(x, b.like(y, 1 / by))
+    return None
 
 
 def _chain(b: Builder, n: Node, g: Node, d: Node) -> Node | None:
