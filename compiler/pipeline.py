@@ -24,6 +24,7 @@ from .passes.hoist import hoist
 from .passes.join import join
 from .passes.merge import merge
 from .passes.place import place
+from .passes.powers import powers
 from .passes.prune import prune
 from .passes.rows import rows
 from .passes.simplify import simplify
@@ -52,13 +53,17 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "join": join,
     "contract": contract,
     "batch": batch,
+    "powers": powers,
     "accumulate": accumulate,
     "split": split,
     "fuse": fuse,
 }
 
 ROUNDING = frozenset(
-    {"hoist", "total", "place", "begin", "join", "contract", "batch", "accumulate"}
+    {
+        *("hoist", "total", "place", "begin", "join", "contract", "batch", "powers"),
+        "accumulate",
+    }
 )
 """The passes that keep results up to rounding and the sign of zeros; others keep bits.
 """

@@ -35,6 +35,7 @@ BACKEND = Backend(
         "contract",
         "prune",
         "batch",
+        "powers",
         "dedupe",
         "prune",
         "accumulate",

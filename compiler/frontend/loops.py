@@ -19,6 +19,7 @@ from typing import Any
 
 from ...ir.errors import SourceLine
 from ...ir.graph import Graph, Node
+from ...ir.ops import OPS, Kind
 from ..running import active_trace, is_traced
 from ..trace import Trace
 from .apart import Sharing, shared
@@ -109,7 +110,7 @@ def _settled(
     for _ in range(MAX_PASSES):
         used = state
         done = run_body(loop, outer, [*every.values(), *tried], used)
-        if loop.limit is None and _turns(loop) * _weight(done.trace) < _least():
+        if loop.limit is None and _turns(loop) * _weight(done.trace) < _least(done):
             raise NoLoop("it is small")
         if newly := _lose(slots, done, line):
             lost += newly
@@ -146,9 +147,22 @@ def _turns(loop: Loop) -> float:
     return math.inf if loop.trips is None else loop.trips
 
 
-def _least() -> int:
-    """How many nodes a loop is to unroll to, to be tried as one."""
-    return MIN_NODES if len(_tried()) == 1 else min(MIN_INNER, MIN_NODES)
+def _least(done: Pass) -> int:
+    """How many nodes a loop is to unroll to, to be tried as one.
+
+    Numbers, one after the other, are a kernel in a loop and many out of it.
+    """
+    inner = len(_tried()) > 1 or _is_of_numbers(done.trace)
+    return min(MIN_INNER, MIN_NODES) if inner else MIN_NODES
+
+
+def _is_of_numbers(trace: Trace) -> bool:
+    """Whether the body computes no arrays, but for storing numbers into them."""
+    return all(
+        node.type.size <= 1 or OPS[node.op].kind in (Kind.STORE, Kind.SOURCE, Kind.VIEW)
+        for node in trace.builder.nodes
+        if node.op != "input"
+    )
 
 
 def _weight(trace: Trace) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from ...ir.builder import Builder
@@ -28,7 +28,9 @@ __all__ = [
 class Numbers:
     """Numbers of values: equal ones are made by equal ops of equal values.
 
-    Inputs are equal if whoever numbers a body says so.
+    Inputs are equal if whoever numbers a body says so. Loops are equal if they begin
+    alike and carry alike; each row of theirs has a number of its own, so one loop may
+    stack more than another.
     """
 
     def __init__(self) -> None:
@@ -45,6 +47,9 @@ class Numbers:
             if node.op == "input":
                 continue
             operands = tuple([found[name] for name in node.operands])
+            if node.op == "loop":
+                found.update(zip(node.names, self._loop(node, operands), strict=True))
+                continue
             regions = [canonical(region) for region in node.regions]
             text, type_ = node.attrs.text, node.type
             made = self.of(
@@ -53,6 +58,42 @@ class Numbers:
             for place, name in enumerate(node.names):
                 found[name] = self.of((made, place)) if place else made
         return found
+
+    def inside(self, loop: Node) -> dict[str, int]:
+        """The numbers in the body of a loop, of which only the inputs are known."""
+        (body,) = loop.regions
+        return self.values(body, [self.of(i) for i in range(len(body.inputs))])
+
+    def inputs(self, loop: Node, rows: Mapping[str, int] | None = None) -> list[int]:
+        """The numbers of the inputs of a body; ``rows`` are known by their values."""
+        parts, role = parts_of(loop), "begun" if rows is None else "back"
+        return [
+            self.of("counter"),
+            *(self.of(("whole", name)) for name in parts.invariants),
+            *(self.of((role, place)) for place in range(len(parts.carried))),
+            *((rows or {}).get(x, self.of(("row", x))) for x in parts.stacked),
+        ]
+
+    def of_both(self, first: Node, second: Node) -> tuple[dict[str, int], ...]:
+        """The numbers in the bodies of a loop, and of one that reads what it stacked.
+
+        Both run as often, so in an iteration they know the same.
+        """
+        body, carried = first.regions[0], len(parts_of(first).carried)
+        known = self.values(body, self.inputs(first))
+        stacked = zip(first.names[carried:], body.results[carried:], strict=True)
+        rows = {name: known[inner] for name, inner in stacked}
+        return known, self.values(second.regions[0], self.inputs(second, rows))
+
+    def _loop(self, loop: Node, operands: tuple[int, ...]) -> list[int]:
+        """The numbers of the values of a loop."""
+        inner = self.inside(loop)
+        ends = [inner[name] for name in loop.regions[0].results]
+        count = len(parts_of(loop).carried)
+        types = [node.type for node in loop.regions[0].inputs]
+        same = self.of(("loop", operands, loop.attrs.text, *ends[:count], *types))
+        carried = [self.of((same, place)) for place in range(count)]
+        return [*carried, *(self.of((same, "row", end)) for end in ends[count:])]
 
 
 def parts_of(loop: Node) -> Parts[str]:

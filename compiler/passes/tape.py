@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ...ir.graph import Graph, Node
 from ...ir.iterations import runs_as_often
 from ...ir.ops import OPS, Kind
@@ -15,8 +13,11 @@ from .bodies import (
     with_rows,
     with_taken,
 )
+from .nested import stacking
 
 __all__ = ["tape"]
+
+MOST_BYTES = 2**24  # of the rows of a loop in a loop: more are not in a cache
 
 
 def tape(graph: Graph) -> Graph:
@@ -91,11 +92,10 @@ def _taped(
         return None
     (body,), (back,) = first.regions, second.regions
     numbers = Numbers()
-    known = numbers.values(body, _inputs(numbers, first, "kept", {}))
+    inputs = numbers.inputs(first)
+    known, found = numbers.of_both(first, second)
     carried = len(parts_of(first).carried)
     rows = dict(zip(first.names[carried:], body.results[carried:], strict=True))
-    given = {name: known[inner] for name, inner in rows.items()}
-    found = numbers.values(back, _inputs(numbers, second, "back", given))
     places = {number: name for name, number in reversed(known.items())}
     stacked = {known[inner]: name for name, inner in reversed(rows.items())}
     added: list[tuple[str, str]] = []
@@ -103,6 +103,13 @@ def _taped(
     begins = body.inputs[1 + len(parts_of(first).invariants) :][:carried]
     versions = {known[x.name] for x in begins}
     loose = {x.name for x in back.inputs if found[x.name] in versions}
+    for name in _nested(first, back):
+        made = stacking(numbers, body, known, back, found, name)
+        if made is not None and made[0] is not body:
+            body = made[0]
+            known = numbers.values(body, inputs)
+            places[found[name]] = made[1]
+    first = first._replace(regions=(body,))
     for name in _costly(back, {x for x in found if found[x] in places}, loose):
         number = found[name]
         if number not in stacked:
@@ -118,16 +125,15 @@ def _taped(
     return with_rows(first, added), with_taken(second, taken)
 
 
-def _inputs(
-    numbers: Numbers, loop: Node, what: str, rows: Mapping[str, int]
-) -> list[int]:
-    """The numbers of the inputs of a body; ``rows`` are known by their values."""
-    parts = parts_of(loop)
+def _nested(first: Node, back: Graph) -> list[str]:
+    """The rows of loops in the second body that the first loop may as well stack."""
+    trips = int(str(first.attrs["trips"]))
+    inner = [node for node in back if node.op == "loop"]
     return [
-        numbers.of("counter"),
-        *(numbers.of(("whole", name)) for name in parts.invariants),
-        *(numbers.of((what, place)) for place in range(len(parts.carried))),
-        *(rows.get(name, numbers.of(("row", name))) for name in parts.stacked),
+        value.name
+        for node in inner
+        for value in node.values[len(parts_of(node).carried) :]
+        if trips * value.type.nbytes <= MOST_BYTES
     ]
 
 
@@ -138,11 +144,10 @@ def _costly(back: Graph, known: set[str], loose: set[str]) -> list[str]:
     """
     wanted: set[str] = set(back.results) & known
     for node in back:
-        shows = is_view(node) and not _is_part(back, node)
-        if node.op != "input" and (node.name not in known or shows):
+        if node.op != "input" and node.name not in known:
             wanted.update(name for name in node.operands if name in known)
     costly: set[str] = set()
-    found: list[str] = []
+    found: dict[str, None] = {}
     for node in back:
         if node.op == "input" or node.name not in known:
             continue
@@ -152,13 +157,22 @@ def _costly(back: Graph, known: set[str], loose: set[str]) -> list[str]:
         if not dear and costly.isdisjoint(node.operands):
             continue
         costly.update(node.names)
-        if not part and (is_view(node) or _is_store(node)):
+        shown = _shown(back, node)
+        if _is_store(shown) or shown.op == "input":
             continue
         for name in node.names:
-            if name in wanted:
-                found.append(name)
-                costly.discard(name)
-    return found
+            if name in wanted and name in known:
+                taken = name if shown is node else shown.name
+                found[taken] = None
+                costly -= {name, taken}
+    return list(found)
+
+
+def _shown(back: Graph, node: Node) -> Node:
+    """The node whose value a view shows whole, or the node itself."""
+    while is_view(node) and not _is_part(back, node):
+        node = back[node.operands[0]]
+    return node
 
 
 def _is_part(back: Graph, node: Node) -> bool:

@@ -8,7 +8,7 @@ size of the array.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from ...ir.builder import Builder
@@ -17,7 +17,7 @@ from ...ir.iterations import runs_as_often
 from ...ir.literals import Attrs
 from ...ir.ops.parts import loop_attrs, split_operands
 from .at import AT
-from .bodies import parts_of, with_rows
+from .bodies import Numbers, parts_of, with_rows
 
 __all__ = ["undo"]
 
@@ -118,14 +118,15 @@ class _Plan(NamedTuple):
     """How to undo an iteration.
 
     ``body`` computes what is ``kept`` of each iteration, and ``steps`` go from the
-    version after it to the one before. ``outer`` are the invariants that they need, as
-    they are called around the loop.
+    version after it to the one before; ``versions`` are all of them, the last first.
+    ``outer`` are the invariants that they need, as they are called around the loop.
     """
 
     body: Graph
     kept: Sequence[str]
     outer: Sequence[str]
     steps: Sequence[Step]
+    versions: Sequence[str]
 
     @property
     def nbytes(self) -> int:
@@ -190,7 +191,8 @@ class _Planner:
                 nodes.append(before[node.name])
             nodes.append(instead.get(node.name, node))
         body = self.body.with_nodes(nodes)
-        return _Plan(body, self.kept, self.outer, steps)
+        versions = [chain[0][0].names[chain[0][1]], *(x for _, _, x in chain)]
+        return _Plan(body, self.kept, self.outer, steps, versions)
 
     def _free(self, name: str) -> str:
         while name in self.names:
@@ -268,7 +270,7 @@ class _Planner:
                 inner.input("kept", x.type.with_shape(x.type.shape[1:]))
                 for x in stacked
             ]
-            end = _walk(inner, plan, version, t, rows_, invariants)
+            end = _walk(inner, plan, version, t, rows_, invariants)[-1]
             return b.add_node(
                 "loop",
                 *limit,
@@ -298,8 +300,8 @@ def _walk(
     t: Node,
     kept: Sequence[Node],
     outer: Sequence[Node],
-) -> Node:
-    """The version before an iteration, from the one after it."""
+) -> list[Node]:
+    """The versions of an iteration, from the one ``after`` it to the one before."""
 
     def given(need: Need) -> Node:
         kind, what = need
@@ -307,9 +309,10 @@ def _walk(
             return b.const(what, "i64")
         return t if kind == "t" else (kept if kind == "kept" else outer)[what]
 
+    versions = [after]
     for step in plan.steps:
-        after = step(b, after, given)
-    return after
+        versions.append(step(b, versions[-1], given))
+    return versions
 
 
 def _applied(
@@ -341,8 +344,13 @@ def _applied(
     for node in stacked:
         b.append(node)
     kept = [b.input("kept", plan.body[name].type) for name in plan.kept]
-    before = _walk(b, plan, after, t, kept, whole)
-    swap: Mapping[str, str] = {row.name: before.name}
+    versions = _walk(b, plan, after, t, kept, whole)
+    before = versions[-1]
+    known, found = Numbers().of_both(keeping, second)
+    instead = {known[name]: x.name for name, x in zip(plan.kept, kept, strict=True)}
+    instead |= {known[x]: y.name for x, y in zip(plan.versions, versions, strict=True)}
+    made = [name for x in body if x.op != "input" for name in x.names] + [row.name]
+    swap = {x: instead[found[x]] for x in made if found[x] in instead}
     for node in body:
         if node.op != "input":
             b.append(node.reading(tuple(swap.get(x, x) for x in node.operands)))
