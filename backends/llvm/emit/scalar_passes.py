@@ -6,6 +6,7 @@ Both look at where elements lie, as sums of values (`linear`).
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
@@ -181,7 +182,7 @@ def swept(b: Builder, loop: Loop) -> Loop | Sweep:
     """The loop in lanes, if its iterations do not depend on each other but for sums.
 
     What it accesses has to lie side by side, and what it writes it may read in the same
-    place only.
+    place only. To what it adds to it may add in several places.
     """
     trips = loop.trips
     known = None if trips is None else b.sums.of(trips)
@@ -196,6 +197,7 @@ def swept(b: Builder, loop: Loop) -> Loop | Sweep:
     made: list[Statement] = []
     places: dict[int, set[Places]] = {}
     written: list[int] = []
+    sums = set(_summed(b, loop))
     for one in loop.body:
         match one:
             case Compute():
@@ -211,7 +213,8 @@ def swept(b: Builder, loop: Loop) -> Loop | Sweep:
                 if isinstance(one, Store):
                     if not any(growth) or memory in written:
                         return loop
-                    written.append(memory)
+                    if memory not in sums:
+                        written.append(memory)
                 places.setdefault(memory, set()).add(at)
                 made.append(one._replace(growth=growth))
             case _:
@@ -228,6 +231,34 @@ def swept(b: Builder, loop: Loop) -> Loop | Sweep:
             one = one._replace(where=tuple((b.number_of(x),) for x in at))
         moved.append(one)
     return Sweep(loop.counter, trips, tuple(moved), tuple(totals))
+
+
+def _summed(b: Builder, loop: Loop) -> Iterator[int]:
+    """The memories to which the body adds, and does nothing else.
+
+    Each access is a load, of which a sum is stored in the same place before the next.
+    """
+    makers = {one.value: one for one in loop.body if isinstance(one, Compute)}
+    uses = Counter(x for one in makers.values() for x in one.operands)
+    uses.update(one.value for one in loop.body if isinstance(one, Store))
+    uses.update(one.end for one in loop.carried)
+    accesses: dict[int, list[Load | Store]] = {}
+    for one in loop.body:
+        if isinstance(one, (Load, Store)):
+            accesses.setdefault(one.memory, []).append(one)
+    for memory, found in accesses.items():
+        pairs = list(zip(found[::2], found[1::2], strict=False))
+        if 2 * len(pairs) == len(found) and all(
+            isinstance(load, Load)
+            and isinstance(store, Store)
+            and _places(b, load.where) == _places(b, store.where)
+            and (sum_ := makers.get(store.value)) is not None
+            and (sum_.op == "add" or (sum_.op, sum_.operands[0]) == ("sub", load.value))
+            and load.value in sum_.operands
+            and uses[load.value] == uses[store.value] == 1
+            for load, store in pairs
+        ):
+            yield memory
 
 
 def _totals(b: Builder, loop: Loop) -> Iterator[Total]:
