@@ -47,7 +47,8 @@ class Signature(NamedTuple):
     ``arguments`` is the pair ``(args, kwargs)`` with a `Leaf` for each leaf;
     ``with_out`` says that ``kwargs["out"]`` holds the outputs. ``captured`` are the
     arrays for the inputs that no argument gives, the last ones. ``result`` has the
-    number of an output for each leaf. All ``guards`` have to hold.
+    number of an output for each leaf. All ``guards`` have to hold. ``written`` are
+    pairs of an input, an array, and the output that it is to hold after the call.
     """
 
     arguments: Any
@@ -55,6 +56,7 @@ class Signature(NamedTuple):
     result: Any
     with_out: bool
     guards: Sequence[Guard] = ()
+    written: Sequence[tuple[int, int]] = ()
 
 
 class Statics(Protocol):

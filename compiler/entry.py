@@ -176,11 +176,6 @@ class Entry:
             for place, line in self.asked.items()
         ]
 
-    @property
-    def is_simple(self) -> bool:
-        """Whether calls need nothing but the leaves of the result."""
-        return not self.nested and not self.program.written
-
     def wants_fast_path(self, with_out: bool) -> bool:
         """Count the calls of the slow path: is this the 2nd, 4th, 8th, ... of its form?
 
@@ -238,11 +233,18 @@ class Entry:
             first = len(self._types)
             found = [Leaf(leaf, n) for n, leaf in enumerate(flatten(out)[0], first)]
             kwargs["out"] = self.tree(found)
-        outputs = range(len(self.program.graph.results))
+        result = self.tree(range(len(self.program.graph.results)))
+        written: list[tuple[int, int]] = []
+        if self.program.written:
+            result, contents = result
+            written = [
+                (buffers[position], output)
+                for position, output in zip(self.program.written, contents, strict=True)
+            ]
         ordered = {name: kwargs[name] for name in names}
         guards = self.state.guards if self.state else ()
         return Signature(
-            (args, ordered), self._captured(), self.tree(outputs), with_out, guards
+            *((args, ordered), self._captured(), result, with_out, guards, written)
         )
 
 

@@ -172,7 +172,7 @@ class Compiled(Inspectable, HasNative):
         if has_out:
             write_result(result, out)
         make_caller = find_backend(self.backend).make_caller
-        can_have = entry.is_simple and self._is_watched(entry.state)
+        can_have = not entry.nested and self._is_watched(entry.state)
         if make_caller and can_have and entry.wants_fast_path(has_out):
             caller = self._callers.get(self.backend) or self._callers.setdefault(
                 self.backend, make_caller(self._static)

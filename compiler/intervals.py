@@ -198,6 +198,31 @@ def _floor_divide(x: Interval, y: Interval) -> Interval | None:
     return _corners(operator.floordiv)(x, y) if y.low > 0 else None
 
 
+def _less(strictly: bool, swapped: bool = False) -> Callable[..., Interval]:
+    """The rule of a comparison, whose interval is that of a bool."""
+
+    def rule(x: Interval, y: Interval) -> Interval:
+        x, y = (y, x) if swapped else (x, y)
+        if x.high < y.low or (not strictly and x.high == y.low):
+            return Interval(1, 1)
+        if x.low > y.high or (strictly and x.low == y.high):
+            return Interval(0, 0)
+        return Interval(0, 1)
+
+    return rule
+
+
+def _equal(x: Interval, y: Interval) -> Interval:
+    if x.high < y.low or y.high < x.low:
+        return Interval(0, 0)
+    return Interval(int(x.low == x.high == y.low == y.high), 1)
+
+
+def _unequal(x: Interval, y: Interval) -> Interval:
+    low, high = _equal(x, y)
+    return Interval(1 - high, 1 - low)
+
+
 def _abs(x: Interval) -> Interval:
     ends = abs(x.low), abs(x.high)
     return Interval(0 if x.low <= 0 <= x.high else min(ends), max(ends))
@@ -221,4 +246,10 @@ _RULES: dict[str, Callable[..., Interval | None]] = {
     "remainder": _remainder,
     "floor_divide": _floor_divide,
     "abs": _abs,
+    "lt": _less(True),
+    "le": _less(False),
+    "gt": _less(True, swapped=True),
+    "ge": _less(False, swapped=True),
+    "eq": _equal,
+    "ne": _unequal,
 }

@@ -17,6 +17,7 @@ from ..ir.graph import Node
 from ..ir.types import DTYPES, TensorType
 from .asked import ask
 from .paths import Path, path_to
+from .peel import is_of_counters
 from .views import Memory
 
 if TYPE_CHECKING:
@@ -363,6 +364,15 @@ class Tracer:
             return format(self.known, format_spec)
         if format_spec:
             self._refuse(f"formatting with {format_spec!r}", "print it after the call")
+        return str(self)
+
+    def __str__(self) -> str:
+        if self.known is not None:
+            return str(self.known)
+        if self.ndim == 0 and self.dtype.kind in "iub":
+            ask(self)
+            if is_of_counters(self.reader, self.unchecked_node):
+                self._refuse("the text of a loop's counter", "print it after the call")
         return repr(self)
 
     def _refuse(self, what: str, hint: str) -> NoReturn:

@@ -12,13 +12,14 @@ import numpy as np
 from ...ir.errors import AnabranchError, ConcretizationError, TraceError
 from ..asked import ask
 from ..notes import unrolls
+from ..peel import note_condition
 from ..running import active_trace, find_trace, is_traced, outermost_trace
 from ..source import calling_frame, user_line
 from ..tracer import Tracer
 from .branches import choose_block
 from .failures import fail_unless
-from .loops import MIN_TRIPS, Loop, NoLoop, loop_block, may_unroll
-from .state import Box, slots_of
+from .loops import MIN_TRIPS, Loop, NoLoop, Peel, loop_block, may_unroll
+from .state import Box, Slot, slots_of
 from .turns import Turns, turns_of
 
 __all__ = [
@@ -43,8 +44,14 @@ def truth(value: Any) -> Any:
     """A bool, or a traced one."""
     if not is_traced(value) or value.known is not None or value.size != 1:
         return bool(value)
-    scalar = value if value.ndim == 0 else np.reshape(value, ())
-    return scalar if scalar.dtype == bool else np.not_equal(scalar, 0)
+    scalar: Any = value if value.ndim == 0 else np.reshape(value, ())
+    made = scalar if scalar.dtype == bool else np.not_equal(scalar, 0)
+    trace, node = made.reader, made.unchecked_node
+    found = trace.intervals.of(node)
+    if found is not None and found.low == found.high:
+        return bool(found.low)
+    note_condition(trace, node)
+    return made
 
 
 def if_(
@@ -217,8 +224,11 @@ def _is_node(
         return False
     test = None if goes_on is None else lambda: truth(goes_on())
     loop = Loop(lambda t: body(turns.item(t)), trips, limit, test)
+    slots = slots_of(body, names)
     try:
-        loop_block(loop, slots_of(body, names))
+        loop_block(loop, slots)
+    except Peel as ends:
+        _run_peeled(turns, body, slots, ends)
     except NoLoop as reason:
         if limit is None:
             unrolls(str(reason))
@@ -227,6 +237,25 @@ def _is_node(
         what = "a 'for' loop over a range with a traced bound cannot be one loop"
         raise _refusal(f"{what}: {reason}") from reason.__cause__
     return True
+
+
+def _run_peeled(
+    turns: Turns, body: Callable[[Any], None], slots: Sequence[Slot], ends: Peel
+) -> None:
+    """Run a loop whose first and last turns are no part of the node."""
+    first, last = ends.first, turns.count - ends.last
+    for t in range(first):
+        body(turns.item(t))
+    between = last - first
+    loop = Loop(lambda t: body(turns.item(t + first)), between, is_peeled=True)
+    try:
+        loop_block(loop, slots)
+    except NoLoop as reason:
+        unrolls(str(reason))
+        for t in range(first, last):
+            body(turns.item(t))
+    for t in range(last, turns.count):
+        body(turns.item(t))
 
 
 def _check_unbounded(count: Tracer) -> None:

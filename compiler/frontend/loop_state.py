@@ -14,7 +14,7 @@ from .state import Slot
 if TYPE_CHECKING:
     from .growing import Growing
 
-__all__ = ["Carried", "LeafType", "Loop", "NoLoop", "State"]
+__all__ = ["Carried", "LeafType", "Loop", "NoLoop", "Peel", "State"]
 
 LeafType = tuple[TensorType, bool]
 
@@ -23,12 +23,20 @@ class NoLoop(Exception):
     """Why a loop is not one node."""
 
 
+class Peel(Exception):
+    """So many turns at the ends of a loop are better run by themselves."""
+
+    def __init__(self, first: int, last: int) -> None:
+        self.first, self.last = first, last
+
+
 class Loop(NamedTuple):
     """A loop that is tried: its body, and how often that runs.
 
     ``trips`` is the number of turns, or with a ``limit`` the most that there may be;
     None where nobody knows. ``test`` says after each turn whether there is another, and
-    ``go`` whether there is a first.
+    ``go`` whether there is a first. Of one that ``is_peeled``, turns at its ends run by
+    themselves.
     """
 
     body: Callable[[Tracer], None]
@@ -36,6 +44,7 @@ class Loop(NamedTuple):
     limit: Tracer | None = None
     test: Callable[[], Any] | None = None
     go: Any = True
+    is_peeled: bool = False
 
     @property
     def counts(self) -> bool:

@@ -26,22 +26,31 @@ from .apart import Sharing, shared
 from .carried import widened
 from .endings import is_same
 from .loop_node import build, region_of
-from .loop_state import Loop, NoLoop, State
+from .loop_state import Loop, NoLoop, Peel, State
 from .state import UNBOUND, ByBranch, Slot, is_lost
 from .trial import Pass, run_body
 
-__all__ = ["MIN_NODES", "MIN_TRIPS", "Loop", "NoLoop", "loop_block", "may_unroll"]
+__all__ = [
+    "MIN_NODES",
+    "MIN_TRIPS",
+    "Loop",
+    "NoLoop",
+    "Peel",
+    "loop_block",
+    "may_unroll",
+]
 
 MIN_TRIPS = 10
 MIN_NODES = 3_000  # that a loop is to unroll to; fewer compile in about half a second
 MIN_INNER = 200  # the same, in the body of a loop that is a node
 MAX_PASSES = 12
+MOST_PEELED = 400  # nodes of the turns that are peeled off
 
 _state = threading.local()  # tried: the loops that are being tried
 
 
 def loop_block(loop: Loop, slots: Sequence[Slot]) -> None:
-    """Run a loop as a node. Raises `NoLoop`, with everything as it was."""
+    """Run a loop as a node. Raises `NoLoop` or `Peel`, with everything as it was."""
     current = active_trace()
     assert current is not None, "loops are traced"
     outer = current.innermost
@@ -112,6 +121,7 @@ def _settled(
         done = run_body(loop, outer, [*every.values(), *tried], used)
         if loop.limit is None and _turns(loop) * _weight(done.trace) < _least(done):
             raise NoLoop("it is small")
+        _check_ends(loop, done)
         if newly := _lose(slots, done, line):
             lost += newly
             continue
@@ -154,6 +164,17 @@ def _least(done: Pass) -> int:
     """
     inner = len(_tried()) > 1 or _is_of_numbers(done.trace)
     return min(MIN_INNER, MIN_NODES) if inner else MIN_NODES
+
+
+def _check_ends(loop: Loop, done: Pass) -> None:
+    """Raise `Peel` where a few turns are unlike the others."""
+    ends = done.ends
+    if not loop.counts or loop.is_peeled:
+        return
+    peeled = ends.first + ends.last
+    nodes = sum(1 + sum(map(len, node.regions)) for node in done.trace.builder.nodes)
+    if peeled and ends.trips - peeled >= MIN_TRIPS and peeled * nodes <= MOST_PEELED:
+        raise Peel(ends.first, ends.last)
 
 
 def _is_of_numbers(trace: Trace) -> bool:

@@ -15,6 +15,7 @@ from ...ir.extent import whole
 from ...ir.graph import Node
 from ...ir.types import TensorType
 from ..intervals import counter_interval
+from ..peel import Ends
 from ..program import deeper
 from ..running import is_traced
 from ..trace import Trace
@@ -40,8 +41,9 @@ class Pass(NamedTuple):
     hold at the end of the turn, or ``contents`` if they are containers as a whole.
     ``places`` are those that are no variables, ``items`` what lists that grow got. Of
     each memory that was written, ``before`` has who made it and its value in front of
-    the loop, ``inputs`` and ``after`` its values in the turn. ``alike`` tells of
-    leaves, by their ids, which memories they may be.
+    the loop, ``inputs`` and ``after`` its values in the turn. ``ends`` are the
+    turns that are unlike the others. ``alike`` tells of leaves, by their ids, which
+    memories they may be.
     """
 
     trace: Trace
@@ -56,6 +58,7 @@ class Pass(NamedTuple):
     inputs: dict[Memory, Node]
     after: dict[Memory, Node]
     rows: Rows | None
+    ends: Ends
     alike: dict[int, Alike]
 
     def ending(self, key: Any) -> Ending:
@@ -97,6 +100,7 @@ def run_body(
                 trace.intervals.note(counter.node, counter_interval(loop.trips))
                 if rows is not None:
                     rows.counter = counter.node
+                ends = Ends.of(trace, counter.node, loop.trips)
                 given = {k: _inputs(trace, one) for k, one in state.carried.items()}
                 turns = (loop.trips or 1) - 1 if last else 0
                 begun = {
@@ -121,10 +125,10 @@ def run_body(
                     for key, growing in state.growing.items()
                     if key in contents
                 }
-                ends = [*endings.values(), *(e for row in items.values() for e in row)]
+                every = [*endings.values(), *(e for row in items.values() for e in row)]
                 alike = {
                     id(leaf): found
-                    for end in ends
+                    for end in every
                     for leaf in end.leaves
                     if is_traced(leaf) and (found := leaf.memory.other_name())
                 }
@@ -139,7 +143,7 @@ def run_body(
                 slot.put(value)
     return Pass(
         *(trace, counter, given, endings, contents, places, items),
-        *(go, before, inputs, after, rows, alike),
+        *(go, before, inputs, after, rows, ends, alike),
     )
 
 

@@ -21,6 +21,7 @@ from ...ir.extent import Extent
 from ...ir.graph import Node
 from ..lowerings import lowers
 from ..paths import Move, Path, path_to
+from ..peel import note_index
 from ..ragged import Ragged
 from ..running import is_traced
 from ..trace import Trace, origin_of, share
@@ -298,11 +299,13 @@ def inside(trace: Trace, index: Any, size: int) -> Node:
     low = -size if index.dtype.kind == "i" else 0
     interval = trace.intervals.of(node)
     if interval is None or not interval.within(low, size - 1):
+        note_index(trace, node, size)
         message = f"an index is out of bounds for an axis of size {size}"
         node = b.check(node, low=low, high=size, error="index", message=message)
         interval = trace.intervals.of(node)
     if interval is not None and interval.low >= 0:
         return node
+    note_index(trace, node, size)
     negative = b.lt(node, b.like(node, 0))
     return b.select(negative, b.add(node, b.like(node, size)), node)
 

@@ -13,6 +13,7 @@ from ...ir.errors import ShapeError, TraceError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.types import DTYPES, FLOATS, dtype_name
 from ..lowerings import lowers
+from ..peel import note_index
 from ..running import is_traced
 from ..trace import Trace
 from .integers import compare_exactly, fitted, within_reach
@@ -140,6 +141,8 @@ def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> 
     ]
     if op == "power":
         return _power(trace, *typed)
+    if op == "remainder" and _is_below(trace, *typed):
+        return typed[0]
     nodes = broadcast_nodes(trace, *typed)
     b = trace.builder
     first = nodes[0].type
@@ -148,6 +151,18 @@ def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> 
     if op == "mul" and nodes[0].name == nodes[1].name:
         return square(b, nodes[0])
     return b.add_node(op, *nodes)
+
+
+def _is_below(trace: Trace, x: Node, y: Node) -> bool:
+    """Whether an integer is known to be its own remainder."""
+    size = trace.builder.literal(y)
+    if x.type.is_float or x.type != y.type or not size or size < 0:
+        return False
+    found = trace.intervals.of(x)
+    if found is not None and found.within(0, int(size) - 1):
+        return True
+    note_index(trace, x, int(size))
+    return False
 
 
 _SWAPPED = {"eq": "eq", "ne": "ne", "lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}

@@ -59,7 +59,8 @@ from pathlib import Path
 import numpy as np
 sys.modules["anabranch"] = None
 space = {"__name__": "printed"}
-exec(compile(Path("printed.py").read_text("utf-8"), "printed.py", "exec"), space)
+text = Path("printed.py").read_text("utf-8")
+exec(compile(text, "printed.py", "exec", optimize=0), space)
 found = doctest.DocTestParser().get_doctest(space["__doc__"], space, "printed", None, 0)
 assert len(found.examples) == 1
 assert doctest.DocTestRunner().run(found).failed == 0
@@ -275,7 +276,7 @@ def test_the_docstring_shows_every_kind_of_argument() -> None:
     )
     text = print_module(optimise(graph, "numba"))
     space: dict[str, Any] = {}
-    exec(text, space)
+    exec(compile(text, "f.py", "exec", optimize=0), space)
     parsed = doctest.DocTestParser().get_doctest(space["__doc__"], space, "f", None, 0)
     assert len(parsed.examples) == 1
     assert doctest.DocTestRunner().run(parsed).failed == 0

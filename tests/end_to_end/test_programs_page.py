@@ -26,6 +26,6 @@ def test_every_block_prints_what_stands_below_it(
         file.parent.mkdir()
         file.write_text(code, encoding="utf-8")
         linecache.checkcache(str(file))
-        exec(compile(code, str(file), "exec"), names)
+        exec(compile(code, str(file), "exec", optimize=0), names)
         printed = re.sub(r"\b[\d,]+ nodes", "N nodes", capsys.readouterr().out)
         assert printed == shown

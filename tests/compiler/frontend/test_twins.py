@@ -57,7 +57,7 @@ def test_what_a_twin_shares():
     assert function.__closure__[0] in made.__closure__
     assert made.__defaults__ is function.__defaults__
     assert made.__kwdefaults__ is function.__kwdefaults__
-    assert made.__doc__ == "Text."
+    assert made.__doc__ == function.__doc__
     assert (made.__name__, made.__qualname__) == (
         function.__name__,
         function.__qualname__,

@@ -47,12 +47,15 @@ class Recipe:
         self.values: list[tuple[int, str | int]] = []
         self._rows: list[tuple[int, int, int, int]] = []
         self._out = 0
+        self._written = {number for number, _ in signature.written}
         self._guards = list(map(self._guard, signature.guards))
         self.slots = self._survey(signature)
         self.hash = hash_of(self.words)
         parts = self._parts(signature.result)
         outputs = [self._array(type_) for type_ in self._types[self._first_output :]]
         rows = len(self._rows)
+        row_of = {buffer: row for row, (_, _, buffer, _) in enumerate(self._rows)}
+        back = [(row_of[number], output) for number, output in signature.written]
         sizes = {
             "HELD": rows + 1,
             "CELLS": rows,
@@ -91,6 +94,8 @@ class Recipe:
             "CHECKED": int(executable.checked),
             "GUARDS": self._table([word for guard in self._guards for word in guard]),
             "GUARD_COUNT": len(self._guards),
+            "BACK": self._table([word for pair in back for word in pair]),
+            "BACK_COUNT": len(back),
         }
         offset = 8 * (len(frame.words) - sum(sizes.values()))
         for name, size in sizes.items():
@@ -195,6 +200,9 @@ class Recipe:
         if kind is np.ndarray and value.dtype is type_.numpy:
             self.words += self._address(type_.numpy), type_.rank, *type_.shape
             name = "TARGET" if buffer >= self._first_output else "ARRAY"
+            name = "WRITTEN" if buffer in self._written else name
+        elif buffer in self._written:
+            raise Unfit
         else:
             self.words.append(self._address(kind))
             if kind is int and type_.dtype == "i64":

@@ -30,7 +30,7 @@ def fill(api, recipe, frame):
             buffers[buffer] = i64_pointer(item)[HEADER]
         elif kind == NUMBER:
             buffers[buffer] = item + 8 * HEADER
-        elif kind == TARGET:
+        elif kind == TARGET or kind == WRITTEN:
             if flags_of(item) & WRITABLE != WRITABLE:
                 return False
             buffers[buffer] = i64_pointer(item)[HEADER]
@@ -65,6 +65,23 @@ def meeting(recipe, frame):
                             return 2
                         met = 1
     return met
+
+def are_apart(recipe, frame):
+    # Whether no array that is written shares memory with another argument.
+    fields = i64_pointer(recipe)
+    rows = i64_pointer(fields[ROWS])
+    held = i64_pointer(frame + fields[HELD])
+    for number in range(fields[ROW_COUNT]):
+        if rows[4 * number] == WRITTEN:
+            start = i64_pointer(held[number])[HEADER]
+            end = start + rows[4 * number + 3]
+            for other in range(fields[ROW_COUNT]):
+                kind = rows[4 * other]
+                if other != number and (kind == ARRAY or kind == WRITTEN):
+                    begin = i64_pointer(held[other])[HEADER]
+                    if begin < end and start < begin + rows[4 * other + 3]:
+                        return False
+    return True
 
 def drop(api, objects, count):
     # Give up references.
@@ -109,6 +126,20 @@ def deliver(api, recipe, frame):
             target = i64_pointer(held[number])[HEADER]
             source = buffers[rows[4 * number + 2]]
             invoke(i64_pointer(api)[MOVE], target, source, rows[4 * number + 3])
+    return 0
+
+def write_back(api, recipe, frame):
+    # Copy outputs to the arguments that are written.
+    fields = i64_pointer(recipe)
+    back = i64_pointer(fields[BACK])
+    rows = i64_pointer(fields[ROWS])
+    held = i64_pointer(frame + fields[HELD])
+    outputs = i64_pointer(frame + 8 + 8 * fields[FIRST_OUTPUT])
+    for number in range(fields[BACK_COUNT]):
+        row = back[2 * number]
+        source = outputs[back[2 * number + 1]]
+        target = i64_pointer(held[row])[HEADER]
+        invoke(i64_pointer(api)[MOVE], target, source, rows[4 * row + 3])
     return 0
 
 def give_up(api, recipe, frame, top):
@@ -205,6 +236,9 @@ def follow(api, recipe, frame):
         met = meeting(recipe, frame)
         aside = met + fields[CHECKED]
     result = call[NOT_IMPLEMENTED]
+    if fields[BACK_COUNT] != 0:
+        if not are_apart(recipe, frame):
+            met = 2
     if met == 2:
         invoke(call[INCREF], result)
         return result
@@ -214,7 +248,13 @@ def follow(api, recipe, frame):
     status = compute(api, recipe, frame)
     if status == 0:
         if fields[OUT] == 0:
-            return build(api, recipe, frame)
+            if fields[BACK_COUNT] == 0:
+                return build(api, recipe, frame)
+            write_back(api, recipe, frame)
+            result = build(api, recipe, frame)
+            if result != 0:
+                drop(api, frame + fields[OBJECTS], fields[OUTPUT_COUNT])
+            return result
         if aside != 0:
             deliver(api, recipe, frame)
         result = i64_pointer(frame + fields[HELD])[fields[ROW_COUNT]]

@@ -40,8 +40,9 @@ FIELDS = (
     *("FIRST_OUTPUT", "PROGRAM", "STEPS", "LONG"),
     *("OUT", "CHECKED"),  # the slot of ``out``; whether the program may fail
     *("GUARDS", "GUARD_COUNT"),
+    *("BACK", "BACK_COUNT"),  # pairs of the row of an argument that is written, output
 )
-ROWS = ("NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "TARGET")
+ROWS = ("NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "TARGET", "WRITTEN")
 PARTS = ("LEAF", "NEW_TUPLE", "NEW_LIST", "NEW_DICT", "THE_NONE")
 API = (
     *("INDEX", "POSITIONS", "NAMES", "RUN", "INCREF", "DECREF", "RELEASE", "RESTORE"),
