@@ -20,7 +20,6 @@ __all__ = [
     "find_trace",
     "innermost",
     "is_traced",
-    "outermost_trace",
     "program_trace",
     "region",
     "survey",
@@ -72,11 +71,6 @@ def active_trace() -> Trace | None:
     """The trace whose function runs in this thread, the innermost if there are some."""
     running: list[Trace] = getattr(_state, "running", [])
     return running[-1] if running else None
-
-
-def outermost_trace() -> Trace:
-    """The trace in this thread that stands in no other."""
-    return _state.running[0]
 
 
 def program_trace() -> Trace:

@@ -13,12 +13,11 @@ from ...ir.errors import AnabranchError, ConcretizationError, TraceError
 from ..asked import ask
 from ..notes import unrolls
 from ..peel import note_condition
-from ..running import active_trace, find_trace, is_traced, outermost_trace
+from ..running import active_trace, find_trace, is_traced
 from ..source import calling_frame, user_line
-from ..tracer import Tracer
 from .branches import choose_block
 from .failures import fail_unless
-from .loops import MIN_TRIPS, Loop, NoLoop, Peel, loop_block, may_unroll
+from .loops import MIN_TRIPS, Loop, NoLoop, Peel, loop_block
 from .state import Box, Slot, slots_of
 from .turns import Turns, turns_of
 
@@ -218,8 +217,6 @@ def _is_node(
     if is_traced(count):
         limit, most = count, count.reader.intervals.of(count.unchecked_node)
         trips = max(most.high, 0) if most and most.high < MAX_LIMIT else None
-        if trips is None:
-            _check_unbounded(count)
     elif count < MIN_TRIPS:
         return False
     test = None if goes_on is None else lambda: truth(goes_on())
@@ -256,17 +253,6 @@ def _run_peeled(
             body(turns.item(t))
     for t in range(last, turns.count):
         body(turns.item(t))
-
-
-def _check_unbounded(count: Tracer) -> None:
-    """Refuse or ask for a count without a bound, where a known one is better.
-
-    A loop around this may know it when it runs in Python, and a gradient needs it.
-    """
-    if may_unroll():
-        raise _refusal("nobody knows how often a loop in a loop runs")
-    if not outermost_trace().writes_arguments:  # a gradient's
-        ask(count)
 
 
 def _refusal(what: str) -> TraceError:

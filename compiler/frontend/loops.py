@@ -37,7 +37,6 @@ __all__ = [
     "NoLoop",
     "Peel",
     "loop_block",
-    "may_unroll",
 ]
 
 MIN_TRIPS = 10
@@ -80,11 +79,6 @@ def _lose(slots: Sequence[Slot], done: Pass, line: SourceLine | None) -> list[Sl
             slot.put(value if known else ByBranch(slot.name, what, line))
             found.append(slot)
     return found
-
-
-def may_unroll() -> bool:
-    """Whether a loop is being tried that can run in Python instead."""
-    return any(loop.limit is None and loop.trips is not None for loop in _tried())
 
 
 def _tried() -> list[Loop]:

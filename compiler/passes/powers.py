@@ -49,5 +49,4 @@ _PRODUCTS: dict[bool | int | float | None, Callable[[Builder, Node], Node]] = {
     2: _square,
     3: lambda b, x: b.mul(_square(b, x), x),
     4: lambda b, x: _square(b, _square(b, x)),
-    -2: lambda b, x: b.div(b.like(x, 1.0), _square(b, x)),
 }

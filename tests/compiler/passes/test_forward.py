@@ -194,3 +194,61 @@ def test_four_times_the_stores_are_four_times_the_work(
 ) -> None:
     few, many = (steps_looked_at(function, n, monkeypatch) for n in (60, 240))
     assert many <= 5 * few
+
+
+AT = "{axes=(0,), start=(0,), step=(1,)}"
+READ = "{axes=(0,), start=(0,), shape=(1,), step=(1,)}"
+
+
+def test_what_was_added_at_a_place_is_read_back() -> None:
+    graph = parse(f"""
+        graph f(%x: f64[9], %v: f64[1], %w: f64[1], %i: i64[]) {{
+          %a = add_at(%x, %v, %i) {AT}  : f64[9]
+          %b = add_at(%a, %w, %i) {AT}  : f64[9]
+          %r = slice_at(%b, %i) {READ}  : f64[1]
+          %s = mul(%r, %w)              : f64[1]
+          %c = update_at(%b, %s, %i) {AT} : f64[9]
+          return %c
+        }}""")
+    made = prune(forward(graph))
+    assert ops(made) == ["slice_at", "add", "add", "mul", "update_at"]
+    assert_same_at(made, graph)
+
+
+def test_what_is_added_to_what_was_stored_is_stored() -> None:
+    graph = parse(f"""
+        graph f(%x: f64[9], %v: f64[1], %w: f64[1], %i: i64[]) {{
+          %a = update_at(%x, %v, %i) {AT} : f64[9]
+          %b = add_at(%a, %w, %i) {AT}    : f64[9]
+          %c = add_at(%b, %w, %i) {AT}    : f64[9]
+          return %c
+        }}""")
+    made = prune(forward(graph))
+    assert ops(made) == ["add", "add", "update_at"]
+    assert_same_at(made, graph)
+
+
+def test_what_is_added_elsewhere_in_between_is_kept() -> None:
+    graph = parse(f"""
+        graph f(%x: f64[9], %v: f64[1], %w: f64[1], %i: i64[], %j: i64[]) {{
+          %a = update_at(%x, %v, %i) {AT} : f64[9]
+          %b = add_at(%a, %w, %j) {AT}    : f64[9]
+          %c = add_at(%b, %w, %i) {AT}    : f64[9]
+          return %c
+        }}""")
+    made = prune(forward(graph))
+    assert ops(made) == ["update_at", "add_at", "add_at"]
+    assert_same_at(made, graph)
+
+
+def assert_same_at(made: Graph, graph: Graph) -> None:
+    rng = np.random.default_rng(1)
+    for positions in ([3, 3], [3, 5], [0, 8]):
+        point = [
+            np.array(positions.pop())
+            if x.type.dtype == "i64"
+            else rng.normal(size=x.type.shape)
+            for x in graph.inputs
+        ]
+        found, expected = interpret(made, point), interpret(graph, point)
+        np.testing.assert_array_equal(found[0], expected[0])

@@ -180,3 +180,43 @@ def test_what_is_undone_is_what_was() -> None:
     rng = np.random.default_rng(0)
     point = [rng.random((6, 2)), rng.random((1, 2)), rng.random((6, 2)), np.array(1)]
     assert_same_bits(interpret(made, point), interpret(graph, point))
+
+
+def shortest_ways(distance: Any) -> Any:
+    """Floyd and Warshall's: a nest of three loops, which reads what it writes."""
+    n = len(distance)
+    distance = distance.copy()
+    for k in range(n):
+        for i in range(n):
+            for j in range(n):
+                through = distance[i, k] + distance[k, j]
+                if through < distance[i, j]:
+                    distance[i, j] = through
+    return np.sum(distance * distance)
+
+
+def runs(graph: Graph, op: str) -> int:
+    """How often an op stands in a graph and its bodies."""
+    inner = sum(runs(region, op) for node in graph for region in node.regions)
+    return inner + sum(node.op == op for node in graph)
+
+
+def test_a_nest_runs_once_forwards_and_once_backwards() -> None:
+    """What the backward pass reads is kept by the innermost loop of the forward one."""
+    x = np.random.default_rng(0).uniform(1, 9, (12, 12))
+    graph = gradient(shortest_ways, x)
+    assert runs(graph, "loop") == 6
+    (forwards,) = (n for n in graph if n.op == "loop" and "reverse" not in n.attrs)
+    assert {v.type.shape[:3] for v in forwards.values[1:]} == {(12, 12, 12)}
+    made = ab.grad(shortest_ways)(x)
+    np.testing.assert_allclose(
+        made, ab.grad(shortest_ways, backend="reference")(x), rtol=1e-13
+    )
+
+
+def test_a_large_nest_is_run_again() -> None:
+    """What it would keep is more than a cache holds."""
+    n = 300
+    graph = gradient(shortest_ways, np.ones((n, n)))
+    assert runs(graph, "loop") > 6
+    assert largest(graph) <= n**3
