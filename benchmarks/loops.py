@@ -1,468 +1,145 @@
-"""Loops that touch one element at a time: ours against Numba, side by side.
+"""Loops as people write them: ours against Numba and JAX, side by side.
 
-    python -m benchmarks.loops [name]
+    python -m benchmarks.loops [--only NAME] [--rounds N]
 
-Each program is written twice: in plain Python, which Numba compiles, and with the
-explicit forms of loops. One thread; the best of some rounds, in which all take turns.
+The programs are those of the tests, unchanged, on larger arguments. Numba compiles the
+same source, and has no gradients. For JAX they are written anew, with its own loops or
+without any (`jax_loops`). Each library runs in a process of its own on one core, and
+they take turns. A gradient is that of the sum of the squares of all that the program
+returns and writes; it has to agree with ours before it is timed.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
-import sys
-import time
-from collections.abc import Callable
+import statistics
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
 
-ROUNDS = 7
-BATCH_SECONDS = 0.02
+from .homes import home_of
+from .loop_programs import FORWARD, JAX, LOOPS, NUMBA, OURS, PEERS, WITH_JAX
+from .peers import OLD_JAX
+from .process import Failure, Worker
 
+SECONDS = 0.03  # that a batch takes
+LIMIT = 120.0  # seconds to wait for a first call
 
-class Program(NamedTuple):
-    """A function in plain Python, the same with our loops, and arguments."""
 
-    plain: Callable[..., Any]
-    ours: Callable[..., Any]
-    arguments: Callable[[np.random.Generator], tuple[Any, ...]]
-
-
-def fori(first: Any, last: Any, body: Callable[[Any, Any], Any], start: Any) -> Any:
-    """Our counted loop."""
-    import anabranch
-
-    return anabranch.fori_loop(first, last, body, start)
-
-
-def stored(array: Any, place: Any, value: Any) -> Any:
-    """The array but a value at a place."""
-    array = array.copy()
-    array[place] = value
-    return array
-
-
-def pendulum(angle: float, speed: float, damping: float) -> float:
-    """RK4 of a damped pendulum."""
-    h = 0.01
-    for _ in range(400):
-        a1 = speed
-        b1 = -damping * speed - math.sin(angle)
-        a2 = speed + h / 2 * b1
-        b2 = -damping * a2 - math.sin(angle + h / 2 * a1)
-        a3 = speed + h / 2 * b2
-        b3 = -damping * a3 - math.sin(angle + h / 2 * a2)
-        a4 = speed + h * b3
-        b4 = -damping * a4 - math.sin(angle + h * a3)
-        angle = angle + h / 6 * (a1 + 2 * a2 + 2 * a3 + a4)
-        speed = speed + h / 6 * (b1 + 2 * b2 + 2 * b3 + b4)
-    return angle
-
-
-def our_pendulum(angle: Any, speed: Any, damping: Any) -> Any:
-    """The same with our loops."""
-    h = 0.01
-
-    def rate(angle: Any, speed: Any) -> Any:
-        return speed, -damping * speed - np.sin(angle)
-
-    def step(_: Any, state: Any) -> Any:
-        angle, speed = state
-        a1, b1 = rate(angle, speed)
-        a2, b2 = rate(angle + h / 2 * a1, speed + h / 2 * b1)
-        a3, b3 = rate(angle + h / 2 * a2, speed + h / 2 * b2)
-        a4, b4 = rate(angle + h * a3, speed + h * b3)
-        return (
-            angle + h / 6 * (a1 + 2 * a2 + 2 * a3 + a4),
-            speed + h / 6 * (b1 + 2 * b2 + 2 * b3 + b4),
-        )
-
-    return fori(0, 400, step, (angle, speed))[0]
-
-
-def oscillator(x: float, v: float, k: float) -> float:
-    """RK4 of an oscillator."""
-    h = 0.01
-    for _ in range(400):
-        a1 = v
-        b1 = -k * x
-        a2 = v + h / 2 * b1
-        b2 = -k * (x + h / 2 * a1)
-        a3 = v + h / 2 * b2
-        b3 = -k * (x + h / 2 * a2)
-        a4 = v + h * b3
-        b4 = -k * (x + h * a3)
-        x = x + h / 6 * (a1 + 2 * a2 + 2 * a3 + a4)
-        v = v + h / 6 * (b1 + 2 * b2 + 2 * b3 + b4)
-    return x
-
-
-def our_oscillator(x: Any, v: Any, k: Any) -> Any:
-    """The same with our loops."""
-    h = 0.01
-
-    def step(_: Any, state: Any) -> Any:
-        x, v = state
-        a1, b1 = v, -k * x
-        a2, b2 = v + h / 2 * b1, -k * (x + h / 2 * a1)
-        a3, b3 = v + h / 2 * b2, -k * (x + h / 2 * a2)
-        a4, b4 = v + h * b3, -k * (x + h * a3)
-        return (
-            x + h / 6 * (a1 + 2 * a2 + 2 * a3 + a4),
-            v + h / 6 * (b1 + 2 * b2 + 2 * b3 + b4),
-        )
-
-    return fori(0, 400, step, (x, v))[0]
-
-
-def logistic(rate: float, x: float) -> float:
-    """The logistic map, where it neither settles nor is chaotic."""
-    for _ in range(10_000):
-        x = rate * x * (1 - x)
-    return x
-
-
-def our_logistic(rate: Any, x: Any) -> Any:
-    """The same with our loops."""
-    return fori(0, 10_000, lambda _, x: rate * x * (1 - x), x)
-
-
-def horner(c: Any, x: float) -> float:
-    """Horner's rule at one point."""
-    total = 0.0
-    for i in range(c.shape[0]):
-        total = total * x + c[i]
-    return total
-
-
-def our_horner(c: Any, x: Any) -> Any:
-    """The same with our loops."""
-    return fori(0, c.shape[0], lambda i, total: total * x + c[i], 0.0)
-
-
-def seidel(u: Any) -> float:
-    """Sweeps of Gauss-Seidel."""
-    n = u.shape[0]
-    u = u.copy()
-    for _ in range(10):
-        for i in range(1, n - 1):
-            for j in range(1, n - 1):
-                u[i, j] = 0.25 * (u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1])
-    return np.sum(u * u)
-
-
-def our_seidel(u: Any) -> Any:
-    """The same with our loops."""
-    n = u.shape[0]
-
-    def point(i: Any, j: Any, u: Any) -> Any:
-        around = u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1]
-        return stored(u, (i, j), 0.25 * around)
-
-    def sweep(_: Any, u: Any) -> Any:
-        return fori(
-            1, n - 1, lambda i, u: fori(1, n - 1, lambda j, u: point(i, j, u), u), u
-        )
-
-    u = fori(0, 10, sweep, u.copy())
-    return np.sum(u * u)
-
-
-def prefix(x: Any) -> float:
-    """Running sums."""
-    y = np.zeros(x.shape[0])
-    total = 0.0
-    for i in range(x.shape[0]):
-        total += x[i]
-        y[i] = total
-    return np.sum(y * y)
-
-
-def our_prefix(x: Any) -> Any:
-    """The same with our loops."""
-
-    def body(i: Any, state: Any) -> Any:
-        total, y = state
-        total = total + x[i]
-        return total, stored(y, i, total)
-
-    y = fori(0, x.shape[0], body, (0.0, np.zeros(x.shape[0])))[1]
-    return np.sum(y * y)
-
-
-def ising(s: Any, field: float) -> float:
-    """The energy of spins on a torus."""
-    n = s.shape[0]
-    energy = 0.0
-    for i in range(n):
-        for j in range(n):
-            around = s[(i + 1) % n, j] + s[i, (j + 1) % n]
-            energy -= s[i, j] * around + field * s[i, j]
-    return energy
-
-
-def our_ising(s: Any, field: Any) -> Any:
-    """The same with our loops."""
-    n = s.shape[0]
-
-    def spin(i: Any, j: Any, energy: Any) -> Any:
-        around = s[(i + 1) % n, j] + s[i, (j + 1) % n]
-        return energy - (s[i, j] * around + field * s[i, j])
-
-    def row(i: Any, energy: Any) -> Any:
-        return fori(0, n, lambda j, energy: spin(i, j, energy), energy)
-
-    return fori(0, n, row, 0.0)
-
-
-def warping(a: Any, b: Any) -> float:
-    """Dynamic time warping."""
-    n, m = a.shape[0], b.shape[0]
-    d = np.full((n + 1, m + 1), 1e9)
-    d[0, 0] = 0.0
-    for i in range(n):
-        for j in range(m):
-            best = min(min(d[i, j], d[i, j + 1]), d[i + 1, j])
-            d[i + 1, j + 1] = (a[i] - b[j]) ** 2 + best
-    return d[n, m]
-
-
-def our_warping(a: Any, b: Any) -> Any:
-    """The same with our loops."""
-    n, m = a.shape[0], b.shape[0]
-    d = np.full((n + 1, m + 1), 1e9)
-    d[0, 0] = 0.0
-
-    def cell(i: Any, j: Any, d: Any) -> Any:
-        best = np.minimum(np.minimum(d[i, j], d[i, j + 1]), d[i + 1, j])
-        return stored(d, (i + 1, j + 1), (a[i] - b[j]) ** 2 + best)
-
-    def row(i: Any, d: Any) -> Any:
-        return fori(0, m, lambda j, d: cell(i, j, d), d)
-
-    return fori(0, n, row, d)[n, m]
-
-
-def thomas(a: Any, b: Any, c: Any, d: Any) -> float:
-    """A tridiagonal system by Thomas's algorithm."""
-    n = d.shape[0]
-    p = np.zeros(n)
-    q = np.zeros(n)
-    x = np.zeros(n)
-    p[0] = c[0] / b[0]
-    q[0] = d[0] / b[0]
-    for i in range(1, n):
-        w = b[i] - a[i] * p[i - 1]
-        p[i] = c[i] / w
-        q[i] = (d[i] - a[i] * q[i - 1]) / w
-    x[n - 1] = q[n - 1]
-    for k in range(1, n):
-        i = n - 1 - k
-        x[i] = q[i] - p[i] * x[i + 1]
-    return np.sum(x * x)
-
-
-def our_thomas(a: Any, b: Any, c: Any, d: Any) -> Any:
-    """The same with our loops."""
-    n = d.shape[0]
-    p, q, x = np.zeros(n), np.zeros(n), np.zeros(n)
-    p[0] = c[0] / b[0]
-    q[0] = d[0] / b[0]
-
-    def down(i: Any, state: Any) -> Any:
-        p, q = state
-        w = b[i] - a[i] * p[i - 1]
-        return stored(p, i, c[i] / w), stored(q, i, (d[i] - a[i] * q[i - 1]) / w)
-
-    p, q = fori(1, n, down, (p, q))
-    x[n - 1] = q[n - 1]
-
-    def up(k: Any, x: Any) -> Any:
-        i = n - 1 - k
-        return stored(x, i, q[i] - p[i] * x[i + 1])
-
-    x = fori(1, n, up, x)
-    return np.sum(x * x)
-
-
-def levinson(r: Any) -> float:
-    """Levinson-Durbin."""
-    n = r.shape[0]
-    y = np.zeros(n)
-    z = np.zeros(n)
-    y[0] = -r[0]
-    beta = 1.0
-    alpha = -r[0]
-    for k in range(1, n):
-        beta = (1 - alpha * alpha) * beta
-        total = 0.0
-        for i in range(k):
-            total += r[k - i - 1] * y[i]
-        alpha = -(r[k] + total) / beta
-        for i in range(k):
-            z[i] = y[i] + alpha * y[k - i - 1]
-        for i in range(k):
-            y[i] = z[i]
-        y[k] = alpha
-    return np.sum(y * y)
-
-
-def our_levinson(r: Any) -> Any:
-    """The same with our loops."""
-    n = r.shape[0]
-    y, z = np.zeros(n), np.zeros(n)
-    y[0] = -r[0]
-
-    def order(k: Any, state: Any) -> Any:
-        y, z, alpha, beta = state
-        beta = (1 - alpha * alpha) * beta
-        total = fori(0, k, lambda i, total: total + r[k - i - 1] * y[i], 0.0)
-        alpha = -(r[k] + total) / beta
-        z = fori(0, k, lambda i, z: stored(z, i, y[i] + alpha * y[k - i - 1]), z)
-        y = fori(0, k, lambda i, y: stored(y, i, z[i]), y)
-        return stored(y, k, alpha), z, alpha, beta
-
-    y = fori(1, n, order, (y, z, -r[0], 1.0))[0]
-    return np.sum(y * y)
-
-
-def newton(a: Any) -> float:
-    """Roots of x**3 = a by Newton's method."""
-    total = 0.0
-    for i in range(a.shape[0]):
-        x = a[i]
-        while abs(x * x * x - a[i]) > 1e-12 * a[i]:
-            x = x - (x * x * x - a[i]) / (3 * x * x)
-        total += x
-    return total
-
-
-def our_newton(a: Any) -> Any:
-    """The same with our loops."""
-    import anabranch
-
-    def root(i: Any) -> Any:
-        return anabranch.while_loop(
-            lambda x: np.abs(x * x * x - a[i]) > 1e-12 * a[i],
-            lambda x: x - (x * x * x - a[i]) / (3 * x * x),
-            a[i],
-            max_trips=50,
-        )
-
-    return fori(0, a.shape[0], lambda i, total: total + root(i), 0.0)
-
-
-PROGRAMS = {
-    "oscillator 400": Program(
-        oscillator, our_oscillator, lambda rng: (1.0, 0.5, rng.uniform(1, 2))
-    ),
-    "pendulum 400": Program(
-        pendulum, our_pendulum, lambda rng: (1.0, 0.5, rng.uniform(0.1, 0.2))
-    ),
-    "logistic 10000": Program(
-        logistic, our_logistic, lambda rng: (3.5699456, rng.uniform(0.4, 0.6))
-    ),
-    "horner 1000": Program(
-        horner, our_horner, lambda rng: (rng.normal(size=1000), 0.99)
-    ),
-    "seidel 10x100x100": Program(
-        seidel, our_seidel, lambda rng: (rng.normal(size=(100, 100)),)
-    ),
-    "prefix 10000": Program(prefix, our_prefix, lambda rng: (rng.normal(size=10_000),)),
-    "ising 100x100": Program(
-        ising, our_ising, lambda rng: (rng.choice([-1.0, 1.0], (100, 100)), 0.1)
-    ),
-    "warping 100x100": Program(
-        warping, our_warping, lambda rng: (rng.normal(size=100), rng.normal(size=100))
-    ),
-    "thomas 1000": Program(
-        thomas,
-        our_thomas,
-        lambda rng: (
-            rng.uniform(0, 1, 1000),
-            rng.uniform(3, 4, 1000),
-            rng.uniform(0, 1, 1000),
-            rng.normal(size=1000),
-        ),
-    ),
-    "levinson 300": Program(
-        levinson, our_levinson, lambda rng: (0.5 ** np.arange(1.0, 301.0),)
-    ),
-    "newton 1000": Program(newton, our_newton, lambda rng: (rng.uniform(1, 9, 1000),)),
-}
-
-
-class Timed(NamedTuple):
-    """Seconds of a call, and of the first one."""
+class Row(NamedTuple):
+    """Seconds of a call and of the first one, and peak bytes, of each library."""
 
     steady: dict[str, float]
     first: dict[str, float]
+    memory: dict[str, int]
+    failed: dict[str, str]
 
 
-def timed(program: Program) -> Timed:
-    """All three ways to run a program, in turns."""
-    import numba
+def measured(name: str, rounds: int, cache: Path) -> Row:
+    """The figures of a program."""
+    row = Row({}, {}, {}, {})
+    workers: dict[str, Worker] = {}
+    gradients: dict[str, Any] = {}
+    try:
+        for peer in PEERS:
+            if peer in (JAX, OLD_JAX) and name not in WITH_JAX:
+                continue
+            try:
+                workers[peer] = _start(peer, f"loop {name}", cache)
+                row.first[peer] = workers[peer].receive()
+                gradients[peer] = workers[peer].receive()
+                _check(peer, gradients)
+            except Failure as failure:
+                row.failed[peer] = str(failure)
+                workers.pop(peer, None)
+        times: dict[str, list[float]] = {peer: [] for peer in workers}
+        for _ in range(rounds):
+            for peer, worker in workers.items():
+                times[peer].append(worker.ask(SECONDS))
+        row.steady.update({p: statistics.median(found) for p, found in times.items()})
+    finally:
+        for worker in workers.values():
+            worker.close()
+    for peer in (OURS, JAX, OLD_JAX):
+        if peer in row.steady:
+            worker = _start(peer, f"loop-memory {name}", cache)
+            row.memory[peer] = worker.receive() or 0
+            worker.close()
+    return row
 
-    import anabranch
 
-    arguments = program.arguments(np.random.default_rng(0))
-    wrt = tuple(range(len(arguments)))
-    ways: dict[str, Callable[..., Any]] = {
-        "numba": numba.njit(program.plain),
-        "ours": anabranch.jit(program.ours),
-        "gradient": anabranch.value_and_grad(program.ours, argnums=wrt),
-    }
-    first: dict[str, float] = {}
-    values: dict[str, float] = {}
-    for name, way in ways.items():
-        began = time.perf_counter()
-        made = way(*arguments)
-        first[name] = time.perf_counter() - began
-        values[name] = float(made[0] if name == "gradient" else made)
-    for name, value in values.items():
-        if not math.isclose(value, values["numba"], rel_tol=1e-9):
-            raise SystemExit(f"{name} gives {value}, not {values['numba']}")
-    best = dict.fromkeys(ways, math.inf)
-    for _ in range(ROUNDS):
-        for name, way in ways.items():
-            best[name] = min(best[name], _once(way, arguments))
-    return Timed(best, first)
+def _start(peer: str, subject: str, cache: Path) -> Worker:
+    home = home_of(peer)
+    return Worker(peer, subject, cores=1, cache=cache, limit=LIMIT, home=home)
 
 
-def _once(way: Callable[..., Any], arguments: tuple[Any, ...]) -> float:
-    """Seconds of processor time of a call, the mean of a batch."""
-    count, spent = 0, 0.0
-    began = time.process_time()
-    while spent < BATCH_SECONDS:
-        way(*arguments)
-        count += 1
-        spent = time.process_time() - began
-    return spent / count
+def _check(peer: str, found: dict[str, Any]) -> None:
+    """Raises `Failure` where a gradient is not ours."""
+    if peer in (JAX, OLD_JAX) and OURS in found:
+        for one, other in zip(found[OURS], found[peer], strict=True):
+            scale = max(1.0, float(np.max(np.abs(one))))
+            error = float(np.max(np.abs(one - other))) / scale
+            if not error < 1e-8:
+                raise Failure(f"differs from ours by {error:.1e}")
+
+
+def mean(ratios: Sequence[float]) -> float:
+    """The geometric mean."""
+    return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else math.nan
 
 
 def main() -> None:
-    """Measure and print."""
-    asked = sys.argv[1] if len(sys.argv) > 1 else ""
-    print(
-        f"{'':20} numba us   ours us   v+g us  fwd/numba  v+g/numba  first s: fwd, v+g"
-    )
-    ratios: list[tuple[float, float]] = []
-    for name, program in PROGRAMS.items():
-        if asked not in name:
-            continue
-        steady, first = timed(program)
-        numba, ours, gradient = (steady[k] * 1e6 for k in ("numba", "ours", "gradient"))
-        ratios.append((ours / numba, gradient / numba))
-        print(
-            f"{name:20} {numba:8.1f} {ours:9.1f} {gradient:8.1f} "
-            f"{ratios[-1][0]:10.2f} {ratios[-1][1]:10.2f}  "
-            f"{first['ours']:8.2f}, {first['gradient']:.2f}",
-            flush=True,
-        )
-    means = [
-        math.exp(sum(map(math.log, x)) / len(x)) for x in zip(*ratios, strict=True)
+    """Measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.loops")
+    parser.add_argument("--only", default="", help="programs whose name contains this")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each (5)")
+    options = parser.parse_args()
+    names = [name for name in LOOPS if options.only in name]
+    table = Table("microseconds", *PEERS, "fwd/numba", "v+g/numba", "v+g/JAX", "MB")
+    ratios: dict[str, list[float]] = {"fwd": [], "v+g": [], "jax": []}
+    console = Console(width=150)
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache,
+        console.status("") as status,
+    ):
+        for name in names:
+            status.update(name)
+            row = measured(name, options.rounds, Path(cache))
+            table.add_row(*_cells(name, row, ratios))
+    table.add_section()
+    means = [f"{mean(ratios[kind]):.2f}" for kind in ("fwd", "v+g", "jax")]
+    table.add_row("geometric mean", *[""] * len(PEERS), *means, "")
+    console.print(table)
+
+
+def _cells(name: str, row: Row, ratios: dict[str, list[float]]) -> list[str]:
+    """A line of the table; its ratios are noted."""
+    steady = row.steady
+    best = min((steady[p] for p in (JAX, OLD_JAX) if p in steady), default=None)
+    pairs = {
+        "fwd": (steady.get(FORWARD), steady.get(NUMBA)),
+        "v+g": (steady.get(OURS), steady.get(NUMBA)),
+        "jax": (steady.get(OURS), best),
+    }
+    shown: list[str] = []
+    for kind, (ours, theirs) in pairs.items():
+        if ours and theirs:
+            ratios[kind].append(ours / theirs)
+        shown.append(f"{ours / theirs:.2f}" if ours and theirs else "-")
+    times = [
+        f"{steady[peer] * 1e6:,.1f}"
+        if peer in steady
+        else row.failed.get(peer, "-")[:24]
+        for peer in PEERS
     ]
-    print(f"{'geometric mean':49} {means[0]:10.2f} {means[1]:10.2f}")
+    memory = " ".join(f"{row.memory[p] / 1e6:.1f}" for p in PEERS if p in row.memory)
+    return [f"{name} {LOOPS[name]}", *times, *shown, memory]
 
 
 if __name__ == "__main__":

@@ -39,6 +39,14 @@ def main() -> None:
 
             name, *numbers = subject.split()[1:]
             answer(EXTRAS[name](peer, *map(int, numbers)))
+        elif subject.startswith("loop "):
+            _serve_loop(peer, subject.removeprefix("loop "), channel, answer)
+        elif subject.startswith("loop-memory "):
+            from .loop_programs import LOOPS, prepared
+
+            name = subject.removeprefix("loop-memory ")
+            other = next(loop for loop in LOOPS if loop != name)
+            answer(_peak(prepared(peer, other), prepared(peer, name)))
         elif subject.startswith("memory "):
             answer(_weigh(peer, subject.removeprefix("memory ")))
         elif peer == "floor":
@@ -79,11 +87,31 @@ def _serve(
         answer(repeated(run, repeats))
 
 
+def _serve_loop(
+    peer: str, name: str, channel: Connection, answer: Callable[[Any], None]
+) -> None:
+    """The first call's seconds, the parts of the gradient, and the seconds per call."""
+    import numpy as np
+
+    from .loop_programs import prepared
+
+    run = prepared(peer, name)
+    start = time.perf_counter()
+    made = run()
+    answer(time.perf_counter() - start)
+    gradient = made[1] if isinstance(made, tuple) and len(made) == 2 else ()
+    is_gradient = isinstance(gradient, tuple)
+    answer([np.asarray(part) for part in gradient] if is_gradient else [])
+    while True:
+        seconds = channel.recv()
+        repeated(run, WARM_CALLS)
+        answer(repeated(run, max(1, int(seconds / once(run)))))
+
+
 def _weigh(peer: str, name: str) -> int | None:
     """Peak bytes of calls above what the library holds after another model's calls.
 
     So what it loads once, at its import or later, counts for none of the libraries.
-    None where the operating system does not tell.
     """
     import numpy as np
 
@@ -93,7 +121,14 @@ def _weigh(peer: str, name: str) -> int | None:
     def prepared(model: Model) -> Callable[[], Any]:
         return PEERS[peer](model, model.arguments(np.random.default_rng(0)))
 
-    other, run = prepared(MODELS[0]), prepared(find_model(name))
+    return _peak(prepared(MODELS[0]), prepared(find_model(name)))
+
+
+def _peak(other: Callable[[], Any], run: Callable[[], Any]) -> int | None:
+    """Peak bytes of calls above what is held after calls of another function.
+
+    None where the operating system does not tell.
+    """
     for _ in range(MEMORY_CALLS):
         other()
     _tidy()

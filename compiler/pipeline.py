@@ -23,6 +23,7 @@ from .passes.fuse import fuse
 from .passes.hoist import hoist
 from .passes.join import join
 from .passes.merge import merge
+from .passes.nest import nest
 from .passes.place import place
 from .passes.powers import powers
 from .passes.prune import prune
@@ -45,6 +46,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "dedupe": dedupe,
     "tape": tape,
     "undo": undo,
+    "nest": nest,
     "rows": rows,
     "hoist": hoist,
     "total": total,

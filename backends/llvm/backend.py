@@ -20,6 +20,7 @@ BACKEND = Backend(
         "simplify",
         "dedupe",
         "tape",
+        "nest",
         "prune",
         "undo",
         "prune",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from ...ir.graph import Graph, Node
 from ...ir.iterations import runs_as_often
 from ...ir.ops import OPS, Kind
@@ -13,11 +16,11 @@ from .bodies import (
     with_rows,
     with_taken,
 )
-from .nested import stacking
 
-__all__ = ["tape"]
+__all__ = ["tape", "taped"]
 
-MOST_BYTES = 2**24  # of the rows of a loop in a loop: more are not in a cache
+Grow: TypeAlias = Callable[[Numbers, Node, Node], Node]
+"""Gives the first of two loops more values that the second one knows, too."""
 
 
 def tape(graph: Graph) -> Graph:
@@ -60,6 +63,11 @@ def tape(graph: Graph) -> Graph:
     write it and to read it. Of an array that an iteration stores into, what is read of
     it is kept, and never the array. `prune` drops what is left over.
     """
+    return taped(graph, lambda numbers, first, second: first)
+
+
+def taped(graph: Graph, grow: Grow) -> Graph:
+    """Let loops keep what others know as well and would compute again."""
     makers = {name: node for node in graph if node.op == "loop" for name in node.names}
     if len(makers) < 2:
         return graph
@@ -73,7 +81,7 @@ def tape(graph: Graph) -> Graph:
         )
         for source in sources:
             first, second = changed.get(source, graph[source]), changed.get(node.name)
-            made = _taped(graph, first, second or node, names)
+            made = _taped(graph, first, second or node, names, grow)
             if made is not None:
                 changed[source], changed[node.name] = made
     if not changed:
@@ -82,7 +90,7 @@ def tape(graph: Graph) -> Graph:
 
 
 def _taped(
-    graph: Graph, first: Node, second: Node, names: set[str]
+    graph: Graph, first: Node, second: Node, names: set[str], grow: Grow
 ) -> tuple[Node, Node] | None:
     """Both loops, the first with rows for the second; None where there are none.
 
@@ -90,9 +98,9 @@ def _taped(
     """
     if not runs_as_often(graph, first, second):
         return None
-    (body,), (back,) = first.regions, second.regions
     numbers = Numbers()
-    inputs = numbers.inputs(first)
+    first = grow(numbers, first, second)
+    (body,), (back,) = first.regions, second.regions
     known, found = numbers.of_both(first, second)
     carried = len(parts_of(first).carried)
     rows = dict(zip(first.names[carried:], body.results[carried:], strict=True))
@@ -103,13 +111,6 @@ def _taped(
     begins = body.inputs[1 + len(parts_of(first).invariants) :][:carried]
     versions = {known[x.name] for x in begins}
     loose = {x.name for x in back.inputs if found[x.name] in versions}
-    for name in _nested(first, back):
-        made = stacking(numbers, body, known, back, found, name)
-        if made is not None and made[0] is not body:
-            body = made[0]
-            known = numbers.values(body, inputs)
-            places[found[name]] = made[1]
-    first = first._replace(regions=(body,))
     for name in _costly(back, {x for x in found if found[x] in places}, loose):
         number = found[name]
         if number not in stacked:
@@ -123,18 +124,6 @@ def _taped(
     if not taken:
         return None
     return with_rows(first, added), with_taken(second, taken)
-
-
-def _nested(first: Node, back: Graph) -> list[str]:
-    """The rows of loops in the second body that the first loop may as well stack."""
-    trips = int(str(first.attrs["trips"]))
-    inner = [node for node in back if node.op == "loop"]
-    return [
-        value.name
-        for node in inner
-        for value in node.values[len(parts_of(node).carried) :]
-        if trips * value.type.nbytes <= MOST_BYTES
-    ]
 
 
 def _costly(back: Graph, known: set[str], loose: set[str]) -> list[str]:

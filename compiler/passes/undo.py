@@ -22,6 +22,7 @@ from .bodies import Numbers, parts_of, with_rows
 __all__ = ["undo"]
 
 _PLAIN = ("update", "update_at", "add_at")
+_SUMS = ("add", "sub", "mul")
 
 
 def undo(graph: Graph) -> Graph:
@@ -109,7 +110,7 @@ def _carried_as(first: Node, row: int) -> int | None:
 
 Need: TypeAlias = "tuple[str, Any]"
 """Where a value comes from backwards: the counter ``t``, a ``const``, what is ``kept``,
-or an invariant from the ``outer`` graph."""
+an invariant from the ``outer`` graph, or an op on others."""
 
 Step: TypeAlias = "Callable[[Builder, Node, Callable[[Need], Node]], Node]"
 
@@ -217,7 +218,17 @@ class _Planner:
             if outer not in self.outer:
                 self.outer.append(outer)
             return "outer", self.outer.index(outer)
+        if self._is_known(name):
+            return node.op, [self.need(operand) for operand in node.operands]
         return self._keep(name)
+
+    def _is_known(self, name: str) -> bool:
+        """Whether an integer follows from the counter, invariants and numbers."""
+        node = self.body[name]
+        if node.op in _SUMS and not node.type.shape:
+            return all(map(self._is_known, node.operands))
+        known = (self.body.inputs[0].name, *self.invariants)
+        return node.op == "const" or name in known
 
     def _old(self, node: Node, version: str) -> tuple[Node, Step]:
         """What a store writes over, and the store that puts it back."""
@@ -307,12 +318,49 @@ def _walk(
         kind, what = need
         if kind == "const":
             return b.const(what, "i64")
+        if kind in _SUMS:
+            return b.add_node(kind, *map(given, what))
         return t if kind == "t" else (kept if kind == "kept" else outer)[what]
 
     versions = [after]
     for step in plan.steps:
         versions.append(step(b, versions[-1], given))
     return versions
+
+
+def _stores_again(
+    plan: _Plan, known: dict[str, int], back: Graph, found: dict[str, int], begin: str
+) -> dict[str, str]:
+    """The stores of the iteration that the way back does again, and their versions.
+
+    What they store may come from elsewhere, so their place and what they store into
+    have to tell: of stores alike in both there has to be one.
+    """
+    same: dict[str, str] = {}
+    version = begin
+    for name in reversed(plan.versions[:-1]):
+        store = plan.body[name]
+        if store.op not in _PLAIN:
+            break
+        place = [known[x] for x in store.operands[2:]]
+        ours = [
+            x
+            for x in plan.body
+            if (x.op, x.attrs, x.operands[:1])
+            == (store.op, store.attrs, store.operands[:1])
+        ]
+        theirs = [
+            x.name
+            for x in back
+            if (x.op, x.attrs, x.operands[:1]) == (store.op, store.attrs, (version,))
+            and x.section < len(back.sections)
+            and [found[y] for y in x.operands[2:]] == place
+        ]
+        if len(ours) != 1 or len(theirs) != 1:
+            break
+        (version,) = theirs
+        same[version] = name
+    return same
 
 
 def _applied(
@@ -349,8 +397,11 @@ def _applied(
     known, found = Numbers().of_both(keeping, second)
     instead = {known[name]: x.name for name, x in zip(plan.kept, kept, strict=True)}
     instead |= {known[x]: y.name for x, y in zip(plan.versions, versions, strict=True)}
+    instead_of = _stores_again(plan, known, body, found, row.name)
+    walked = dict(zip(plan.versions, [x.name for x in versions], strict=True))
     made = [name for x in body if x.op != "input" for name in x.names] + [row.name]
     swap = {x: instead[found[x]] for x in made if found[x] in instead}
+    swap |= {x: walked[version] for x, version in instead_of.items()}
     for node in body:
         if node.op != "input":
             b.append(node.reading(tuple(swap.get(x, x) for x in node.operands)))

@@ -34,9 +34,9 @@ def long_short_term_memory(p, xs):
 
 @program(weights(3, 3, 3), weights(3, 3, 3), XS, wrt=(0, 1, 2))
 def gated_recurrent_unit(w, u, xs):
-    steps = xs.shape[0]
-    hs = np.zeros((steps, 3))
-    h = np.zeros(3)
+    steps, size = xs.shape[0], u.shape[1]
+    hs = np.zeros((steps, size))
+    h = np.zeros(size)
     for t in range(steps):
         z = sigmoid(w[0] @ xs[t] + u[0] @ h)
         r = sigmoid(w[1] @ xs[t] + u[1] @ h)

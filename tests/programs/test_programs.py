@@ -7,33 +7,20 @@ every loop kept as a loop; second derivatives are differences of the first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pytest
 
 import anabranch
-from tests.programs.record import PROGRAMS, Program
+from tests.programs.record import Program, copied, every_program, leaves, loss_of
 
-FIELDS = "linear_algebra pdes dynamics sequences learning statistics geometry".split()
-for _field in FIELDS:
-    import_module(f"tests.programs.{_field}")
-
+PROGRAMS = every_program()
 STEP = 1e-4
 NUMBERS = (bool, int, float, np.generic, np.ndarray)
 Array = np.ndarray[Any, Any]
-
-
-def leaves(tree: Any) -> list[Any]:
-    """What a tree holds that is neither a container nor a text, in its order."""
-    if isinstance(tree, dict):
-        return [leaf for key in tree for leaf in leaves(tree[key])]
-    if isinstance(tree, (list, tuple)):
-        return [leaf for part in tree for leaf in leaves(part)]
-    return [] if isinstance(tree, str) else [tree]
 
 
 def moved(tree: Any, entries: Iterator[float]) -> Any:
@@ -64,33 +51,6 @@ def size_of(one: Program) -> int:
 
 def flat(gradient: Any) -> Array:
     return np.concatenate([np.ravel(leaf) for leaf in leaves(gradient)])
-
-
-def copied(tree: Any) -> Any:
-    """A tree with arrays of its own, which the program may write."""
-    if isinstance(tree, dict):
-        return {key: copied(value) for key, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(copied(part) for part in tree)
-    return tree.copy() if isinstance(tree, np.ndarray) else tree
-
-
-def loss_of(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A number of all that a program returns and writes: its floats, weighted."""
-
-    def loss(*args: Any) -> Any:
-        args = copied(args)
-        made = leaves((function(*args), args))
-        total = 0.0
-        for k, value in enumerate(made):
-            if isinstance(value, (float, np.floating)) or (
-                isinstance(value, np.ndarray) and value.dtype.kind == "f"
-            ):
-                weights = np.cos(np.arange(np.size(value)) + k)
-                total = total + np.sum(weights * np.ravel(value))
-        return total
-
-    return loss
 
 
 @cache
