@@ -75,7 +75,7 @@ def damaged(rng: np.random.Generator) -> str:
 
 @pytest.mark.parametrize(
     "count",
-    [300, pytest.param(20_000, marks=pytest.mark.fuzz)],
+    [400, pytest.param(20_000, marks=pytest.mark.fuzz)],
 )
 def test_a_damaged_text_is_a_graph_or_a_clean_error(count: int) -> None:
     rng = np.random.default_rng(count)
