@@ -83,4 +83,5 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 def forced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python loops of two turns and more are tried as nodes."""
     monkeypatch.setattr(control, "MIN_TRIPS", 2)
+    monkeypatch.setattr(loops, "MIN_TRIPS", 2)
     monkeypatch.setattr(loops, "MIN_NODES", 0)

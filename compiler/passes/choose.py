@@ -142,7 +142,7 @@ class _Choice:
         b = self.b
         if one is other or _is_same_number(b, one, other):
             return one
-        if {one.name, other.name} <= self.stores and _is_same_place(one, other):
+        if {one.name, other.name} <= self.stores and self._is_same_place(one, other):
             base = self.merged(b[one.operands[0]], b[other.operands[0]])
             v = self._select(b[one.operands[1]], b[other.operands[1]])
             return base and _again(b, one, base, v)
@@ -153,6 +153,13 @@ class _Choice:
             base = self.merged(one, b[other.operands[0]])
             return base and self._stored(other, base, False)
         return self._select(one, other) if one.type.size <= MOST_ELEMENTS else None
+
+    def _is_same_place(self, one: Node, other: Node) -> bool:
+        """Whether two stores are alike but for what they store, and in what."""
+        shapes = [self.b[node.operands[1]].type.shape for node in (one, other)]
+        return shapes[0] == shapes[1] and (one.op, one.operands[2:], one.attrs) == (
+            *(other.op, other.operands[2:], other.attrs),
+        )
 
     def _stored(self, store: Node, base: Node, taken: bool) -> Node:
         """The store of one branch into ``base``, which is left alone by the other."""
@@ -189,13 +196,6 @@ class _Choice:
 def _is_same_number(b: Builder, one: Node, other: Node) -> bool:
     number = b.literal(one)
     return number is not None and repr(number) == repr(b.literal(other))
-
-
-def _is_same_place(one: Node, other: Node) -> bool:
-    """Whether two stores are alike but for what they store, and in what."""
-    return (one.op, one.operands[2:], one.attrs) == (
-        *(other.op, other.operands[2:], other.attrs),
-    )
 
 
 def _again(b: Builder, store: Node, base: Node, v: Node) -> Node:

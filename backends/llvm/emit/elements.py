@@ -239,10 +239,12 @@ class Builder:
             raise Unfit("too many statements for one kernel")
 
     @contextmanager
-    def inside(self) -> Generator[list[Statement]]:
-        """Append to a new block meanwhile."""
+    def inside(
+        self, block: list[Statement] | None = None
+    ) -> Generator[list[Statement]]:
+        """Append to a new block meanwhile, or to the end of one."""
         outer, known = self.block, self._known
-        self.block, self._known = [], dict(known)
+        self.block, self._known = [] if block is None else block, dict(known)
         yield self.block
         self.block, self._known = outer, known
 

@@ -407,10 +407,10 @@ class Lowering:
                 continue
             numbers: list[Any] = []
             for value, (block, versions, _) in zip(pair, sides, strict=True):
-                b.block, outer = block, b.block
-                b.versions, current = versions, b.versions
-                numbers.append(b.numbers(value))
-                b.block, b.versions = outer, current
+                b.versions = versions
+                with b.inside(block):
+                    numbers.append(b.numbers(value))
+                b.versions = dict(entered)
             fresh = b.fresh_like(numbers[0])
             results.append(fresh)
             rows = zip(fresh.flat, *(x.flat for x in numbers), strict=True)

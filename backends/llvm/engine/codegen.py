@@ -41,6 +41,7 @@ def target_machine(processor: Processor) -> Any:
 def _optimised(text: str, target: Any) -> Any:
     """The module of an LLVM text, optimised, in a context of its own."""
     module = llvm.parse_assembly(text, llvm.create_context())
+    module.verify()  # else LLVM may end the process
     options = llvm.create_pipeline_tuning_options(speed_level=OPTIONS["speed"])
     options.loop_vectorization = True
     options.slp_vectorization = False

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import anabranch
+from anabranch.compiler.frontend import control, loops
 
 SIZE = 4
 INPUTS = [np.random.default_rng(seed).normal(size=SIZE) for seed in range(4)]
@@ -135,7 +136,7 @@ class Program:
     def head(self, counter: str) -> str:
         """What a loop goes over, with its counter."""
         inner = [f"range(i{self.loops - 1} + 1)"] if self.loops else []
-        ranges = "range(2)", "range(3)", "range(1, 3)", "range(2, -1, -1)"
+        ranges = "range(2)", "range(3)", "range(1, 3)", "range(2, -1, -1)", "range(4)"
         number = self.pick(*ranges, *inner)
         if self.rng.random() < 0.6:
             return f"for {counter} in {number}:"
@@ -169,12 +170,8 @@ class Program:
         return lines
 
 
-def outcome(folder: Path, seed: int) -> str:
-    """``right``, ``loop`` if a loop is one node, or ``refused``, or an error in Python.
-
-    Anything else is an assertion that shows the text.
-    """
-    program = Program(seed)
+def written(folder: Path, program: Program, seed: int) -> Callable[..., Any]:
+    """The function, which has a source."""
     path = folder / f"program_{seed}.py"
     path.write_text(program.text, encoding="utf-8")
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -182,7 +179,16 @@ def outcome(folder: Path, seed: int) -> str:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    f: Callable[..., Any] = module.f
+    return module.f
+
+
+def outcome(folder: Path, seed: int) -> str:
+    """``right``, ``loop`` if a loop is one node, or ``refused``, or an error in Python.
+
+    Anything else is an assertion that shows the text.
+    """
+    program = Program(seed)
+    f = written(folder, program, seed)
     compiled = anabranch.jit(f, backend="reference")
     for x in INPUTS:
         plain, ours = copy.deepcopy(x), copy.deepcopy(x)
@@ -206,6 +212,51 @@ def outcome(folder: Path, seed: int) -> str:
             )
         np.testing.assert_allclose(ours, plain, err_msg=program.text)
     return "loop" if "= loop(" in compiled.inspect_ir("forward") else "right"
+
+
+def check_gradient(folder: Path, seed: int, forced: Callable[[], None]) -> bool:
+    """Whether there is a gradient, with loops as nodes that of all written out."""
+    program = Program(seed)
+    f = written(folder, program, seed)
+
+    def loss(x: Any) -> Any:
+        made = [np.sum(value * np.cos(k + 1.0)) for k, value in enumerate(f(x))]
+        return sum(made)
+
+    unrolled = anabranch.grad(loss, backend="reference")
+    try:
+        with np.errstate(all="ignore"):
+            expected = [unrolled(x) for x in INPUTS]
+    except (anabranch.AnabranchError, IndexError, ValueError, UnboundLocalError):
+        return False
+    forced()
+    for backend in ("llvm", "reference"):
+        compiled = anabranch.grad(loss, backend=backend)
+        for x, wanted in zip(INPUTS, expected, strict=True):
+            try:
+                with np.errstate(all="ignore"):
+                    found = compiled(x)
+            except anabranch.TraceError:
+                return False
+            scale = max(1.0, float(np.max(np.abs(wanted))))
+            np.testing.assert_allclose(
+                *(found / scale, wanted / scale),
+                *(1e-9, 1e-9),
+                err_msg=f"{backend}, seed {seed}\n{program.text}",
+            )
+    return True
+
+
+@pytest.fixture
+def force(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """What has loops be nodes from then on."""
+
+    def forced() -> None:
+        for module in (control, loops):
+            monkeypatch.setattr(module, "MIN_TRIPS", 2)
+        monkeypatch.setattr(loops, "MIN_NODES", 0)
+
+    return forced
 
 
 def check_outcomes(folder: Path, seeds: range, loops: bool) -> None:
@@ -237,3 +288,28 @@ def test_many_random_programs(tmp_path, seed):
 @pytest.mark.parametrize("seed", range(4, 44))
 def test_many_random_programs_with_loops_as_nodes(tmp_path, seed):
     check_outcomes(tmp_path, range(1000 * seed, 1000 * seed + 75), loops=True)
+
+
+def check_gradients(
+    folder: Path,
+    seeds: range,
+    forced: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[bool] = []
+    for seed in seeds:
+        monkeypatch.setattr(control, "MIN_TRIPS", 10**9)
+        found.append(check_gradient(folder, seed, forced))
+    assert sum(found) > len(found) // 5
+
+
+@pytest.mark.parametrize("first", [0, 1000, 6025, 42020])
+def test_random_gradients(tmp_path, first, force, monkeypatch):
+    check_gradients(tmp_path, range(first, first + 12), force, monkeypatch)
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("seed", range(4, 44))
+def test_many_random_gradients(tmp_path, seed, force, monkeypatch):
+    seeds = range(1000 * seed, 1000 * seed + 75)
+    check_gradients(tmp_path, seeds, force, monkeypatch)
