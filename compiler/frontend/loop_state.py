@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...ir.types import TensorType
+from ..peel import Ends
 from ..trace import Trace
 from ..tracer import Tracer
 from ..views import Memory
@@ -20,7 +21,9 @@ LeafType = tuple[TensorType, bool]
 
 
 class NoLoop(Exception):
-    """Why a loop is not one node."""
+    """Why a loop is not one node; at its ``ends`` turns may be unlike the others."""
+
+    ends: Ends | None = None
 
 
 class Peel(Exception):

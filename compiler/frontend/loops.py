@@ -20,6 +20,7 @@ from typing import Any
 from ...ir.errors import SourceLine
 from ...ir.graph import Graph, Node
 from ...ir.ops import OPS, Kind
+from ..peel import Ends
 from ..running import active_trace, is_traced
 from ..trace import Trace
 from .apart import Sharing, shared
@@ -112,10 +113,14 @@ def _settled(
     state, was_settled = State({}, {}, {}), False
     for _ in range(MAX_PASSES):
         used = state
-        done = run_body(loop, outer, [*every.values(), *tried], used)
+        try:
+            done = run_body(loop, outer, [*every.values(), *tried], used)
+        except NoLoop as reason:
+            _check_ends(loop, reason.ends, 0)
+            raise
         if loop.limit is None and _turns(loop) * _weight(done.trace) < _least(done):
             raise NoLoop("it is small")
-        _check_ends(loop, done)
+        _check_ends(loop, done.ends, _size(done.trace))
         if newly := _lose(slots, done, line):
             lost += newly
             continue
@@ -160,13 +165,16 @@ def _least(done: Pass) -> int:
     return min(MIN_INNER, MIN_NODES) if inner else MIN_NODES
 
 
-def _check_ends(loop: Loop, done: Pass) -> None:
+def _size(trace: Trace) -> int:
+    """How many nodes the body has."""
+    return sum(1 + sum(map(len, node.regions)) for node in trace.builder.nodes)
+
+
+def _check_ends(loop: Loop, ends: Ends | None, nodes: int) -> None:
     """Raise `Peel` where a few turns are unlike the others."""
-    ends = done.ends
-    if not loop.counts or loop.is_peeled:
+    if ends is None or not loop.counts or loop.is_peeled:
         return
     peeled = ends.first + ends.last
-    nodes = sum(1 + sum(map(len, node.regions)) for node in done.trace.builder.nodes)
     if peeled and ends.trips - peeled >= MIN_TRIPS and peeled * nodes <= MOST_PEELED:
         raise Peel(ends.first, ends.last)
 

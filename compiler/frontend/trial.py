@@ -58,7 +58,7 @@ class Pass(NamedTuple):
     inputs: dict[Memory, Node]
     after: dict[Memory, Node]
     rows: Rows | None
-    ends: Ends
+    ends: Ends | None
     alike: dict[int, Alike]
 
     def ending(self, key: Any) -> Ending:
@@ -94,6 +94,7 @@ def run_body(
         journal = journals[trace] = Journal()
         rows = Rows.of(trace, outer, loop.trips) if loop.trips is not None else None
         inputs: dict[Memory, Node] = {}
+        ends: Ends | None = None
         try:
             with _no_loop(), trace, trace.as_region("the body of a loop"):
                 counter = trace.argument("t", COUNTER, True)
@@ -134,6 +135,9 @@ def run_body(
                 }
                 before = dict(trace.written)
                 after = {memory: memory.node for memory in trace.written}
+        except NoLoop as reason:
+            reason.ends = ends
+            raise
         finally:
             for memory, (_, node, home) in trace.written.items():
                 memory.swap(node, home)
