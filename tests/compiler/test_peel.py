@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from anabranch import grad, jit, make_ir
+from anabranch.compiler.frontend import loops
 from anabranch.ir import Graph
 
 X = np.random.default_rng(0).normal(size=40)
@@ -121,7 +122,8 @@ def test_a_condition_in_the_middle_stays() -> None:
 
 
 @pytest.mark.usefixtures("forced")
-def test_a_short_loop_is_left_alone() -> None:
+def test_a_short_loop_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "MIN_TRIPS", 10)
     graph = make_ir(first_by_condition)(X[:10])
     trips = [node.attrs["trips"] for node in graph if node.op == "loop"]
     assert trips in ([10], [])
