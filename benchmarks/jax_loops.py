@@ -380,7 +380,7 @@ def convolution(image: Any, kernels: Any) -> Any:
     from jax import lax
 
     out = lax.conv(image[None, None], kernels[:, None], (1, 1), "VALID")
-    return jnp.asarray(out)[0]
+    return jnp.maximum(out[0], 0.0)
 
 
 @_program

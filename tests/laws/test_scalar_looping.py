@@ -188,3 +188,21 @@ def test_integers_wrap_where_positions_are_proved() -> None:
                 np.int64(1000003)
             )
     assert anabranch.jit(walk)(np.int64(12345)) == s
+
+
+@pytest.mark.parametrize("size", [2, 4, 5])
+def test_small_products_are_part_of_the_kernel(size: int) -> None:
+    """64 multiplications are; more are a product of its own."""
+
+    def function(a: Any, x: Any) -> Any:
+        return anabranch.fori_loop(0, 20, lambda _, x: np.tanh(a @ x + a @ x @ a), x)
+
+    rng = np.random.default_rng(size)
+    a, x = (rng.normal(size=(size, size)) / size for _ in range(2))
+    graph = anabranch.make_ir(function)(a, x)
+    run = prepare(optimise(graph, "llvm"))
+    assert is_one_kernel(run) == (size <= 4)
+    np.testing.assert_allclose(run([a, x])[0], interpret(graph, [a, x])[0], rtol=1e-12)
+    ours = anabranch.grad(lambda a: np.sum(function(a, x)))(a)
+    theirs = anabranch.grad(lambda a: np.sum(function(a, x)), backend="reference")(a)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)

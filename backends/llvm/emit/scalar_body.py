@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from .scalar_passes import fill, kept_values, swept
 
 __all__ = ["Lowering"]
 
+SMALL_PRODUCT = 64  # multiplications of a product that are done one by one
 _MOVING = ("concatenate", "update")
 
 
@@ -120,6 +122,8 @@ class Lowering:
                 return self._store(node, *operands, axes=(), **attrs)
             case _ if record.kind is Kind.ELEMENTWISE:
                 return self._each(node.op, operands, node.type)
+            case "matmul" | "matmul_add":
+                return self._product(node, *operands)
             case _ if record.kind is Kind.REDUCTION:
                 return self._reduced(node, *operands, **attrs)
             case _ if record.kind is Kind.VIEW or node.op in _MOVING:
@@ -187,6 +191,27 @@ class Lowering:
                 total = b.compute(op, [total, item], wide)
             made.append(b.compute("cast", [total], dtype) if wide != dtype else total)
         return np.array(made, np.int64).reshape(node.type.shape)
+
+    def _product(
+        self, node: Node, x: Elements, y: Elements, z: Elements | None = None
+    ) -> Elements:
+        """A product of small matrices, and what is added to it."""
+        b, type_ = self.builder, node.type
+        rows, columns = b.numbers(x), b.numbers(y)
+        inner = rows.shape[-1]
+        if type_.size * inner > SMALL_PRODUCT or not inner:
+            raise Unfit("a large product")
+        made = np.empty(type_.shape, np.int64)
+        for *stack, i, j in np.ndindex(type_.shape):
+            at = tuple(stack)
+            pairs = zip(rows[(*at, i)], columns[(*at, slice(None), j)], strict=True)
+            terms = [b.compute("mul", [int(u), int(v)], type_.dtype) for u, v in pairs]
+            made[(*at, i, j)] = reduce(
+                lambda u, v: b.compute("add", [u, v], type_.dtype), terms
+            )
+        if z is None:
+            return made
+        return self._each("add", [made, b.numbers(z)], type_)
 
     def _take(self, node: Node, x: Elements, index: Elements, *, axis: int) -> Elements:
         """Rows at traced positions: a place if there is one position."""
