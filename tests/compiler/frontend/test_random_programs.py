@@ -136,7 +136,7 @@ class Program:
     def head(self, counter: str) -> str:
         """What a loop goes over, with its counter."""
         inner = [f"range(i{self.loops - 1} + 1)"] if self.loops else []
-        ranges = "range(2)", "range(3)", "range(1, 3)", "range(2, -1, -1)", "range(4)"
+        ranges = "range(2)", "range(3)", "range(1, 3)", "range(2, -1, -1)"
         number = self.pick(*ranges, *inner)
         if self.rng.random() < 0.6:
             return f"for {counter} in {number}:"
