@@ -59,7 +59,9 @@ def is_of_counters(trace: Trace, node: Node) -> bool:
     roots = [root for root, _ in form_of(trace, node).terms.values()]
     known = [_ends.get(root.trace) for root in roots]
     pairs = zip(roots, known, strict=True)
-    return all(ends and ends.counter is root.node for root, ends in pairs)
+    return bool(roots) and all(
+        ends and ends.counter is root.node for root, ends in pairs
+    )
 
 
 def _note(form: Form, holds: Callable[[Any], Any]) -> None:

@@ -298,14 +298,14 @@ def inside(trace: Trace, index: Any, size: int) -> Node:
     node = trace.node(index, "i64")
     low = -size if index.dtype.kind == "i" else 0
     interval = trace.intervals.of(node)
-    if interval is None or not interval.within(low, size - 1):
+    if interval is None or not interval.within(0, size - 1):
         note_index(trace, node, size)
+    if interval is None or not interval.within(low, size - 1):
         message = f"an index is out of bounds for an axis of size {size}"
         node = b.check(node, low=low, high=size, error="index", message=message)
         interval = trace.intervals.of(node)
     if interval is not None and interval.low >= 0:
         return node
-    note_index(trace, node, size)
     negative = b.lt(node, b.like(node, 0))
     return b.select(negative, b.add(node, b.like(node, size)), node)
 

@@ -14,10 +14,13 @@ from ...ir.extent import Extent
 from ...ir.graph import Node
 from .rewrite import instead
 
-__all__ = ["AT", "Place", "add_up", "added", "place_of", "settle", "skipped"]
+__all__ = ["AT", "STORES", "Place", "add_up", "added", "place_of", "settle", "skipped"]
 
 AT = {"slice_at": 1, "update_at": 2, "add_at": 2}
 """The ops with positions, and the slot of the first."""
+
+STORES = ("update", "update_at", "add_at")
+"""The ops that write a slice."""
 
 MAX_CONSTANT = 2**31  # what is added to a position that is inside wraps nowhere
 MAX_SKIPPED = 8
@@ -111,7 +114,7 @@ def skipped(b: Builder, place: Place, x: Node) -> Node:
     """The version of ``x`` before the stores that are elsewhere."""
     for _ in range(MAX_SKIPPED):
         other = place_of(b, x)
-        if x.op not in ("update", "update_at", "add_at") or other is None:
+        if x.op not in STORES or other is None:
             break
         if not place.is_apart(other):
             break

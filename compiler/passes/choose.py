@@ -8,11 +8,12 @@ from ...ir.builder import Builder
 from ...ir.graph import Graph, Node, Output
 from ...ir.ops import OPS, Kind
 from ...ir.types import TensorType
+from .at import STORES
 from .bodies import is_costly
+from .stores import same_literal
 
 __all__ = ["choose"]
 
-_STORES = ("update", "update_at", "add_at")
 _NEUTRAL = {"add": -0.0, "sub": 0.0, "mul": 1.0}
 MOST_ELEMENTS = 16  # of a value that is computed although it may not be needed
 MOST_WORK = 40  # elementwise nodes of both branches
@@ -105,7 +106,7 @@ def _is_small(region: Graph, node: Node) -> bool:
     kind = OPS[node.op].kind
     if node.op in ("input", "const"):
         return True
-    if node.op in _STORES:
+    if node.op in STORES:
         return region[node.operands[1]].type.size <= MOST_ELEMENTS
     while node.type.size > MOST_ELEMENTS and node.op in ("broadcast_to", "reshape"):
         node = region[node.operands[0]]
@@ -133,14 +134,14 @@ class _Choice:
             if key not in self.known:
                 self.known[key] = self.b.copy(node, taken, {})
             made[node.name] = self.known[key]
-            if node.op in _STORES:
+            if node.op in STORES:
                 self.stores.add(made[node.name].name)
         return [made[name] for name in region.results]
 
     def merged(self, one: Node, other: Node) -> Node | None:
         """``one`` if p, else ``other``; None for arrays of which that is not known."""
         b = self.b
-        if one is other or _is_same_number(b, one, other):
+        if one is other or same_literal(b, one, other):
             return one
         if {one.name, other.name} <= self.stores and self._is_same_place(one, other):
             base = self.merged(b[one.operands[0]], b[other.operands[0]])
@@ -189,13 +190,8 @@ class _Choice:
                 return b.add_node(
                     x.op, y, self._select(*(pair if taken else pair[::-1]))
                 )
-        p = self.b.broadcast(self.p, TensorType("bool", one.type.shape))
-        return self.b.select(p, one, other)
-
-
-def _is_same_number(b: Builder, one: Node, other: Node) -> bool:
-    number = b.literal(one)
-    return number is not None and repr(number) == repr(b.literal(other))
+        p = b.broadcast(self.p, TensorType("bool", one.type.shape))
+        return b.select(p, one, other)
 
 
 def _again(b: Builder, store: Node, base: Node, v: Node) -> Node:

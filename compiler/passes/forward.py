@@ -10,7 +10,7 @@ from ...ir.extent import extent_of
 from ...ir.graph import Graph, Node
 from .at import Place, place_of, skipped
 from .rewrite import Rule, instead, rewrite
-from .stores import Stores
+from .stores import Stores, same_literal
 
 __all__ = ["forward", "forwarding", "is_taken"]
 
@@ -86,7 +86,7 @@ def forwarding(stores: Stores) -> dict[str, Rule]:
         place, base = place_of(b, n), x
         if v.op == "slice_at" and (v.operands[0], place_of(b, v)) == (x.name, place):
             return x
-        if _same_literal(b, x, v):
+        if same_literal(b, x, v):
             return x
         while base.op in ("update_at", "add_at") and place_of(b, base) == place:
             base = b[base.operands[0]]
@@ -137,11 +137,6 @@ def forwarding(stores: Stores) -> dict[str, Rule]:
         "take": gather,
         "put": put,
     }
-
-
-def _same_literal(b: Builder, x: Node, v: Node) -> bool:
-    one, other = b.literal(x), b.literal(v)
-    return one is not None and repr(one) == repr(other)
 
 
 def is_taken(v: Node, x: Node, i: Node, axis: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Whole powers as products."""
+"""Third and fourth powers as products."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["powers"]
 
 
 def powers(graph: Graph) -> Graph:
-    """Make products of small whole powers.
+    """Make products of third and fourth powers; squares are a rule of `simplify`.
 
     before:
         graph f(%x: f64[2]) {
@@ -46,7 +46,6 @@ def _square(b: Builder, x: Node) -> Node:
 
 
 _PRODUCTS: dict[bool | int | float | None, Callable[[Builder, Node], Node]] = {
-    2: _square,
     3: lambda b, x: b.mul(_square(b, x), x),
     4: lambda b, x: _square(b, _square(b, x)),
 }

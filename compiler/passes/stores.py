@@ -14,7 +14,7 @@ from ...ir.builder import Builder
 from ...ir.extent import Extent, ExtentIndex, extent_of
 from ...ir.graph import Node
 
-__all__ = ["Stores"]
+__all__ = ["Stores", "same_literal"]
 
 NEAR = 4
 MANY = 64
@@ -128,7 +128,7 @@ class Stores:
         """
         while x.op == "update" and extent_of(b, x).inside(extent) is not None:
             x = b[x.operands[0]]
-        if extent.size == 0 or _is_slice(b, v, x, extent) or _same_literal(b, x, v):
+        if extent.size == 0 or _is_slice(b, v, x, extent) or same_literal(b, x, v):
             return x, False
         if extent.shape == x.type.shape:
             return self.read(b, v, _inverse(extent)), False
@@ -142,7 +142,7 @@ def _is_slice(b: Builder, v: Node, x: Node, extent: Extent) -> bool:
     return extent_of(b, v) == extent
 
 
-def _same_literal(b: Builder, x: Node, v: Node) -> bool:
+def same_literal(b: Builder, x: Node, v: Node) -> bool:
     """Whether both are one number everywhere, sign of zero included."""
     one, other = b.literal(x), b.literal(v)
     return one is not None and repr(one) == repr(other)

@@ -16,12 +16,11 @@ from ...ir.graph import Graph, Node, Output, Value
 from ...ir.iterations import runs_as_often
 from ...ir.literals import Attrs
 from ...ir.ops.parts import loop_attrs, split_operands
-from .at import AT
+from .at import AT, STORES
 from .bodies import Numbers, parts_of, with_rows
 
 __all__ = ["undo"]
 
-_PLAIN = ("update", "update_at", "add_at")
 _SUMS = ("add", "sub", "mul")
 
 
@@ -149,7 +148,7 @@ def _plan(loop: Node, place: int) -> _Plan | None:
         if node is None:
             return None
         number = node.names.index(name)
-        if node.op in _PLAIN:
+        if node.op in STORES:
             before = node.operands[0]
         elif node.op == "loop" and number < len(parts_of(node).carried):
             before = parts_of(node).carried[number]
@@ -340,7 +339,7 @@ def _stores_again(
     version = begin
     for name in reversed(plan.versions[:-1]):
         store = plan.body[name]
-        if store.op not in _PLAIN:
+        if store.op not in STORES:
             break
         place = [known[x] for x in store.operands[2:]]
         ours = [
@@ -396,12 +395,12 @@ def _applied(
     before = versions[-1]
     known, found = Numbers().of_both(keeping, second)
     instead = {known[name]: x.name for name, x in zip(plan.kept, kept, strict=True)}
-    instead |= {known[x]: y.name for x, y in zip(plan.versions, versions, strict=True)}
-    instead_of = _stores_again(plan, known, body, found, row.name)
     walked = dict(zip(plan.versions, [x.name for x in versions], strict=True))
+    instead |= {known[version]: name for version, name in walked.items()}
     made = [name for x in body if x.op != "input" for name in x.names] + [row.name]
     swap = {x: instead[found[x]] for x in made if found[x] in instead}
-    swap |= {x: walked[version] for x, version in instead_of.items()}
+    again = _stores_again(plan, known, body, found, row.name)
+    swap |= {x: walked[version] for x, version in again.items()}
     for node in body:
         if node.op != "input":
             b.append(node.reading(tuple(swap.get(x, x) for x in node.operands)))

@@ -206,3 +206,33 @@ def test_small_products_are_part_of_the_kernel(size: int) -> None:
     ours = anabranch.grad(lambda a: np.sum(function(a, x)))(a)
     theirs = anabranch.grad(lambda a: np.sum(function(a, x)), backend="reference")(a)
     np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("place", ["t", "p"], ids=["forwards", "backwards"])
+@pytest.mark.parametrize("n", [9, 17, 40])
+def test_sums_at_places_that_overlap_are_made_in_lanes(n: int, place: str) -> None:
+    adds = "\n".join(
+        f"%r{k + 1} = add_at(%r{k}, %{'xyx'[k]}, %{place}) "
+        f"{{axes=(0,), start=({start},), step=(1,)}} : f64[{n + 2}]"
+        for k, start in enumerate((0, 2, 1))
+    )
+    graph = parse(f"""
+        graph f(%r: f64[{n + 2}], %xs: f64[{n}], %ys: f64[{n}]) {{
+          %s = loop(%r, %xs, %ys) {{trips={n}, carried=1, stacked=2}} : f64[{n + 2}]:
+            body(%t: i64[], %r0: f64[{n + 2}], %u: f64[], %v: f64[]) {{
+              %x = reshape(%u) {{shape=(1,)}} : f64[1]
+              %y = reshape(%v) {{shape=(1,)}} : f64[1]
+              %m = const() {{value={n - 1}}} : i64[]
+              %p = sub(%m, %t) : i64[]
+              {adds}
+              return %r3
+            }}
+          return %s
+        }}""")
+    rng = np.random.default_rng(n)
+    point = [rng.normal(size=x.type.shape) for x in graph.inputs]
+    run = prepare(optimise(graph, "llvm"))
+    (source,) = (text for text in run.sources if "m1[" in text)
+    assert "lanes" in source
+    expected = interpret(graph, point)
+    np.testing.assert_allclose(run(point)[0], expected[0], rtol=1e-14, atol=1e-14)

@@ -275,7 +275,7 @@ def changed_in_an_inner_loop(x):
     return total
 
 
-def read_in_the_next_turn(x):
+def read_in_the_next_turn(x):  # where it is bound, as linters cannot see
     total = 0.0
     for i in range(1, 5):
         if i > 1:

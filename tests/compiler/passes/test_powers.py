@@ -22,7 +22,7 @@ def power(exponent: float, dtype: str = "f64") -> Graph:
         }}""")
 
 
-@pytest.mark.parametrize("exponent", [2.0, 3.0, 4.0])
+@pytest.mark.parametrize("exponent", [3.0, 4.0])
 @pytest.mark.parametrize("dtype", ["f64", "f32"])
 def test_a_product_has_the_value_of_the_power(exponent: float, dtype: str) -> None:
     graph = power(exponent, dtype)
@@ -37,7 +37,7 @@ def test_a_product_has_the_value_of_the_power(exponent: float, dtype: str) -> No
     np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
 
 
-@pytest.mark.parametrize("exponent", [2.5, 5.0, -2.0, 0.0, 0.5])
+@pytest.mark.parametrize("exponent", [2.0, 2.5, 5.0, -2.0, 0.0, 0.5])
 def test_other_powers_stay(exponent: float) -> None:
     graph = power(exponent)
     assert powers(graph) is graph

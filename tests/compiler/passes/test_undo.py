@@ -12,6 +12,7 @@ from anabranch.backends.llvm.emit import make_plan
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import Graph, Node
 from tests.oracles.bits import assert_same_bits
+from tests.programs.sequences import floyd_warshall
 
 
 def linear_sweeps(n: int, sweeps: int, bend: Any) -> Any:
@@ -183,15 +184,9 @@ def test_what_is_undone_is_what_was() -> None:
 
 
 def shortest_ways(distance: Any) -> Any:
-    """Floyd and Warshall's: a nest of three loops, which reads what it writes."""
-    n = len(distance)
+    """A nest of three loops, which reads what it writes."""
     distance = distance.copy()
-    for k in range(n):
-        for i in range(n):
-            for j in range(n):
-                through = distance[i, k] + distance[k, j]
-                if through < distance[i, j]:
-                    distance[i, j] = through
+    floyd_warshall(distance)
     return np.sum(distance * distance)
 
 

@@ -47,41 +47,27 @@ def fill(api, recipe, frame):
     return True
 
 def meeting(recipe, frame):
-    # 2 if two arrays of ``out`` share memory, 1 if one does with an argument, else 0.
+    # 2 if an array that is written cannot be, since it shares memory: one of ``out``
+    # with another of them, an argument with any; 1 if one of ``out`` does with an
+    # argument, else 0.
     fields = i64_pointer(recipe)
     rows = i64_pointer(fields[ROWS])
     held = i64_pointer(frame + fields[HELD])
     met = 0
     for number in range(fields[ROW_COUNT]):
-        if rows[4 * number] == TARGET:
+        role = rows[4 * number]
+        if role == TARGET or role == WRITTEN:
             start = i64_pointer(held[number])[HEADER]
             end = start + rows[4 * number + 3]
             for other in range(fields[ROW_COUNT]):
                 kind = rows[4 * other]
-                if kind == ARRAY or (kind == TARGET and other < number):
+                if other != number and (kind == ARRAY or kind == role):
                     begin = i64_pointer(held[other])[HEADER]
                     if begin < end and start < begin + rows[4 * other + 3]:
-                        if kind == TARGET:
+                        if kind == TARGET or role == WRITTEN:
                             return 2
                         met = 1
     return met
-
-def are_apart(recipe, frame):
-    # Whether no array that is written shares memory with another argument.
-    fields = i64_pointer(recipe)
-    rows = i64_pointer(fields[ROWS])
-    held = i64_pointer(frame + fields[HELD])
-    for number in range(fields[ROW_COUNT]):
-        if rows[4 * number] == WRITTEN:
-            start = i64_pointer(held[number])[HEADER]
-            end = start + rows[4 * number + 3]
-            for other in range(fields[ROW_COUNT]):
-                kind = rows[4 * other]
-                if other != number and (kind == ARRAY or kind == WRITTEN):
-                    begin = i64_pointer(held[other])[HEADER]
-                    if begin < end and start < begin + rows[4 * other + 3]:
-                        return False
-    return True
 
 def drop(api, objects, count):
     # Give up references.
@@ -129,7 +115,7 @@ def deliver(api, recipe, frame):
     return 0
 
 def write_back(api, recipe, frame):
-    # Copy outputs to the arguments that are written.
+    # Copy outputs to the arguments that are written, and give them up.
     fields = i64_pointer(recipe)
     back = i64_pointer(fields[BACK])
     rows = i64_pointer(fields[ROWS])
@@ -137,9 +123,12 @@ def write_back(api, recipe, frame):
     outputs = i64_pointer(frame + 8 + 8 * fields[FIRST_OUTPUT])
     for number in range(fields[BACK_COUNT]):
         row = back[2 * number]
-        source = outputs[back[2 * number + 1]]
+        output = back[2 * number + 1]
         target = i64_pointer(held[row])[HEADER]
-        invoke(i64_pointer(api)[MOVE], target, source, rows[4 * row + 3])
+        invoke(i64_pointer(api)[MOVE], target, outputs[output], rows[4 * row + 3])
+        made = frame + fields[OBJECTS] + 8 * output
+        drop(api, made, 1)
+        i64_pointer(made)[0] = 0
     return 0
 
 def give_up(api, recipe, frame, top):
@@ -232,13 +221,11 @@ def follow(api, recipe, frame):
     call = i64_pointer(api)
     met = 0
     aside = 1
-    if fields[OUT] != 0:
+    if fields[OUT] != 0 or fields[BACK_COUNT] != 0:
         met = meeting(recipe, frame)
+    if fields[OUT] != 0:
         aside = met + fields[CHECKED]
     result = call[NOT_IMPLEMENTED]
-    if fields[BACK_COUNT] != 0:
-        if not are_apart(recipe, frame):
-            met = 2
     if met == 2:
         invoke(call[INCREF], result)
         return result
@@ -248,13 +235,8 @@ def follow(api, recipe, frame):
     status = compute(api, recipe, frame)
     if status == 0:
         if fields[OUT] == 0:
-            if fields[BACK_COUNT] == 0:
-                return build(api, recipe, frame)
             write_back(api, recipe, frame)
-            result = build(api, recipe, frame)
-            if result != 0:
-                drop(api, frame + fields[OBJECTS], fields[OUTPUT_COUNT])
-            return result
+            return build(api, recipe, frame)
         if aside != 0:
             deliver(api, recipe, frame)
         result = i64_pointer(frame + fields[HELD])[fields[ROW_COUNT]]
