@@ -39,7 +39,7 @@ class Loop(NamedTuple):
     ``trips`` is the number of turns, or with a ``limit`` the most that there may be;
     None where nobody knows. ``test`` says after each turn whether there is another, and
     ``go`` whether there is a first. Of one that ``is_peeled``, turns at its ends run by
-    themselves.
+    themselves. One of ``segments`` is a node however small it is.
     """
 
     body: Callable[[Tracer], None]
@@ -48,6 +48,7 @@ class Loop(NamedTuple):
     test: Callable[[], Any] | None = None
     go: Any = True
     is_peeled: bool = False
+    segments: bool = False
 
     @property
     def counts(self) -> bool:
