@@ -61,8 +61,8 @@ def written(name: str, given: tuple[Any, ...]) -> list[int]:
     """Which of its arguments a program writes into."""
     left = copied(given)
     every_program()[name].function(*left)
-    pairs = enumerate(zip(given, left, strict=True))
-    return [i for i, (a, b) in pairs if not np.array_equal(a, b)]
+    pairs = enumerate(zip(map(leaves, given), map(leaves, left), strict=True))
+    return [i for i, (a, b) in pairs if not all(map(np.array_equal, a, b))]
 
 
 def prepared(peer: str, name: str, turns: int | None = None) -> Run:

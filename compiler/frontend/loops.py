@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 MIN_TRIPS = 10
-MIN_NODES = 3_000  # that a loop is to unroll to; fewer compile in about half a second
+MIN_NODES = 1_000  # that a loop is to unroll to; fewer compile in about half a second
 MIN_INNER = 200  # the same, in the body of a loop that is a node
 MAX_PASSES = 12
 MOST_PEELED = 400  # nodes of the turns that are peeled off
