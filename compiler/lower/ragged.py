@@ -1,397 +1,398 @@
-"""What is done to slices whose length is known only when running; see `Ragged`.
+"""What is done to arrays whose sizes are known only when running; see `Ragged`.
 
-Each reduction and each store is a loop over the elements.
+Cheap elementwise functions make expressions. All else is computed, into a box.
 """
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeGuard, cast
+from functools import reduce
+from typing import Any, NamedTuple, NoReturn, TypeGuard, cast
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
-from ...ir.errors import TraceError
-from ..body import Ends, loop_node, stable_body
-from ..forms import form_of
-from ..intervals import Interval
-from ..ragged import Ragged, Read, View
-from ..running import is_traced
+from ...ir.errors import ShapeError
+from ..ragged import (
+    Axis,
+    Choice,
+    Element,
+    Place,
+    Ragged,
+    Read,
+    View,
+    axes_of_shape,
+    whole_view,
+)
+from ..running import is_traced, region
 from ..trace import Trace
 from ..tracer import GETITEM, SETITEM
-from .indexing import position
-from .windows import ask_bounds, has_known_size, is_moved
+from .cuts import cut, is_integer, key_of
+from .nests import rows, stored
+from .windows import has_known_size, is_moved
 
-__all__ = ["is_ragged", "lower_ragged", "ragged_slice", "store_ragged"]
+__all__ = [
+    "axes_of",
+    "common",
+    "computed",
+    "copied",
+    "each",
+    "elements",
+    "frozen",
+    "is_ragged",
+    "lower_ragged",
+    "part_of",
+    "ragged_slice",
+    "refuse",
+    "store_ragged",
+    "transposed",
+]
 
 
 def is_ragged(value: Any) -> TypeGuard[Ragged]:
-    """Whether this is a slice of unknown length, or made of such ones."""
+    """Whether this is an array of unknown size."""
     return isinstance(value, Ragged)
 
 
-# Slices.
-
-
-def ragged_slice(trace: Trace, x: Any, items: Sequence[Any]) -> Ragged | None:
-    """``x[items]``, if all but one are integers, and that is a slice of unknown length.
-
-    There is an item for each axis, and None for new ones.
-    """
-    moved = [axis for axis, item in enumerate(items) if is_moved(item)]
-    if len(moved) != 1 or len(items) != x.ndim:
-        return None
-    (axis,) = moved
-    item, size = items[axis], x.shape[axis]
-    rest = [*items[:axis], *items[axis + 1 :]]
-    if not all(map(_is_integer, rest)) or has_known_size(trace, item, size):
-        return None
-    step = 1 if item.step is None else operator.index(item.step)
-    if step not in (1, -1):
-        return None
-    ask_bounds(item)
-    first, last = (0, size) if step == 1 else (size - 1, -1)
-    start = first if item.start is None else _clamped(trace, item.start, size, step)
-    stop = last if item.stop is None else _clamped(trace, item.stop, size, step)
-    positions = [
-        trace.wrap(position(trace, part, n)) if is_traced(part) else part
-        for part, n in zip(items, x.shape, strict=True)
-    ]
-    length = _length(trace, stop - start if step == 1 else start - stop, size)
-
-    def index(k: Any) -> tuple[Any, ...]:
-        at = _inside(start + k if step == 1 else start - k, size)
-        return (*positions[:axis], at, *positions[axis + 1 :])
-
-    parts = [start if place == axis else part for place, part in enumerate(positions)]
-    key = (axis, step, *(_key(trace, part) for part in parts))
-    return Ragged(length, size, *_viewed(View(x, index, key)))
-
-
-def _viewed(view: View) -> tuple[Any, tuple[Read, ...], View]:
-    return lambda k, choice: view.array[view.at(k)], (), view
-
-
-def _clamped(trace: Trace, bound: Any, size: int, step: int) -> Any:
-    """A bound as Python cuts it: from 0 to the size, from -1 on for a step back."""
-    low, high = (0, size) if step == 1 else (-1, size - 1)
-    if not is_traced(bound):
-        number = operator.index(bound)
-        return min(max(number + size if number < 0 else number, low), high)
-    found = trace.intervals.of(trace.node(bound))
-    if found is None:
-        raise TraceError("the bound of a slice is no integer")
-    if found.low < 0 and not (step == -1 and found.low == -1 and found.high < size):
-        bound = np.where(bound < 0, bound + size, bound)
-        found = None
-    if found is None or not found.within(low, high):
-        bound = np.clip(bound, low, high)
-    return bound
-
-
-def _length(trace: Trace, apart: Any, size: int) -> Any:
-    """How many elements there are: not below 0, nor above the size."""
-    node = trace.node(apart, "i64")
-    found = trace.intervals.of(node)
-    if found is None or found.low < 0:
-        apart = np.maximum(apart, 0)
-        node = trace.node(apart, "i64")
-    trace.intervals.note(node, Interval(0, min(size, found.high if found else size)))
-    return apart
-
-
-def _inside(index: Any, size: int) -> Any:
-    """A position that is known to be inside."""
-    if is_traced(index):
-        here = index.reader
-        found = here.intervals.of(index.unchecked_node)
-        if found is None or not found.within(0, size - 1):
-            here.intervals.note(index.unchecked_node, Interval(0, size - 1))
-    return index
-
-
-def _key(trace: Trace, part: Any) -> Any:
-    """What tells integers apart, traced or not."""
-    form = form_of(trace, trace.node(part, "i64"))
-    return form.constant, tuple(sorted((k, n) for k, (_, n) in form.terms.items()))
-
-
-# What is done to them.
-
-
 def lower_ragged(trace: Trace, function: Any, args: Sequence[Any], kwargs: Any) -> Any:
-    """A call with slices of unknown length among its arguments."""
+    """A call with arrays of unknown sizes among its arguments."""
+    from .ragged_rules import RULES  # which is written with this
+
+    options = {k: v for k, v in kwargs.items() if k != "operator"}
     if function is GETITEM and is_ragged(args[0]):
-        return _item(trace, *args)
+        return part_of(trace, *args)
     if function is SETITEM and is_ragged(args[0]):
         return _set(trace, *args)
-    options = kwargs.keys() - {"operator"}
-    made: Callable[..., Any] | None = _RULES.get(function)
-    if made is not None and not options:
-        return made(trace, *args)
-    if isinstance(function, np.ufunc) and function.nout == 1 and not options:
-        return _each(trace, function, args)
-    _refuse(args)
+    made: Callable[..., Any] | None = RULES.get(function)
+    if made is not None:
+        try:
+            return made(trace, *args, **options)
+        except TypeError as error:  # an argument that the rule does not have
+            if error.__traceback__ and error.__traceback__.tb_next:
+                raise
+            refuse(args)
+    is_plain = isinstance(function, np.ufunc) and function.nout == 1
+    if is_plain and function.signature is None and not options:
+        return each(trace, function, args)
+    refuse(args)
 
 
-def _refuse(args: Sequence[Any]) -> NoReturn:
+def refuse(args: Sequence[Any]) -> NoReturn:
+    """Refuse what needs the size of an argument."""
     next(filter(is_ragged, args)).refuse()
 
 
-def _is_integer(item: Any) -> bool:
-    if is_traced(item):
-        return item.ndim == 0 and item.dtype.kind in "iu"
-    return isinstance(item, (int, np.integer)) and not isinstance(item, bool)
+# Views and expressions.
 
 
-def _frozen(trace: Trace, x: Ragged) -> Ragged:
+def ragged_slice(trace: Trace, x: Any, items: Sequence[Any]) -> Any:
+    """``x[items]``, if the size of that is unknown; None if it is not.
+
+    There is an item for each axis, and None for new ones.
+    """
+    given = [item for item in items if item is not None]
+    if len(given) != x.ndim or not any(map(is_moved, given)):
+        return None
+    for item, size in zip(given, x.shape, strict=True):
+        if not (is_integer(item) or isinstance(item, slice)):
+            return None
+        if isinstance(item, slice) and is_traced(cast("Any", item).step):
+            return None
+    pairs = zip(given, x.shape, strict=True)
+    if all(has_known_size(trace, i, n) for i, n in pairs if is_moved(i)):
+        return None
+    array = x if is_traced(x) else trace.wrap(trace.node(x))
+    axes, places = cut(trace, axes_of_shape(x.shape), items)
+    return _shown(trace, axes, View(array, places))
+
+
+def _shown(trace: Trace, axes: Sequence[Axis], view: View) -> Any:
+    """A slice, which is an array of the graph if its size is known after all."""
+    if not all(axis.is_known for axis in axes):
+        return Ragged.of_view(trace, axes, view)
+    index: list[Any] = []
+    order: list[int] = []
+    for place, start in zip(view.places, view.at([0] * len(axes)), strict=True):
+        if place.axis is None:
+            index.append(start)
+            continue
+        stop = start + place.step * axes[place.axis].length
+        is_below = not is_traced(stop) and stop < 0
+        index.append(slice(start, None if is_below else stop, place.step))
+        order.append(place.axis)
+    made = view.array[tuple(index)]
+    if order != sorted(order):
+        made = np.transpose(made, np.argsort(order))
+    new = [None if i not in order else slice(None) for i in range(len(axes))]
+    return made[tuple(new)] if None in new else made
+
+
+def frozen(trace: Trace, x: Ragged) -> Ragged:
     """The elements as they are now."""
     view = x.view
     if view is None:
-        return Ragged(x.length, x.most, x.element, x.reads)
-    read = Read(view, trace.wrap(trace.node(view.array)))
-    return Ragged(x.length, x.most, lambda k, choice: choice(read)[view.at(k)], (read,))
-
-
-def _each(trace: Trace, function: Any, args: Sequence[Any]) -> Ragged:
-    """An elementwise function."""
-    frozen = [_frozen(trace, arg) if is_ragged(arg) else arg for arg in args]
-    slices = [arg for arg in frozen if is_ragged(arg)]
-    for arg in frozen:
-        if not is_ragged(arg) and np.size(arg) != 1:
-            slices[0].refuse()
-    plain = [
-        arg if is_ragged(arg) or np.ndim(arg) == 0 else np.reshape(arg, ())
-        for arg in frozen
-    ]
-    length = _common_length(trace, slices)
-
-    def element(k: Any, choice: Any) -> Any:
-        return function(
-            *(arg.element(k, choice) if is_ragged(arg) else arg for arg in plain)
-        )
-
-    reads = [read for arg in slices for read in arg.reads]
-    return Ragged(length, min(arg.most for arg in slices), element, reads)
-
-
-def _common_length(trace: Trace, slices: Sequence[Ragged]) -> Any:
-    """The length of all, with a check where nothing says that they are as long."""
-    length = slices[0].length
-    for other in slices[1:]:
-        if _key(trace, other.length) != _key(trace, length):
-            b = trace.builder
-            apart = b.sub(trace.node(length, "i64"), trace.node(other.length, "i64"))
-            message = "slices of different lengths are combined element by element"
-            apart = b.check(apart, low=0, high=1, error="value", message=message)
-            length = length + trace.wrap(apart)
-    return length
-
-
-def _loop(
-    trace: Trace, length: Any, most: int, step: Callable[[Any, Any], Any], init: Any
-) -> Ends:
-    """The loop over the elements; ``step(k, carry)`` returns that and a row."""
-    made = stable_body(
-        "a slice", lambda k, carry, _: step(k, carry), step, init, None, [], most
+        return Ragged(trace, x.axes, x.dtype, x.element, x.reads)
+    read = Read(view, x.axes, trace.wrap(trace.node(view.array)))
+    return Ragged(
+        trace, x.axes, x.dtype, lambda ks, choice: choice(read)[view.at(ks)], [read]
     )
-    limit = trace.node(length, "i64")
-    return loop_node(trace, made, [], {"limit": True, "trips": most}, [limit])
 
 
-def _value(read: Read) -> Any:
+def value_of(read: Read) -> Any:
+    """What an array held when it was read."""
     return read.value
 
 
-def _reduction(combine: Any, start: Any) -> Callable[..., Any]:
-    def reduced(trace: Trace, x: Any) -> Any:
-        frozen = _frozen(trace, x)
-        return _loop(
-            trace,
-            frozen.length,
-            frozen.most,
-            lambda k, total: (combine(total, frozen.element(k, _value)), None),
-            start,
-        ).carry
-
-    return reduced
+def elements(trace: Trace, x: Any) -> Callable[[Sequence[Any]], Any]:
+    """What makes the element of an array, ragged or not, as it is now."""
+    if not is_ragged(x):
+        value = trace.wrap(trace.node(x))
+        return lambda ks: value[tuple(ks)]
+    element = frozen(trace, x).element
+    return lambda ks: element(ks, value_of)
 
 
-_sum = _reduction(np.add, 0)
+def copied(trace: Trace, x: Ragged) -> Ragged:
+    """The elements as they are now, in a box of their own."""
+    box = rows(trace, x.axes, elements(trace, x), x.dtype)
+    return Ragged.of_view(trace, x.axes, whole_view(box))
 
 
-def _mean(trace: Trace, x: Any) -> Any:
-    return _sum(trace, x) / x.length
-
-
-def _extreme(combine: Any) -> Callable[..., Any]:
-    """The largest or smallest element, of which there has to be one."""
-
-    def found(trace: Trace, x: Any) -> Any:
-        frozen = _frozen(trace, x)
-        b = trace.builder
-        message = "a slice without elements has no largest and no smallest one"
-        count = b.check(
-            trace.node(frozen.length, "i64"),
-            low=1,
-            high=frozen.most + 1,
-            error="value",
-            message=message,
-        )
-        first = frozen.element(trace.wrap(b.sub(count, count)), _value)
-        return _loop(
-            trace,
-            trace.wrap(count),
-            frozen.most,
-            lambda k, best: (combine(best, frozen.element(k, _value)), None),
-            first,
-        ).carry
-
-    return found
-
-
-def _dot(trace: Trace, x: Any, y: Any) -> Any:
-    if not (is_ragged(x) and is_ragged(y)):
-        _refuse((x, y))
-    return _sum(trace, _each(trace, np.multiply, (x, y)))
-
-
-def _norm(trace: Trace, x: Any) -> Any:
-    return np.sqrt(_dot(trace, x, x))
-
-
-def _item(trace: Trace, x: Ragged, index: Any) -> Any:
-    """An element, or a slice of the slice."""
-    if isinstance(index, slice):
-        return _part(trace, x, cast("slice[Any, Any, Any]", index))
-    if isinstance(index, tuple) or not (is_traced(index) or isinstance(index, int)):
-        x.refuse()
-    place = _place(trace, x, index)
-    return x.element(trace.wrap(place), _value)
-
-
-def _place(trace: Trace, x: Ragged, index: Any) -> Any:
-    """A position that is checked to be inside; negative ones count from the end."""
-    b = trace.builder
-    node, length = trace.node(index, "i64"), trace.node(x.length, "i64")
-    negative = b.lt(node, b.const(0, "i64"))
-    node = b.select(negative, b.add(node, length), node)
-    message = "an index is out of bounds for a slice"
-    low = b.check(node, low=0, high=x.most, error="index", message=message)
-    rest = b.sub(length, low)
-    rest = b.check(rest, low=1, high=x.most + 1, error="index", message=message)
-    found = b.sub(length, rest)
-    trace.intervals.note(found, Interval(0, max(x.most - 1, 0)))
-    return found
-
-
-def _part(trace: Trace, x: Ragged, item: slice[Any, Any, Any]) -> Ragged:
-    """A slice of a slice, as far as that needs no clamping by the length."""
-    if item == slice(None):
+def computed(x: Any) -> Any:
+    """A view of the elements: an expression is computed, by the trace that made it."""
+    if not is_ragged(x) or x.view is not None:
         return x
-    step = 1 if item.step is None else item.step
-    if step == -1 and item.start is None and item.stop is None:
-        return _mapped(x, x.length, lambda k: x.length - 1 - k, "back", x.length)
-    start = 0 if item.start is None else item.start
-    if step != 1 or item.stop is not None or is_traced(start) or start < 0:
-        x.refuse()
-    length = _length(trace, x.length - start, x.most)
-    return _mapped(x, length, lambda k: start + k, "on", start)
+    with region(x.home):
+        x.become(rows(x.home, x.axes, elements(x.home, x), x.dtype))
+    return x
 
 
-def _mapped(
-    x: Ragged, length: Any, place: Callable[[Any], Any], how: str, by: Any
+# Elementwise functions.
+
+_CHEAP: set[Any] = {
+    *(np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive),
+    *(np.absolute, np.square, np.sign, np.maximum, np.minimum, np.fmax, np.fmin),
+    *(np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal),
+    *(np.logical_and, np.logical_or, np.logical_not, np.logical_xor),
+    np.where,
+}
+
+
+def axes_of(x: Any) -> tuple[Axis, ...]:
+    """The axes of an array or a number."""
+    return x.axes if is_ragged(x) else axes_of_shape(np.shape(x))
+
+
+def each(
+    trace: Trace, function: Any, args: Sequence[Any], *, cheap: bool | None = None
 ) -> Ragged:
-    """The elements at other places."""
-    most, view = x.most, x.view
+    """An elementwise function, which is an expression if it is ``cheap``."""
+    sizes = [axes_of(arg) for arg in args]
+    axes = _broadcast(trace, sizes, args)
+    pairs = zip(args, sizes, strict=True)
+    made = [_operand(trace, arg, own, len(axes)) for arg, own in pairs]
 
-    def inside(k: Any) -> Any:
-        return _inside(place(k), most)
+    def element(ks: Sequence[Any], choice: Choice) -> Any:
+        return function(*(one.element(ks, choice) for one in made))
 
-    if view is None:
-        return Ragged(
-            length, most, lambda k, choice: x.element(inside(k), choice), x.reads
-        )
-    trace = x.owner.innermost
-    moved = View(
-        view.array,
-        lambda k: view.at(inside(k)),
-        (*view.key, how, _key(trace, by)),
+    reads = [read for one in made for read in one.reads]
+    with np.errstate(all="ignore"):
+        dtype = np.asarray(function(*map(_sample, args))).dtype
+    found = Ragged(trace, axes, dtype, element, reads)
+    return found if _is_cheap(function, args) or cheap else computed(found)
+
+
+def _is_cheap(function: Any, args: Sequence[Any]) -> bool:
+    """Whether making an element again costs little more than reading it."""
+    if function is np.power:
+        return type(args[1]) is int and args[1] == 2
+    return function in _CHEAP
+
+
+class _Operand(NamedTuple):
+    """How the elements of an operand are made at the positions of a result."""
+
+    element: Element
+    reads: Sequence[Read] = ()
+
+
+def _operand(trace: Trace, arg: Any, own: Sequence[Axis], rank: int) -> _Operand:
+    """An operand of what has so many axes: axes of size 1 are read at 0."""
+    if not own:
+        value = trace.wrap(trace.node(arg), arg.weak) if is_traced(arg) else arg
+        return _Operand(lambda ks, choice: value)
+    lead = rank - len(own)
+
+    def mine(ks: Sequence[Any]) -> list[Any]:
+        pairs = zip(ks[lead:], own, strict=True)
+        return [0 if axis.is_one else k for k, axis in pairs]
+
+    if not is_ragged(arg):
+        value = trace.wrap(trace.node(arg))
+        return _Operand(lambda ks, choice: value[tuple(mine(ks))])
+    if lead or any(axis.is_one for axis in own):
+        computed(arg)
+    made = frozen(trace, arg)
+    return _Operand(lambda ks, choice: made.element(mine(ks), choice), made.reads)
+
+
+def _sample(arg: Any) -> Any:
+    """Something of the same dtype that promotes as an argument does."""
+    if is_traced(arg) and arg.weak:
+        return arg.dtype.type(1).item()
+    if is_ragged(arg) or is_traced(arg) or isinstance(arg, np.ndarray):
+        return np.ones((1,) * max(arg.ndim, 1), arg.dtype)
+    return arg
+
+
+def _broadcast(
+    trace: Trace, sizes: Sequence[Sequence[Axis]], args: Sequence[Any]
+) -> tuple[Axis, ...]:
+    """The axes of what is combined element by element."""
+    rank = max(map(len, sizes))
+    made: list[Axis] = []
+    for number in range(-rank, 0):
+        here = [own[number] for own in sizes if len(own) >= -number]
+        long = [axis for axis in here if not axis.is_one]
+        made.append(common(trace, long, args) if long else here[0])
+    return tuple(made)
+
+
+def common(trace: Trace, axes: Sequence[Axis], args: Sequence[Any]) -> Axis:
+    """The axis of all, with a check where nothing says that they are as long."""
+    known = {axis.length for axis in axes if axis.is_known}
+    if len(known) > 1:
+        raise ShapeError(f"axes of the sizes {sorted(known)} do not broadcast")
+    traced = [axis for axis in axes if not axis.is_known]
+    if known and traced:
+        refuse(args)
+    return reduce(lambda one, other: _as_long(trace, one, other), axes)
+
+
+def _as_long(trace: Trace, one: Axis, other: Axis) -> Axis:
+    if key_of(trace, one.length) != key_of(trace, other.length):
+        b = trace.builder
+        apart = b.sub(trace.node(one.length, "i64"), trace.node(other.length, "i64"))
+        message = "slices of different lengths are combined element by element"
+        apart = b.check(apart, low=0, high=1, error="value", message=message)
+        one = one._replace(length=one.length + trace.wrap(apart, weak=True))
+    return one._replace(most=min(one.most, other.most))
+
+
+# Items.
+
+
+def _items(x: Ragged, index: Any) -> list[Any]:
+    """An item for each axis, and None for new ones."""
+    parts = cast("Any", index if isinstance(index, tuple) else (index,))
+    for part in parts:
+        plain = part is None or part is Ellipsis or isinstance(part, slice)
+        if not (plain or is_integer(part)):
+            x.refuse()
+    dots = [i for i, part in enumerate(parts) if part is Ellipsis]
+    used = sum(part is not None and part is not Ellipsis for part in parts)
+    if used > x.ndim or len(dots) > 1:
+        raise IndexError(f"{used} indices are too many for {x.ndim} axes")
+    at = dots[0] if dots else len(parts)
+    rest = [slice(None)] * (x.ndim - used)
+    return [*parts[:at], *rest, *parts[at + 1 :]]
+
+
+def part_of(trace: Trace, x: Ragged, index: Any) -> Any:
+    """``x[index]``: an element, or a view."""
+    axes, view = _part(trace, x, index)
+    return _shown(trace, axes, view)
+
+
+def _part(trace: Trace, x: Ragged, index: Any) -> tuple[tuple[Axis, ...], View]:
+    view = computed(x).view
+    assert view is not None, "it is computed"
+    axes, inner = cut(trace, x.axes, _items(x, index))
+    return axes, View(view.array, tuple(_within(place, inner) for place in view.places))
+
+
+def _within(place: Place, inner: Sequence[Place]) -> Place:
+    """A place of a slice of a slice."""
+    if place.axis is None:
+        return place
+    found = inner[place.axis]
+    start = place._replace(axis=0).at([found.start])
+    return Place(start, place.step * found.step, found.axis)
+
+
+def transposed(trace: Trace, x: Ragged, order: Any = None) -> Ragged:
+    """With the axes in another order."""
+    if order is None:
+        order = range(x.ndim)[::-1]
+    order = normalize_axis_tuple(order, x.ndim)
+    view = computed(x).view
+    assert view is not None, "it is computed"
+    places = tuple(
+        p if p.axis is None else p._replace(axis=order.index(p.axis))
+        for p in view.places
     )
-    return Ragged(length, most, *_viewed(moved))
+    return Ragged.of_view(
+        trace, [x.axes[axis] for axis in order], View(view.array, places)
+    )
 
 
 # Stores.
 
 
 def _set(trace: Trace, x: Ragged, index: Any, value: Any) -> None:
-    """``x[index] = value`` of a slice, which is a store into its array."""
-    part = x[index]
-    if not is_ragged(part) or part.view is None:
-        x.refuse()
-    store_ragged(trace, part, value)
+    """``x[index] = value``, which is a store into the array of a view."""
+    axes, view = _part(trace, x, index)
+    if not axes:
+        view.array[view.at(())] = value
+    elif all(axis.is_known for axis in axes):
+        _shown(trace, axes, view)[...] = value
+    else:
+        store_ragged(trace, Ragged.of_view(trace, axes, view), value)
 
 
 def store_ragged(trace: Trace, place: Ragged, value: Any) -> None:
     """Store into a slice. What the value reads of the same array it reads before."""
     view = place.view
     assert view is not None, "it is a slice of an array"
-    array = view.array
-    if is_ragged(value) and value.view is not None:
-        same = value.view.array is array and value.view.key == view.key
-        if same:  # after `x[:j] += v`, which has stored it
-            return
-    if is_ragged(value):
-        value = _frozen(trace, value)
-        length = _common_length(trace, [place, value])
-    elif np.size(value) == 1:
-        value, length = np.reshape(value, ()), place.length
-    else:
+    array, mine = view.array, _key(trace, view, place.axes)
+    if is_ragged(value) and value.view is not None and value.view.array is array:
+        if _key(trace, value.view, value.axes) == mine:
+            return  # after `x[:j] += v`, which has stored it
+    if np.ndim(value) > place.ndim:
         place.refuse()
+    axes = _stored_axes(trace, place, value)
     before = trace.node(array)
-    reads = value.reads if is_ragged(value) else ()
-    mine = {id(read) for read in reads if trace.node(read.value) is before}
-    if any(read.view.key != view.key for read in reads if id(read) in mine):
-        value, mine = _stacked(trace, value), set[int]()
 
-    def step(k: Any, carried: Any) -> Any:
-        own = carried.owner.wrap(carried.node)
-        if is_ragged(value):
-            made = value.element(k, lambda r: own if id(r) in mine else r.value)
-        else:
-            made = value
-        own[view.at(k)] = made
-        return own, None
+    def is_own(read: Read) -> bool:
+        return trace.node(read.value) is before
 
-    ends = _loop(trace, length, place.most, step, trace.wrap(before))
-    array.write(ends.carry)
+    if is_ragged(value):
+        reads = filter(is_own, frozen(trace, value).reads)
+        if any(_key(trace, read.view, read.axes) != mine for read in reads):
+            value = copied(trace, value)
+    made = _operand(trace, value, axes_of(value), place.ndim)
+    same = {id(read) for read in made.reads if is_own(read)}
 
+    def store(own: Any, ks: Sequence[Any]) -> None:
+        own[view.at(ks)] = made.element(
+            ks, lambda read: own if id(read) in same else read.value
+        )
 
-def _stacked(trace: Trace, x: Ragged) -> Ragged:
-    """The elements computed, in an array that has room for all that there may be."""
-    rows = _loop(
-        trace,
-        x.length,
-        x.most,
-        lambda k, _: ((), x.element(k, _value)),
-        (),
-    ).rows
-    array = trace.wrap(rows[0])
-    return Ragged(x.length, x.most, lambda k, choice: array[_inside(k, x.most)])
+    array.write(stored(trace, axes, array, store))
 
 
-_RULES: dict[Any, Callable[..., Any]] = {
-    **dict.fromkeys((np.sum, (np.add, "reduce")), _sum),
-    **dict.fromkeys((np.prod, (np.multiply, "reduce")), _reduction(np.multiply, 1)),
-    **dict.fromkeys((np.max, (np.maximum, "reduce")), _extreme(np.maximum)),
-    **dict.fromkeys((np.min, (np.minimum, "reduce")), _extreme(np.minimum)),
-    **dict.fromkeys((np.dot, np.matmul, np.inner, np.vdot), _dot),
-    np.any: _reduction(np.logical_or, False),
-    np.all: _reduction(np.logical_and, True),
-    np.mean: _mean,
-    np.linalg.norm: _norm,
-    np.copy: _frozen,
-    np.flip: lambda trace, x: _part(trace, x, slice(None, None, -1)),
-    np.where: lambda trace, *args: _each(trace, np.where, args),
-    np.size: lambda trace, x: x.length,
-}
+def _stored_axes(trace: Trace, place: Ragged, value: Any) -> list[Axis]:
+    """The axes of a place, checked to be as long as those of what is stored."""
+    axes = list(place.axes)
+    for number, one in enumerate(axes_of(value), place.ndim - np.ndim(value)):
+        if not one.is_one:
+            axes[number] = common(trace, [axes[number], one], [place])
+    return axes
+
+
+def _key(trace: Trace, view: View, axes: Sequence[Axis]) -> Any:
+    """What tells slices of one array apart."""
+    places = [
+        (key_of(trace, place.start), place.step, place.axis) for place in view.places
+    ]
+    return places, [key_of(trace, axis.length) for axis in axes]
