@@ -70,10 +70,12 @@ class Place(NamedTuple):
         """The position of the element of the slice at ``ks``."""
         if self.axis is None:
             return self.start
-        k = ks[self.axis]
+        k, start = ks[self.axis], self.start
+        if type(k) is int and k == 0:
+            return start
         if self.step == 1:
-            return k if type(self.start) is int and self.start == 0 else self.start + k
-        return self.start - k if self.step == -1 else self.start + k * self.step
+            return k if type(start) is int and start == 0 else start + k
+        return start - k if self.step == -1 else start + k * self.step
 
 
 class View(NamedTuple):
