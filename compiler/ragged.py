@@ -191,6 +191,12 @@ class Ragged(NDArrayOperatorsMixin):
             "argument static",
         )
 
+    def __getattr__(self, name: str) -> Any:
+        """What arrays have and this does not is refused, and so a loop unrolls."""
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"a traced array has no attribute {name!r}")
+        self.refuse()
+
     def __array_ufunc__(
         self, ufunc: Any, method: str, *args: Any, **kwargs: Any
     ) -> Any:

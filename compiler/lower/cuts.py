@@ -135,6 +135,8 @@ def _slice(
     trace: Trace, axis: Axis, item: slice[Any, Any, Any]
 ) -> tuple[Any, int, Axis]:
     """Where a slice of an axis begins, its step, and the axis that it is."""
+    if item.start is None and item.stop is None and item.step is None:
+        return 0, 1, axis
     ask_bounds(item)
     step = 1 if item.step is None else operator.index(item.step)
     if axis.is_known and not is_moved(item):

@@ -22,9 +22,7 @@ Places = dict[int, Any]
 """Positions along axes by their numbers."""
 
 
-def _loop(
-    trace: Trace, axis: Axis, step: Callable[[Any, Any], Any], init: Any
-) -> Ends:
+def _loop(trace: Trace, axis: Axis, step: Callable[[Any, Any], Any], init: Any) -> Ends:
     """The loop over an axis; ``step(k, carry)`` returns that and a row."""
     made = stable_body(
         "a slice", lambda k, carry, _: step(k, carry), step, init, None, [], axis.most

@@ -10,9 +10,9 @@ import numpy as np
 
 from ...ir.errors import ShapeError
 from ..ragged import Axis, Ragged
+from ..running import is_traced
 from ..trace import Trace
-from .nests import Places, Reduction, finished, reduced
-from .ragged import (
+from .elements import (
     axes_of,
     common,
     computed,
@@ -20,12 +20,12 @@ from .ragged import (
     each,
     elements,
     is_ragged,
-    part_of,
     refuse,
-    transposed,
 )
+from .nests import Places, Reduction, finished, reduced
+from .ragged_views import part_of, transposed
 from .reductions import axes_of as axes_named
-from .reductions import given
+from .reductions import given, root
 from .ufuncs import UNSET
 
 __all__ = ["RULES"]
@@ -44,9 +44,7 @@ def _with_kept(
 def _reduction(combine: Any, start: Any, at_least: Any) -> Callable[..., Any]:
     """A reduction by a function with a neutral element; no dtype is below another."""
 
-    def rule(
-        trace: Trace, x: Ragged, axis: Any = None, keepdims: Any = UNSET
-    ) -> Any:
+    def rule(trace: Trace, x: Ragged, axis: Any = None, keepdims: Any = UNSET) -> Any:
         over = axes_named(x.ndim, axis)
         dtype = at_least(x.dtype)
         how = Reduction(
@@ -82,13 +80,10 @@ _all = _reduction(np.logical_and, True, _bool)
 def _extreme(combine: Any) -> Callable[..., Any]:
     """The largest or smallest element, of which there has to be one."""
 
-    def rule(
-        trace: Trace, x: Ragged, axis: Any = None, keepdims: Any = UNSET
-    ) -> Any:
+    def rule(trace: Trace, x: Ragged, axis: Any = None, keepdims: Any = UNSET) -> Any:
         over = axes_named(x.ndim, axis)
         axes = [
-            _not_empty(trace, one) if i in over else one
-            for i, one in enumerate(x.axes)
+            _not_empty(trace, one) if i in over else one for i, one in enumerate(x.axes)
         ]
         kept = [i for i in range(x.ndim) if i not in over]
         element = elements(trace, x)
@@ -96,9 +91,7 @@ def _extreme(combine: Any) -> Callable[..., Any]:
         def first(places: Places) -> Any:
             return element([places.get(i, 0) for i in range(x.ndim)])
 
-        how = Reduction(
-            axes, frozenset(over), [*kept, *over], combine, first, x.dtype
-        )
+        how = Reduction(axes, frozenset(over), [*kept, *over], combine, first, x.dtype)
         made = finished(trace, [axes[i] for i in kept], reduced(trace, how, element))
         return _with_kept(trace, x, over, keepdims, made)
 
@@ -129,15 +122,25 @@ def _var(
     away = x - _mean(trace, x, axis, True)
     total = np.sum(away * away, axis=axis, keepdims=bool(given(keepdims)))
     lengths = [x.axes[i].length for i in axes_named(x.ndim, axis)]
-    return total / (reduce(lambda one, other: one * other, lengths, 1) - ddof)
+    count = reduce(lambda one, other: one * other, lengths, 1)
+    return total / (count if ddof == 0 else np.maximum(count - ddof, 0))
 
 
 def _std(trace: Trace, x: Ragged, *args: Any, **rest: Any) -> Any:
-    return np.sqrt(_var(trace, x, *args, **rest))
+    return _rooted(trace, _var(trace, x, *args, **rest))
 
 
 def _norm(trace: Trace, x: Ragged, *, axis: Any = None, keepdims: Any = False) -> Any:
-    return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
+    return _rooted(trace, np.sum(x * x, axis=axis, keepdims=keepdims))
+
+
+def _rooted(trace: Trace, x: Any) -> Any:
+    """The square roots of sums of squares, as `root` makes them."""
+
+    def one(value: Any) -> Any:
+        return root(value.owner.innermost, value) if is_traced(value) else value**0.5
+
+    return each(trace, one, (x,)) if is_ragged(x) else root(trace, x)
 
 
 # Products.
@@ -150,7 +153,9 @@ def _matmul(trace: Trace, x: Any, y: Any) -> Any:
         refuse((x, y))
     rows, columns = ours[:-1], theirs[1:]
     if ours[-1].is_known and theirs[0].is_known and ours[-1] != theirs[0]:
-        raise ShapeError(f"matmul: inner sizes differ, {ours[-1][0]} and {theirs[0][0]}")
+        raise ShapeError(
+            f"matmul: inner sizes differ, {ours[-1][0]} and {theirs[0][0]}"
+        )
     inner = common(trace, [ours[-1], theirs[0]], (x, y))
     if rows or columns:
         x, y = computed(x), computed(y)

@@ -31,4 +31,3 @@ def test_twice_the_turns_take_as_many_nodes(name: str) -> None:
         graph = anabranch.make_ir(gradient)(*arguments)
         sizes.add((size(graph), size(optimise(graph))))
     assert len(sizes) == 1
-

@@ -83,7 +83,7 @@ class Ragged:
         (a,) = shape
         vector = f"v[{self.axis(a)}]"
         size = "5" if a == ALL else f"({a})"
-        new = f"np.arange({size}) * 0.2", f"np.ones({size})", f"np.full({size}, s)"
+        new = f"(np.arange({size}) * 0.2)", f"np.ones({size})", f"np.full({size}, s)"
         row = f"m[{self.pick('i', '2', '-1')}, {self.axis(a)}]"
         return self.pick(row, f"m[{self.axis(a)}, {self.pick('i', '0')}]", vector, *new)
 
@@ -106,7 +106,9 @@ class Ragged:
             return self.leaf(shape)
         one = self.array(shape, depth + 1)
         forms = [
-            lambda: f"({one} {self.pick('+', '-', '*')} {self.array(shape, depth + 1)})",
+            lambda: (
+                f"({one} {self.pick('+', '-', '*')} {self.array(shape, depth + 1)})"
+            ),
             lambda: f"({one} * {self.number(depth + 1)})",
             lambda: f"np.tanh({one})",
             lambda: f"({one}).copy()",
@@ -195,7 +197,7 @@ class Ragged:
 def check(folder: Path, seed: int, forced: Callable[[], None]) -> bool:
     """Whether the loop is a node, with the values and the gradient that it has."""
     program = Ragged(seed)
-    f = written(folder, program, seed)
+    f = written(folder, program.text, seed)
 
     def loss(x: Any) -> Any:
         return sum(np.sum(value * np.cos(k + 1.0)) for k, value in enumerate(f(x)))
