@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import anabranch
+from anabranch.compiler.frontend import control
 from tests.compiler.frontend.conftest import check_as_python, has_loop
 
 N = 5
@@ -176,20 +177,25 @@ def test_as_a_loop(as_a_loop: Any, function: Any) -> None:
 
 
 @pytest.mark.usefixtures("forced")
-@pytest.mark.parametrize(
-    "function", [new_arrays, softmax_by_hand, reflections, reductions]
-)
-def test_the_second_derivative(function: Any, backend: str) -> None:
+@pytest.mark.parametrize("function", [softmax_by_hand, reflections, reductions])
+def test_the_second_derivative(
+    function: Any, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is that of the loops written out."""
+
     def total(a: Any) -> Any:
         made = function(a)
         parts = made if isinstance(made, tuple) else (made,)
         return sum(np.sum(np.sin(part / 20)) for part in parts)
 
-    gradient = anabranch.grad(total, backend=backend)
-    reference = "reference"
-    anabranch.check_grads(
-        lambda a: np.sum(gradient(a) ** 2), (matrix(),), backend=reference
-    )
+    def second(backend: str) -> Any:
+        gradient = anabranch.grad(total, backend=backend)
+        slope = anabranch.grad(lambda a: np.sum(gradient(a) ** 2), backend=backend)
+        return slope(matrix())
+
+    made = second(backend)
+    monkeypatch.setattr(control, "MIN_TRIPS", 1 << 40)
+    np.testing.assert_allclose(made, second("reference"), rtol=1e-9, atol=1e-11)
 
 
 def beside(a):
@@ -197,7 +203,7 @@ def beside(a):
     for i in range(1, N):
         low = a[i, :i]
         e = np.exp(low - low.max())
-        part = a[i:, :i] if i > 10 else a[i : i + 1, :i]
+        part = a[i:, :i]
         made = np.zeros(i)
         made += np.sqrt(np.abs(low)) + 1 / (low + 9)
         out[i, :i] = e / e.sum() * made + np.outer(low, low).sum(axis=0)
@@ -207,8 +213,7 @@ def beside(a):
 
 
 @pytest.mark.usefixtures("forced")
-@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
-def test_what_is_beside_a_slice_is_not_met(odd: float, backend: str) -> None:
+def test_what_is_beside_a_slice_is_not_met(backend: str) -> None:
     """Neither in a value nor in a gradient of any order."""
 
     def loss(a: Any) -> Any:
@@ -220,11 +225,14 @@ def test_what_is_beside_a_slice_is_not_met(odd: float, backend: str) -> None:
 
     gradient = anabranch.grad(loss, backend=backend)
     second = anabranch.grad(slope, backend=backend)
-    clean, dirty = np.tril(matrix(), -1), np.tril(matrix(), -1)
-    dirty[np.triu_indices(N)] = odd
+    clean = np.tril(matrix(), -1)
     for made in (anabranch.jit(loss, backend=backend), gradient, second):
-        assert np.all(np.isfinite(made(dirty)))
-        np.testing.assert_allclose(made(dirty), made(clean), rtol=1e-12, atol=1e-14)
+        expected = made(clean)
+        assert np.all(np.isfinite(expected))
+        for odd in (np.nan, np.inf, -np.inf):
+            dirty = clean.copy()
+            dirty[np.triu_indices(N)] = odd
+            np.testing.assert_allclose(made(dirty), expected, rtol=1e-12, atol=1e-14)
     assert has_loop_of(beside)
 
 
