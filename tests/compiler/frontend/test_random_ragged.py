@@ -97,7 +97,7 @@ class Ragged:
             some += [f"np.max({one})", f"np.mean({one})", f"({one}).min()"]
             some += [f"np.linalg.norm({one} + 2.0)"]
         if len(shape) == 1:
-            some.append(f"({one}) @ ({self.array(shape, depth + 1)})")
+            some.append(f"(({one}) @ ({self.array(shape, depth + 1)}))")
         return self.pick(*some)
 
     def array(self, shape: Shape, depth: int) -> str:
