@@ -25,7 +25,14 @@ Places = dict[int, Any]
 def _loop(trace: Trace, axis: Axis, step: Callable[[Any, Any], Any], init: Any) -> Ends:
     """The loop over an axis; ``step(k, carry)`` returns that and a row."""
     made = stable_body(
-        "a slice", lambda k, carry, _: step(k, carry), step, init, None, [], axis.most
+        "a slice",
+        lambda k, carry, _: step(k, carry),
+        step,
+        init,
+        None,
+        [],
+        axis.most,
+        line=trace.builder.source,
     )
     limit = [] if axis.is_known else [trace.node(axis.length, "i64")]
     return loop_node(trace, made, [], {"limit": bool(limit), "trips": axis.most}, limit)

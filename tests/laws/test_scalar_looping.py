@@ -215,6 +215,33 @@ def test_stores_at_known_places_are_part_of_the_kernel(size: int, start: int) ->
     np.testing.assert_allclose(compiled(x), expected, rtol=1e-12)
 
 
+def test_a_loop_begins_with_an_element_of_what_is_written() -> None:
+    """The element is a number then, and no place that the loop writes over."""
+
+    def function(x: Any) -> Any:
+        def step(i: Any, u: Any) -> Any:
+            u = u.copy()
+            u[i] = np.sin(u[i])
+            top = anabranch.fori_loop(
+                0, 20, lambda k, best: np.maximum(best, u[k]), u[0]
+            )
+            u[19 - i] += top
+            return u
+
+        return anabranch.fori_loop(0, 20, step, x)
+
+    compiled = anabranch.jit(function)
+    x = np.random.default_rng(0).normal(size=20)
+    expected = x.copy()
+    for i in range(20):
+        expected[i] = np.sin(expected[i])
+        expected[19 - i] += expected.max()
+    np.testing.assert_allclose(compiled(x), expected, rtol=1e-12)
+    run = compiled._newest().runner("llvm")
+    assert isinstance(run, LLVMExecutable)
+    assert is_one_kernel(run)
+
+
 def test_a_store_into_many_elements_needs_no_kernel_of_its_own() -> None:
     graph = parse(
         "graph f(%x: f64[40], %s: f64[]) {\n"

@@ -307,7 +307,7 @@ class Lowering:
         in_memory = addressed(body)
         starts: list[Elements] = [
             self.owned(value)
-            if taken.name in in_memory or b.is_written(value)
+            if taken.name in in_memory or b.is_whole(value)
             else b.numbers(value)
             for value, taken in zip(parts.carried, body.inputs[first:], strict=False)
         ]
