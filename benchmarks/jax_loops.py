@@ -83,6 +83,37 @@ def lu_in_place(a: Any) -> Any:
 
 
 @_program
+def householder(a: Any) -> Any:
+    import jax.numpy as jnp
+    from jax import lax
+
+    m, n = a.shape
+    rows = jnp.arange(m)
+
+    def reflect(k: Any, state: Any) -> Any:
+        r, q = state
+        x = jnp.where(rows >= k, r[:, k], 0.0)
+        alpha = jnp.sqrt(jnp.sum(x * x))
+        v = x.at[k].add(jnp.where(x[k] > 0, alpha, -alpha))
+        v = v / jnp.sqrt(jnp.sum(v * v))
+        r = r - 2 * jnp.outer(v, v @ r)
+        return r, q - 2 * jnp.outer(q @ v, v)
+
+    r, q = lax.fori_loop(0, n, reflect, (a, jnp.eye(m)))
+    return q, r
+
+
+@_program
+def causal_attention(q: Any, k: Any, v: Any) -> Any:
+    import jax.numpy as jnp
+
+    n, d = q.shape
+    scores = jnp.where(jnp.tri(n, dtype=bool), q @ k.T / jnp.sqrt(d), -jnp.inf)
+    scores = jnp.exp(scores - jnp.max(scores, axis=1, keepdims=True))
+    return scores / jnp.sum(scores, axis=1, keepdims=True) @ v
+
+
+@_program
 def forward_substitution(low: Any, b: Any) -> Any:
     import jax.numpy as jnp
     from jax import lax

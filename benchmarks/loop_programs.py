@@ -24,6 +24,7 @@ LOOPS = {
     "cholesky": 100,
     "lu_in_place": 60,
     "gram_schmidt": 40,
+    "householder": 50,
     "forward_substitution": 300,
     "back_substitution": 300,
     "levinson_durbin": 300,
@@ -50,6 +51,7 @@ LOOPS = {
     "cubic_spline": 1000,
     "convolution": 60,
     "max_pooling": 50,
+    "causal_attention": 80,
     "elman_network": 1000,
 }
 """The programs, and how many turns their longest loops have."""

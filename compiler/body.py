@@ -46,12 +46,14 @@ def stable_body(
     rows: Sequence[TensorType],
     trips: int | None = None,
     depth: int = 1,
+    line: SourceLine | None = None,
 ) -> Body:
     """Trace ``step(t, carry, x)`` until what it carries keeps its types.
 
     ``trips`` says how often it runs at most, if that is known. Only Python numbers may
     change their types, and each but once. The user's values are ``depth`` steps down in
-    the path of what is carried.
+    the path of what is carried. ``line`` is where the loop stands, if ``step`` is none
+    of the user's.
     """
     leaves, carried = flatten(init)
     types = [operand_type(leaf, what) for leaf in leaves]
@@ -66,6 +68,7 @@ def stable_body(
             taken,
             user,
             counter_interval(trips),
+            line,
         )
         outer = unflatten(made.tree, range(len(made.values)))
         found, rest = outer

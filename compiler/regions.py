@@ -45,14 +45,16 @@ def trace_region(
     types: Sequence[LeafType],
     user: Callable[..., Any] | None = None,
     first: Interval | None = None,
+    line: SourceLine | None = None,
 ) -> TracedRegion:
     """Run a function on new tracers, and keep what it did and returned.
 
     ``structure`` is the tree of its arguments, ``what`` says what it is: "a branch of
     cond". Where the function calls one of the ``user``, that is the one to name.
-    ``first`` is the interval of the first argument, where that is known.
+    ``first`` is the interval of the first argument, where that is known, and ``line``
+    where it stands, if that is not where the function is defined.
     """
-    line = definition_line(user or function)
+    line = line or definition_line(user or function)
     with deeper() as level:
         trace = Trace(name, level)
         trace.builder.source = line

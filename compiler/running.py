@@ -58,7 +58,8 @@ def survey(values: Any) -> tuple[Trace | None, Tracer | None]:
         elif isinstance(value, (list, tuple)):
             waiting.extend(cast("Iterable[Any]", value))
         elif isinstance(value, Ragged):
-            waiting.append(value.length)
+            if found is None or value.home.level > found.level:
+                found = value.home
         elif isinstance(value, slice):
             parts = cast("slice[Any, Any, Any]", value)
             waiting += [parts.start, parts.stop, parts.step]

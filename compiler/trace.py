@@ -51,7 +51,8 @@ __all__ = ["Trace", "origin_of", "share"]
 class Trace(Captures):
     """One run of a user's function: the builder, the captured arrays, the complaints.
 
-    ``positions`` has the integers that are inside of an axis, by index and size.
+    ``positions`` has the integers that are inside of an axis, by index and size, and
+    ``limits`` what the counter of a loop stays below, by its name.
     """
 
     def __init__(self, name: str, level: int = 0) -> None:
@@ -66,6 +67,7 @@ class Trace(Captures):
         self.region = ""
         self.failures: Memory | None = None  # see `frontend.failures`
         self.positions: dict[tuple[str, int], Node] = {}
+        self.limits: dict[str, Tracer] = {}
         self.numbers: dict[str, int] = {}  # inputs whose values may be asked for
 
     def __enter__(self) -> None:

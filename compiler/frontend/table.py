@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..known import as_known, real
+from ..lower.allocations import allocated, counted
 from ..lower.selected import Selected
+from ..ragged import Ragged
 from ..running import active_trace, find_trace, is_traced
 from ..trace import Trace
 from .calls import INSTEAD
@@ -40,12 +42,14 @@ def _here() -> Trace:
 
 def _unknown(value: Any) -> bool:
     """Whether a value is traced, and no known array."""
+    if isinstance(value, Ragged):
+        return True
     return is_traced(value) and value.known is None
 
 
 def stand_in(value: Any) -> Any:
     """What NumPy's program has in the place of a traced value, but for the numbers."""
-    if isinstance(value, Selected):
+    if isinstance(value, (Ragged, Selected)):
         return np.zeros((1,) * value.ndim, value.dtype)
     if not is_traced(value):
         return value
@@ -86,21 +90,40 @@ for _function in (np.asarray, np.asanyarray, np.ascontiguousarray):
     _converting(_function)
 
 
+def _new(trace: Trace, shape: Any, make: Callable[[Any], Any]) -> Any:
+    """A new array, ``make(shape)``, of which sizes may be traced."""
+    if find_trace(shape) is not None:
+        return allocated(trace, shape, make)
+    return as_known(trace, make(real(shape)), ())
+
+
+def _filled(function: Any, make: Any) -> None:
+    @instead_of(function)
+    def convert(shape: Any, dtype: Any = float, *args: Any, **rest: Any) -> Any:
+        return _new(_here(), shape, lambda sizes: make(sizes, dtype, *args, **rest))
+
+
+_filled(np.zeros, np.zeros)
+_filled(np.ones, np.ones)
+_filled(np.empty, np.zeros)  # what is there by chance is no part of a program
+
+
 @instead_of(np.full)
 def _full(shape: Any, fill_value: Any, dtype: Any = None, **rest: Any) -> Any:
     if find_trace(fill_value) is None:
-        made = np.full(real(shape), real(fill_value), dtype, **rest)
-        return as_known(_here(), made, ())
+        value = real(fill_value)
+        return _new(_here(), shape, lambda n: np.full(n, value, dtype, **rest))
     kind = fill_value.dtype if dtype is None else dtype
-    made = as_known(_here(), np.empty(real(shape), kind), ())
+    made = _new(_here(), shape, lambda sizes: np.zeros(sizes, kind))
     made[...] = fill_value
     return made
 
 
-@instead_of(np.empty)
-def _empty(shape: Any, dtype: Any = float, **rest: Any) -> Any:
-    """Zeros: what is in memory by chance must not be part of a program."""
-    return as_known(_here(), np.zeros(real(shape), dtype, **rest), ())
+@instead_of(np.arange)
+def _arange(*args: Any, dtype: Any = None, **rest: Any) -> Any:
+    if find_trace(args) is not None:
+        return counted(_here(), args, dtype)
+    return as_known(_here(), np.arange(*map(real, args), dtype=dtype, **rest), ())
 
 
 def _like(function: Any, make: Callable[..., Any]) -> None:
@@ -108,10 +131,16 @@ def _like(function: Any, make: Callable[..., Any]) -> None:
     def convert(
         prototype: Any, dtype: Any = None, *args: Any, shape: Any = None, **rest: Any
     ) -> Any:
-        if _unknown(prototype):
-            sizes = prototype.shape if shape is None else real(shape)
-            made = make(sizes, prototype.dtype if dtype is None else dtype)
-            _here().note_full(made)
+        if _unknown(prototype) or find_trace(shape) is not None:
+            sizes = prototype.shape if shape is None else shape
+            kind = prototype.dtype if dtype is None else dtype
+
+            def full(sizes: Any) -> Any:
+                found = make(sizes, kind)
+                _here().note_full(found)
+                return found
+
+            return _new(_here(), sizes, full)
         else:
             like = np.zeros_like if make is np.zeros else np.ones_like
             sizes = real(shape)
@@ -133,12 +162,8 @@ def _full_like(
         made = np.full_like(array, real(fill_value), dtype, *args, **rest)
         return as_known(_here(), made, ())
     sizes = rest.get("shape")
-    sizes = prototype.shape if sizes is None else real(sizes)
-    made = np.empty(sizes, prototype.dtype if dtype is None else dtype)
-    found = as_known(_here(), made, ())
-    found[...] = fill_value
-    _here().note_full(made)
-    return found
+    kind = prototype.dtype if dtype is None else dtype
+    return _full(prototype.shape if sizes is None else sizes, fill_value, kind)
 
 
 def _scalar_type(kind: Any) -> None:
@@ -193,6 +218,8 @@ INSTEAD.update(
 
 @instead_of(len)
 def _len(value: Any) -> Any:
+    if isinstance(value, Ragged):
+        return value.shape[0]
     return value.rows if isinstance(value, Selected) else len(value)
 
 

@@ -99,6 +99,8 @@ def run_body(
             with _no_loop(), trace, trace.as_region("the body of a loop"):
                 counter = trace.argument("t", COUNTER, True)
                 trace.intervals.note(counter.node, counter_interval(loop.trips))
+                if loop.limit is not None:
+                    trace.limits[counter.node.name] = loop.limit
                 if rows is not None:
                     rows.counter = counter.node
                 ends = Ends.of(trace, counter.node, loop.trips)

@@ -16,6 +16,7 @@ from ...ir.errors import ArgumentError
 from ..checkpointed import Checkpointed
 from ..intervals import Interval
 from ..known import real
+from ..ragged import Ragged
 from ..running import find_trace, is_traced
 from ..stacked import stacked_value
 from ..tracer import GETITEM, Tracer
@@ -70,6 +71,9 @@ def turns_of(iterable: Any) -> Turns | None:
         return _range(iterable.start, iterable.stop, iterable.step)
     if isinstance(iterable, list):
         iterable = stacked_value(iterable)  # type: ignore[arg-type]
+    if isinstance(iterable, Ragged):
+        ragged = iterable
+        return Turns(ragged.shape[0], lambda t: ragged[t])
     if isinstance(iterable, (Tracer, np.ndarray)) and iterable.shape:
         array: Any = iterable
         return Turns(array.shape[0], lambda t: _element(array, t))
@@ -151,7 +155,7 @@ def enumerated(iterable: Any, start: Any = 0) -> Any:
 
 def reversed_(iterable: Any) -> Any:
     """``reversed(iterable)``."""
-    sized = isinstance(iterable, (Sequence, Tracer, np.ndarray))
+    sized = isinstance(iterable, (Sequence, Tracer, Ragged, np.ndarray))
     part = turns_of(iterable) if sized or isinstance(iterable, Turns) else None
     if part is None or not _is_number(part.count):
         return reversed(real(iterable))

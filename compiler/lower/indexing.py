@@ -140,7 +140,7 @@ def _view(trace: Trace, x: Any, plain: list[Any], dots: bool) -> Any:
 
 
 def _ragged(trace: Trace, x: Any, plain: list[Any]) -> Any:
-    from .ragged import ragged_slice  # which knows of positions
+    from .ragged_views import ragged_slice  # which knows of positions
 
     return ragged_slice(trace, x, plain)
 
@@ -371,7 +371,7 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
     if not any(_is_mask(item) and item.ndim == 0 for item in items):
         plain = _one_per_axis(items, x.ndim)
         if (found := _ragged(trace, x, plain)) is not None:
-            from .ragged import store_ragged
+            from .ragged_views import store_ragged
 
             store_ragged(trace, found, value)
             return

@@ -234,7 +234,7 @@ def _var(
     return total / total.dtype.type(max(count - ddof, 0))
 
 
-def _root(trace: Trace, x: Any) -> Any:
+def root(trace: Trace, x: Any) -> Any:
     """The square root of a sum of squares, whose derivative at 0 is taken as 0.
 
     The root has an infinite slope at 0, and sums of squares a zero gradient there:
@@ -245,7 +245,7 @@ def _root(trace: Trace, x: Any) -> Any:
 
 @lowers(np.std)
 def _std(trace: Trace, a: Any, *args: Any, **kwargs: Any) -> Any:
-    return _root(trace, np.var(a, *args, **kwargs))
+    return root(trace, np.var(a, *args, **kwargs))
 
 
 @lowers(np.linalg.norm)
@@ -261,7 +261,7 @@ def _norm(
         raise UnsupportedError(f"norm: ord={ord!r} over {count} axes is not supported")
     if x.dtype.kind != "f":
         x = x.astype(np.float64)
-    return _root(trace, np.sum(x * x, axis=axis, keepdims=keepdims))
+    return root(trace, np.sum(x * x, axis=axis, keepdims=keepdims))
 
 
 @lowers(np.ptp)

@@ -190,6 +190,90 @@ def test_integers_wrap_where_positions_are_proved() -> None:
     assert anabranch.jit(walk)(np.int64(12345)) == s
 
 
+@pytest.mark.parametrize("size", [3, 40])
+@pytest.mark.parametrize("start", [0, 2])
+def test_stores_at_known_places_are_part_of_the_kernel(size: int, start: int) -> None:
+    """Into what a loop stacked, of which the value before the store is read as well."""
+
+    def function(x: Any) -> Any:
+        def step(i: Any, total: Any) -> Any:
+            rows = anabranch.map(lambda y: y * (i + total), x)
+            kept = rows.copy()
+            rows[start] -= 3.0
+            return np.tanh(total + kept @ rows / 50)
+
+        return anabranch.fori_loop(0, 20, step, x[0])
+
+    compiled = anabranch.jit(function)
+    x = np.random.default_rng(size).normal(size=size)
+    expected = x[0]
+    for i in range(20):
+        rows = x * (i + expected)
+        kept = rows.copy()
+        rows[start] -= 3.0
+        expected = np.tanh(expected + kept @ rows / 50)
+    np.testing.assert_allclose(compiled(x), expected, rtol=1e-12)
+
+
+def test_a_loop_begins_with_an_element_of_what_is_written() -> None:
+    """The element is a number then, and no place that the loop writes over."""
+
+    def function(x: Any) -> Any:
+        def step(i: Any, u: Any) -> Any:
+            u = u.copy()
+            u[i] = np.sin(u[i])
+            top = anabranch.fori_loop(
+                0, 20, lambda k, best: np.maximum(best, u[k]), u[0]
+            )
+            u[19 - i] += top
+            return u
+
+        return anabranch.fori_loop(0, 20, step, x)
+
+    compiled = anabranch.jit(function)
+    x = np.random.default_rng(0).normal(size=20)
+    expected = x.copy()
+    for i in range(20):
+        expected[i] = np.sin(expected[i])
+        expected[19 - i] += expected.max()
+    np.testing.assert_allclose(compiled(x), expected, rtol=1e-12)
+    run = compiled._newest().runner("llvm")
+    assert isinstance(run, LLVMExecutable)
+    assert is_one_kernel(run)
+
+
+def test_a_store_into_many_elements_needs_no_kernel_of_its_own() -> None:
+    graph = parse(
+        "graph f(%x: f64[40], %s: f64[]) {\n"
+        "  %y = loop(%x, %s) {trips=9, carried=1} : f64[]:\n"
+        "    body(%t: i64[], %x: f64[40], %c: f64[]) {\n"
+        "      %r = loop(%c, %x) {trips=40, stacked=1} : f64[40]:\n"
+        "        body(%k: i64[], %c: f64[], %e: f64[]) {\n"
+        "          %m = mul(%c, %e) : f64[]\n"
+        "          %w = sin(%m) : f64[]\n"
+        "          return %w\n"
+        "        }\n"
+        "      %a = reshape(%c) {shape=(1,)} : f64[1]\n"
+        "      %v = update(%r, %a) {start=(1,), step=(1,)} : f64[40]\n"
+        "      %z = loop(%c, %v, %r) {trips=40, carried=1, stacked=2} : f64[]:\n"
+        "        body(%k: i64[], %d: f64[], %p: f64[], %q: f64[]) {\n"
+        "          %m = mul(%p, %q) : f64[]\n"
+        "          %n = add(%d, %m) : f64[]\n"
+        "          return %n\n"
+        "        }\n"
+        "      %h = tanh(%z) : f64[]\n"
+        "      return %h\n"
+        "    }\n"
+        "  return %y\n"
+        "}"
+    )
+    run = prepare(optimise(graph, "llvm"))
+    values = [np.linspace(-1, 1, 40), np.asarray(0.3)]
+    assert is_one_kernel(run)
+    (found,), (expected,) = run(values), interpret(graph, values)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("size", [2, 4, 5])
 def test_small_products_are_part_of_the_kernel(size: int) -> None:
     """64 multiplications are; more are a product of its own."""

@@ -11,10 +11,6 @@ from anabranch.ir import Graph
 from tests.programs.larger import LARGER
 from tests.programs.record import every_program, loss_of
 
-UNROLLED = {
-    "causal_attention": "makes arrays whose length follows from the counter",
-    "householder": "takes slices that get shorter along two axes",
-}
 # From where the loops of a body of few nodes are nodes, and nests keep no less.
 TURNS = {"elman_network": 700, "k_means": 500, "floyd_warshall": 100}
 PROGRAMS = every_program()
@@ -25,7 +21,7 @@ def size(graph: Graph) -> int:
     return sum(1 + sum(map(size, node.regions)) for node in graph)
 
 
-@pytest.mark.parametrize("name", [name for name in LARGER if name not in UNROLLED])
+@pytest.mark.parametrize("name", LARGER)
 def test_twice_the_turns_take_as_many_nodes(name: str) -> None:
     turns, sizes = TURNS.get(name, 200), set[tuple[int, int]]()
     program = PROGRAMS[name]
@@ -35,10 +31,3 @@ def test_twice_the_turns_take_as_many_nodes(name: str) -> None:
         graph = anabranch.make_ir(gradient)(*arguments)
         sizes.add((size(graph), size(optimise(graph))))
     assert len(sizes) == 1
-
-
-@pytest.mark.parametrize("name", UNROLLED)
-def test_these_are_written_out(name: str) -> None:
-    arguments = LARGER[name](np.random.default_rng(0), 12)
-    told = anabranch.explain(PROGRAMS[name].function)(*arguments)
-    assert any(note.kind == "unrolled" and note.turns == 12 for note in told.notes)

@@ -386,6 +386,15 @@ class Builder:
         """Whether a value lies in a memory that is written in place."""
         return isinstance(value, Place) and value.memory in self.versions
 
+    def is_whole(self, value: Elements) -> bool:
+        """Whether a value is a memory that is written in place, and no part of one.
+
+        A few elements of one are read early: what begins with them lies elsewhere.
+        """
+        return (
+            isinstance(value, Place) and self.is_written(value) and value.loaded is None
+        )
+
     def next_version(self, place: Place) -> Place:
         """The place after its memory was written."""
         self._version += 1

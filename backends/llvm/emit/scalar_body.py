@@ -118,7 +118,7 @@ class Lowering:
                 return self._slice_at(node, *operands, **attrs)
             case "update_at" | "add_at":
                 return self._store(node, *operands, **attrs)
-            case "update" if b.is_written(operands[0]):
+            case "update" if b.is_written(operands[0]) or node.type.size > SMALL:
                 return self._store(node, *operands, axes=(), **attrs)
             case _ if record.kind is Kind.ELEMENTWISE:
                 return self._each(node.op, operands, node.type)
@@ -307,7 +307,7 @@ class Lowering:
         in_memory = addressed(body)
         starts: list[Elements] = [
             self.owned(value)
-            if taken.name in in_memory or b.is_written(value)
+            if taken.name in in_memory or b.is_whole(value)
             else b.numbers(value)
             for value, taken in zip(parts.carried, body.inputs[first:], strict=False)
         ]

@@ -170,10 +170,10 @@ class Program:
         return lines
 
 
-def written(folder: Path, program: Program, seed: int) -> Callable[..., Any]:
+def written(folder: Path, text: str, seed: int) -> Callable[..., Any]:
     """The function, which has a source."""
     path = folder / f"program_{seed}.py"
-    path.write_text(program.text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
@@ -188,7 +188,7 @@ def outcome(folder: Path, seed: int) -> str:
     Anything else is an assertion that shows the text.
     """
     program = Program(seed)
-    f = written(folder, program, seed)
+    f = written(folder, program.text, seed)
     compiled = anabranch.jit(f, backend="reference")
     for x in INPUTS:
         plain, ours = copy.deepcopy(x), copy.deepcopy(x)
@@ -217,7 +217,7 @@ def outcome(folder: Path, seed: int) -> str:
 def check_gradient(folder: Path, seed: int, forced: Callable[[], None]) -> bool:
     """Whether there is a gradient, with loops as nodes that of all written out."""
     program = Program(seed)
-    f = written(folder, program, seed)
+    f = written(folder, program.text, seed)
 
     def loss(x: Any) -> Any:
         made = [np.sum(value * np.cos(k + 1.0)) for k, value in enumerate(f(x))]
