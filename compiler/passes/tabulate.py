@@ -16,18 +16,17 @@ from .rewrite import rewrite
 __all__ = ["tabulate"]
 
 OFTEN = 2  # evaluations for each element of the array
-_DIVIDING = frozenset(
-    {
-        *("div", "floor_divide", "remainder", "fmod", "power", "float_power"),
-        *("arctan2", "hypot", "logaddexp", "logaddexp2"),
-    }
-)
-_INSTRUCTIONS = frozenset(
-    {
-        *("abs", "floor", "ceil", "trunc", "rint", "signbit"),
-        *("isnan", "isinf", "isfinite"),
-    }
-)
+MOST_BYTES = 2**24  # of a table whose elements are read once: more are not in a cache
+_CHEAP, _DIVISION, _FUNCTION = range(3)
+_COSTS = {
+    **dict.fromkeys(
+        ("abs", "floor", "ceil", "trunc", "rint", "signbit", "isnan", "isinf"), _CHEAP
+    ),
+    **dict.fromkeys(("isfinite", "sign"), _CHEAP),
+    **dict.fromkeys(("div", "floor_divide", "remainder", "fmod", "sqrt"), _DIVISION),
+    **dict.fromkeys(("power", "float_power", "arctan2", "hypot"), _FUNCTION),
+    **dict.fromkeys(("logaddexp", "logaddexp2"), _FUNCTION),
+}
 
 
 def tabulate(graph: Graph) -> Graph:
@@ -68,8 +67,10 @@ shape=(1,)} : f64[1]
     made of elements of invariants, all at one place, can be made of these whole, also
     where loops inside look at rows of them. It is done where the iterations of the nest
     ask for twice as many elements as there are; a loop with a limit is taken to end
-    halfway, and one with a test after an iteration. What a branch computes is left
-    alone. Keeps results bit for bit; `prune` drops what is left over.
+    halfway, and one with a test after an iteration. In a loop that cannot run in lanes
+    a function of each element once is enough, for it is one in lanes in front of it.
+    What a branch computes is left alone. Keeps results bit for bit; `prune` drops what
+    is left over.
     """
 
     def rule(b: Builder, node: Node, *operands: Node) -> Node | None:
@@ -120,7 +121,7 @@ class _Nest:
         self.tables: list[_Table] = []
         self._numbers: dict[object, int] = {}
         self._nodes: list[tuple[Node, tuple[int, ...]]] = []
-        self._costly: list[bool] = []
+        self._costs: list[int] = []
         self._outside: dict[tuple[int, tuple[int, ...]], Node] = {}
         self._views: dict[object, Node] = {}
         taken = zip(loop.operands, operands, strict=True)
@@ -135,8 +136,8 @@ class _Nest:
         number = self._numbers.setdefault(key, len(self._nodes))
         if number == len(self._nodes):
             self._nodes.append((node, operands))
-            own = bool(operands) and _is_dear(node)
-            self._costly.append(own or any(self._costly[x] for x in operands))
+            own = _cost(node) if operands else _CHEAP
+            self._costs.append(max([own, *(self._costs[x] for x in operands)]))
         return number
 
     def _look_into(
@@ -167,16 +168,19 @@ class _Nest:
             made = self._made(node, found, level)
             if made is not None:
                 found[node.name] = made
+        waits = _waits(loop)
         for node in body:
             made = found.get(node.name)
-            if made is None or made.path is None or not self._costly[made.value]:
+            if made is None or made.path is None or node.op in ("input", "const"):
                 continue
-            asked = count * node.type.size
-            if (
-                OPS[node.op].kind is Kind.ELEMENTWISE
-                and self._is_read(body, node, found)
-                and asked >= OFTEN * prod(made.shape)
-            ):
+            if OPS[node.op].kind is not Kind.ELEMENTWISE:
+                continue
+            asked, cost = count * node.type.size, self._costs[made.value]
+            whole = node.type.with_shape(made.shape)
+            enough = cost > _CHEAP and asked >= OFTEN * whole.size
+            if waits and cost == _FUNCTION and whole.nbytes <= MOST_BYTES:
+                enough = enough or asked >= whole.size
+            if enough and self._is_read(body, node, found):
                 self.tables.append(_Table(node.name, loops, made.value, made.path))
 
     def _made(self, node: Node, found: Mapping[str, _Made], level: int) -> _Made | None:
@@ -317,8 +321,30 @@ def _trips(loop: Node) -> int:
     return max(1, int(str(trips)) // (2 if loop.attrs.get("limit") else 1))
 
 
-def _is_dear(node: Node) -> bool:
-    """Whether an op takes much longer than to load a number."""
-    if node.op in _INSTRUCTIONS:
-        return False
-    return node.op in _DIVIDING or is_costly(node)
+def _cost(node: Node) -> int:
+    """How long an op takes."""
+    return _COSTS.get(node.op, _FUNCTION if is_costly(node) else _CHEAP)
+
+
+def _waits(loop: Node) -> bool:
+    """Whether an iteration of a loop waits for the one before it, or has a loop inside.
+
+    Sums need not be waited for, nor stores where nothing else is read.
+    """
+    (body,), parts = loop.regions, parts_of(loop)
+    if any(node.regions or node.op == "check" for node in body):
+        return True
+    fixed = {x.name for x in body.inputs[: 1 + len(parts.invariants)]}
+    begins = body.inputs[len(fixed) :][: len(parts.carried)]
+    for begin, result in zip(begins, body.results, strict=False):
+        end = body[result]
+        readers = [read.consumer for read in body.reads[begin.name]]
+        alone = readers == [end.name] and not body.reads[end.name]
+        shown = body.results.count(result) > 1 or begin.name in body.results
+        added = end.op in ("add", "add_n", "sub") and end.operands[0] == begin.name
+        stored = end.op in ("update_at", "add_at") and fixed.issuperset(
+            end.operands[2:]
+        )
+        if end is not begin and (shown or not alone or not (added or stored)):
+            return True
+    return False

@@ -163,6 +163,75 @@ def test_a_loop_with_a_limit_ends_halfway(trips: int) -> None:
     assert (tabulate(graph) is graph) == (trips * ((trips - 1) // 2) < 2 * 8)
 
 
+def _product(s: Any, x: Any) -> Any:
+    return s * np.exp(x), x
+
+
+def _stacked_sum(s: Any, x: Any) -> Any:
+    return s + np.exp(x), s
+
+
+def _sum(s: Any, x: Any) -> Any:
+    return s + np.exp(x), x
+
+
+def _nothing(s: Any, x: Any) -> Any:
+    return s, np.exp(x)
+
+
+def _quotient(s: Any, x: Any) -> Any:
+    return s * (1.0 / x), x
+
+
+@pytest.mark.parametrize(
+    ("step", "done"),
+    [
+        *((_product, True), (_stacked_sum, True)),
+        *((_sum, False), (_nothing, False), (_quotient, False)),
+    ],
+)
+def test_functions_of_rows_in_a_loop_that_cannot_run_in_lanes(
+    step: Callable[[Any, Any], Any], done: bool
+) -> None:
+    def f(x: Any) -> Any:
+        return ab.scan(step, 1.0, x)
+
+    graph = ab.make_ir(f)(A[2])
+    made = run_passes(graph, ("tabulate", "prune"), Graph.verify)
+    assert (made != graph) == done
+    assert_same_bits(interpret(made, [A[2]]), interpret(graph, [A[2]]))
+
+
+@pytest.mark.parametrize("count", [2**21, 2**21 + 1])
+def test_no_table_that_is_read_once_is_larger_than_a_cache(count: int) -> None:
+    def f(x: Any) -> Any:
+        return ab.scan(lambda s, row: (s * np.exp(row), s), 1.0, x)[0]
+
+    graph = ab.make_ir(f)(np.zeros(count))
+    assert (tabulate(graph) is graph) == (count > 2**21)
+
+
+def test_paths_of_a_price(backend: str) -> None:
+    """A loop in each turn waits for what it carries; the outer one does not."""
+    z = np.random.default_rng(0).normal(size=(5, 4))
+
+    def f(z: Any, sigma: Any) -> Any:
+        def path(row: Any) -> Any:
+            return ab.scan(lambda s, x: (s * np.exp(sigma * x), s), 1.0, row)[0]
+
+        paid = ab.scan(lambda _, row: (0.0, np.maximum(path(row), 0.5)), 0.0, z)[1]
+        return np.sum(paid)
+
+    graph = optimise(ab.make_ir(ab.grad(f, argnums=(0, 1)))(z, 0.3))
+    assert inside(graph) == set()
+    value, slopes = ab.value_and_grad(f, argnums=(0, 1), backend=backend)(z, 0.3)
+    ends = np.exp(np.sum(0.3 * z, axis=1))
+    np.testing.assert_allclose(value, np.sum(np.maximum(ends, 0.5)), rtol=1e-13)
+    taken = np.where(ends > 0.5, ends, 0.0)
+    np.testing.assert_allclose(slopes[0], 0.3 * taken[:, None].repeat(4, 1))
+    np.testing.assert_allclose(slopes[1], np.sum(taken * np.sum(z, axis=1)))
+
+
 def program(seed: int) -> tuple[Callable[..., Any], list[Any]]:
     """A nest of loops that sums up a random expression of elements."""
     rng = np.random.default_rng(seed)
