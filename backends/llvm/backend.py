@@ -20,7 +20,6 @@ BACKEND = Backend(
         "simplify",
         "dedupe",
         "tabulate",
-        "prune",
         "dedupe",
         "tape",
         "nest",
