@@ -275,6 +275,8 @@ class Builder:
         value = self._computed(op, operands, result)
         if self.types[operands[0]] == "i64":
             self.sums.note(op, tuple(operands), value)
+        elif result == "bool":
+            self.sums.join(op, tuple(operands), value)
         return value
 
     def _computed(self, op: str, operands: Sequence[int], result: str) -> int:

@@ -418,10 +418,11 @@ class Lowering:
         flag = b.number(condition)
         entered = dict(b.versions)
         sides: list[tuple[Any, dict[int, int], list[Elements]]] = []
-        for region in node.regions:
+        for region, taken in zip(node.regions, (True, False), strict=True):
             b.versions = dict(entered)
-            with b.inside() as block:
-                sides.append((block, b.versions, self.graph(region, operands)))
+            with b.inside() as block, b.sums.assuming(flag, taken):
+                made = self.graph(region, operands)
+            sides.append((block, b.versions, made))  # a choice inside has replaced them
         b.versions = dict(entered)
         results: list[Elements] = []
         chosen: list[tuple[int, int, int]] = []
