@@ -138,7 +138,7 @@ class Sums:
     def _compare(self, value: int, x: Linear, y: Linear, less: bool) -> None:
         """Take note of ``x < y``, or of its contrary."""
         facts = ((y.plus(x, -1).plus(Linear(-1)),), (x.plus(y, -1),))
-        self._facts[value] = facts if less else facts[::-1]
+        self._facts[value] = facts if less else (facts[1], facts[0])
         for flag, known in zip((True, False), self._facts[value], strict=True):
             if all(map(self.holds, known)):
                 self._flags[value] = flag
@@ -156,7 +156,7 @@ class Sums:
             case "logical_or":
                 self._facts[value] = (), (*facts[0][1], *facts[1][1])
             case "logical_not":
-                self._facts[value] = facts[0][::-1]
+                self._facts[value] = facts[0][1], facts[0][0]
             case _:
                 pass
 
