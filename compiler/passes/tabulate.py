@@ -263,6 +263,7 @@ class _Nest:
                 continue
             node = node.reading(tuple([names.get(x, x) for x in node.operands]))
             inner: list[_Wanted] = []
+            b.section = node.section
             for one in places.get(node.name, ()):
                 last = self._views_of(b, one, level, names, nodes)
                 if one.table.loops:
@@ -294,7 +295,12 @@ class _Nest:
             type_ = type_.with_shape(view.type.shape)
             positions = [names.get(x, x) for x in view.operands[1:]]
             fresh = b.unique(view.name)
-            made = view._replace(name=fresh, operands=(operand, *positions), type=type_)
+            made = view._replace(
+                name=fresh,
+                operands=(operand, *positions),
+                type=type_,
+                section=b.section,
+            )
             nodes.append(b.append(made))
             operand, path = fresh, path[1:]
         table = table._replace(path=path, loops=table.loops[1:])
