@@ -102,3 +102,24 @@ def test_checks_that_conditions_make_needless(
     f(np.zeros(200, np.int64), np.ones(200))
     lines = f.inspect_source().splitlines()
     assert sum(line.strip().startswith("return v") for line in lines) == checks
+
+
+def _found(x: Any, y: Any) -> Any:
+    """Interpolates between the knots around each point."""
+    made = np.zeros(len(x))
+    for i in range(len(x)):
+        low = 0
+        for k in range(1, SIZE - 1):
+            if x[i] >= y[k]:
+                low = k
+        made[i] = y[low] + y[low + 1]
+    return made
+
+
+def test_one_of_two_positions_is_within_the_bounds_of_both(backend: str) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=300), np.sort(rng.normal(size=SIZE))
+    f = ab.jit(_found, backend=backend)
+    np.testing.assert_array_equal(f(x, y), _found(x, y))
+    if backend == DEFAULT:
+        assert "return v" not in f.inspect_source()

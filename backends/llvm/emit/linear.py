@@ -135,6 +135,22 @@ class Sums:
             case _:
                 pass
 
+    def select(self, x: int, y: int, value: int) -> None:
+        """Take note of a value that is one of two: what bounds both bounds it."""
+        sums = self.of(x), self.of(y)
+        if not all(map(self.bounded, sums)):
+            return
+        for bounds, sign in ((self.lowest, 1), (self.highest, -1)):
+            known = [bound for one in (x, y) for bound in bounds.get(one, ())]
+            bounds[value] = tuple(
+                bound
+                for bound in dict.fromkeys((*sums, *known))
+                if all(
+                    self.holds(Linear(0).plus(one.plus(bound, -1), sign))
+                    for one in sums
+                )
+            )
+
     def _compare(self, value: int, x: Linear, y: Linear, less: bool) -> None:
         """Take note of ``x < y``, or of its contrary."""
         facts = ((y.plus(x, -1).plus(Linear(-1)),), (x.plus(y, -1),))

@@ -314,6 +314,7 @@ class Lowering:
         memories = [x.memory for x in starts if isinstance(x, Place)]
         if len(set(memories)) < len(memories):
             raise Unfit("two carried arrays are one")
+        parts = self._with_copies(parts, memories)
         rows = [
             home or self._scratch(value.type)
             for home, value in zip(homes, node.values[count:], strict=True)
@@ -367,6 +368,34 @@ class Lowering:
         b.block.append(swept(b, made))
         results = [b.next_version(x) if isinstance(x, Place) else x for x in carried]
         return [*results, *rows]
+
+    def _with_copies(
+        self, parts: Parts[Elements], memories: Sequence[int]
+    ) -> Parts[Elements]:
+        """Operands of a loop that writes memories, apart from what they were before.
+
+        ``old = a.copy()``, of which the loop reads while it stores into ``a``.
+        """
+        b = self.builder
+        copies: dict[int, Place] = {}
+
+        def apart(value: Elements) -> Elements:
+            if not isinstance(value, Place) or value.memory not in memories:
+                return value
+            if value.loaded is not None:
+                return value
+            if value.memory not in copies:
+                b.current(value)
+                whole = whole_place(value.memory, b.memories[value.memory])
+                whole = whole._replace(version=value.version)
+                copies[value.memory] = self._kept(whole)
+            copy = copies[value.memory]
+            return value._replace(memory=copy.memory, version=copy.version)
+
+        return parts._replace(
+            invariants=[apart(value) for value in parts.invariants],
+            stacked=[apart(value) for value in parts.stacked],
+        )
 
     def _stacked_at_once(
         self, carried: Mapping[str, Elements], rows: Mapping[str, Place]

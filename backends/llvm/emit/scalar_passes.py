@@ -88,6 +88,16 @@ def _outside(places: Places, counter: int) -> bool:
     return all(value <= counter for x in places for value, _ in x.terms)
 
 
+def _inside(b: Builder, memory: int, places: Places) -> bool:
+    """Whether positions are in a memory, whether or not a loop has an iteration."""
+    return all(
+        b.sums.bounded(x)
+        and b.sums.holds(x)
+        and b.sums.holds(Linear(size - 1).plus(x, -1))
+        for x, size in zip(places, b.memories[memory].shape, strict=True)
+    )
+
+
 def _touched(statements: Sequence[Statement]) -> Iterator[tuple[int, bool]]:
     """The memories that statements access, and whether they write there."""
     for statement in statements:
@@ -208,7 +218,8 @@ def swept(b: Builder, loop: Loop) -> Loop | Sweep:
                 beside = not any(growth[:-1]) and (not growth or abs(growth[-1]) <= 1)
                 if not beside or not _outside(at, loop.counter):
                     return loop
-                if not any(growth) and not runs:  # loaded in front of the loop
+                before = not any(growth)  # it is loaded in front of the loop
+                if before and not runs and not _inside(b, memory, at):
                     return loop
                 if isinstance(one, Store):
                     if not any(growth) or memory in written:
