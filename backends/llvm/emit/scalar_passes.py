@@ -191,8 +191,9 @@ def _first(
 def swept(b: Builder, loop: Loop) -> Loop | Sweep:
     """The loop in lanes, if its iterations do not depend on each other but for sums.
 
-    What it accesses has to lie side by side, and what it writes it may read in the same
-    place only. To what it adds to it may add in several places.
+    What it accesses has to lie side by side, or two apart where it only loads, and what
+    it writes it may read in the same place only. To what it adds to it may add in
+    several places.
     """
     trips = loop.trips
     known = None if trips is None else b.sums.of(trips)
@@ -215,7 +216,8 @@ def swept(b: Builder, loop: Loop) -> Loop | Sweep:
             case Load(memory=memory, where=where) | Store(memory=memory, where=where):
                 at = _places(b, where)
                 growth = tuple(x.factor(loop.counter) for x in at)
-                beside = not any(growth[:-1]) and (not growth or abs(growth[-1]) <= 1)
+                near = (-1, 0, 1, 2) if isinstance(one, Load) else (-1, 0, 1)
+                beside = not any(growth[:-1]) and (not growth or growth[-1] in near)
                 if not beside or not _outside(at, loop.counter):
                     return loop
                 before = not any(growth)  # it is loaded in front of the loop
