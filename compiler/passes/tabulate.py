@@ -335,7 +335,7 @@ def _cost(node: Node) -> int:
 def _waits(loop: Node) -> bool:
     """Whether an iteration of a loop waits for the one before it, or has a loop inside.
 
-    Sums need not be waited for, nor stores where nothing else is read.
+    Sums need not be waited for, nor stores where nothing is read but what lies there.
     """
     (body,), parts = loop.regions, parts_of(loop)
     if any(node.regions or node.op == "check" for node in body):
@@ -344,13 +344,27 @@ def _waits(loop: Node) -> bool:
     begins = body.inputs[len(fixed) :][: len(parts.carried)]
     for begin, result in zip(begins, body.results, strict=False):
         end = body[result]
-        readers = [read.consumer for read in body.reads[begin.name]]
-        alone = readers == [end.name] and not body.reads[end.name]
+        readers = {read.consumer for read in body.reads[begin.name]}
+        others = [body[name] for name in readers if name != end.name]
+        alone = end.name in readers and not body.reads[end.name]
         shown = body.results.count(result) > 1 or begin.name in body.results
         added = end.op in ("add", "add_n", "sub") and end.operands[0] == begin.name
         stored = end.op in ("update_at", "add_at") and fixed.issuperset(
             end.operands[2:]
         )
+        if stored:
+            alone &= all(_is_same_place(x, end) for x in others)
+        else:
+            alone &= not others
         if end is not begin and (shown or not alone or not (added or stored)):
             return True
     return False
+
+
+def _is_same_place(read: Node, store: Node) -> bool:
+    """Whether a value is read where it is stored into."""
+    places = [
+        [x.attrs.get(key) for key in ("axes", "start", "step")] for x in (read, store)
+    ]
+    positions = read.operands[1:] == store.operands[2:]
+    return read.op == "slice_at" and positions and places[0] == places[1]
