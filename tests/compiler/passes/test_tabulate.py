@@ -222,8 +222,10 @@ def test_paths_of_a_price(backend: str) -> None:
         paid = ab.scan(lambda _, row: (0.0, np.maximum(path(row), 0.5)), 0.0, z)[1]
         return np.sum(paid)
 
-    graph = optimise(ab.make_ir(ab.grad(f, argnums=(0, 1)))(z, 0.3))
+    graph = optimise(ab.make_ir(ab.value_and_grad(f, argnums=(0, 1)))(z, 0.3))
     assert inside(graph) == set()
+    nests = [x.regions[0] for x in graph if x.op == "loop"]
+    assert [sum(x.op == "loop" for x in body) for body in nests] == [1, 1]  # no rerun
     value, slopes = ab.value_and_grad(f, argnums=(0, 1), backend=backend)(z, 0.3)
     ends = np.exp(np.sum(0.3 * z, axis=1))
     np.testing.assert_allclose(value, np.sum(np.maximum(ends, 0.5)), rtol=1e-13)
