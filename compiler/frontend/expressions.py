@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import Any
 
 from .definition import NoSource
@@ -33,6 +34,24 @@ class Expressions(ast.NodeTransformer):
         self.special = [one for one in inside(body) if isinstance(one, _SPECIAL)]
         self.suspends = any(isinstance(one, _SUSPENSIONS) for one in self.special)
         self.binds = any(isinstance(one, ast.NamedExpr) for one in self.special)
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        """Visit what is below, but for leaves: half of a tree is contexts."""
+        for field in node._fields:
+            value: Any = getattr(node, field, None)
+            if isinstance(value, list):
+                value[:] = self.visited(value)
+            elif isinstance(value, ast.AST) and value._fields:
+                setattr(node, field, self.visit(value))
+        return node
+
+    def visited(self, nodes: Sequence[Any]) -> list[Any]:
+        """A list of nodes, and of what else a field may hold, after a visit of each."""
+        done: list[Any] = []
+        for one in nodes:
+            made: Any = self.visit(one) if isinstance(one, ast.AST) else one
+            done += made if isinstance(made, list) else [made]
+        return done
 
     def mangled(self, text: str) -> str:
         """A name as the compiler makes it in a class."""

@@ -155,6 +155,61 @@ def math_functions(a):
     return x
 
 
+@kept(X, 0.3)
+def functions_of_the_body(x, c):
+    for t in range(5):
+        squash = lambda v: np.sin(v) * c + 0.1 * t  # noqa: E731, B023
+
+        def moved(v, by=0.5, *, to=0.2):
+            return squash(v) * by + to * np.sum(x)  # noqa: B023
+
+        x = moved(x) + squash(x)
+    for _ in range(3):
+        squash = lambda v: np.cos(v) * c  # noqa: E731
+        x = squash(x)
+    return np.sum(squash(x)) + np.sum(moved(x))  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+@kept(X)
+def names_for_what_is_no_array(x):
+    s = 0.0
+    for i in range(4):
+        kind, f, nothing = "odd", np.cos, None
+        if kind == "odd" and nothing is None:
+            s = s + np.sum(f(x * i))
+    return f(s) if kind == "odd" else s  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+@runs_in_python(X)
+def a_function_of_the_counter(x):
+    s = 0.0
+    for i in range(3):
+        f = lambda v, i=i: v * i  # noqa: E731
+        s = s + np.sum(f(x))
+    return f(s)  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+@runs_in_python(X)
+def a_function_that_was_made(x):
+    def times(k):
+        return lambda v: v * k
+
+    s = 0.0
+    for i in range(3):
+        f = times(np.sum(x) * i)
+        s = s + np.sum(f(x))
+    return f(s)  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+@runs_in_python(X)
+def another_text_by_turn(x):
+    kind = "first"
+    for _ in range(3):
+        x = x * 2 if kind == "first" else x + 1
+        kind = "other"
+    return np.sum(x)
+
+
 @kept(X)
 def a_list_that_grows(x):
     made = []
