@@ -30,6 +30,7 @@ from .passes.prune import prune
 from .passes.rows import rows
 from .passes.simplify import simplify
 from .passes.split import split
+from .passes.tabulate import tabulate
 from .passes.tape import tape
 from .passes.total import total
 from .passes.undo import undo
@@ -44,6 +45,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "fold": fold,
     "simplify": simplify,
     "dedupe": dedupe,
+    "tabulate": tabulate,
     "tape": tape,
     "undo": undo,
     "nest": nest,

@@ -19,6 +19,8 @@ BACKEND = Backend(
         "fold",
         "simplify",
         "dedupe",
+        "tabulate",
+        "dedupe",
         "tape",
         "nest",
         "prune",

@@ -19,6 +19,7 @@ __all__ = [
     "is_view",
     "lifted",
     "parts_of",
+    "with_inputs",
     "with_rows",
     "with_taken",
     "without_carried",
@@ -150,9 +151,34 @@ def with_taken(
         if node.op != "input"
     ]
     outputs = [Output(get(out.value, out.value), out.label) for out in body.outputs]
-    parts, split = parts_of(loop), len(whole)
+    split = len(whole)
+    return with_inputs(
+        loop,
+        [(name, x) for (name, _), x in zip(whole, inputs, strict=False)],
+        [(name, x) for (name, _), x in zip(stacked, inputs[split:], strict=True)],
+        nodes,
+        outputs,
+    )
+
+
+def with_inputs(
+    loop: Node,
+    whole: Sequence[tuple[str, Node]],
+    stacked: Sequence[tuple[str, Node]],
+    nodes: Sequence[Node],
+    outputs: Sequence[Output],
+) -> Node:
+    """The loop whose body has these nodes, and more inputs.
+
+    ``whole`` and ``stacked`` have the name of each invariant or stacked value, and the
+    input of the body that it is.
+    """
+    (body,), parts = loop.regions, parts_of(loop)
     first = 1 + len(parts.invariants)
-    own = [*body.inputs[:first], *inputs[:split], *body.inputs[first:], *inputs[split:]]
+    own = [
+        *(*body.inputs[:first], *(x for _, x in whole)),
+        *(*body.inputs[first:], *(x for _, x in stacked)),
+    ]
     made = parts._replace(
         invariants=[*parts.invariants, *(name for name, _ in whole)],
         stacked=[*parts.stacked, *(name for name, _ in stacked)],

@@ -58,10 +58,11 @@ def tape(graph: Graph) -> Graph:
           return %a, %b
         }
 
-    Keeps results bit for bit. The second loop reads rows that the first one stacked, so
-    it knows the same values. What is cheap is computed again: it costs less than to
-    write it and to read it. Of an array that an iteration stores into, what is read of
-    it is kept, and never the array. `prune` drops what is left over.
+    Keeps results bit for bit. The second loop reads rows that the first one stacked, or
+    that it reads as well, so it knows the same values. What is cheap is computed again:
+    it costs less than to write it and to read it. Of an array that an iteration stores
+    into, what is read of it is kept, and never the array. `prune` drops what is left
+    over.
     """
     return taped(graph, lambda numbers, first, second: first)
 
@@ -73,12 +74,15 @@ def taped(graph: Graph, grow: Grow) -> Graph:
         return graph
     changed: dict[str, Node] = {}
     names = set(graph.nodes)
+    readers: dict[str, list[str]] = {}  # the loops that take a row of a value
     for node in graph:
         if node.op != "loop":
             continue
-        sources = dict.fromkeys(
-            makers[name].name for name in parts_of(node).stacked if name in makers
-        )
+        stacked = dict.fromkeys(parts_of(node).stacked)
+        sources = dict.fromkeys(makers[name].name for name in stacked if name in makers)
+        for name in stacked:
+            sources.update(dict.fromkeys(readers.setdefault(name, [])))
+            readers[name].append(node.name)
         for source in sources:
             first, second = changed.get(source, graph[source]), changed.get(node.name)
             made = _taped(graph, first, second or node, names, grow)

@@ -22,11 +22,11 @@ def data(dtype: str, *shape: int) -> np.ndarray:
 
 @pytest.mark.parametrize("lanes", [2, 8, 64])
 @pytest.mark.parametrize("dtype", NAMES)
-@pytest.mark.parametrize("stride", [1, 3])
+@pytest.mark.parametrize("stride", [1, 2, 3])
 def test_only_elements_of_the_loop_are_touched(
     dtype: str, lanes: int, stride: int
 ) -> None:
-    step = "i" if stride == 1 else "i * words[1]"
+    step = {1: "i", 2: "i * 2"}.get(stride, "i * words[1]")
     text = source(
         f"x = {dtype}_pointer(buffers[0] + words[2], 0)",
         f"y = {dtype}_pointer(buffers[1] + words[2], 1)",
@@ -40,6 +40,23 @@ def test_only_elements_of_the_loop_are_touched(
         expected[where] = x[1 + where]
         assert run(text, [x, y], [size, stride, x.itemsize]) == 0
         np.testing.assert_array_equal(y, expected)
+
+
+def test_loads_two_apart_are_loads_side_by_side() -> None:
+    """They reach from the first element to the last one, and are no gathers."""
+    text = source(
+        "x = f64_pointer(buffers[0], 0)",
+        "y = f64_pointer(buffers[1], 1)",
+        "for i in lanes(words[0], 8):",
+        "    y[i] = x[i * 2]",
+    )
+    code = kernel_llvm(text)
+    assert "gather" not in code
+    assert code.count("masked.load.v8f64.p0(ptr align") == 2
+    x = np.arange(2 * 13 - 1.0)
+    y = np.zeros(13)
+    assert run(text, [x, y], [13]) == 0
+    np.testing.assert_array_equal(y, x[::2])
 
 
 def test_room_is_accessed_in_whole_rounds() -> None:

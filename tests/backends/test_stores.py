@@ -307,3 +307,27 @@ def test_a_version_that_a_store_of_its_own_slice_left_alone_is_kept() -> None:
     [expected] = interpret(graph, arrays)
     [made] = prepare(run_passes(graph, ["fuse"]))(arrays)
     np.testing.assert_allclose(made, expected, rtol=1e-13)
+
+
+def test_a_loop_that_reads_more_than_it_stores_over_has_its_own_memory() -> None:
+    """Three slices are more than the array, which is copied; one slice is less."""
+    u = RNG.normal(size=200)
+
+    def sweeps(shifts: tuple[int, ...]) -> Callable[[Any], Any]:
+        def f(u: Any) -> Any:
+            for _ in range(3):
+                new = u.copy()
+                for i in range(1, len(u) - 1):
+                    new[i] = sum([u[i + by] for by in shifts]) / 2
+                u = new
+            return u
+
+        return f
+
+    copies: list[list[int]] = []
+    for shifts in ((-1, 0, 1), (1,)):
+        f = sweeps(shifts)
+        np.testing.assert_allclose(jit(f)(u), f(u), rtol=1e-13)
+        plan = make_plan(optimise(anabranch.make_ir(f)(u)))
+        copies.append([step.work for step in plan.steps if step.label == "copy"])
+    assert copies == [[200, 200, 200], [200, 198, 198]]

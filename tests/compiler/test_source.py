@@ -33,3 +33,14 @@ def test_the_operands_of_what_is_assigned_do_not_have_its_name():
         return bent
 
     assert _names(function) == ["x", "tanh.0", "bent"]
+
+
+def test_what_is_returned_early_has_no_name_of_rewritten_code():
+    def f(x):
+        for i in range(2):
+            if i == 1:
+                return np.exp(x)
+        return x
+
+    graph = anabranch.make_ir(f)(1.0)
+    assert anabranch.parse(graph.as_text()) == graph

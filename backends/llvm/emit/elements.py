@@ -275,6 +275,10 @@ class Builder:
         value = self._computed(op, operands, result)
         if self.types[operands[0]] == "i64":
             self.sums.note(op, tuple(operands), value)
+        elif result == "bool":
+            self.sums.join(op, tuple(operands), value)
+        elif op == "select" and result == "i64":
+            self.sums.select(operands[1], operands[2], value)
         return value
 
     def _computed(self, op: str, operands: Sequence[int], result: str) -> int:

@@ -6,8 +6,9 @@ gives are known while it is planned, so whatever is found here holds for that st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol, TypeAlias
 
 __all__ = ["Linear", "Sums"]
 
@@ -38,6 +39,10 @@ class Linear(NamedTuple):
         return self._replace(terms=tuple(x for x in self.terms if x[0] != value))
 
 
+Facts: TypeAlias = tuple[Linear, ...]
+"""Sums that are not below 0."""
+
+
 class Maker(Protocol):
     """Whoever makes statements: `elements.Builder`."""
 
@@ -52,6 +57,8 @@ class Sums:
     ``known`` are those that are sums of others, as they wrap. ``lowest`` and
     ``highest`` are bounds of values: each of them holds, and any may be what shows
     something. A claim about a sum needs that it is `bounded`, so that it does not wrap.
+    A comparison has facts, sums that are not below 0 where it is true, and where it is
+    false.
     """
 
     def __init__(self) -> None:
@@ -59,6 +66,7 @@ class Sums:
         self.lowest: dict[int, tuple[Linear, ...]] = {}
         self.highest: dict[int, tuple[Linear, ...]] = {}
         self._flags: dict[int, bool] = {}
+        self._facts: dict[int, tuple[Facts, Facts]] = {}
 
     def of(self, value: int) -> Linear:
         """A value as a sum, of itself if nothing else is known."""
@@ -120,13 +128,70 @@ class Sums:
             case "remainder" if self.holds(sums[1], 1):
                 self.lowest[value] = (Linear(0),)
                 self.highest[value] = (sums[1].plus(Linear(-1)),)
-            case "lt":
-                if self.holds(sums[0].plus(sums[1], -1)):
-                    self._flags[value] = False
-                elif self.holds(sums[1].plus(sums[0], -1), 1):
-                    self._flags[value] = True
+            case "lt" | "ge":
+                self._compare(value, sums[0], sums[1], op == "lt")
+            case "gt" | "le":
+                self._compare(value, sums[1], sums[0], op == "gt")
             case _:
                 pass
+
+    def select(self, x: int, y: int, value: int) -> None:
+        """Take note of a value that is one of two: what bounds both bounds it."""
+        sums = self.of(x), self.of(y)
+        if not all(map(self.bounded, sums)):
+            return
+        for bounds, sign in ((self.lowest, 1), (self.highest, -1)):
+            known = [bound for one in (x, y) for bound in bounds.get(one, ())]
+            bounds[value] = tuple(
+                bound
+                for bound in dict.fromkeys((*sums, *known))
+                if all(
+                    self.holds(Linear(0).plus(one.plus(bound, -1), sign))
+                    for one in sums
+                )
+            )
+
+    def _compare(self, value: int, x: Linear, y: Linear, less: bool) -> None:
+        """Take note of ``x < y``, or of its contrary."""
+        facts = ((y.plus(x, -1).plus(Linear(-1)),), (x.plus(y, -1),))
+        self._facts[value] = facts if less else (facts[1], facts[0])
+        for flag, known in zip((True, False), self._facts[value], strict=True):
+            if all(map(self.holds, known)):
+                self._flags[value] = flag
+
+    def join(self, op: str, operands: tuple[int, ...], value: int) -> None:
+        """Take note of a bool that is made of others: of both, one of two, or none."""
+        facts = [self._facts.get(operand, ((), ())) for operand in operands]
+        match op:
+            case "select" if operands[2] == operands[0]:
+                self._facts[value] = (*facts[0][0], *facts[1][0]), ()
+            case "logical_and":
+                self._facts[value] = (*facts[0][0], *facts[1][0]), ()
+            case "select" if operands[1] == operands[0]:
+                self._facts[value] = (), (*facts[0][1], *facts[2][1])
+            case "logical_or":
+                self._facts[value] = (), (*facts[0][1], *facts[1][1])
+            case "logical_not":
+                self._facts[value] = facts[0][1], facts[0][0]
+            case _:
+                pass
+
+    @contextmanager
+    def assuming(self, flag: int, holds: bool) -> Generator[None]:
+        """Believe meanwhile what follows from a bool."""
+        kept = self.lowest, self.highest, self._flags
+        self.lowest, self.highest = dict(self.lowest), dict(self.highest)
+        self._flags = dict(self._flags)
+        for sum_ in self._facts.get(flag, ((), ()))[0 if holds else 1]:
+            for value, factor in sum_.terms:
+                rest = sum_.without(value)
+                if factor == 1:
+                    bound = Linear(0).plus(rest, -1)
+                    self.lowest[value] = (*self.lowest.get(value, ()), bound)
+                elif factor == -1:
+                    self.highest[value] = (*self.highest.get(value, ()), rest)
+        yield
+        self.lowest, self.highest, self._flags = kept
 
     def shortcut(self, maker: Maker, op: str, operands: tuple[int, ...]) -> int | None:
         """A value that an op makes in a cheaper way, if that is plain to see."""

@@ -314,6 +314,7 @@ class Lowering:
         memories = [x.memory for x in starts if isinstance(x, Place)]
         if len(set(memories)) < len(memories):
             raise Unfit("two carried arrays are one")
+        parts = self._with_copies(parts, memories)
         rows = [
             home or self._scratch(value.type)
             for home, value in zip(homes, node.values[count:], strict=True)
@@ -368,6 +369,34 @@ class Lowering:
         results = [b.next_version(x) if isinstance(x, Place) else x for x in carried]
         return [*results, *rows]
 
+    def _with_copies(
+        self, parts: Parts[Elements], memories: Sequence[int]
+    ) -> Parts[Elements]:
+        """Operands of a loop that writes memories, apart from what they were before.
+
+        ``old = a.copy()``, of which the loop reads while it stores into ``a``.
+        """
+        b = self.builder
+        copies: dict[int, Place] = {}
+
+        def apart(value: Elements) -> Elements:
+            if not isinstance(value, Place) or value.memory not in memories:
+                return value
+            if value.loaded is not None:
+                return value
+            if value.memory not in copies:
+                b.current(value)
+                whole = whole_place(value.memory, b.memories[value.memory])
+                whole = whole._replace(version=value.version)
+                copies[value.memory] = self._kept(whole)
+            copy = copies[value.memory]
+            return value._replace(memory=copy.memory, version=copy.version)
+
+        return parts._replace(
+            invariants=[apart(value) for value in parts.invariants],
+            stacked=[apart(value) for value in parts.stacked],
+        )
+
     def _stacked_at_once(
         self, carried: Mapping[str, Elements], rows: Mapping[str, Place]
     ) -> list[Place]:
@@ -418,10 +447,11 @@ class Lowering:
         flag = b.number(condition)
         entered = dict(b.versions)
         sides: list[tuple[Any, dict[int, int], list[Elements]]] = []
-        for region in node.regions:
+        for region, taken in zip(node.regions, (True, False), strict=True):
             b.versions = dict(entered)
-            with b.inside() as block:
-                sides.append((block, b.versions, self.graph(region, operands)))
+            with b.inside() as block, b.sums.assuming(flag, taken):
+                made = self.graph(region, operands)
+            sides.append((block, b.versions, made))  # a choice inside has replaced them
         b.versions = dict(entered)
         results: list[Elements] = []
         chosen: list[tuple[int, int, int]] = []

@@ -88,6 +88,16 @@ def _outside(places: Places, counter: int) -> bool:
     return all(value <= counter for x in places for value, _ in x.terms)
 
 
+def _inside(b: Builder, memory: int, places: Places) -> bool:
+    """Whether positions are in a memory, whether or not a loop has an iteration."""
+    return all(
+        b.sums.bounded(x)
+        and b.sums.holds(x)
+        and b.sums.holds(Linear(size - 1).plus(x, -1))
+        for x, size in zip(places, b.memories[memory].shape, strict=True)
+    )
+
+
 def _touched(statements: Sequence[Statement]) -> Iterator[tuple[int, bool]]:
     """The memories that statements access, and whether they write there."""
     for statement in statements:
@@ -181,8 +191,9 @@ def _first(
 def swept(b: Builder, loop: Loop) -> Loop | Sweep:
     """The loop in lanes, if its iterations do not depend on each other but for sums.
 
-    What it accesses has to lie side by side, and what it writes it may read in the same
-    place only. To what it adds to it may add in several places.
+    What it accesses has to lie side by side, or two apart where it only loads, and what
+    it writes it may read in the same place only. To what it adds to it may add in
+    several places.
     """
     trips = loop.trips
     known = None if trips is None else b.sums.of(trips)
@@ -205,10 +216,12 @@ def swept(b: Builder, loop: Loop) -> Loop | Sweep:
             case Load(memory=memory, where=where) | Store(memory=memory, where=where):
                 at = _places(b, where)
                 growth = tuple(x.factor(loop.counter) for x in at)
-                beside = not any(growth[:-1]) and (not growth or abs(growth[-1]) <= 1)
+                near = (-1, 0, 1, 2) if isinstance(one, Load) else (-1, 0, 1)
+                beside = not any(growth[:-1]) and (not growth or growth[-1] in near)
                 if not beside or not _outside(at, loop.counter):
                     return loop
-                if not any(growth) and not runs:  # loaded in front of the loop
+                before = not any(growth)  # it is loaded in front of the loop
+                if before and not runs and not _inside(b, memory, at):
                     return loop
                 if isinstance(one, Store):
                     if not any(growth) or memory in written:

@@ -113,12 +113,28 @@ class Memory(NamedTuple):
             first = self.function.binary("Sub", self.place, literal(lanes - 1))
             there = self._replace(place=first, stride=literal(1)).load(lanes)
             return self.function.shuffle(there, there, range(lanes - 1, -1, -1))
+        elif self.stride.number == 2:
+            return self._every_second(lanes, mask)
         else:
             symbol, types, listed, tag = self._masked("load", "gather", lanes, mask)
             self.function.linkage.declare(symbol, kind, [*types, kind])
             line = f"call {kind} @{symbol}({listed}, {kind} zeroinitializer){tag}"
         loaded = self.function.emit(dtype, line)
         return self.function.cast(loaded, self.pointer.dtype)
+
+    def _every_second(self, lanes: int, mask: Value | None) -> Value:
+        """Elements two apart, out of two vectors that reach no further than they do."""
+        function = self.function
+        halves: list[Value] = []
+        for begin in (0, lanes - 1):
+            place = function.binary("Add", self.place, literal(begin))
+            within = mask and function.shuffle(
+                mask, mask, [(begin + i + 1) // 2 for i in range(lanes)]
+            )
+            half = self._replace(place=place, stride=literal(1))
+            halves.append(half.load(lanes, within))
+        wanted = (2 * i if 2 * i < lanes else 2 * i + 1 for i in range(lanes))
+        return function.shuffle(halves[0], halves[1], list(wanted))
 
     def store(self, value: Value, mask: Value | None = None) -> None:
         """Write the lanes of a vector, only those where the mask is."""

@@ -8,7 +8,7 @@ writes anywhere in the array.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ....ir.extent import Extent, ExtentIndex, extent_of, whole
@@ -113,12 +113,15 @@ def place_of(graph: Graph, node: Node) -> Extent:
     return whole(node.type.shape) if node.regions else extent_of(graph, node)
 
 
-def chains(graph: Graph, inside: Mapping[str, str] | None = None) -> list[Chain]:
+def chains(
+    graph: Graph, inside: Mapping[str, str] | None = None, apart: bool = False
+) -> list[Chain]:
     """The chains of a graph.
 
     Of several stores of one value the last in program order goes on with its memory,
     and the others begin chains of their own. ``inside`` are inputs that lie in the
-    memory of a chain, each with its last version.
+    memory of a chain, each with its last version. With ``apart`` a chain ends where
+    more would have to be moved out of its memory than there is in it.
     """
     links = [
         (graph[name], node.operands[slot])
@@ -127,10 +130,15 @@ def chains(graph: Graph, inside: Mapping[str, str] | None = None) -> list[Chain]
     ]
     if not links:
         return []
+    place = {name: i for i, node in enumerate(graph) for name in node.names}
     following = {base: node.name for node, base in links}
     found: dict[str, Chain] = {}
     for node, base in links:
         chain = found.get(base) if following[base] == node.name else None
+        if chain is not None and node.regions and apart:
+            size = graph[base].type.size
+            if _in_the_way(graph, place, node, base) > size:
+                chain = None
         if chain is None:
             chain = Chain(base)
         chain.stores.append(node)
@@ -140,8 +148,32 @@ def chains(graph: Graph, inside: Mapping[str, str] | None = None) -> list[Chain]
     readers = _readers(graph, {*found, *(chain.root for chain in made)})
     for chain in made:
         lies_here = (inside or {}).get(chain.root) == chain.last.name
-        _examine(graph, chain, readers, lies_here)
+        _examine(graph, chain, readers, lies_here, found)
     return made
+
+
+def _in_the_way(graph: Graph, place: Mapping[str, int], node: Node, base: str) -> int:
+    """How many elements slices show of the base that a node or a later one reads."""
+    readers = [graph[read.consumer] for read in graph.reads[base]]
+    return sum(
+        reader.type.size
+        for reader in readers
+        if reader.op == "slice" and _last_read(graph, place, reader) >= place[node.name]
+    )
+
+
+def _last_read(graph: Graph, place: Mapping[str, int], node: Node) -> int:
+    """The place of the last node that reads a value, be it through views."""
+    if node.name in graph.results:
+        return len(place)
+    readers = [graph[read.consumer] for read in graph.reads[node.name]]
+    ends = [
+        _last_read(graph, place, reader)
+        if OPS[reader.op].kind is Kind.VIEW
+        else place[reader.name]
+        for reader in readers
+    ]
+    return max(ends, default=-1)
 
 
 def _readers(graph: Graph, names: set[str]) -> dict[str, list[Node | None]]:
@@ -161,12 +193,16 @@ def _examine(
     chain: Chain,
     readers: dict[str, list[Node | None]],
     lies_here: bool,
+    stored: Collection[str],
 ) -> None:
     """Find out which values may come early, and whether the root is written over."""
-    chain.apart = not lies_here and _lies_elsewhere(graph, graph[chain.root])
+    root = graph[chain.root]
+    chain.apart = root.name in stored or (
+        not lies_here and _lies_elsewhere(graph, root)
+    )
     touched: ExtentIndex[Extent] = ExtentIndex()
     read = all_read = False
-    stored = 0
+    written = 0
     for number, (node, base) in enumerate(zip(chain.stores, chain.bases, strict=True)):
         for reader in readers[base]:
             own = reader is not None and node.name in reader.names
@@ -182,12 +218,12 @@ def _examine(
                 touched.add(place, place)
         extent = place_of(graph, node)
         if not all_read and not any(True for _ in touched.overlapping(extent)):
-            stored += extent.size
+            written += extent.size
             if node.op == "update":
                 chain.early.add(node.name)
         touched.add(extent, extent)
     every = len(chain.early) == len(chain.stores)
-    chain.covered = every and not read and stored == chain.last.type.size
+    chain.covered = every and not read and written == chain.last.type.size
 
 
 def _lies_elsewhere(graph: Graph, node: Node) -> bool:

@@ -48,7 +48,7 @@ class Stores:
         self._in_buffer: dict[int, _Memory] = {}
         self._left: Counter[str] = Counter()
         self._bases: dict[str, str] = {}
-        self.chains = chains(graph, inside)
+        self.chains = chains(graph, inside, apart=not inside)
         for chain in self.chains:
             names = [node.name for node in chain.stores]
             self._chains.update(dict.fromkeys(names, chain))
