@@ -31,6 +31,7 @@ from .passes.prune import prune
 from .passes.rows import rows
 from .passes.simplify import simplify
 from .passes.split import split
+from .passes.steady import steady
 from .passes.tape import tape
 from .passes.total import total
 from .passes.undo import undo
@@ -49,6 +50,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "tape": tape,
     "undo": undo,
     "nest": nest,
+    "steady": steady,
     "rows": rows,
     "hoist": hoist,
     "total": total,

@@ -24,6 +24,7 @@ BACKEND = Backend(
         "prune",
         "undo",
         "prune",
+        "steady",
         "rows",
         "hoist",
         "total",

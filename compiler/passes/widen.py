@@ -12,6 +12,7 @@ from .begin import adds_only, is_zero, sorted_nodes
 from .bodies import parts_of
 from .prune import prune
 from .rewrite import instead
+from .sums import Term, terms_of
 
 __all__ = ["widen"]
 
@@ -62,12 +63,12 @@ class _Part(NamedTuple):
     """A sum that ``reader``, an `add_at`, adds to a part of an array.
 
     It is a value of a loop, or zeros, and the ``terms`` that are added to that, the
-    first one innermost. ``axes`` are those of the array that the sum has.
+    first one first. ``axes`` are those of the array that the sum has.
     """
 
     reader: Node
     base: str
-    terms: list[Node]
+    terms: list[Term]
     axes: list[int]
 
 
@@ -90,25 +91,17 @@ def _first(graph: Graph) -> _Part | None:
 
 def _part(graph: Graph, reader: Node) -> _Part | None:
     """What is added, if all of it is read for that alone, and has the last axis."""
+    outer = reader.name
     name = reader.operands[1]
     shape = graph[name].type.shape
     while graph[name].op == "reshape" and name in graph.read_once:
-        name = graph[name].operands[0]
-    axes = _axes(_type(graph, name).shape, shape)
+        outer, name = name, graph[name].operands[0]
+    axes = _axes(graph[name].type.shape, shape)
     step: Any = reader.attrs["step"]
     if not axes or axes[-1] != len(shape) - 1 or any(step[a] != 1 for a in axes):
         return None
-    terms: list[Node] = []
-    while graph[name].op == "add_at" and name in graph.read_once:
-        terms.insert(0, graph[name])
-        name = graph[name].operands[0]
-    if name not in graph.read_once and not is_zero(graph, name):
-        return None
-    return _Part(reader, name, terms, axes)
-
-
-def _type(graph: Graph, name: str) -> Any:
-    return next(x.type for x in graph[name].values if x.name == name)
+    found = None if name in graph.results else terms_of(graph, name, {outer})
+    return None if found is None else _Part(reader, found[1], found[0], axes)
 
 
 def _axes(narrow: tuple[int, ...], wide: tuple[int, ...]) -> list[int]:
@@ -133,9 +126,7 @@ def _fits(graph: Graph, loop: Node, part: _Part) -> bool:
     if not part.reader.type.is_float or not _adds_at_places(loop, number):
         return False
     x, _, *positions = part.reader.operands
-    wanted = [*positions, *(name for term in part.terms for name in term.operands[1:])]
-    if _is_sum_of(graph, loop, x) is None:
-        wanted.append(x)
+    wanted = [*positions, *([x] if _is_sum_of(graph, loop, x) is None else [])]
     after = set(loop.names)
     for node in graph:
         if not after.isdisjoint(node.operands):
@@ -144,7 +135,12 @@ def _fits(graph: Graph, loop: Node, part: _Part) -> bool:
 
 
 def _is_sum_of(graph: Graph, loop: Node, x: str) -> int | None:
-    """The number of the carried value that an array is, if that is only added to."""
+    """The number of the carried value that an array is, with terms that are added.
+
+    None where iterations do anything else with it than to add to it.
+    """
+    while x in graph.read_once and graph[x].op == "add_at":
+        x = graph[x].operands[0]
     if x not in loop.names or x not in graph.read_once:
         return None
     number = loop.names.index(x)
@@ -153,29 +149,26 @@ def _is_sum_of(graph: Graph, loop: Node, x: str) -> int | None:
 
 
 def _adds_at_places(loop: Node, number: int) -> bool:
-    """Whether iterations only add to a carried value, and only at positions."""
+    """Whether iterations only add to a carried value, and only at places."""
     (body,) = loop.regions
     start = body.inputs[1 + len(parts_of(loop).invariants) + number].name
-    name, found = body.results[number], False
-    while name in body.read_once:
-        if name == start:
-            return found
-        node = body[name]
-        if node.op == "add_at":
-            name, found = node.operands[0], True
-        elif node.op == "loop":
-            place, carried = node.names.index(name), parts_of(node).carried
-            if place >= len(carried) or not _adds_at_places(node, place):
-                return False
-            name, found = carried[place], True
-        else:
-            return False
-    return False
+    end = body.results[number]
+    found = terms_of(body, end, ()) if body.results.count(end) == 1 else None
+    if found is None:
+        return False
+    terms, base = found
+    node = body[base]
+    if node.op == "loop":
+        place, carried = node.names.index(base), parts_of(node).carried
+        inside = place < len(carried) and _adds_at_places(node, place)
+        return inside and carried[place] == start and start in body.read_once
+    return base == start and any(term.positions for term in terms)
 
 
 def _apart(graph: Graph, part: _Part) -> Graph:
     """The graph that adds the terms to the array, each at its place."""
     reader = part.reader
+    outer = Term.of(graph, reader)
     b = Builder(graph.name, reserved=graph.nodes)
     for node in graph:
         if node.name != reader.name:
@@ -187,46 +180,11 @@ def _apart(graph: Graph, part: _Part) -> Graph:
             inner = b.reshape(b[part.base], v.type.shape)
             x = b.add_at(x, inner, *positions, **reader.attrs)
         for term in part.terms[:-1]:
-            x = b.add_at(x, *_operands(b, part, term), **_place(b, part, term))
-        last = part.terms[-1]
-        operands, place = _operands(b, part, last), _place(b, part, last)
-        b.append(instead(reader, "add_at", x, *operands, **place))
+            made = term.within(outer, part.axes, b)
+            x = b.add_at(x, *made["operands"], **made["attrs"])
+        made = part.terms[-1].within(outer, part.axes, b)
+        b.append(instead(reader, "add_at", x, *made["operands"], **made["attrs"]))
     return prune(graph.with_nodes(list(b.nodes)))
-
-
-def _along(b: Builder, part: _Part, term: Node) -> dict[int, list[Node]]:
-    """The positions of a term in the array, by axis in rising order."""
-    found: dict[int, list[Node]] = {}
-    for node, axes in ((part.reader, range(part.reader.type.rank)), (term, part.axes)):
-        own: Any = node.attrs["axes"]
-        for axis, name in zip(own, node.operands[2:], strict=True):
-            found.setdefault(axes[axis], []).append(b[name])
-    return dict(sorted(found.items()))
-
-
-def _operands(b: Builder, part: _Part, term: Node) -> list[Node]:
-    """What a term adds, in as many axes as the array has, and its positions there."""
-    v = b[term.operands[1]]
-    shape = [1] * part.reader.type.rank
-    for axis, size in zip(part.axes, v.type.shape, strict=True):
-        shape[axis] = size
-    positions = _along(b, part, term).values()
-    return [
-        b.reshape(v, shape),
-        *(b.add(*x) if len(x) > 1 else x[0] for x in positions),
-    ]
-
-
-def _place(b: Builder, part: _Part, term: Node) -> dict[str, tuple[int, ...]]:
-    """The attributes of a term in the array."""
-    given: Any = part.reader.attrs["start"]
-    start, step = [*given], [1] * len(given)
-    attrs: Any = term.attrs
-    for axis, first, by in zip(part.axes, attrs["start"], attrs["step"], strict=True):
-        start[axis] += first
-        step[axis] = by
-    axes = tuple(_along(b, part, term))
-    return {"axes": axes, "start": tuple(start), "step": tuple(step)}
 
 
 def _widened(graph: Graph, part: _Part) -> Graph:
@@ -239,7 +197,6 @@ def _widened(graph: Graph, part: _Part) -> Graph:
     if other is None:
         values[number], carried[number] = Value(reader.name, reader.type), x
     else:
-        values[other] = Value(reader.name, reader.type)
         del values[number], carried[number]
     added = [p for p in dict.fromkeys(reader.operands[2:]) if p not in parts.invariants]
     invariants = [*parts.invariants, *added]
@@ -257,12 +214,17 @@ def _widened(graph: Graph, part: _Part) -> Graph:
     while name != part.base:
         gone.add(name)
         name = graph[name].operands[0]
-    nodes = [
-        made if node.name == reader.name else node
-        for node in graph
-        if gone.isdisjoint(node.names)
+    nodes = [node for node in graph if gone.isdisjoint(node.names)]
+    place = next(i for i, node in enumerate(nodes) if node.name == reader.name)
+    nodes[place] = made
+    names = {} if other is None else {reader.name: x}
+    renamed = [
+        node.reading(tuple(names.get(x, x) for x in node.operands)) for node in nodes
     ]
-    return graph.with_nodes(sorted_nodes(nodes))
+    outputs = [
+        out._replace(value=names.get(out.value, out.value)) for out in graph.outputs
+    ]
+    return graph.with_nodes(sorted_nodes(renamed), outputs)
 
 
 def _body(

@@ -201,3 +201,73 @@ def test_a_part_is_added_to_the_array() -> None:
 )
 def test_other_sums_are_left_alone(graph: Graph) -> None:
     assert widen(graph) is graph
+
+
+def test_what_is_added_at_known_places_is_added_to_the_array_too() -> None:
+    """Each row and each column has a last one, whose neighbour is the first."""
+
+    def energy(u: Any) -> Any:
+        n, m = u.shape
+        total = 0.0
+        for i in range(n):
+            for j in range(m):
+                total -= u[i, j] * (u[i, (j + 1) % m] + u[(i + 1) % n, j])
+        return total
+
+    u = np.random.default_rng(0).normal(size=(20, 30))
+    made = optimise(ab.make_ir(ab.grad(energy))(u)).verify()
+    bodies = [x for node in made for region in node.regions for x in within(region)]
+    assert {x.type.size for x in bodies if x.op == "add_at"} == {u.size}
+    assert "update" not in [x.op for x in bodies]
+    around = sum(np.roll(u, by, axis) for by in (1, -1) for axis in (0, 1))
+    np.testing.assert_allclose(ab.grad(energy)(u), -around, rtol=1e-12, atol=1e-12)
+
+
+STORED = """
+graph f(%s: f64[3,4], %v: f64[1], %w: f64[2], %i: i64[]) {{
+  %c = const() {{value=0.0}}           : f64[]
+  %z = broadcast_to(%c) {{shape=(4,)}} : f64[4]
+  %a = loop(%v, %z) {{trips=4, carried=1}} : f64[4]:
+    body(%t: i64[], %v: f64[1], %u: f64[4]) {{
+      %e = add_at(%u, %v, %t) {{axes=(0,), start=(0,), step=(1,)}} : f64[4]
+      return %e
+    }}
+  %p = slice(%a) {{start=(0,), shape=(1,), step=(1,)}} : f64[1]
+  %q = add(%p, %v)                                     : f64[1]
+  %b = update(%a, %q) {{start=(0,), step=(1,)}}        : f64[4]
+  %l = slice({read}) {{start=({first},), shape=(2,), step=(1,)}} : f64[2]
+  %m = add_n(%w, %l)                                   : f64[2]
+  %d = update(%b, %m) {{start=({first},), step=(1,)}}  : f64[4]
+  %r = reshape(%d) {{shape=(1, 4)}} : f64[1,4]
+  %y = add_at(%s, %r, %i) {{axes=(0,), start=(0, 0), step=(1, 1)}} : f64[3,4]
+  return %y{result}
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("read", "first", "result", "changes"),
+    [
+        ("%a", 1, "", True),  # an older version, that has the same there
+        ("%b", 0, "", True),
+        ("%a", 0, "", False),  # and one that has not
+        ("%b", 1, ", %b", False),
+        ("%b", 1, ", %p", False),
+    ],
+)
+def test_stores_that_add_are_seen(
+    read: str, first: int, result: str, changes: bool
+) -> None:
+    text = STORED.format(read=read, first=first, result=result)
+    graph = parse(text.strip())
+    made = widen(graph).verify()
+    assert ("update" not in [node.op for node in made]) == changes
+    assert (made is not graph) == changes
+    rng = np.random.default_rng(0)
+    point = [rng.normal(size=s) for s in ((3, 4), (1,), (2,))]
+    for found, expected in zip(
+        interpret(made, [*point, np.array(2)]),
+        interpret(graph, [*point, np.array(2)]),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-14)
