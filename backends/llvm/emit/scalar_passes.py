@@ -6,10 +6,8 @@ Both look at where elements lie, as sums of values (`linear`).
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
 
 import numpy as np
 
@@ -18,7 +16,6 @@ from ..kernels.scalar_loop import (
     Check,
     Choice,
     Compute,
-    Index,
     Load,
     Loop,
     Statement,
@@ -28,14 +25,13 @@ from ..kernels.scalar_loop import (
 )
 from .elements import SMALL, Builder, Elements, Place, Position, Unfit
 from .linear import Linear
+from .scalar_sums import Places, apart, places_of, summed, totals_of
 
 __all__ = ["fill", "kept_values", "swept"]
 
 LARGE = 2**11  # elements of which kernels of their own make better use
 
 FEW = 8  # iterations that lanes are not worth
-
-Places: TypeAlias = tuple[Linear, ...]
 
 
 @contextmanager
@@ -53,7 +49,7 @@ def _each(b: Builder, shape: Sequence[int]) -> Generator[list[Position]]:
     for counter, size in zip(reversed(counters), reversed(sizes), strict=True):
         made = Loop(counter, size, False, False, (), tuple(block))
         with b.inside() as block:
-            b.block.append(swept(b, made))
+            b.block += swept(b, made)
     b.block += block
 
 
@@ -65,17 +61,6 @@ def fill(b: Builder, place: Place, value: Elements) -> None:
         return
     for index, number in np.ndenumerate(b.numbers(value)):
         b.store(place, [Position((), i) for i in index], int(number))
-
-
-def _places(b: Builder, where: Index) -> Places:
-    """The position along each axis."""
-    found: list[Linear] = []
-    for values in where:
-        total = Linear(0)
-        for value in values:
-            total = total.plus(b.sums.of(value))
-        found.append(total)
-    return tuple(found)
 
 
 def _moved(places: Places, counter: int, by: int) -> Places:
@@ -138,12 +123,12 @@ def kept_values(
     for store in stores:
         if store.memory in busy or [x.memory for x in stores].count(store.memory) > 1:
             continue
-        written = _places(b, store.where)
+        written = places_of(b, store.where)
         before = _moved(written, counter, by)
         if before == written or not _outside(written, counter):
             continue
         for load in [one for one in block if isinstance(one, Load)]:
-            if load.memory == store.memory and _places(b, load.where) == before:
+            if load.memory == store.memory and places_of(b, load.where) == before:
                 start = _first(b, load, before, counter, trips, reverse)
                 found.append(Carried(load.value, start, store.value))
                 block.remove(load)
@@ -178,135 +163,77 @@ def _first(
     return chosen
 
 
-def swept(b: Builder, loop: Loop) -> Loop | Sweep:
+def swept(b: Builder, loop: Loop) -> Sequence[Loop | Sweep]:
     """The loop in lanes, if its iterations do not depend on each other but for sums.
 
     What it accesses has to lie side by side, and what it writes it may read in the same
-    place only. To what it adds to it may add in several places.
+    place only. To what it adds to it may add in several places, one after the other
+    where these overlap.
     """
     trips = loop.trips
     known = None if trips is None else b.sums.of(trips)
     if trips is None or known is None or loop.test:
-        return loop
+        return [loop]
     if not known.terms and known.number < FEW:
-        return loop
+        return [loop]
     runs = b.sums.holds(known, 1)
     with b.inside([*loop.body]) as statements:
-        totals = _totals(b, loop)
+        totals = totals_of(b, loop)
     if len(totals) < len(loop.carried):
-        return loop
+        return [loop]
     made: list[Statement] = []
     places: dict[int, set[Places]] = {}
     written: list[int] = []
-    sums = set(_summed(b, loop))
+    sums = set(summed(b, loop))
     for one in statements:
         match one:
             case Compute():
                 made.append(one)
             case Load(memory=memory, where=where) | Store(memory=memory, where=where):
-                at = _places(b, where)
+                at = places_of(b, where)
                 growth = tuple(x.factor(loop.counter) for x in at)
                 beside = not any(growth[:-1]) and (not growth or abs(growth[-1]) <= 1)
                 if not beside or not _outside(at, loop.counter):
-                    return loop
+                    return [loop]
                 if not any(growth) and not runs:  # loaded in front of the loop
-                    return loop
+                    return [loop]
                 if isinstance(one, Store):
                     if not any(growth) or memory in written:
-                        return loop
+                        return [loop]
                     if memory not in sums:
                         written.append(memory)
                 places.setdefault(memory, set()).add(at)
                 made.append(one._replace(growth=growth))
             case _:
-                return loop
+                return [loop]
     if any(len(places[memory]) > 1 for memory in written):
-        return loop
+        return [loop]
     body = _wanted(made, totals)
     if not body:
-        return loop
+        return [loop]
+    parts = apart(b, body, sums, loop.counter)
+    return [
+        Sweep(
+            loop.counter,
+            trips,
+            _from_the_first(b, loop, part),
+            () if number else tuple(totals),
+        )
+        for number, part in enumerate(parts)
+    ]
+
+
+def _from_the_first(
+    b: Builder, loop: Loop, body: Sequence[Statement]
+) -> tuple[Statement, ...]:
+    """The statements, with the places of the first iteration."""
     moved: list[Statement] = []
     for one in body:
         if isinstance(one, (Load, Store)):
-            at = [x.without(loop.counter) for x in _places(b, one.where)]
+            at = [x.without(loop.counter) for x in places_of(b, one.where)]
             one = one._replace(where=tuple((b.number_of(x),) for x in at))
         moved.append(one)
-    return Sweep(loop.counter, trips, tuple(moved), tuple(totals))
-
-
-def _summed(b: Builder, loop: Loop) -> Iterator[int]:
-    """The memories to which the body adds, and does nothing else.
-
-    Each access is a load, of which a sum is stored in the same place before the next.
-    """
-    makers = {one.value: one for one in loop.body if isinstance(one, Compute)}
-    uses = Counter(x for one in makers.values() for x in one.operands)
-    uses.update(one.value for one in loop.body if isinstance(one, Store))
-    uses.update(one.end for one in loop.carried)
-    accesses: dict[int, list[Load | Store]] = {}
-    for one in loop.body:
-        if isinstance(one, (Load, Store)):
-            accesses.setdefault(one.memory, []).append(one)
-    for memory, found in accesses.items():
-        pairs = list(zip(found[::2], found[1::2], strict=False))
-        if 2 * len(pairs) == len(found) and all(
-            isinstance(load, Load)
-            and isinstance(store, Store)
-            and _places(b, load.where) == _places(b, store.where)
-            and (sum_ := makers.get(store.value)) is not None
-            and (sum_.op == "add" or (sum_.op, sum_.operands[0]) == ("sub", load.value))
-            and load.value in sum_.operands
-            and uses[load.value] == uses[store.value] == 1
-            for load, store in pairs
-        ):
-            yield memory
-
-
-def _totals(b: Builder, loop: Loop) -> list[Total]:
-    """The carried values that only add up, with what an iteration adds to each.
-
-    Where that is several numbers, statements are appended that add them up.
-    """
-    made = {one.value: one for one in loop.body if isinstance(one, Compute)}
-    uses = Counter(x for one in made.values() for x in one.operands)
-    uses.update(one.value for one in loop.body if isinstance(one, Store))
-    uses.update(one.end for one in loop.carried)
-    sums = {one.value for one in loop.carried}
-    found: list[Total] = []
-    for value, start, end in loop.carried:
-        dtype = b.types[value]
-        items = _items(made, uses, value, end) if dtype[0] == "f" else []
-        if not items or not sums.isdisjoint(item for item, _ in items):
-            continue
-        away = all(sign == "sub" for _, sign in items)
-        items.sort(key=lambda item: item[1])
-        (item, _), *rest = items
-        for other, sign in rest:
-            item = b.compute("add" if away else sign, (item, other), dtype)
-        found.append(Total(value, start, item, dtype, away))
-    return found
-
-
-def _items(
-    made: Mapping[int, Compute], uses: Mapping[int, int], value: int, end: int
-) -> list[tuple[int, str]]:
-    """What is added to a value or taken away, one after the other, until its end.
-
-    None of it where a value in between is used for anything else.
-    """
-    items: list[tuple[int, str]] = []
-    sums = {value}
-    for one in made.values():
-        if sums.isdisjoint(one.operands):
-            continue
-        x, y = one.operands if one.op in ("add", "sub") else (0, 0)
-        if x not in sums and one.op == "add":
-            x, y = y, x
-        if x not in sums or y in sums or uses[x] != 1:
-            return []
-        items.append((y, one.op))
-        sums.add(one.value)
-    return items if end in sums and uses[end] == 1 else []
+    return tuple(moved)
 
 
 def _wanted(
