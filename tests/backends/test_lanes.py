@@ -22,11 +22,11 @@ def data(dtype: str, *shape: int) -> np.ndarray:
 
 @pytest.mark.parametrize("lanes", [2, 8, 64])
 @pytest.mark.parametrize("dtype", NAMES)
-@pytest.mark.parametrize("stride", [1, 3])
+@pytest.mark.parametrize("stride", [1, 2, 3])
 def test_only_elements_of_the_loop_are_touched(
     dtype: str, lanes: int, stride: int
 ) -> None:
-    step = "i" if stride == 1 else "i * words[1]"
+    step = {1: "i", 2: "i * 2", 3: "i * words[1]"}[stride]
     text = source(
         f"x = {dtype}_pointer(buffers[0] + words[2], 0)",
         f"y = {dtype}_pointer(buffers[1] + words[2], 1)",

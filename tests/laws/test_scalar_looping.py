@@ -246,6 +246,40 @@ def test_sums_at_places_that_overlap_are_made_in_lanes(
     np.testing.assert_allclose(run(point)[0], expected[0], rtol=1e-14, atol=1e-14)
 
 
+@pytest.mark.parametrize("n", [8, 17, 40])
+@pytest.mark.parametrize("dtype", ["f64", "f32", "i64"])
+def test_every_other_element_is_accessed_in_lanes(n: int, dtype: str) -> None:
+    """What is read, stored and added to lies two apart; between them nothing moves."""
+    one, other, store, add = (
+        f"{{axes=(0,), start=({first},), step=(1,){shape}}}"
+        for shape in (", shape=(1,)", "")
+        for first in (1, 0)
+    )
+    full, item = f"{dtype}[{2 * n}]", f"{dtype}[1]"
+    graph = parse(f"""
+        graph f(%x: {full}, %y: {full}, %z: {full}) {{
+          %p, %q = loop(%x, %y, %z) {{trips={n}, carried=2}} : {full}, {full}:
+            body(%t: i64[], %x: {full}, %u: {full}, %v: {full}) {{
+              %c = const() {{value=2}} : i64[]
+              %i = mul(%c, %t)       : i64[]
+              %a = slice_at(%x, %i) {one} : {item}
+              %b = slice_at(%x, %i) {other} : {item}
+              %s = mul(%a, %b)       : {item}
+              %k = update_at(%u, %s, %i) {store} : {full}
+              %l = add_at(%v, %a, %i) {add} : {full}
+              %m = add_at(%l, %s, %i) {store} : {full}
+              return %k, %m
+            }}
+          return %p, %q
+        }}""")
+    rng = np.random.default_rng(n)
+    point = [rng.integers(-9, 9, 2 * n).astype(x.type.numpy) for x in graph.inputs]
+    run = prepare(optimise(graph, "llvm"))
+    assert " * 2]" in "".join(run.sources)
+    for found, expected in zip(run(point), interpret(graph, point), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 def sum_of(ops: tuple[str, ...], n: int, result: str) -> Graph:
     """A loop that adds numbers of rows to a total, or takes them away, in turn."""
     steps = "\n".join(

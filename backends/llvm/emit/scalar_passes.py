@@ -166,9 +166,9 @@ def _first(
 def swept(b: Builder, loop: Loop) -> Sequence[Loop | Sweep]:
     """The loop in lanes, if its iterations do not depend on each other but for sums.
 
-    What it accesses has to lie side by side, and what it writes it may read in the same
-    place only. To what it adds to it may add in several places, one after the other
-    where these overlap.
+    What it accesses has to lie side by side or two apart, and what it writes it may
+    read in the same place only. To what it adds to it may add in several places, one
+    after the other where these overlap.
     """
     trips = loop.trips
     known = None if trips is None else b.sums.of(trips)
@@ -192,7 +192,7 @@ def swept(b: Builder, loop: Loop) -> Sequence[Loop | Sweep]:
             case Load(memory=memory, where=where) | Store(memory=memory, where=where):
                 at = places_of(b, where)
                 growth = tuple(x.factor(loop.counter) for x in at)
-                beside = not any(growth[:-1]) and (not growth or abs(growth[-1]) <= 1)
+                beside = not any(growth[:-1]) and (not growth or -1 <= growth[-1] <= 2)
                 if not beside or not _outside(at, loop.counter):
                     return [loop]
                 if not any(growth) and not runs:  # loaded in front of the loop

@@ -296,8 +296,8 @@ class _Printer:
             return [], place
         if steps == ["1"]:
             return [], f"{place[:-1]} + {counter}]"
-        if steps == ["-1"]:
-            return [], f"{place[:-1]} + {counter} * -1]"
+        if steps in (["-1"], ["2"]):
+            return [], f"{place[:-1]} + {counter} * {steps[0]}]"
         name = f"g{memory}_{access.value}"
         return [f"{name} = {' + '.join(steps)}"], f"{place[:-1]} + {counter} * {name}]"
 
