@@ -280,6 +280,81 @@ def test_every_other_element_is_accessed_in_lanes(n: int, dtype: str) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
+def meeting(n: int, store: str, reverse: bool = False) -> Graph:
+    """A loop over an array in which each iteration accesses one place besides its own.
+
+    That is element k, and its own is element t + 2.
+    """
+    at = "{axes=(0,), start=(2,), step=(1,)"
+    back = ", reverse=True" if reverse else ""
+    full = f"f64[{n + 4}]"
+    return parse(f"""
+        graph f(%k: i64[], %d: {full}, %xs: f64[{n}]) {{
+          %r = loop(%k, %d, %xs) {{trips={n}, carried=1, stacked=1{back}}} : {full}:
+            body(%t: i64[], %k: i64[], %u: {full}, %y: f64[]) {{
+              %x = reshape(%y) {{shape=(1,)}} : f64[1]
+              %a = slice_at(%u, %k) \
+{{axes=(0,), start=(0,), step=(1,), shape=(1,)}} : f64[1]
+              %b = slice_at(%u, %t) {at}, shape=(1,)}} : f64[1]
+              %c = add(%a, %x)                       : f64[1]
+              %m = minimum(%b, %c)                   : f64[1]
+              %e = neg(%b)                           : f64[1]
+              %v = update_at(%u, {"%m" if store == "own" else "%e"}, %t) {at}}} : {full}
+              %w = add_at(%v, %x, %k) {{axes=(0,), start=(0,), step=(1,)}} : {full}
+              return {"%v" if store == "own" else "%w"}
+            }}
+          return %r
+        }}""")
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("store", ["own", "both"])
+@pytest.mark.parametrize("n", [15, 16, 37])
+def test_a_loop_is_cut_where_a_place_that_stays_is_met(
+    n: int, store: str, reverse: bool
+) -> None:
+    """Before the first one, at each, and behind the last."""
+    graph = meeting(n, store, reverse)
+    run = prepare(optimise(graph, "llvm"))
+    (source,) = (text for text in run.sources if "range" in text)
+    assert source.count(" in lanes(") == (2 if n >= 16 else 0)
+    rng = np.random.default_rng(n)
+    d, xs = rng.normal(size=n + 4), rng.normal(size=n)
+    for k in range(n + 4):
+        (found,) = run([np.asarray(k), d, xs])
+        (expected,) = interpret(graph, [np.asarray(k), d, xs])
+        if store == "own":
+            np.testing.assert_array_equal(found, expected)
+        np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("rows", [(0, 1), (1, 1)])
+def test_rows_are_written_in_lanes_though_they_may_be_one(
+    rows: tuple[int, int],
+) -> None:
+    """Lanes of one column are in one lane, whichever row they are in."""
+    at = "{axes=(0, 1), start=(0, 0), step=(1, 1)"
+    graph = parse(f"""
+        graph f(%i: i64[], %k: i64[], %d: f64[2,19]) {{
+          %r = loop(%i, %k, %d) {{trips=19, carried=1}} : f64[2,19]:
+            body(%t: i64[], %i: i64[], %k: i64[], %u: f64[2,19]) {{
+              %a = slice_at(%u, %i, %t) {at}, shape=(1, 1)}} : f64[1,1]
+              %b = exp(%a)                            : f64[1,1]
+              %v = update_at(%u, %b, %k, %t) {at}}}   : f64[2,19]
+              %c = slice_at(%v, %i, %t) {at}, shape=(1, 1)}} : f64[1,1]
+              %e = add(%c, %a)                        : f64[1,1]
+              %w = update_at(%v, %e, %i, %t) {at}}}   : f64[2,19]
+              return %w
+            }}
+          return %r
+        }}""")
+    run = prepare(optimise(graph, "llvm"))
+    assert any(" in lanes(" in text and "m0[" in text for text in run.sources)
+    d = np.random.default_rng(0).normal(size=(2, 19))
+    point = [*map(np.asarray, rows), d]
+    np.testing.assert_allclose(run(point)[0], interpret(graph, point)[0], rtol=1e-14)
+
+
 def sum_of(ops: tuple[str, ...], n: int, result: str) -> Graph:
     """A loop that adds numbers of rows to a total, or takes them away, in turn."""
     steps = "\n".join(

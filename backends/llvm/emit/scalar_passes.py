@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from ..kernels.scalar_loop import (
 )
 from .elements import SMALL, Builder, Elements, Place, Position, Unfit
 from .linear import Linear
+from .scalar_cuts import cut
 from .scalar_sums import Places, apart, places_of, summed, totals_of
 
 __all__ = ["fill", "kept_values", "swept"]
@@ -163,27 +165,35 @@ def _first(
     return chosen
 
 
-def swept(b: Builder, loop: Loop) -> Sequence[Loop | Sweep]:
+def swept(b: Builder, loop: Loop) -> Sequence[Statement]:
+    """The loop in lanes, whole or in pieces, or as it is."""
+    made = _in_lanes(b, loop)
+    if made is None:
+        made = cut(b, loop, partial(_in_lanes, b))
+    return [loop] if made is None else made
+
+
+def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
     """The loop in lanes, if its iterations do not depend on each other but for sums.
 
-    What it accesses has to lie side by side or two apart, and what it writes it may
-    read in the same place only. To what it adds to it may add in several places, one
-    after the other where these overlap.
+    What it accesses has to lie side by side or two apart. What it writes it may access
+    elsewhere too, in the same place along the last axis. To what it adds to it may add
+    in several places, one after the other where these overlap.
     """
     trips = loop.trips
     known = None if trips is None else b.sums.of(trips)
     if trips is None or known is None or loop.test:
-        return [loop]
+        return None
     if not known.terms and known.number < FEW:
-        return [loop]
+        return None
     runs = b.sums.holds(known, 1)
     with b.inside([*loop.body]) as statements:
         totals = totals_of(b, loop)
     if len(totals) < len(loop.carried):
-        return [loop]
+        return None
     made: list[Statement] = []
     places: dict[int, set[Places]] = {}
-    written: list[int] = []
+    written: set[int] = set()
     sums = set(summed(b, loop))
     for one in statements:
         match one:
@@ -194,23 +204,23 @@ def swept(b: Builder, loop: Loop) -> Sequence[Loop | Sweep]:
                 growth = tuple(x.factor(loop.counter) for x in at)
                 beside = not any(growth[:-1]) and (not growth or -1 <= growth[-1] <= 2)
                 if not beside or not _outside(at, loop.counter):
-                    return [loop]
+                    return None
                 if not any(growth) and not runs:  # loaded in front of the loop
-                    return [loop]
+                    return None
                 if isinstance(one, Store):
-                    if not any(growth) or memory in written:
-                        return [loop]
+                    if not any(growth):
+                        return None
                     if memory not in sums:
-                        written.append(memory)
+                        written.add(memory)
                 places.setdefault(memory, set()).add(at)
                 made.append(one._replace(growth=growth))
             case _:
-                return [loop]
-    if any(len(places[memory]) > 1 for memory in written):
-        return [loop]
+                return None
+    if any(len({at[-1] for at in places[memory]}) > 1 for memory in written):
+        return None
     body = _wanted(made, totals)
     if not body:
-        return [loop]
+        return None
     parts = apart(b, body, sums, loop.counter)
     return [
         Sweep(
