@@ -108,10 +108,30 @@ def _neg(b: Builder, n: Node, x: Node) -> Node | None:
 
 def _select(b: Builder, n: Node, c: Node, x: Node, y: Node) -> Node | None:
     """``where(c, x, x) => x``, ``where(True, x, y) => x``"""
-    if x.name == y.name:
+    if _alike(b, x, y):
         return x
     literal = b.literal(c)
     return None if literal is None else (x if literal else y)
+
+
+def _alike(b: Builder, x: Node, y: Node, depth: int = 4) -> bool:
+    """Whether two nodes are plainly the same value, as `dedupe` would say."""
+    if x.name == y.name or not depth:
+        return x.name == y.name
+    same = (x.op, x.attrs, x.type) == (y.op, y.attrs, y.type)
+    if not same or x.op == "input" or x.several or x.regions:
+        return False
+    pairs = zip(x.operands, y.operands, strict=False)
+    alike = all(_alike(b, b[u], b[v], depth - 1) for u, v in pairs)
+    return alike and len(x.operands) == len(y.operands)
+
+
+def _compared(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
+    """``x < x => False``, ``x <= x => True`` where x is no float, which may be NaN"""
+    strict = n.op in ("lt", "gt")
+    if not _alike(b, x, y) or not (strict or x.type.dtype[0] != "f"):
+        return None
+    return b.like(n, not strict and n.op != "ne")
 
 
 def _power(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
@@ -202,6 +222,7 @@ RULES: dict[str, Callable[..., Node | None]] = {
     "chain_both": _chain_both,
     "neg": _neg,
     "select": _select,
+    **dict.fromkeys(("lt", "gt", "le", "ge", "eq", "ne"), _compared),
     "power": _power,
     "identity": _first,
     "stop_gradient": _first,

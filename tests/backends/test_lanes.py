@@ -26,7 +26,7 @@ def data(dtype: str, *shape: int) -> np.ndarray:
 def test_only_elements_of_the_loop_are_touched(
     dtype: str, lanes: int, stride: int
 ) -> None:
-    step = {1: "i", 2: "i * 2"}.get(stride, "i * words[1]")
+    step = {1: "i", 2: "i * 2", 3: "i * words[1]"}[stride]
     text = source(
         f"x = {dtype}_pointer(buffers[0] + words[2], 0)",
         f"y = {dtype}_pointer(buffers[1] + words[2], 1)",

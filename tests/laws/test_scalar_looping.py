@@ -294,16 +294,24 @@ def test_small_products_are_part_of_the_kernel(size: int) -> None:
 
 @pytest.mark.parametrize("place", ["t", "p"], ids=["forwards", "backwards"])
 @pytest.mark.parametrize("n", [9, 17, 40])
-def test_sums_at_places_that_overlap_are_made_in_lanes(n: int, place: str) -> None:
+@pytest.mark.parametrize(
+    ("starts", "loops"),
+    [((0, 2, 1), 3), ((0, 64, 128), 1), ((0, 0, 63), 2), ((1, 65, 0), 2)],
+)
+def test_sums_at_places_that_overlap_are_made_in_lanes(
+    starts: tuple[int, ...], loops: int, n: int, place: str
+) -> None:
+    """One loop for places that do not, since lanes wait for what was just stored."""
+    size = n + max(starts)
     adds = "\n".join(
-        f"%r{k + 1} = add_at(%r{k}, %{'xyx'[k]}, %{place}) "
-        f"{{axes=(0,), start=({start},), step=(1,)}} : f64[{n + 2}]"
-        for k, start in enumerate((0, 2, 1))
+        f"%r{k + 1} = add_at(%r{k}, %{'xzy'[k]}, %{place}) "
+        f"{{axes=(0,), start=({start},), step=(1,)}} : f64[{size}]"
+        for k, start in enumerate(starts)
     )
     graph = parse(f"""
-        graph f(%r: f64[{n + 2}], %xs: f64[{n}], %ys: f64[{n}]) {{
-          %s = loop(%r, %xs, %ys) {{trips={n}, carried=1, stacked=2}} : f64[{n + 2}]:
-            body(%t: i64[], %r0: f64[{n + 2}], %u: f64[], %v: f64[]) {{
+        graph f(%r: f64[{size}], %z: f64[1], %xs: f64[{n}], %ys: f64[{n}]) {{
+          %s = loop(%z, %r, %xs, %ys) {{trips={n}, carried=1, stacked=2}} : f64[{size}]:
+            body(%t: i64[], %z: f64[1], %r0: f64[{size}], %u: f64[], %v: f64[]) {{
               %x = reshape(%u) {{shape=(1,)}} : f64[1]
               %y = reshape(%v) {{shape=(1,)}} : f64[1]
               %m = const() {{value={n - 1}}} : i64[]
@@ -317,6 +325,148 @@ def test_sums_at_places_that_overlap_are_made_in_lanes(n: int, place: str) -> No
     point = [rng.normal(size=x.type.shape) for x in graph.inputs]
     run = prepare(optimise(graph, "llvm"))
     (source,) = (text for text in run.sources if "m1[" in text)
-    assert "lanes" in source
+    assert source.count(" in lanes(") == loops
     expected = interpret(graph, point)
     np.testing.assert_allclose(run(point)[0], expected[0], rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("n", [8, 17, 40])
+@pytest.mark.parametrize("dtype", ["f64", "f32", "i64"])
+def test_every_other_element_is_accessed_in_lanes(n: int, dtype: str) -> None:
+    """What is read, stored and added to lies two apart; between them nothing moves."""
+    one, other, store, add = (
+        f"{{axes=(0,), start=({first},), step=(1,){shape}}}"
+        for shape in (", shape=(1,)", "")
+        for first in (1, 0)
+    )
+    full, item = f"{dtype}[{2 * n}]", f"{dtype}[1]"
+    graph = parse(f"""
+        graph f(%x: {full}, %y: {full}, %z: {full}) {{
+          %p, %q = loop(%x, %y, %z) {{trips={n}, carried=2}} : {full}, {full}:
+            body(%t: i64[], %x: {full}, %u: {full}, %v: {full}) {{
+              %c = const() {{value=2}} : i64[]
+              %i = mul(%c, %t)       : i64[]
+              %a = slice_at(%x, %i) {one} : {item}
+              %b = slice_at(%x, %i) {other} : {item}
+              %s = mul(%a, %b)       : {item}
+              %k = update_at(%u, %s, %i) {store} : {full}
+              %l = add_at(%v, %a, %i) {add} : {full}
+              %m = add_at(%l, %s, %i) {store} : {full}
+              return %k, %m
+            }}
+          return %p, %q
+        }}""")
+    rng = np.random.default_rng(n)
+    point = [rng.integers(-9, 9, 2 * n).astype(x.type.numpy) for x in graph.inputs]
+    run = prepare(optimise(graph, "llvm"))
+    assert " * 2]" in "".join(run.sources)
+    for found, expected in zip(run(point), interpret(graph, point), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def meeting(n: int, store: str, reverse: bool = False) -> Graph:
+    """A loop over an array in which each iteration accesses one place besides its own.
+
+    That is element k, and its own is element t + 2.
+    """
+    at = "{axes=(0,), start=(2,), step=(1,)"
+    back = ", reverse=True" if reverse else ""
+    full = f"f64[{n + 4}]"
+    return parse(f"""
+        graph f(%k: i64[], %d: {full}, %xs: f64[{n}]) {{
+          %r = loop(%k, %d, %xs) {{trips={n}, carried=1, stacked=1{back}}} : {full}:
+            body(%t: i64[], %k: i64[], %u: {full}, %y: f64[]) {{
+              %x = reshape(%y) {{shape=(1,)}} : f64[1]
+              %a = slice_at(%u, %k) \
+{{axes=(0,), start=(0,), step=(1,), shape=(1,)}} : f64[1]
+              %b = slice_at(%u, %t) {at}, shape=(1,)}} : f64[1]
+              %c = add(%a, %x)                       : f64[1]
+              %m = minimum(%b, %c)                   : f64[1]
+              %e = neg(%b)                           : f64[1]
+              %v = update_at(%u, {"%m" if store == "own" else "%e"}, %t) {at}}} : {full}
+              %w = add_at(%v, %x, %k) {{axes=(0,), start=(0,), step=(1,)}} : {full}
+              return {"%v" if store == "own" else "%w"}
+            }}
+          return %r
+        }}""")
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("store", ["own", "both"])
+@pytest.mark.parametrize("n", [15, 16, 37])
+def test_a_loop_is_cut_where_a_place_that_stays_is_met(
+    n: int, store: str, reverse: bool
+) -> None:
+    """Before the first one, at each, and behind the last."""
+    graph = meeting(n, store, reverse)
+    run = prepare(optimise(graph, "llvm"))
+    (source,) = (text for text in run.sources if "range" in text)
+    assert source.count(" in lanes(") == (2 if n >= 16 else 0)
+    rng = np.random.default_rng(n)
+    d, xs = rng.normal(size=n + 4), rng.normal(size=n)
+    for k in range(n + 4):
+        (found,) = run([np.asarray(k), d, xs])
+        (expected,) = interpret(graph, [np.asarray(k), d, xs])
+        if store == "own":
+            np.testing.assert_array_equal(found, expected)
+        np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("rows", [(0, 1), (1, 1)])
+def test_rows_are_written_in_lanes_though_they_may_be_one(
+    rows: tuple[int, int],
+) -> None:
+    """Lanes of one column are in one lane, whichever row they are in."""
+    at = "{axes=(0, 1), start=(0, 0), step=(1, 1)"
+    graph = parse(f"""
+        graph f(%i: i64[], %k: i64[], %d: f64[2,19]) {{
+          %r = loop(%i, %k, %d) {{trips=19, carried=1}} : f64[2,19]:
+            body(%t: i64[], %i: i64[], %k: i64[], %u: f64[2,19]) {{
+              %a = slice_at(%u, %i, %t) {at}, shape=(1, 1)}} : f64[1,1]
+              %b = exp(%a)                            : f64[1,1]
+              %v = update_at(%u, %b, %k, %t) {at}}}   : f64[2,19]
+              %c = slice_at(%v, %i, %t) {at}, shape=(1, 1)}} : f64[1,1]
+              %e = add(%c, %a)                        : f64[1,1]
+              %w = update_at(%v, %e, %i, %t) {at}}}   : f64[2,19]
+              return %w
+            }}
+          return %r
+        }}""")
+    run = prepare(optimise(graph, "llvm"))
+    assert any(" in lanes(" in text and "m0[" in text for text in run.sources)
+    d = np.random.default_rng(0).normal(size=(2, 19))
+    point = [*map(np.asarray, rows), d]
+    np.testing.assert_allclose(run(point)[0], interpret(graph, point)[0], rtol=1e-14)
+
+
+def sum_of(ops: tuple[str, ...], n: int, result: str) -> Graph:
+    """A loop that adds numbers of rows to a total, or takes them away, in turn."""
+    steps = "\n".join(
+        f"%s{k + 1} = {op}(%s{k}, %{'xy'[k % 2]}) : f64[]" for k, op in enumerate(ops)
+    )
+    return parse(f"""
+        graph f(%s: f64[], %xs: f64[{n}], %ys: f64[{n}]) {{
+          %total, %rows = loop(%s, %xs, %ys) {{trips={n}, stacked=2, carried=1}} \
+: f64[], f64[{n}]:
+            body(%t: i64[], %s0: f64[], %x: f64[], %y: f64[]) {{
+              {steps}
+              return %s{len(ops)}, %{result}
+            }}
+          return %total, %rows
+        }}""")
+
+
+@pytest.mark.parametrize("n", [8, 17, 40])
+@pytest.mark.parametrize(
+    "ops", [("add", "add"), ("sub", "sub"), ("sub", "add", "add"), ("add", "sub")]
+)
+def test_sums_of_several_terms_are_made_in_lanes(ops: tuple[str, ...], n: int) -> None:
+    rng = np.random.default_rng(n)
+    for result, in_lanes in (("x", True), ("s1", False)):
+        graph = sum_of(ops, n, result)
+        run = prepare(optimise(graph, "llvm"))
+        (source,) = (text for text in run.sources if "range" in text or "lanes" in text)
+        assert ("lanes" in source) == in_lanes, "what lies between is read or not"
+        point = [rng.normal(size=x.type.shape) for x in graph.inputs]
+        for found, expected in zip(run(point), interpret(graph, point), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)

@@ -1,8 +1,7 @@
 """Values of scalar loops while they are lowered: numbers, and places in memory.
 
-A value is an array of the numbers that its elements have in the kernel, or a `Place`,
-or, if it has many elements, a `Lazy`. Ops that move elements do to arrays of numbers
-what NumPy does to any array.
+A value is an array of the numbers of its elements, or a `Place`, or, if it has many, a
+`Lazy`. Ops that move elements do to arrays of numbers what NumPy does to any array.
 """
 
 from __future__ import annotations
@@ -200,8 +199,8 @@ class Builder:
     """Appends statements to the block that is being made.
 
     ``words`` are the numbers that a step gives; of a `Node` it is that of its check.
-    ``versions`` has the current version of each memory that is written in place, and
-    ``scratch`` the types of the memories that the kernel has for itself.
+    ``versions`` has the version of each memory that is written in place, ``scratch``
+    the memories that the kernel has for itself.
     """
 
     def __init__(self) -> None:
@@ -211,6 +210,7 @@ class Builder:
         self.words: list[tuple[Word, bool | int | float | Node]] = []
         self.literals: list[Literal] = []
         self.versions: dict[int, int] = {}
+        self.scratch: list[int] = []
         self.weight = 0
         self._literals: dict[int, int] = {}
         self._version = 0

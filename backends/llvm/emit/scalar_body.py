@@ -41,13 +41,11 @@ _MOVING = ("concatenate", "update")
 class Lowering:
     """Lowers nodes to the statements of a builder.
 
-    ``scratch`` are the memories that the kernel has for itself, and ``partial`` those
-    of which not all rows need be made.
+    ``partial`` are the memories of which not all rows need be made.
     """
 
     def __init__(self) -> None:
         self.builder = Builder()
-        self.scratch: list[int] = []
         self.partial: set[int] = set()
 
     def graph(
@@ -359,13 +357,13 @@ class Lowering:
             named = zip(node.names[count:], rows, strict=True)
             self.partial.update(row.memory for name, row in named if name in beyond)
         for row in rows:
-            if row.memory in self.partial and row.memory in self.scratch:
+            if row.memory in self.partial and row.memory in b.scratch:
                 zero = b.word(row.type.numpy.type(0).item(), row.type.dtype)
                 fill(b, row, repeated(zero, row.shape))
         if trips is not None and not test:
             pairs += kept_values(b, counter, trips, reverse, block)
         made = Loop(counter, trips, test, reverse, tuple(pairs), tuple(block))
-        b.block.append(swept(b, made))
+        b.block += swept(b, made)
         results = [b.next_version(x) if isinstance(x, Place) else x for x in carried]
         return [*results, *rows]
 
@@ -436,7 +434,7 @@ class Lowering:
     def _scratch(self, type_: TensorType) -> Place:
         """A memory that the kernel has for itself."""
         memory = self.builder.memory(type_)
-        self.scratch.append(memory)
+        self.builder.scratch.append(memory)
         return whole_place(memory, type_)
 
     def _choice(

@@ -167,7 +167,7 @@ def _lowered(node: Node, beyond: set[str]) -> _Lowered:
             for index, number in np.ndenumerate(value):
                 b.store(place, [Position((), i) for i in index], int(number))
     zeroed = [i for i, memory in enumerate(results) if memory in lowering.partial]
-    scratch = [b.memories[memory] for memory in lowering.scratch]
+    scratch = [b.memories[memory] for memory in b.scratch]
     return _Lowered(
         tuple(b.block),
         b.words,

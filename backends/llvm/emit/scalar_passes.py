@@ -6,10 +6,9 @@ Both look at where elements lie, as sums of values (`linear`).
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from functools import partial
 
 import numpy as np
 
@@ -18,7 +17,6 @@ from ..kernels.scalar_loop import (
     Check,
     Choice,
     Compute,
-    Index,
     Load,
     Loop,
     Statement,
@@ -28,14 +26,14 @@ from ..kernels.scalar_loop import (
 )
 from .elements import SMALL, Builder, Elements, Place, Position, Unfit
 from .linear import Linear
+from .scalar_cuts import cut
+from .scalar_sums import Places, apart, places_of, summed, totals_of
 
 __all__ = ["fill", "kept_values", "swept"]
 
 LARGE = 2**11  # elements of which kernels of their own make better use
 
 FEW = 8  # iterations that lanes are not worth
-
-Places: TypeAlias = tuple[Linear, ...]
 
 
 @contextmanager
@@ -53,7 +51,7 @@ def _each(b: Builder, shape: Sequence[int]) -> Generator[list[Position]]:
     for counter, size in zip(reversed(counters), reversed(sizes), strict=True):
         made = Loop(counter, size, False, False, (), tuple(block))
         with b.inside() as block:
-            b.block.append(swept(b, made))
+            b.block += swept(b, made)
     b.block += block
 
 
@@ -65,17 +63,6 @@ def fill(b: Builder, place: Place, value: Elements) -> None:
         return
     for index, number in np.ndenumerate(b.numbers(value)):
         b.store(place, [Position((), i) for i in index], int(number))
-
-
-def _places(b: Builder, where: Index) -> Places:
-    """The position along each axis."""
-    found: list[Linear] = []
-    for values in where:
-        total = Linear(0)
-        for value in values:
-            total = total.plus(b.sums.of(value))
-        found.append(total)
-    return tuple(found)
 
 
 def _moved(places: Places, counter: int, by: int) -> Places:
@@ -148,12 +135,12 @@ def kept_values(
     for store in stores:
         if store.memory in busy or [x.memory for x in stores].count(store.memory) > 1:
             continue
-        written = _places(b, store.where)
+        written = places_of(b, store.where)
         before = _moved(written, counter, by)
         if before == written or not _outside(written, counter):
             continue
         for load in [one for one in block if isinstance(one, Load)]:
-            if load.memory == store.memory and _places(b, load.where) == before:
+            if load.memory == store.memory and places_of(b, load.where) == before:
                 start = _first(b, load, before, counter, trips, reverse)
                 found.append(Carried(load.value, start, store.value))
                 block.remove(load)
@@ -188,113 +175,86 @@ def _first(
     return chosen
 
 
-def swept(b: Builder, loop: Loop) -> Loop | Sweep:
+def swept(b: Builder, loop: Loop) -> Sequence[Statement]:
+    """The loop in lanes, whole or in pieces, or as it is."""
+    made = _in_lanes(b, loop)
+    if made is None:
+        made = cut(b, loop, partial(_in_lanes, b))
+    return [loop] if made is None else made
+
+
+def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
     """The loop in lanes, if its iterations do not depend on each other but for sums.
 
-    What it accesses has to lie side by side, or two apart where it only loads, and what
-    it writes it may read in the same place only. To what it adds to it may add in
-    several places.
+    What it accesses has to lie side by side or two apart. What it writes it may access
+    elsewhere too, in the same place along the last axis. To what it adds to it may add
+    in several places, one after the other where these overlap.
     """
     trips = loop.trips
     known = None if trips is None else b.sums.of(trips)
     if trips is None or known is None or loop.test:
-        return loop
+        return None
     if not known.terms and known.number < FEW:
-        return loop
+        return None
     runs = b.sums.holds(known, 1)
-    totals = list(_totals(b, loop))
+    with b.inside([*loop.body]) as statements:
+        totals = totals_of(b, loop)
     if len(totals) < len(loop.carried):
-        return loop
+        return None
     made: list[Statement] = []
     places: dict[int, set[Places]] = {}
-    written: list[int] = []
-    sums = set(_summed(b, loop))
-    for one in loop.body:
+    written: set[int] = set()
+    sums = set(summed(b, loop))
+    for one in statements:
         match one:
             case Compute():
                 made.append(one)
             case Load(memory=memory, where=where) | Store(memory=memory, where=where):
-                at = _places(b, where)
+                at = places_of(b, where)
                 growth = tuple(x.factor(loop.counter) for x in at)
-                near = (-1, 0, 1, 2) if isinstance(one, Load) else (-1, 0, 1)
-                beside = not any(growth[:-1]) and (not growth or growth[-1] in near)
+                beside = not any(growth[:-1]) and (not growth or -1 <= growth[-1] <= 2)
                 if not beside or not _outside(at, loop.counter):
-                    return loop
+                    return None
                 before = not any(growth)  # it is loaded in front of the loop
                 if before and not runs and not _inside(b, memory, at):
-                    return loop
+                    return None
                 if isinstance(one, Store):
-                    if not any(growth) or memory in written:
-                        return loop
+                    if not any(growth):
+                        return None
                     if memory not in sums:
-                        written.append(memory)
+                        written.add(memory)
                 places.setdefault(memory, set()).add(at)
                 made.append(one._replace(growth=growth))
             case _:
-                return loop
-    if any(len(places[memory]) > 1 for memory in written):
-        return loop
+                return None
+    if any(len({at[-1] for at in places[memory]}) > 1 for memory in written):
+        return None
     body = _wanted(made, totals)
     if not body:
-        return loop
+        return None
+    parts = apart(b, body, sums, loop.counter)
+    return [
+        Sweep(
+            loop.counter,
+            trips,
+            _from_the_first(b, loop, part),
+            () if number else tuple(totals),
+        )
+        for number, part in enumerate(parts)
+    ]
+
+
+def _from_the_first(
+    b: Builder, loop: Loop, body: Sequence[Statement]
+) -> tuple[Statement, ...]:
+    """The statements, with the places of the first iteration."""
     moved: list[Statement] = []
     for one in body:
         if isinstance(one, (Load, Store)):
-            at = [x.without(loop.counter) for x in _places(b, one.where)]
+            at = [x.without(loop.counter) for x in places_of(b, one.where)]
             one = one._replace(where=tuple((b.number_of(x),) for x in at))
         moved.append(one)
-    return Sweep(loop.counter, trips, tuple(moved), tuple(totals))
-
-
-def _summed(b: Builder, loop: Loop) -> Iterator[int]:
-    """The memories to which the body adds, and does nothing else.
-
-    Each access is a load, of which a sum is stored in the same place before the next.
-    """
-    makers = {one.value: one for one in loop.body if isinstance(one, Compute)}
-    uses = Counter(x for one in makers.values() for x in one.operands)
-    uses.update(one.value for one in loop.body if isinstance(one, Store))
-    uses.update(one.end for one in loop.carried)
-    accesses: dict[int, list[Load | Store]] = {}
-    for one in loop.body:
-        if isinstance(one, (Load, Store)):
-            accesses.setdefault(one.memory, []).append(one)
-    for memory, found in accesses.items():
-        pairs = list(zip(found[::2], found[1::2], strict=False))
-        if 2 * len(pairs) == len(found) and all(
-            isinstance(load, Load)
-            and isinstance(store, Store)
-            and _places(b, load.where) == _places(b, store.where)
-            and (sum_ := makers.get(store.value)) is not None
-            and (sum_.op == "add" or (sum_.op, sum_.operands[0]) == ("sub", load.value))
-            and load.value in sum_.operands
-            and uses[load.value] == uses[store.value] == 1
-            for load, store in pairs
-        ):
-            yield memory
-
-
-def _totals(b: Builder, loop: Loop) -> Iterator[Total]:
-    """The carried values that only add up."""
-    made = {one.value: one for one in loop.body if isinstance(one, Compute)}
-    values = {one.value for one in loop.carried}
-    for value, start, end in loop.carried:
-        last = made.get(end)
-        if last is None or last.op not in ("add", "sub"):
-            continue
-        x, y = last.operands
-        item = y if x == value else x
-        if (last.op == "sub" and x != value) or value not in (x, y) or x == y:
-            continue
-        readers = [x for x in made.values() if value in x.operands]
-        stored = {x.value for x in loop.body if isinstance(x, Store)}
-        if readers != [last] or item in values or b.types[value][0] != "f":
-            continue
-        if not stored.isdisjoint((value, end)):
-            continue
-        if any(end in one.operands for one in made.values()):
-            continue
-        yield Total(value, start, item, b.types[value], last.op == "sub")
+    return tuple(moved)
 
 
 def _wanted(

@@ -104,6 +104,8 @@ class Memory(NamedTuple):
 
     def load(self, lanes: int, mask: Value | None = None) -> Value:
         """The elements as a vector; 0, not accessed, in lanes where the mask is not."""
+        if self.stride.number == 2:
+            return self._every_other(lanes, mask)
         dtype = vector(self._stored, lanes)
         kind = REGISTERS[dtype]
         if mask is None and self.stride.number == 1:
@@ -113,8 +115,6 @@ class Memory(NamedTuple):
             first = self.function.binary("Sub", self.place, literal(lanes - 1))
             there = self._replace(place=first, stride=literal(1)).load(lanes)
             return self.function.shuffle(there, there, range(lanes - 1, -1, -1))
-        elif self.stride.number == 2:
-            return self._every_second(lanes, mask)
         else:
             symbol, types, listed, tag = self._masked("load", "gather", lanes, mask)
             self.function.linkage.declare(symbol, kind, [*types, kind])
@@ -122,22 +122,11 @@ class Memory(NamedTuple):
         loaded = self.function.emit(dtype, line)
         return self.function.cast(loaded, self.pointer.dtype)
 
-    def _every_second(self, lanes: int, mask: Value | None) -> Value:
-        """Elements two apart, out of two vectors that reach no further than they do."""
-        function = self.function
-        halves: list[Value] = []
-        for begin in (0, lanes - 1):
-            place = function.binary("Add", self.place, literal(begin))
-            within = mask and function.shuffle(
-                mask, mask, [(begin + i + 1) // 2 for i in range(lanes)]
-            )
-            half = self._replace(place=place, stride=literal(1))
-            halves.append(half.load(lanes, within))
-        wanted = (2 * i if 2 * i < lanes else 2 * i + 1 for i in range(lanes))
-        return function.shuffle(halves[0], halves[1], list(wanted))
-
     def store(self, value: Value, mask: Value | None = None) -> None:
         """Write the lanes of a vector, only those where the mask is."""
+        if self.stride.number == 2:
+            self._store_every_other(value, mask)
+            return
         value = self.function.cast(value, self._stored)
         kind = REGISTERS[value.dtype]
         if mask is None and self.stride.number == 1:
@@ -150,6 +139,35 @@ class Memory(NamedTuple):
             self.function.linkage.declare(symbol, "void", [kind, *types])
             line = f"call void @{symbol}({kind} {value.text}, {listed}){tag}"
         self.function.lines.append(line)
+
+    def _every_other(self, lanes: int, mask: Value | None) -> Value:
+        """Two vectors side by side, the second from the last of the first on."""
+        one, other = (
+            self._beside(first).load(lanes, mask and self._even(mask, first))
+            for first in (0, lanes - 1)
+        )
+        picked = [lane if lane < lanes else lane + 1 for lane in range(0, 2 * lanes, 2)]
+        return self.function.shuffle(one, other, picked)
+
+    def _store_every_other(self, value: Value, mask: Value | None) -> None:
+        """Two vectors side by side, in which every lane stands twice."""
+        mask = mask or constant(1, vector("bool", value.lanes))
+        for first in (0, value.lanes):
+            lanes = [(first + lane) // 2 for lane in range(value.lanes)]
+            twice = self.function.shuffle(value, value, lanes)
+            self._beside(first).store(twice, self._even(mask, first))
+
+    def _beside(self, first: int) -> Memory:
+        """Elements that lie side by side, from one on."""
+        place = self.function.binary("Add", self.place, literal(first))
+        return self._replace(place=place, stride=literal(1))
+
+    def _even(self, mask: Value, first: int) -> Value:
+        """Which of the elements from one on are those of a mask, two apart."""
+        never = constant(0, mask.dtype)
+        places = range(first, first + mask.lanes)
+        lanes = [place // 2 if place % 2 == 0 else mask.lanes for place in places]
+        return self.function.shuffle(mask, never, lanes)
 
     @property
     def _stored(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from typing import Any
 
@@ -57,6 +58,38 @@ def test_an_operation_of_a_value_with_itself_keeps_its_bits(op: str) -> None:
     with np.errstate(all="ignore"):
         expected = getattr(np, name)(values, values)
     assert_same_bits(interpret(optimise(graph), [values]), [expected])
+
+
+@pytest.mark.parametrize("dtype", ["f64", "i64", "bool"])
+@pytest.mark.parametrize("op", ["lt", "gt", "le", "ge", "eq", "ne"])
+def test_a_value_compared_with_itself_is_known_where_it_is_no_nan(
+    op: str, dtype: str
+) -> None:
+    """Also where it was made twice, as by reading what was just stored."""
+    b = Builder("f")
+    x = b.input("x", TensorType(dtype, (1, 4)))
+    rows = [b.slice(x, start=(0, 1), shape=(1, 3), step=(1, 1)) for _ in range(2)]
+    one, other = (b.reshape(row, (3,)) for row in rows)
+    made = simplify(b.build([Output(b.add_node(op, one, other).name)]))
+    literal = Builder("f", made).literal(made[made.results[0]])
+    assert (literal is None) == (dtype == "f64" and op not in ("lt", "gt"))
+    some = [0.0, np.nan, -np.inf, 1.5] if dtype == "f64" else [0, 1, 0, 1]
+    value = np.array([some], x.type.numpy)
+    (found,) = interpret(made, [value])
+    np.testing.assert_array_equal(found, getattr(operator, op)(value, value)[0, 1:])
+
+
+def test_values_that_only_look_alike_are_compared() -> None:
+    graph = parse("""
+        graph f(%x: f64[4], %y: f64[4]) {
+          %a = slice(%x) {start=(0,), shape=(2,), step=(1,)} : f64[2]
+          %b = slice(%y) {start=(0,), shape=(2,), step=(1,)} : f64[2]
+          %c = slice(%x) {start=(1,), shape=(2,), step=(1,)} : f64[2]
+          %u = lt(%a, %b) : bool[2]
+          %v = lt(%a, %c) : bool[2]
+          return %u, %v
+        }""")
+    assert simplify(graph) is graph
 
 
 @pytest.mark.parametrize(
