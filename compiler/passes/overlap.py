@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ...ir.builder import Builder
-from ...ir.extent import Extent
+from ...ir.extent import Extent, whole
 from ...ir.graph import Graph, Node, Output, Value
 from ...ir.literals import Attrs
 from ...ir.ops.parts import loop_attrs
@@ -54,8 +54,9 @@ start=(1, 0), step=(1, 1)} : f64[4,2]
     The gradient of an array whose rows a loop reads several of, as a stencil does, is
     such a sum. Rows that lie side by side are left to `join`, which copies nothing.
     Here they meet, or stand between each other, so that each would be padded to an
-    array of the whole size and then added. Keeps results but for the order of additions
-    and the sign of a zero.
+    array of the whole size and then added. Rows of one element that are added to an
+    array from before the loop are added in it too, so that a loop around it has one
+    array for all. Keeps results but for the order of additions and the sign of a zero.
     """
     if all(node.op != "loop" for node in graph):
         return graph
@@ -65,10 +66,10 @@ start=(1, 0), step=(1, 1)} : f64[4,2]
 
 
 class _Row(NamedTuple):
-    """A value of a loop that is padded: its number, the pad, and where its rows go."""
+    """A value of a loop: its number, the term that it is, and where its rows go."""
 
     number: int
-    pad: Node
+    term: str
     extent: Extent
 
 
@@ -96,18 +97,24 @@ def _first(graph: Graph) -> _Sum | None:
         loops: dict[str, Node] = {}
         for name in node.operands:
             pad = graph[name]
-            maker = makers.get(pad.operands[0]) if pad.op == "pad" else None
-            if maker is None or not _is_row(graph, pad, *maker, node):
+            maker = makers.get(pad.operands[0] if pad.op == "pad" else name)
+            if maker is None:
                 continue
             loop, number = maker
-            low, gaps = _numbers(pad, "low"), _numbers(pad, "interior")
-            shape = loop.values[number].type.shape
-            extent = Extent(low, shape, tuple(gap + 1 for gap in gaps))
+            type_ = loop.values[number].type
+            if pad.op == "pad" and _is_row(graph, pad, loop, number, node):
+                low, gaps = _numbers(pad, "low"), _numbers(pad, "interior")
+                extent = Extent(low, type_.shape, tuple(gap + 1 for gap in gaps))
+            elif pad.op != "pad" and _is_line(graph, loop, number, node):
+                extent = whole(type_.shape)
+            else:
+                continue
             loops[loop.name] = loop
-            rows.setdefault(loop.name, []).append(_Row(number, pad, extent))
+            rows.setdefault(loop.name, []).append(_Row(number, name, extent))
         for name, found in rows.items():
-            if _meet([row.extent for row in found]):
-                taken = {row.pad.name for row in found}
+            lines = any(row.term in loops[name].names for row in found)
+            if lines or _meet([row.extent for row in found]):
+                taken = {row.term for row in found}
                 others = [x for x in node.operands if x not in taken]
                 return _Sum(node, loops[name], found, others)
     return None
@@ -123,6 +130,21 @@ def _is_row(graph: Graph, pad: Node, loop: Node, number: int, total: Node) -> bo
     readers = [graph[read.consumer] for read in graph.reads[rows]]
     alone = all(x.op == "pad" and x.name in total.operands for x in readers)
     return stacked and alone and rows not in graph.results and min(sides) >= 0
+
+
+def _is_line(graph: Graph, loop: Node, number: int, total: Node) -> bool:
+    """Whether rows of one element are added to what is there before the loop."""
+    name = loop.names[number]
+    stacked = number >= len(parts_of(loop).carried)
+    if not stacked or name not in graph.read_once or len(total.operands) == 1:
+        return False
+    if loop.values[number].type.size != loop.attrs.get("trips"):
+        return False
+    after = set(loop.names)
+    for node in graph:
+        if not after.isdisjoint(node.operands):
+            after.update(node.names)
+    return after.isdisjoint(x for x in total.operands if x != name)
 
 
 def _numbers(pad: Node, name: str) -> tuple[int, ...]:
@@ -141,7 +163,7 @@ def _inside(graph: Graph, found: _Sum) -> Graph:
     """The graph whose loop adds the rows up."""
     total, loop, rows, others = found
     b = Builder(graph.name, reserved=graph.nodes)
-    gone = {row.pad.name for row in rows}
+    gone = {row.term for row in rows}.difference(loop.names)
     name = b.unique(f"{total.name}.rows") if others else total.name
     for node in graph:
         if node.name in gone or (node is total and not others):

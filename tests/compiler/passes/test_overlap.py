@@ -271,3 +271,34 @@ def test_stores_that_add_are_seen(
         strict=True,
     ):
         np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-14)
+
+
+LINE = """
+graph f(%x: f64[3], %z: f64[3]) {{
+  %a, %b = loop(%x) {{trips=3, stacked=1}} : f64[3], f64[3]:
+    body(%t: i64[], %r: f64[]) {{
+      %s = exp(%r) : f64[]
+      %w = neg(%s) : f64[]
+      return %s, %w
+    }}
+  %d = neg(%b)        : f64[3]
+  %y = add_n({terms}) : f64[3]
+  return %y, %d
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("terms", "changes"),
+    [("%a, %z", True), ("%z, %a, %x", True), ("%a, %d", False), ("%z, %b", False)],
+)
+def test_elements_are_added_to_what_was_there_before(terms: str, changes: bool) -> None:
+    """And not to what is made of the loop, or where they are read elsewhere."""
+    graph = parse(LINE.format(terms=terms).strip())
+    made = overlap(graph).verify()
+    assert (made is not graph) == changes
+    arrays = [np.random.default_rng(0).normal(size=3) for _ in range(2)]
+    for found, expected in zip(
+        interpret(made, arrays), interpret(graph, arrays), strict=True
+    ):
+        np.testing.assert_allclose(found, expected)
