@@ -21,6 +21,7 @@ from .passes.fold import fold
 from .passes.forward import forward
 from .passes.fuse import fuse
 from .passes.hoist import hoist
+from .passes.invariant import invariant
 from .passes.join import join
 from .passes.merge import merge
 from .passes.nest import nest
@@ -44,6 +45,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "fold": fold,
     "simplify": simplify,
     "dedupe": dedupe,
+    "invariant": invariant,
     "tape": tape,
     "undo": undo,
     "nest": nest,

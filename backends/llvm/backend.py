@@ -19,6 +19,7 @@ BACKEND = Backend(
         "fold",
         "simplify",
         "dedupe",
+        "invariant",
         "tape",
         "nest",
         "prune",
