@@ -25,6 +25,8 @@ BACKEND = Backend(
         "prune",
         "undo",
         "prune",
+        "dedupe",
+        "merge",
         "rows",
         "hoist",
         "total",

@@ -34,7 +34,9 @@ def invariant(graph: Graph) -> Graph:
 
     The cotangent of a sum is such a value: each term has that of the sum. Iterations
     of a loop that only adds up then do not wait for each other, the way back neither.
-    Keeps results bit for bit. The test of a loop is left to it.
+    Keeps results bit for bit. The test of a loop is left to it, and so is a loop of
+    which nothing else is read if it has a limit: that is what some other loop counted,
+    which has a check.
     """
     if all(node.op != "loop" for node in graph):
         return graph
@@ -46,6 +48,8 @@ def invariant(graph: Graph) -> Graph:
         )
         if made.op == "loop":
             kept = _unchanged(made)
+            if made.attrs.get("limit") and not _is_read(graph, made, kept):
+                kept = []
             for number in kept:
                 names[made.names[number]] = parts_of(made).carried[number]
             made = _without(made, kept) if kept else made
@@ -67,6 +71,12 @@ def _unchanged(loop: Node) -> list[int]:
         for number in range(1 if loop.attrs.get("test") else 0, len(parts.carried))
         if body.results[number] == body.inputs[first + number].name
     ]
+
+
+def _is_read(graph: Graph, loop: Node, kept: list[int]) -> bool:
+    """Whether a value of a loop is read that is none of these."""
+    others = [name for i, name in enumerate(loop.names) if i not in kept]
+    return any(graph.reads[x] or x in graph.results for x in others)
 
 
 def _without(loop: Node, kept: list[int]) -> Node | None:

@@ -19,7 +19,7 @@ from ...ir.ops.parts import loop_attrs, split_operands
 from .at import AT, STORES
 from .bodies import Numbers, parts_of, with_rows
 
-__all__ = ["undo"]
+__all__ = ["can_undo", "undo"]
 
 _SUMS = ("add", "sub", "mul")
 
@@ -87,14 +87,28 @@ def _undone(graph: Graph, second: Node) -> Graph | None:
         first = next(node for node in graph if name in node.names)
         if bool(first.attrs.get("reverse")) == bool(second.attrs.get("reverse")):
             continue
-        place = _carried_as(first, first.names.index(name))
-        if place is None or not runs_as_often(graph, first, second):
+        found = _small_plan(first, first.names.index(name))
+        if found is None or not runs_as_often(graph, first, second):
             continue
-        plan = _plan(first, place)
-        if plan is None or plan.nbytes >= first.values[place].type.nbytes:
-            continue
-        return _applied(graph, first, second, number, place, plan)
+        return _applied(graph, first, second, number, *found)
     return None
+
+
+def can_undo(loop: Node, row: int) -> bool:
+    """Whether a stacked result has versions of an array that had better be undone."""
+    return _small_plan(loop, row) is not None
+
+
+def _small_plan(first: Node, row: int) -> tuple[int, _Plan] | None:
+    """The carried value whose versions a row has, and how to undo an iteration.
+
+    None where that would keep as much as the versions.
+    """
+    place = _carried_as(first, row)
+    plan = None if place is None else _plan(first, place)
+    if place is None or plan is None:
+        return None
+    return (place, plan) if plan.nbytes < first.values[place].type.nbytes else None
 
 
 def _carried_as(first: Node, row: int) -> int | None:

@@ -12,6 +12,7 @@ from anabranch.backends.llvm.emit import make_plan
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import Graph, Node
 from tests.oracles.bits import assert_same_bits
+from tests.programs.linear_algebra import cholesky
 from tests.programs.sequences import floyd_warshall
 
 
@@ -215,3 +216,12 @@ def test_a_large_nest_is_run_again() -> None:
     graph = gradient(shortest_ways, np.ones((n, n)))
     assert runs(graph, "loop") > 6
     assert largest(graph) <= n**3
+
+
+@pytest.mark.parametrize("n", [20, 100])
+def test_a_loop_inside_undoes_its_stores_once(n: int) -> None:
+    """The loop inside that runs backwards undoes them, and no other one does."""
+    graph = gradient(lambda a: np.sum(cholesky(a) ** 2), np.eye(n))
+    assert runs(graph, "loop") == 8
+    assert largest(graph) <= n * n
+    assert [step.label for step in make_plan(graph).steps].count("loop") == 2
