@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...ir.graph import Graph, Node
 from .bodies import Numbers, parts_of, with_rows
 from .tape import taped
-from .undo import can_undo
+from .undoing import can_undo
 
 __all__ = ["nest"]
 
