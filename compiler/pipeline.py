@@ -21,19 +21,21 @@ from .passes.fold import fold
 from .passes.forward import forward
 from .passes.fuse import fuse
 from .passes.hoist import hoist
-from .passes.invariant import invariant
 from .passes.join import join
 from .passes.merge import merge
 from .passes.nest import nest
+from .passes.overlap import overlap
 from .passes.place import place
 from .passes.powers import powers
 from .passes.prune import prune
 from .passes.rows import rows
 from .passes.simplify import simplify
 from .passes.split import split
+from .passes.steady import steady
 from .passes.tape import tape
 from .passes.total import total
 from .passes.undo import undo
+from .passes.widen import widen
 
 __all__ = ["PASSES", "ROUNDING", "optimise", "run_passes"]
 
@@ -45,15 +47,17 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "fold": fold,
     "simplify": simplify,
     "dedupe": dedupe,
-    "invariant": invariant,
     "tape": tape,
     "undo": undo,
     "nest": nest,
+    "steady": steady,
     "rows": rows,
     "hoist": hoist,
     "total": total,
+    "overlap": overlap,
     "place": place,
     "begin": begin,
+    "widen": widen,
     "join": join,
     "contract": contract,
     "batch": batch,
@@ -65,8 +69,8 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
 
 ROUNDING = frozenset(
     {
-        *("hoist", "total", "place", "begin", "join", "contract", "batch", "powers"),
-        "accumulate",
+        *("hoist", "total", "overlap", "place", "begin", "widen", "join"),
+        *("contract", "batch", "powers", "accumulate"),
     }
 )
 """The passes that keep results up to rounding and the sign of zeros; others keep bits.

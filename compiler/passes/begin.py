@@ -9,7 +9,7 @@ from ...ir.graph import Graph, Node
 from .bodies import parts_of
 from .rewrite import instead
 
-__all__ = ["begin"]
+__all__ = ["adds_only", "begin", "free_name", "is_zero", "sorted_nodes"]
 
 MAX_DEPTH = 16  # of sums that are looked through for what is carried
 
@@ -79,7 +79,7 @@ def _sum(graph: Graph, loop: Node, number: int) -> _Sum | None:
     reader = graph[read.consumer]
     fits = reader.op in ("add", "add_n") or (reader.op, read.slot) == ("add_at", 0)
     zeros = _begins_at_zero(graph, parts_of(loop).carried[number])
-    if not (fits and zeros and reader.type.is_float and _adds_only(loop, number)):
+    if not (fits and zeros and reader.type.is_float and adds_only(loop, number)):
         return None
     after = set(loop.names)
     for node in graph:
@@ -94,10 +94,10 @@ def _begins_at_zero(graph: Graph, name: str) -> bool:
     node = graph[name]
     while node.op == "add_at":
         node = graph[node.operands[0]]
-    return _is_zero(graph, node.name)
+    return is_zero(graph, node.name)
 
 
-def _adds_only(loop: Node, number: int) -> bool:
+def adds_only(loop: Node, number: int) -> bool:
     """Whether iterations only add to a carried value, and read it for nothing else."""
     (body,) = loop.regions
     start = body.inputs[1 + len(parts_of(loop).invariants) + number].name
@@ -120,7 +120,7 @@ def _adds(body: Graph, name: str, start: str, depth: int) -> bool:
         carried = parts_of(node).carried
         return (
             number < len(carried)
-            and _adds_only(node, number)
+            and adds_only(node, number)
             and _adds(body, carried[number], start, depth - 1)
         )
     return False
@@ -133,15 +133,15 @@ def _moved(graph: Graph, found: _Sum) -> Graph:
     before, name = parts.carried[number], loop.names[number]
     front: list[Node] = []
     others = [x for x in reader.operands if x != name]
-    if reader.op != "add_at" and _is_zero(graph, before):
+    if reader.op != "add_at" and is_zero(graph, before):
         (start, *rest) = others
         if rest:
-            fresh = _free(graph, f"{reader.name}.rest")
+            fresh = free_name(graph, f"{reader.name}.rest")
             made = instead(reader, "add_n", *(graph[x] for x in others))
             front.append(made._replace(name=fresh))
             start = fresh
     else:
-        start = _free(graph, f"{reader.name}.rest")
+        start = free_name(graph, f"{reader.name}.rest")
         operands = tuple(before if x == name else x for x in reader.operands)
         front.append(reader._replace(name=start, operands=operands, reads=()))
     carried = [start if k == number else x for k, x in enumerate(parts.carried)]
@@ -160,23 +160,25 @@ def _moved(graph: Graph, found: _Sum) -> Graph:
         if node is loop:
             continue
         nodes += [*front, made] if node is reader else [node]
-    return graph.with_nodes(_sorted(nodes))
+    return graph.with_nodes(sorted_nodes(nodes))
 
 
-def _is_zero(graph: Graph, name: str) -> bool:
+def is_zero(graph: Graph, name: str) -> bool:
+    """Whether a value is zeros, as is plain to see."""
     node = graph[name]
     while node.op in ("broadcast_to", "reshape"):
         node = graph[node.operands[0]]
     return node.op == "const" and node.attrs["value"] == 0
 
 
-def _free(graph: Graph, name: str) -> str:
+def free_name(graph: Graph, name: str) -> str:
+    """A name that no value of the graph has."""
     while name in graph.nodes:
         name += "_"
     return name
 
 
-def _sorted(nodes: Sequence[Node]) -> list[Node]:
+def sorted_nodes(nodes: Sequence[Node]) -> list[Node]:
     """The nodes with operands first, else in their order and that of sections."""
     made: set[str] = set()
     order: list[Node] = []

@@ -236,3 +236,36 @@ def test_sums_at_places_that_overlap_are_made_in_lanes(n: int, place: str) -> No
     assert "lanes" in source
     expected = interpret(graph, point)
     np.testing.assert_allclose(run(point)[0], expected[0], rtol=1e-14, atol=1e-14)
+
+
+def sum_of(ops: tuple[str, ...], n: int, result: str) -> Graph:
+    """A loop that adds numbers of rows to a total, or takes them away, in turn."""
+    steps = "\n".join(
+        f"%s{k + 1} = {op}(%s{k}, %{'xy'[k % 2]}) : f64[]" for k, op in enumerate(ops)
+    )
+    return parse(f"""
+        graph f(%s: f64[], %xs: f64[{n}], %ys: f64[{n}]) {{
+          %total, %rows = loop(%s, %xs, %ys) {{trips={n}, stacked=2, carried=1}} \
+: f64[], f64[{n}]:
+            body(%t: i64[], %s0: f64[], %x: f64[], %y: f64[]) {{
+              {steps}
+              return %s{len(ops)}, %{result}
+            }}
+          return %total, %rows
+        }}""")
+
+
+@pytest.mark.parametrize("n", [8, 17, 40])
+@pytest.mark.parametrize(
+    "ops", [("add", "add"), ("sub", "sub"), ("sub", "add", "add"), ("add", "sub")]
+)
+def test_sums_of_several_terms_are_made_in_lanes(ops: tuple[str, ...], n: int) -> None:
+    rng = np.random.default_rng(n)
+    for result, in_lanes in (("x", True), ("s1", False)):
+        graph = sum_of(ops, n, result)
+        run = prepare(optimise(graph, "llvm"))
+        (source,) = (text for text in run.sources if "range" in text or "lanes" in text)
+        assert ("lanes" in source) == in_lanes, "what lies between is read or not"
+        point = [rng.normal(size=x.type.shape) for x in graph.inputs]
+        for found, expected in zip(run(point), interpret(graph, point), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -191,14 +191,15 @@ def swept(b: Builder, loop: Loop) -> Loop | Sweep:
     if not known.terms and known.number < FEW:
         return loop
     runs = b.sums.holds(known, 1)
-    totals = list(_totals(b, loop))
+    with b.inside([*loop.body]) as statements:
+        totals = _totals(b, loop)
     if len(totals) < len(loop.carried):
         return loop
     made: list[Statement] = []
     places: dict[int, set[Places]] = {}
     written: list[int] = []
     sums = set(_summed(b, loop))
-    for one in loop.body:
+    for one in statements:
         match one:
             case Compute():
                 made.append(one)
@@ -261,27 +262,51 @@ def _summed(b: Builder, loop: Loop) -> Iterator[int]:
             yield memory
 
 
-def _totals(b: Builder, loop: Loop) -> Iterator[Total]:
-    """The carried values that only add up."""
+def _totals(b: Builder, loop: Loop) -> list[Total]:
+    """The carried values that only add up, with what an iteration adds to each.
+
+    Where that is several numbers, statements are appended that add them up.
+    """
     made = {one.value: one for one in loop.body if isinstance(one, Compute)}
-    values = {one.value for one in loop.carried}
+    uses = Counter(x for one in made.values() for x in one.operands)
+    uses.update(one.value for one in loop.body if isinstance(one, Store))
+    uses.update(one.end for one in loop.carried)
+    sums = {one.value for one in loop.carried}
+    found: list[Total] = []
     for value, start, end in loop.carried:
-        last = made.get(end)
-        if last is None or last.op not in ("add", "sub"):
+        dtype = b.types[value]
+        items = _items(made, uses, value, end) if dtype[0] == "f" else []
+        if not items or not sums.isdisjoint(item for item, _ in items):
             continue
-        x, y = last.operands
-        item = y if x == value else x
-        if (last.op == "sub" and x != value) or value not in (x, y) or x == y:
+        away = all(sign == "sub" for _, sign in items)
+        items.sort(key=lambda item: item[1])
+        (item, _), *rest = items
+        for other, sign in rest:
+            item = b.compute("add" if away else sign, (item, other), dtype)
+        found.append(Total(value, start, item, dtype, away))
+    return found
+
+
+def _items(
+    made: Mapping[int, Compute], uses: Mapping[int, int], value: int, end: int
+) -> list[tuple[int, str]]:
+    """What is added to a value or taken away, one after the other, until its end.
+
+    None of it where a value in between is used for anything else.
+    """
+    items: list[tuple[int, str]] = []
+    sums = {value}
+    for one in made.values():
+        if sums.isdisjoint(one.operands):
             continue
-        readers = [x for x in made.values() if value in x.operands]
-        stored = {x.value for x in loop.body if isinstance(x, Store)}
-        if readers != [last] or item in values or b.types[value][0] != "f":
-            continue
-        if not stored.isdisjoint((value, end)):
-            continue
-        if any(end in one.operands for one in made.values()):
-            continue
-        yield Total(value, start, item, b.types[value], last.op == "sub")
+        x, y = one.operands if one.op in ("add", "sub") else (0, 0)
+        if x not in sums and one.op == "add":
+            x, y = y, x
+        if x not in sums or y in sums or uses[x] != 1:
+            return []
+        items.append((y, one.op))
+        sums.add(one.value)
+    return items if end in sums and uses[end] == 1 else []
 
 
 def _wanted(

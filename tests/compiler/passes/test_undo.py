@@ -229,7 +229,7 @@ def test_a_loop_inside_undoes_its_stores_once(n: int) -> None:
 
 @pytest.mark.parametrize(("kept", "taken"), [(0, 1), (3, 7)])
 def test_slices_of_versions_are_taken_of_what_is_undone(kept: int, taken: int) -> None:
-    """A slice of seven elements is more than one that is put back, one of two is not."""
+    """A slice of seven elements is much more than the one that is put back."""
     from anabranch.backends.reference.interpreter import interpret
     from anabranch.compiler.pipeline import run_passes
     from anabranch.ir import parse
