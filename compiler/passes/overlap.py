@@ -54,7 +54,8 @@ start=(1, 0), step=(1, 1)} : f64[4,2]
     The gradient of an array whose rows a loop reads several of, as a stencil does, is
     such a sum. Rows that lie side by side are left to `join`, which copies nothing.
     Here they meet, or stand between each other, so that each would be padded to an
-    array of the whole size and then added. Keeps results but for the order of additions
+    array of the whole size and then added. So are rows of a loop with a limit, of which
+    many may be zeros that it never made. Keeps results but for the order of additions
     and the sign of a zero.
     """
     if all(node.op != "loop" for node in graph):
@@ -90,7 +91,7 @@ def _first(graph: Graph) -> _Sum | None:
         for number, name in enumerate(node.names)
     }
     for node in graph:
-        if node.op != "add_n" or not node.type.is_float:
+        if node.op not in ("add", "add_n") or not node.type.is_float:
             continue
         rows: dict[str, list[_Row]] = {}
         loops: dict[str, Node] = {}
@@ -106,7 +107,8 @@ def _first(graph: Graph) -> _Sum | None:
             loops[loop.name] = loop
             rows.setdefault(loop.name, []).append(_Row(number, pad, extent))
         for name, found in rows.items():
-            if _meet([row.extent for row in found]):
+            few = loops[name].attrs.get("limit")
+            if few or _meet([row.extent for row in found]):
                 taken = {row.pad.name for row in found}
                 others = [x for x in node.operands if x not in taken]
                 return _Sum(node, loops[name], found, others)

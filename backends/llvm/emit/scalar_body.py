@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -270,13 +270,20 @@ class Lowering:
         place = self.owned(x)
         shape = value.shape
         target = _target(b, place, index, axes, start, shape, step)
+        return self._write(place, target, value, adding=node.op == "add_at")
+
+    def _write(
+        self, place: Place, target: Place, value: Elements, adding: bool = False
+    ) -> Place:
+        """The next version of a place, of which a part is written."""
+        b = self.builder
         for read in reads_of([value]):
             if read.memory == place.memory and not read.same_place(target):
                 value = (
                     b.numbers(value) if target.type.size <= SMALL else self._kept(value)
                 )
                 break
-        if node.op == "add_at":
+        if adding:
             value = self._each("add", [target, value], target.type)
         fill(b, target, value)
         return b.next_version(place)
@@ -314,6 +321,7 @@ class Lowering:
         memories = [x.memory for x in starts if isinstance(x, Place)]
         if len(set(memories)) < len(memories):
             raise Unfit("two carried arrays are one")
+        parts = self._apart(parts, memories)
         rows = [
             home or self._scratch(value.type)
             for home, value in zip(homes, node.values[count:], strict=True)
@@ -342,12 +350,12 @@ class Lowering:
                 [np.array(counter), *parts.invariants, *carried, *stacked],
                 dict(zip(body.results[count:], inner, strict=True)),
             )
-            pairs: list[Carried] = []
-            for start, now, end in zip(starts, carried, ends, strict=False):
-                pairs += self._carried(start, now, end)
             for row, value in zip(inner, ends[count:], strict=True):
                 if row not in early and not row.same_place(value):
                     fill(b, row, value)
+            pairs: list[Carried] = []
+            for start, now, end in zip(starts, carried, ends, strict=False):
+                pairs += self._carried(start, now, end)
         written = {m for m, version in entered.items() if b.versions[m] != version}
         if not written <= set(memories):
             raise Unfit("an array is written that is not carried")
@@ -367,6 +375,35 @@ class Lowering:
         b.block.append(swept(b, made))
         results = [b.next_version(x) if isinstance(x, Place) else x for x in carried]
         return [*results, *rows]
+
+    def _apart(
+        self, parts: Parts[Elements], memories: Collection[int]
+    ) -> Parts[Elements]:
+        """The parts, where what all iterations read is in none of these memories.
+
+        A loop writes these in place. Its invariants and rows are as they were before,
+        so they are copied where they lie there. What is to be computed is made once.
+        """
+        b = self.builder
+        copies: dict[int, Place] = {}
+
+        def kept(value: Elements) -> Elements:
+            if isinstance(value, Lazy):
+                return self._kept(value)
+            if not isinstance(value, Place) or value.memory not in memories:
+                return value
+            if value.memory not in copies:
+                b.current(value)
+                version = b.versions[value.memory]
+                whole = whole_place(value.memory, b.memories[value.memory], version)
+                copies[value.memory] = self._kept(whole)
+            copy = copies[value.memory]
+            return value._replace(memory=copy.memory, version=copy.version)
+
+        return parts._replace(
+            invariants=[kept(x) for x in parts.invariants],
+            stacked=[kept(x) for x in parts.stacked],
+        )
 
     def _stacked_at_once(
         self, carried: Mapping[str, Elements], rows: Mapping[str, Place]
@@ -388,9 +425,11 @@ class Lowering:
         """How one carried value goes on."""
         b = self.builder
         if isinstance(now, Place):
-            if not now.same_place(end):
-                raise Unfit("a carried array is not written in place")
-            b.current(self.owned(end))
+            place = now._replace(version=b.versions[now.memory])
+            if place.same_place(end):
+                b.current(self.owned(end))
+            else:
+                self._write(place, place, end)
             return []
         numbers = [b.numbers(x).flat for x in (now, start, end)]
         return [Carried(*map(int, one)) for one in zip(*numbers, strict=True)]
