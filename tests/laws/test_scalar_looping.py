@@ -330,3 +330,36 @@ def test_a_carried_array_may_be_written_as_a_whole(n: int) -> None:
           return %a, %b, %c
         }}""")
     in_one_kernel(graph)
+
+
+@pytest.mark.parametrize("limit", [None, 0, 3])
+def test_a_row_that_is_stored_into_is_made_in_its_place(limit: int | None) -> None:
+    """Zeros, an element, and what a loop inside adds, in no other memory."""
+    n = 30
+    given, flag = ("", "") if limit is None else ("%n, ", "limit=True, ")
+    graph = parse(f"""
+        graph f(%xs: f64[6,{n}], %n: i64[]) {{
+          %a = loop({given}%xs) {{trips=6, {flag}stacked=1}} : f64[6,{n}]:
+            body(%t: i64[], %x: f64[{n}]) {{
+              %c = const() {{value=0.0}} : f64[]
+              %z = broadcast_to(%c) {{shape=({n},)}} : f64[{n}]
+              %one = const() {{value=1.0}} : f64[]
+              %o = reshape(%one) {{shape=(1,)}} : f64[1]
+              %y = add_at(%z, %o, %t) {{axes=(0,), start=(2,), step=(1,)}} : f64[{n}]
+              %b = loop(%t, %y, %x) {{trips={n}, limit=True, carried=1, stacked=1}} \
+: f64[{n}]:
+                body(%s: i64[], %u: f64[{n}], %v: f64[]) {{
+                  %p = reshape(%v) {{shape=(1,)}} : f64[1]
+                  %w = add_at(%u, %p, %s) {{axes=(0,), start=(0,), step=(1,)}} \
+: f64[{n}]
+                  return %w
+                }}
+              return %b
+            }}
+          return %a
+        }}""")
+    run = prepare(optimise(graph, "llvm"))
+    assert is_one_kernel(run)
+    assert run.plan.arena_bytes == 0
+    point = [np.random.default_rng(0).normal(size=(6, n)), np.array(limit or 0)]
+    np.testing.assert_array_equal(run(point)[0], interpret(graph, point)[0])

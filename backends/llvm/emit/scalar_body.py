@@ -31,6 +31,7 @@ from .elements import (
 )
 from .scalar_order import addressed, in_order
 from .scalar_passes import fill, kept_values, swept
+from .scalar_places import begun_at_home, row_of, target_of, type_of
 
 __all__ = ["Lowering"]
 
@@ -62,8 +63,12 @@ class Lowering:
         reads = Counter(name for node in graph for name in node.operands)
         reads.update(graph.results)
         beyond = rows_beyond(graph)
+        begun = dict(begun_at_home(graph, homes or {}))
         for node in in_order(graph, held):
-            operands = [values[name] for name in node.operands]
+            operands = [
+                self._moved_home(values[name], begun.get((node.name, slot)))
+                for slot, name in enumerate(node.operands)
+            ]
             made = [
                 self._kept(value)
                 if isinstance(value, Lazy) and reads[name] > 1
@@ -166,11 +171,17 @@ class Lowering:
         numbers = [b.numbers(operand) for operand in operands]
         return np.array(OPS[node.op].reference(*numbers, **attrs))
 
-    def _kept(self, value: Elements) -> Place:
-        """What is computed once, and kept in a memory of its own."""
-        place = self._scratch(_type_of(self.builder, value))
+    def _kept(self, value: Elements, home: Place | None = None) -> Place:
+        """What is computed once, and kept in its home or in a memory of its own."""
+        place = home or self._scratch(type_of(self.builder, value))
         fill(self.builder, place, value)
         return place
+
+    def _moved_home(self, value: Elements, home: Place | None) -> Elements:
+        """A value where stores into it shall leave their result, if that is free."""
+        if home is None or self.builder.is_written(value):
+            return value
+        return self.builder.next_version(self._kept(value, home))
 
     def _reduced(self, node: Node, x: Elements, *, axes: Sequence[int]) -> Elements:
         """A reduction, in order."""
@@ -253,7 +264,7 @@ class Lowering:
         if not isinstance(x, Place):
             raise Unfit("a traced position in what is in registers")
         b.current(x)
-        return b.early(_target(b, x, index, axes, start, shape, step))
+        return b.early(target_of(b, x, index, axes, start, shape, step))
 
     def _store(
         self,
@@ -269,7 +280,7 @@ class Lowering:
         b = self.builder
         place = self.owned(x)
         shape = value.shape
-        target = _target(b, place, index, axes, start, shape, step)
+        target = target_of(b, place, index, axes, start, shape, step)
         return self._write(place, target, value, adding=node.op == "add_at")
 
     def _write(
@@ -333,7 +344,7 @@ class Lowering:
             for x in starts
         ]
         stacked = [
-            _row(self._kept(x) if isinstance(x, Lazy) else x, counter)
+            row_of(self._kept(x) if isinstance(x, Lazy) else x, counter)
             for x in parts.stacked
         ]
         inner = [row.row(counter) for row in rows]
@@ -356,6 +367,8 @@ class Lowering:
             pairs: list[Carried] = []
             for start, now, end in zip(starts, carried, ends, strict=False):
                 pairs += self._carried(start, now, end)
+        for row in rows:  # of which each iteration made its own
+            b.versions.pop(row.memory, None)
         written = {m for m, version in entered.items() if b.versions[m] != version}
         if not written <= set(memories):
             raise Unfit("an array is written that is not carried")
@@ -392,10 +405,13 @@ class Lowering:
                 return self._kept(value)
             if not isinstance(value, Place) or value.memory not in memories:
                 return value
+            type_ = b.memories[value.memory]
+            if type_.rank != value.type.rank:  # a row
+                return self._kept(value)
             if value.memory not in copies:
                 b.current(value)
                 version = b.versions[value.memory]
-                whole = whole_place(value.memory, b.memories[value.memory], version)
+                whole = whole_place(value.memory, type_, version)
                 copies[value.memory] = self._kept(whole)
             copy = copies[value.memory]
             return value._replace(memory=copy.memory, version=copy.version)
@@ -513,40 +529,3 @@ class Lowering:
             else result
             for result in results
         ]
-
-
-def _row(value: Elements, counter: int) -> Elements:
-    """What a row of a stacked value is."""
-    if isinstance(value, Place):
-        return value.row(counter)
-    number = uniform(value)
-    if number is not None:
-        return repeated(number, value.shape[1:])
-    raise Unfit("rows of what is in registers")
-
-
-def _type_of(b: Builder, value: Elements) -> TensorType:
-    if isinstance(value, (Place, Lazy)):
-        return value.type
-    return TensorType(b.types[int(value.flat[0])], value.shape)
-
-
-def _target(
-    b: Builder,
-    place: Place,
-    index: Sequence[Elements],
-    axes: Sequence[int],
-    start: Sequence[int],
-    shape: Sequence[int],
-    step: Sequence[int],
-) -> Place:
-    """The places of a slice at traced positions."""
-    every = [Position((), by) for by in start]
-    for axis, position in zip(axes, index, strict=False):
-        every[axis] = every[axis].plus(0, b.number(position))
-    moved = place.moved(range(len(every)), every)
-    steps = zip(place.axes, step, strict=True)
-    return moved._replace(
-        type=place.type.with_shape(tuple(shape)),
-        axes=tuple(along and (along[0], along[1] * by) for along, by in steps),
-    )
