@@ -9,7 +9,8 @@
 
 from .compiler.api import fwd_and_bwd, grad, jit, make_ir, value_and_grad, vjp
 from .compiler.check import check_grads
-from .compiler.cond import cond
+from .compiler.checkpointed import checkpointed
+from .compiler.cond import cond, switch
 from .compiler.entry import disable_jit
 from .compiler.explain import explain
 from .compiler.function import Compiled
@@ -27,7 +28,7 @@ from .compiler.functions import (
     stop_gradient,
 )
 from .compiler.load import load
-from .compiler.loop import fori_loop, map, scan, switch, while_loop
+from .compiler.loop import fori_loop, map, scan, while_loop
 from .compiler.native import LogDensity, Native
 from .ir import Graph, TensorType, parse, spec
 from .ir.errors import (
@@ -71,6 +72,7 @@ __all__ = [
     "VerifyError",
     "avg_pool",
     "check_grads",
+    "checkpointed",
     "cond",
     "conv",
     "disable_jit",

@@ -57,24 +57,19 @@ LOOPS = {
 Run = Callable[[], Any]
 
 
-def arguments(name: str) -> tuple[Any, ...]:
-    """The arguments of a program."""
-    return LARGER[name](np.random.default_rng(0), LOOPS[name])
-
-
-def written(name: str) -> list[int]:
-    """Which arguments a program writes into."""
-    given = arguments(name)
+def written(name: str, given: tuple[Any, ...]) -> list[int]:
+    """Which of its arguments a program writes into."""
     left = copied(given)
     every_program()[name].function(*left)
-    pairs = enumerate(zip(given, left, strict=True))
-    return [i for i, (a, b) in pairs if not np.array_equal(a, b)]
+    pairs = enumerate(zip(map(leaves, given), map(leaves, left), strict=True))
+    return [i for i, (a, b) in pairs if not all(map(np.array_equal, a, b))]
 
 
-def prepared(peer: str, name: str) -> Run:
+def prepared(peer: str, name: str, turns: int | None = None) -> Run:
     """One call of a program by a library; values, or a value and its gradient."""
-    program, given = every_program()[name], arguments(name)
-    which = written(name)
+    program = every_program()[name]
+    given = LARGER[name](np.random.default_rng(0), turns or LOOPS[name])
+    which = written(name, given)
     if peer in (JAX, OLD_JAX):
         return _with_jax(WITH_JAX[name], given, program.wrt)
     function = program.function

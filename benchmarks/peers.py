@@ -2,8 +2,8 @@
 
 A peer is imported in a process of its own. The call takes no arguments and returns only
 when the gradient is there. The namespace that a model is written for has NumPy's names
-and ``conv max_pool relu gelu sigmoid softmax logsumexp layer_norm``: the library's own
-functions where it has them.
+and ``conv max_pool relu gelu sigmoid softmax logsumexp layer_norm scan``: the library's
+own functions where it has them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,14 @@ class Unavailable(Exception):
 
 
 def _names(base: Any, **more: Any) -> SimpleNamespace:
-    return SimpleNamespace(**{**vars(base), **more})
+    return SimpleNamespace(**{**vars(base), "scan": _scan, **more})
+
+
+def _scan(f: Callable[[Any, Any], tuple[Any, None]], carry: Any, xs: Any) -> Any:
+    """A scan without results, where a library has none."""
+    for t in range(len(xs)):
+        carry, _ = f(carry, xs[t])
+    return carry, None
 
 
 def _layer_norm(xp: Any) -> Callable[..., Any]:
@@ -65,6 +72,7 @@ def numpy_names() -> SimpleNamespace:
         sigmoid=ab.sigmoid,
         softmax=ab.softmax,
         logsumexp=ab.logsumexp,
+        scan=ab.scan,
         layer_norm=_layer_norm(np),
     )
 
@@ -97,6 +105,7 @@ def _jax_names() -> SimpleNamespace:
         sigmoid=nn.sigmoid,
         softmax=nn.softmax,
         logsumexp=jax.scipy.special.logsumexp,
+        scan=lax.scan,
         layer_norm=_layer_norm(numpy),
     )
 

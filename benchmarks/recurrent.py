@@ -1,4 +1,4 @@
-"""Recurrent networks, unrolled by Python's own loop."""
+"""Recurrent networks, by Python's own loop and by a scan."""
 
 from __future__ import annotations
 
@@ -20,16 +20,40 @@ def _elman(xp: Any) -> Loss:
     return loss
 
 
+def _elman_scan(xp: Any) -> Loss:
+    def loss(wx: Any, wh: Any, b: Any, xs: Any, h: Any) -> Any:
+        h, _ = xp.scan(lambda h, x: (xp.tanh(x @ wx + h @ wh + b), None), h, xs)
+        return xp.mean(h * h)
+
+    return loss
+
+
+def _cell(xp: Any, gates: Any, c: Any) -> tuple[Any, Any]:
+    """The states of an LSTM after a step."""
+    width = c.shape[1]
+    write = xp.sigmoid(gates[:, :width])
+    keep = xp.sigmoid(gates[:, width : 2 * width])
+    read = xp.sigmoid(gates[:, 2 * width : 3 * width])
+    c = keep * c + write * xp.tanh(gates[:, 3 * width :])
+    return read * xp.tanh(c), c
+
+
 def _lstm(xp: Any) -> Loss:
     def loss(wx: Any, wh: Any, b: Any, xs: Any, h: Any, c: Any) -> Any:
-        width = h.shape[1]
         for step in range(xs.shape[0]):
-            gates = xs[step] @ wx + h @ wh + b
-            write = xp.sigmoid(gates[:, :width])
-            keep = xp.sigmoid(gates[:, width : 2 * width])
-            read = xp.sigmoid(gates[:, 2 * width : 3 * width])
-            c = keep * c + write * xp.tanh(gates[:, 3 * width :])
-            h = read * xp.tanh(c)
+            h, c = _cell(xp, xs[step] @ wx + h @ wh + b, c)
+        return xp.mean(h * h)
+
+    return loss
+
+
+def _lstm_scan(xp: Any) -> Loss:
+    def loss(wx: Any, wh: Any, b: Any, xs: Any, h: Any, c: Any) -> Any:
+        def step(states: Any, x: Any) -> Any:
+            h, c = states
+            return _cell(xp, x @ wx + h @ wh + b, c), None
+
+        (h, _), _ = xp.scan(step, (h, c), xs)
         return xp.mean(h * h)
 
     return loss
@@ -59,6 +83,13 @@ RECURRENT = (
         products=recurrent(64, 32, 128, 128),
     ),
     Model(
+        "Elman RNN 64 steps by scan, 32x128",
+        _elman_scan,
+        lambda rng: _arguments(rng, 64, 32, 128, 1),
+        3,
+        products=recurrent(64, 32, 128, 128),
+    ),
+    Model(
         "Elman RNN 1000 steps, 1x32",
         _elman,
         lambda rng: _arguments(rng, 1000, 1, 32, 1),
@@ -68,6 +99,13 @@ RECURRENT = (
     Model(
         "LSTM 32 steps, 32x128",
         _lstm,
+        lambda rng: _arguments(rng, 32, 32, 128, 4),
+        3,
+        products=recurrent(32, 32, 128, 4 * 128),
+    ),
+    Model(
+        "LSTM 32 steps by scan, 32x128",
+        _lstm_scan,
         lambda rng: _arguments(rng, 32, 32, 128, 4),
         3,
         products=recurrent(32, 32, 128, 4 * 128),

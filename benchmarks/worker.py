@@ -39,6 +39,9 @@ def main() -> None:
 
             name, *numbers = subject.split()[1:]
             answer(EXTRAS[name](peer, *map(int, numbers)))
+        elif subject.startswith("first-call "):
+            _, name, turns = subject.split()
+            answer(_first_and_later(peer, name, int(turns)))
         elif subject.startswith("loop "):
             _serve_loop(peer, subject.removeprefix("loop "), channel, answer)
         elif subject.startswith("loop-memory "):
@@ -106,6 +109,16 @@ def _serve_loop(
         seconds = channel.recv()
         repeated(run, WARM_CALLS)
         answer(repeated(run, max(1, int(seconds / once(run)))))
+
+
+def _first_and_later(peer: str, name: str, turns: int) -> tuple[float, float]:
+    """Seconds of the first call of a program with so many turns, and of a later one."""
+    from .loop_programs import prepared
+
+    run = prepared(peer, name, turns)
+    first = once(run)
+    repeated(run, WARM_CALLS)
+    return first, once(run)
 
 
 def _weigh(peer: str, name: str) -> int | None:

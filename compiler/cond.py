@@ -1,4 +1,4 @@
-"""`cond`: a choice between two functions, of which one runs.
+"""`cond` and `switch`: a choice between functions, of which one runs.
 
 Each is traced into a region of one node: a closed graph whose inputs are the leaves of
 the operands and then the values that one of the functions closed over.
@@ -6,6 +6,7 @@ the operands and then the values that one of the functions closed over.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,10 @@ from .running import is_traced
 from .trace import Trace
 from .tree import flatten, unflatten
 
-__all__ = ["choice", "cond"]
+__all__ = ["choice", "cond", "integer", "switch"]
+
+_COND = "anabranch cond"
+_BRANCH = "a branch of cond"
 
 
 def cond(
@@ -59,8 +63,55 @@ def cond(
     return (then if p else otherwise)(*operands)
 
 
-_COND = "anabranch cond"
-_BRANCH = "a branch of cond"
+def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+    """``branches[index](*operands)``, of which one runs.
+
+    Args:
+        index: An integer, traced or not. What is below 0 chooses the first branch, and
+            what is too large the last.
+        branches: Functions of the operands, whose results have one structure, dtypes
+            and shapes.
+        operands: Pytrees of arrays and numbers.
+
+    Returns:
+        What the chosen function returns.
+
+    Raises:
+        ArgumentError: Where there are no branches, or the index is no integer.
+        TraceError: Where the results differ in structure or types.
+
+    >>> switch(1, [np.sin, np.cos], 0.0)
+    np.float64(1.0)
+    """
+    if not branches:
+        raise ArgumentError("switch: there are no branches")
+    index = integer(index)
+    if not is_traced(index):
+        return branches[min(max(index, 0), len(branches) - 1)](*operands)
+
+    def among(low: int, high: int) -> Callable[..., Any]:
+        """The choice between the branches from ``low`` to below ``high``."""
+        if high - low == 1:
+            return branches[low]
+        middle = (low + high) // 2
+        lower, upper = among(low, middle), among(middle, high)
+        return lambda *operands: cond(index < middle, lower, upper, *operands)
+
+    return among(0, len(branches))(*operands)
+
+
+def integer(value: Any) -> Any:
+    """An integer, or a traced one."""
+    if is_traced(value):
+        if value.shape == () and value.dtype.kind in "iu":
+            return value
+        found = f"{value.dtype} of shape {value.shape}"
+    else:
+        try:
+            return operator.index(value)
+        except TypeError:
+            found = f"a {type(value).__name__}"
+    raise ArgumentError(f"a limit or an index is {found}, not one integer")
 
 
 def _check_condition(dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:

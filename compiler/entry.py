@@ -27,6 +27,7 @@ from .progress import shown
 from .running import find_trace, is_traced
 from .state import State
 from .static import Static
+from .tapes import warn_of_large
 from .tree import flatten, unflatten
 
 __all__ = ["Entry", "disable_jit", "input_array", "is_interpreted"]
@@ -91,6 +92,7 @@ class Entry:
                 shown(f"optimising {graph.name}", lambda: told),
             ):
                 made = optimise(graph, backend)
+            warn_of_large(made)
             known = self._optimised.setdefault(passes, made)
         return known
 

@@ -17,14 +17,15 @@ import numpy as np
 
 from ..ir.errors import ArgumentError, TraceError
 from .body import loop_node, stable_body
-from .cond import cond
+from .checkpointed import check_every
+from .cond import integer
 from .intervals import most_trips
 from .lowerings import lowers
 from .running import active_trace, is_traced
 from .trace import Trace
 from .tree import flatten, leaf_type, unflatten
 
-__all__ = ["fori_loop", "map", "scan", "switch", "while_loop"]
+__all__ = ["fori_loop", "map", "scan", "while_loop"]
 
 _SCAN, _FOR, _WHILE = "anabranch scan", "anabranch fori_loop", "anabranch while_loop"
 
@@ -35,6 +36,7 @@ def scan(
     xs: Any = None,
     length: int | None = None,
     reverse: bool = False,
+    checkpoint_every: int | None = None,
 ) -> tuple[Any, Any]:
     """Call ``carry, y = f(carry, x)`` for each x along the first axis of ``xs``.
 
@@ -47,6 +49,8 @@ def scan(
         length: How many calls there are; needed where ``xs`` has no arrays.
         reverse: Go from the last element to the first. The results stay in the order
             of the elements.
+        checkpoint_every: Have a gradient keep what every so many calls begin with, as
+            `checkpointed` does, and not each of them.
 
     Returns:
         What the last call carried on, and the results of all calls, stacked along a new
@@ -61,6 +65,9 @@ def scan(
     """
     trips = _length(flatten(xs)[0], length)
     trace = active_trace()
+    if trace is not None and checkpoint_every is not None:
+        every = check_every(checkpoint_every)
+        return _scan_in_segments(trace, f, init, xs, trips, reverse, every)
     if trace is not None:
         return trace.apply(_SCAN, (f, init, xs, trips, reverse), {})
     if trips == 0:
@@ -102,7 +109,11 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
 
 
 def fori_loop(
-    lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any
+    lower: Any,
+    upper: Any,
+    body: Callable[[Any, Any], Any],
+    init: Any,
+    checkpoint_every: int | None = None,
 ) -> Any:
     """``for i in range(lower, upper): value = body(i, value)``, from ``init`` on.
 
@@ -114,6 +125,8 @@ def fori_loop(
             carried on, of the same structure, shapes and dtypes.
         init: A pytree of arrays and numbers. A Python number adapts its dtype to what
             ``body`` makes of it.
+        checkpoint_every: Have a gradient keep what every so many iterations begin
+            with, as `checkpointed` does, and not each of them.
 
     Returns:
         What was carried out of the last iteration; ``init`` if there was none.
@@ -125,8 +138,11 @@ def fori_loop(
     >>> fori_loop(0, 5, lambda i, total: total + i, 0)
     10
     """
-    lower, upper = _limit(lower), _limit(upper)
+    lower, upper = integer(lower), integer(upper)
     trace = active_trace()
+    if trace is not None and checkpoint_every is not None:
+        every = check_every(checkpoint_every)
+        return _for_in_segments(trace, lower, upper, body, init, every)
     if trace is not None:
         return trace.apply(_FOR, (lower, upper, body, init), {})
     value = init
@@ -180,43 +196,6 @@ def while_loop(
     return value
 
 
-def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
-    """``branches[index](*operands)``, of which one runs.
-
-    Args:
-        index: An integer, traced or not. What is below 0 chooses the first branch, and
-            what is too large the last.
-        branches: Functions of the operands, whose results have one structure, dtypes
-            and shapes.
-        operands: Pytrees of arrays and numbers.
-
-    Returns:
-        What the chosen function returns.
-
-    Raises:
-        ArgumentError: Where there are no branches, or the index is no integer.
-        TraceError: Where the results differ in structure or types.
-
-    >>> switch(1, [np.sin, np.cos], 0.0)
-    np.float64(1.0)
-    """
-    if not branches:
-        raise ArgumentError("switch: there are no branches")
-    index = _limit(index)
-    if not is_traced(index):
-        return branches[min(max(index, 0), len(branches) - 1)](*operands)
-
-    def among(low: int, high: int) -> Callable[..., Any]:
-        """The choice between the branches from ``low`` to below ``high``."""
-        if high - low == 1:
-            return branches[low]
-        middle = (low + high) // 2
-        lower, upper = among(low, middle), among(middle, high)
-        return lambda *operands: cond(index < middle, lower, upper, *operands)
-
-    return among(0, len(branches))(*operands)
-
-
 def _length(leaves: Sequence[Any], length: int | None) -> int:
     """How many elements there are along the first axes."""
     sizes: set[int] = set() if length is None else {operator.index(length)}
@@ -237,18 +216,64 @@ def _length(leaves: Sequence[Any], length: int | None) -> int:
     return size
 
 
-def _limit(value: Any) -> Any:
-    """An integer, or a traced one."""
-    if is_traced(value):
-        if value.shape == () and value.dtype.kind in "iu":
-            return value
-        found = f"{value.dtype} of shape {value.shape}"
+def _scan_in_segments(
+    trace: Trace,
+    f: Callable[[Any, Any], Any],
+    init: Any,
+    xs: Any,
+    trips: int,
+    reverse: bool,
+    every: int,
+) -> Any:
+    """A scan of scans of ``every`` elements, and one of the elements that are left."""
+    whole = trips // every
+    split = whole * every
+    leaves, structure = flatten(xs)
+    cut = [np.reshape(x[:split], (whole, every, *np.shape(x)[1:])) for x in leaves]
+    left = unflatten(structure, [x[split:] for x in leaves])
+
+    def segments(carry: Any) -> Any:
+        step = wraps(f)(lambda carry, part: scan(f, carry, part, every, reverse))
+        parts = unflatten(structure, cut)
+        carry, rows = trace.apply(_SCAN, (step, carry, parts, whole, reverse, True), {})
+        rows, tree = flatten(rows)
+        return carry, unflatten(
+            tree, [np.reshape(y, (split, *np.shape(y)[2:])) for y in rows]
+        )
+
+    def rest(carry: Any) -> Any:
+        return scan(f, carry, left, trips - split, reverse)
+
+    if reverse:
+        carry, last = rest(init)
+        carry, first = segments(carry)
     else:
-        try:
-            return operator.index(value)
-        except TypeError:
-            found = f"a {type(value).__name__}"
-    raise ArgumentError(f"a limit or an index is {found}, not one integer")
+        carry, first = segments(init)
+        carry, last = rest(carry)
+    firsts, tree = flatten(first)
+    pairs = zip(firsts, flatten(last)[0], strict=True)
+    return carry, unflatten(tree, [np.concatenate(pair) for pair in pairs])
+
+
+def _for_in_segments(
+    trace: Trace,
+    lower: Any,
+    upper: Any,
+    body: Callable[[Any, Any], Any],
+    init: Any,
+    every: int,
+) -> Any:
+    """A loop over loops of ``every`` iterations, and one over those that are left."""
+    apart = upper - lower
+    count = np.maximum(apart, 0) if is_traced(apart) else max(apart, 0)
+    whole = count // every
+
+    def part(k: Any, value: Any, count: Any = every) -> Any:
+        first = lower + k * every
+        return fori_loop(0, count, wraps(body)(lambda t, x: body(first + t, x)), value)
+
+    done = trace.apply(_FOR, (0, whole, wraps(body)(part), init, True), {})
+    return part(whole, done, count - whole * every)
 
 
 def _condition(value: Any) -> Any:
@@ -268,7 +293,13 @@ def _too_many(trips: int | None) -> str:
 
 @lowers(_SCAN)
 def _lower_scan(
-    trace: Trace, f: Any, init: Any, xs: Any, trips: int, reverse: bool
+    trace: Trace,
+    f: Any,
+    init: Any,
+    xs: Any,
+    trips: int,
+    reverse: bool,
+    segments: bool = False,
 ) -> Any:
     leaves, structure = flatten(xs)
     nodes = [trace.node(leaf) for leaf in leaves]
@@ -286,13 +317,16 @@ def _lower_scan(
 
     elements = unflatten(structure, range(len(rows)))
     body = stable_body("scan", step, f, init, elements, rows, trips)
-    ends = loop_node(trace, body, nodes, {"trips": trips, "reverse": reverse})
+    attrs = {"trips": trips, "reverse": reverse, "segments": segments}
+    ends = loop_node(trace, body, nodes, attrs)
     ys = unflatten(body.rest, [trace.wrap(node) for node in ends.rows])
     return ends.carry, ys
 
 
 @lowers(_FOR)
-def _lower_for(trace: Trace, lower: Any, upper: Any, body: Any, init: Any) -> Any:
+def _lower_for(
+    trace: Trace, lower: Any, upper: Any, body: Any, init: Any, segments: bool = False
+) -> Any:
     def step(t: Any, carry: Any, _x: Any) -> Any:
         return body(t + lower if is_traced(lower) or lower else t, carry), None
 
@@ -300,11 +334,12 @@ def _lower_for(trace: Trace, lower: Any, upper: Any, body: Any, init: Any) -> An
         limit = trace.node(upper - lower, "i64")
         most = most_trips(trace.intervals.of(limit))
         made = stable_body("fori_loop", step, body, init, None, [], most)
-        attrs = {"limit": True, "trips": most}
+        attrs = {"limit": True, "trips": most, "segments": segments}
         return loop_node(trace, made, [], attrs, [limit]).carry
     trips = max(upper - lower, 0)
     made = stable_body("fori_loop", step, body, init, None, [], trips)
-    return loop_node(trace, made, [], {"trips": trips}).carry
+    attrs = {"trips": trips, "segments": segments}
+    return loop_node(trace, made, [], attrs).carry
 
 
 @lowers(_WHILE)

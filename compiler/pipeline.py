@@ -8,9 +8,9 @@ from functools import partial
 
 from ..backends import DEFAULT, find_backend
 from ..ir.collection import paused_collection
-from ..ir.errors import ArgumentError
+from ..ir.errors import ArgumentError, VerifyError
 from ..ir.graph import Graph
-from ..ir.settings import setting
+from ..ir.settings import debugging, setting
 from .passes.accumulate import accumulate
 from .passes.batch import batch
 from .passes.begin import begin
@@ -87,10 +87,12 @@ def run_passes(
     ``after_each`` sees every graph in between.
 
     The environment variable ``ANABRANCH_DUMP``, names of passes with commas between
-    or ``all``, prints the graph after those passes to the error stream.
+    or ``all``, prints the graph after those passes to the error stream. With
+    ``ANABRANCH_DEBUG=1`` each graph is verified.
     """
     allowed = f"all, or some of {', '.join(PASSES)} with commas between"
     dump = setting("ANABRANCH_DUMP", allowed, _names) or ()
+    verified = debugging()
     for name in passes:
         if name not in PASSES:
             raise ArgumentError(
@@ -99,6 +101,8 @@ def run_passes(
         graph = _run_pass(name, graph)
         if name in dump or "all" in dump:
             print(f"# after {name}", graph, sep="\n", file=sys.stderr)
+        if verified:
+            _verify(graph, name)
         if after_each is not None:
             after_each(graph)
     return graph
@@ -106,6 +110,14 @@ def run_passes(
 
 def _run_pass(name: str, graph: Graph) -> Graph:
     return PASSES[name](graph.map_regions(partial(_run_pass, name)))
+
+
+def _verify(graph: Graph, name: str) -> None:
+    try:
+        graph.verify()
+    except VerifyError as error:
+        error.add_note(f"  after the pass {name}")
+        raise
 
 
 def _names(text: str) -> list[str] | None:

@@ -10,7 +10,8 @@ That may be more than a trace has read, never less, but for names that are compu
 (``getattr(x, name)``) and what only installed packages hold.
 
 Arrays that the graph has as inputs are read at each call as they are then; they need no
-watch. Of other arrays up to `EXACT` bytes are compared, and of larger ones a sample.
+watch. Of other arrays up to `EXACT` bytes are compared, and of larger ones a sample;
+with ``ANABRANCH_DEBUG=1`` all of them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import numpy as np
 
 from ..backends.base import Array
 from ..backends.signature import ABSENT, Guard
+from ..ir.settings import debugging
 from .source import file_of, is_installed
 from .static import exact
 
@@ -163,7 +165,7 @@ def _items(container: Any) -> tuple[Any, ...]:
     """How much a list, dict or set holds, and what; of a large one a sample."""
     size = len(container)
     items = (*container, *container.values()) if type(container) is dict else container
-    if size > MAX_ITEMS:
+    if size > MAX_ITEMS and not debugging():
         items = tuple(items)[:: size // MAX_ITEMS]
     return (size, *items)
 
@@ -171,7 +173,7 @@ def _items(container: Any) -> tuple[Any, ...]:
 def _sampled(array: Array) -> tuple[Array, Any, bytes]:
     """An array, the places that are compared, and what is there."""
     places: Any = ...
-    if array.nbytes > EXACT:
+    if array.nbytes > EXACT and not debugging():
         chosen = np.linspace(0, array.size - 1, SAMPLE).astype(np.intp)
         places = np.unravel_index(chosen, array.shape)
     return array, places, array[places].tobytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,7 +11,9 @@ from ..ir.errors import SourceLine
 from ..ir.graph import Graph, Node
 from ..ir.ops.parts import split_operands
 
-__all__ = ["Tape", "tapes"]
+__all__ = ["Tape", "tapes", "warn_of_large"]
+
+LARGE = 2**30  # bytes of all tapes
 
 
 class Tape(NamedTuple):
@@ -44,18 +47,36 @@ def tapes(graph: Graph) -> Sequence[Tape]:
     return [tape._replace(times=times) for tape, times in found.items()]
 
 
+def warn_of_large(graph: Graph) -> None:
+    """Warn of tapes that are `LARGE`, at the line that keeps the most."""
+    found = tapes(graph)
+    total = sum(tape.nbytes * tape.times for tape in found)
+    if total < LARGE:
+        return
+    most = max(found, key=lambda tape: tape.nbytes * tape.times)
+    at = most.source or SourceLine("<no line>", 0)
+    warnings.warn_explicit(
+        f"the gradient of {graph.name} keeps {total / 2**30:,.1f} GiB of its loops, "
+        "the most of them here; a loop over anabranch.checkpointed(...) keeps less",
+        RuntimeWarning,
+        *at,
+    )
+
+
 def _tapes(graph: Graph) -> Iterator[Tape]:
     """The tapes of a graph and of the bodies in it, one by one."""
+    for node in graph:
+        for region in node.regions:
+            yield from _tapes(region)
+    loops = [node for node in graph if node.op == "loop"]
+    if not loops:
+        return
     readers: Mapping[str, list[tuple[Node, int]]] = defaultdict(list)
     for node in graph:
         for slot, name in enumerate(node.operands):
             readers[name].append((node, slot))
     results = set(graph.results)
-    for node in graph:
-        for region in node.regions:
-            yield from _tapes(region)
-        if node.op != "loop":
-            continue
+    for node in loops:
         (body,) = node.regions
         carried: Any = node.attrs.get("carried", 0)
         stacked = zip(node.values[carried:], body.results[carried:], strict=True)

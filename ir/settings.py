@@ -12,12 +12,13 @@ from collections.abc import Callable
 from functools import cache
 from typing import TypeVar
 
-__all__ = ["VARIABLES", "complain", "setting"]
+__all__ = ["VARIABLES", "complain", "debugging", "setting"]
 
 VARIABLES = frozenset(
     {
         "ANABRANCH_CACHE",
         "ANABRANCH_CPU",
+        "ANABRANCH_DEBUG",
         "ANABRANCH_DUMP",
         "ANABRANCH_THREADS",
         "ANABRANCH_TRACEBACK",
@@ -47,6 +48,12 @@ def setting(name: str, allowed: str, parse: Callable[[str], T | None]) -> T | No
     if value is None:
         complain(f"{name}={text!r} is ignored: it is {allowed}")
     return value
+
+
+def debugging() -> bool:
+    """Whether ``ANABRANCH_DEBUG`` is 1: check what is otherwise trusted or sampled."""
+    values = {"0": False, "1": True}
+    return setting("ANABRANCH_DEBUG", "0 or 1", values.get) is True
 
 
 def complain(message: str) -> None:

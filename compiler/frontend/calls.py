@@ -14,9 +14,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..cond import cond
+from ..cond import cond, switch
 from ..known import as_known, real, stored_to
-from ..loop import fori_loop, scan, switch, while_loop
+from ..loop import fori_loop, scan, while_loop
 from ..loop import map as loops_map
 from ..notes import note
 from ..running import active_trace, find_trace, is_traced

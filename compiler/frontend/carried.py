@@ -8,9 +8,9 @@ from typing import Any, cast
 from ...ir.errors import SourceLine
 from ..running import is_traced
 from ..tree import flatten
-from .endings import Ending, is_same, joined, type_of
+from .endings import Ending, is_alike, joined, type_of
 from .growing import MAX_ITEMS, Growing, appended
-from .loop_state import Carried, LeafType, NoLoop, State
+from .loop_state import Carried, Changes, LeafType, NoLoop, State
 from .state import UNBOUND, Content, Slot, is_lost
 from .trial import Pass
 
@@ -29,7 +29,7 @@ def widened(
         one, end = carried.get(slot.key), done.endings[slot.key]
         if one is None:
             start = slot.get()
-            if end.value is start or is_same(end.value, start):
+            if is_alike(end.value, start):
                 continue
             if is_lost(end.value) and (start is UNBOUND or is_lost(start)):
                 continue
@@ -96,12 +96,9 @@ def _same_items(one: Any, other: Any) -> bool:
 def _begun(slot: Slot, start: Any, end: Ending) -> Carried:
     """A place that changes, with the types that it begins with."""
     if start is UNBOUND or _may_be_unbound(start):  # what it holds is of the last turn
-        types = [type_of(leaf) for leaf in end.leaves]
-        if None in types:
-            raise NoLoop(f"{slot.name} has no value before it, and then no array")
-        return Carried(slot, UNBOUND, end.tree, tuple(types))
+        return Carried.of(slot, UNBOUND, end.tree, end.leaves)
     leaves, tree = flatten(start)
-    return Carried(slot, start, tree, tuple(type_of(leaf) for leaf in leaves))
+    return Carried.of(slot, start, tree, leaves)
 
 
 def _may_be_unbound(value: Any) -> bool:
@@ -113,21 +110,20 @@ def _joined(one: Carried, end: Ending) -> Carried:
     name = one.slot.name
     unsure = any(bound is not True for bound in end.bound)
     if end.value is UNBOUND or end.tree != one.tree:
-        raise NoLoop(f"{name} changes its structure in its body")
+        raise Changes(f"{name} changes its structure in its body")
     types: list[LeafType | None] = []
-    starts = end.leaves if one.start is UNBOUND else flatten(one.start)[0]
-    for known, start, leaf in zip(one.types, starts, end.leaves, strict=True):
+    for known, fixed, leaf in zip(one.types, one.fixed, end.leaves, strict=True):
         made = type_of(leaf)
         if known is None or made is None:
-            if leaf is not start and not is_same(leaf, start):
-                raise NoLoop(f"{name} has another value that is no array")
+            if not is_alike(leaf, fixed):
+                raise Changes(f"{name} has another value that is no array")
             types.append(None)
             continue
         (type_, weak), (new, new_weak) = known, made
         if type_.shape != new.shape:
-            raise NoLoop(f"{name} changes its shape from {type_} to {new} in its body")
+            raise Changes(f"{name} changes its shape from {type_} to {new} in its body")
         dtype = joined(type_, weak, new, new_weak)
         if dtype != type_.dtype and not weak:
-            raise NoLoop(f"{name} changes its dtype from {type_} to {new} in its body")
+            raise Changes(f"{name} changes its dtype from {type_} to {new} in its body")
         types.append((type_.with_dtype(dtype), weak and new_weak))
     return one._replace(types=tuple(types), unsure=one.unsure or unsure)

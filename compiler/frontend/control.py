@@ -17,6 +17,7 @@ from ..running import active_trace, find_trace, is_traced
 from ..source import calling_frame, user_line
 from .branches import choose_block
 from .failures import fail_unless
+from .loop_state import Changes
 from .loops import MIN_TRIPS, Loop, NoLoop, Peel, loop_block
 from .state import Box, Slot, slots_of
 from .turns import Turns, turns_of
@@ -156,27 +157,14 @@ def for_(
     A long loop whose items follow from the number of the turn is one node, if it can
     be. Once ``goes_on`` is traced, what is left of the loop runs under its condition.
     """
-    turns = turns_of(iterable) if active_trace() is not None else None
-    if turns is not None and _is_node(turns, body, names, goes_on):
-        turns.finish()
-        return
-    if goes_on is None:
-        for item in iterable:
-            body(item)
-        return
     slots = slots_of(body, names)
-    rest = iter(iterable)
-    go: Any = True
-    for count, item in enumerate(rest):
-        if is_traced(go):
-            if count > MAX_MAYBE:
-                raise _refusal(f"a loop that may end has more than {MAX_MAYBE} turns")
-            choose_block(go, lambda item=item: body(item), lambda: None, slots)
-        else:
-            body(item)
-        go = truth(goes_on())
-        if not is_traced(go) and not go:
-            return
+    turns = turns_of(iterable) if active_trace() is not None else None
+    if turns is not None and turns.segment is not None:
+        _run_in_segments(turns, turns.segment, body, slots, goes_on)
+    elif turns is not None and _is_node(turns, body, slots, goes_on):
+        turns.finish()
+    else:
+        _run_each(iterable, body, slots, goes_on)
 
 
 def while_(
@@ -206,27 +194,82 @@ def while_(
         ) from reason.__cause__
 
 
+def _run_each(
+    iterable: Iterable[Any],
+    body: Callable[[Any], None],
+    slots: Sequence[Slot],
+    goes_on: Callable[[], Any] | None,
+) -> None:
+    """Run a `for` turn by turn, as long as ``goes_on`` says so."""
+    go: Any = True
+    for count, item in enumerate(iterable):
+        if is_traced(go):
+            if count > MAX_MAYBE:
+                raise _refusal(f"a loop that may end has more than {MAX_MAYBE} turns")
+            choose_block(go, lambda item=item: body(item), lambda: None, slots)
+        else:
+            body(item)
+        if goes_on is None:
+            continue
+        go = truth(goes_on())
+        if not is_traced(go) and not go:
+            return
+
+
+def _run_in_segments(
+    turns: Turns,
+    segment: int,
+    body: Callable[[Any], None],
+    slots: Sequence[Slot],
+    goes_on: Callable[[], Any] | None,
+) -> None:
+    """Run a `for` as one over segments of turns, and one over the turns that are left.
+
+    The loop back of the outer one keeps what each segment begins with.
+    """
+    whole = turns.count // segment
+
+    def run(turns: Turns, body: Callable[[Any], None], segments: bool = False) -> None:
+        if not _is_node(turns, body, slots, goes_on, segments):
+            _run_each(turns, body, slots, goes_on)
+
+    def part(k: Any, count: Any = segment) -> None:
+        first = k * segment
+        run(Turns(count, lambda t: turns.item(first + t)), body)
+
+    run(Turns(whole, lambda k: k), part, segments=True)
+    left = turns.count - whole * segment
+    go = True if goes_on is None else truth(goes_on())
+    if is_traced(go):
+        choose_block(go, lambda: part(whole, left), lambda: None, slots)
+    elif go:
+        part(whole, left)
+
+
 def _is_node(
     turns: Turns,
     body: Callable[[Any], None],
-    names: Sequence[str],
+    slots: Sequence[Slot],
     goes_on: Callable[[], Any] | None,
+    segments: bool = False,
 ) -> bool:
     """Whether a `for` is one node now; its reason is an error if it has to be one."""
     count, limit, trips = turns.count, None, turns.count
     if is_traced(count):
         limit, most = count, count.reader.intervals.of(count.unchecked_node)
         trips = max(most.high, 0) if most and most.high < MAX_LIMIT else None
-    elif count < MIN_TRIPS:
+    elif count < (1 if segments else MIN_TRIPS):
         return False
     test = None if goes_on is None else lambda: truth(goes_on())
-    loop = Loop(lambda t: body(turns.item(t)), trips, limit, test)
-    slots = slots_of(body, names)
+    loop = Loop(lambda t: body(turns.item(t)), trips, limit, test, segments=segments)
     try:
         loop_block(loop, slots)
     except Peel as ends:
         _run_peeled(turns, body, slots, ends)
     except NoLoop as reason:
+        if isinstance(reason, Changes) and loop.counts:
+            _run_peeled(turns, body, slots, Peel(1, 0))
+            return True
         if limit is None:
             unrolls(str(reason))
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ __all__ = [
     "UNSET",
     "Ending",
     "ending_of",
+    "is_alike",
     "is_same",
     "joined",
     "type_of",
@@ -95,6 +97,31 @@ def is_same(one: Any, other: Any) -> bool:
     """Whether two values are the same number or text, with the same type."""
     plain = isinstance(one, (bool, int, float, str, np.generic))
     return plain and type(one) is type(other) and repr(one) == repr(other)
+
+
+def is_alike(one: Any, other: Any) -> bool:
+    """Whether two values that are no arrays are one, or functions that do the same.
+
+    A function that is defined again has the same code, cells and defaults.
+    """
+    if one is other or is_same(one, other):
+        return True
+    if not (isinstance(one, FunctionType) and isinstance(other, FunctionType)):
+        return False
+    held, others = _held(one), _held(other)
+    return len(held) == len(others) and all(map(is_alike, held, others))
+
+
+def _held(function: FunctionType) -> list[Any]:
+    """What makes a function do what it does."""
+    named = function.__kwdefaults__ or {}
+    return [
+        function.__code__,
+        *(function.__closure__ or ()),
+        *(function.__defaults__ or ()),
+        *named.values(),
+        *function.__dict__.values(),
+    ]
 
 
 def type_of(leaf: Any) -> Any:

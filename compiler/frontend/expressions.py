@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import Any
 
 from .definition import NoSource
@@ -33,6 +34,24 @@ class Expressions(ast.NodeTransformer):
         self.special = [one for one in inside(body) if isinstance(one, _SPECIAL)]
         self.suspends = any(isinstance(one, _SUSPENSIONS) for one in self.special)
         self.binds = any(isinstance(one, ast.NamedExpr) for one in self.special)
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        """Visit what is below, but for leaves: half of a tree is contexts."""
+        for field in node._fields:
+            value: Any = getattr(node, field, None)
+            if isinstance(value, list):
+                value[:] = self.visited(value)
+            elif isinstance(value, ast.AST) and value._fields:
+                setattr(node, field, self.visit(value))
+        return node
+
+    def visited(self, nodes: Sequence[Any]) -> list[Any]:
+        """A list of nodes, and of what else a field may hold, after a visit of each."""
+        done: list[Any] = []
+        for one in nodes:
+            made: Any = self.visit(one) if isinstance(one, ast.AST) else one
+            done += made if isinstance(made, list) else [made]
+        return done
 
     def mangled(self, text: str) -> str:
         """A name as the compiler makes it in a class."""
@@ -77,12 +96,39 @@ class Expressions(ast.NodeTransformer):
             if node.lineno != node.func.end_lineno:
                 place.lineno = node.func.end_lineno
                 place.col_offset = 0
-        args = [self.visit(one) for one in (node.func, *node.args)]
+        args = [self.visit(node.func), *map(self._argument, node.args)]
         keywords = [
             at(one, ast.keyword(one.arg, self.visit(one.value)))
             for one in node.keywords
         ]
-        return at(place, ast.Call(name(place, "$call"), args, keywords))
+        generates = any(isinstance(one, ast.GeneratorExp) for one in node.args)
+        called = name(place, "$consume" if generates else "$call")
+        return at(place, ast.Call(called, args, keywords))
+
+    def _argument(self, node: ast.expr) -> Any:
+        """A generator that is written for a call goes to nobody else."""
+        if isinstance(node, ast.GeneratorExp):
+            parts = at(node, ast.ListComp(node.elt, node.generators))
+            return self._looped(node, "generator", parts)
+        return self.visit(node)
+
+    def visit_ListComp(self, node: ast.ListComp) -> Any:
+        """A loop over what it goes over first."""
+        return self._looped(node, "list", node)
+
+    def _looped(self, node: Any, operator: str, parts: ast.ListComp) -> Any:
+        """The call of an operator on the iterable and on the list for one item.
+
+        That is a comprehension over the item alone, so its variables are its own.
+        """
+        first = node.generators[0]
+        if first.is_async or self.binds_in_place(node):
+            return self.generic_visit(node)
+        iterable = self.visit(first.iter)
+        item = name(node, "$item")
+        first.iter = at(node, ast.Tuple([item], ast.Load()))
+        self.generic_visit(parts)
+        return call(node, operator, iterable, thunk(node, parts, "$item"))
 
     def visit_BoolOp(self, node: ast.BoolOp) -> Any:
         """From the right, each operand behind the first as a function."""

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 from ...ir.errors import SourceLine
 from ..tree import flatten
-from .endings import type_of
 from .loop_state import Carried, NoLoop
 from .state import ByBranch, Content, Slot
 
@@ -69,8 +68,7 @@ class Growing(NamedTuple):
         for place in self.recent:
             start = self.before[len(self.before) - self.times + place.number]
             leaves, tree = flatten(start)
-            types = tuple(type_of(leaf) for leaf in leaves)
-            found.append(Carried(place, start, tree, types))
+            found.append(Carried.of(place, start, tree, leaves))
         return found
 
 

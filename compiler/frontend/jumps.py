@@ -22,6 +22,7 @@ from .nodes import FUNCTIONS, assign, at, call, constant, name
 __all__ = ["Flags", "Loop", "lower_jumps"]
 
 RETURNED, VALUE = "$returned", "$value"
+_WITHOUT_BLOCKS = (*FUNCTIONS, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)
 
 Block: TypeAlias = "list[ast.stmt]"
 
@@ -73,7 +74,7 @@ def _jumps(statements: Sequence[Any], loop: bool, returns: bool) -> set[type]:
             found |= {ast.Return} if returns else set()
         elif isinstance(one, (ast.Break, ast.Continue)):
             found |= {type(one)} if loop else set()
-        elif not isinstance(one, FUNCTIONS):
+        elif not isinstance(one, _WITHOUT_BLOCKS):
             is_loop = isinstance(one, (ast.For, ast.While))
             for part in ("body", "orelse", "finalbody", "handlers", "cases"):
                 inner = loop and not (is_loop and part == "body")

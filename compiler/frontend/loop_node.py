@@ -63,6 +63,7 @@ def build(outer: Trace, loop: Loop, state: State, done: Pass, sharing: Sharing) 
                 "test": done.go is not None,
                 "carried": len(values.starts),
                 "stacked": len(stacked),
+                "segments": loop.segments,
             }
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...ir.types import TensorType
@@ -10,12 +10,13 @@ from ..peel import Ends
 from ..trace import Trace
 from ..tracer import Tracer
 from ..views import Memory
+from .endings import type_of
 from .state import Slot
 
 if TYPE_CHECKING:
     from .growing import Growing
 
-__all__ = ["Carried", "LeafType", "Loop", "NoLoop", "Peel", "State"]
+__all__ = ["Carried", "Changes", "LeafType", "Loop", "NoLoop", "Peel", "State"]
 
 LeafType = tuple[TensorType, bool]
 
@@ -24,6 +25,10 @@ class NoLoop(Exception):
     """Why a loop is not one node; at its ``ends`` turns may be unlike the others."""
 
     ends: Ends | None = None
+
+
+class Changes(NoLoop):
+    """A place has values of another kind after a turn; perhaps only after the first."""
 
 
 class Peel(Exception):
@@ -39,7 +44,7 @@ class Loop(NamedTuple):
     ``trips`` is the number of turns, or with a ``limit`` the most that there may be;
     None where nobody knows. ``test`` says after each turn whether there is another, and
     ``go`` whether there is a first. Of one that ``is_peeled``, turns at its ends run by
-    themselves.
+    themselves. One of ``segments`` is a node however small it is.
     """
 
     body: Callable[[Tracer], None]
@@ -48,6 +53,7 @@ class Loop(NamedTuple):
     test: Callable[[], Any] | None = None
     go: Any = True
     is_peeled: bool = False
+    segments: bool = False
 
     @property
     def counts(self) -> bool:
@@ -63,15 +69,25 @@ class Loop(NamedTuple):
 class Carried(NamedTuple):
     """A place that is carried: what it began with, its structure, types of its leaves.
 
-    A leaf without a type stays what it was. A place that is ``unsure`` may have no
-    value at the end of a turn, and none of the turn before is read.
+    A leaf without a type is no array, and is one of ``fixed`` in every turn. A place
+    that is ``unsure`` may have no value at the end of a turn, and none of the turn
+    before is read.
     """
 
     slot: Slot
     start: Any
     tree: Any
     types: tuple[LeafType | None, ...]
+    fixed: tuple[Any, ...]
     unsure: bool = False
+
+    @classmethod
+    def of(cls, slot: Slot, start: Any, tree: Any, leaves: Sequence[Any]) -> Carried:
+        """A place whose types are those of the leaves."""
+        types = tuple(map(type_of, leaves))
+        pairs = zip(leaves, types, strict=True)
+        fixed = tuple([leaf if type_ is None else None for leaf, type_ in pairs])
+        return cls(slot, start, tree, types, fixed)
 
 
 class State(NamedTuple):

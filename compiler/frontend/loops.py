@@ -11,7 +11,6 @@ is asked for. All that a trial did is undone, so the caller may run the loop in 
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -41,7 +40,7 @@ __all__ = [
 ]
 
 MIN_TRIPS = 10
-MIN_NODES = 3_000  # that a loop is to unroll to; fewer compile in about half a second
+MIN_NODES = 1_000  # that a loop is to unroll to; fewer compile in about half a second
 MIN_INNER = 200  # the same, in the body of a loop that is a node
 MAX_PASSES = 12
 MOST_PEELED = 400  # nodes of the turns that are peeled off
@@ -118,7 +117,7 @@ def _settled(
         except NoLoop as reason:
             _check_ends(loop, reason.ends, 0)
             raise
-        if loop.limit is None and _turns(loop) * _weight(done.trace) < _least(done):
+        if _is_small(loop, done):
             raise NoLoop("it is small")
         _check_ends(loop, done.ends, _size(done.trace))
         if newly := _lose(slots, done, line):
@@ -152,8 +151,11 @@ def _of_places(state: State, every: dict[Any, Slot]) -> State:
     return state._replace(carried=carried, growing=growing)
 
 
-def _turns(loop: Loop) -> float:
-    return math.inf if loop.trips is None else loop.trips
+def _is_small(loop: Loop, done: Pass) -> bool:
+    """Whether a loop is left to unroll, whatever it could be."""
+    if loop.segments or loop.limit is not None or loop.trips is None:
+        return False
+    return loop.trips * _weight(done.trace) < _least(done)
 
 
 def _least(done: Pass) -> int:

@@ -15,6 +15,7 @@ __all__ = [
     "assign",
     "at",
     "call",
+    "children",
     "constant",
     "contains",
     "function",
@@ -67,9 +68,9 @@ def call(place: ast.AST, operator: str, *args: ast.expr) -> ast.Call:
     return at(place, ast.Call(name(place, f"${operator}"), list(args), []))
 
 
-def thunk(place: ast.AST, value: ast.expr) -> ast.Lambda:
-    """``lambda: value``, with a parameter that tells it from the user's."""
-    parameters = _parameters(place, ("$",))
+def thunk(place: ast.AST, value: ast.expr, *names: str) -> ast.Lambda:
+    """``lambda names: value``, with a parameter that tells it from the user's."""
+    parameters = _parameters(place, (*names, "$"))
     parameters.defaults = [constant(place, None)]
     return at(place, ast.Lambda(parameters, value))
 
@@ -87,14 +88,26 @@ def _parameters(place: ast.AST, names: Iterable[str]) -> ast.arguments:
     return ast.arguments([], parameters, None, [], [], None, [])
 
 
+def children(node: ast.AST) -> list[ast.AST]:
+    """The nodes right below one, but for contexts and operators, which are leaves."""
+    found: list[ast.AST] = []
+    for field in node._fields:
+        value: Any = getattr(node, field, None)
+        if isinstance(value, list):
+            found += [one for one in value if isinstance(one, ast.AST) and one._fields]  # type: ignore[reportUnknownVariableType]
+        elif isinstance(value, ast.AST) and value._fields:
+            found.append(value)
+    return found
+
+
 def inside(statements: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """All nodes of a block that belong to the function that it stands in."""
+    """The nodes of a block that belong to the function that it stands in."""
     waiting = list(statements)
     while waiting:
         node = waiting.pop()
         yield node
         if not isinstance(node, FUNCTIONS):
-            waiting.extend(ast.iter_child_nodes(node))
+            waiting += children(node)
 
 
 def contains(statements: Iterable[ast.AST], *kinds: type[ast.AST]) -> bool:
@@ -102,16 +115,22 @@ def contains(statements: Iterable[ast.AST], *kinds: type[ast.AST]) -> bool:
     return any(isinstance(node, kinds) for node in inside(statements))
 
 
-def names_bound(statements: Iterable[ast.AST]) -> list[str]:
-    """The variables that a block assigns or deletes, in order."""
+def names_bound(statements: Iterable[ast.AST], in_values: bool = True) -> list[str]:
+    """The variables that a block assigns or deletes, in order.
+
+    Without ``in_values`` there is no ``:=``, and expressions are not looked at.
+    """
     found: dict[str, None] = {}
     for statement in statements:
-        _bind(statement, found)
+        _bind(statement, found, in_values)
     return list(found)
 
 
 def _bind(
-    node: Any, found: dict[str, None], hidden: frozenset[str] = frozenset()
+    node: Any,
+    found: dict[str, None],
+    in_values: bool,
+    hidden: frozenset[str] = frozenset(),
 ) -> None:
     """Note what ``node`` binds, but for the variables of comprehensions."""
     if isinstance(node, ast.Name):
@@ -122,10 +141,14 @@ def _bind(
         if not isinstance(node, ast.Lambda):
             found[node.name] = None
         return
+    if isinstance(node, ast.expr):
+        context = getattr(node, "ctx", None)
+        if not in_values and (context is None or isinstance(context, ast.Load)):
+            return
     if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
         targets: dict[str, None] = {}
         for generator in node.generators:
-            _bind(generator.target, targets)
+            _bind(generator.target, targets, in_values)
         hidden = hidden | frozenset(targets)
     if isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
         found[node.name] = None
@@ -133,5 +156,5 @@ def _bind(
         found[node.rest] = None
     if isinstance(node, ast.alias):
         found[(node.asname or node.name).split(".")[0]] = None
-    for child in ast.iter_child_nodes(node):
-        _bind(child, found, hidden)
+    for child in children(node):
+        _bind(child, found, in_values, hidden)

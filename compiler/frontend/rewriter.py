@@ -74,7 +74,7 @@ class _Function(Expressions):
         """Rewrite the body of a function."""
         if not self.suspends:
             self._flags = lower_jumps(node)
-        body = self._visited(node.body)
+        body = self.visited(node.body)
         elsewhere = {text for one in self._declared for text in one.names}
         unseen = [text for text in self._in_blocks if text not in elsewhere]
         place = node.body[0]
@@ -89,13 +89,6 @@ class _Function(Expressions):
         first = body[0] if body else None
         has_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
         node.body = [*body[:has_text], *new, *body[has_text:]]
-
-    def _visited(self, statements: Sequence[ast.stmt]) -> Statements:
-        done: Statements = []
-        for one in statements:
-            made = self.visit(one)
-            done += made if isinstance(made, list) else [made]
-        return done
 
     def _new_name(self, hint: str) -> str:
         self._count += 1
@@ -164,7 +157,8 @@ class _Function(Expressions):
         return function(place, text, parameters, [*declared, *statements])
 
     def _names(self, statements: Sequence[ast.AST]) -> list[str]:
-        return [text for text in names_bound(statements) if not self._is_unread(text)]
+        names = names_bound(statements, in_values=self.binds)
+        return [text for text in names if not self._is_unread(text)]
 
     def _is_unread(self, text: str) -> bool:
         flag = text.startswith(("$broke", "$skipped", "$returned"))
@@ -188,8 +182,8 @@ class _Function(Expressions):
             return self.generic_visit(node)
         names = self._names([*node.body, *node.orelse])
         test = self.visit(node.test)
-        then = self._block(node, "then", self._visited(node.body), names)
-        other = self._block(node, "else", self._visited(node.orelse), names)
+        then = self._block(node, "then", self.visited(node.body), names)
+        other = self._block(node, "else", self.visited(node.orelse), names)
         return [then, other, self._run(node, "if", test, then, other, names)]
 
     def visit_While(self, node: ast.While) -> Any:
@@ -199,7 +193,7 @@ class _Function(Expressions):
         names = self._names([node.test, *node.body])
         asks = at(node.test, ast.Return(self.visit(node.test)))
         asked = self._block(node, "test", [asks], self._names([node.test]))
-        body = self._block(node, "body", self._visited(node.body), names)
+        body = self._block(node, "body", self.visited(node.body), names)
         go_on = self._goes_on(node)
         if go_on is None:
             return [asked, body, self._run(node, "while", asked, body, names)]
@@ -215,7 +209,7 @@ class _Function(Expressions):
         names = self._names([target, *node.body])
         iterable = self.visit(node.iter)
         go_on = self._goes_on(node)
-        inner = self._visited([target, *node.body])
+        inner = self.visited([target, *node.body])
         body = self._block(node, "body", inner, names, ["$item"])
         if go_on is None:
             return [body, self._run(node, "for", iterable, body, names)]

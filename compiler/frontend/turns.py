@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.errors import ArgumentError
+from ..checkpointed import Checkpointed
 from ..intervals import Interval
 from ..known import real
 from ..running import find_trace, is_traced
@@ -26,10 +28,13 @@ class Turns(Iterator[Any]):
     """An iterator whose items are known by the number of the turn.
 
     ``count`` is the number of turns, traced or not, and ``item`` gives that of a turn.
+    A loop over ``segment`` turns is to be one part of the loop over all of them.
     """
 
-    def __init__(self, count: Any, item: Callable[[Any], Any]) -> None:
-        self.count, self.item = count, item
+    def __init__(
+        self, count: Any, item: Callable[[Any], Any], segment: int | None = None
+    ) -> None:
+        self.count, self.item, self.segment = count, item, segment
         self._next = 0
 
     @property
@@ -52,6 +57,15 @@ def turns_of(iterable: Any) -> Turns | None:
     """The turns of a loop over a value, None where they follow from no number."""
     if isinstance(iterable, Turns):
         return None if iterable.begun else iterable
+    if isinstance(iterable, Checkpointed):
+        turns = turns_of(iterable.items)
+        if turns is None:
+            kind = type(iterable.items).__name__
+            raise ArgumentError(
+                f"checkpointed: nothing says what the turns over a {kind} are",
+                hint="go over a range, an array, enumerate, zip or reversed of these",
+            )
+        return Turns(turns.count, turns.item, iterable.segment(turns.count))
     if type(iterable) is range:
         return _range(iterable.start, iterable.stop, iterable.step)
     if isinstance(iterable, list):

@@ -75,14 +75,17 @@ reverse=True} : f64[]:
 
     Keeps results bit for bit. The inner loop of the way back stacks values that the one
     forwards could stack as well; that does, for all iterations of the outer loop, where
-    it is no more than a cache holds. `prune` drops the loop that is left over. Versions
-    of an array are left to `undo`, where that keeps less.
+    it is no more than a cache holds, and its iterations are no ``segments`` that are to
+    run again. `prune` drops the loop that is left over. Versions of an array are left
+    to `undo`, where that keeps less.
     """
     return taped(graph, _grown)
 
 
 def _grown(numbers: Numbers, first: Node, second: Node) -> Node:
     """The first loop, whose inner loops stack what those of the second do."""
+    if first.attrs.get("segments"):
+        return first
     known, found = numbers.of_both(first, second)
     (body,), (back,) = first.regions, second.regions
     trips = int(str(first.attrs["trips"]))

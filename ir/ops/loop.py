@@ -126,8 +126,17 @@ LOOP = register(
             "limit": FLAG,
             "test": FLAG,
             "reverse": FLAG,
+            "segments": FLAG,
         },
-        optional=("trips", "carried", "stacked", "limit", "test", "reverse"),
+        optional=(
+            "trips",
+            "carried",
+            "stacked",
+            "limit",
+            "test",
+            "reverse",
+            "segments",
+        ),
         variadic=True,
         regions=("body",),
     )

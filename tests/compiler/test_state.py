@@ -271,6 +271,17 @@ def test_large_containers_are_sampled() -> None:
     assert state.changed()
 
 
+def test_all_of_a_large_array_is_compared_in_debug_mode(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts = np.zeros(5000)
+    count = jit(lambda x: x * int(np.sum(counts)))
+    monkeypatch.setenv("ANABRANCH_DEBUG", "1")
+    for some in range(1, 4):
+        counts[4997] += 1  # which no sample has
+        np.testing.assert_array_equal(count(X), X * some)
+
+
 def test_saved_functions_keep_the_content(tmp_path: Any) -> None:
     scale = np.ones(3)
     compiled = jit(lambda x: x * scale)

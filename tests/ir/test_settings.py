@@ -13,6 +13,7 @@ import anabranch
 from anabranch.backends.llvm import machine
 from anabranch.backends.llvm.engine.cache import find_cache
 from anabranch.backends.llvm.machine import MAX_TASKS
+from anabranch.compiler import pipeline
 from anabranch.compiler.pipeline import run_passes
 from anabranch.ir import settings
 
@@ -28,6 +29,7 @@ GRAPH = anabranch.make_ir(lambda x: x + x)(np.ones(2))
 WRONG = {
     "ANABRANCH_THREADS": ["abc", "0", "-1", "2.5", "²", "1" * 5000],
     "ANABRANCH_CACHE": ["on", "1", "OFF", "kernels"],
+    "ANABRANCH_DEBUG": ["yes", "2"],
     "ANABRANCH_DUMP": ["nopass", "fold,nopass", "fold fuse"],
     "ANABRANCH_TRACEBACK": ["long", "Full"],
 }
@@ -86,6 +88,7 @@ def test_wrong_values_count_as_none(
 RIGHT = {
     "ANABRANCH_THREADS": ["", "1", " 3 ", str(MAX_TASKS)],
     "ANABRANCH_CACHE": ["", "0", "off", "./here", "/there"],
+    "ANABRANCH_DEBUG": ["", "0", "1"],
     "ANABRANCH_DUMP": ["", "prune", "fold, fuse", "all", "fold,"],
     "ANABRANCH_TRACEBACK": ["", "short", "full"],
 }
@@ -114,6 +117,26 @@ def test_the_passes_that_are_asked_for_are_printed(
     shown = capsys.readouterr().err
     assert "# after dedupe" in shown
     assert "# after prune" not in shown
+
+
+def test_a_pass_that_breaks_a_graph_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = anabranch.make_ir(lambda x: np.sum(x))(np.ones(2))
+
+    def broken(graph: anabranch.Graph) -> anabranch.Graph:
+        wrong = anabranch.spec("f64[7]")
+        return graph.with_nodes(
+            [
+                node if node.op == "input" else node._replace(type=wrong)
+                for node in graph
+            ]
+        )
+
+    monkeypatch.setitem(pipeline.PASSES, "prune", broken)
+    run_passes(graph, ["prune"])
+    monkeypatch.setenv("ANABRANCH_DEBUG", "1")
+    with pytest.raises(anabranch.VerifyError) as caught:
+        run_passes(graph, ["prune"])
+    assert "after the pass prune" in caught.value.__notes__[0]
 
 
 def test_more_threads_than_tasks_are_not_started(

@@ -1,0 +1,200 @@
+"""Loops of which a gradient keeps what every k-th turn begins with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import anabranch
+from anabranch import checkpointed, fori_loop, grad, jit, scan, value_and_grad
+from anabranch.compiler import tapes
+from anabranch.compiler.frontend import control, loops
+from anabranch.ir.errors import ArgumentError
+
+RNG = np.random.default_rng(3)
+W, H, XS = RNG.normal(size=(4, 4)) / 2, RNG.normal(size=4), RNG.normal(size=(53, 4))
+
+Iterables = Callable[[Any], Any]
+
+
+@pytest.fixture(autouse=True)
+def _loops_stay_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in control, loops:
+        monkeypatch.setattr(module, "MIN_TRIPS", 2)
+    monkeypatch.setattr(loops, "MIN_NODES", 0)
+
+
+def counted(w, h, xs, over: Iterables):
+    s = 0.0
+    for t in over(range(len(xs))):
+        h = np.tanh(w @ h + xs[t] * t)
+        s = s + h[0] * h[1]
+    return s + np.sum(h)
+
+
+def rows(w, h, xs, over: Iterables):
+    s = 0.0
+    for t, x in over(enumerate(xs, 1)):
+        h = np.tanh(w @ h + x / t)
+        s = s + h[0] * h[1]
+    return s + np.sum(h)
+
+
+def stored(w, h, xs, over: Iterables):
+    ys = np.zeros((len(xs) + 1, 4))
+    ys[0] = h
+    for t in over(range(len(xs))):
+        ys[t + 1] = np.sin(w @ ys[t]) + 0.5 * xs[t]
+    return np.sum(ys * ys)
+
+
+def ended(w, h, xs, over: Iterables):
+    for x in over(xs):
+        h = np.tanh(w @ h + x)
+        if h[0] > 0.9:
+            break
+    return np.sum(h * h)
+
+
+def grown(w, h, xs, over: Iterables):
+    hs = []
+    for x in over(reversed(xs)):
+        h = np.tanh(w @ h + x)
+        hs.append(h)
+    return np.sum(np.array(hs) * xs)
+
+
+@pytest.mark.parametrize("every", [1, 7, 53, 60, None])
+@pytest.mark.parametrize("f", [counted, rows, stored, ended, grown])
+def test_it_is_the_same_function(f: Any, every: int | None) -> None:
+    def wanted(w: Any, h: Any, xs: Any) -> Any:
+        return f(w, h, xs, lambda x: x)
+
+    def found(w: Any, h: Any, xs: Any) -> Any:
+        return f(w, h, xs, lambda x: checkpointed(x, every))
+
+    assert found(W, H, XS) == wanted(W, H, XS)
+    value, bars = value_and_grad(wanted, (0, 1, 2))(W, H, XS)
+    again, others = value_and_grad(found, (0, 1, 2))(W, H, XS)
+    np.testing.assert_allclose(again, value, rtol=1e-13)
+    for bar, other in zip(bars, others, strict=True):
+        np.testing.assert_allclose(other, bar, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("f", [counted, stored])
+def test_second_derivatives(f: Any) -> None:
+    def slope(over: Iterables) -> Any:
+        inner = grad(lambda w, h: f(w, h, XS[:12], over))
+        return grad(lambda h: np.sum(np.sin(inner(W, h))))(H)
+
+    kept = slope(lambda x: checkpointed(x, 5))
+    np.testing.assert_allclose(kept, slope(lambda x: x), rtol=1e-10)
+
+
+@pytest.mark.parametrize("every", [1, 5, 53, 80])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_scan(every: int, reverse: bool) -> None:
+    def f(w: Any, h: Any, xs: Any, every: int | None) -> Any:
+        def step(carry: Any, x: Any) -> Any:
+            h, s = carry
+            h = np.tanh(w @ h + x)
+            return (h, s + h[0]), {"h": h * s, "x": x}
+
+        (h, s), rows = scan(step, (h, 0.0), xs, None, reverse, every)
+        return s + np.sum(h) + np.sum(rows["h"] * np.cos(rows["x"]))
+
+    wanted = value_and_grad(f, (0, 1, 2), static_argnums=3)(W, H, XS, None)
+    found = value_and_grad(f, (0, 1, 2), static_argnums=3)(W, H, XS, every)
+    np.testing.assert_allclose(found[0], wanted[0], rtol=1e-13)
+    for bar, other in zip(wanted[1], found[1], strict=True):
+        np.testing.assert_allclose(other, bar, rtol=1e-10, atol=1e-12)
+    assert f(W, H, XS, every) == f(W, H, XS, None)
+
+
+@pytest.mark.parametrize("limits", [(0, 53), (2, 40), (9, 4), (-3, 3)])
+@pytest.mark.parametrize("every", [1, 6, 80])
+def test_fori_loop(limits: tuple[int, int], every: int) -> None:
+    def f(h: Any, lower: Any, upper: Any, every: int | None) -> Any:
+        body = lambda t, h: np.sin(W @ h + t)  # noqa: E731
+        return np.sum(fori_loop(lower, upper, body, h, every))
+
+    wanted = grad(lambda h: f(h, *limits, None))(H)
+    np.testing.assert_allclose(grad(lambda h: f(h, *limits, every))(H), wanted)
+    by_limits = grad(f, static_argnums=3)(H, *map(np.int64, limits), every)
+    np.testing.assert_allclose(by_limits, wanted)
+
+
+def test_a_count_that_only_running_tells() -> None:
+    def f(h, n):
+        for t in checkpointed(range(n), every=4):
+            h = np.sin(W @ h + t)
+        return np.sum(h)
+
+    def plain(h, n):
+        for t in range(n):
+            h = np.sin(W @ h + t)
+        return np.sum(h)
+
+    slopes, wanted = value_and_grad(f), value_and_grad(plain)
+    for n in 0, 3, 4, 9, 23:
+        found = slopes(H, np.int64(n))
+        np.testing.assert_allclose(found[1], wanted(H, np.int64(n))[1], rtol=1e-12)
+    assert slopes.compile_count == 1
+
+
+def test_what_is_kept_grows_like_the_root() -> None:
+    """Tapes of n turns without, and of about 2 * sqrt(n) turns with segments."""
+
+    def kept(over: Iterables, turns: int) -> int:
+        xs = np.ones((turns, 4))
+        slopes = grad(lambda w, h: counted(w, h, xs, over))
+        slopes(W, H)
+        found = tapes.tapes(anabranch.parse(slopes.inspect_ir("optimised")))
+        assert found
+        return sum(tape.turns for tape in found)
+
+    assert kept(lambda x: x, 900) % 900 == 0
+    assert kept(checkpointed, 900) < 900 / 4
+    assert kept(checkpointed, 3600) <= 2 * kept(checkpointed, 900) + 2
+
+
+def test_large_tapes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tapes, "LARGE", 2000)
+    with pytest.warns(RuntimeWarning, match=r"keeps .* of its loops") as found:
+        grad(lambda h: counted(W, h, XS, lambda x: x))(H)
+    assert found[0].filename == __file__
+    assert "checkpointed" in str(found[0].message)
+
+
+def test_outside_of_a_function_it_is_a_loop() -> None:
+    assert list(checkpointed(range(3))) == [0, 1, 2]
+    assert len(checkpointed([1, 2], every=5)) == 2
+    assert list(jit(lambda: np.array(list(checkpointed(range(3)))))()) == [0, 1, 2]
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="at least 1 turn, not 0"):
+        checkpointed(range(3), every=0)
+    with pytest.raises(ArgumentError, match="at least 1 turn, not -2"):
+        grad(lambda h: scan(lambda c, x: (c, x), np.sum(h), H, None, False, -2)[0])(H)
+
+    def over_a_set(h):
+        for t in checkpointed({1.0, 2.0}):
+            h = h * t
+        return np.sum(h)
+
+    with pytest.raises(ArgumentError, match="nothing says what the turns over a set"):
+        jit(over_a_set)(H)
+
+    def by_a_limit(h, n):
+        for _ in checkpointed(range(n)):
+            h = np.sin(h)
+        return np.sum(h)
+
+    with pytest.raises(ArgumentError, match=re.escape("every=100")):
+        jit(by_a_limit)(H, np.int64(5))
+    assert anabranch.__all__.count("checkpointed") == 1
