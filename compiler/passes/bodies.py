@@ -65,13 +65,22 @@ class Numbers:
         (body,) = loop.regions
         return self.values(body, [self.of(i) for i in range(len(body.inputs))])
 
-    def inputs(self, loop: Node, rows: Mapping[str, int] | None = None) -> list[int]:
-        """The numbers of the inputs of a body; ``rows`` are known by their values."""
+    def inputs(
+        self,
+        loop: Node,
+        rows: Mapping[str, int] | None = None,
+        places: Sequence[int] | None = None,
+    ) -> list[int]:
+        """The numbers of the inputs of a body; ``rows`` are known by their values.
+
+        ``places`` are those that carried values have in another loop.
+        """
         parts, role = parts_of(loop), "begun" if rows is None else "back"
+        carried = range(len(parts.carried)) if places is None else places
         return [
             self.of("counter"),
             *(self.of(("whole", name)) for name in parts.invariants),
-            *(self.of((role, place)) for place in range(len(parts.carried))),
+            *(self.of((role, place)) for place in carried),
             *((rows or {}).get(x, self.of(("row", x))) for x in parts.stacked),
         ]
 

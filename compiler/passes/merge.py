@@ -41,23 +41,22 @@ def merge(graph: Graph) -> Graph:
         }
 
     Keeps results bit for bit. The gradient of a loop runs it again to keep what is
-    carried; this makes that the only time. The loop that stays stands where the first
-    one stood, with what it needs besides, if these are few nodes.
+    carried, and the way back undoes what a loop inside undoes as well; this makes each
+    the only time. The loop that does more may carry and take other values as well. It
+    stands where the first one stood, with what it needs besides, if these are few
+    nodes.
     """
-    firsts: dict[tuple[object, ...], Node] = {}
+    firsts: dict[tuple[object, ...], list[Node]] = {}
     for node in graph:
         if node.op != "loop":
             continue
-        parts = parts_of(node)
-        key = (*runs_alike(node), tuple(parts.invariants), tuple(parts.stacked))
-        first = firsts.setdefault(key, node)
-        if first is node:
-            continue
-        for less, more in ((first, node), (node, first)):
-            found = _contained(less, more)
-            made = found and _merged(graph, first, node, *found)
-            if made:
-                return merge(made)
+        for first in firsts.setdefault(runs_alike(node), []):
+            for less, more in ((first, node), (node, first)):
+                found = _contained(less, more)
+                made = found and _merged(graph, first, node, *found)
+                if made:
+                    return merge(made)
+        firsts[runs_alike(node)].append(node)
     return graph
 
 
@@ -67,36 +66,47 @@ def _contained(less: Node, more: Node) -> tuple[Node, dict[str, str]] | None:
     Rows that are not stacked there are stacked too, under their old names.
     """
     own, parts = parts_of(less), parts_of(more)
-    count = len(own.carried)
-    if list(parts.carried[:count]) != list(own.carried):
+    places = _places(own.carried, parts.carried)
+    if places is None:
         return None
+    count = len(places)
     numbers = Numbers()
-    inputs = [numbers.of(("input", place)) for place in range(1 + parts.total)]
-    first = 1 + len(own.invariants)
-    taken = inputs[: 1 + len(parts.taken)]
-    rows = taken[first + len(parts.carried) :]
     (body,), (other,) = less.regions, more.regions
-    found = numbers.values(body, [*taken[: first + count], *rows])
-    known = numbers.values(other, taken)
+    known = numbers.values(other, numbers.inputs(more))
+    found = numbers.values(body, numbers.inputs(less, places=places))
     wanted = [found[name] for name in body.results]
     made = [known[name] for name in other.results]
-    if wanted[:count] != made[:count]:
+    if wanted[:count] != [made[place] for place in places]:
         return None
-    names = dict(zip(less.names[:count], more.names, strict=False))
+    carried = [more.names[place] for place in places]
+    names = dict(zip(less.names[:count], carried, strict=True))
     stacked = dict(zip(made, more.names, strict=True))
     for number in made[: len(parts.carried)]:
         if number not in made[len(parts.carried) :]:
             stacked.pop(number, None)
-    places = {number: name for name, number in reversed(known.items())}
+    makers = {number: name for name, number in reversed(known.items())}
     added: list[tuple[str, str]] = []
     for name, number in zip(less.names[count:], wanted[count:], strict=True):
         if number not in stacked:
-            if number not in places:
+            if number not in makers:
                 return None
-            added.append((name, places[number]))
+            added.append((name, makers[number]))
             stacked[number] = name
         names[name] = stacked[number]
     return with_rows(more, added), names
+
+
+def _places(less: Sequence[str], more: Sequence[str]) -> list[int] | None:
+    """Where each value stands among others, equal ones in their order."""
+    free = list(enumerate(more))
+    found: list[int] = []
+    for name in less:
+        place = next((i for i, other in free if other == name), None)
+        if place is None:
+            return None
+        free.remove((place, name))
+        found.append(place)
+    return found
 
 
 def _merged(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...ir.graph import Graph, Node
 from .bodies import Numbers, parts_of, with_rows
 from .tape import taped
+from .undoing import can_undo
 
 __all__ = ["nest"]
 
@@ -75,7 +76,8 @@ reverse=True} : f64[]:
     Keeps results bit for bit. The inner loop of the way back stacks values that the one
     forwards could stack as well; that does, for all iterations of the outer loop, where
     it is no more than a cache holds, and its iterations are no ``segments`` that are to
-    run again. `prune` drops the loop that is left over.
+    run again. `prune` drops the loop that is left over. Versions of an array are left
+    to `undo`, where that keeps less.
     """
     return taped(graph, _grown)
 
@@ -90,8 +92,9 @@ def _grown(numbers: Numbers, first: Node, second: Node) -> Node:
     for node in back:
         if node.op != "loop":
             continue
-        for value in node.values[len(parts_of(node).carried) :]:
-            if trips * value.type.nbytes <= MOST_BYTES:
+        for row in range(len(parts_of(node).carried), len(node.values)):
+            value = node.values[row]
+            if trips * value.type.nbytes <= MOST_BYTES and not can_undo(node, row):
                 made = _stacking(numbers, body, known, back, found, value.name)
                 if made is not None:
                     body, _ = made

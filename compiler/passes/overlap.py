@@ -54,9 +54,10 @@ start=(1, 0), step=(1, 1)} : f64[4,2]
     The gradient of an array whose rows a loop reads several of, as a stencil does, is
     such a sum. Rows that lie side by side are left to `join`, which copies nothing.
     Here they meet, or stand between each other, so that each would be padded to an
-    array of the whole size and then added. Rows of one element that are added to an
-    array from before the loop are added in it too, so that a loop around it has one
-    array for all. Keeps results but for the order of additions and the sign of a zero.
+    array of the whole size and then added. So are rows of a loop with a limit, of which
+    many may be zeros that it never made. Rows of one element that are added to an array
+    from before the loop are added in it too, so that a loop around it has one array for
+    all. Keeps results but for the order of additions and the sign of a zero.
     """
     if all(node.op != "loop" for node in graph):
         return graph
@@ -91,7 +92,7 @@ def _first(graph: Graph) -> _Sum | None:
         for number, name in enumerate(node.names)
     }
     for node in graph:
-        if node.op != "add_n" or not node.type.is_float:
+        if node.op not in ("add", "add_n") or not node.type.is_float:
             continue
         rows: dict[str, list[_Row]] = {}
         loops: dict[str, Node] = {}
@@ -112,8 +113,9 @@ def _first(graph: Graph) -> _Sum | None:
             loops[loop.name] = loop
             rows.setdefault(loop.name, []).append(_Row(number, name, extent))
         for name, found in rows.items():
+            few = loops[name].attrs.get("limit")
             lines = any(row.term in loops[name].names for row in found)
-            if lines or _meet([row.extent for row in found]):
+            if few or lines or _meet([row.extent for row in found]):
                 taken = {row.term for row in found}
                 others = [x for x in node.operands if x not in taken]
                 return _Sum(node, loops[name], found, others)

@@ -35,7 +35,9 @@ def steady(graph: Graph) -> Graph:
         }
 
     The cotangent of a sum is such a value, and so are zeros that each iteration hands
-    on as zeros. Keeps results bit for bit.
+    on as zeros. A loop with a limit stays where nothing else of it is read: the limit
+    may be what another loop counted, whose check says that it did not go on for ever.
+    Keeps results bit for bit.
     """
     names: dict[str, str] = {}
     nodes: list[Node] = []
@@ -69,7 +71,9 @@ def _unchanged(graph: Graph, loop: Node) -> list[int]:
         constant = literal is not None and literal == _literal(body, end)
         if (handed_on or constant) and not (number == 0 and loop.attrs.get("test")):
             found.append(number)
-    return found
+    others = [name for number, name in enumerate(loop.names) if number not in found]
+    is_read = any(graph.reads[name] or name in graph.results for name in others)
+    return found if is_read or not loop.attrs.get("limit") else []
 
 
 def _literal(graph: Graph, name: str) -> Attrs | None:

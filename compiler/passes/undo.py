@@ -8,20 +8,20 @@ size of the array.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterator
 
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node, Output, Value
 from ...ir.iterations import runs_as_often
 from ...ir.literals import Attrs
 from ...ir.ops.parts import loop_attrs, split_operands
-from .at import AT, STORES
+from .at import STORES
 from .bodies import Numbers, parts_of, with_rows
+from .undoing import Plan, carried_as, plan_of, small_plan, walk
 
 __all__ = ["undo"]
 
-_SUMS = ("add", "sub", "mul")
+LESS = 4  # times as much as undoing keeps have slices that had better be undone
 
 
 def undo(graph: Graph) -> Graph:
@@ -62,15 +62,15 @@ step=(1,)} : f64[4]
           return %a, %b
         }
 
-    It is done where what is kept is less than the array. Keeps results bit for bit.
-    `prune` drops the versions that were stacked.
+    It is done where what is kept is less than the array, or than slices of it that are
+    stacked. Keeps results bit for bit. `prune` drops the versions that were stacked.
     """
     changed = True
     while changed:
         changed = False
         for second in graph:
             if second.op == "loop":
-                made = _undone(graph, second)
+                made = _sliced(graph, second) or _undone(graph, second)
                 if made is not None:
                     graph, changed = made, True
                     break
@@ -79,256 +79,113 @@ step=(1,)} : f64[4]
 
 def _undone(graph: Graph, second: Node) -> Graph | None:
     """The graph in which a loop undoes stores; None where it takes no versions."""
-    parts = parts_of(second)
-    for number, name in enumerate(parts.stacked):
+    for number, first, row in _rows(graph, second):
+        found = small_plan(first, row)
+        if found is not None:
+            return _applied(graph, first, second, number, *found)
+    return None
+
+
+def _rows(graph: Graph, second: Node) -> Iterator[tuple[int, Node, int]]:
+    """What a loop takes of a loop the other way, for itself.
+
+    The numbers of stacked operands, and whose stacked results of which number they are.
+    """
+    for number, name in enumerate(parts_of(second).stacked):
         first = graph[name]
         if first.op != "loop" or name not in graph.read_once:
             continue
         first = next(node for node in graph if name in node.names)
         if bool(first.attrs.get("reverse")) == bool(second.attrs.get("reverse")):
             continue
-        place = _carried_as(first, first.names.index(name))
-        if place is None or not runs_as_often(graph, first, second):
-            continue
-        plan = _plan(first, place)
-        if plan is None or plan.nbytes >= first.values[place].type.nbytes:
-            continue
-        return _applied(graph, first, second, number, place, plan)
+        if runs_as_often(graph, first, second):
+            yield number, first, first.names.index(name)
+
+
+def _sliced(graph: Graph, second: Node) -> Graph | None:
+    """The graph in which a loop takes versions of an array instead of slices of them.
+
+    None where it has no versions and undoing would not keep much less than the slices.
+    """
+    slices: dict[tuple[str, int], dict[int, Node]] = {}
+    versions: dict[tuple[str, int], int] = {}
+    for number, first, row in _rows(graph, second):
+        (body,) = first.regions
+        shown = body[body.results[row]]
+        place = carried_as(first, shown.name)
+        if place is not None:
+            versions[first.name, place] = number
+        elif shown.op == "slice":
+            place = carried_as(first, shown.operands[0])
+            if place is not None:
+                slices.setdefault((first.name, place), {})[number] = shown
+    for key, shown in slices.items():
+        first, place = graph[key[0]], key[1]
+        if key in versions:
+            return graph.with_nodes(
+                [
+                    _slicing(second, shown, versions[key]) if node is second else node
+                    for node in graph
+                ]
+            )
+        plan = plan_of(first, place)
+        size = sum(node.type.nbytes for node in shown.values())
+        if plan is not None and LESS * plan.nbytes <= size:
+            return _stacking(graph, first, second, place, shown)
     return None
 
 
-def _carried_as(first: Node, row: int) -> int | None:
-    """Which carried value a row is as it was at the beginning of the iteration."""
-    (body,) = first.regions
-    parts = parts_of(first)
-    begin = 1 + len(parts.invariants)
-    names = [x.name for x in body.inputs[begin : begin + len(parts.carried)]]
-    found = body.results[row]
-    return names.index(found) if row >= len(names) and found in names else None
+def _stacking(
+    graph: Graph, first: Node, second: Node, place: int, shown: dict[int, Node]
+) -> Graph:
+    """The graph in which a loop stacks versions, and another one slices them."""
+    name, count = f"{first.names[place]}.versions", 0
+    while name in graph.nodes:
+        name, count = f"{first.names[place]}.versions_{count}", count + 1
+    (body,), (back,) = first.regions, second.regions
+    version = body.inputs[1 + len(parts_of(first).invariants) + place]
+    b = Builder(back.name, reserved=back.nodes)
+    taken = Node(b.unique("version"), "input", (), version.type)
+    parts = parts_of(second)
+    inputs = [*back.inputs, taken]
+    made = second._replace(
+        operands=(*second.operands, name),
+        attrs=Attrs(loop_attrs({**second.attrs, "stacked": len(parts.stacked) + 1})),
+        regions=(back.with_nodes([*inputs, *(x for x in back if x.op != "input")]),),
+    )
+    made = _slicing(made, shown, len(parts.stacked))
+    swaps = {first.name: with_rows(first, [(name, version.name)]), second.name: made}
+    return graph.with_nodes([swaps.get(node.name, node) for node in graph])
 
 
-Need: TypeAlias = "tuple[str, Any]"
-"""Where a value comes from backwards: the counter ``t``, a ``const``, what is ``kept``,
-an invariant from the ``outer`` graph, or an op on others."""
-
-Step: TypeAlias = "Callable[[Builder, Node, Callable[[Need], Node]], Node]"
-
-
-class _Plan(NamedTuple):
-    """How to undo an iteration.
-
-    ``body`` computes what is ``kept`` of each iteration, and ``steps`` go from the
-    version after it to the one before; ``versions`` are all of them, the last first.
-    ``outer`` are the invariants that they need, as they are called around the loop.
-    """
-
-    body: Graph
-    kept: Sequence[str]
-    outer: Sequence[str]
-    steps: Sequence[Step]
-    versions: Sequence[str]
-
-    @property
-    def nbytes(self) -> int:
-        """What is kept of one iteration."""
-        return sum(self.body[name].type.nbytes for name in self.kept)
-
-
-def _plan(loop: Node, place: int) -> _Plan | None:
-    """How to undo the iterations of a loop for a carried value; None where not."""
+def _slicing(loop: Node, shown: dict[int, Node], version: int) -> Node:
+    """The loop that slices one of its stacked values instead of taking others."""
     (body,) = loop.regions
     parts = parts_of(loop)
-    start = body.inputs[1 + len(parts.invariants) + place].name
-    chain: list[
-        tuple[Node, int, str]
-    ] = []  # store, number of its value, version before
-    name = body.results[place]
-    while name != start:
-        node = next((x for x in body if name in x.names), None)
-        if node is None:
-            return None
-        number = node.names.index(name)
-        if node.op in STORES:
-            before = node.operands[0]
-        elif node.op == "loop" and number < len(parts_of(node).carried):
-            before = parts_of(node).carried[number]
-        else:
-            return None
-        chain.append((node, number, before))
-        name = before
-    return _Planner(loop, body).plan(chain) if chain else None
-
-
-class _Planner:
-    """Finds out what is to be kept of the iterations of one loop."""
-
-    def __init__(self, loop: Node, body: Graph) -> None:
-        self.body = body
-        invariants = parts_of(loop).invariants
-        inputs = body.inputs[1 : 1 + len(invariants)]
-        self.invariants = dict(zip([x.name for x in inputs], invariants, strict=True))
-        self.kept: list[str] = []
-        self.outer: list[str] = []
-        self.names = set(body.nodes)
-
-    def plan(self, chain: Sequence[tuple[Node, int, str]]) -> _Plan | None:
-        """``chain`` has the stores of an iteration, the last first."""
-        steps: list[Step] = []
-        before: dict[str, Node] = {}  # nodes to put in front of stores
-        instead: dict[str, Node] = {}
-        for node, number, version in chain:
-            if node.op == "loop":
-                found = self._inner(instead.get(node.name, node), number)
-                if found is None:
-                    return None
-                instead[node.name], step = found
-            else:
-                before[node.name], step = self._old(node, version)
-            steps.append(step)
-        nodes: list[Node] = []
-        for node in self.body:
-            if node.name in before:
-                nodes.append(before[node.name])
-            nodes.append(instead.get(node.name, node))
-        body = self.body.with_nodes(nodes)
-        versions = [chain[0][0].names[chain[0][1]], *(x for _, _, x in chain)]
-        return _Plan(body, self.kept, self.outer, steps, versions)
-
-    def _free(self, name: str) -> str:
-        while name in self.names:
-            name += "_"
-        self.names.add(name)
-        return name
-
-    def _keep(self, name: str) -> Need:
-        if name not in self.kept:
-            self.kept.append(name)
-        return "kept", self.kept.index(name)
-
-    def need(self, name: str) -> Need:
-        """Where an integer of the body comes from backwards."""
-        node = self.body[name]
-        if node.op == "const":
-            return "const", node.attrs["value"]
-        if name == self.body.inputs[0].name:
-            return "t", None
-        if name in self.invariants:
-            outer = self.invariants[name]
-            if outer not in self.outer:
-                self.outer.append(outer)
-            return "outer", self.outer.index(outer)
-        if self._is_known(name):
-            return node.op, [self.need(operand) for operand in node.operands]
-        return self._keep(name)
-
-    def _is_known(self, name: str) -> bool:
-        """Whether an integer follows from the counter, invariants and numbers."""
-        node = self.body[name]
-        if node.op in _SUMS and not node.type.shape:
-            return all(map(self._is_known, node.operands))
-        known = (self.body.inputs[0].name, *self.invariants)
-        return node.op == "const" or name in known
-
-    def _old(self, node: Node, version: str) -> tuple[Node, Step]:
-        """What a store writes over, and the store that puts it back."""
-        attrs: dict[str, Any] = dict(node.attrs)
-        positions = node.operands[AT.get(node.op, len(node.operands)) :]
-        type_ = self.body[node.operands[1]].type
-        name = self._free(f"{version}.old")
-        op, store = ("slice", "update")
-        if node.op != "update":
-            op, store = "slice_at", "update_at"
-        old = Node(
-            name,
-            op,
-            (version, *positions),
-            type_,
-            Attrs({**attrs, "shape": type_.shape}),
-            node.section,
-            source=node.source,
-        )
-        needs = [("kept", len(self.kept))]
-        self.kept.append(name)
-        needs += [self.need(position) for position in positions]
-
-        def step(b: Builder, after: Node, given: Callable[[Need], Node]) -> Node:
-            return b.add_node(store, after, *map(given, needs), **attrs)
-
-        return old, step
-
-    def _inner(self, loop: Node, number: int) -> tuple[Node, Step] | None:
-        """A loop in the body that keeps what its stores write over, and its undoing."""
-        attrs: dict[str, Any] = dict(loop.attrs)
-        plan = _plan(loop, number)
-        if plan is None or attrs.get("test") or attrs.get("trips") is None:
-            return None
-        rows = [(self._free(f"{name}.rows"), name) for name in plan.kept]
-        made = with_rows(loop._replace(regions=(plan.body,)), rows)
-        needs = [self.need(name) for name in parts_of(loop).limit]
-        outer = [self.need(name) for name in plan.outer]
-        first = len(self.kept)
-        self.kept += [name for name, _ in rows]
-        kept: list[Need] = [("kept", first + k) for k in range(len(rows))]
-
-        def step(b: Builder, after: Node, given: Callable[[Need], Node]) -> Node:
-            limit, whole, stacked = (list(map(given, x)) for x in (needs, outer, kept))
-            inner = Builder("body")
-            t = inner.input("t", inner_index)
-            invariants = [inner.input("whole", x.type) for x in whole]
-            version = inner.input("after", after.type)
-            rows_ = [
-                inner.input("kept", x.type.with_shape(x.type.shape[1:]))
-                for x in stacked
-            ]
-            end = _walk(inner, plan, version, t, rows_, invariants)[-1]
-            return b.add_node(
-                "loop",
-                *limit,
-                *whole,
-                after,
-                *stacked,
-                regions=(inner.build([Output(end.name)]),),
-                **loop_attrs(
-                    {
-                        "trips": attrs["trips"],
-                        "carried": 1,
-                        "stacked": len(stacked),
-                        "limit": bool(limit),
-                        "reverse": not attrs.get("reverse"),
-                    }
-                ),
-            )
-
-        inner_index = loop.regions[0].inputs[0].type
-        return made, step
-
-
-def _walk(
-    b: Builder,
-    plan: _Plan,
-    after: Node,
-    t: Node,
-    kept: Sequence[Node],
-    outer: Sequence[Node],
-) -> list[Node]:
-    """The versions of an iteration, from the one ``after`` it to the one before."""
-
-    def given(need: Need) -> Node:
-        kind, what = need
-        if kind == "const":
-            return b.const(what, "i64")
-        if kind in _SUMS:
-            return b.add_node(kind, *map(given, what))
-        return t if kind == "t" else (kept if kind == "kept" else outer)[what]
-
-    versions = [after]
-    for step in plan.steps:
-        versions.append(step(b, versions[-1], given))
-    return versions
+    begin = len(body.inputs) - len(parts.stacked)
+    rows = body.inputs[begin:]
+    kept = [number for number in range(len(rows)) if number not in shown]
+    slices = [
+        node._replace(name=rows[number].name, operands=(rows[version].name,), reads=())
+        for number, node in shown.items()
+    ]
+    nodes = [
+        *body.inputs[:begin],
+        *(rows[number] for number in kept),
+        *(node._replace(section=0) for node in slices),
+        *(node for node in body if node.op != "input"),
+    ]
+    return loop._replace(
+        operands=tuple(
+            parts._replace(stacked=[parts.stacked[i] for i in kept]).operands
+        ),
+        attrs=Attrs(loop_attrs({**loop.attrs, "stacked": len(kept)})),
+        regions=(body.with_nodes(nodes),),
+    )
 
 
 def _stores_again(
-    plan: _Plan, known: dict[str, int], back: Graph, found: dict[str, int], begin: str
+    plan: Plan, known: dict[str, int], back: Graph, found: dict[str, int], begin: str
 ) -> dict[str, str]:
     """The stores of the iteration that the way back does again, and their versions.
 
@@ -363,7 +220,7 @@ def _stores_again(
 
 
 def _applied(
-    graph: Graph, first: Node, second: Node, number: int, place: int, plan: _Plan
+    graph: Graph, first: Node, second: Node, number: int, place: int, plan: Plan
 ) -> Graph:
     """The graph with both loops changed."""
     names = set(graph.nodes)
@@ -391,7 +248,7 @@ def _applied(
     for node in stacked:
         b.append(node)
     kept = [b.input("kept", plan.body[name].type) for name in plan.kept]
-    versions = _walk(b, plan, after, t, kept, whole)
+    versions = walk(b, plan, after, t, kept, whole)
     before = versions[-1]
     known, found = Numbers().of_both(keeping, second)
     instead = {known[name]: x.name for name, x in zip(plan.kept, kept, strict=True)}

@@ -146,3 +146,37 @@ def test_a_part_that_is_a_result_as_well_is_copied() -> None:
     for one, other in zip(run(point), interpret(graph, point), strict=True):
         np.testing.assert_allclose(one, other, **CLOSE)
     assert [step.label for step in run.plan.steps].count("copy") == 1
+
+
+@pytest.mark.parametrize("limit", [False, True])
+@pytest.mark.parametrize("result", ["%b", "%c", "%d"])
+@pytest.mark.parametrize("by", ["scalar loop", "driver loop"])
+def test_rows_that_are_shown_from_the_last_one_on_are_made_in_that_order(
+    by: str, result: str, limit: bool
+) -> None:
+    """They are a result, or read, or stored into."""
+    body = "%s = exp(%r) : f64[5]"
+    if by == "driver loop":
+        body = """%k = reshape(%r) {shape=(5, 1)} : f64[5,1]
+              %l = matmul(%w, %k) : f64[5,1]
+              %s = reshape(%l) {shape=(5,)} : f64[5]"""
+    given, flag = ("%n, ", "limit=True, ") if limit else ("", "")
+    graph = parse(f"""
+        graph f(%x: f64[7,5], %w: f64[5,5], %n: i64[], %q: f64[1,5]) {{
+          %a = loop({given}%w, %x) {{trips=7, {flag}stacked=1}} : f64[7,5]:
+            body(%t: i64[], %w: f64[5,5], %r: f64[5]) {{
+              {body}
+              return %s
+            }}
+          %b = slice(%a) {{start=(6, 0), shape=(7, 5), step=(-1, 1)}} : f64[7,5]
+          %c = neg(%b) : f64[7,5]
+          %d = update_at(%b, %q, %n) {{axes=(0,), start=(0, 0), step=(1, 1)}} : f64[7,5]
+          return {result}
+        }}""")
+    run = prepare(optimise(graph))
+    point: list[Any] = [RNG.normal(size=x.type.shape) for x in graph.inputs]
+    point[2] = np.array(4)
+    np.testing.assert_allclose(run(point)[0], interpret(graph, point)[0], **CLOSE)
+    labels = [step.label for step in run.plan.steps]
+    if by == "scalar loop":
+        assert labels.count("copy") == (2 if result == "%d" else 0)

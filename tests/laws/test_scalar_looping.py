@@ -470,3 +470,97 @@ def test_sums_of_several_terms_are_made_in_lanes(ops: tuple[str, ...], n: int) -
         point = [rng.normal(size=x.type.shape) for x in graph.inputs]
         for found, expected in zip(run(point), interpret(graph, point), strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
+
+
+def in_one_kernel(graph: Graph) -> str:
+    """The source of the loop of a graph, which does what the interpreter does."""
+    rng = np.random.default_rng(0)
+    point = [rng.normal(size=x.type.shape) for x in graph.inputs]
+    run = prepare(optimise(graph, "llvm"))
+    assert is_one_kernel(run)
+    for found, expected in zip(run(point), interpret(graph, point), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    (source,) = (text for text in run.sources if "range" in text)
+    return source
+
+
+@pytest.mark.parametrize("n", [17, 40])
+def test_what_a_loop_inside_reads_and_writes_is_copied_for_it(n: int) -> None:
+    """An array, a row of it, and a sum: all as they were before the loop inside."""
+    graph = parse(f"""
+        graph f(%x: f64[{n}], %y: f64[{n}]) {{
+          %a = loop(%y, %x) {{trips=3, carried=1}} : f64[{n}]:
+            body(%t: i64[], %y: f64[{n}], %u: f64[{n}]) {{
+              %z = add(%u, %y) : f64[{n}]
+              %b = loop(%u, %z, %u, %u) {{trips={n}, carried=1, stacked=1}} : f64[{n}]:
+                body(%s: i64[], %old: f64[{n}], %z: f64[{n}], %v: f64[{n}], \
+%r: f64[]) {{
+                  %m = const() {{value={n - 1}}} : i64[]
+                  %i = sub(%m, %s) : i64[]
+                  %o = slice_at(%old, %s) {{axes=(0,), start=(0,), step=(1,), \
+shape=(1,)}} : f64[1]
+                  %p = slice_at(%z, %i) {{axes=(0,), start=(0,), step=(1,), \
+shape=(1,)}} : f64[1]
+                  %q = reshape(%r) {{shape=(1,)}} : f64[1]
+                  %d = add(%o, %p) : f64[1]
+                  %e = add(%d, %q) : f64[1]
+                  %w = update_at(%v, %e, %i) {{axes=(0,), start=(0,), step=(1,)}} \
+: f64[{n}]
+                  return %w
+                }}
+              return %b
+            }}
+          return %a
+        }}""")
+    in_one_kernel(graph)
+
+
+@pytest.mark.parametrize("n", [5, 40])
+def test_a_carried_array_may_be_written_as_a_whole(n: int) -> None:
+    """By a sum of what the iteration stored, and of another one."""
+    graph = parse(f"""
+        graph f(%x: f64[{n}], %y: f64[{n}], %one: f64[1]) {{
+          %a, %b, %c = loop(%one, %x, %y) {{trips=4, carried=2}} \
+: f64[{n}], f64[{n}], f64[4,{n}]:
+            body(%t: i64[], %one: f64[1], %u: f64[{n}], %v: f64[{n}]) {{
+              %w = update_at(%u, %one, %t) {{axes=(0,), start=(0,), step=(1,)}} \
+: f64[{n}]
+              %z = add(%w, %v) : f64[{n}]
+              return %z, %v, %w
+            }}
+          return %a, %b, %c
+        }}""")
+    in_one_kernel(graph)
+
+
+@pytest.mark.parametrize("limit", [None, 0, 3])
+def test_a_row_that_is_stored_into_is_made_in_its_place(limit: int | None) -> None:
+    """Zeros, an element, and what a loop inside adds, in no other memory."""
+    n = 30
+    given, flag = ("", "") if limit is None else ("%n, ", "limit=True, ")
+    graph = parse(f"""
+        graph f(%xs: f64[6,{n}], %n: i64[]) {{
+          %a = loop({given}%xs) {{trips=6, {flag}stacked=1}} : f64[6,{n}]:
+            body(%t: i64[], %x: f64[{n}]) {{
+              %c = const() {{value=0.0}} : f64[]
+              %z = broadcast_to(%c) {{shape=({n},)}} : f64[{n}]
+              %one = const() {{value=1.0}} : f64[]
+              %o = reshape(%one) {{shape=(1,)}} : f64[1]
+              %y = add_at(%z, %o, %t) {{axes=(0,), start=(2,), step=(1,)}} : f64[{n}]
+              %b = loop(%t, %y, %x) {{trips={n}, limit=True, carried=1, stacked=1}} \
+: f64[{n}]:
+                body(%s: i64[], %u: f64[{n}], %v: f64[]) {{
+                  %p = reshape(%v) {{shape=(1,)}} : f64[1]
+                  %w = add_at(%u, %p, %s) {{axes=(0,), start=(0,), step=(1,)}} \
+: f64[{n}]
+                  return %w
+                }}
+              return %b
+            }}
+          return %a
+        }}""")
+    run = prepare(optimise(graph, "llvm"))
+    assert is_one_kernel(run)
+    assert run.plan.arena_bytes == 0
+    point = [np.random.default_rng(0).normal(size=(6, n)), np.array(limit or 0)]
+    np.testing.assert_array_equal(run(point)[0], interpret(graph, point)[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -31,6 +31,7 @@ from .elements import (
 )
 from .scalar_order import addressed, in_order
 from .scalar_passes import fill, kept_values, swept
+from .scalar_places import begun_at_home, row_of, target_of, type_of
 
 __all__ = ["Lowering"]
 
@@ -60,8 +61,12 @@ class Lowering:
         reads = Counter(name for node in graph for name in node.operands)
         reads.update(graph.results)
         beyond = rows_beyond(graph)
+        begun = dict(begun_at_home(graph, homes or {}))
         for node in in_order(graph, held):
-            operands = [values[name] for name in node.operands]
+            operands = [
+                self._moved_home(values[name], begun.get((node.name, slot)))
+                for slot, name in enumerate(node.operands)
+            ]
             made = [
                 self._kept(value)
                 if isinstance(value, Lazy) and reads[name] > 1
@@ -164,11 +169,17 @@ class Lowering:
         numbers = [b.numbers(operand) for operand in operands]
         return np.array(OPS[node.op].reference(*numbers, **attrs))
 
-    def _kept(self, value: Elements) -> Place:
-        """What is computed once, and kept in a memory of its own."""
-        place = self._scratch(_type_of(self.builder, value))
+    def _kept(self, value: Elements, home: Place | None = None) -> Place:
+        """What is computed once, and kept in its home or in a memory of its own."""
+        place = home or self._scratch(type_of(self.builder, value))
         fill(self.builder, place, value)
         return place
+
+    def _moved_home(self, value: Elements, home: Place | None) -> Elements:
+        """A value where stores into it shall leave their result, if that is free."""
+        if home is None or self.builder.is_written(value):
+            return value
+        return self.builder.next_version(self._kept(value, home))
 
     def _reduced(self, node: Node, x: Elements, *, axes: Sequence[int]) -> Elements:
         """A reduction, in order."""
@@ -251,7 +262,7 @@ class Lowering:
         if not isinstance(x, Place):
             raise Unfit("a traced position in what is in registers")
         b.current(x)
-        return b.early(_target(b, x, index, axes, start, shape, step))
+        return b.early(target_of(b, x, index, axes, start, shape, step))
 
     def _store(
         self,
@@ -267,14 +278,21 @@ class Lowering:
         b = self.builder
         place = self.owned(x)
         shape = value.shape
-        target = _target(b, place, index, axes, start, shape, step)
+        target = target_of(b, place, index, axes, start, shape, step)
+        return self._write(place, target, value, adding=node.op == "add_at")
+
+    def _write(
+        self, place: Place, target: Place, value: Elements, adding: bool = False
+    ) -> Place:
+        """The next version of a place, of which a part is written."""
+        b = self.builder
         for read in reads_of([value]):
             if read.memory == place.memory and not read.same_place(target):
                 value = (
                     b.numbers(value) if target.type.size <= SMALL else self._kept(value)
                 )
                 break
-        if node.op == "add_at":
+        if adding:
             value = self._each("add", [target, value], target.type)
         fill(b, target, value)
         return b.next_version(place)
@@ -312,7 +330,7 @@ class Lowering:
         memories = [x.memory for x in starts if isinstance(x, Place)]
         if len(set(memories)) < len(memories):
             raise Unfit("two carried arrays are one")
-        parts = self._with_copies(parts, memories)
+        parts = self._apart(parts, memories)
         rows = [
             home or self._scratch(value.type)
             for home, value in zip(homes, node.values[count:], strict=True)
@@ -324,7 +342,7 @@ class Lowering:
             for x in starts
         ]
         stacked = [
-            _row(self._kept(x) if isinstance(x, Lazy) else x, counter)
+            row_of(self._kept(x) if isinstance(x, Lazy) else x, counter)
             for x in parts.stacked
         ]
         inner = [row.row(counter) for row in rows]
@@ -341,12 +359,14 @@ class Lowering:
                 [np.array(counter), *parts.invariants, *carried, *stacked],
                 dict(zip(body.results[count:], inner, strict=True)),
             )
-            pairs: list[Carried] = []
-            for start, now, end in zip(starts, carried, ends, strict=False):
-                pairs += self._carried(start, now, end)
             for row, value in zip(inner, ends[count:], strict=True):
                 if row not in early and not row.same_place(value):
                     fill(b, row, value)
+            pairs: list[Carried] = []
+            for start, now, end in zip(starts, carried, ends, strict=False):
+                pairs += self._carried(start, now, end)
+        for row in rows:  # of which each iteration made its own
+            b.versions.pop(row.memory, None)
         written = {m for m, version in entered.items() if b.versions[m] != version}
         if not written <= set(memories):
             raise Unfit("an array is written that is not carried")
@@ -367,32 +387,38 @@ class Lowering:
         results = [b.next_version(x) if isinstance(x, Place) else x for x in carried]
         return [*results, *rows]
 
-    def _with_copies(
-        self, parts: Parts[Elements], memories: Sequence[int]
+    def _apart(
+        self, parts: Parts[Elements], memories: Collection[int]
     ) -> Parts[Elements]:
-        """Operands of a loop that writes memories, apart from what they were before.
+        """The parts, where what all iterations read is in none of these memories.
 
-        ``old = a.copy()``, of which the loop reads while it stores into ``a``.
+        A loop writes these in place. Its invariants and rows are as they were before,
+        so they are copied where they lie there. What is to be computed is made once.
         """
         b = self.builder
         copies: dict[int, Place] = {}
 
-        def apart(value: Elements) -> Elements:
+        def kept(value: Elements) -> Elements:
+            if isinstance(value, Lazy):
+                return self._kept(value)
             if not isinstance(value, Place) or value.memory not in memories:
                 return value
             if value.loaded is not None:
                 return value
+            type_ = b.memories[value.memory]
+            if type_.rank != value.type.rank:  # a row
+                return self._kept(value)
             if value.memory not in copies:
                 b.current(value)
-                whole = whole_place(value.memory, b.memories[value.memory])
-                whole = whole._replace(version=value.version)
+                version = b.versions[value.memory]
+                whole = whole_place(value.memory, type_, version)
                 copies[value.memory] = self._kept(whole)
             copy = copies[value.memory]
             return value._replace(memory=copy.memory, version=copy.version)
 
         return parts._replace(
-            invariants=[apart(value) for value in parts.invariants],
-            stacked=[apart(value) for value in parts.stacked],
+            invariants=[kept(x) for x in parts.invariants],
+            stacked=[kept(x) for x in parts.stacked],
         )
 
     def _stacked_at_once(
@@ -415,9 +441,11 @@ class Lowering:
         """How one carried value goes on."""
         b = self.builder
         if isinstance(now, Place):
-            if not now.same_place(end):
-                raise Unfit("a carried array is not written in place")
-            b.current(self.owned(end))
+            place = now._replace(version=b.versions[now.memory])
+            if place.same_place(end):
+                b.current(self.owned(end))
+            else:
+                self._write(place, place, end)
             return []
         numbers = [b.numbers(x).flat for x in (now, start, end)]
         return [Carried(*map(int, one)) for one in zip(*numbers, strict=True)]
@@ -502,40 +530,3 @@ class Lowering:
             else result
             for result in results
         ]
-
-
-def _row(value: Elements, counter: int) -> Elements:
-    """What a row of a stacked value is."""
-    if isinstance(value, Place):
-        return value.row(counter)
-    number = uniform(value)
-    if number is not None:
-        return repeated(number, value.shape[1:])
-    raise Unfit("rows of what is in registers")
-
-
-def _type_of(b: Builder, value: Elements) -> TensorType:
-    if isinstance(value, (Place, Lazy)):
-        return value.type
-    return TensorType(b.types[int(value.flat[0])], value.shape)
-
-
-def _target(
-    b: Builder,
-    place: Place,
-    index: Sequence[Elements],
-    axes: Sequence[int],
-    start: Sequence[int],
-    shape: Sequence[int],
-    step: Sequence[int],
-) -> Place:
-    """The places of a slice at traced positions."""
-    every = [Position((), by) for by in start]
-    for axis, position in zip(axes, index, strict=False):
-        every[axis] = every[axis].plus(0, b.number(position))
-    moved = place.moved(range(len(every)), every)
-    steps = zip(place.axes, step, strict=True)
-    return moved._replace(
-        type=place.type.with_shape(tuple(shape)),
-        axes=tuple(along and (along[0], along[1] * by) for along, by in steps),
-    )

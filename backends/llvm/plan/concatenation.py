@@ -7,7 +7,7 @@ others find it side by side with its neighbours there, or copy it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ....ir.extent import extent_of
@@ -33,6 +33,8 @@ class Home(NamedTuple):
 
 def homes(graph: Graph, chains: Sequence[Chain] = ()) -> dict[str, Home]:
     """The home of each value that has one.
+
+    So have rows of loops that a slice shows in the other order: there.
 
     A concatenation that is itself a part of a larger one is not named: its parts have
     their home in the larger one. Inputs, constants and results have a place already. A
@@ -67,7 +69,30 @@ def homes(graph: Graph, chains: Sequence[Chain] = ()) -> dict[str, Home]:
             if part.name not in taken and _can_live(part, home.view):
                 taken.add(part.name)
                 found[part.name] = home
+    alone = (node for node in graph if node.name not in found)
+    found.update(_in_other_order(graph, alone))
     return found
+
+
+def _in_other_order(graph: Graph, nodes: Iterable[Node]) -> Iterator[tuple[str, Home]]:
+    """The rows of loops that one of the nodes shows from the last one to the first.
+
+    They are made in that order; along the other axes they lie as ever.
+    """
+    for node in nodes:
+        if node.op != "slice" or node.type.rank < 2:
+            continue
+        (name,), step = node.operands, node.attrs["step"]
+        maker, shape = graph[name], node.type.shape
+        if maker.op != "loop" or name not in graph.read_once or name in graph.results:
+            continue
+        carried: Any = maker.attrs.get("carried", 0)
+        number = maker.names.index(name)
+        whole = number >= carried and maker.values[number].type.shape == shape
+        if whole and shape[0] > 1 and step == (-1, *(1 for _ in shape[1:])):
+            start = shape[0] - 1, *(0 for _ in shape[1:])
+            full = View(0, 0, node.type, row_strides(shape))
+            yield name, Home(node.name, strided(full, start, shape, step))
 
 
 def _before_reshapes(graph: Graph, part: Node, home: Home) -> tuple[Node, Home]:

@@ -139,3 +139,41 @@ def test_both_sides_of_a_product_are_hoisted() -> None:
     np.testing.assert_allclose(
         interpret(made, [U.T, XS]), interpret(graph, [U.T, XS]), rtol=1e-12
     )
+
+
+PART = """anabranch 1
+graph f(%x: f64[4], %y: f64[], %xs: f64[4,1], %k: i64[]) {
+  %a = loop(%k, %x, %xs) {trips=4, carried=1, stacked=1, reverse=True} : f64[4]:
+    body(%t: i64[], %k: i64[], %u: f64[4], %v: f64[1]) {
+      %w = update_at(%u, %v, %t) {axes=(0,), start=(0,), step=(1,)} : f64[4]
+      return %w
+    }
+  %n = neg(%y) : f64[]
+  %b, %c = loop(%k, %k, %n, %x, %xs, %xs) {trips=4, carried=2, stacked=2, \
+reverse=True} : f64[], f64[4]:
+    body(%t: i64[], %k: i64[], %l: i64[], %s: f64[], %u: f64[4], %r: f64[1], \
+%v: f64[1]) {
+      %w = update_at(%u, %v, %t) {axes=(0,), start=(0,), step=(1,)} : f64[4]
+      %p = slice_at(%w, %t) {axes=(0,), start=(0,), step=(1,), shape=(1,)} : f64[1]
+      %q = reshape(%p) {shape=()} : f64[]
+      %m = mul(%s, %q) : f64[]
+      return %m, %ENDS
+    }
+  return %a, %b, %c
+}
+"""
+
+
+def test_a_loop_that_does_a_part_of_another_goes_wherever_its_values_stand() -> None:
+    graph = parse(PART.replace("ENDS", "w"))
+    made = run_passes(graph, ["merge"]).verify()
+    (loop,) = loops_of(made)
+    assert made.results == (loop.names[1], loop.names[0], loop.names[1])
+    point = [RNG.normal(size=4), np.array(2.0), RNG.normal(size=(4, 1)), np.array(1)]
+    for one, other in zip(interpret(made, point), interpret(graph, point), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_loop_that_begins_alike_and_does_something_else_stays() -> None:
+    graph = parse(PART.replace("ENDS", "u"))
+    assert run_passes(graph, ["merge"]) is graph

@@ -302,3 +302,27 @@ def test_elements_are_added_to_what_was_there_before(terms: str, changes: bool) 
         interpret(made, arrays), interpret(graph, arrays), strict=True
     ):
         np.testing.assert_allclose(found, expected)
+
+
+def test_rows_of_which_a_limit_says_how_many_there_are_are_added_in_the_loop() -> None:
+    """So the way back of a sum over the first elements touches those, and no others."""
+    n = 20
+
+    def function(x: Any, y: Any) -> Any:
+        total = 0.0
+        for i in range(n):
+            near = 0.0
+            for j in range(i):
+                near = near + x[i, j] * y[j]
+            total = total + near**3
+        return total
+
+    rng = np.random.default_rng(0)
+    point = rng.normal(size=(n, n)), rng.normal(size=n)
+    graph = optimise(ab.make_ir(ab.grad(function, argnums=(0, 1)))(*point)).verify()
+    assert not [node for node in within(graph) if node.op == "pad"]
+    near = np.tril(point[0], -1) @ point[1]
+    x_bar = np.tril(3 * near[:, None] ** 2 * point[1], -1)
+    y_bar = 3 * near**2 @ np.tril(point[0], -1)
+    for found, expected in zip(interpret(graph, point), (x_bar, y_bar), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)

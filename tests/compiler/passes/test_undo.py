@@ -12,6 +12,7 @@ from anabranch.backends.llvm.emit import make_plan
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import Graph, Node
 from tests.oracles.bits import assert_same_bits
+from tests.programs.linear_algebra import cholesky
 from tests.programs.sequences import floyd_warshall
 
 
@@ -215,3 +216,48 @@ def test_a_large_nest_is_run_again() -> None:
     graph = gradient(shortest_ways, np.ones((n, n)))
     assert runs(graph, "loop") > 6
     assert largest(graph) <= n**3
+
+
+@pytest.mark.parametrize("n", [20, 100])
+def test_a_loop_inside_undoes_its_stores_once(n: int) -> None:
+    """The loop inside that runs backwards undoes them, and no other one does."""
+    graph = gradient(lambda a: np.sum(cholesky(a) ** 2), np.eye(n))
+    assert runs(graph, "loop") == 8
+    assert largest(graph) <= n * n
+    assert [step.label for step in make_plan(graph).steps].count("loop") == 2
+
+
+@pytest.mark.parametrize(("kept", "taken"), [(0, 1), (3, 7)])
+def test_slices_of_versions_are_taken_of_what_is_undone(kept: int, taken: int) -> None:
+    """A slice of seven elements is much more than the one that is put back."""
+    from anabranch.backends.reference.interpreter import interpret
+    from anabranch.compiler.pipeline import run_passes
+    from anabranch.ir import parse
+
+    n = taken + 1
+    graph = parse(
+        f"""
+    graph f(%x: f64[{n}], %v: f64[{n},1], %g: f64[{taken}]) {{
+      %a, %as, %bs = loop(%x, %v) {{trips={n}, carried=1, stacked=1}} \
+: f64[{n}], f64[{n},{taken}], f64[{n},{kept}]:
+        body(%t: i64[], %u: f64[{n}], %v: f64[1]) {{
+          %s = slice(%u) {{start=(1,), shape=({taken},), step=(1,)}} : f64[{taken}]
+          %r = slice(%u) {{start=(0,), shape=({kept},), step=(1,)}} : f64[{kept}]
+          %w = update_at(%u, %v, %t) {{axes=(0,), start=(0,), step=(1,)}} : f64[{n}]
+          return %w, %s, %r
+        }}
+      %b, %c = loop(%g, %as, %bs) {{trips={n}, carried=1, stacked=2, reverse=True}} \
+: f64[{taken}], f64[{n},{kept}]:
+        body(%t: i64[], %h: f64[{taken}], %s: f64[{taken}], %r: f64[{kept}]) {{
+          %w = mul(%s, %h) : f64[{taken}]
+          return %w, %r
+        }}
+      return %a, %b, %c
+    }}""".replace("\\\n", "")
+    )
+    made = run_passes(graph, ["undo", "prune"]).verify()
+    sizes = {value.type.shape for node in loops(made) for value in node.values}
+    assert ((n, taken) in sizes) == (taken == 1)
+    rng = np.random.default_rng(0)
+    point = [rng.random(n), rng.random((n, 1)), rng.random(taken)]
+    assert_same_bits(interpret(made, point), interpret(graph, point))
