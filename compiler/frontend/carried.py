@@ -10,7 +10,7 @@ from ..running import is_traced
 from ..tree import flatten
 from .endings import Ending, is_alike, joined, type_of
 from .growing import MAX_ITEMS, Growing, appended
-from .loop_state import Carried, LeafType, NoLoop, State
+from .loop_state import Carried, Changes, LeafType, NoLoop, State
 from .state import UNBOUND, Content, Slot, is_lost
 from .trial import Pass
 
@@ -110,20 +110,20 @@ def _joined(one: Carried, end: Ending) -> Carried:
     name = one.slot.name
     unsure = any(bound is not True for bound in end.bound)
     if end.value is UNBOUND or end.tree != one.tree:
-        raise NoLoop(f"{name} changes its structure in its body")
+        raise Changes(f"{name} changes its structure in its body")
     types: list[LeafType | None] = []
     for known, fixed, leaf in zip(one.types, one.fixed, end.leaves, strict=True):
         made = type_of(leaf)
         if known is None or made is None:
             if not is_alike(leaf, fixed):
-                raise NoLoop(f"{name} has another value that is no array")
+                raise Changes(f"{name} has another value that is no array")
             types.append(None)
             continue
         (type_, weak), (new, new_weak) = known, made
         if type_.shape != new.shape:
-            raise NoLoop(f"{name} changes its shape from {type_} to {new} in its body")
+            raise Changes(f"{name} changes its shape from {type_} to {new} in its body")
         dtype = joined(type_, weak, new, new_weak)
         if dtype != type_.dtype and not weak:
-            raise NoLoop(f"{name} changes its dtype from {type_} to {new} in its body")
+            raise Changes(f"{name} changes its dtype from {type_} to {new} in its body")
         types.append((type_.with_dtype(dtype), weak and new_weak))
     return one._replace(types=tuple(types), unsure=one.unsure or unsure)

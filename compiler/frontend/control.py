@@ -17,6 +17,7 @@ from ..running import active_trace, find_trace, is_traced
 from ..source import calling_frame, user_line
 from .branches import choose_block
 from .failures import fail_unless
+from .loop_state import Changes
 from .loops import MIN_TRIPS, Loop, NoLoop, Peel, loop_block
 from .state import Box, Slot, slots_of
 from .turns import Turns, turns_of
@@ -266,6 +267,9 @@ def _is_node(
     except Peel as ends:
         _run_peeled(turns, body, slots, ends)
     except NoLoop as reason:
+        if isinstance(reason, Changes) and loop.counts:
+            _run_peeled(turns, body, slots, Peel(1, 0))
+            return True
         if limit is None:
             unrolls(str(reason))
             return False

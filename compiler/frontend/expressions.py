@@ -96,12 +96,39 @@ class Expressions(ast.NodeTransformer):
             if node.lineno != node.func.end_lineno:
                 place.lineno = node.func.end_lineno
                 place.col_offset = 0
-        args = [self.visit(one) for one in (node.func, *node.args)]
+        args = [self.visit(node.func), *map(self._argument, node.args)]
         keywords = [
             at(one, ast.keyword(one.arg, self.visit(one.value)))
             for one in node.keywords
         ]
-        return at(place, ast.Call(name(place, "$call"), args, keywords))
+        generates = any(isinstance(one, ast.GeneratorExp) for one in node.args)
+        called = name(place, "$consume" if generates else "$call")
+        return at(place, ast.Call(called, args, keywords))
+
+    def _argument(self, node: ast.expr) -> Any:
+        """A generator that is written for a call goes to nobody else."""
+        if isinstance(node, ast.GeneratorExp):
+            parts = at(node, ast.ListComp(node.elt, node.generators))
+            return self._looped(node, "generator", parts)
+        return self.visit(node)
+
+    def visit_ListComp(self, node: ast.ListComp) -> Any:
+        """A loop over what it goes over first."""
+        return self._looped(node, "list", node)
+
+    def _looped(self, node: Any, operator: str, parts: ast.ListComp) -> Any:
+        """The call of an operator on the iterable and on the list for one item.
+
+        That is a comprehension over the item alone, so its variables are its own.
+        """
+        first = node.generators[0]
+        if first.is_async or self.binds_in_place(node):
+            return self.generic_visit(node)
+        iterable = self.visit(first.iter)
+        item = name(node, "$item")
+        first.iter = at(node, ast.Tuple([item], ast.Load()))
+        self.generic_visit(parts)
+        return call(node, operator, iterable, thunk(node, parts, "$item"))
 
     def visit_BoolOp(self, node: ast.BoolOp) -> Any:
         """From the right, each operand behind the first as a function."""

@@ -16,7 +16,7 @@ from .state import Slot
 if TYPE_CHECKING:
     from .growing import Growing
 
-__all__ = ["Carried", "LeafType", "Loop", "NoLoop", "Peel", "State"]
+__all__ = ["Carried", "Changes", "LeafType", "Loop", "NoLoop", "Peel", "State"]
 
 LeafType = tuple[TensorType, bool]
 
@@ -25,6 +25,10 @@ class NoLoop(Exception):
     """Why a loop is not one node; at its ``ends`` turns may be unlike the others."""
 
     ends: Ends | None = None
+
+
+class Changes(NoLoop):
+    """A place has values of another kind after a turn; perhaps only after the first."""
 
 
 class Peel(Exception):

@@ -68,9 +68,9 @@ def call(place: ast.AST, operator: str, *args: ast.expr) -> ast.Call:
     return at(place, ast.Call(name(place, f"${operator}"), list(args), []))
 
 
-def thunk(place: ast.AST, value: ast.expr) -> ast.Lambda:
-    """``lambda: value``, with a parameter that tells it from the user's."""
-    parameters = _parameters(place, ("$",))
+def thunk(place: ast.AST, value: ast.expr, *names: str) -> ast.Lambda:
+    """``lambda names: value``, with a parameter that tells it from the user's."""
+    parameters = _parameters(place, (*names, "$"))
     parameters.defaults = [constant(place, None)]
     return at(place, ast.Lambda(parameters, value))
 

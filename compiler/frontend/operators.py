@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import branches, control, items, noted, table
 from .calls import call
+from .comprehensions import Generated, consume, list_of
 from .endings import UNSET
 from .twins import register_operators
 
@@ -17,10 +18,13 @@ register_operators(
         "call": call,
         "choose": noted.choose,
         "compare": control.compare,
+        "consume": consume,
         "delitem": items.delete_item,
         "for": noted.for_,
+        "generator": Generated,
         "getitem": items.get_item,
         "if": noted.if_,
+        "list": list_of,
         "not": control.not_,
         "or": control.or_,
         "result": branches.result_of,

@@ -196,7 +196,7 @@ class ByBranch:
         """Raise the error."""
         self._fail()
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = _fail
     __getattr__ = __setattr__ = __call__ = __iter__ = __bool__ = __len__ = _fail
     __getitem__ = __setitem__ = __contains__ = __index__ = __float__ = __int__ = _fail
     __array__ = __array_ufunc__ = __array_function__ = _fail

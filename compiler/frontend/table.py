@@ -18,6 +18,7 @@ from ..running import active_trace, find_trace, is_traced
 from ..trace import Trace
 from .calls import INSTEAD
 from .control import and_, or_, truth
+from .folds import extreme, total
 from .turns import enumerated, numbers, reversed_, zipped
 
 __all__ = ["stand_in"]
@@ -268,27 +269,13 @@ def _all(values: Any) -> Any:
     return truth(made)
 
 
-def _extreme(function: Any, is_better: Callable[[Any, Any], Any]) -> None:
-    """Python's `min` or `max`: the first of those that none is better than."""
-
-    @instead_of(function)
-    def choose(*args: Any, **rest: Any) -> Any:
-        items = list(args[0] if len(args) == 1 else args)
-        if rest or not items or not all(map(_is_scalar, items)):
-            return function(*args, **rest)
-        if not any(map(_unknown, items)):
-            return function(items)
-        return reduce(
-            lambda best, item: np.where(is_better(item, best), item, best), items
-        )
-
-
-def _is_scalar(value: Any) -> bool:
-    return np.ndim(value) == 0 if is_traced(value) else np.isscalar(value)
-
-
-_extreme(min, lambda one, other: one < other)
-_extreme(max, lambda one, other: one > other)
+INSTEAD.update(
+    {
+        sum: total,
+        min: extreme(min, lambda one, other: one < other),
+        max: extreme(max, lambda one, other: one > other),
+    }
+)
 
 
 # The math module. Where it raises, for a root of a negative number say, the result is

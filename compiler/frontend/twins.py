@@ -116,7 +116,8 @@ def _marked(code: CodeType, original: CodeType) -> CodeType:
 
 
 def _inner(code: CodeType, around: CodeType) -> CodeType:
-    block = code.co_name.startswith("$") or "$" in code.co_varnames[:1]
+    first = "".join(code.co_varnames[:1])
+    block = code.co_name.startswith("$") or first.startswith("$")
     name, qualname = code.co_name, code.co_qualname
     if block:
         name = around.co_name

@@ -180,6 +180,44 @@ def names_for_what_is_no_array(x):
     return f(s) if kind == "odd" else s  # pyright: ignore[reportPossiblyUnboundVariable]
 
 
+@kept(X)
+def what_the_first_turn_makes(x):
+    best: Any = None
+    last: Any = None
+    where = 0
+    for i in range(4):
+        v = x[i] * x[i] - x[i]
+        if best is None or v < best:
+            best, where = v, i
+        last = x * i if last is None else last + x
+    return best + where + np.sum(last)
+
+
+@kept(X)
+def an_array_in_place_of_a_number(x):
+    total, m = 0, 1
+    for i in range(4):
+        total = total + x * i
+        m = m * 0.5
+    return np.sum(total * m)
+
+
+@kept(X)
+def lists_that_are_one_expression(x):
+    squares = [v * v for v in x]
+    pairs = [(i * np.sin(v), x[i - 1]) for i, v in enumerate(x) if i < 9]
+    total = sum(np.cos(v) * x[k] for k, v in enumerate(squares))
+    largest = max(a * b for a, b in pairs) - min([a for a, _ in pairs])
+    return np.sum(np.array(squares)) * total + largest + sum(squares, x[0])
+
+
+@kept(X)
+def lists_in_lists(x):
+    table = [[np.sin(x[i] * x[j]) for j in range(3)] for i in range(4)]
+    flat = [x[i] * x[j] for i in range(4) for j in range(i)]
+    return np.sum(np.array(table)) + sum(flat) + any(v > 100 for v in flat)
+
+
 @runs_in_python(X)
 def a_function_of_the_counter(x):
     s = 0.0
@@ -201,8 +239,8 @@ def a_function_that_was_made(x):
     return f(s)  # pyright: ignore[reportPossiblyUnboundVariable]
 
 
-@runs_in_python(X)
-def another_text_by_turn(x):
+@kept(X)
+def another_text_after_the_first_turn(x):
     kind = "first"
     for _ in range(3):
         x = x * 2 if kind == "first" else x + 1
@@ -261,15 +299,17 @@ def another_name_of_an_array(x):
     return np.sum(y * x)
 
 
-@runs_in_python(X.astype(np.float32))
-def another_dtype(x):
-    for _ in range(3):
-        x = x * np.float64(1.5)
-    return np.sum(x)
-
-
 def ids(case: Any) -> str:
     return case.__name__ if callable(case) else ""
+
+
+@runs_in_python(X)
+def another_text_by_turn(x):
+    kind = ""
+    for _ in range(3):
+        kind += "a"
+        x = x * 2 if kind == "aa" else x + 1
+    return np.sum(x)
 
 
 @pytest.mark.usefixtures("forced")
@@ -299,6 +339,20 @@ def test_gradient_is_that_of_the_unrolled_loop(
     for one, other in zip(gradient, unrolled[1], strict=True):
         for a, b in zip(leaves(one), leaves(other), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.usefixtures("forced")
+def test_another_dtype_after_the_first_turn() -> None:
+    def function(x):
+        for _ in range(3):
+            x = x * np.float64(1.5)
+        return x
+
+    compiled = jit(function)
+    x = X.astype(np.float32)
+    np.testing.assert_array_equal(compiled(x), function(x))
+    assert compiled(x).dtype == np.float64
+    assert has_loop(compiled)
 
 
 @pytest.mark.usefixtures("forced")
