@@ -260,7 +260,7 @@ def a_list_that_grows(x):
 def a_shape_by_the_counter(x):
     s = 0.0
     for i in range(1, 4):
-        s += np.sum(x[:i] * np.arange(i))
+        s += np.sum(np.eye(i)) * x[i]
     return s
 
 
