@@ -43,7 +43,7 @@ def test_ten_times_the_steps_make_no_more_forms_of_loops() -> None:
 
     def chain(steps: int) -> Callable[[Any], Any]:
         def function(x: Any) -> Any:
-            for _ in range(steps):
+            for _ in [None] * steps:  # which unrolls, for it is over a list
                 x = np.tanh(x @ x) + 0.5
             return x
 

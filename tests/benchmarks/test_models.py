@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from math import prod
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 import anabranch
 from anabranch.compiler.pipeline import optimise
+from anabranch.ir.graph import Graph, Node
 from benchmarks import mixture, networks, recurrent
 from benchmarks.models import MODELS
 from benchmarks.peers import numpy_names
@@ -71,11 +73,12 @@ def test_a_floor_has_no_more_products_than_the_gradient(model):
         assert claimed >= 0.6 * needed
 
 
-def multiplications(graph, node):
+def multiplications(graph: Graph, node: Node) -> int:
     """Those of a product, a convolution or a loop of them, none for other nodes."""
     if node.op == "loop":
         (body,) = node.regions
-        return node.attrs["trips"] * sum(multiplications(body, x) for x in body)
+        trips: Any = node.attrs["trips"]
+        return trips * sum(multiplications(body, x) for x in body)
     if node.op in ("matmul", "matmul_add"):
         return prod(node.type.shape) * graph[node.operands[0]].type.shape[-1]
     if node.op == "conv":

@@ -58,7 +58,7 @@ def alias_of(name):
 
 
 def test_our_own_functions_are_in_the_docs():
-    ours = (*functions.__all__, *loop.__all__, "cond")
+    ours = (*functions.__all__, *loop.__all__, "checkpointed", "cond", "switch")
     assert listed("anabranch") == {f"anabranch.{name}" for name in ours}
 
 
