@@ -15,7 +15,16 @@ from typing import NamedTuple
 from ..ir.errors import SourceLine
 from .source import calling_frame, user_line
 
-__all__ = ["Note", "Notes", "merged", "note", "notes_here", "noting", "unrolls"]
+__all__ = [
+    "Note",
+    "Notes",
+    "happened",
+    "merged",
+    "note",
+    "notes_here",
+    "noting",
+    "unrolls",
+]
 
 _state = threading.local()
 
@@ -85,6 +94,11 @@ class Notes:
         del self.found[mark:]
         self._trials.append((mark, why))
 
+    def happened(self) -> None:
+        """What the innermost loop noted so far is no trial."""
+        _, why = self._trials.pop()
+        self._trials.append((len(self.found), why))
+
     @property
     def reason(self) -> str:
         """Why the innermost loop unrolls."""
@@ -117,6 +131,13 @@ def unrolls(why: str) -> None:
     notes = notes_here()
     if notes is not None:
         notes.failed(why)
+
+
+def happened() -> None:
+    """Keep what the loop that runs now has noted, whatever becomes of the rest."""
+    notes = notes_here()
+    if notes is not None:
+        notes.happened()
 
 
 @contextmanager

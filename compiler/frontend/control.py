@@ -11,7 +11,7 @@ import numpy as np
 
 from ...ir.errors import AnabranchError, ConcretizationError, TraceError
 from ..asked import ask
-from ..notes import unrolls
+from ..notes import happened, unrolls
 from ..peel import note_condition
 from ..running import active_trace, find_trace, is_traced
 from ..source import calling_frame, user_line
@@ -284,8 +284,10 @@ def _run_peeled(
 ) -> None:
     """Run a loop whose first and last turns are no part of the node."""
     first, last = ends.first, turns.count - ends.last
+    unrolls("turns at its ends are unlike the others")
     for t in range(first):
         body(turns.item(t))
+    happened()
     between = last - first
     loop = Loop(lambda t: body(turns.item(t + first)), between, is_peeled=True)
     try:

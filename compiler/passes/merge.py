@@ -122,6 +122,7 @@ def _merged(
         if node is first:
             break
         before.update(node.names)
+    makers = {name: node for node in graph for name in node.names}
     waiting = list(made.operands)
     while waiting:
         name = waiting.pop()
@@ -129,8 +130,8 @@ def _merged(
             continue
         if len(moved) == MAX_MOVED or first.makes({name}):
             return None
-        moved.append(graph[name])
-        waiting += graph[name].operands
+        moved.append(makers[name])
+        waiting += makers[name].operands
     kept = {id(node) for node in (first, second)}
     gone = {node.name for node in moved}
     order = [node for node in graph if node.name in gone]

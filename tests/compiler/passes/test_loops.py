@@ -110,6 +110,34 @@ def test_a_loop_that_the_other_depends_on_is_not_merged() -> None:
     assert run_passes(graph, ("merge",)) is graph
 
 
+def test_what_a_merged_loop_needs_moves_in_front_of_it() -> None:
+    """Also where that is the second value of a node."""
+    graph = parse("""
+        graph f(%x: f64[], %y: f64[]) {
+          %a = loop(%x, %y) {trips=4, carried=1} : f64[]:
+            body(%t: i64[], %u: f64[], %v: f64[]) {
+              %w = mul(%u, %v) : f64[]
+              return %w
+            }
+          %d, %e = loop(%x, %y) {trips=3, carried=2} : f64[], f64[]:
+            body(%t: i64[], %u: f64[], %v: f64[]) {
+              %w = add(%u, %v) : f64[]
+              return %v, %w
+            }
+          %b, %c = loop(%x, %y, %e) {trips=4, carried=2} : f64[], f64[]:
+            body(%t: i64[], %u: f64[], %v: f64[], %k: f64[]) {
+              %w = mul(%u, %v) : f64[]
+              %l = add(%k, %v) : f64[]
+              return %w, %l
+            }
+          return %a, %b, %c, %d
+        }""")
+    made = run_passes(graph, ("merge",)).verify()
+    assert len(loops_of(made)) == 2
+    point = [np.asarray(0.5), np.asarray(3.0)]
+    assert interpret(made, point) == interpret(graph, point)
+
+
 def test_a_loop_that_may_end_early_is_left_alone() -> None:
     graph = parse("""
         graph f(%n: i64[], %xs: f64[9,2,3], %w: f64[3,4], %h: f64[2,4]) {
