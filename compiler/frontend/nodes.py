@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 __all__ = [
     "FUNCTIONS",
@@ -94,7 +94,8 @@ def children(node: ast.AST) -> list[ast.AST]:
     for field in node._fields:
         value: Any = getattr(node, field, None)
         if isinstance(value, list):
-            found += [one for one in value if isinstance(one, ast.AST) and one._fields]  # type: ignore[reportUnknownVariableType]
+            items = cast("list[Any]", value)
+            found += [one for one in items if isinstance(one, ast.AST) and one._fields]
         elif isinstance(value, ast.AST) and value._fields:
             found.append(value)
     return found
