@@ -11,6 +11,7 @@ from .compiler.api import fwd_and_bwd, grad, jit, make_ir, value_and_grad, vjp
 from .compiler.check import check_grads
 from .compiler.checkpointed import checkpointed
 from .compiler.cond import cond, switch
+from .compiler.custom import custom_vjp
 from .compiler.entry import disable_jit
 from .compiler.explain import explain
 from .compiler.function import Compiled
@@ -75,6 +76,7 @@ __all__ = [
     "checkpointed",
     "cond",
     "conv",
+    "custom_vjp",
     "disable_jit",
     "explain",
     "fori_loop",
