@@ -8,6 +8,7 @@
 """
 
 from .compiler.api import fwd_and_bwd, grad, jit, make_ir, value_and_grad, vjp
+from .compiler.callback import callback
 from .compiler.check import check_grads
 from .compiler.checkpointed import checkpointed
 from .compiler.cond import cond, switch
@@ -72,6 +73,7 @@ __all__ = [
     "UnsupportedError",
     "VerifyError",
     "avg_pool",
+    "callback",
     "check_grads",
     "checkpointed",
     "cond",

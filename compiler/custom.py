@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial, update_wrapper
 from typing import Any, NamedTuple, cast
@@ -25,7 +25,7 @@ from .running import find_trace, is_traced
 from .trace import Trace
 from .tree import LeafType, flatten, leaf_names, leaf_type, outline, unflatten
 
-__all__ = ["custom_vjp"]
+__all__ = ["cotangents", "custom_vjp", "float_types"]
 
 _CUSTOM = "anabranch custom_vjp"
 _state = threading.local()  # calls: those whose rules are traced
@@ -173,7 +173,21 @@ class _Call:
         self.custom, self.args = custom, args
         self.name = _name(custom.function)
         self.leaves, self.structure = flatten(args)
-        self.places = [i for i, leaf in enumerate(self.leaves) if is_traced(leaf)]
+        self.open = {
+            place: arg
+            for place, arg in enumerate(args)
+            if place not in custom.nondiff_argnums
+        }
+        ours = [
+            place in self.open
+            for place, arg in enumerate(args)
+            for _ in flatten(arg)[0]
+        ]
+        self.places = [
+            place
+            for place, (leaf, is_ours) in enumerate(zip(self.leaves, ours, strict=True))
+            if is_ours and is_traced(leaf)
+        ]
         self.operands = [self.leaves[place] for place in self.places]
         self.types = [leaf_type(operand) for operand in self.operands]
         self.known: tuple[list[Any], Any] | None = None
@@ -280,71 +294,77 @@ class _Call:
         """The way back, to the cotangents of the operands that are floats."""
         results = [node.type for node in value.values]
         floats = [(type_, False) for type_ in results if type_.is_float]
-        nondiff = self.custom.nondiff_argnums
+        first = [arg for i, arg in enumerate(self.args) if i not in self.open]
+        wanted = float_types(list(self.open.values()))
 
         def run(*values: Any) -> Any:
             given = iter(values)
             held = residuals.holding(given)
-            cotangents = [
+            given_back = [
                 next(given) if type_.is_float else np.zeros(type_.shape, type_.numpy)
                 for type_ in results
             ]
-            first = [self.args[place] for place in sorted(nondiff)]
-            made = function(*first, held, unflatten(value.tree, cotangents))
-            return self._cotangents(made)
+            made = function(*first, held, unflatten(value.tree, given_back))
+            return cotangents(f"the backward of {self.name}", made, self.open, wanted)
 
         labels = ["residual"] * len(residuals.types) + ["cotangent"] * len(floats)
         types = [*residuals.types, *floats]
         return self._region("backward", function, labels, types, run)
 
-    def _cotangents(self, made: Any) -> list[Any]:
-        """What the way back returned, for each operand that is a float."""
-        nondiff = self.custom.nondiff_argnums
-        wanted = [i for i in range(len(self.args)) if i not in nondiff]
-        if not isinstance(made, tuple) or len(cast("tuple[Any, ...]", made)) != len(
-            wanted
-        ):
-            raise TraceError(
-                f"the backward of {self.name} returns {_described(made)}",
-                hint=f"return a tuple of {len(wanted)}, a cotangent for each argument, "
-                "or None for zeros",
-            )
-        given = dict(zip(wanted, cast("tuple[Any, ...]", made), strict=True))
-        leaves: list[Any] = []
-        for place, arg in enumerate(self.args):
-            structure = flatten(arg)[1]
-            if given.get(place) is None:
-                leaves += [None] * structure.num_leaves
-                continue
-            try:
-                leaves += structure.flatten_up_to(given[place])
-            except ValueError:
-                raise TraceError(
-                    f"the backward of {self.name} returns as cotangent number {place} "
-                    f"{outline(flatten(given[place])[1])}, and the argument is "
-                    f"{outline(structure)}",
-                ) from None
-        pairs = zip(self.places, self.types, strict=True)
-        return [
-            self._fitted(leaves[place], type_)
-            for place, (type_, _) in pairs
-            if type_.is_float
-        ]
 
-    def _fitted(self, bar: Any, type_: TensorType) -> Any:
-        """A cotangent in the dtype of its operand."""
+def cotangents(
+    what: str, made: Any, args: Mapping[int, Any], wanted: Sequence[TensorType | None]
+) -> list[Any]:
+    """What a rule returned, as cotangents of the leaves that have one.
+
+    ``args`` are the arguments by their place, of which the rule returns one cotangent
+    each. ``wanted`` has the type of each leaf, None for one without a cotangent.
+    ``what`` says what the rule is.
+    """
+    if not isinstance(made, tuple) or len(cast("tuple[Any, ...]", made)) != len(args):
+        raise TraceError(
+            f"{what} returns {_described(made)}",
+            hint=f"return a tuple of {len(args)}, a cotangent for each argument, or "
+            "None for zeros",
+        )
+    leaves: list[Any] = []
+    for (place, arg), bar in zip(args.items(), cast("Any", made), strict=True):
+        structure = flatten(arg)[1]
         if bar is None:
-            return np.zeros(type_.shape, type_.numpy)
-        if isinstance(bar, (tuple, list, dict)) or np.shape(bar) != type_.shape:
+            leaves += [None] * structure.num_leaves
+            continue
+        try:
+            leaves += structure.flatten_up_to(bar)
+        except ValueError:
             raise TraceError(
-                f"the backward of {self.name} returns as a cotangent of {type_} "
-                f"{_described(bar)}",
-                hint="a cotangent has the shape of the argument: sum over what was "
-                "broadcast",
-            )
-        if is_traced(bar):
-            return bar.astype(type_.numpy)
-        return np.asarray(bar, type_.numpy)
+                f"{what} returns as cotangent of argument {place} "
+                f"{outline(flatten(bar)[1])}, and the argument is {outline(structure)}",
+            ) from None
+    pairs = zip(leaves, wanted, strict=True)
+    return [_fitted(what, bar, type_) for bar, type_ in pairs if type_ is not None]
+
+
+def float_types(args: Any) -> list[TensorType | None]:
+    """For each leaf of arguments its type, None where it has no cotangent."""
+    return [
+        leaf.node.type if is_traced(leaf) and leaf.node.type.is_float else None
+        for leaf in flatten(args)[0]
+    ]
+
+
+def _fitted(what: str, bar: Any, type_: TensorType) -> Any:
+    """A cotangent in the dtype of the value that it belongs to."""
+    if bar is None:
+        return np.zeros(type_.shape, type_.numpy)
+    if isinstance(bar, (tuple, list, dict)) or np.shape(bar) != type_.shape:
+        raise TraceError(
+            f"{what} returns as a cotangent of {type_} {_described(bar)}",
+            hint="a cotangent has the shape of the argument: sum over what was "
+            "broadcast",
+        )
+    if is_traced(bar):
+        return bar.astype(type_.numpy)
+    return np.asarray(bar, type_.numpy)
 
 
 def _is_same(one: Any, other: Any) -> bool:

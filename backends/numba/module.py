@@ -9,6 +9,7 @@ from ...ir.graph import Graph, Node
 from ...ir.types import TensorType
 from . import (
     at,
+    callback,
     cond,
     conv,
     index,
@@ -21,6 +22,7 @@ from . import (
     update,
 )
 from .access import Access, whole
+from .callback import callback_text, callbacks_of
 from .functions import HELPERS, helpers_of
 from .lines import Lines, Names
 from .printer import Printer, shape_text
@@ -29,7 +31,20 @@ from .scalars import dtype_text
 __all__ = ["FAMILIES", "Text", "helper_text", "print_function", "print_module"]
 
 # Importing a family registers its printers.
-FAMILIES = (at, cond, conv, index, linalg, loop, pooling, reduce, shape, source, update)
+FAMILIES = (
+    at,
+    callback,
+    cond,
+    conv,
+    index,
+    linalg,
+    loop,
+    pooling,
+    reduce,
+    shape,
+    source,
+    update,
+)
 
 
 class Text(NamedTuple):
@@ -109,6 +124,9 @@ def print_module(graph: Graph) -> str:
     imports = "import numpy as np\nfrom numba import njit\n"
     if "math." in text:
         imports = f"import math\n\n{imports}"
+    if callbacks := callbacks_of(text):
+        definitions = "".join(map(callback_text, callbacks))
+        imports = f"import ctypes\n\n{imports}\n{definitions}"
     helpers = [f"\n{helper_text(name)}" for name in called]
     decorated = f'\n@njit(error_model="numpy", nogil=True)\n{text}'
     return "\n".join([_docstring(graph, function), imports, *helpers, decorated])

@@ -13,7 +13,7 @@ def expand(graph: Graph) -> Graph:
 
     before:
         graph f(%x: f64[4]) {
-          %y = custom_vjp(%x) {arguments=1} : f64[4]
+          %y = custom_vjp(%x) {arguments=1} : f64[4]:
             value(%v: f64[4]) {
               %s = sin(%v) : f64[4]
               return %s

@@ -2,6 +2,7 @@
 
 from . import (
     at,
+    callback,
     choice,
     cond,
     conv,
@@ -29,6 +30,7 @@ __all__ = [
     "Kind",
     "OpDef",
     "at",
+    "callback",
     "choice",
     "cond",
     "conv",

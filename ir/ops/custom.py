@@ -104,7 +104,7 @@ def _custom_vjp_adjoint(
 CUSTOM_VJP = register(
     OpDef(
         "custom_vjp",
-        0,
+        1,
         _custom_vjp_type,
         _custom_vjp,
         _custom_vjp_adjoint,

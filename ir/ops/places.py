@@ -23,7 +23,13 @@ __all__ = ["places"]
 ROOT = Path(__file__).resolve().parents[2]  # the repository, or the installed package
 ABSENT = "not installed"
 NEEDLESS = "not needed"
-_SAMPLES = {"cond": "branching", "loop": "looping"}
+_SAMPLES = {
+    "callback": "compiler/test_callback",
+    "cond": "branching",
+    "custom_vjp": "compiler/test_custom",
+    "loop": "looping",
+}
+_EXPANDED = {"custom_vjp": "by the pass expand"}
 _LOWERINGS = ("compiler/lower", "compiler/functions.py", "compiler/trace.py")
 
 
@@ -49,12 +55,11 @@ def places(name: str) -> dict[str, list[str]]:
     given = name in ("input", "const")  # every graph has them
     samples = f"{_SAMPLES.get(name, 'laws/op_samples')}.py"
     found["samples"] = [NEEDLESS] if given else _named(name, f"tests/{samples}")
-    ours = not (given or op.regions or isinstance(op.reference, np.ufunc))
+    own = name == "callback" or op.regions  # with tests of their own
+    ours = not (given or own or isinstance(op.reference, np.ufunc))
     found["oracle"] = _named(name, "tests/laws/op_oracles.py") if ours else [NEEDLESS]
     forward = "tests/oracles/forward_mode.py"
-    found["tangent"] = (
-        _named(name, forward) if smooth and not op.regions else [NEEDLESS]
-    )
+    found["tangent"] = _named(name, forward) if smooth and not own else [NEEDLESS]
     found["docs"] = _documented(name)
     return found
 
@@ -81,6 +86,8 @@ def _in_backend(op: OpDef, folder: Path) -> list[str]:
         for path in files
         for place in _lines(path, lambda it: it.role == "mark" and it.says(op.name))
     ]
+    if op.name in _EXPANDED:
+        return [_EXPANDED[op.name]]
     if found or op.kind not in (Kind.ELEMENTWISE, Kind.REDUCTION):
         return [NEEDLESS] if op.name == "input" else found
     return ["by its scalar" if op.scalar is not None else "by its combination"]
