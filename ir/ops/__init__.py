@@ -17,6 +17,8 @@ from . import (
     slopes,
     softmax,
     source,
+    special,
+    special_families,
     update,
 )
 from .spec import NONDIFFERENTIABLE, OPS, Combination, Kind, OpDef
@@ -43,5 +45,7 @@ __all__ = [
     "slopes",
     "softmax",
     "source",
+    "special",
+    "special_families",
     "update",
 ]
