@@ -19,6 +19,7 @@ from . import (
     reduce,
     shape,
     source,
+    special,
     update,
 )
 from .access import Access, whole
@@ -43,6 +44,7 @@ FAMILIES = (
     reduce,
     shape,
     source,
+    special,
     update,
 )
 
@@ -62,6 +64,11 @@ class Text(NamedTuple):
 
     def __str__(self) -> str:
         return "\n".join([*self.lines, ""])
+
+    @property
+    def is_called(self) -> bool:
+        """Whether it calls SciPy, and so needs the GIL."""
+        return any("with objmode(" in line for line in self.lines)
 
 
 def print_function(graph: Graph) -> Text:
@@ -127,8 +134,13 @@ def print_module(graph: Graph) -> str:
     if callbacks := callbacks_of(text):
         definitions = "".join(map(callback_text, callbacks))
         imports = f"import ctypes\n\n{imports}\n{definitions}"
+    if function.is_called:
+        imports = imports.replace(
+            "njit\n", "njit, objmode\nfrom scipy import special\n"
+        )
     helpers = [f"\n{helper_text(name)}" for name in called]
-    decorated = f'\n@njit(error_model="numpy", nogil=True)\n{text}'
+    options = "" if function.is_called else ", nogil=True"
+    decorated = f'\n@njit(error_model="numpy"{options})\n{text}'
     return "\n".join([_docstring(graph, function), imports, *helpers, decorated])
 
 

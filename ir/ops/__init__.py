@@ -19,6 +19,8 @@ from . import (
     slopes,
     softmax,
     source,
+    special,
+    special_families,
     update,
 )
 from .spec import NONDIFFERENTIABLE, OPS, Combination, Kind, OpDef
@@ -47,5 +49,7 @@ __all__ = [
     "slopes",
     "softmax",
     "source",
+    "special",
+    "special_families",
     "update",
 ]

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from ..plan.planner import make_plan
-from . import at, callback, cond, conv, index, linalg, loop, pooling, shape, update
+from . import (
+    at,
+    callback,
+    cond,
+    conv,
+    index,
+    linalg,
+    loop,
+    pooling,
+    shape,
+    special,
+    update,
+)
 from . import running as reduce
 
 __all__ = [
@@ -18,5 +30,6 @@ __all__ = [
     "pooling",
     "reduce",
     "shape",
+    "special",
     "update",
 ]
