@@ -17,6 +17,7 @@ from . import (
     pooling,
     reduce,
     shape,
+    sorting,
     source,
     update,
 )
@@ -29,7 +30,10 @@ from .scalars import dtype_text
 __all__ = ["FAMILIES", "Text", "helper_text", "print_function", "print_module"]
 
 # Importing a family registers its printers.
-FAMILIES = (at, cond, conv, index, linalg, loop, pooling, reduce, shape, source, update)
+FAMILIES = (
+    *(at, cond, conv, index, linalg, loop, pooling, reduce, shape, sorting),
+    *(source, update),
+)
 
 
 class Text(NamedTuple):

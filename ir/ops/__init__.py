@@ -16,6 +16,7 @@ from . import (
     shape,
     slopes,
     softmax,
+    sorting,
     source,
     update,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "shape",
     "slopes",
     "softmax",
+    "sorting",
     "source",
     "update",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..plan.planner import make_plan
-from . import at, cond, conv, index, linalg, loop, pooling, shape, update
+from . import at, cond, conv, index, linalg, loop, pooling, shape, sorting, update
 from . import running as reduce
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "pooling",
     "reduce",
     "shape",
+    "sorting",
     "update",
 ]
