@@ -13,6 +13,7 @@ from . import (
     loop,
     pooling,
     shape,
+    sorting,
     special,
     update,
 )
@@ -31,5 +32,6 @@ __all__ = [
     "reduce",
     "shape",
     "special",
+    "sorting",
     "update",
 ]
