@@ -31,7 +31,7 @@ __all__ = [
     "pooling",
     "reduce",
     "shape",
-    "special",
     "sorting",
+    "special",
     "update",
 ]
