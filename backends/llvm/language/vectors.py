@@ -160,7 +160,7 @@ class Memory(NamedTuple):
         return picked
 
     def _store_spread(self, value: Value, mask: Value | None) -> None:
-        """Vectors side by side, in which each lane stands as often as they lie apart."""
+        """Vectors side by side, each lane as often as they lie apart."""
         by, count = int(self.stride.number or 0), value.lanes
         mask = mask or constant(1, vector("bool", count))
         for first in range(0, by * (count - 1) + 1, count):
