@@ -288,7 +288,10 @@ class Trace(Captures):
             if refuse is not None:  # it says itself why it is no value
                 refuse(value)
             raise TraceError(
-                f"a {type(value).__name__} cannot take part in a traced expression"
+                f"a {type(value).__name__} cannot take part in a traced expression",
+                hint="np.asarray makes an array of it"
+                if hasattr(value, "__array__")
+                else None,
             )
         return self._as(made, dtype)
 
