@@ -33,6 +33,7 @@ from .values import LANES, REGISTERS, LanguageError, Value, constant, literal, v
 
 __all__ = [
     "OF_DTYPE",
+    "SPREAD",
     "Memory",
     "call_memory",
     "interleaved",
@@ -160,7 +161,7 @@ class Memory(NamedTuple):
         return picked
 
     def _store_spread(self, value: Value, mask: Value | None) -> None:
-        """Vectors side by side, in which each lane stands as often as they lie apart."""
+        """Vectors side by side, in which each lane stands several times."""
         by, count = int(self.stride.number or 0), value.lanes
         mask = mask or constant(1, vector("bool", count))
         for first in range(0, by * (count - 1) + 1, count):
