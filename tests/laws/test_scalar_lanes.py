@@ -220,6 +220,26 @@ def test_a_place_that_stays_is_held_in_a_register() -> None:
     assert inner.count("[") == 2, "the loop loads an element of w and nothing else"
 
 
+@pytest.mark.parametrize("condition", ["x[i] > 1", "i != k"])
+def test_a_side_that_may_be_most_of_the_work_is_computed_if_it_is_usual(
+    condition: str,
+) -> None:
+    """All iterations but one have another counter; a number is seldom above 1."""
+
+    def costly(x: Any, k: Any) -> Any:
+        total = 0.0
+        for i in range(len(x)):
+            if x[i] > 1 if condition == "x[i] > 1" else i != k:
+                y = np.exp(-x[i]) * np.sin(x[i]) + np.tanh(x[i]) * np.cos(x[i])
+                total += y * np.log(9 + y)
+        return total
+
+    x = np.random.default_rng(0).normal(size=300)
+    np.testing.assert_allclose(anabranch.jit(costly)(x, 7), costly(x, 7), rtol=1e-12)
+    source = loop_source(costly, x, 7)
+    assert (" in lanes(" in source) is (condition == "i != k")
+
+
 BESIDE = """
 graph f(%x: f64[{size}], %n: i64[]) {{
   %c = const() {{value=0.0}} : f64[]

@@ -1,7 +1,8 @@
 """Choices in loops over elements: both sides computed, and one of them selected.
 
 Lanes cannot take different branches. A side that is not taken stores what is there, and
-adds -0.0, so no bit changes. That needs places that are inside whichever is taken.
+adds -0.0, so no bit changes. That needs places that are inside whichever is taken, and
+is not worth it where what is seldom taken may be most of the work.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
+from ....ir.ops import OPS
 from ..kernels.scalar_loop import Choice, Compute, Load, Loop, Statement, Store
+from ..language.primitives import is_short
 from .elements import Builder
 from .linear import Linear
 from .scalar_sums import Places, places_of
@@ -19,6 +22,9 @@ __all__ = ["is_inside", "unchosen", "wanted"]
 Made: TypeAlias = "Mapping[int, Compute | Load]"
 
 _NEUTRAL = {"add": -0.0, "sub": 0.0}
+MOST_WORK = 8  # times what runs whichever side is taken
+CALL = 32  # operations that take as long as one exp
+OVERHEAD = 4  # operations that take as long as going on to the next iteration
 
 
 def is_inside(b: Builder, memory: int, places: Places) -> bool:
@@ -32,14 +38,59 @@ def is_inside(b: Builder, memory: int, places: Places) -> bool:
 
 
 def unchosen(b: Builder, loop: Loop) -> Loop | None:
-    """The loop without choices; None where a side must not run if it is not taken."""
+    """The loop without choices; None where a side had better not run if not taken."""
     if not any(isinstance(one, Choice) for one in loop.body):
         return loop
     flat = _flat(b, loop.body)
     if flat is None:
         return None
     body = wanted(flat, [one.end for one in loop.carried])
+    if _work(body) > (1 + MOST_WORK) * _least(b, loop):
+        return None
     return loop._replace(body=tuple(body))
+
+
+def _work(statements: Sequence[Statement]) -> int:
+    """How long statements take."""
+    return sum(
+        CALL if isinstance(one, Compute) and _is_call(one.op) else 1
+        for one in statements
+    )
+
+
+def _is_call(op: str) -> bool:
+    """Whether an op is a function of more than an instruction or two."""
+    name, called, _ = (OPS[op].scalar or "").partition("(")
+    return bool(called) and name.isidentifier() and not is_short(name)
+
+
+def _least(b: Builder, loop: Loop) -> int:
+    """How long an iteration takes at least, but for one of them."""
+    flags = {x.value: x for x in loop.body if isinstance(x, Compute)}
+    work = OVERHEAD + _work(loop.body)
+    for one in loop.body:
+        if isinstance(one, Choice):
+            sides = [_inner(side) for side in (one.then, one.other)]
+            usual = _usual(b, loop, flags.get(one.condition))
+            work += min(sides) if usual is None else sides[usual]
+    return work
+
+
+def _inner(side: Sequence[Statement]) -> int:
+    """How long a side takes at least."""
+    inner = (x for x in side if isinstance(x, Choice))
+    return _work(side) + sum(min(_inner(x.then), _inner(x.other)) for x in inner)
+
+
+def _usual(b: Builder, loop: Loop, flag: Compute | None) -> int | None:
+    """The side that all iterations but one take, if the counter is compared."""
+    if flag is None or flag.op not in ("eq", "ne") or flag.dtype != "i64":
+        return None
+    x, y = (b.sums.of(value) for value in flag.operands)
+    away = x.plus(y, -1)
+    if not away.factor(loop.counter):
+        return None
+    return 1 if flag.op == "eq" else 0
 
 
 def wanted(statements: Sequence[Statement], values: Iterable[int]) -> list[Statement]:
