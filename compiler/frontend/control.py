@@ -17,6 +17,7 @@ from ..running import active_trace, find_trace, is_traced
 from ..source import calling_frame, user_line
 from .branches import choose_block
 from .failures import fail_unless
+from .lookup import member
 from .loop_state import Changes
 from .loops import MIN_TRIPS, Loop, NoLoop, Peel, loop_block
 from .state import Box, Slot, slots_of
@@ -120,12 +121,16 @@ def contains(container: Any, value: Any) -> Any:
     """``value in container``."""
     if is_traced(container) and find_trace((container, value)) is not None:
         return np.any(np.equal(container, value))
+    if is_traced(value) and value.known is None and not value.shape:
+        found = member(container, value)
+        if found is not None:
+            return truth(found)
     if (
         not isinstance(container, (list, tuple))
         or find_trace((container, value)) is None
     ):
         return value in container
-    found: Any = False
+    found = False
     for item in container:
         if item is value:
             return True

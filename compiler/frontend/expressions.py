@@ -165,16 +165,26 @@ class Expressions(ast.NodeTransformer):
     def _looped(self, node: Any, operator: str, parts: ast.ListComp) -> Any:
         """The call of an operator on the iterable and on the list for one item.
 
-        That is a comprehension over the item alone, so its variables are its own.
+        That is a comprehension over the item alone, so its variables are its own. With
+        further loops in it, an item has a list or a generator of these.
         """
-        first = node.generators[0]
-        if first.is_async or self.binds_in_place(node):
+        if any(one.is_async for one in node.generators) or self.binds_in_place(node):
             return self.generic_visit(node)
+        first, *rest = node.generators
         iterable = self.visit(first.iter)
         item = name(node, "$item")
         first.iter = at(node, ast.Tuple([item], ast.Load()))
-        self.generic_visit(parts)
-        return call(node, operator, iterable, thunk(node, parts, "$item"))
+        if rest:
+            inner = at(node, ast.ListComp(node.elt, rest))
+            first.ifs = self.visited(first.ifs)
+            parts = at(
+                node, ast.ListComp(self._looped(inner, operator, inner), [first])
+            )
+            nested = [constant(node, True)]
+        else:
+            self.generic_visit(parts)
+            nested = []
+        return call(node, operator, iterable, thunk(node, parts, "$item"), *nested)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> Any:
         """From the right, each operand behind the first as a function."""
