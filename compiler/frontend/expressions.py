@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from .definition import NoSource
-from .nodes import at, call, constant, contains, inside, name, names_tuple, thunk
+from .nodes import (
+    at,
+    call,
+    constant,
+    contains,
+    fields,
+    inside,
+    name,
+    names_tuple,
+    thunk,
+)
 
 __all__ = ["Expressions"]
 
@@ -39,12 +49,20 @@ class Expressions(ast.NodeTransformer):
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         """Visit what is below, but for leaves: half of a tree is contexts."""
-        for field in node._fields:
+        for field in fields(type(node)):
             value: Any = getattr(node, field, None)
-            if isinstance(value, list):
+            if type(value) is list:
                 value[:] = self.visited(value)
-            elif isinstance(value, ast.AST) and value._fields:
+            elif isinstance(value, ast.AST):
                 setattr(node, field, self.visit(value))
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        """Left alone."""
+        return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        """Left alone."""
         return node
 
     def visited(self, nodes: Sequence[Any]) -> list[Any]:
