@@ -2,9 +2,11 @@
 
 from . import (
     at,
+    callback,
     choice,
     cond,
     conv,
+    custom,
     elementwise,
     functions,
     index,
@@ -16,7 +18,10 @@ from . import (
     shape,
     slopes,
     softmax,
+    sorting,
     source,
+    special,
+    special_families,
     update,
 )
 from .spec import NONDIFFERENTIABLE, OPS, Combination, Kind, OpDef
@@ -28,9 +33,11 @@ __all__ = [
     "Kind",
     "OpDef",
     "at",
+    "callback",
     "choice",
     "cond",
     "conv",
+    "custom",
     "elementwise",
     "functions",
     "index",
@@ -42,6 +49,9 @@ __all__ = [
     "shape",
     "slopes",
     "softmax",
+    "sorting",
     "source",
+    "special",
+    "special_families",
     "update",
 ]
