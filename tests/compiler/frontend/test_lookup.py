@@ -144,6 +144,19 @@ def test_an_argument_is_not_asked_for_its_value() -> None:
     assert compiled.compile_count == 1
 
 
+def test_an_entry_that_is_a_size_is_asked_for() -> None:
+    sizes = {0: 2, 1: 5}
+
+    def program(x, n):
+        return x[: sizes[n]] * np.ones([2, 5][n]), x[:1] * np.ones(int(X[n] + 1.5))
+
+    compiled = jit(program)
+    for n in (0, 1, 0):
+        for made, expected in zip(compiled(X, n), program(X, n), strict=True):
+            np.testing.assert_array_equal(made, expected)
+    assert compiled.compile_count == 2
+
+
 def test_of_arrays_one_is_chosen_by_the_value_of_an_argument() -> None:
     layers = [np.eye(6) * 2, np.eye(6) * 3]
 
