@@ -10,7 +10,7 @@ from ..running import is_traced
 from ..tree import flatten
 from .endings import Ending, is_alike, joined, type_of
 from .growing import MAX_ITEMS, Growing, appended
-from .loop_state import Carried, Changes, LeafType, NoLoop, State
+from .loop_state import Carried, Changes, Fills, LeafType, NoLoop, State
 from .state import UNBOUND, Content, Slot, is_lost
 from .trial import Pass
 
@@ -63,6 +63,8 @@ def _grow(
                 return
             if (end := done.endings.get(slot.key)) is None:
                 raise NoLoop(f"{slot.name} changes in its body")
+            if len(after) != len(before):
+                raise Fills(f"{slot.name} has another length after a turn")
             carried[slot.key] = _joined(_begun(slot, before, end), end)
             return
         if not items:

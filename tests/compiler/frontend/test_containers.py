@@ -180,16 +180,33 @@ def test_lists_of_many_lists_compile_as_fast_as_short_ones() -> None:
     assert sizes[0] == sizes[1] < 40
 
 
-def test_rings_that_get_longer_have_the_loop_unroll() -> None:
+def test_rings_are_filled_before_the_loop(as_python: Any) -> None:
     def program(x):
-        last = deque(maxlen=5)
-        for _ in range(12):
-            for _ in range(100):
-                x = np.sin(x)
-            last.append(x)
+        last, bounded = deque(maxlen=4), []
+        for i in range(300):
+            last.append(np.sin(x + i))
+            bounded.append(x * i)
+            if len(bounded) > 3:
+                bounded.pop(0)
+            x = np.tanh(sum(last) - 0.1 * bounded[0])
+        return sum(last), bounded, x
+
+    as_python(program, (X,))
+    note = jit(program)
+    note(X)
+    (loop,) = note.report().loops
+    assert "kept as one loop of" in loop
+
+
+def test_rings_that_are_never_full_have_the_loop_unroll(as_python: Any) -> None:
+    def program(x):
+        last = deque()
+        for i in range(300):
+            last.append(np.sin(x + i))
+            x = x + np.cos(last[-1]) * last[0]
         return sum(last)
 
-    note = anabranch.explain(program)(X).notes[-1]
-    compiled = jit(program)
-    np.testing.assert_allclose(compiled(X), program(X), rtol=1e-13)
-    assert "a deque changes" in note.text
+    as_python(program, (X,))
+    note = anabranch.explain(program)(X).notes[0]
+    assert note.kind == "unrolled"
+    assert "a deque has another length after a turn" in note.text
