@@ -14,7 +14,7 @@ import numpy as np
 
 from ...ir.graph import Node
 from ..forms import form_of
-from ..lower.indexing import path_of_row
+from ..lower.indices import path_of_row
 from ..running import is_traced
 from ..trace import Trace
 from ..tracer import Tracer
