@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...ir.errors import ConcretizationError
@@ -80,30 +80,22 @@ def tell(function: Any, args: Callable[[Any], tuple[Any, ...]], /, **rest: Any) 
     show = _Shower()
     if active_trace() is None or not _is_teller(function):
         return call(function, *args(_plain), **rest)
-    name = function.__name__
     try:
         values = [show(value) for value in args(show)]
     except ConcretizationError as error:
         show.met = True
-        values = [*[logging.INFO] * (name == "log"), f"<{error.what}>"]
+        values = [f"<{error.what}>"]
     around = said_here()
     if not show.met and around is None:
         return function(*values, **rest)
     note("plain", "printed while the function is traced, when arrays have no values")
-    if function is print:
-        given = [str(value) for value in values]
-    else:
-        given = _logged(name, values, show)
-    said = Said(lambda: function(*given, **rest), name, user_line(calling_frame()))
+    if function is not print and len(values) > 1:  # a format and what it takes
+        values = [show(tuple(values[1:]), str(values[0]))]
+    texts = [str(value) for value in values]
+    name = function.__name__
+    said = Said(lambda: function(*texts, **rest), name, user_line(calling_frame()))
     hand_on([said], around)
     return None
-
-
-def _logged(name: str, values: Sequence[Any], show: _Shower) -> Sequence[Any]:
-    """What a logger is given: the level, if there is one, and the text."""
-    first = 1 if name == "log" else 0
-    text, given = values[first], tuple(values[first + 1 :])
-    return [*values[:first], show(given, str(text)) if given else str(text)]
 
 
 def _plain(value: Any, text: str | None = None) -> Any:

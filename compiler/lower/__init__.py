@@ -14,6 +14,7 @@ from . import (
     searching,
     shapes,
     sorting,
+    stores,
     ufuncs,
     values,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "searching",
     "shapes",
     "sorting",
+    "stores",
     "ufuncs",
     "values",
 ]
