@@ -11,6 +11,7 @@ from . import (
     running,
     scatter,
     shapes,
+    special,
     ufuncs,
     values,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "running",
     "scatter",
     "shapes",
+    "special",
     "ufuncs",
     "values",
 ]
