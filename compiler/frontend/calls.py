@@ -18,6 +18,7 @@ from ..cond import cond, switch
 from ..known import as_known, real, stored_to
 from ..loop import fori_loop, scan, while_loop
 from ..loop import map as loops_map
+from ..lower.stats import thawed
 from ..lowerings import lowering_of
 from ..notes import note
 from ..running import active_trace, find_trace, is_traced
@@ -105,8 +106,10 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
             if callable(kwargs.get("key")):
                 kwargs["key"] = resolved(kwargs["key"])
             return function(*args, **kwargs)
-        if _is_lowered(function) and find_trace((args, kwargs)) is not None:
-            return trace.apply(function, args, kwargs)
+        if find_trace((args, kwargs)) is not None:
+            found, given, named = thawed(function, args, kwargs)
+            if _is_lowered(found):
+                return trace.apply(found, given, named)
     if _is_numpys(function):
         return _call_numpy(trace, function, args, kwargs)
     if isinstance(function, type):

@@ -12,6 +12,7 @@ from . import (
     scatter,
     shapes,
     special,
+    stats,
     ufuncs,
     values,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "scatter",
     "shapes",
     "special",
+    "stats",
     "ufuncs",
     "values",
 ]
