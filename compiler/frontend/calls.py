@@ -19,7 +19,6 @@ from ..custom import custom_vjp
 from ..known import as_known, real, stored_to
 from ..loop import fori_loop, scan, while_loop
 from ..loop import map as loops_map
-from ..lower.stats import thawed
 from ..lowerings import lowering_of
 from ..notes import note
 from ..running import active_trace, find_trace, is_traced
@@ -28,6 +27,7 @@ from ..trace import Trace
 from .branches import journal_here
 from .chance import check_chance, is_maker, seeded
 from .state import Content
+from .thawed import thawed
 from .twins import is_outside, is_users, twin, why_not
 
 __all__ = ["INSTEAD", "call"]

@@ -1,9 +1,12 @@
 """How NumPy's functions become nodes; importing this package registers them all."""
 
 from . import (
+    distances,
     einsum,
+    filters,
     indexing,
     integers,
+    integrate,
     joins,
     matrices,
     products,
@@ -21,9 +24,12 @@ from . import (
 )
 
 __all__ = [
+    "distances",
     "einsum",
+    "filters",
     "indexing",
     "integers",
+    "integrate",
     "joins",
     "matrices",
     "products",

@@ -6,7 +6,6 @@ the result is NaN.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any
@@ -162,18 +161,3 @@ def _lowering(name: str, d: Distribution, kind: str) -> Callable[..., Any]:
 
 for _name, _distribution in DISTRIBUTIONS.items():
     _register(_name, _distribution)
-
-
-def thawed(
-    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """A method of a frozen distribution as that of the distribution, and arguments."""
-    module: Any = sys.modules.get(MODULE)
-    owner: Any = getattr(function, "__self__", None)
-    if module is None or not hasattr(owner, "dist") or not hasattr(owner, "kwds"):
-        return function, args, kwargs
-    dist = getattr(module, str(getattr(owner.dist, "name", "")), None)
-    found = getattr(dist, function.__name__, None)
-    if found is None or type(dist) is not type(owner.dist):
-        return function, args, kwargs
-    return found, (*args, *owner.args), {**kwargs, **owner.kwds}
