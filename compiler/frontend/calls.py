@@ -26,7 +26,12 @@ from ..source import definition_line
 from ..trace import Trace
 from .branches import journal_here
 from .chance import check_chance, is_maker, seeded
+<<<<<<< HEAD
 from .state import CONTAINERS, Content
+=======
+from .state import Content
+from .thawed import thawed
+>>>>>>> special
 from .twins import is_outside, is_users, twin, why_not
 
 __all__ = ["INSTEAD", "call"]
@@ -108,8 +113,10 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
             if callable(kwargs.get("key")):
                 kwargs["key"] = resolved(kwargs["key"])
             return function(*args, **kwargs)
-        if _is_lowered(function) and find_trace((args, kwargs)) is not None:
-            return trace.apply(function, args, kwargs)
+        if find_trace((args, kwargs)) is not None:
+            found, given, named = thawed(function, args, kwargs)
+            if _is_lowered(found):
+                return trace.apply(found, given, named)
     if _is_numpys(function):
         return _call_numpy(trace, function, args, kwargs)
     if isinstance(function, type):

@@ -1,9 +1,12 @@
 """How NumPy's functions become nodes; importing this package registers them all."""
 
 from . import (
+    distances,
     einsum,
+    filters,
     indexing,
     integers,
+    integrate,
     joins,
     matrices,
     products,
@@ -14,15 +17,23 @@ from . import (
     searching,
     shapes,
     sorting,
+<<<<<<< HEAD
     stores,
+=======
+    special,
+    stats,
+>>>>>>> special
     ufuncs,
     values,
 )
 
 __all__ = [
+    "distances",
     "einsum",
+    "filters",
     "indexing",
     "integers",
+    "integrate",
     "joins",
     "matrices",
     "products",
@@ -33,7 +44,12 @@ __all__ = [
     "searching",
     "shapes",
     "sorting",
+<<<<<<< HEAD
     "stores",
+=======
+    "special",
+    "stats",
+>>>>>>> special
     "ufuncs",
     "values",
 ]
