@@ -26,12 +26,8 @@ from ..source import definition_line
 from ..trace import Trace
 from .branches import journal_here
 from .chance import check_chance, is_maker, seeded
-<<<<<<< HEAD
 from .state import CONTAINERS, Content
-=======
-from .state import Content
 from .thawed import thawed
->>>>>>> special
 from .twins import is_outside, is_users, twin, why_not
 
 __all__ = ["INSTEAD", "call"]

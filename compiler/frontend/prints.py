@@ -7,8 +7,8 @@ printed is dropped with it, and several passes over a body print once.
 
 from __future__ import annotations
 
-import logging
 import re
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,7 +23,6 @@ from .said import Said, hand_on
 __all__ = ["tell"]
 
 _CONVERSION = re.compile(r"%(\([^)]*\))?[^a-zA-Z%]*[a-zA-Z%]")
-_LOGGERS = logging.Logger, logging.LoggerAdapter
 
 
 class _Text:
@@ -103,6 +102,13 @@ def _plain(value: Any, text: str | None = None) -> Any:
 
 
 def _is_teller(function: Any) -> bool:
-    if function is print or isinstance(getattr(function, "__self__", None), _LOGGERS):
+    if function is print:
         return True
-    return getattr(function, "__module__", None) == logging.__name__
+    logging = sys.modules.get("logging")  # whoever calls it has imported it
+    if logging is None:
+        return False
+    loggers = logging.Logger, logging.LoggerAdapter
+    owner = getattr(function, "__self__", None)
+    return isinstance(owner, loggers) or (
+        getattr(function, "__module__", None) == "logging"
+    )

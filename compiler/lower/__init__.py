@@ -17,12 +17,9 @@ from . import (
     searching,
     shapes,
     sorting,
-<<<<<<< HEAD
-    stores,
-=======
     special,
     stats,
->>>>>>> special
+    stores,
     ufuncs,
     values,
 )
@@ -44,12 +41,9 @@ __all__ = [
     "searching",
     "shapes",
     "sorting",
-<<<<<<< HEAD
-    "stores",
-=======
     "special",
     "stats",
->>>>>>> special
+    "stores",
     "ufuncs",
     "values",
 ]
