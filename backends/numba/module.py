@@ -12,6 +12,7 @@ from . import (
     cond,
     conv,
     index,
+    lapack,
     linalg,
     loop,
     pooling,
@@ -29,7 +30,10 @@ from .scalars import dtype_text
 __all__ = ["FAMILIES", "Text", "helper_text", "print_function", "print_module"]
 
 # Importing a family registers its printers.
-FAMILIES = (at, cond, conv, index, linalg, loop, pooling, reduce, shape, source, update)
+FAMILIES = (
+    *(at, cond, conv, index, lapack, linalg, loop, pooling, reduce, shape, source),
+    update,
+)
 
 
 class Text(NamedTuple):

@@ -134,7 +134,8 @@ class OpDef:
     ``scalar`` is the expression of one element of an elementwise op, over the operands
     ``{0}``, ``{1}``, ...; where the op is variadic, what stands between them.
     ``combine`` belongs to a reduction. ``slope_of`` names the function f whose f'(x)
-    an op computes from ``(f(x), x)``.
+    an op computes from ``(f(x), x)``. ``fails`` is the error of `ir.ops.index.ERRORS`
+    that an op may raise when it runs, and its message.
 
     An op that makes several values has tuples of types and arrays, and ``g`` is a tuple
     with None where no cotangent arrives. ``regions`` are the names of the graphs that
@@ -158,6 +159,7 @@ class OpDef:
     scalar: str | None = None
     combine: Combination | None = None
     slope_of: str | None = None
+    fails: tuple[str, str] | None = None
 
     def is_differentiable(self, slot: int) -> bool:
         """Whether a read in this slot may contribute to a gradient."""

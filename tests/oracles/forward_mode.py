@@ -212,6 +212,60 @@ def _running(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     return np.moveaxis(made, 0, axis)
 
 
+def _swapped(x: Any) -> Any:
+    return np.swapaxes(x, -1, -2)
+
+
+def _half(x: Any) -> Any:
+    """The lower triangle, with half of the diagonal."""
+    return np.tril(x) - 0.5 * np.eye(x.shape[-1]) * x
+
+
+def _factor_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """dL = L half(L^-1 dA L^-T), of a symmetric dA."""
+    factor = OPS["cholesky"].reference(xs[0])
+    moved = np.tril(ts[0]) + _swapped(np.tril(ts[0], -1))
+    inverse = np.linalg.inv(factor)
+    return factor @ _half(inverse @ moved @ _swapped(inverse))
+
+
+def _factors_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """dL = L tril(F) and dU = triu(F) U, with F = L^-1 P dA U^-1."""
+    factors, order, _ = OPS["lu"].reference(xs[0])
+    lower = np.tril(factors, -1) + np.eye(factors.shape[-1])
+    upper = np.triu(factors)
+    moved = np.take_along_axis(ts[0], order[..., None], -2)
+    inner = np.linalg.inv(lower) @ moved @ np.linalg.inv(upper)
+    return lower @ np.tril(inner, -1) + np.triu(inner) @ upper
+
+
+def _solution_moved(a: Any, y: Any, ta: Any, tx: Any) -> Any:
+    """dy = A^-1 (dx - dA y)."""
+    return np.linalg.solve(a, tx - ta @ y)
+
+
+def _triangle_solved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    a, ta = (np.tril(v) if node.attrs["lower"] else np.triu(v) for v in (xs[0], ts[0]))
+    if node.attrs["unit"]:
+        eye = np.eye(a.shape[-1])
+        a, ta = a * (1 - eye) + eye, ta * (1 - eye)
+    if node.attrs["transposed"]:
+        a, ta = _swapped(a), _swapped(ta)
+    return _solution_moved(a, np.linalg.solve(a, xs[1]), ta, ts[1])
+
+
+def _lu_solved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    a, ta = xs[0], ts[0]
+    if node.attrs["transposed"]:
+        a, ta = _swapped(a), _swapped(ta)
+    return _solution_moved(a, np.linalg.solve(a, xs[3]), ta, ts[3])
+
+
+def _determinant_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    relative = np.trace(np.linalg.solve(xs[0], ts[0]), axis1=-2, axis2=-1)
+    return relative * (xs[3] if node.op == "det" else 1.0)
+
+
 TANGENTS: dict[str, Rule] = {
     **dict.fromkeys(LINEAR, _linear),
     **dict.fromkeys(BILINEAR, _bilinear),
@@ -236,6 +290,12 @@ TANGENTS: dict[str, Rule] = {
     "max_pool_input": _indexed,
     "reduce_prod": _multiplied,
     "recurrence": _running,
+    "cholesky": _factor_moved,
+    "lu": _factors_moved,
+    "solve_triangular": _triangle_solved,
+    "solve_lu": _lu_solved,
+    "det": _determinant_moved,
+    "logdet": _determinant_moved,
 }
 STILL = {
     ("take", 1),
@@ -255,6 +315,9 @@ STILL = {
     ("copysign", 1),
     ("heaviside", 0),
     ("max_pool_input", 1),
+    *((op, slot) for op in ("solve_lu", "det", "logdet") for slot in (1, 2)),
+    ("det", 3),
+    ("logdet", 3),
 }
 """The operands that a tangent does not pass through."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..plan.planner import make_plan
-from . import at, cond, conv, index, linalg, loop, pooling, shape, update
+from . import at, cond, conv, index, lapack, linalg, loop, pooling, shape, update
 from . import running as reduce
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "cond",
     "conv",
     "index",
+    "lapack",
     "linalg",
     "loop",
     "make_plan",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .....ir.errors import AnabranchError
+from .....ir.ops.index import failure
 from ....base import Array
 from ...engine.thunk import Thunk
 from ..executable import LLVMExecutable
@@ -77,8 +78,9 @@ class LLVMDoor:
         self._thunk = Thunk(text)
         self.address = self._thunk.address
         self.checks = {
-            number: str(node.attrs["error"])
+            number: found[0]
             for number, node in enumerate(plan.checks, 1)
+            if (found := failure(node)) is not None
         }
 
     def njit(self, name: str, arguments: Sequence[str]) -> Any:
