@@ -15,6 +15,7 @@ from . import (
     lapack,
     linalg,
     loop,
+    orthogonal,
     pooling,
     reduce,
     shape,
@@ -31,8 +32,8 @@ __all__ = ["FAMILIES", "Text", "helper_text", "print_function", "print_module"]
 
 # Importing a family registers its printers.
 FAMILIES = (
-    *(at, cond, conv, index, lapack, linalg, loop, pooling, reduce, shape, source),
-    update,
+    *(at, cond, conv, index, lapack, linalg, loop, orthogonal, pooling, reduce),
+    *(shape, source, update),
 )
 
 

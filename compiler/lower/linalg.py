@@ -2,19 +2,21 @@
 
 Whoever needs a matrix factored asks for the node ``lu(a)``; equal ones are merged, so a
 function that solves twice with one matrix and takes its determinant factors it once,
-and so does its gradient.
+and so does its gradient. All is done in float64, as NumPy does it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from ...ir.builder import Builder
-from ...ir.errors import DTypeError, ShapeError
+from ...ir.errors import ShapeError
 from ...ir.graph import Node
-from ...ir.ops.lapack import identity_like
+from ...ir.ops.lapack import identity
 from ...ir.ops.linalg import transposed
 from ..lowerings import lowers
 from ..trace import Trace
@@ -22,16 +24,17 @@ from ..trace import Trace
 __all__ = [
     "broadcast_stacks",
     "determinant",
-    "in_common",
     "inverse",
+    "lowers_narrowed",
     "matrix",
+    "narrowed",
     "solved",
     "symmetric",
 ]
 
 
 def matrix(trace: Trace, a: Any, what: str, *, square: bool = True) -> Node:
-    """``a`` as a float matrix or a stack of them; integers become float64."""
+    """``a`` as a matrix of float64 or a stack of them."""
     array = trace.array(a)
     if np.ndim(array) < 2:
         raise np.linalg.LinAlgError(
@@ -43,22 +46,34 @@ def matrix(trace: Trace, a: Any, what: str, *, square: bool = True) -> Node:
             f"{what}: Last 2 dimensions of the array must be square, "
             f"not {tuple(array.shape)}"
         )
-    return trace.node(array, _float(array.dtype))
+    return trace.node(array, "f64")
 
 
-def _float(dtype: Any) -> str:
-    """The dtype that NumPy's linear algebra computes in."""
-    if dtype == np.float32:
-        return "f32"
-    if np.dtype(dtype).kind in "biuf":
-        return "f64"
-    raise DTypeError(f"linear algebra takes real numbers, not {dtype}")
+def lowers_narrowed(*functions: Any, arrays: int = 1) -> Callable[[Any], Any]:
+    """Register a lowering whose results are f32 where its first arguments are.
+
+    NumPy's linear algebra computes in float64, and so does the lowering.
+    """
+
+    def add(lowering: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(lowering)
+        def lower(trace: Trace, *args: Any, **named: Any) -> Any:
+            given = [*args, *named.values()][:arrays]
+            made = lowering(trace, *args, **named)
+            kinds = {getattr(trace.array(x), "dtype", None) for x in given}
+            return narrowed(made) if kinds == {np.dtype(np.float32)} else made
+
+        return lowers(*functions)(lower)
+
+    return add
 
 
-def in_common(trace: Trace, *nodes: Node) -> list[Node]:
-    """The nodes in one dtype."""
-    to = "f64" if any(node.type.dtype == "f64" for node in nodes) else "f32"
-    return [trace.builder.cast(node, to) for node in nodes]
+def narrowed(made: Any) -> Any:
+    """Floats as float32, in a tuple too."""
+    if isinstance(made, tuple):
+        items = [narrowed(item) for item in made]
+        return type(made)(*items) if hasattr(made, "_fields") else tuple(items)
+    return made.astype(np.float32) if made.dtype == np.float64 else made
 
 
 def broadcast_stacks(trace: Trace, a: Node, x: Node) -> tuple[Node, Node]:
@@ -97,15 +112,13 @@ def solved(trace: Trace, a: Node, x: Node, *, is_transposed: bool = False) -> No
 
 def inverse(trace: Trace, a: Node) -> Node:
     """The inverse of each matrix."""
-    return solved(trace, a, identity_like(trace.builder, a))
+    return solved(trace, a, identity(trace.builder, a.type))
 
 
-@lowers(np.linalg.solve)
+@lowers_narrowed(np.linalg.solve, arrays=2)
 def _solve(trace: Trace, a: Any, b: Any) -> Any:
     """A vector is one right side; NumPy 2 takes anything else for matrices."""
-    left, right = in_common(
-        trace, matrix(trace, a, "solve"), _right_side(trace, b, "solve")
-    )
+    left, right = matrix(trace, a, "solve"), _right_side(trace, b, "solve")
     build, vector = trace.builder, right.type.rank == 1
     if vector:
         right = build.reshape(right, (*right.type.shape, 1))
@@ -123,15 +136,15 @@ def _right_side(trace: Trace, b: Any, what: str) -> Node:
     array = trace.array(b)
     if np.ndim(array) == 0:
         raise ShapeError(f"{what}: the right side has no dimensions")
-    return trace.node(array, _float(array.dtype))
+    return trace.node(array, "f64")
 
 
-@lowers(np.linalg.inv)
+@lowers_narrowed(np.linalg.inv)
 def _inv(trace: Trace, a: Any) -> Any:
     return trace.wrap(inverse(trace, matrix(trace, a, "inv")))
 
 
-@lowers(np.linalg.det)
+@lowers_narrowed(np.linalg.det)
 def _det(trace: Trace, a: Any) -> Any:
     return trace.wrap(determinant(trace, matrix(trace, a, "det")))
 
@@ -182,7 +195,7 @@ def _expanded(b: Builder, a: Node) -> Node:
     return b.add(b.sub(first, second), third)
 
 
-@lowers(np.linalg.slogdet)
+@lowers_narrowed(np.linalg.slogdet)
 def _slogdet(trace: Trace, a: Any) -> Any:
     b, node = trace.builder, matrix(trace, a, "slogdet")
     factors, order, odd = b.lu(node).values
@@ -194,7 +207,7 @@ def _slogdet(trace: Trace, a: Any) -> Any:
     return type(np.linalg.slogdet(np.eye(1)))(*made)
 
 
-@lowers(np.linalg.cholesky)
+@lowers_narrowed(np.linalg.cholesky)
 def _cholesky(trace: Trace, a: Any, /, *, upper: bool = False) -> Any:
     b, node = trace.builder, matrix(trace, a, "cholesky")
     return trace.wrap(cholesky(b, node, upper=upper))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..types import TensorType
-from .lapack import identity_like, require_square
+from .lapack import identity, require_square
 from .spec import OpDef, register, require
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _spread(b: Builder, g: Node, a: Node) -> Node:
 
 
 def _inverse_transposed(b: Builder, a: Node, factors: Node, order: Node) -> Node:
-    one = identity_like(b, a)
+    one = identity(b, a.type)
     return b.solve_lu(a, factors, order, one, transposed=True, strict=False)
 
 

@@ -33,7 +33,7 @@ __all__ = [
     "LU",
     "SOLVE_LU",
     "SOLVE_TRIANGULAR",
-    "identity_like",
+    "identity",
     "lower_symmetric",
     "require_square",
     "scaled_diagonal",
@@ -73,13 +73,12 @@ def scaled_diagonal(b: Builder, x: Node, factor: float) -> Node:
     return b.select(mask, b.mul(x, b.like(x, factor)), x)
 
 
-def identity_like(b: Builder, x: Node) -> Node:
-    """Ones on the diagonal of a matrix of the type of ``x``, zeros elsewhere."""
-    shape = x.type.shape[-2:]
+def identity(b: Builder, type_: TensorType) -> Node:
+    """Ones on the diagonal of each matrix, zeros elsewhere."""
+    shape = type_.shape[-2:]
     down = b.iota(shape=shape, axis=0, dtype="i64")
     across = b.iota(shape=shape, axis=1, dtype="i64")
-    one = b.cast(b.eq(down, across), x.type.dtype)
-    return b.broadcast(one, x.type)
+    return b.broadcast(b.cast(b.eq(down, across), type_.dtype), type_)
 
 
 def lower_symmetric(b: Builder, s: Node) -> Node:
@@ -261,7 +260,7 @@ def _lu_adjoint(
     bar = g[0]
     assert bar is not None, "the other values are integers"
     below = triangle(b, n, lower=True, strict=True)
-    unit = b.add(below, identity_like(b, n))
+    unit = b.add(below, identity(b, n.type))
     upper = triangle(b, n, lower=False)
     of_lower = b.matmul(transposed(b, unit), triangle(b, bar, lower=True, strict=True))
     of_upper = b.matmul(triangle(b, bar, lower=False), transposed(b, upper))

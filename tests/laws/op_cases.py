@@ -160,6 +160,12 @@ SQUARE: list[Shape] = [
     *((1, 3, 3), (2, 1, 1), (3, 2, 2), (0, 2, 2), (2, 0, 0), (2, 4, 4), (5, 3, 3)),
     *((2, 2, 2, 2), (1, 2, 3, 3), (2, 0, 2, 2), (2, 1, 5, 5), (3, 1, 1, 1), (6, 6)),
 ]
+RECTANGULAR: list[Shape] = [
+    *SQUARE[:4],
+    *((5, 3), (3, 5), (1, 4), (4, 1), (0, 3), (3, 0), (9, 4), (4, 9), (7, 2)),
+    *((2, 3, 2), (3, 2, 3), (0, 3, 2), (2, 0, 2), (2, 2, 0), (4, 2, 2), (1, 4, 3)),
+    *((2, 2, 3, 2), (1, 2, 2, 2), (2, 0, 2, 3)),
+]
 COLUMNS = (1, 2, 5, 3, 2, 0, 1, 4)
 
 # (shape, size, stride) over the trailing axes
@@ -372,6 +378,15 @@ def _matrices() -> dict[str, list[Case]]:
         ],
         "det": values,
         "logdet": values,
+        "eigh": [Case((a,), {}) for a in SQUARE],
+        "qr": [
+            Case((a,), {"complete": a[-2] <= a[-1] and k % 2 == 0})
+            for k, a in enumerate(RECTANGULAR)
+        ],
+        "svd": [
+            Case((a,), {"complete": a[-2] == a[-1] and k % 2 == 0})
+            for k, a in enumerate(RECTANGULAR)
+        ],
     }
 
 

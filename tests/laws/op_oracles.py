@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy.linalg import lu_factor
+from scipy.linalg import eigh, lu_factor, qr, svd
 from scipy.special import spherical_jn
 
 from anabranch.ir.types import DTYPES
@@ -393,6 +393,26 @@ def _solve_lu(
     return np.linalg.solve(a.T if transposed else a, x)
 
 
+def _qr(a: Array, *, complete: bool = False) -> Any:
+    """SciPy's; there is nothing to turn in an empty matrix."""
+    if not a.size:
+        k = a.shape[0] if complete else min(a.shape)
+        return np.eye(a.shape[0], k, dtype=a.dtype), np.zeros((k, a.shape[1]), a.dtype)
+    return qr(a, mode="full" if complete else "economic")
+
+
+def _eigh(a: Array) -> tuple[Array, Array]:
+    return eigh(a, driver="evd") if a.size else (a[0:0].reshape(0), a)
+
+
+def _svd(a: Array, *, complete: bool = False) -> tuple[Array, Array, Array]:
+    if not a.size:
+        m, n = a.shape if complete else (0, 0)
+        left, right = np.eye(a.shape[0], m), np.eye(n, a.shape[1])
+        return left.astype(a.dtype), np.zeros(0, a.dtype), right.astype(a.dtype)
+    return svd(a, full_matrices=complete)
+
+
 ORACLES: dict[str, Callable[..., Any]] = {
     "chain": elements(_chain),
     "chain_both": elements(_chain_both),
@@ -449,6 +469,9 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "iota": _iota,
     "cholesky": each_matrix(_cholesky),
     "lu": each_matrix(_lu),
+    "qr": each_matrix(_qr),
+    "eigh": each_matrix(_eigh),
+    "svd": each_matrix(_svd),
     "solve_triangular": each_matrix(_solve_triangular),
     "solve_lu": each_matrix(_solve_lu),
     "det": lambda a, factors, order, value: value,

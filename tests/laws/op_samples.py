@@ -192,6 +192,14 @@ def _triangular(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Arr
     return [np.asarray(a, DTYPES[dtype]), number(rng, shapes[1], dtype)]
 
 
+def _spread(rng: Generator, shape: Shape, dtype: str) -> Array:
+    """Singular values, and eigenvalues by the lower triangle, that are well apart."""
+    n, m = shape[-2:]
+    steps = np.eye(n, m) * (1.0 + np.arange(m))
+    a = 0.3 * number(rng, shape, dtype) / max(n, m, 1) ** 0.5 + steps
+    return np.asarray(a, DTYPES[dtype])
+
+
 def _factored(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
     """Matrices, what lu makes of them, and one more operand."""
     a = _turned(rng, shapes[0], dtype)
@@ -265,6 +273,7 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "check": (("i64",), each(number)),
         "cholesky": (FLOATS, _definite),
         "lu": (FLOATS, each(_turned)),
+        **dict.fromkeys(("qr", "eigh", "svd"), (("f64",), each(_spread))),
         "solve_triangular": (FLOATS, _triangular),
         **dict.fromkeys(("solve_lu", "det", "logdet"), (FLOATS, _factored)),
         "iota": (("i64",), each(number)),

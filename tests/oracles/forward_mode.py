@@ -266,6 +266,55 @@ def _determinant_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     return relative * (xs[3] if node.op == "det" else 1.0)
 
 
+def _which(node: Node) -> int:
+    """Which of its values a node is seen as."""
+    return node.names.index(node.name) if node.name in node.names else 0
+
+
+def _qr_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """dQ = Q S + (1 - Q Q^T) dX R^-1 and dR = Q^T dA - S R, of the first columns X.
+
+    S is the skew matrix with the lower triangle of Q^T dX R^-1.
+    """
+    k = min(xs[0].shape[-2:])
+    q, r = np.linalg.qr(xs[0])
+    inner = ts[0][..., :k] @ np.linalg.inv(r[..., :k])
+    low = np.tril(_swapped(q) @ inner, -1)
+    skew = low - _swapped(low)
+    if _which(node) == 0:
+        return q @ skew + inner - q @ _swapped(q) @ inner
+    return _swapped(q) @ ts[0] - skew @ r
+
+
+def _reciprocal_distances(w: Any) -> Any:
+    apart = w[..., None, :] - w[..., :, None]
+    return np.where(apart == 0, 0.0, 1 / np.where(apart == 0, 1.0, apart))
+
+
+def _eigen_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """dw = diag(V^T dA V), dV = V (F * V^T dA V)."""
+    w, v = np.linalg.eigh(xs[0])
+    inner = _swapped(v) @ (np.tril(ts[0]) + _swapped(np.tril(ts[0], -1))) @ v
+    if _which(node) == 0:
+        return np.diagonal(inner, axis1=-2, axis2=-1)
+    return v @ (_reciprocal_distances(w) * inner)
+
+
+def _singular_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """With K = U^T dA V: ds = diag(K), dU = U (F * (K S + S K^T)) and the rest."""
+    u, s, vt = np.linalg.svd(xs[0], full_matrices=False)
+    v, factor = _swapped(vt), _reciprocal_distances(s**2)
+    k = _swapped(u) @ ts[0] @ v
+    row, column = s[..., None, :], s[..., :, None]
+    if _which(node) == 1:
+        return np.diagonal(k, axis1=-2, axis2=-1)
+    if _which(node) == 0:
+        out = ts[0] @ v - u @ k
+        return u @ (factor * (k * row + column * _swapped(k))) + out / row
+    out = _swapped(ts[0]) @ u - v @ _swapped(k)
+    return _swapped(v @ (factor * (column * k + _swapped(k) * row)) + out / row)
+
+
 TANGENTS: dict[str, Rule] = {
     **dict.fromkeys(LINEAR, _linear),
     **dict.fromkeys(BILINEAR, _bilinear),
@@ -292,6 +341,9 @@ TANGENTS: dict[str, Rule] = {
     "recurrence": _running,
     "cholesky": _factor_moved,
     "lu": _factors_moved,
+    "qr": _qr_moved,
+    "eigh": _eigen_moved,
+    "svd": _singular_moved,
     "solve_triangular": _triangle_solved,
     "solve_lu": _lu_solved,
     "det": _determinant_moved,

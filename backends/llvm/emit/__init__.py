@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from ..plan.planner import make_plan
-from . import at, cond, conv, index, lapack, linalg, loop, pooling, shape, update
+from . import (
+    at,
+    cond,
+    conv,
+    index,
+    lapack,
+    linalg,
+    loop,
+    orthogonal,
+    pooling,
+    shape,
+    update,
+)
 from . import running as reduce
 
 __all__ = [
@@ -15,6 +27,7 @@ __all__ = [
     "linalg",
     "loop",
     "make_plan",
+    "orthogonal",
     "pooling",
     "reduce",
     "shape",
