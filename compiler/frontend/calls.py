@@ -69,6 +69,7 @@ _JOINS: set[Any] = {
     np.dstack,
     np.einsum,
     np.hstack,
+    np.linalg.multi_dot,
     np.select,
     np.stack,
     np.vstack,

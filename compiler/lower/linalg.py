@@ -73,7 +73,8 @@ def narrowed(made: Any) -> Any:
     if isinstance(made, tuple):
         items = [narrowed(item) for item in made]
         return type(made)(*items) if hasattr(made, "_fields") else tuple(items)
-    return made.astype(np.float32) if made.dtype == np.float64 else made
+    is_wide = getattr(made, "dtype", None) == np.float64
+    return made.astype(np.float32) if is_wide else made
 
 
 def broadcast_stacks(trace: Trace, a: Node, x: Node) -> tuple[Node, Node]:

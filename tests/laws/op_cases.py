@@ -378,6 +378,7 @@ def _matrices() -> dict[str, list[Case]]:
         ],
         "det": values,
         "logdet": values,
+        "pinv": [Case((a, (*a[:-2], a[-1], a[-2])), {}) for a in RECTANGULAR],
         "eigh": [Case((a,), {}) for a in SQUARE],
         "qr": [
             Case((a,), {"complete": a[-2] <= a[-1] and k % 2 == 0})

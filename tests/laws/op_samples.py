@@ -200,6 +200,12 @@ def _spread(rng: Generator, shape: Shape, dtype: str) -> Array:
     return np.asarray(a, DTYPES[dtype])
 
 
+def _inverted(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+    """Matrices of full rank and their pseudo-inverses."""
+    a = _spread(rng, shapes[0], dtype)
+    return [a, np.asarray(np.linalg.pinv(a), a.dtype)]
+
+
 def _factored(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
     """Matrices, what lu makes of them, and one more operand."""
     a = _turned(rng, shapes[0], dtype)
@@ -273,6 +279,7 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "check": (("i64",), each(number)),
         "cholesky": (FLOATS, _definite),
         "lu": (FLOATS, each(_turned)),
+        "pinv": (FLOATS, _inverted),
         **dict.fromkeys(("qr", "eigh", "svd"), (("f64",), each(_spread))),
         "solve_triangular": (FLOATS, _triangular),
         **dict.fromkeys(("solve_lu", "det", "logdet"), (FLOATS, _factored)),

@@ -315,6 +315,17 @@ def _singular_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     return _swapped(v @ (factor * (column * k + _swapped(k) * row)) + out / row)
 
 
+def _pseudo_inverse_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """From (A^T A) A^+ = A^T for a tall matrix of full rank, else of the transpose."""
+    a, n, t = xs[0], xs[1], ts[0]
+    if a.shape[-2] < a.shape[-1]:
+        return _swapped(
+            _pseudo_inverse_moved(node, [_swapped(a), _swapped(n)], [_swapped(t)])
+        )
+    square = _swapped(t) @ a + _swapped(a) @ t
+    return np.linalg.solve(_swapped(a) @ a, _swapped(t) - square @ n)
+
+
 TANGENTS: dict[str, Rule] = {
     **dict.fromkeys(LINEAR, _linear),
     **dict.fromkeys(BILINEAR, _bilinear),
@@ -341,6 +352,7 @@ TANGENTS: dict[str, Rule] = {
     "recurrence": _running,
     "cholesky": _factor_moved,
     "lu": _factors_moved,
+    "pinv": _pseudo_inverse_moved,
     "qr": _qr_moved,
     "eigh": _eigen_moved,
     "svd": _singular_moved,
@@ -368,6 +380,7 @@ STILL = {
     ("heaviside", 0),
     ("max_pool_input", 1),
     *((op, slot) for op in ("solve_lu", "det", "logdet") for slot in (1, 2)),
+    ("pinv", 1),
     ("det", 3),
     ("logdet", 3),
 }

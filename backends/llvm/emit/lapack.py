@@ -249,11 +249,10 @@ def _reorder(
     p.call(node, "reorder", kernel, (x, order, target), words)
 
 
-@emits("det", "logdet")
-def handed_on(
-    p: Planner, node: Node, a: View, factors: View, order: View, value: View
-) -> View:
-    """A copy of the value, a number for each matrix."""
+@emits("det", "logdet", "pinv")
+def handed_on(p: Planner, node: Node, *operands: View) -> View:
+    """A copy of the value, the last operand."""
+    value = operands[-1]
     target = p.allocate(node.type, node.name)
     p.copy(node, value, target)
     return target
