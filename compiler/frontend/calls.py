@@ -73,6 +73,7 @@ _JOINS: set[Any] = {
     np.concatenate,
     np.dstack,
     np.hstack,
+    np.linalg.multi_dot,
     np.stack,
     np.vstack,
 }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ...ir.errors import DomainError, DTypeError, ShapeError, UnsupportedError
+from ...ir.errors import DomainError, DTypeError, ShapeError
 from ...ir.graph import Node
 from ...ir.types import dtype_name
 from ..lowerings import lowers
@@ -246,22 +246,6 @@ def root(trace: Trace, x: Any) -> Any:
 @lowers(np.std)
 def _std(trace: Trace, a: Any, *args: Any, **kwargs: Any) -> Any:
     return root(trace, np.var(a, *args, **kwargs))
-
-
-@lowers(np.linalg.norm)
-def _norm(
-    trace: Trace, x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False
-) -> Any:
-    """The root of the sum of squares: of vectors, and Frobenius's of matrices."""
-    x = trace.array(x)
-    count = x.ndim if axis is None else len(axes_of(x.ndim, axis))
-    if axis is not None and count not in (1, 2):
-        raise ShapeError(f"norm: over one or two axes, not {axis}")
-    if ord is not None and (ord, count) not in ((2, 1), ("fro", 2)):
-        raise UnsupportedError(f"norm: ord={ord!r} over {count} axes is not supported")
-    if x.dtype.kind != "f":
-        x = x.astype(np.float64)
-    return root(trace, np.sum(x * x, axis=axis, keepdims=keepdims))
 
 
 @lowers(np.ptp)

@@ -80,6 +80,7 @@ CALLBACK = register(
         _callback_adjoint,
         attrs={"function": TEXT, "results": _texts, "vjp": TEXT},
         optional=("vjp",),
+        fails=("value", "a callback failed"),
         variadic=True,
     )
 )

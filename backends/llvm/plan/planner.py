@@ -141,6 +141,10 @@ class Planner:
         """The node that reads a value in one slot, where nothing else reads it."""
         return self._only_readers.get(node.name)
 
+    def is_read(self, value: Node) -> bool:
+        """Whether something reads a value, or it is a result."""
+        return value.name in self._only_readers
+
     def step(
         self,
         node: Node,
