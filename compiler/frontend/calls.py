@@ -18,6 +18,7 @@ from ..cond import cond, switch
 from ..known import as_known, real, stored_to
 from ..loop import fori_loop, scan, while_loop
 from ..loop import map as loops_map
+from ..lowerings import lowering_of
 from ..notes import note
 from ..running import active_trace, find_trace, is_traced
 from ..source import definition_line
@@ -160,6 +161,8 @@ def _call_numpy(trace: Trace, function: Any, args: Any, kwargs: Any) -> Any:
         if stored_to(function, args, kwargs.get("out")) is None:
             args, kwargs = tuple(map(real, args)), real(kwargs)
         return as_known(trace, function(*args, **kwargs), given)
+    if lowering_of(function) is not None and not isinstance(function, np.ufunc):
+        return trace.apply(function, args, kwargs)  # whichever argument is traced
     if isinstance(owner, np.ndarray):  # a method of a real array, on traced ones
         return call(getattr(np, function.__name__), owner, *args, **kwargs)
     if function not in _JOINS and not any(map(is_traced, args)):
