@@ -108,7 +108,7 @@ class Native:
             ]
         )
 
-    def error(self, code: int) -> Exception:
+    def error(self, code: int) -> BaseException:
         """The exception for a code other than 0 that a call returned."""
         return self._door.error(code)
 
@@ -162,7 +162,7 @@ class LogDensity:
         """``x`` to value and gradient, in functions that Numba compiles."""
         return self.native.njit
 
-    def error(self, code: int) -> Exception:
+    def error(self, code: int) -> BaseException:
         """The exception for a code other than 0 that a call returned."""
         return self.native.error(code)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..ir.errors import SourceLine, UnsupportedError
 from ..ir.types import TensorType, dtype_name
+from .lowerings import public_name
 from .tracer import Tracer
 
 __all__ = ["Unsupported", "function_name", "what_to_write"]
@@ -57,8 +58,8 @@ def what_to_write(called: str) -> str:
         return f"write {known} instead"
     return (
         "only NumPy's functions are traced: write it with the supported ones "
-        "(`anabranch docs numpy` lists them), or compute it outside and pass the "
-        "result in"
+        "(`anabranch docs numpy` lists them), call it by anabranch.callback, or "
+        "compute it outside and pass the result in"
     )
 
 
@@ -83,7 +84,8 @@ class Unsupported:
             raise UnsupportedError(
                 f"{self._name} calls what has no lowering to IR:{calls}",
                 hint="write it with the supported functions (`anabranch docs numpy` "
-                "lists them), or compute it outside and pass the result in",
+                "lists them), call it as it is by anabranch.callback, or compute it "
+                "outside and pass the result in",
             )
 
     def result_types(self, function: Any, args: Any, kwargs: Any) -> Any:
@@ -129,6 +131,8 @@ def function_name(function: Any) -> str:
     if isinstance(function, tuple):
         ufunc, method = cast("tuple[Any, str]", function)
         return f"{function_name(ufunc)}.{method}"
+    if (known := public_name(function)) is not None:
+        return known
     name = str(function.__name__)
     if isinstance(function, np.ufunc):
         modules = {"np": np, "scipy.special": sys.modules.get("scipy.special")}

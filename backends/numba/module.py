@@ -9,6 +9,7 @@ from ...ir.graph import Graph, Node
 from ...ir.types import TensorType
 from . import (
     at,
+    callback,
     cond,
     conv,
     index,
@@ -19,9 +20,11 @@ from . import (
     shape,
     sorting,
     source,
+    special,
     update,
 )
 from .access import Access, whole
+from .callback import callback_text, callbacks_of
 from .functions import HELPERS, helpers_of
 from .lines import Lines, Names
 from .printer import Printer, shape_text
@@ -31,8 +34,20 @@ __all__ = ["FAMILIES", "Text", "helper_text", "print_function", "print_module"]
 
 # Importing a family registers its printers.
 FAMILIES = (
-    *(at, cond, conv, index, linalg, loop, pooling, reduce, shape, sorting),
-    *(source, update),
+    at,
+    callback,
+    cond,
+    conv,
+    index,
+    linalg,
+    loop,
+    pooling,
+    reduce,
+    shape,
+    sorting,
+    source,
+    special,
+    update,
 )
 
 
@@ -51,6 +66,11 @@ class Text(NamedTuple):
 
     def __str__(self) -> str:
         return "\n".join([*self.lines, ""])
+
+    @property
+    def is_called(self) -> bool:
+        """Whether it calls SciPy, and so needs the GIL."""
+        return any("with objmode(" in line for line in self.lines)
 
 
 def print_function(graph: Graph) -> Text:
@@ -113,8 +133,16 @@ def print_module(graph: Graph) -> str:
     imports = "import numpy as np\nfrom numba import njit\n"
     if "math." in text:
         imports = f"import math\n\n{imports}"
+    if callbacks := callbacks_of(text):
+        definitions = "".join(map(callback_text, callbacks))
+        imports = f"import ctypes\n\n{imports}\n{definitions}"
+    if function.is_called:
+        imports = imports.replace(
+            "njit\n", "njit, objmode\nfrom scipy import special\n"
+        )
     helpers = [f"\n{helper_text(name)}" for name in called]
-    decorated = f'\n@njit(error_model="numpy", nogil=True)\n{text}'
+    options = "" if function.is_called else ", nogil=True"
+    decorated = f'\n@njit(error_model="numpy"{options})\n{text}'
     return "\n".join([_docstring(graph, function), imports, *helpers, decorated])
 
 

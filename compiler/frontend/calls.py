@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..cond import cond, switch
+from ..custom import custom_vjp
 from ..known import as_known, real, stored_to
 from ..loop import fori_loop, scan, while_loop
 from ..loop import map as loops_map
@@ -105,6 +106,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
             if callable(kwargs.get("key")):
                 kwargs["key"] = resolved(kwargs["key"])
             return function(*args, **kwargs)
+        if _is_lowered(function) and find_trace((args, kwargs)) is not None:
+            return trace.apply(function, args, kwargs)
     if _is_numpys(function):
         return _call_numpy(trace, function, args, kwargs)
     if isinstance(function, type):
@@ -124,6 +127,8 @@ def resolved(function: Any) -> Any:
     kind = type(function)
     if kind is FunctionType:
         return twin(function)
+    if kind is custom_vjp:
+        return cast("custom_vjp", function).mapped(resolved)
     if kind is MethodType:
         inner = function.__func__
         if isinstance(inner, FunctionType) and (made := twin(inner)) is not inner:
@@ -178,6 +183,11 @@ def _is_numpys(function: Any) -> bool:
         return True
     module = getattr(function, "__module__", None) or ""
     return str(module).split(".")[0] == "numpy" and not isinstance(function, type)
+
+
+def _is_lowered(function: Any) -> bool:
+    """Whether a function that NumPy does not dispatch has a lowering."""
+    return not _is_numpys(function) and lowering_of(function) is not None
 
 
 def _takes_arrays(function: Any) -> bool:

@@ -2,9 +2,11 @@
 
 from . import (
     at,
+    callback,
     choice,
     cond,
     conv,
+    custom,
     elementwise,
     functions,
     index,
@@ -18,6 +20,8 @@ from . import (
     softmax,
     sorting,
     source,
+    special,
+    special_families,
     update,
 )
 from .spec import NONDIFFERENTIABLE, OPS, Combination, Kind, OpDef
@@ -29,9 +33,11 @@ __all__ = [
     "Kind",
     "OpDef",
     "at",
+    "callback",
     "choice",
     "cond",
     "conv",
+    "custom",
     "elementwise",
     "functions",
     "index",
@@ -45,5 +51,7 @@ __all__ = [
     "softmax",
     "sorting",
     "source",
+    "special",
+    "special_families",
     "update",
 ]

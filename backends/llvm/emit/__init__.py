@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from ..plan.planner import make_plan
-from . import at, cond, conv, index, linalg, loop, pooling, shape, sorting, update
+from . import (
+    at,
+    callback,
+    cond,
+    conv,
+    index,
+    linalg,
+    loop,
+    pooling,
+    shape,
+    sorting,
+    special,
+    update,
+)
 from . import running as reduce
 
 __all__ = [
     "at",
+    "callback",
     "cond",
     "conv",
     "index",
@@ -18,5 +32,6 @@ __all__ = [
     "reduce",
     "shape",
     "sorting",
+    "special",
     "update",
 ]
