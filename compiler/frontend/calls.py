@@ -29,10 +29,12 @@ from .chance import check_chance, is_maker, seeded
 from .state import Content
 from .twins import is_outside, is_users, twin, why_not
 
-__all__ = ["INSTEAD", "call"]
+__all__ = ["CALLED", "INSTEAD", "call"]
 
 INSTEAD: dict[Any, Callable[..., Any]] = {}
 """What is called in the place of a function, where a trace is made."""
+CALLED: dict[type, Callable[..., Any]] = {}
+"""What is called in the place of the instances of a class, which comes first."""
 
 _OF_FUNCTIONS: set[Any] = {
     cond,
@@ -93,6 +95,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         found = cast("functools.partial[Any]", function)
         named = {**found.keywords, **kwargs}
         return call(found.func, *found.args, *args, **named)
+    if (evaluate := CALLED.get(kind)) is not None:
+        return evaluate(function, *args, **kwargs)
     if _has_hash(function):
         if (instead := INSTEAD.get(function)) is not None:
             return instead(*args, **kwargs)
