@@ -49,6 +49,8 @@ SMOOTH: list[Any] = [
         )[0],
         X**2,
     ),
+    (lambda t: np.cumulative_sum(t, axis=1, include_initial=True), Y),
+    (lambda t: np.cumulative_prod(t), X),
     (lambda t: np.ediff1d(t), Y),
     (lambda t: np.ediff1d(t, to_begin=1.0, to_end=[2.0, 3.0]), Y),
     (lambda t: np.trapezoid(t), Y),
