@@ -86,7 +86,6 @@ CONCRETE = {
     lambda x: X[x.astype(int)]: "argument",
     lambda x: np.float64(x[0]): r"np\.stack",
     lambda x: math.floor(x[0]): r"np\.sin",
-    lambda x: x.sort(): "sort",
 }
 
 
@@ -119,20 +118,20 @@ def test_next_call_works(backend):
 
 def test_all_unsupported_calls_are_listed_at_once(backend):
     def function(x):
-        y = np.sort(x)
+        y = np.spacing(x)
         z = np.linalg.svd(np.outer(y, y))[1]
         w = np.fft.fftshift(z)
-        return np.median(w) + np.exp(x)[0]
+        return np.sort_complex(w)[0].real + np.exp(x)[0]
 
     with pytest.raises(UnsupportedError) as raised:
         anabranch.jit(function, backend=backend)(X)
     text = str(raised.value)
     first = function.__code__.co_firstlineno
     for name, line in (
-        ("np.sort", 1),
+        ("np.spacing", 1),
         ("np.linalg.svd", 2),
         ("np.fft.fftshift", 3),
-        ("np.median", 4),
+        ("np.sort_complex", 4),
     ):
         assert re.search(rf"{re.escape(name)} +{HERE}:{first + line}: ", text)
     assert text.count(__file__) == 4
@@ -143,15 +142,17 @@ def test_each_line_of_unsupported_calls_is_shown_once(backend):
     def function(x):
         y = x
         for _ in range(3):
-            y = np.sort(x) + np.median(x) + np.sort(y)
-        return np.unique(np.sort(y))
+            y = np.spacing(x) + np.nextafter(x, 1) + np.spacing(y)
+        return np.modf(np.spacing(y))
 
     with pytest.raises(UnsupportedError) as raised:
         anabranch.jit(function, backend=backend)(X)
     first = function.__code__.co_firstlineno
     lines = [line.strip() for line in str(raised.value).splitlines()]
-    assert lines[1].startswith(f"np.sort, np.median   {__file__}:{first + 3}: y = ")
-    assert lines[2].startswith(f"np.sort, np.unique   {__file__}:{first + 4}: return")
+    assert lines[1].startswith(
+        f"np.spacing, np.nextafter   {__file__}:{first + 3}: y = "
+    )
+    assert lines[2].startswith(f"np.spacing, np.modf   {__file__}:{first + 4}: return")
     assert lines[3].startswith("hint: ")
     assert len(lines) == 4
 
@@ -165,21 +166,14 @@ def test_an_unsupported_argument_has_its_line(backend):
 @pytest.mark.parametrize(
     "function",
     [
-        lambda x: np.sort(x),
         lambda x: np.linalg.inv(np.outer(x, x)),
         lambda x: np.linalg.svd(np.outer(x, x)),
         lambda x: np.gcd(x.astype(int), 2),
         lambda x: np.frexp(x),
         lambda x: np.modf(x),
-        lambda x: np.add.outer(x, x),
-        lambda x: np.add.reduceat(x, [0, 1]),
-        lambda x: np.multiply.at(x, [0], 1),
-        lambda x: np.unique(x),
-        lambda x: np.fill_diagonal(np.outer(x, x), 0.0),
-        lambda x: np.argsort(x),
-        lambda x: x.argsort(),
-        lambda x: x.nonzero(),
-        lambda x: np.histogram(x),
+        lambda x: np.spacing(x),
+        lambda x: np.nextafter(x, 1.0),
+        lambda x: np.power.at(x, [0], 1),
         lambda x: np.fft.fft(x),
     ],
 )
@@ -194,14 +188,14 @@ def test_unsupported_functions_have_no_effect(backend, tmp_path):
     with pytest.raises(UnsupportedError, match=r"np\.save "):
         anabranch.jit(lambda x: np.save(path, x), backend=backend)(X)
     assert not path.exists()
-    with pytest.raises(UnsupportedError, match=r"np\.copyto "):
+    with pytest.raises(TraceError, match=r"np\.copyto .* a real array"):
         anabranch.jit(lambda x: np.copyto(z, x), backend=backend)(X)
     assert not z.any()
 
 
 @pytest.mark.parametrize(
     "name",
-    ["partition", "view", "tobytes", "resize", "strides", "flags", "data", "put"],
+    ["view", "tobytes", "resize", "strides", "flags", "data", "put"],
 )
 def test_attribute_that_traced_arrays_lack(backend, name):
     with pytest.raises(TraceError, match=rf"\.{name}[\s\S]*{HERE}"):
