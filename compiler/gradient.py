@@ -184,7 +184,8 @@ class Backward:
                 raise ArgumentError(f"%{node.name} is {node.type}, not {found}")
         for node, leaf in zip(inputs[len(self.names) :], leaves, strict=True):
             found, weak = leaf_type(leaf, f"the cotangent %{node.name}")
-            if found.shape != node.type.shape or not (weak or found.is_float):
+            fits = found.is_float or (found.is_complex and node.type.is_complex)
+            if found.shape != node.type.shape or not (weak or fits):
                 raise ArgumentError(
                     f"%{node.name} is {node.type}, its cotangent {found}",
                     hint="a cotangent has the shape of the result, and is of floats",
@@ -203,7 +204,7 @@ def with_residuals(
     def transform(program: Program, call: Call) -> Program:
         chosen = _chosen(call, argnums)
         floats = [
-            out for out in program.graph.results if program.graph[out].type.is_float
+            out for out in program.graph.results if program.graph[out].type.has_gradient
         ]
         if len(floats) != len(program.graph.outputs):
             raise GradientError(

@@ -28,6 +28,7 @@ from .passes.overlap import overlap
 from .passes.place import place
 from .passes.powers import powers
 from .passes.prune import prune
+from .passes.realify import realify
 from .passes.rows import rows
 from .passes.simplify import simplify
 from .passes.split import split
@@ -41,6 +42,7 @@ from .passes.widen import widen
 __all__ = ["PASSES", "ROUNDING", "optimise", "run_passes"]
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
+    "realify": realify,
     "merge": merge,
     "prune": prune,
     "choose": choose,
@@ -71,7 +73,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
 
 ROUNDING = frozenset(
     {
-        *("hoist", "total", "overlap", "place", "begin", "widen", "join"),
+        *("realify", "hoist", "total", "overlap", "place", "begin", "widen", "join"),
         *("contract", "batch", "powers", "accumulate"),
     }
 )

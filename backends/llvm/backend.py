@@ -12,6 +12,7 @@ __all__ = ["BACKEND"]
 BACKEND = Backend(
     name="llvm",
     passes=(
+        "realify",
         "merge",
         "choose",
         "prune",

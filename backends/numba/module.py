@@ -9,6 +9,7 @@ from ...ir.graph import Graph, Node
 from ...ir.types import TensorType
 from . import (
     at,
+    complex,
     cond,
     conv,
     index,
@@ -29,7 +30,10 @@ from .scalars import dtype_text
 __all__ = ["FAMILIES", "Text", "helper_text", "print_function", "print_module"]
 
 # Importing a family registers its printers.
-FAMILIES = (at, cond, conv, index, linalg, loop, pooling, reduce, shape, source, update)
+FAMILIES = (
+    *(at, complex, cond, conv, index, linalg, loop, pooling, reduce, shape, source),
+    update,
+)
 
 
 class Text(NamedTuple):
@@ -154,7 +158,7 @@ def _example(type_: TensorType) -> str:
     """An argument of a type."""
     cast = dtype_text(type_.dtype)
     if not type_.rank:
-        return f"{cast}(1)" if type_.is_float else f"{cast}(0)"
-    kind = "ones" if type_.is_float else "zeros"
+        return f"{cast}(1)" if type_.has_gradient else f"{cast}(0)"
+    kind = "ones" if type_.has_gradient else "zeros"
     dtype = "" if type_.dtype == "f64" else f", {cast}"
     return f"np.{kind}({shape_text(type_.shape)}{dtype})"

@@ -174,7 +174,10 @@ def _scalar_type(kind: Any) -> None:
         return kind(real(value), *args)
 
 
-for _kind in (np.bool_, np.int32, np.int64, np.float32, np.float64):
+for _kind in (
+    *(np.bool_, np.int32, np.int64, np.float32, np.float64),
+    *(np.complex64, np.complex128),
+):
     _scalar_type(_kind)
 
 

@@ -1,6 +1,7 @@
 """How NumPy's functions become nodes; importing this package registers them all."""
 
 from . import (
+    complex,
     einsum,
     indexing,
     integers,
@@ -15,6 +16,7 @@ from . import (
 )
 
 __all__ = [
+    "complex",
     "einsum",
     "indexing",
     "integers",

@@ -3,6 +3,7 @@
 from . import (
     at,
     choice,
+    complex,
     cond,
     conv,
     elementwise,
@@ -29,6 +30,7 @@ __all__ = [
     "OpDef",
     "at",
     "choice",
+    "complex",
     "cond",
     "conv",
     "elementwise",

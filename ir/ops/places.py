@@ -55,6 +55,9 @@ def places(name: str) -> dict[str, list[str]]:
     found["tangent"] = (
         _named(name, forward) if smooth and not op.regions else [NEEDLESS]
     )
+    if not found["samples"]:  # an op that takes no reals has the laws of its own
+        found["samples"] = _named(name, "tests/laws/complex_samples.py")
+        found["oracle"] = found["tangent"] = found["samples"]
     found["docs"] = _documented(name)
     return found
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ..plan.planner import make_plan
-from . import at, cond, conv, index, linalg, loop, pooling, shape, update
+from . import at, complex, cond, conv, index, linalg, loop, pooling, shape, update
 from . import running as reduce
 
 __all__ = [
     "at",
+    "complex",
     "cond",
     "conv",
     "index",
