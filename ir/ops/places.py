@@ -85,8 +85,14 @@ def _in_backend(op: OpDef, folder: Path) -> list[str]:
         for place in _lines(path, lambda it: it.role == "mark" and it.says(op.name))
     ]
     if found or op.kind not in (Kind.ELEMENTWISE, Kind.REDUCTION):
-        return [NEEDLESS] if op.name == "input" else found
+        return [NEEDLESS] if op.name == "input" else found or _by_parts(op.name)
     return ["by its scalar" if op.scalar is not None else "by its combination"]
+
+
+def _by_parts(name: str) -> list[str]:
+    """The rule that makes an op on complex numbers of ops on their parts."""
+    path = ROOT / "compiler/passes/complex_rules.py"
+    return _lines(path, lambda it: it.role == "string" and it.says(name))
 
 
 def _lowering(op: OpDef) -> list[str]:
