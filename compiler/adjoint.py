@@ -155,6 +155,13 @@ def _contribute(
     more: dict[str, Any] = {}
     if op.regions:
         more = {"slots": _slots(node, active), "adjoint": adjoint}
+    for slot, what in op.refused.items():
+        if node.operands[slot] in active:
+            raise GradientError(
+                f"{op.name}: there is no derivative with respect to {what}",
+                source=node.source,
+                hint="if it is to stay as it is, pass anabranch.stop_gradient of it",
+            )
     operands = graph.operands(node)
     contributions = rule(cotangents.b, node, g, *operands, **node.attrs, **more)
     for slot, contribution in enumerate(contributions):

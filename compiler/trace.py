@@ -182,11 +182,6 @@ class Trace(Captures):
 
             return lower_ragged(self, function, args, kwargs)
         lowering = lowering_of(function)
-        if lowering is None and isinstance(function, np.ufunc):
-            from .lower.ufuncs import lower_special
-
-            lower_special()
-            lowering = lowering_of(function)
         if lowering is None:
             return self._stand_in(function, args, kwargs)
         args, kwargs, out = without_out(function, args, kwargs)

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..ir.errors import SourceLine, UnsupportedError
 from ..ir.types import TensorType, dtype_name
+from .lowerings import public_name
 from .tracer import Tracer
 
 __all__ = ["Unsupported", "function_name", "what_to_write"]
@@ -129,6 +130,8 @@ def function_name(function: Any) -> str:
     if isinstance(function, tuple):
         ufunc, method = cast("tuple[Any, str]", function)
         return f"{function_name(ufunc)}.{method}"
+    if (known := public_name(function)) is not None:
+        return known
     name = str(function.__name__)
     if isinstance(function, np.ufunc):
         modules = {"np": np, "scipy.special": sys.modules.get("scipy.special")}

@@ -51,7 +51,8 @@ class NumbaExecutable:
 
         function = _define(self._text, self._file)
         weakref.finalize(self, linecache.cache.pop, self._file, None)
-        compiled: Any = njit(error_model="numpy", nogil=True)(function)
+        free = not self._text.is_called
+        compiled: Any = njit(error_model="numpy", nogil=free)(function)
         try:
             compiled.compile(tuple(_numba_type(n.type) for n in self.graph.inputs))
         except MemoryError:
@@ -125,6 +126,11 @@ def _define(text: Text, file: str) -> Any:
         if name not in known:
             _execute(helper_text(name), f"<anabranch {name}>", known)
     space = dict(known)
+    if text.is_called:
+        from numba import objmode
+        from scipy import special
+
+        space.update(objmode=objmode, special=special)
     _execute(str(text), file, space)
     return space[text.name]
 

@@ -12,6 +12,7 @@ from . import (
     complex,
     cond,
     conv,
+    fft,
     index,
     linalg,
     loop,
@@ -19,6 +20,7 @@ from . import (
     reduce,
     shape,
     source,
+    special,
     update,
 )
 from .access import Access, whole
@@ -31,7 +33,8 @@ __all__ = ["FAMILIES", "Text", "helper_text", "print_function", "print_module"]
 
 # Importing a family registers its printers.
 FAMILIES = (
-    *(at, complex, cond, conv, index, linalg, loop, pooling, reduce, shape, source),
+    *(at, complex, cond, conv, fft, index, linalg, loop, pooling, reduce, shape),
+    *(source, special),
     update,
 )
 
@@ -51,6 +54,11 @@ class Text(NamedTuple):
 
     def __str__(self) -> str:
         return "\n".join([*self.lines, ""])
+
+    @property
+    def is_called(self) -> bool:
+        """Whether it calls SciPy, and so needs the GIL."""
+        return any("with objmode(" in line for line in self.lines)
 
 
 def print_function(graph: Graph) -> Text:
@@ -113,8 +121,13 @@ def print_module(graph: Graph) -> str:
     imports = "import numpy as np\nfrom numba import njit\n"
     if "math." in text:
         imports = f"import math\n\n{imports}"
+    if function.is_called:
+        imports = imports.replace(
+            "njit\n", "njit, objmode\nfrom scipy import special\n"
+        )
     helpers = [f"\n{helper_text(name)}" for name in called]
-    decorated = f'\n@njit(error_model="numpy", nogil=True)\n{text}'
+    options = "" if function.is_called else ", nogil=True"
+    decorated = f'\n@njit(error_model="numpy"{options})\n{text}'
     return "\n".join([_docstring(graph, function), imports, *helpers, decorated])
 
 

@@ -18,6 +18,7 @@ from ..cond import cond, switch
 from ..known import as_known, real, stored_to
 from ..loop import fori_loop, scan, while_loop
 from ..loop import map as loops_map
+from ..lowerings import lowering_of
 from ..notes import note
 from ..running import active_trace, find_trace, is_traced
 from ..source import definition_line
@@ -104,6 +105,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
             if callable(kwargs.get("key")):
                 kwargs["key"] = resolved(kwargs["key"])
             return function(*args, **kwargs)
+        if _is_lowered(function) and find_trace((args, kwargs)) is not None:
+            return trace.apply(function, args, kwargs)
     if _is_numpys(function):
         return _call_numpy(trace, function, args, kwargs)
     if isinstance(function, type):
@@ -175,6 +178,11 @@ def _is_numpys(function: Any) -> bool:
         return True
     module = getattr(function, "__module__", None) or ""
     return str(module).split(".")[0] == "numpy" and not isinstance(function, type)
+
+
+def _is_lowered(function: Any) -> bool:
+    """Whether a function that NumPy does not dispatch has a lowering."""
+    return not _is_numpys(function) and lowering_of(function) is not None
 
 
 def _takes_arrays(function: Any) -> bool:

@@ -3,9 +3,11 @@
 from . import (
     complex,
     einsum,
+    fft,
     indexing,
     integers,
     joins,
+    matrices,
     products,
     reductions,
     running,
@@ -18,9 +20,11 @@ from . import (
 __all__ = [
     "complex",
     "einsum",
+    "fft",
     "indexing",
     "integers",
     "joins",
+    "matrices",
     "products",
     "reductions",
     "running",

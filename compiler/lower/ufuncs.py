@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from ...ir.errors import ShapeError, TraceError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.types import DEFAULT_DTYPES, DTYPES, INEXACT, dtype_name
-from ..lowerings import lowers
+from ..lowerings import lowers, lowers_in
 from ..peel import note_index
 from ..running import is_traced
 from ..trace import Trace
@@ -290,13 +291,18 @@ def lower_as(ufunc: Any, op: str) -> None:
     lowers(ufunc)(_lowering(ufunc))
 
 
-def lower_special() -> None:
-    """Register SciPy's ufuncs; a trace that meets one calls this."""
-    from scipy import special  # slow, and seldom needed
+def _lower_special(name: str, op: str) -> None:
+    """Register an op as the lowering of SciPy's ufunc of a name."""
 
-    lower_as(special.erf, "erf")
-    lower_as(special.expit, "sigmoid")
+    @lowers_in("scipy.special", name)
+    def lower(trace: Trace, *operands: Any, **named: Any) -> Any:
+        ufunc = getattr(sys.modules["scipy.special"], name)
+        _OPS[ufunc] = op
+        return _lowering(ufunc)(trace, *operands, **named)
 
+
+_lower_special("erf", "erf")
+_lower_special("expit", "sigmoid")
 
 for _name in _SAME_NAME:
     lower_as(getattr(np, _name), _name)

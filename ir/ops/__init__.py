@@ -7,6 +7,7 @@ from . import (
     cond,
     conv,
     elementwise,
+    fft,
     functions,
     index,
     linalg,
@@ -18,6 +19,8 @@ from . import (
     slopes,
     softmax,
     source,
+    special,
+    special_families,
     update,
 )
 from .spec import NONDIFFERENTIABLE, OPS, Combination, Kind, OpDef
@@ -34,6 +37,7 @@ __all__ = [
     "cond",
     "conv",
     "elementwise",
+    "fft",
     "functions",
     "index",
     "linalg",
@@ -45,5 +49,7 @@ __all__ = [
     "slopes",
     "softmax",
     "source",
+    "special",
+    "special_families",
     "update",
 ]

@@ -47,10 +47,13 @@ def places(name: str) -> dict[str, list[str]]:
             found[path.parent.name] = _in_backend(op, path.parent)
     found["lowering"] = _lowering(op)
     given = name in ("input", "const")  # every graph has them
-    samples = f"{_SAMPLES.get(name, 'laws/op_samples')}.py"
+    truth = "oracles/special_functions.py" if op.ufunc is not None else None
+    samples = truth or f"{_SAMPLES.get(name, 'laws/op_samples')}.py"
     found["samples"] = [NEEDLESS] if given else _named(name, f"tests/{samples}")
     ours = not (given or op.regions or isinstance(op.reference, np.ufunc))
-    found["oracle"] = _named(name, "tests/laws/op_oracles.py") if ours else [NEEDLESS]
+    oracles = f"tests/{truth or 'laws/op_oracles.py'}"
+    found["oracle"] = _named(name, oracles) if ours else [NEEDLESS]
+    smooth = smooth and truth is None  # held against the truth at all orders
     forward = "tests/oracles/forward_mode.py"
     found["tangent"] = (
         _named(name, forward) if smooth and not op.regions else [NEEDLESS]
@@ -84,6 +87,8 @@ def _in_backend(op: OpDef, folder: Path) -> list[str]:
         for path in files
         for place in _lines(path, lambda it: it.role == "mark" and it.says(op.name))
     ]
+    if not found and op.ufunc is not None and op.scalar is None:
+        return ["by its ufunc"]
     if found or op.kind not in (Kind.ELEMENTWISE, Kind.REDUCTION):
         return [NEEDLESS] if op.name == "input" else found or _by_parts(op.name)
     return ["by its scalar" if op.scalar is not None else "by its combination"]
@@ -99,6 +104,8 @@ def _lowering(op: OpDef) -> list[str]:
     """Where NumPy functions become this op; else where rules and passes build it."""
     if isinstance(getattr(np, op.name, None), np.ufunc):
         return [f"by the name of np.{op.name}"]
+    if op.ufunc is not None:
+        return [f"by the name of scipy.special.{op.ufunc}"]
     for folders in (_LOWERINGS, ("ir/ops", "ir/builder.py", "compiler")):
         paths = [
             path

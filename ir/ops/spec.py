@@ -134,7 +134,12 @@ class OpDef:
     ``scalar`` is the expression of one element of an elementwise op, over the operands
     ``{0}``, ``{1}``, ...; where the op is variadic, what stands between them.
     ``combine`` belongs to a reduction. ``slope_of`` names the function f whose f'(x)
-    an op computes from ``(f(x), x)``.
+    an op computes from ``(f(x), x)``. ``ufunc`` names the ufunc of `scipy.special` that
+    computes the op element by element.
+
+    ``refused`` says what the operands in some slots are, where a derivative exists and
+    no rule has it: the adjoint pass raises where one is wanted, and a rule returns
+    ``None`` there.
 
     An op that makes several values has tuples of types and arrays, and ``g`` is a tuple
     with None where no cotangent arrives. ``regions`` are the names of the graphs that
@@ -158,6 +163,8 @@ class OpDef:
     scalar: str | None = None
     combine: Combination | None = None
     slope_of: str | None = None
+    refused: Mapping[int, str] = field(default_factory=dict[int, str])
+    ufunc: str | None = None
 
     def is_differentiable(self, slot: int) -> bool:
         """Whether a read in this slot may contribute to a gradient."""

@@ -40,6 +40,13 @@ _OWN: dict[str, list[Case]] = {
         Case(((3,), (3,)), {"function": "power"}),
     ],
 }
+for _op in ("fft", "ifft", "rfft"):
+    _OWN[_op] = [Case((shape,), {}) for shape in SHAPES if shape and shape[-1]]
+_OWN["irfft"] = [
+    Case(((*case.shapes[0][:-1], size // 2 + 1),), {"size": size})
+    for case in _OWN["fft"]
+    for size in (case.shapes[0][-1], case.shapes[0][-1] + 1)
+]
 COMPLEX_CASES: dict[str, list[Case]] = _OWN
 """Of the ops that take complex numbers and no others."""
 
@@ -56,7 +63,7 @@ def _cases(op: str) -> Sequence[Case]:
 def _operands(op: str, case: Case, dtype: str, rng: np.random.Generator) -> list[Array]:
     _, domain = DOMAINS.get(op, ((), each(number)))
     first, second = (domain(rng, case.shapes, "f64") for _ in range(2))
-    if op == "complex":
+    if op in ("complex", "rfft"):
         part = np.float32 if dtype == "c64" else np.float64
         return [np.asarray(x).astype(part) for x in first]
     made: list[Array] = []
@@ -96,6 +103,25 @@ COMPLEX_SAMPLES: Mapping[str, tuple[Sample, ...]] = {
 }
 
 
+def _sums(z: Array, sign: int) -> Array:
+    """The Fourier transform by its matrix."""
+    places = np.arange(z.shape[-1])
+    turns = np.exp(sign * 2j * np.pi * np.outer(places, places) / z.shape[-1])
+    return np.asarray(z @ turns).astype(np.result_type(z.dtype, np.complex64))
+
+
+def _of_frequencies(z: Array, size: int) -> Array:
+    """Cosines and sines of each frequency, the inner ones twice."""
+    made = np.zeros((*z.shape[:-1], size))
+    for k in range(z.shape[-1]):
+        turns = np.exp(2j * np.pi * k * np.arange(size) / size)
+        count = 1 if k == 0 or 2 * k == size else 2
+        made += count * np.real(z[..., k, None] * turns)
+        if count == 1:
+            made -= np.real(1j * np.imag(z[..., k, None]) * turns)
+    return made.astype(np.float32 if z.dtype == np.complex64 else np.float64)
+
+
 def _parts(function: Callable[..., Any]) -> Callable[..., Array]:
     """An oracle that works on one Python number after the other."""
 
@@ -115,4 +141,8 @@ COMPLEX_ORACLES: Mapping[str, Callable[..., Array]] = {
     "imag": _parts(lambda z: z.imag),
     "complex": _parts(complex),
     "of_complex": lambda *z, function: getattr(np, function)(*z),
+    "fft": lambda z: _sums(z, -1),
+    "ifft": lambda z: _sums(z, 1),
+    "rfft": lambda x: _sums(x, -1)[..., : x.shape[-1] // 2 + 1],
+    "irfft": lambda z, size: _of_frequencies(z, size),
 }

@@ -43,7 +43,9 @@ def pulled_back(op: str, sample: Sample) -> tuple[Graph, list[str]]:
     wrt = [
         node.name
         for slot, node in enumerate(graph.inputs)
-        if node.type.has_gradient and OPS[op].is_differentiable(slot)
+        if node.type.has_gradient
+        and OPS[op].is_differentiable(slot)
+        and slot not in OPS[op].refused
     ]
     if not wrt or not graph[graph.results[0]].type.has_gradient:
         return graph, []

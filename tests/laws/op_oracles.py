@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import spherical_jn
 
 from anabranch.ir.types import DTYPES
+from tests.oracles.special_functions import TRUTH, mp
 
 __all__ = ["ORACLES"]
 
@@ -67,6 +68,16 @@ def elements(function: Callable[..., Any]) -> Callable[..., Array]:
         return made
 
     return apply
+
+
+def _exactly(function: Callable[..., Any]) -> Callable[..., float]:
+    """A function of multiprecision numbers, as one of floats."""
+
+    def value(*numbers: float) -> float:
+        with mp.workdps(30):
+            return float(function(*(mp.mpf(float(x)) for x in numbers)))
+
+    return value
 
 
 def lines(x: Array, axis: int, *, reverse: bool = False) -> Iterator[tuple[Any, ...]]:
@@ -375,4 +386,5 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "conv_input": _conv_input,
     "conv_kernel": _conv_kernel,
     "iota": _iota,
+    **{name: elements(_exactly(function)) for name, function in TRUTH.items()},
 }

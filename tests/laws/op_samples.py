@@ -20,6 +20,7 @@ from scipy.special import expit
 from anabranch.ir import OPS
 from anabranch.ir.types import DTYPES
 from tests.laws.op_cases import CASES, SHAPES, Case, Shape
+from tests.oracles.special_functions import INTERVALS
 
 __all__ = ["DOMAINS", "SAMPLES", "Sample", "lay_out", "smooth"]
 
@@ -169,6 +170,18 @@ def _at(arrays: int) -> Domain:
     return draw
 
 
+def _from(intervals: Sequence[tuple[float, float]]) -> Domain:
+    """Each operand from an interval of its own."""
+
+    def draw(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+        return [
+            np.asarray(rng.uniform(low, high, shape)).astype(DTYPES[dtype])
+            for (low, high), shape in zip(intervals, shapes, strict=True)
+        ]
+
+    return draw
+
+
 def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
     """The dtypes and the domain of each op."""
     signed = (FLOATS, each(number))
@@ -234,6 +247,7 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "max_pool_input": (FLOATS, _pooled),
         "check": (("i64",), each(number)),
         "iota": (("i64",), each(number)),
+        **{name: (FLOATS, _from(places)) for name, places in INTERVALS.items()},
     }
 
 

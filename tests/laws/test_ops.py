@@ -24,6 +24,8 @@ DIFFERENTIABLE = [op for op in SAMPLES if OPS[op].adjoint is not NONDIFFERENTIAB
 OTHER_SLOPES = ("straight_through", "with_slope", "share", "log_share")
 BY_DIFFERENCES = [op for op in DIFFERENTIABLE if op not in OTHER_SLOPES]
 """The ops whose derivative is that of their value."""
+ROUGH = ("betainc", "betaincc", "betaincinv", "betainccinv", "stdtr", "stdtrit")
+"""SciPy's own f32 of these is off by up to 7e-6."""
 RTOL = 1e-6
 STEP = 1e-3
 
@@ -134,7 +136,8 @@ def test_reference_agrees_with_its_oracle(op: str) -> None:
         if made.dtype.kind != "f":
             np.testing.assert_array_equal(made, expected, message)
             continue
-        rtol = 1e-6 if made.dtype == np.float32 else 1e-12
+        single = 1e-5 if op in ROUGH else 1e-6
+        rtol = single if made.dtype == np.float32 else 1e-12
         np.testing.assert_allclose(made, expected, rtol, rtol, err_msg=message)
 
 
@@ -259,7 +262,8 @@ def test_rule_contributes_exactly_to_the_float_operands(op: str) -> None:
         for slot, (contribution, operand) in enumerate(
             zip(made, operands, strict=True)
         ):
-            wanted = operand.type.is_float and OPS[op].is_differentiable(slot)
+            known = OPS[op].is_differentiable(slot) and slot not in OPS[op].refused
+            wanted = operand.type.is_float and known
             assert (contribution is not None) == wanted, f"{op} {sample.label} {slot}"
             if contribution is not None:
                 assert contribution.type == operand.type, f"{op} {sample.label} {slot}"

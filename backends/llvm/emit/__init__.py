@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from ..plan.planner import make_plan
-from . import at, complex, cond, conv, index, linalg, loop, pooling, shape, update
+from . import (
+    at,
+    complex,
+    cond,
+    conv,
+    fft,
+    index,
+    linalg,
+    loop,
+    pooling,
+    shape,
+    special,
+    update,
+)
 from . import running as reduce
 
 __all__ = [
@@ -11,6 +24,7 @@ __all__ = [
     "complex",
     "cond",
     "conv",
+    "fft",
     "index",
     "linalg",
     "loop",
@@ -18,5 +32,6 @@ __all__ = [
     "pooling",
     "reduce",
     "shape",
+    "special",
     "update",
 ]

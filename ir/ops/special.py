@@ -1,0 +1,402 @@
+"""The functions of `scipy.special`: each one op, made from a table.
+
+A record names SciPy's ufunc. The reference calls it, and backends that have no kernel
+for a function call its loop. Each derivative is a graph of the same functions, so the
+families are closed and right at every order: digamma and zeta, Bessel functions of one
+order more and one less, hyp1f1 and hyp2f1 with other parameters. Removable
+singularities go by way of hypergeometric functions, which are smooth there.
+
+Formulas: NIST Digital Library of Mathematical Functions (DLMF), by section. All hold in
+the complex plane too, but for those with ``sign`` or ``abs``.
+
+A parameter without a derivative is a text in the table: what to call it. A gradient
+that asks for it is refused (`OpDef.refused`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..types import TensorType
+from .elementwise import reciprocal
+from .spec import (
+    NONDIFFERENTIABLE,
+    Adjoint,
+    NonDifferentiable,
+    OpDef,
+    register,
+    require,
+    require_dtype,
+)
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+    from ..graph import Node
+
+__all__ = ["by_ufunc", "function", "scaled", "shifted"]
+
+Derivative: TypeAlias = "Callable[..., Node] | str"
+
+ROOT_PI = math.sqrt(math.pi)
+
+
+def by_ufunc(name: str) -> Callable[..., Any]:
+    """A ufunc of SciPy's, which is slow to import and called when it is needed."""
+
+    def reference(*operands: Any) -> Any:
+        from scipy import special
+
+        return getattr(special, name)(*operands)
+
+    return reference
+
+
+def _type_rule(name: str) -> Callable[..., TensorType]:
+    def type_rule(*types: TensorType) -> TensorType:
+        first = types[0]
+        for other in types[1:]:
+            require(other.shape == first.shape, name, f"{first} and {other} differ")
+            require_dtype(other.dtype == first.dtype, name, f"{first} and {other}")
+        require_dtype(first.is_float, name, f"does not take {first}")
+        return first
+
+    return type_rule
+
+
+def _register(
+    name: str,
+    arity: int,
+    adjoint: Adjoint | NonDifferentiable,
+    refused: dict[int, str],
+) -> OpDef:
+    return register(
+        OpDef(
+            name,
+            arity,
+            _type_rule(name),
+            by_ufunc(name),
+            adjoint,
+            refused=refused,
+            ufunc=name,
+        )
+    )
+
+
+def function(name: str, *derivatives: Derivative) -> OpDef:
+    """Register a ufunc; ``derivative(b, y, *operands)`` is that by one operand."""
+    refused = {k: d for k, d in enumerate(derivatives) if isinstance(d, str)}
+
+    def adjoint(b: Builder, n: Node, g: Node, *operands: Node) -> tuple[Any, ...]:
+        return tuple(
+            None if isinstance(d, str) else b.chain(g, d(b, n, *operands))
+            for d in derivatives
+        )
+
+    return _register(name, len(derivatives), adjoint, refused)
+
+
+def scaled(b: Builder, x: Node, factor: float) -> Node:
+    """``factor x``"""
+    return b.mul(x, b.like(x, factor))
+
+
+def shifted(b: Builder, x: Node, by: float) -> Node:
+    """``x + by``, a number where x is one."""
+    known = b.literal(x)
+    return b.add(x, b.like(x, by)) if known is None else b.like(x, known + by)
+
+
+def _square(b: Builder, x: Node) -> Node:
+    return b.mul(x, x)
+
+
+def _gauss(b: Builder, x: Node, factor: float, power: float) -> Node:
+    """``factor exp(power x^2)``"""
+    return scaled(b, b.exp(scaled(b, _square(b, x), power)), factor)
+
+
+def _call(b: Builder, name: str, *operands: Node) -> Node:
+    return b.add_node(name, *operands)
+
+
+# Errors and the normal distribution: DLMF 7.
+
+function("erfc", lambda b, n, x: _gauss(b, x, -2 / ROOT_PI, -1.0))
+function(
+    "erfcx",
+    lambda b, n, x: shifted(b, scaled(b, b.mul(x, n), 2.0), -2 / ROOT_PI),
+)
+function("erfinv", lambda b, n, y: _gauss(b, n, ROOT_PI / 2, 1.0))
+function("erfcinv", lambda b, n, y: _gauss(b, n, -ROOT_PI / 2, 1.0))
+function("dawsn", lambda b, n, x: shifted(b, scaled(b, b.mul(x, n), -2.0), 1.0))
+
+
+def log_ndtr_slope(b: Builder, x: Node) -> Node:
+    """The density over its integral, of which neither is made."""
+    other = _call(b, "erfcx", scaled(b, x, -math.sqrt(0.5)))
+    return b.div(b.like(x, math.sqrt(2 / math.pi)), other)
+
+
+function("ndtr", lambda b, n, x: _gauss(b, x, 1 / math.sqrt(2 * math.pi), -0.5))
+function("ndtri", lambda b, n, y: _gauss(b, n, math.sqrt(2 * math.pi), 0.5))
+function("log_ndtr", lambda b, n, x: log_ndtr_slope(b, x))
+function("ndtri_exp", lambda b, n, y: reciprocal(b, log_ndtr_slope(b, n)))
+
+
+def _owens_by_h(b: Builder, n: Node, h: Node, a: Node) -> Node:
+    inner = b.erf(scaled(b, b.mul(a, h), math.sqrt(0.5)))
+    return b.mul(_gauss(b, h, -1 / math.sqrt(8 * math.pi), -0.5), inner)
+
+
+def _owens_by_a(b: Builder, n: Node, h: Node, a: Node) -> Node:
+    square = shifted(b, _square(b, a), 1.0)
+    power = scaled(b, b.mul(_square(b, h), square), -0.5)
+    return b.div(scaled(b, b.exp(power), 0.5 / math.pi), square)
+
+
+function("owens_t", _owens_by_h, _owens_by_a)
+
+# Gamma functions: DLMF 5.2, 5.12, 5.15, and 25.11 for zeta.
+
+for _name in ("gammaln", "loggamma"):
+    function(_name, lambda b, n, x: b.add_node("digamma", x))
+
+
+def _digamma(b: Builder, x: Node) -> Node:
+    return _call(b, "digamma", x)
+
+
+def _zeta_by_q(b: Builder, n: Node, s: Node, q: Node) -> Node:
+    return b.neg(b.mul(s, _call(b, "zeta", shifted(b, s, 1.0), q)))
+
+
+function("zeta", "the exponent of zeta", _zeta_by_q)
+function("digamma", lambda b, n, x: _call(b, "zeta", b.like(x, 2.0), x))
+function("gamma", lambda b, n, x: b.mul(n, _digamma(b, x)))
+
+
+def _rgamma_slope(b: Builder, n: Node, x: Node) -> Node:
+    """Below 1/2 that of Γ(1 - x) sin(πx) / π (DLMF 5.5.3), smooth where Γ is not."""
+    half, other = b.like(x, 0.5), b.sub(b.like(x, 1.0), x)
+    angle = scaled(b, x, math.pi)
+    sine = scaled(b, b.mul(_digamma(b, other), b.sin(angle)), 1 / math.pi)
+    below = b.mul(_call(b, "gamma", other), b.sub(b.cos(angle), sine))
+    return b.select(b.lt(x, half), below, b.neg(b.mul(n, _digamma(b, x))))
+
+
+function("rgamma", _rgamma_slope)
+_register("gammasgn", 1, NONDIFFERENTIABLE, {})
+
+
+def _of_beta(b: Builder, x: Node, y: Node) -> Node:
+    return b.sub(_digamma(b, x), _digamma(b, b.add(x, y)))
+
+
+function(
+    "betaln", lambda b, n, x, y: _of_beta(b, x, y), lambda b, n, x, y: _of_beta(b, y, x)
+)
+function(
+    "beta",
+    lambda b, n, x, y: b.mul(n, _of_beta(b, x, y)),
+    lambda b, n, x, y: b.mul(n, _of_beta(b, y, x)),
+)
+function(
+    "poch",
+    lambda b, n, a, m: b.mul(n, b.sub(_digamma(b, b.add(a, m)), _digamma(b, a))),
+    lambda b, n, a, m: b.mul(n, _digamma(b, b.add(a, m))),
+)
+
+
+def _binom_by_rest(b: Builder, y: Node, n: Node, k: Node) -> Node:
+    """The derivative by n - k alone, also where that is a negative integer.
+
+    binom = Γ(n + 1) / (Γ(k + 1) Γ(n - k + 1)): the last factor is smooth there, and 0.
+    """
+    last = shifted(b, b.sub(n, k), 1.0)
+    factors = b.mul(
+        _call(b, "gamma", shifted(b, n, 1.0)), _call(b, "rgamma", shifted(b, k, 1.0))
+    )
+    beyond = b.mul(factors, _rgamma_slope(b, _call(b, "rgamma", last), last))
+    inside = b.neg(b.mul(y, _digamma(b, last)))
+    return b.select(b.lt(last, b.like(y, 0.5)), beyond, inside)
+
+
+function(
+    "binom",
+    lambda b, y, n, k: b.add(
+        b.mul(y, _digamma(b, shifted(b, n, 1.0))), _binom_by_rest(b, y, n, k)
+    ),
+    lambda b, y, n, k: b.neg(
+        b.add(b.mul(y, _digamma(b, shifted(b, k, 1.0))), _binom_by_rest(b, y, n, k))
+    ),
+)
+
+
+def gamma_density(b: Builder, a: Node, x: Node) -> Node:
+    """``x^(a-1) exp(-x) / Γ(a)``"""
+    power = b.sub(_call(b, "xlogy", shifted(b, a, -1.0), x), x)
+    return b.exp(b.sub(power, _call(b, "gammaln", a)))
+
+
+def beta_density(b: Builder, p: Node, q: Node, x: Node) -> Node:
+    """``x^(p-1) (1-x)^(q-1) / B(p, q)``"""
+    power = b.add(
+        _call(b, "xlogy", shifted(b, p, -1.0), x),
+        _call(b, "xlog1py", shifted(b, q, -1.0), b.neg(x)),
+    )
+    return b.exp(b.sub(power, _call(b, "betaln", p, q)))
+
+
+for _name, _sign in (("gammainc", 1.0), ("gammaincc", -1.0)):
+    function(
+        _name,
+        f"the order of {_name}",
+        lambda b, n, a, x, sign=_sign: scaled(b, gamma_density(b, a, x), sign),
+    )
+    function(
+        f"{_name}inv",
+        f"the order of {_name}inv",
+        lambda b, n, a, y, sign=_sign: b.div(b.like(n, sign), gamma_density(b, a, n)),
+    )
+for _name, _sign in (("betainc", 1.0), ("betaincc", -1.0)):
+    _parameters = (
+        f"the first parameter of {_name}",
+        f"the second parameter of {_name}",
+    )
+    function(
+        _name,
+        *_parameters,
+        lambda b, n, p, q, x, sign=_sign: scaled(b, beta_density(b, p, q, x), sign),
+    )
+    function(
+        f"{_name}inv",
+        *_parameters,
+        lambda b, n, p, q, y, sign=_sign: b.div(
+            b.like(n, sign), beta_density(b, p, q, n)
+        ),
+    )
+
+
+def t_density(b: Builder, df: Node, t: Node) -> Node:
+    """The density of Student's t."""
+    half = scaled(b, df, 0.5)
+    norm = _call(b, "betaln", half, b.like(df, 0.5))
+    tail = b.mul(shifted(b, half, 0.5), b.log1p(b.div(_square(b, t), df)))
+    return b.div(b.exp(b.neg(b.add(norm, tail))), b.sqrt(df))
+
+
+function("stdtr", "the degrees of freedom", lambda b, n, df, t: t_density(b, df, t))
+function(
+    "stdtrit",
+    "the degrees of freedom",
+    lambda b, n, df, p: reciprocal(b, t_density(b, df, n)),
+)
+
+# Logarithms and entropies. What is 0 beside a zero stays 0 there, see docs/kinks.md.
+
+
+def _ratio(b: Builder, x: Node, y: Node) -> Node:
+    """``x / y``, and 0 where both are 0."""
+    zero = b.like(x, 0.0)
+    corner = b.logical_and(b.eq(x, zero), b.eq(y, zero))
+    return b.select(corner, zero, b.div(x, y))
+
+
+function(
+    "logit",
+    lambda b, n, p: reciprocal(b, b.mul(p, b.sub(b.like(p, 1.0), p))),
+)
+function("log_expit", lambda b, n, x: b.sigmoid(b.neg(x)))
+function("xlogy", lambda b, n, x, y: b.log(y), lambda b, n, x, y: _ratio(b, x, y))
+function(
+    "xlog1py",
+    lambda b, n, x, y: b.log1p(y),
+    lambda b, n, x, y: _ratio(b, x, shifted(b, y, 1.0)),
+)
+function("entr", lambda b, n, x: b.neg(shifted(b, b.log(x), 1.0)))
+function(
+    "rel_entr",
+    lambda b, n, x, y: shifted(b, b.log(b.div(x, y)), 1.0),
+    lambda b, n, x, y: b.neg(_ratio(b, x, y)),
+)
+function(
+    "kl_div",
+    lambda b, n, x, y: b.log(b.div(x, y)),
+    lambda b, n, x, y: b.sub(b.like(x, 1.0), _ratio(b, x, y)),
+)
+
+# Powers that become logarithms: (x^p - 1) / p = log(x) exprel(p log(x)).
+
+
+def _exprel_slope(b: Builder, x: Node) -> Node:
+    """That of (e^x - 1) / x: Kummer's function (DLMF 13.6.2, 13.3.15), smooth at 0."""
+    return scaled(b, _call(b, "hyp1f1", b.like(x, 2.0), b.like(x, 3.0), x), 0.5)
+
+
+def _boxcox_by_power(b: Builder, log: Node, p: Node, at_zero: Node) -> Node:
+    found = b.mul(_square(b, log), _exprel_slope(b, b.mul(p, log)))
+    return b.select(at_zero, reciprocal(b, _square(b, p)), found)
+
+
+function("exprel", lambda b, n, x: _exprel_slope(b, x))
+function(
+    "boxcox",
+    lambda b, n, x, p: b.power(x, shifted(b, p, -1.0)),
+    lambda b, n, x, p: _boxcox_by_power(b, b.log(x), p, b.eq(x, b.like(x, 0.0))),
+)
+function(
+    "boxcox1p",
+    lambda b, n, x, p: b.exp(b.mul(shifted(b, p, -1.0), b.log1p(x))),
+    lambda b, n, x, p: _boxcox_by_power(b, b.log1p(x), p, b.eq(x, b.like(x, -1.0))),
+)
+
+
+def _inverse_by_power(b: Builder, value: Node, y: Node, p: Node) -> Node:
+    """The derivative by p of exp(y L(p y)), L(t) = log(1 + t) / t (DLMF 15.4.1)."""
+    two = b.like(y, 2.0)
+    inner = _call(b, "hyp2f1", two, two, b.like(y, 3.0), b.neg(b.mul(p, y)))
+    return scaled(b, b.mul(value, b.mul(_square(b, y), inner)), -0.5)
+
+
+for _name, _more in (("inv_boxcox", 0.0), ("inv_boxcox1p", 1.0)):
+    function(
+        _name,
+        lambda b, n, y, p, more=_more: b.div(
+            shifted(b, n, more), shifted(b, b.mul(p, y), 1.0)
+        ),
+        lambda b, n, y, p, more=_more: _inverse_by_power(b, shifted(b, n, more), y, p),
+    )
+function("cosm1", lambda b, n, x: b.neg(b.sin(x)))
+function("exp10", lambda b, n, x: scaled(b, n, math.log(10.0)))
+
+# Losses.
+
+
+def _pseudo_huber_by_delta(b: Builder, n: Node, delta: Node, r: Node) -> Node:
+    """``delta (s - 1)^2 / s``, where s - 1 is (r / delta)^2 / (s + 1)"""
+    ratio = b.div(r, delta)
+    s = b.hypot(b.like(r, 1.0), ratio)
+    less = b.div(_square(b, ratio), shifted(b, s, 1.0))
+    return b.mul(delta, b.div(_square(b, less), s))
+
+
+function(
+    "pseudo_huber",
+    _pseudo_huber_by_delta,
+    lambda b, n, delta, r: b.div(r, b.hypot(b.like(r, 1.0), b.div(r, delta))),
+)
+
+
+def _inside(b: Builder, delta: Node, r: Node) -> Node:
+    return b.le(b.abs(r), delta)
+
+
+function(
+    "huber",
+    lambda b, n, delta, r: b.select(
+        _inside(b, delta, r), b.like(r, 0.0), b.sub(b.abs(r), delta)
+    ),
+    lambda b, n, delta, r: b.select(_inside(b, delta, r), r, b.mul(delta, b.sign(r))),
+)

@@ -1,0 +1,139 @@
+"""More of `scipy.special`: Bessel functions, integrals, hypergeometric functions."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from .elementwise import reciprocal
+from .special import function, scaled, shifted
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+    from ..graph import Node
+
+__all__: list[str] = []
+
+# Bessel functions: DLMF 10.6.1, 10.29.1. By orders on both sides, so nothing is divided
+# by x, and what is smooth at 0 stays so.
+
+
+def _neighbours(
+    b: Builder, name: str, v: Node, x: Node, sign: float, factor: float
+) -> Node:
+    """``factor (f(v - 1, x) + sign f(v + 1, x))``"""
+    below = b.add_node(name, shifted(b, v, -1.0), x)
+    above = b.add_node(name, shifted(b, v, 1.0), x)
+    both = b.add(below, above) if sign > 0 else b.sub(below, above)
+    return scaled(b, both, factor)
+
+
+_ORDERS = {  # sign, factor, and whose values have the names of the orders 0 and 1
+    "jv": (-1.0, 0.5, ("j0", "j1")),
+    "yv": (-1.0, 0.5, ("y0", "y1")),
+    "iv": (1.0, 0.5, ("i0", "i1")),
+    "kv": (1.0, -0.5, ("k0", "k1")),
+    "ive": (1.0, 0.5, ("i0e", "i1e")),
+    "kve": (1.0, -0.5, ("k0e", "k1e")),
+}
+
+
+def _unscaled(b: Builder, name: str, n: Node, x: Node, slope: Node) -> Node:
+    """With what the factor exp(-|x|) of ``ive``, or exp(x) of ``kve`` adds."""
+    if name == "ive":
+        return b.sub(slope, b.mul(b.sign(x), n))
+    return b.add(slope, n) if name == "kve" else slope
+
+
+def _bessel(name: str, sign: float, factor: float, named: tuple[str, str]) -> None:
+    zeroth, first = named
+
+    def by_x(b: Builder, n: Node, v: Node, x: Node) -> Node:
+        slope = _neighbours(b, name, v, x, sign, factor)
+        return _unscaled(b, name, n, x, slope)
+
+    def of_zeroth(b: Builder, n: Node, x: Node) -> Node:
+        """f(-1) is ``sign f(1)``"""
+        slope = scaled(b, b.add_node(first, x), 2 * sign * factor)
+        return _unscaled(b, name, n, x, slope)
+
+    def of_first(b: Builder, n: Node, x: Node) -> Node:
+        below, above = b.add_node(zeroth, x), b.add_node(name, b.like(x, 2.0), x)
+        both = b.add(below, above) if sign > 0 else b.sub(below, above)
+        return _unscaled(b, name, n, x, scaled(b, both, factor))
+
+    function(name, f"the order of {name}", by_x)
+    function(zeroth, of_zeroth)
+    function(first, of_first)
+
+
+for _name, (_sign, _factor, _named) in _ORDERS.items():
+    _bessel(_name, _sign, _factor, _named)
+
+# Integrals: DLMF 6.2, 7.2, 8.19.
+
+
+def _expn_by_x(b: Builder, value: Node, n: Node, x: Node) -> Node:
+    """``-E_{n-1}(x)``; SciPy has no order below 0, where E_0 = exp(-x) / x goes on."""
+    one = b.like(x, 1.0)
+    zeroth = b.neg(b.div(b.exp(b.neg(x)), x))
+    below = b.mul(zeroth, b.add(one, reciprocal(b, x)))
+    order = b.literal(n)
+    if order is not None and order in (0, 1):
+        return zeroth if order == 1 else below
+    lower = b.neg(b.add_node("expn", shifted(b, n, -1.0), x))
+    if order is not None:
+        return lower
+    known = b.select(b.eq(n, one), zeroth, below)
+    return b.select(b.gt(n, one), lower, known)
+
+
+function("exp1", lambda b, n, x: b.neg(b.div(b.exp(b.neg(x)), x)))
+function("expi", lambda b, n, x: b.div(b.exp(x), x))
+function("expn", "the order of expn", _expn_by_x)
+
+# Hypergeometric functions: DLMF 13.3.15, 15.5.1. K(m) and E(m) are such (19.5).
+
+
+def _raised(b: Builder, name: str, numerator: int, *operands: Node) -> Node:
+    """The function with all parameters one higher, times their quotient."""
+    *parameters, x = operands
+    above, below = parameters[0], parameters[numerator]
+    for more in parameters[1:numerator]:
+        above = b.mul(above, more)
+    found = b.add_node(name, *(shifted(b, p, 1.0) for p in parameters), x)
+    return b.mul(b.div(above, below), found)
+
+
+function(
+    "hyp1f1",
+    "the first parameter of hyp1f1",
+    "the second parameter of hyp1f1",
+    lambda b, n, *operands: _raised(b, "hyp1f1", 1, *operands),
+)
+function(
+    "hyp2f1",
+    *(f"the {which} parameter of hyp2f1" for which in ("first", "second", "third")),
+    lambda b, n, *operands: _raised(b, "hyp2f1", 2, *operands),
+)
+
+
+def _gauss(b: Builder, p: float, q: float, r: float, m: Node, factor: float) -> Node:
+    numbers = (b.like(m, value) for value in (p, q, r))
+    return scaled(b, b.add_node("hyp2f1", *numbers, m), factor)
+
+
+function("ellipk", lambda b, n, m: _gauss(b, 1.5, 1.5, 2.0, m, math.pi / 8))
+function("ellipe", lambda b, n, m: _gauss(b, 0.5, 1.5, 2.0, m, -math.pi / 8))
+
+
+def _ellipkm1_slope(b: Builder, n: Node, p: Node) -> Node:
+    """By p = 1 - m: (p K - E) / (2 p m) near p = 0 (DLMF 19.4.1)."""
+    m = b.sub(b.like(p, 1.0), p)
+    above = b.sub(b.add_node("ellipe", m), b.mul(p, n))
+    near = b.neg(b.div(above, scaled(b, b.mul(p, m), 2.0)))
+    far = _gauss(b, 1.5, 1.5, 2.0, m, -math.pi / 8)
+    return b.select(b.lt(p, b.like(p, 0.5)), near, far)
+
+
+function("ellipkm1", _ellipkm1_slope)

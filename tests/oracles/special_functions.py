@@ -1,0 +1,198 @@
+"""The functions of `scipy.special` in as many digits as wanted, by mpmath.
+
+`TRUTH` has what each op computes, of multiprecision numbers. `INTERVALS` are where
+operands are drawn from, one interval for each, away from kinks and poles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import mpmath
+from scipy import special
+
+__all__ = ["INTERVALS", "TRUTH", "mp"]
+
+mp: Any = mpmath.mp.clone()
+
+Function: TypeAlias = Callable[..., Any]
+Interval: TypeAlias = tuple[float, float]
+
+
+def inverse(f: Function, name: str) -> Function:
+    """What f maps to its last operand, near to what SciPy says."""
+
+    def value(*operands: Any) -> Any:
+        *parameters, y = operands
+        x = mp.mpf(float(getattr(special, name)(*map(float, operands))))
+        for _ in range(3):  # steps of Newton's, each of twice the digits
+            x -= (f(*parameters, x) - y) / mp.diff(lambda x: f(*parameters, x), x)
+        return x
+
+    return value
+
+
+def gammainc(a: Any, x: Any) -> Any:
+    return mp.gammainc(a, 0, x, regularized=True)
+
+
+def gammaincc(a: Any, x: Any) -> Any:
+    return mp.gammainc(a, x, regularized=True)
+
+
+def betainc(a: Any, b: Any, x: Any) -> Any:
+    return mp.betainc(a, b, 0, x, regularized=True)
+
+
+def betaincc(a: Any, b: Any, x: Any) -> Any:
+    return mp.betainc(a, b, x, 1, regularized=True)
+
+
+def stdtr(df: Any, t: Any) -> Any:
+    tail = betainc(df / 2, mp.mpf(1) / 2, df / (df + t * t)) / 2
+    return 1 - tail if t > 0 else tail
+
+
+def owens_t(h: Any, a: Any) -> Any:
+    def density(t: Any) -> Any:
+        return mp.exp(-h * h * (1 + t * t) / 2) / (1 + t * t)
+
+    return mp.quad(density, [0, a]) / (2 * mp.pi)
+
+
+def log_ndtr(x: Any) -> Any:
+    return mp.log(mp.erfc(-x / mp.sqrt(2)) / 2)
+
+
+def entr(x: Any) -> Any:
+    return -x * mp.log(x) if x else mp.mpf(0)
+
+
+def xlogy(x: Any, y: Any) -> Any:
+    return x * mp.log(y) if x else mp.mpf(0)
+
+
+def kl_div(x: Any, y: Any) -> Any:
+    return xlogy(x, x / y) - x + y
+
+
+def exprel(x: Any) -> Any:
+    return mp.expm1(x) / x if x else mp.mpf(1)
+
+
+def boxcox(x: Any, p: Any) -> Any:
+    return mp.log(x) * exprel(p * mp.log(x))
+
+
+def inv_boxcox(y: Any, p: Any) -> Any:
+    return mp.exp(mp.log1p(p * y) / p) if p else mp.exp(y)
+
+
+def pseudo_huber(delta: Any, r: Any) -> Any:
+    return delta**2 * (mp.sqrt(1 + (r / delta) ** 2) - 1)
+
+
+def huber(delta: Any, r: Any) -> Any:
+    return r * r / 2 if abs(r) <= delta else delta * (abs(r) - delta / 2)
+
+
+def of_order(f: Function, order: int) -> Function:
+    return lambda x: f(order, x)
+
+
+def ive(v: Any, x: Any) -> Any:
+    return mp.besseli(v, x) * mp.exp(-abs(x))
+
+
+def kve(v: Any, x: Any) -> Any:
+    return mp.besselk(v, x) * mp.exp(x)
+
+
+ANY: Interval = (-2.5, 2.5)
+POSITIVE: Interval = (0.6, 6.0)
+SMALL: Interval = (0.6, 2.5)
+UNIT: Interval = (0.2, 0.8)
+ORDER: Interval = (0.2, 3.5)
+ABOVE: Interval = (3.0, 5.0)
+
+_TABLE: dict[str, tuple[Function, tuple[Interval, ...]]] = {
+    "erfc": (mp.erfc, (ANY,)),
+    "erfcx": (lambda x: mp.exp(x * x) * mp.erfc(x), (ANY,)),
+    "erfinv": (mp.erfinv, ((-0.8, 0.8),)),
+    "erfcinv": (lambda y: mp.erfinv(1 - y), ((0.2, 1.8),)),
+    "dawsn": (lambda x: mp.exp(-x * x) * mp.erfi(x) * mp.sqrt(mp.pi) / 2, (ANY,)),
+    "ndtr": (mp.ncdf, (ANY,)),
+    "ndtri": (lambda y: mp.sqrt(2) * mp.erfinv(2 * y - 1), (UNIT,)),
+    "log_ndtr": (log_ndtr, (ANY,)),
+    "ndtri_exp": (
+        lambda y: mp.sqrt(2) * mp.erfinv(2 * mp.exp(y) - 1),
+        ((-3.0, -0.05),),
+    ),
+    "owens_t": (owens_t, (ANY, ANY)),
+    "gammaln": (lambda x: mp.log(abs(mp.gamma(x))), (POSITIVE,)),
+    "loggamma": (mp.loggamma, (POSITIVE,)),
+    "zeta": (mp.zeta, ((1.3, 4.0), POSITIVE)),
+    "digamma": (mp.digamma, (POSITIVE,)),
+    "gamma": (mp.gamma, (POSITIVE,)),
+    "rgamma": (mp.rgamma, (ANY,)),
+    "gammasgn": (lambda x: mp.sign(mp.gamma(x)), (POSITIVE,)),
+    "betaln": (lambda x, y: mp.log(mp.beta(x, y)), (POSITIVE, POSITIVE)),
+    "beta": (mp.beta, (POSITIVE, POSITIVE)),
+    "poch": (mp.rf, (POSITIVE, SMALL)),
+    "binom": (mp.binomial, (ABOVE, SMALL)),
+    "gammainc": (gammainc, (POSITIVE, POSITIVE)),
+    "gammaincc": (gammaincc, (POSITIVE, POSITIVE)),
+    "gammaincinv": (inverse(gammainc, "gammaincinv"), (POSITIVE, UNIT)),
+    "gammainccinv": (inverse(gammaincc, "gammainccinv"), (POSITIVE, UNIT)),
+    "betainc": (betainc, (POSITIVE, POSITIVE, UNIT)),
+    "betaincc": (betaincc, (POSITIVE, POSITIVE, UNIT)),
+    "betaincinv": (inverse(betainc, "betaincinv"), (SMALL, SMALL, UNIT)),
+    "betainccinv": (inverse(betaincc, "betainccinv"), (SMALL, SMALL, UNIT)),
+    "stdtr": (stdtr, (POSITIVE, SMALL)),
+    "stdtrit": (inverse(stdtr, "stdtrit"), (POSITIVE, (0.55, 0.8))),
+    "logit": (lambda p: mp.log(p / (1 - p)), (UNIT,)),
+    "log_expit": (lambda x: -mp.log1p(mp.exp(-x)), (ANY,)),
+    "xlogy": (xlogy, (ANY, POSITIVE)),
+    "xlog1py": (lambda x, y: x * mp.log1p(y) if x else mp.mpf(0), (ANY, POSITIVE)),
+    "entr": (entr, (POSITIVE,)),
+    "rel_entr": (lambda x, y: xlogy(x, x / y), (POSITIVE, POSITIVE)),
+    "kl_div": (kl_div, (POSITIVE, POSITIVE)),
+    "exprel": (exprel, (ANY,)),
+    "boxcox": (boxcox, (POSITIVE, ANY)),
+    "boxcox1p": (lambda x, p: boxcox(1 + x, p), (POSITIVE, ANY)),
+    "inv_boxcox": (inv_boxcox, (SMALL, (0.1, 2.0))),
+    "inv_boxcox1p": (lambda y, p: inv_boxcox(y, p) - 1, (SMALL, (0.1, 2.0))),
+    "cosm1": (lambda x: mp.cos(x) - 1, (ANY,)),
+    "exp10": (lambda x: mp.mpf(10) ** x, (ANY,)),
+    "pseudo_huber": (pseudo_huber, (SMALL, ANY)),
+    "huber": (huber, ((0.3, 1.0), (1.1, 2.0))),
+    "jv": (mp.besselj, (ORDER, POSITIVE)),
+    "yv": (mp.bessely, (ORDER, POSITIVE)),
+    "iv": (mp.besseli, (ORDER, POSITIVE)),
+    "kv": (mp.besselk, (ORDER, POSITIVE)),
+    "j0": (of_order(mp.besselj, 0), (POSITIVE,)),
+    "y0": (of_order(mp.bessely, 0), (POSITIVE,)),
+    "i0": (of_order(mp.besseli, 0), (POSITIVE,)),
+    "k0": (of_order(mp.besselk, 0), (POSITIVE,)),
+    "j1": (of_order(mp.besselj, 1), (POSITIVE,)),
+    "y1": (of_order(mp.bessely, 1), (POSITIVE,)),
+    "i1": (of_order(mp.besseli, 1), (POSITIVE,)),
+    "k1": (of_order(mp.besselk, 1), (POSITIVE,)),
+    "ive": (ive, (ORDER, POSITIVE)),
+    "kve": (kve, (ORDER, POSITIVE)),
+    "i0e": (of_order(ive, 0), (POSITIVE,)),
+    "k0e": (of_order(kve, 0), (POSITIVE,)),
+    "i1e": (of_order(ive, 1), (POSITIVE,)),
+    "k1e": (of_order(kve, 1), (POSITIVE,)),
+    "exp1": (lambda x: mp.expint(1, x), (POSITIVE,)),
+    "expi": (mp.ei, (POSITIVE,)),
+    "expn": (mp.expint, ((3.0, 3.0), POSITIVE)),
+    "hyp1f1": (mp.hyp1f1, (SMALL, SMALL, ANY)),
+    "hyp2f1": (mp.hyp2f1, (SMALL, SMALL, SMALL, (-0.8, 0.8))),
+    "ellipk": (mp.ellipk, ((-1.5, 0.7),)),
+    "ellipe": (mp.ellipe, ((-1.5, 0.7),)),
+    "ellipkm1": (lambda p: mp.ellipk(1 - p), (UNIT,)),
+}
+TRUTH = {name: f for name, (f, _) in _TABLE.items()}
+INTERVALS = {name: intervals for name, (_, intervals) in _TABLE.items()}
