@@ -320,8 +320,17 @@ class Trace(Captures):
 
     def _as(self, node: Node, dtype: str | None) -> Node:
         if node.type.is_complex and dtype in REALS:
-            warn_of_lost_parts()
+            self.warn_of_lost_parts()
         return self.builder.cast(node, dtype) if dtype else node
+
+    def warn_of_lost_parts(self) -> None:
+        """Say what NumPy says where a complex number becomes a real one."""
+        text = "Casting complex values to real discards the imaginary part"
+        kind, line = np.exceptions.ComplexWarning, self.builder.source
+        if line is None:
+            warnings.warn(text, kind, stacklevel=2)
+        else:
+            warnings.warn_explicit(text, kind, line.file, line.line)
 
     def array(self, value: Any) -> Any:
         """A (nested) list as an array, traced where anything in it is."""
@@ -352,15 +361,6 @@ class Trace(Captures):
             ),
         )
         raise self._refused
-
-
-def warn_of_lost_parts() -> None:
-    """Say what NumPy says where a complex number becomes a real one."""
-    warnings.warn(
-        "Casting complex values to real discards the imaginary part",
-        np.exceptions.ComplexWarning,
-        stacklevel=3,
-    )
 
 
 def _without_known(args: Any, kwargs: Any, target: Any) -> tuple[Any, Any]:

@@ -415,7 +415,7 @@ class Tracer:
     def __complex__(self) -> complex:
         if self.known is not None:
             return complex(self.known)
-        self._refuse("complex()", "use x.astype(complex)")
+        self._refuse("complex()", "write x + 1j * y for complex(x, y)")
 
     def __hash__(self) -> int:
         if self.known is not None:

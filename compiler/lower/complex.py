@@ -45,9 +45,18 @@ def square_of_size(b: Builder, z: Node) -> Node:
 
 
 def _sign(b: Builder, z: Node) -> Node:
-    """``z / |z|``, 0 at 0."""
-    x, y = b.real(z), b.imag(z)
-    return b.complex(b.cosine(x, y), b.cosine(y, x))
+    """``z / |z|``, 0 at 0; the axis of a part that alone is infinite."""
+    parts = b.real(z), b.imag(z)
+    zero, nan = b.like(parts[0], 0.0), b.like(parts[0], np.nan)
+    ends = [b.isinf(part) for part in parts]
+    nothing = b.logical_and(*(b.eq(part, zero) for part in parts))
+    made: list[Node] = []
+    for (x, y), end in zip((parts, parts[::-1]), ends, strict=True):
+        along = b.select(end, b.sign(x), zero)
+        infinite = b.select(b.logical_and(*ends), nan, along)
+        finite = b.select(nothing, zero, b.cosine(x, y))
+        made.append(b.select(b.logical_or(*ends), infinite, finite))
+    return b.complex(*made)
 
 
 def _less(b: Builder, x: Node, y: Node, *, or_equal: bool) -> Node:

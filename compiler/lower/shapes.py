@@ -16,7 +16,7 @@ from ...ir.ops.elementwise import REALS
 from ...ir.ops.shape import flip
 from ...ir.types import dtype_name
 from ..lowerings import lowers
-from ..trace import Trace, share, warn_of_lost_parts
+from ..trace import Trace, share
 from .reductions import axes_of
 from .ufuncs import broadcast_nodes, reject
 
@@ -67,7 +67,7 @@ def _astype(trace: Trace, x: Any, dtype: Any, /, **rest: Any) -> Any:
     if to == node.type.dtype and not rest.get("copy", True):
         return x
     if node.type.is_complex and to in REALS:
-        warn_of_lost_parts()
+        trace.warn_of_lost_parts()
     return trace.wrap(b.cast(node, to) if to != node.type.dtype else b.identity(node))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.builder import Builder
 from ...ir.errors import ShapeError, TraceError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.types import DEFAULT_DTYPES, DTYPES, INEXACT, dtype_name
@@ -222,11 +223,15 @@ def _power(trace: Trace, x: Node, y: Node) -> Node:
     return b.power(*broadcast_nodes(trace, x, y))
 
 
+def _inverse(b: Builder, x: Node) -> Node:
+    return b.reciprocal(x) if x.type.is_complex else b.div(b.like(x, 1.0), x)
+
+
 _FAST_POWERS: dict[Any, Any] = {
     2: square,
     1: lambda b, x: b.identity(x),
     0.5: lambda b, x: b.sqrt(x),
-    -1: lambda b, x: b.div(b.like(x, 1.0), x),
+    -1: _inverse,
 }
 
 
@@ -335,6 +340,8 @@ def _reciprocal(trace: Trace, x: Any) -> Any:
     b = trace.builder
     to = resolve(np.reciprocal, x)[0]
     node = trace.node(x, to if to in INEXACT else "f64")
+    if node.type.is_complex:
+        return trace.wrap(b.reciprocal(node))
     return trace.wrap(b.cast(b.div(b.like(node, 1.0), node), to))
 
 

@@ -116,7 +116,7 @@ def _exp(b: Builder, n: Node, z: Pair) -> Pair:
     re = b.mul(b.mul(b.cos(y), size), factor)
     im = b.mul(b.mul(b.sin(y), size), factor)
     re = b.select(vanishes, b.like(x, 0.0), b.select(grows, x, re))
-    im = b.select(vanishes, b.like(x, 0.0), im)
+    im = b.select(vanishes, b.copysign(b.like(x, 0.0), y), im)
     return Pair(b.select(still, b.exp(x), re), b.select(still, y, im))
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["COMPLEX_OP", "CONJ", "IMAG", "OF_COMPLEX", "REAL"]
+__all__ = ["COMPLEX_OP", "CONJ", "IMAG", "OF_COMPLEX", "REAL", "RECIPROCAL"]
 
 
 def _conj_type(z: TensorType) -> TensorType:
@@ -29,6 +29,20 @@ def _conj_type(z: TensorType) -> TensorType:
 
 CONJ = register(
     OpDef("conj", 1, _conj_type, np.conjugate, lambda b, n, g, z: (b.conj(g),))
+)
+
+
+def _reciprocal_type(z: TensorType) -> TensorType:
+    require_dtype(z.is_complex, "reciprocal", f"takes complex numbers, not {z}")
+    return z
+
+
+def _reciprocal_adjoint(b: Builder, n: Node, g: Node, z: Node) -> tuple[Node]:
+    return (b.neg(b.chain(g, b.conj(b.mul(n, n)))),)
+
+
+RECIPROCAL = register(  # 1 / z in NumPy's own way; of a real x it is a division
+    OpDef("reciprocal", 1, _reciprocal_type, np.reciprocal, _reciprocal_adjoint)
 )
 
 

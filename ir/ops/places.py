@@ -97,7 +97,9 @@ def _in_backend(op: OpDef, folder: Path) -> list[str]:
 def _by_parts(name: str) -> list[str]:
     """The rule that makes an op on complex numbers of ops on their parts."""
     path = ROOT / "compiler/passes/complex_rules.py"
-    return _lines(path, lambda it: it.role == "string" and it.says(name))
+    found = _lines(path, lambda it: it.role == "string" and it.says(name))
+    whole = isinstance(OPS[name].reference, np.ufunc)
+    return found or (["by of_complex"] if whole else [])
 
 
 def _lowering(op: OpDef) -> list[str]:

@@ -63,7 +63,8 @@ def reduction(
         _check_axes(name, x, axes)
         fits = (dtypes == "bool") == (x.dtype == "bool")
         if dtypes == "ordered":
-            fits = not x.is_complex
+            require_dtype(not x.is_complex, name, f"{x} has no order")
+            fits = True
         require_dtype(fits, name, f"takes {dtypes}, not {x}")
         empty = not has_identity and any(x.shape[axis] == 0 for axis in axes)
         require(not empty, name, f"no identity for a zero-size reduction of {x}")
@@ -186,6 +187,7 @@ def position(name: str, reference: Callable[..., Any]) -> OpDef:
     """Register an op that finds the index of an extremum along one axis."""
 
     def type_rule(x: TensorType, *, axis: int) -> TensorType:
+        require_dtype(not x.is_complex, name, f"{x} has no order")
         require(0 <= axis < x.rank, name, f"no axis {axis} in {x}")
         require(x.shape[axis] != 0, name, f"no element along axis {axis} of {x}")
         kept = x.shape[:axis] + x.shape[axis + 1 :]

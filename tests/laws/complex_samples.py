@@ -33,7 +33,10 @@ _LIKE_REAL = (
 _FUNCTIONS = [{"function": name} for name in ("sqrt", "sin", "arctan", "exp2")]
 
 _OWN: dict[str, list[Case]] = {
-    **{op: [Case((shape,), {}) for shape in SHAPES] for op in ("conj", "real", "imag")},
+    **{
+        op: [Case((shape,), {}) for shape in SHAPES]
+        for op in ("conj", "real", "imag", "reciprocal")
+    },
     "complex": [Case((shape, shape), {}) for shape in SHAPES],
     "of_complex": [
         *(Case((shape,), _FUNCTIONS[place % 4]) for place, shape in enumerate(SHAPES)),
