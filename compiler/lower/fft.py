@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -80,46 +80,14 @@ def _along(trace: Trace, op: str, a: Any, n: Any, axis: int, norm: str | None) -
     return trace.wrap(_scaled(trace, made, _scale(norm, size, forward)))
 
 
-def _one(op: str) -> Callable[..., Any]:
-    def lower(
-        trace: Trace,
-        a: Any,
-        n: Any = None,
-        axis: int = -1,
-        norm: str | None = None,
-        overwrite_x: bool = False,
-        workers: Any = None,
-        plan: Any = None,
-    ) -> Any:
-        return _along(trace, op, a, n, axis, norm)
-
-    return lower
-
-
-def _hfft(
-    trace: Trace,
-    a: Any,
-    n: Any = None,
-    axis: int = -1,
-    norm: str | None = None,
-    overwrite_x: bool = False,
-    workers: Any = None,
-    plan: Any = None,
-) -> Any:
-    """That of the frequencies of a real signal, which are conjugates of each other."""
+def _hermitian(trace: Trace, a: Any, n: Any, axis: int, norm: str | None) -> Any:
+    """``hfft``: of frequencies that are conjugates of each other."""
     turned = np.conjugate(trace.array(a))
     return _along(trace, "irfft", turned, n, axis, _SWAPPED.get(norm, norm))
 
 
-def _ihfft(
-    trace: Trace,
-    a: Any,
-    n: Any = None,
-    axis: int = -1,
-    norm: str | None = None,
-    overwrite_x: bool = False,
-    workers: Any = None,
-    plan: Any = None,
+def _inverse_hermitian(
+    trace: Trace, a: Any, n: Any, axis: int, norm: str | None
 ) -> Any:
     return np.conjugate(_along(trace, "rfft", a, n, axis, _SWAPPED.get(norm, norm)))
 
@@ -143,45 +111,82 @@ def _sizes_and_axes(
     return [x.shape[axis] if size == -1 else size for size, axis in pairs], axes
 
 
-def _several(op: str, default: Sequence[int] | None) -> Callable[..., Any]:
-    """A transform along several axes; a real one is real along the last of them."""
+def _along_several(
+    trace: Trace, op: str, a: Any, s: Any, axes: Any, norm: str | None
+) -> Any:
+    """One axis after the other; a real transform is real along the last of them."""
     inner = {"rfft": "fft", "irfft": "ifft"}.get(op, op)
+    x = trace.array(a)
+    sizes, along = _sizes_and_axes(x, s, axes, op == "irfft")
+    pairs = list(zip(sizes, along, strict=True))
+    if not pairs:
+        return trace.wrap(trace.node(x, COMPLEX_OF[_part_dtype(x)]))
+    if op == "rfft":
+        x = _along(trace, op, x, *pairs.pop(), norm)
+    first = pairs[:-1] if op == "irfft" else pairs[::-1]
+    for size, axis in first:
+        x = _along(trace, inner, x, size, axis, norm)
+    return _along(trace, op, x, *pairs[-1], norm) if op == "irfft" else x
 
-    def lower(
+
+def _register(name: str, transform: Callable[..., Any]) -> None:
+    """Register a transform along one axis under the names that both libraries use."""
+
+    def numpys(
+        trace: Trace, a: Any, n: Any = None, axis: int = -1, norm: str | None = None
+    ) -> Any:
+        return transform(trace, a, n, axis, norm)
+
+    def scipys(
         trace: Trace,
-        a: Any,
-        s: Any = None,
-        axes: Any = default,
+        x: Any,
+        n: Any = None,
+        axis: int = -1,
         norm: str | None = None,
         overwrite_x: bool = False,
         workers: Any = None,
         plan: Any = None,
     ) -> Any:
-        x = trace.array(a)
-        sizes, along = _sizes_and_axes(x, s, axes, op == "irfft")
-        pairs = list(zip(sizes, along, strict=True))
-        if not pairs:
-            return trace.wrap(trace.node(x, COMPLEX_OF[_part_dtype(x)]))
-        if op == "rfft":
-            x = _along(trace, op, x, *pairs.pop(), norm)
-        first = pairs[:-1] if op == "irfft" else pairs[::-1]
-        for size, axis in first:
-            x = _along(trace, inner, x, size, axis, norm)
-        return _along(trace, op, x, *pairs[-1], norm) if op == "irfft" else x
+        return transform(trace, x, n, axis, norm)
 
-    return lower
+    lowers(getattr(np.fft, name))(numpys)
+    lowers_in("scipy.fft", name)(scipys)
 
 
-_LOWERINGS: dict[str, Callable[..., Any]] = {
-    **{op: _one(op) for op in ("fft", "ifft", "rfft", "irfft")},
-    "hfft": _hfft,
-    "ihfft": _ihfft,
-    **{f"{op}2": _several(op, (-2, -1)) for op in ("fft", "ifft", "rfft", "irfft")},
-    **{f"{op}n": _several(op, None) for op in ("fft", "ifft", "rfft", "irfft")},
-}
-for _name, _lowering in _LOWERINGS.items():
-    lowers(getattr(np.fft, _name))(_lowering)
-    lowers_in("scipy.fft", _name)(_lowering)
+def _register_several(name: str, op: str, last: tuple[int, ...] | None) -> None:
+    """Likewise along several axes, by default the ``last`` ones, or all."""
+
+    def numpys(
+        trace: Trace, a: Any, s: Any = None, axes: Any = last, norm: str | None = None
+    ) -> Any:
+        return _along_several(trace, op, a, s, axes, norm)
+
+    def scipys(
+        trace: Trace,
+        x: Any,
+        s: Any = None,
+        axes: Any = last,
+        norm: str | None = None,
+        overwrite_x: bool = False,
+        workers: Any = None,
+        plan: Any = None,
+    ) -> Any:
+        return _along_several(trace, op, x, s, axes, norm)
+
+    lowers(getattr(np.fft, name))(numpys)
+    lowers_in("scipy.fft", name)(scipys)
+
+
+def _transform(op: str) -> Callable[..., Any]:
+    return lambda trace, a, n, axis, norm: _along(trace, op, a, n, axis, norm)
+
+
+for _op in ("fft", "ifft", "rfft", "irfft"):
+    _register(_op, _transform(_op))
+    _register_several(f"{_op}2", _op, (-2, -1))
+    _register_several(f"{_op}n", _op, None)
+_register("hfft", _hermitian)
+_register("ihfft", _inverse_hermitian)
 
 
 def _shift(sign: int) -> Callable[..., Any]:
@@ -197,5 +202,6 @@ def _shift(sign: int) -> Callable[..., Any]:
 
 
 for _name, _sign in (("fftshift", 1), ("ifftshift", -1)):
-    lowers(getattr(np.fft, _name))(_shift(_sign))
+    # SciPy's are NumPy's own in some versions, and then found by either name.
     lowers_in("scipy.fft", _name)(_shift(_sign))
+    lowers(getattr(np.fft, _name))(_shift(_sign))

@@ -12,18 +12,25 @@ import pytest
 
 from anabranch.compiler import functions, loop
 from anabranch.compiler.lowerings import lowered_functions, lowering_of
-from anabranch.compiler.tracer import GETITEM, SETITEM, Tracer
+from anabranch.compiler.tracer import (
+    GETITEM,
+    SET_IMAG,
+    SET_REAL,
+    SETITEM,
+    Tracer,
+)
 from anabranch.compiler.unsupported import function_name
 
 PAGE = (Path(__file__).parents[2] / "anabranch" / "docs" / "numpy.md").read_text(
     "utf-8"
 )
-for _module in ("scipy.linalg", "scipy.special"):
+for _module in ("scipy.fft", "scipy.linalg", "scipy.special"):
     import_module(_module)  # its functions are found once it is loaded
+OURS = (GETITEM, SETITEM, SET_REAL, SET_IMAG)
 FUNCTIONS = [
     function
     for function in lowered_functions()
-    if not isinstance(function, str) and function not in (GETITEM, SETITEM)
+    if not isinstance(function, str) and function not in OURS
 ]
 BY_NAME = [f for f in FUNCTIONS if not isinstance(f, (tuple, np.ufunc))]
 
