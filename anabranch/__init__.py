@@ -8,9 +8,11 @@
 """
 
 from .compiler.api import fwd_and_bwd, grad, jit, make_ir, value_and_grad, vjp
+from .compiler.callback import callback
 from .compiler.check import check_grads
 from .compiler.checkpointed import checkpointed
 from .compiler.cond import cond, switch
+from .compiler.custom import custom_vjp
 from .compiler.entry import disable_jit
 from .compiler.explain import explain
 from .compiler.function import Compiled
@@ -71,10 +73,12 @@ __all__ = [
     "UnsupportedError",
     "VerifyError",
     "avg_pool",
+    "callback",
     "check_grads",
     "checkpointed",
     "cond",
     "conv",
+    "custom_vjp",
     "disable_jit",
     "explain",
     "fori_loop",

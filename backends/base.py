@@ -135,7 +135,7 @@ class Door(Thunk, Protocol):
         """Value and gradient at a vector of a size, as samplers call them."""
         ...
 
-    def error(self, code: int) -> Exception:
+    def error(self, code: int) -> BaseException:
         """The exception for a code other than 0 that a call returned."""
         ...
 

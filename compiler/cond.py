@@ -7,15 +7,23 @@ the operands and then the values that one of the functions closed over.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..ir.errors import ArgumentError, SourceLine, TraceError
-from ..ir.graph import Graph, Node, Output
+from ..ir.graph import Node
 from .lowerings import lowers
-from .regions import TracedRegion, fits, is_weak, operand_type, trace_region
+from .regions import (
+    TracedRegion,
+    fits,
+    is_weak,
+    operand_type,
+    region_graph,
+    taken_in,
+    trace_region,
+)
 from .running import is_traced
 from .trace import Trace
 from .tree import flatten, unflatten
@@ -151,15 +159,15 @@ def choice(
     trace: Trace, p: Any, branches: Sequence[TracedRegion], operands: Sequence[Any] = ()
 ) -> Node:
     """The node that chooses between two branches with values of equal types."""
-    captured: dict[str, Node] = {}
-    names = [_captured(trace, branch, captured) for branch in branches]
+    found: dict[str, Node] = {}
+    names = [taken_in(trace, branch, found) for branch in branches]
     regions = [
-        _region(branch, found, captured)
-        for branch, found in zip(branches, names, strict=True)
+        region_graph(branch, own, found)
+        for branch, own in zip(branches, names, strict=True)
     ]
     values = [trace.node(leaf) for leaf in operands]
     return trace.builder.add_node(
-        "cond", trace.node(p), *values, *captured.values(), regions=tuple(regions)
+        "cond", trace.node(p), *values, *found.values(), regions=tuple(regions)
     )
 
 
@@ -199,31 +207,3 @@ def _differ(what: str, then: SourceLine | None, other: SourceLine | None) -> Tra
         f"the branches of cond return {what}\n  then: {then}\n  else: {other}",
         hint="return the same structure, shapes and dtypes from both",
     )
-
-
-def _captured(
-    trace: Trace, branch: TracedRegion, found: dict[str, Node]
-) -> dict[str, Node]:
-    """The inputs for what a branch closed over, by the values that they are here.
-
-    ``found`` collects these values, by name.
-    """
-    own: dict[str, Node] = {}
-    for value, node in branch.closed_over():
-        outer = trace.node(value)
-        found[outer.name] = outer
-        own[outer.name] = node
-    return own
-
-
-def _region(
-    branch: TracedRegion, own: Mapping[str, Node], captured: Mapping[str, Node]
-) -> Graph:
-    """The region of a branch, with an input for each captured value."""
-    b = branch.trace.builder
-    inputs = [*branch.arguments]
-    for name, value in captured.items():
-        inputs.append(own[name] if name in own else b.input("unused", value.type))
-    made = b.build([Output(value.name) for value in branch.values])
-    nodes = [node for node in made if node.op != "input"]
-    return Graph(branch.name, [*inputs, *nodes], made.outputs)

@@ -26,7 +26,7 @@ __all__ = ["Argnums", "Residuals", "gradient", "pull_back", "split", "with_resid
 Argnums: TypeAlias = "int | str | Sequence[int | str]"
 StaticOptions: TypeAlias = "tuple[int | Sequence[int], str | Sequence[str]]"
 """The positions and the names of static arguments."""
-_TIDY = ("merge", "prune", "fold", "simplify", "dedupe", "tape", "prune")
+_TIDY = ("expand", "merge", "prune", "fold", "simplify", "dedupe", "tape", "prune")
 
 
 def gradient(

@@ -109,7 +109,7 @@ class Native:
             ]
         )
 
-    def error(self, code: int) -> Exception:
+    def error(self, code: int) -> BaseException:
         """The exception for a code other than 0 that a call returned."""
         return self._door.error(code)
 
@@ -163,7 +163,7 @@ class LogDensity:
         """``x`` to value and gradient, in functions that Numba compiles."""
         return self.native.njit
 
-    def error(self, code: int) -> Exception:
+    def error(self, code: int) -> BaseException:
         """The exception for a code other than 0 that a call returned."""
         return self.native.error(code)
 

@@ -17,6 +17,7 @@ from .passes.begin import begin
 from .passes.choose import choose
 from .passes.contract import contract
 from .passes.dedupe import dedupe
+from .passes.expand import expand
 from .passes.fold import fold
 from .passes.forward import forward
 from .passes.fuse import fuse
@@ -42,6 +43,7 @@ from .passes.widen import widen
 __all__ = ["PASSES", "ROUNDING", "optimise", "run_passes"]
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
+    "expand": expand,
     "realify": realify,
     "merge": merge,
     "prune": prune,

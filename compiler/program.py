@@ -169,16 +169,11 @@ def inline(program: Program, leaves: Sequence[Any]) -> Any:
     trace.enter()
     if (notes := notes_here()) is not None:
         notes.found += program.notes
-    b = trace.builder
-    made: dict[str, Node] = {}
-    names: dict[str, str] = {}
-    values = iter([*leaves, *program.captured])
-    for node in program.graph:
-        if node.op == "input":  # what is given may be one of a node's values
-            found = (trace.node(next(values), node.type.dtype),)
-        else:
-            found = b.copy(node, [made[name] for name in node.operands], names).values
-        for name, value in zip(node.names, found, strict=True):
-            made[name], names[name] = value, value.name
-    results = [trace.wrap(made[name]) for name in program.graph.results]
-    return unflatten(program.result, results)
+    given = [
+        trace.node(value, node.type.dtype)
+        for value, node in zip(
+            [*leaves, *program.captured], program.graph.inputs, strict=True
+        )
+    ]
+    results = map(trace.wrap, trace.builder.embed(program.graph, given))
+    return unflatten(program.result, list(results))

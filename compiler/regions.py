@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..ir.errors import AnabranchError, ArgumentError, SourceLine, TraceError
-from ..ir.graph import Node
+from ..ir.graph import Graph, Node, Output
 from ..ir.types import DEFAULT_DTYPES, TensorType
 from .intervals import Interval
 from .program import deeper
@@ -15,7 +15,15 @@ from .source import definition_line
 from .trace import Trace
 from .tree import LeafType, flatten, leaf_names, leaf_type, path_names, unflatten
 
-__all__ = ["TracedRegion", "fits", "is_weak", "operand_type", "trace_region"]
+__all__ = [
+    "TracedRegion",
+    "fits",
+    "is_weak",
+    "operand_type",
+    "region_graph",
+    "taken_in",
+    "trace_region",
+]
 
 
 class TracedRegion(NamedTuple):
@@ -46,19 +54,22 @@ def trace_region(
     user: Callable[..., Any] | None = None,
     first: Interval | None = None,
     line: SourceLine | None = None,
+    labels: Sequence[str] | None = None,
 ) -> TracedRegion:
     """Run a function on new tracers, and keep what it did and returned.
 
     ``structure`` is the tree of its arguments, ``what`` says what it is: "a branch of
     cond". Where the function calls one of the ``user``, that is the one to name.
     ``first`` is the interval of the first argument, where that is known, and ``line``
-    where it stands, if that is not where the function is defined.
+    where it stands, if that is not where the function is defined. ``labels`` are the
+    names of the arguments' leaves, if they are not those of the function.
     """
     line = line or definition_line(user or function)
     with deeper() as level:
         trace = Trace(name, level)
         trace.builder.source = line
-        labels = leaf_names(function, unflatten(structure, range(len(types))), {})
+        if labels is None:
+            labels = leaf_names(function, unflatten(structure, range(len(types))), {})
         tracers = [
             trace.argument(label, *type_)
             for label, type_ in zip(labels, types, strict=True)
@@ -105,3 +116,31 @@ def fits(scalar: TensorType, other: TensorType, traced: bool) -> bool:
     order = "biufc"
     wider = order.index(scalar.numpy.kind) <= order.index(other.numpy.kind)
     return wider and (other.has_gradient or not traced)
+
+
+def taken_in(
+    trace: Trace, region: TracedRegion, found: dict[str, Node]
+) -> dict[str, Node]:
+    """The inputs for what a region closed over, by the values that they are in a trace.
+
+    ``found`` collects these values, by name.
+    """
+    own: dict[str, Node] = {}
+    for value, node in region.closed_over():
+        outer = trace.node(value)
+        found[outer.name] = outer
+        own[outer.name] = node
+    return own
+
+
+def region_graph(
+    region: TracedRegion, own: Mapping[str, Node], found: Mapping[str, Node]
+) -> Graph:
+    """The graph of a region, with an input for each value that was taken in."""
+    b = region.trace.builder
+    inputs = [*region.arguments]
+    for name, value in found.items():
+        inputs.append(own[name] if name in own else b.input("unused", value.type))
+    made = b.build([Output(value.name) for value in region.values])
+    nodes = [node for node in made if node.op != "input"]
+    return Graph(region.name, [*inputs, *nodes], made.outputs)

@@ -55,6 +55,8 @@ def save(
             "a function that writes into its arguments cannot be saved",
             hint="return the new arrays instead",
         )
+    for entry in entries:
+        _check_no_callback(entry.program.graph)
     cases = [
         _case(entry.call, entry.program)
         for entry in entries
@@ -68,6 +70,20 @@ def save(
     # Types in place of arrays, and another order of keywords, make other signatures.
     distinct = {(case.structure, case.arguments): case for case in cases}
     write_container(Path(path), *_Writer().write(function, list(distinct.values())))
+
+
+def _check_no_callback(graph: Graph) -> None:
+    """Raise `ArgumentError` where a graph calls what a file cannot hold."""
+    for node in graph:
+        if node.op == "callback":
+            raise ArgumentError(
+                f"a function with a callback, {node.attrs['function']}, "
+                "cannot be saved",
+                source=node.source,
+                hint="a file holds graphs, and no Python functions",
+            )
+        for region in node.regions:
+            _check_no_callback(region)
 
 
 def _case(call: Call, program: Program) -> Case:

@@ -460,11 +460,11 @@ class Tracer:
             return self.known.tolist()
         self._refuse(".tolist()", "return the array and convert it after the call")
 
-    def sort(self, *args: Any, **kwargs: Any) -> None:
-        if self.known is not None:
-            self[...] = np.sort(self.known, *args, **kwargs)
-            return
-        self._refuse(".sort()", "sorting has no lowering yet")
+    def sort(self, axis: int = -1, **kwargs: Any) -> None:
+        self[...] = np.sort(self, axis, **kwargs)  # type: ignore[call-overload]
+
+    def partition(self, kth: Any, axis: int = -1, **kwargs: Any) -> None:
+        self[...] = np.partition(self, kth, axis, **kwargs)  # type: ignore[call-overload]
 
     def fill(self, value: Any) -> None:
         self[...] = value
@@ -508,7 +508,8 @@ class Tracer:
     swapaxes, repeat = _method(np.swapaxes), _method(np.repeat)
     take, dot, round = _method(np.take), _method(np.dot), _method(np.round)
     diagonal, trace = _method(np.diagonal), _method(np.trace)
-    argsort, nonzero = _method(np.argsort), _method(np.nonzero)
+    argsort, argpartition = _method(np.argsort), _method(np.argpartition)
+    nonzero = _method(np.nonzero)
     searchsorted = _method(np.searchsorted)
     conj = conjugate = _method(np.conjugate)
 

@@ -58,8 +58,8 @@ def what_to_write(called: str) -> str:
         return f"write {known} instead"
     return (
         "only NumPy's functions are traced: write it with the supported ones "
-        "(`anabranch docs numpy` lists them), or compute it outside and pass the "
-        "result in"
+        "(`anabranch docs numpy` lists them), call it by anabranch.callback, or "
+        "compute it outside and pass the result in"
     )
 
 
@@ -84,7 +84,8 @@ class Unsupported:
             raise UnsupportedError(
                 f"{self._name} calls what has no lowering to IR:{calls}",
                 hint="write it with the supported functions (`anabranch docs numpy` "
-                "lists them), or compute it outside and pass the result in",
+                "lists them), call it as it is by anabranch.callback, or compute it "
+                "outside and pass the result in",
             )
 
     def result_types(self, function: Any, args: Any, kwargs: Any) -> Any:

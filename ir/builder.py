@@ -180,6 +180,26 @@ class Builder:
             )
         )
 
+    def embed(self, graph: Graph, operands: Sequence[Node]) -> list[Node]:
+        """Add the nodes of another graph, run on ``operands``; its results.
+
+        In a section of an adjoint, sums lose their labels: those that the section has
+        are of the values in front of it.
+        """
+        made: dict[str, Node] = {}
+        names: dict[str, str] = {}
+        given = iter(operands)
+        for node in graph:
+            if node.op == "input":
+                found = (next(given),)  # which may be one of a node's values
+            else:
+                plain = node._replace(reads=()) if self.section else node
+                taken = [made[name] for name in node.operands]
+                found = self.copy(plain, taken, names).values
+            for name, value in zip(node.names, found, strict=True):
+                made[name], names[name] = value, value.name
+        return [made[name] for name in graph.results]
+
     def const(self, value: bool | int | float | complex, dtype: str) -> Node:
         """A scalar of ``dtype``; the same bits give the same node.
 

@@ -12,6 +12,7 @@ __all__ = ["BACKEND"]
 BACKEND = Backend(
     name="llvm",
     passes=(
+        "expand",
         "realify",
         "merge",
         "choose",

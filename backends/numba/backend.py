@@ -10,6 +10,7 @@ __all__ = ["BACKEND"]
 BACKEND = Backend(
     name="numba",
     passes=(
+        "expand",
         "realify",
         "merge",
         "prune",

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.errors import AnabranchError
 from ...ir.graph import Graph, Node
 from ...ir.ops.index import check_error
 from ...ir.text import format_node
 from ...ir.types import TensorType
 from ..base import Array, Executable, Report, Stages
 from ..fused import units
+from ..hosts import callback_error
+from .callback import callbacks_of
 from .functions import helpers_of
 from .index import RAISED
 from .module import Text, helper_text, print_function, print_module
@@ -74,9 +75,11 @@ class NumbaExecutable:
             for value, type_ in zip(results, self._types, strict=True)
         ]
 
-    def _error(self, error: BaseException) -> AnabranchError | None:
-        """The error of the check that raised, None where none did."""
+    def _error(self, error: BaseException) -> BaseException | None:
+        """The error of the check or callback that failed, None where none did."""
         node = _node_of(self._text, self._line(error))
+        if node is not None and node.op == "callback":
+            return callback_error(node)
         if node is None or node.op != "check":
             return None
         made = check_error(str(node.attrs["error"]), str(node.attrs["message"]))
@@ -125,7 +128,7 @@ def _define(text: Text, file: str) -> Any:
     for name in helpers_of(str(text)):
         if name not in known:
             _execute(helper_text(name), f"<anabranch {name}>", known)
-    space = dict(known)
+    space = {**known, **callbacks_of(str(text))}
     if text.is_called:
         from numba import objmode
         from scipy import special

@@ -9,6 +9,7 @@ from ...ir.graph import Graph, Node
 from ...ir.types import TensorType
 from . import (
     at,
+    callback,
     complex,
     cond,
     conv,
@@ -19,11 +20,13 @@ from . import (
     pooling,
     reduce,
     shape,
+    sorting,
     source,
     special,
     update,
 )
 from .access import Access, whole
+from .callback import callback_text, callbacks_of
 from .functions import HELPERS, helpers_of
 from .lines import Lines, Names
 from .printer import Printer, shape_text
@@ -33,8 +36,21 @@ __all__ = ["FAMILIES", "Text", "helper_text", "print_function", "print_module"]
 
 # Importing a family registers its printers.
 FAMILIES = (
-    *(at, complex, cond, conv, fft, index, linalg, loop, pooling, reduce, shape),
-    *(source, special),
+    at,
+    callback,
+    complex,
+    cond,
+    conv,
+    fft,
+    index,
+    linalg,
+    loop,
+    pooling,
+    reduce,
+    shape,
+    sorting,
+    source,
+    special,
     update,
 )
 
@@ -121,6 +137,9 @@ def print_module(graph: Graph) -> str:
     imports = "import numpy as np\nfrom numba import njit\n"
     if "math." in text:
         imports = f"import math\n\n{imports}"
+    if callbacks := callbacks_of(text):
+        definitions = "".join(map(callback_text, callbacks))
+        imports = f"import ctypes\n\n{imports}\n{definitions}"
     if function.is_called:
         imports = imports.replace(
             "njit\n", "njit, objmode\nfrom scipy import special\n"

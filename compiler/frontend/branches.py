@@ -37,6 +37,7 @@ from .endings import (
     with_place_holders,
 )
 from .failures import Raised, fail_unless
+from .said import Said, hand_on
 from .state import UNBOUND, Box, ByBranch, Content, Journal, Slot
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "journal_here",
     "journals",
     "result_of",
+    "said_here",
 ]
 
 MAX_DEPTH = 60
@@ -64,6 +66,12 @@ def journal_here() -> Journal | None:
     """The journal of the branch that is being traced, if one is."""
     trace = active_trace()
     return trace and journals.get(trace)
+
+
+def said_here() -> list[Said] | None:
+    """What the region that is being traced would print; None outside of regions."""
+    journal = journal_here()
+    return None if journal is None else journal.said
 
 
 class Done(NamedTuple):
@@ -151,6 +159,7 @@ def _traced(
             for memory, (_, node, home) in trace.written.items():
                 memory.swap(node, home)
             journal.undo()
+            hand_on(journal.said, said_here())
     return Done(trace, endings, memories, list(journal.before.values()))
 
 

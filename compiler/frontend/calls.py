@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..cond import cond, switch
+from ..custom import custom_vjp
 from ..known import as_known, real, stored_to
 from ..loop import fori_loop, scan, while_loop
 from ..loop import map as loops_map
@@ -126,6 +127,8 @@ def resolved(function: Any) -> Any:
     kind = type(function)
     if kind is FunctionType:
         return twin(function)
+    if kind is custom_vjp:
+        return cast("custom_vjp", function).mapped(resolved)
     if kind is MethodType:
         inner = function.__func__
         if isinstance(inner, FunctionType) and (made := twin(inner)) is not inner:

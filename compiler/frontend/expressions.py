@@ -14,6 +14,8 @@ __all__ = ["Expressions"]
 _OWN_FRAME = {"locals", "vars", "dir", "eval", "exec"}
 _PLAIN = {"super", "globals", "breakpoint", "__import__"}
 _SUSPENSIONS = (ast.Yield, ast.YieldFrom, ast.Await)
+_TELLS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
+_TEXTS = {"ascii", "format", "repr", "str"}
 _BOUND_IN_PLACE = (ast.NamedExpr, *_SUSPENSIONS)
 _SPECIAL = (*_BOUND_IN_PLACE, ast.Global, ast.Nonlocal)
 
@@ -96,14 +98,58 @@ class Expressions(ast.NodeTransformer):
             if node.lineno != node.func.end_lineno:
                 place.lineno = node.func.end_lineno
                 place.col_offset = 0
-        args = [self.visit(node.func), *map(self._argument, node.args)]
+        if self._may_tell(node):
+            told = at(place, ast.Tuple(list(map(self._shown, node.args)), ast.Load()))
+            called = name(place, "$tell")
+            args: list[ast.expr] = [
+                self.visit(node.func),
+                thunk(place, told, "$show"),
+            ]
+        else:
+            generates = any(isinstance(one, ast.GeneratorExp) for one in node.args)
+            called = name(place, "$consume" if generates else "$call")
+            args = [self.visit(node.func), *map(self._argument, node.args)]
         keywords = [
             at(one, ast.keyword(one.arg, self.visit(one.value)))
             for one in node.keywords
         ]
-        generates = any(isinstance(one, ast.GeneratorExp) for one in node.args)
-        called = name(place, "$consume" if generates else "$call")
         return at(place, ast.Call(called, args, keywords))
+
+    def _may_tell(self, node: ast.Call) -> bool:
+        """Whether a call prints or logs, as far as names tell."""
+        called = node.func
+        if isinstance(called, ast.Attribute):
+            tells = called.attr in _TELLS
+        else:
+            tells = isinstance(called, ast.Name) and called.id == "print"
+        return tells and not any(map(self.binds_in_place, node.args))
+
+    def _shown(self, node: Any) -> Any:
+        """What is printed: values in a text by what ``$show`` makes of them."""
+        if isinstance(node, ast.JoinedStr):
+            node.values = [self._shown(one) for one in node.values]
+            return node
+        if isinstance(node, ast.FormattedValue):
+            node.value = call(node, "show", self.visit(node.value))
+            node.format_spec = node.format_spec and self._shown(node.format_spec)
+            return node
+        if isinstance(node, ast.BinOp):
+            if isinstance(node.op, ast.Mod) and _is_text(node.left):
+                return call(node, "show", self.visit(node.right), node.left)
+            if isinstance(node.op, ast.Add):
+                node.left, node.right = self._shown(node.left), self._shown(node.right)
+                return node
+        if isinstance(node, ast.Call) and _makes_text(node):
+            node.args = [self._shown_value(one) for one in node.args]
+            for one in node.keywords:
+                one.value = self._shown_value(one.value)
+            return node
+        return self.visit(node)
+
+    def _shown_value(self, node: ast.expr) -> ast.expr:
+        if isinstance(node, ast.Starred):
+            return self.visit(node)
+        return call(node, "show", self.visit(node))
 
     def _argument(self, node: ast.expr) -> Any:
         """A generator that is written for a call goes to nobody else."""
@@ -162,3 +208,15 @@ class Expressions(ast.NodeTransformer):
         kinds = names_tuple(node, (type(one).__name__ for one in node.ops))
         values = [thunk(node, self.visit(one)) for one in node.comparators]
         return call(node, "compare", kinds, self.visit(node.left), *values)
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _makes_text(node: ast.Call) -> bool:
+    """Whether a call makes a text of values, as ``str(x)`` does."""
+    called = node.func
+    if isinstance(called, ast.Attribute):
+        return called.attr == "format" and _is_text(called.value)
+    return isinstance(called, ast.Name) and called.id in _TEXTS

@@ -16,10 +16,11 @@ from ..tracer import Tracer
 from ..tree import flatten, unflatten
 from ..views import Memory
 from .apart import Sharing, top
-from .branches import journal_here
+from .branches import journal_here, said_here
 from .endings import Ending
 from .growing import Growing, Recent
 from .loop_state import Carried, Loop, State
+from .said import hand_on
 from .state import UNBOUND
 from .trial import Pass
 
@@ -79,6 +80,7 @@ def build(outer: Trace, loop: Loop, state: State, done: Pass, sharing: Sharing) 
     for key, growing in state.growing.items():
         after.extend(growing, done.items[key], columns)
     after.share()
+    hand_on(done.said, said_here())
 
 
 def region_of(done: Pass, state: State, sharing: Sharing) -> str:

@@ -6,6 +6,7 @@ from . import branches, control, items, noted, table
 from .calls import call
 from .comprehensions import Generated, consume, list_of
 from .endings import UNSET
+from .prints import tell
 from .twins import register_operators
 
 __all__ = ["call", "table"]
@@ -31,6 +32,7 @@ register_operators(
         "setattr": items.set_attribute,
         "setitem": noted.set_item,
         "slice": slice,
+        "tell": tell,
         "unset": lambda: UNSET,
         "while": noted.while_,
     }

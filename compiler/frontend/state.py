@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from ...ir.errors import SourceLine, TraceError
 from ..ragged import Ragged
+from .said import Said
 
 __all__ = [
     "UNBOUND",
@@ -135,10 +136,14 @@ class Content(Slot):
 
 
 class Journal:
-    """The places beside variables that a branch changed, with what was there."""
+    """The places beside variables that a branch changed, with what was there.
+
+    ``said`` is what the branch would print.
+    """
 
     def __init__(self) -> None:
         self.before: dict[Any, tuple[Slot, Any]] = {}
+        self.said: list[Said] = []
 
     def note(self, slot: Slot) -> None:
         """Remember what is at a place before it changes."""

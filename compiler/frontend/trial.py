@@ -27,6 +27,7 @@ from .branches import journals
 from .endings import Ending, ending_of
 from .loop_state import Carried, Loop, NoLoop, State
 from .rows import Rows
+from .said import Said
 from .state import UNBOUND, Content, Journal, Slot
 
 __all__ = ["Pass", "run_body"]
@@ -43,7 +44,7 @@ class Pass(NamedTuple):
     each memory that was written, ``before`` has who made it and its value in front of
     the loop, ``inputs`` and ``after`` its values in the turn. ``ends`` are the
     turns that are unlike the others. ``alike`` tells of leaves, by their ids, which
-    memories they may be.
+    memories they may be. ``said`` is what the turn would print.
     """
 
     trace: Trace
@@ -60,6 +61,7 @@ class Pass(NamedTuple):
     rows: Rows | None
     ends: Ends | None
     alike: dict[int, Alike]
+    said: list[Said]
 
     def ending(self, key: Any) -> Ending:
         """How a place ends that is carried, or an item of a list that grows."""
@@ -149,7 +151,7 @@ def run_body(
                 slot.put(value)
     return Pass(
         *(trace, counter, given, endings, contents, places, items),
-        *(go, before, inputs, after, rows, ends, alike),
+        *(go, before, inputs, after, rows, ends, alike, journal.said),
     )
 
 

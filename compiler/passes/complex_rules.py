@@ -28,7 +28,7 @@ BY_PARTS = frozenset(
 )
 """The ops that do to each part what they do to the whole."""
 
-OPAQUE = frozenset({"fft", "ifft", "rfft", "irfft"})
+OPAQUE = frozenset({"fft", "ifft", "rfft", "irfft", "callback"})
 """The ops that take complex numbers whole, and are no functions of single numbers."""
 
 

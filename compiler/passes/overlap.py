@@ -15,6 +15,8 @@ from .rewrite import instead
 
 __all__ = ["overlap"]
 
+MOST_ELEMENTS = 16  # of a row that is added where it is made
+
 
 def overlap(graph: Graph) -> Graph:
     """Add rows in the loop that makes them, where padded rows would be added behind it.
@@ -55,9 +57,9 @@ start=(1, 0), step=(1, 1)} : f64[4,2]
     such a sum. Rows that lie side by side are left to `join`, which copies nothing.
     Here they meet, or stand between each other, so that each would be padded to an
     array of the whole size and then added. So are rows of a loop with a limit, of which
-    many may be zeros that it never made. Rows of one element that are added to an array
-    from before the loop are added in it too, so that a loop around it has one array for
-    all. Keeps results but for the order of additions and the sign of a zero.
+    many may be zeros that it never made. Rows of few elements that are added to an
+    array from before the loop are added in it too, so that a loop around it has one
+    array for all. Keeps results but for the order of additions and the sign of a zero.
     """
     if all(node.op != "loop" for node in graph):
         return graph
@@ -135,12 +137,13 @@ def _is_row(graph: Graph, pad: Node, loop: Node, number: int, total: Node) -> bo
 
 
 def _is_line(graph: Graph, loop: Node, number: int, total: Node) -> bool:
-    """Whether rows of one element are added to what is there before the loop."""
+    """Whether rows of few elements are added to what is there before the loop."""
     name = loop.names[number]
     stacked = number >= len(parts_of(loop).carried)
     if not stacked or name not in graph.read_once or len(total.operands) == 1:
         return False
-    if loop.values[number].type.size != loop.attrs.get("trips"):
+    trips = int(str(loop.attrs.get("trips") or 0))
+    if loop.values[number].type.size > trips * MOST_ELEMENTS:
         return False
     after = set(loop.names)
     for node in graph:

@@ -23,7 +23,13 @@ __all__ = ["places"]
 ROOT = Path(__file__).resolve().parents[2]  # the repository, or the installed package
 ABSENT = "not installed"
 NEEDLESS = "not needed"
-_SAMPLES = {"cond": "branching", "loop": "looping"}
+_SAMPLES = {
+    "callback": "compiler/test_callback",
+    "cond": "branching",
+    "custom_vjp": "compiler/test_custom",
+    "loop": "looping",
+}
+_EXPANDED = {"custom_vjp": "by the pass expand"}
 _LOWERINGS = ("compiler/lower", "compiler/functions.py", "compiler/trace.py")
 
 
@@ -50,14 +56,13 @@ def places(name: str) -> dict[str, list[str]]:
     truth = "oracles/special_functions.py" if op.ufunc is not None else None
     samples = truth or f"{_SAMPLES.get(name, 'laws/op_samples')}.py"
     found["samples"] = [NEEDLESS] if given else _named(name, f"tests/{samples}")
-    ours = not (given or op.regions or isinstance(op.reference, np.ufunc))
+    own = name == "callback" or op.regions  # with tests of their own
+    ours = not (given or own or isinstance(op.reference, np.ufunc))
     oracles = f"tests/{truth or 'laws/op_oracles.py'}"
     found["oracle"] = _named(name, oracles) if ours else [NEEDLESS]
     smooth = smooth and truth is None  # held against the truth at all orders
     forward = "tests/oracles/forward_mode.py"
-    found["tangent"] = (
-        _named(name, forward) if smooth and not op.regions else [NEEDLESS]
-    )
+    found["tangent"] = _named(name, forward) if smooth and not own else [NEEDLESS]
     if not found["samples"]:  # an op that takes no reals has the laws of its own
         found["samples"] = _named(name, "tests/laws/complex_samples.py")
         found["oracle"] = found["tangent"] = found["samples"]
@@ -87,6 +92,8 @@ def _in_backend(op: OpDef, folder: Path) -> list[str]:
         for path in files
         for place in _lines(path, lambda it: it.role == "mark" and it.says(op.name))
     ]
+    if op.name in _EXPANDED:
+        return [_EXPANDED[op.name]]
     if not found and op.ufunc is not None and op.scalar is None:
         return ["by its ufunc"]
     if found or op.kind not in (Kind.ELEMENTWISE, Kind.REDUCTION):

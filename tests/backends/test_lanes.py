@@ -22,11 +22,11 @@ def data(dtype: str, *shape: int) -> np.ndarray:
 
 @pytest.mark.parametrize("lanes", [2, 8, 64])
 @pytest.mark.parametrize("dtype", NAMES)
-@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("stride", [1, 2, 3, 4, 5])
 def test_only_elements_of_the_loop_are_touched(
     dtype: str, lanes: int, stride: int
 ) -> None:
-    step = {1: "i", 2: "i * 2", 3: "i * words[1]"}[stride]
+    step = {1: "i", 5: "i * words[1]"}.get(stride, f"i * {stride}")
     text = source(
         f"x = {dtype}_pointer(buffers[0] + words[2], 0)",
         f"y = {dtype}_pointer(buffers[1] + words[2], 1)",
@@ -42,21 +42,22 @@ def test_only_elements_of_the_loop_are_touched(
         np.testing.assert_array_equal(y, expected)
 
 
-def test_loads_two_apart_are_loads_side_by_side() -> None:
+@pytest.mark.parametrize("apart", [2, 3, 4])
+def test_loads_a_few_apart_are_loads_side_by_side(apart: int) -> None:
     """They reach from the first element to the last one, and are no gathers."""
     text = source(
         "x = f64_pointer(buffers[0], 0)",
         "y = f64_pointer(buffers[1], 1)",
         "for i in lanes(words[0], 8):",
-        "    y[i] = x[i * 2]",
+        f"    y[i] = x[i * {apart}]",
     )
     code = kernel_llvm(text)
     assert "gather" not in code
-    assert code.count("masked.load.v8f64.p0(ptr align") == 2
-    x = np.arange(2 * 13 - 1.0)
+    assert code.count("masked.load.v8f64.p0(ptr align") == apart
+    x = np.arange(apart * 13 - (apart - 1.0))
     y = np.zeros(13)
     assert run(text, [x, y], [13]) == 0
-    np.testing.assert_array_equal(y, x[::2])
+    np.testing.assert_array_equal(y, x[::apart])
 
 
 def test_room_is_accessed_in_whole_rounds() -> None:

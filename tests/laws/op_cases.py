@@ -341,6 +341,15 @@ def _padding() -> Sequence[Case]:
     ]
 
 
+def _searched() -> list[Case]:
+    flags = cycle((False, True))
+    return [
+        Case(((length,), shape), {"right": next(flags)})
+        for shape in SHAPES
+        for length in (0, 1, 7)
+    ]
+
+
 def _table() -> dict[str, Sequence[Case]]:
     nonempty = [(s, a) for s, a in REDUCED if all(s[axis] for axis in a)]
     flags = cycle((False, True))
@@ -390,6 +399,8 @@ def _table() -> dict[str, Sequence[Case]]:
         **{op: _pooling(op) for op in ("max_pool", "max_pool_input")},
         "take": [Case((s, i), {"axis": axis}) for s, i, axis in TAKEN],
         "scatter_add": _scattered(),
+        "argsort": [Case((s,), {}) for s in [*SHAPES, (3, 300), (0, 90)] if s],
+        "searchsorted": _searched(),
         **{op: _convolution(op) for op in ("conv", "conv_input", "conv_kernel")},
     }
     dtypes = cycle(("f64", "f32", "i64", "bool", "i32", "u8"))

@@ -230,6 +230,24 @@ def _scatter_add(x: Array, i: Array, *, axis: int, size: int) -> Array:
     return made
 
 
+def _argsort(x: Array) -> Array:
+    """By Python's own sort, which is stable; a NaN is after all numbers."""
+    made = np.empty(x.shape, np.int64)
+    for place in np.ndindex(x.shape[:-1]):
+        row = x[place].tolist()
+        made[place] = sorted(range(len(row)), key=lambda k: (row[k] != row[k], row[k]))
+    return made
+
+
+def _searchsorted(a: Array, v: Array, *, right: bool) -> Array:
+    """The entries counted that come before."""
+    counts = [
+        sum(1 for entry in a if entry < one or (right and entry == one))
+        for one in v.ravel()
+    ]
+    return np.array(counts, np.int64).reshape(v.shape)
+
+
 def _windows(x: Array, *, size: Ints, stride: Ints) -> Array:
     rank = x.ndim - len(size)
     sizes = zip(x.shape[rank:], size, stride, strict=True)
@@ -378,6 +396,8 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "update_at": _update_at,
     "add_at": _add_at,
     "scatter_add": _scatter_add,
+    "argsort": _argsort,
+    "searchsorted": _searchsorted,
     "windows": _windows,
     "fold": _fold,
     "max_pool": _max_pool,

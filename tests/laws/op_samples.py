@@ -160,6 +160,22 @@ def _stored(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
     return [*(number(rng, shape, dtype) for shape in shapes[:2]), places]
 
 
+def _tied(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+    """Values of which many are equal, so that a stable order can be told."""
+    values = number(rng, shapes[0], dtype)
+    return [np.where(rng.random(shapes[0]) < 0.5, values, np.ones_like(values))]
+
+
+def _searched(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+    """A row in order, and what is looked for: some of its entries, and others."""
+    row, values = (number(rng, shape, dtype) for shape in shapes)
+    row = np.sort(row)
+    if row.size:
+        entries = rng.choice(row, shapes[1])
+        values = np.where(rng.random(shapes[1]) < 0.5, entries, values)
+    return [row, values]
+
+
 def _at(arrays: int) -> Domain:
     """Some arrays, and then positions of 1 or 2."""
 
@@ -236,6 +252,8 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "float_power": (("f64",), _base_and_exponent),
         "select": (ANY, _choice),
         "take": (ANY, _indexed),
+        "argsort": (ANY, _tied),
+        "searchsorted": (ANY, _searched),
         "put": (ANY, _stored),
         "scatter_add": (NUMBERS, _indexed),
         "slice_at": (ANY, _at(1)),

@@ -56,6 +56,22 @@ KINKS: list[Row] = [
         (np.array([2.0, 2.0, 1.0, nan]),),
         [0.5, 0.5, 0, nan],
     ),
+    ("`median(x)` at [2, 2, 1]", np.median, (np.array([2.0, 2.0, 1.0]),), [1, 0, 0]),
+    (
+        "`sum(sort(x)[1:])` at [2, 2, 2]",
+        lambda x: np.sum(np.sort(x)[1:]),
+        (np.full(3, 2.0),),
+        [0, 1, 1],
+    ),
+    *(
+        (
+            f"`interp(x, [0, 1, 3], [0, 2, 3])` at {at}",
+            lambda x: np.interp(x, [0, 1, 3], [0, 2, 3]),
+            (float(at),),
+            0.5,
+        )
+        for at in (1, 3)
+    ),
     ("`maximum(x, 2)` at 2", lambda x: np.maximum(x, 2.0), (2.0,), 0.5),
     ("`maximum(x, x)`", lambda x: np.maximum(x, x), (2.0,), 1.0),
     ("`minimum(x, 2)` at 2", lambda x: np.minimum(x, 2.0), (2.0,), 0.5),

@@ -124,6 +124,18 @@ def test_positions_of_special_values(op: str) -> None:
     same(op, Sample((triples,), {"axis": 1}, "triples"))
 
 
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+@pytest.mark.parametrize("count", [7, 60])
+def test_order_of_special_values(count: int, dtype: str) -> None:
+    """Zeros of both signs are equal, and so are all NaNs, which come last."""
+    pool = np.array([*specials(dtype), -np.nan], DTYPES[dtype])
+    row = np.random.default_rng(count).choice(pool, count)
+    same("argsort", Sample((row,), {}, f"{dtype} {count}"))
+    for right in (False, True):
+        sample = Sample((np.sort(row), row), {"right": right}, f"{dtype} {right}")
+        same("searchsorted", sample)
+
+
 LOW, HIGH = -(2**63), 2**63 - 1
 CORNERS: list[tuple[str, tuple[int, ...], int]] = [
     ("floor_divide", (7, 0), 0),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..plan.planner import make_plan
 from . import (
     at,
+    callback,
     complex,
     cond,
     conv,
@@ -14,6 +15,7 @@ from . import (
     loop,
     pooling,
     shape,
+    sorting,
     special,
     update,
 )
@@ -21,6 +23,7 @@ from . import running as reduce
 
 __all__ = [
     "at",
+    "callback",
     "complex",
     "cond",
     "conv",
@@ -32,6 +35,7 @@ __all__ = [
     "pooling",
     "reduce",
     "shape",
+    "sorting",
     "special",
     "update",
 ]

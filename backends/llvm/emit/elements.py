@@ -45,7 +45,7 @@ __all__ = [
 SMALL = 16  # elements that are treated one by one
 MAX_WEIGHT = 1500
 FUNCTION = 8
-LITERALS = range(-4, 5)
+LITERALS = range(-4, SMALL)
 
 Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 Elements: TypeAlias = "Numbers | Place | Lazy"

@@ -42,6 +42,8 @@ __all__ = [
     "prefetch",
 ]
 
+SPREAD = (2, 3, 4)  # strides for which elements are accessed side by side
+
 
 def splat(function: Emitter, x: Value, *, dtype: str) -> Value:
     """A scalar in every lane."""
@@ -104,8 +106,8 @@ class Memory(NamedTuple):
 
     def load(self, lanes: int, mask: Value | None = None) -> Value:
         """The elements as a vector; 0, not accessed, in lanes where the mask is not."""
-        if self.stride.number == 2:
-            return self._every_other(lanes, mask)
+        if self.stride.number in SPREAD:
+            return self._load_spread(lanes, mask)
         dtype = vector(self._stored, lanes)
         kind = REGISTERS[dtype]
         if mask is None and self.stride.number == 1:
@@ -124,8 +126,8 @@ class Memory(NamedTuple):
 
     def store(self, value: Value, mask: Value | None = None) -> None:
         """Write the lanes of a vector, only those where the mask is."""
-        if self.stride.number == 2:
-            self._store_every_other(value, mask)
+        if self.stride.number in SPREAD:
+            self._store_spread(value, mask)
             return
         value = self.function.cast(value, self._stored)
         kind = REGISTERS[value.dtype]
@@ -140,33 +142,42 @@ class Memory(NamedTuple):
             line = f"call void @{symbol}({kind} {value.text}, {listed}){tag}"
         self.function.lines.append(line)
 
-    def _every_other(self, lanes: int, mask: Value | None) -> Value:
-        """Two vectors side by side, the second from the last of the first on."""
-        one, other = (
-            self._beside(first).load(lanes, mask and self._even(mask, first))
-            for first in (0, lanes - 1)
-        )
-        picked = [lane if lane < lanes else lane + 1 for lane in range(0, 2 * lanes, 2)]
-        return self.function.shuffle(one, other, picked)
+    def _load_spread(self, lanes: int, mask: Value | None) -> Value:
+        """Vectors side by side, from the first element to the last one."""
+        by = int(self.stride.number or 0)
+        span = by * (lanes - 1) + 1
+        firsts = [min(first, span - lanes) for first in range(0, span, lanes)]
+        picked: Value | None = None
+        for first in firsts:
+            there = mask and self._spread_mask(mask, first)
+            one = self._beside(first).load(lanes, there)
+            wanted = enumerate(range(-first, span - first, by))
+            places = [
+                lanes + place if 0 <= place < lanes else lane for lane, place in wanted
+            ]
+            picked = self.function.shuffle(picked or one, one, places)
+        assert picked is not None, "there is a lane"
+        return picked
 
-    def _store_every_other(self, value: Value, mask: Value | None) -> None:
-        """Two vectors side by side, in which every lane stands twice."""
-        mask = mask or constant(1, vector("bool", value.lanes))
-        for first in (0, value.lanes):
-            lanes = [(first + lane) // 2 for lane in range(value.lanes)]
-            twice = self.function.shuffle(value, value, lanes)
-            self._beside(first).store(twice, self._even(mask, first))
+    def _store_spread(self, value: Value, mask: Value | None) -> None:
+        """Vectors side by side, in which each lane stands as often as they lie apart."""
+        by, count = int(self.stride.number or 0), value.lanes
+        mask = mask or constant(1, vector("bool", count))
+        for first in range(0, by * (count - 1) + 1, count):
+            lanes = [(first + lane) // by for lane in range(count)]
+            spread = self.function.shuffle(value, value, lanes)
+            self._beside(first).store(spread, self._spread_mask(mask, first))
 
     def _beside(self, first: int) -> Memory:
         """Elements that lie side by side, from one on."""
         place = self.function.binary("Add", self.place, literal(first))
         return self._replace(place=place, stride=literal(1))
 
-    def _even(self, mask: Value, first: int) -> Value:
-        """Which of the elements from one on are those of a mask, two apart."""
-        never = constant(0, mask.dtype)
+    def _spread_mask(self, mask: Value, first: int) -> Value:
+        """Which of the elements from one on are those of a mask."""
+        by, never = int(self.stride.number or 0), constant(0, mask.dtype)
         places = range(first, first + mask.lanes)
-        lanes = [place // 2 if place % 2 == 0 else mask.lanes for place in places]
+        lanes = [place // by if place % by == 0 else mask.lanes for place in places]
         return self.function.shuffle(mask, never, lanes)
 
     @property

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from ....ir.collection import paused_collection
-from ....ir.errors import AnabranchError
 from ....ir.graph import Graph
 from ....ir.ops.index import check_error
 from ....ir.text import format_node
 from ...base import Array, Report, Stages
+from ...hosts import callback_error
 from ..emit import make_plan
 from ..engine.engine import (
     assembly,
@@ -167,9 +167,11 @@ class LLVMExecutable:
             raise self.error(failure(status)[1] - 1)
         return results
 
-    def error(self, number: int) -> AnabranchError:
-        """The error of the check of a number."""
+    def error(self, number: int) -> BaseException:
+        """The error of the check or callback of a number."""
         node = self.plan.checks[number]
+        if node.op == "callback":
+            return callback_error(node)
         error = check_error(str(node.attrs["error"]), str(node.attrs["message"]))
         return error.at(node.source, format_node(node))
 

@@ -326,3 +326,30 @@ def test_rows_of_which_a_limit_says_how_many_there_are_are_added_in_the_loop() -
     y_bar = 3 * near**2 @ np.tril(point[0], -1)
     for found, expected in zip(interpret(graph, point), (x_bar, y_bar), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("width", "until", "adds"),
+    [(3, "all", False), (3, "before", False), (40, "all", True)],
+)
+def test_rows_of_few_elements_are_added_where_they_are_made(
+    width: int, until: str, adds: bool
+) -> None:
+    """A loop inside has no array of its own for what it adds to all rows."""
+
+    def energy(x: Any) -> Any:
+        total = 0.0
+        for i in range(len(x)):
+            for j in range(len(x) if until == "all" else i):
+                d = x[j] - x[i]
+                total = total + np.exp(-np.sum(d * d))
+        return total
+
+    x = 0.2 * np.random.default_rng(0).normal(size=(20, width))
+    made = optimise(ab.make_ir(ab.grad(energy))(x)).verify()
+    (back,) = [node for node in made if node.op == "loop" and node.section]
+    sums = [node for node in back.regions[0] if node.op in ("add", "add_n")]
+    assert (x.size in [node.type.size for node in sums]) is adds
+    expected = ab.grad(energy, backend="reference")(x)
+    for found in (*interpret(made, [x]), ab.grad(energy)(x)):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)

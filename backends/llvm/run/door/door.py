@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .....ir.errors import AnabranchError
 from ....base import Array
 from ...engine.thunk import Thunk
 from ..executable import LLVMExecutable
@@ -77,7 +76,7 @@ class LLVMDoor:
         self._thunk = Thunk(text)
         self.address = self._thunk.address
         self.checks = {
-            number: str(node.attrs["error"])
+            number: str(node.attrs.get("error", "value"))  # a callback has none
             for number, node in enumerate(plan.checks, 1)
         }
 
@@ -96,11 +95,10 @@ class LLVMDoor:
             DENSITY.format(size=size, door=self.address, wrong_size=WRONG_SIZE)
         )
 
-    def error(self, code: int) -> Exception:
+    def error(self, code: int) -> BaseException:
         """The exception for a code that a call returned."""
         if code == NO_MEMORY:
             return MemoryError("no memory for the scratch arrays of a call")
         if code == WRONG_SIZE:
             return ValueError("the vector has another size than the log-density")
-        error: AnabranchError = self.executable.error(code - 1)
-        return error
+        return self.executable.error(code - 1)

@@ -1,0 +1,36 @@
+"""Positions that sort rows, and places in sorted rows."""
+
+from __future__ import annotations
+
+from ...ir.graph import Node
+from .access import Access
+from .printer import Printer, prints
+
+__all__: list[str] = []
+
+
+@prints("argsort")
+def _argsort(p: Printer, node: Node, x: Access) -> Access:
+    [type_] = p.types(node)
+    array = p.array(f"{p.name(node)}_rows", x, type_)
+    made = p.new(p.name(node), node.type)
+    with p.lines.loops(node.type.shape[:-1]) as point:
+        row = ", ".join([*point, ":"])
+        p.lines.add(
+            f"{made.array}[{row}] = np.argsort({array}[{row}], kind='mergesort')"
+        )
+    return made
+
+
+@prints("searchsorted")
+def _searchsorted(
+    p: Printer, node: Node, a: Access, v: Access, *, right: bool
+) -> Access:
+    row, _ = p.types(node)
+    array = p.array(f"{p.name(node)}_row", a, row)
+    made = p.new(p.name(node), node.type)
+    side = "right" if right else "left"
+    with p.lines.loops(node.type.shape) as point:
+        found = f"np.searchsorted({array}, {v.at(point)}, side={side!r})"
+        p.store(made, point, found)
+    return made
