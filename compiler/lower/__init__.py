@@ -2,10 +2,13 @@
 
 from . import (
     complex,
+    distances,
     einsum,
     fft,
+    filters,
     indexing,
     integers,
+    integrate,
     joins,
     matrices,
     products,
@@ -16,16 +19,22 @@ from . import (
     searching,
     shapes,
     sorting,
+    special,
+    stats,
+    stores,
     ufuncs,
     values,
 )
 
 __all__ = [
     "complex",
+    "distances",
     "einsum",
     "fft",
+    "filters",
     "indexing",
     "integers",
+    "integrate",
     "joins",
     "matrices",
     "products",
@@ -36,6 +45,9 @@ __all__ = [
     "searching",
     "shapes",
     "sorting",
+    "special",
+    "stats",
+    "stores",
     "ufuncs",
     "values",
 ]

@@ -6,7 +6,7 @@ Both look at where elements lie, as sums of values (`linear`).
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -22,11 +22,13 @@ from ..kernels.scalar_loop import (
     Statement,
     Store,
     Sweep,
-    Total,
 )
+from ..language.vectors import SPREAD
 from .elements import SMALL, Builder, Elements, Place, Position, Unfit
 from .linear import Linear
+from .scalar_choices import is_inside, unchosen, wanted
 from .scalar_cuts import cut
+from .scalar_held import held
 from .scalar_sums import Places, apart, places_of, summed, totals_of
 
 __all__ = ["fill", "kept_values", "swept"]
@@ -73,16 +75,6 @@ def _moved(places: Places, counter: int, by: int) -> Places:
 def _outside(places: Places, counter: int) -> bool:
     """Whether they are made of the counter and of what was there before the loop."""
     return all(value <= counter for x in places for value, _ in x.terms)
-
-
-def _inside(b: Builder, memory: int, places: Places) -> bool:
-    """Whether positions are in a memory, whether or not a loop has an iteration."""
-    return all(
-        b.sums.bounded(x)
-        and b.sums.holds(x)
-        and b.sums.holds(Linear(size - 1).plus(x, -1))
-        for x, size in zip(places, b.memories[memory].shape, strict=True)
-    )
 
 
 def _touched(statements: Sequence[Statement]) -> Iterator[tuple[int, bool]]:
@@ -176,19 +168,33 @@ def _first(
 
 
 def swept(b: Builder, loop: Loop) -> Sequence[Statement]:
-    """The loop in lanes, whole or in pieces, or as it is."""
-    made = _in_lanes(b, loop)
-    if made is None:
-        made = cut(b, loop, partial(_in_lanes, b))
-    return [loop] if made is None else made
+    """The loop in lanes, whole or in pieces, or as it is.
+
+    Lanes compute both sides of choices. What stays is held in registers either way.
+    """
+    flat = unchosen(b, loop)
+    if flat is not None:
+        with b.inside() as block:
+            before, kept, behind = held(b, flat)
+            block += before
+            made = _in_lanes(b, kept)
+        if made is not None:
+            return [*block, *made, *behind]
+        made = cut(b, flat, partial(_in_lanes, b))
+        if made is not None:
+            return made
+    with b.inside() as block:
+        before, kept, behind = held(b, loop)
+    return [*block, *before, kept, *behind]
 
 
 def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
     """The loop in lanes, if its iterations do not depend on each other but for sums.
 
-    What it accesses has to lie side by side or two apart. What it writes it may access
-    elsewhere too, in the same place along the last axis. To what it adds to it may add
-    in several places, one after the other where these overlap.
+    What it accesses has to lie side by side or a few elements apart. What it writes it
+    may access elsewhere too, in the same place along the axis along which it goes. To
+    what it adds to it may add in several places of the last axis, one after the other
+    where these overlap.
     """
     trips = loop.trips
     known = None if trips is None else b.sums.of(trips)
@@ -212,27 +218,27 @@ def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
             case Load(memory=memory, where=where) | Store(memory=memory, where=where):
                 at = places_of(b, where)
                 growth = tuple(x.factor(loop.counter) for x in at)
-                beside = not any(growth[:-1]) and (not growth or -1 <= growth[-1] <= 2)
+                beside = _are_beside(b, memory, growth)
                 if not beside or not _outside(at, loop.counter):
                     return None
                 before = not any(growth)  # it is loaded in front of the loop
-                if before and not runs and not _inside(b, memory, at):
+                if before and not runs and not is_inside(b, memory, at):
                     return None
                 if isinstance(one, Store):
                     if not any(growth):
                         return None
-                    if memory not in sums:
+                    if memory not in sums or not growth[-1]:
                         written.add(memory)
                 places.setdefault(memory, set()).add(at)
                 made.append(one._replace(growth=growth))
             case _:
                 return None
-    if any(len({at[-1] for at in places[memory]}) > 1 for memory in written):
+    if not all(_is_apart(places[memory], loop.counter) for memory in written):
         return None
-    body = _wanted(made, totals)
+    body = wanted(made, [total.item for total in totals])
     if not body:
         return None
-    parts = apart(b, body, sums, loop.counter)
+    parts = apart(b, body, sums - written, loop.counter)
     return [
         Sweep(
             loop.counter,
@@ -242,6 +248,26 @@ def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
         )
         for number, part in enumerate(parts)
     ]
+
+
+def _are_beside(b: Builder, memory: int, growth: Sequence[int]) -> bool:
+    """Whether lanes are at one place, or one axis has them a few elements apart."""
+    moving = [axis for axis, by in enumerate(growth) if by]
+    if not moving:
+        return True
+    axis, size = moving[0], math.prod(b.memories[memory].shape[moving[0] + 1 :])
+    return len(moving) == 1 and -1 <= growth[axis] * size <= SPREAD[-1]
+
+
+def _is_apart(places: Collection[Places], counter: int) -> bool:
+    """Whether no two iterations access the same of these places."""
+    moving = {
+        (axis, x)
+        for at in places
+        for axis, x in enumerate(at)
+        if x.factor(counter) or not any(x.factor(counter) for x in at)
+    }
+    return len(moving) == 1
 
 
 def _from_the_first(
@@ -255,23 +281,3 @@ def _from_the_first(
             one = one._replace(where=tuple((b.number_of(x),) for x in at))
         moved.append(one)
     return tuple(moved)
-
-
-def _wanted(
-    statements: Sequence[Statement], totals: Sequence[Total]
-) -> list[Statement]:
-    """The statements that stores and totals are made of."""
-    wanted = {total.item for total in totals}
-    kept: list[Statement] = []
-    for one in reversed(statements):
-        match one:
-            case Store(value=value):
-                wanted.add(value)
-            case Compute(value=value, operands=operands) if value in wanted:
-                wanted.update(operands)
-            case Load(value=value) if value in wanted:
-                pass
-            case _:
-                continue
-        kept.append(one)
-    return kept[::-1]
