@@ -29,6 +29,7 @@ from .passes.overlap import overlap
 from .passes.place import place
 from .passes.powers import powers
 from .passes.prune import prune
+from .passes.realify import realify
 from .passes.rows import rows
 from .passes.simplify import simplify
 from .passes.split import split
@@ -43,6 +44,7 @@ __all__ = ["PASSES", "ROUNDING", "optimise", "run_passes"]
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
     "expand": expand,
+    "realify": realify,
     "merge": merge,
     "prune": prune,
     "choose": choose,
@@ -73,7 +75,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
 
 ROUNDING = frozenset(
     {
-        *("hoist", "total", "overlap", "place", "begin", "widen", "join"),
+        *("realify", "hoist", "total", "overlap", "place", "begin", "widen", "join"),
         *("contract", "batch", "powers", "accumulate"),
     }
 )

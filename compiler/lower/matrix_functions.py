@@ -16,7 +16,7 @@ from ..lowerings import lowers
 from ..trace import Trace
 from .linalg import lowers_narrowed, matrix
 from .orthogonal import eigen, singular
-from .reductions import given, root
+from .reductions import given, root, squares
 from .ufuncs import UNSET, reject
 
 __all__ = ["pseudo_inverse"]
@@ -31,14 +31,14 @@ def _norm(
 ) -> Any:
     """Of vectors or of matrices, by how many axes there are."""
     x = trace.array(x)
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in "fc":
         x = x.astype(np.float64)
     if axis is None and (
         ord is None
         or (ord in ("f", "fro") and x.ndim == 2)
         or (ord == 2 and x.ndim == 1)
     ):
-        made = root(trace, np.sum(x * x))
+        made = root(trace, np.sum(squares(trace, x)))
         return np.reshape(made, (1,) * x.ndim) if keepdims else made
     axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim)
     if len(axes) == 1:
@@ -52,26 +52,27 @@ def _vector(trace: Trace, x: Any, ord: Any, axes: Any, keepdims: Any) -> Any:
     """``sum(abs(x)**ord)**(1 / ord)`` and its limits."""
     over: Any = {"axis": axes, "keepdims": bool(keepdims)}
     if ord is None or ord == 2:
-        return root(trace, np.sum(x * x, **over))
+        return root(trace, np.sum(squares(trace, x), **over))
     if isinstance(ord, str):
         raise ValueError(f"Invalid norm order '{ord}' for vectors")
     if ord == np.inf:
         return np.max(np.abs(x), **over)
     if ord == -np.inf:
         return np.min(np.abs(x), **over)
+    size = np.abs(x)
     if ord == 0:
-        return np.sum((x != 0).astype(x.dtype), **over)
+        return np.sum((x != 0).astype(size.dtype), **over)
     if ord == 1:
-        return np.sum(np.abs(x), **over)
-    power = x.dtype.type(ord)
-    return np.sum(np.abs(x) ** power, **over) ** x.dtype.type(1 / ord)
+        return np.sum(size, **over)
+    power = size.dtype.type(ord)
+    return np.sum(size**power, **over) ** size.dtype.type(1 / ord)
 
 
 def _matrix(trace: Trace, x: Any, ord: Any, axes: Any, keepdims: Any) -> Any:
     """Norms by entries, by sums of rows and columns, and by singular values."""
     over: Any = {"axis": axes, "keepdims": bool(keepdims)}
     if ord in (None, "fro", "f"):
-        return root(trace, np.sum(x * x, **over))
+        return root(trace, np.sum(squares(trace, x), **over))
     moved = np.moveaxis(x, axes, (-2, -1))
     if ord in (1, -1, np.inf, -np.inf):
         sums = np.sum(np.abs(moved), axis=-2 if abs(ord) == 1 else -1)

@@ -13,6 +13,7 @@ from ...ir.graph import Node
 from ...ir.types import dtype_name
 from ..lowerings import lowers
 from ..trace import Trace
+from .complex import square_of_size
 from .integers import fitted
 from .ufuncs import UNSET, reject
 
@@ -169,7 +170,7 @@ def _mean(
     where: Any = True,
 ) -> Any:
     a = trace.array(a)
-    to = dtype or (a.dtype if a.dtype.kind == "f" else np.dtype(np.float64))
+    to = dtype or (a.dtype if a.dtype.kind in "fc" else np.dtype(np.float64))
     x = trace.node(a, dtype_name(to))
     if where is not True and where is not UNSET:
         total = np.sum(a, axis=axis, dtype=to, keepdims=keepdims, where=where)
@@ -222,16 +223,25 @@ def _var(
     correction = given(rest.pop("correction", None))
     reject({name: None if value is True else value for name, value in rest.items()})
     a = trace.array(a)
-    if dtype is None and a.dtype.kind != "f":
+    if dtype is None and a.dtype.kind not in "fc":
         dtype = np.float64
     if mean is None:
         mean = np.mean(a, axis=axis, dtype=dtype, keepdims=True)
     deviation = np.subtract(a, mean)
     keep = bool(given(keepdims))
-    total = np.sum(deviation * deviation, axis=axis, dtype=dtype, keepdims=keep)
+    squares = squares(trace, deviation)
+    to = dtype if squares.dtype == deviation.dtype else None
+    total = np.sum(squares, axis=axis, dtype=to, keepdims=keep)
     count = math.prod(a.shape[i] for i in axes_of(a.ndim, axis))
     ddof = correction if correction is not None else ddof
     return total / total.dtype.type(max(count - ddof, 0))
+
+
+def squares(trace: Trace, x: Any) -> Any:
+    """``|x|^2``, a float of complex numbers too."""
+    if x.dtype.kind != "c":
+        return x * x
+    return trace.wrap(square_of_size(trace.builder, trace.node(x)))
 
 
 def root(trace: Trace, x: Any) -> Any:

@@ -80,7 +80,8 @@ def _products(trace: Trace, x: Node, axis: int) -> Node:
     """
     b = trace.builder
     ramp = b.iota(shape=x.type.shape, axis=axis, dtype="i64")
-    nothing = b.like(x, -0.0 if x.type.is_float else 0)
+    neutral = complex(-0.0, -0.0) if x.type.is_complex else -0.0
+    nothing = b.like(x, neutral if x.type.has_gradient else 0)
     seeds = b.select(b.eq(ramp, b.like(ramp, 0)), x, nothing)
     return b.recurrence(x, seeds, axis=axis, reverse=False)
 

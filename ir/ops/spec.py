@@ -69,8 +69,8 @@ def FLAG(value: Any) -> bool:
 
 
 def NUMBER(value: Any) -> bool:
-    """A boolean, integer or float attribute."""
-    return type(value) in (bool, int, float)
+    """A boolean, integer, float or complex attribute."""
+    return type(value) in (bool, int, float, complex)
 
 
 def TEXT(value: Any) -> bool:

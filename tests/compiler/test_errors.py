@@ -119,7 +119,7 @@ def test_next_call_works(backend):
 def test_all_unsupported_calls_are_listed_at_once(backend):
     def function(x):
         y = np.spacing(x)
-        z = np.linalg.svd(np.outer(y, y))[1]
+        z = np.modf(np.outer(y, y))[1]
         w = np.fft.fftshift(z)
         return np.sort_complex(w)[0].real + np.exp(x)[0]
 

@@ -13,13 +13,20 @@ import pytest
 from anabranch.compiler import functions, loop, random
 from anabranch.compiler.lower.refused import REFUSED
 from anabranch.compiler.lowerings import lowered_functions, lowering_of
-from anabranch.compiler.tracer import GETITEM, SETITEM, Tracer
+from anabranch.compiler.tracer import (
+    GETITEM,
+    SET_IMAG,
+    SET_REAL,
+    SETITEM,
+    Tracer,
+)
 from anabranch.compiler.unsupported import function_name
 
 PAGE = (Path(__file__).parents[2] / "anabranch" / "docs" / "numpy.md").read_text(
     "utf-8"
 )
 for _module in (
+    "scipy.fft",
     "scipy.integrate",
     "scipy.interpolate",
     "scipy.linalg",
@@ -30,11 +37,12 @@ for _module in (
     "scipy.stats",
 ):
     import_module(_module)  # its functions are found once it is loaded
+OURS = (GETITEM, SETITEM, SET_REAL, SET_IMAG)
 FUNCTIONS = [
     function
     for function in lowered_functions()
     if not isinstance(function, str)
-    and function not in (GETITEM, SETITEM)
+    and function not in OURS
     and function not in REFUSED
 ]
 BY_NAME = [f for f in FUNCTIONS if not isinstance(f, (tuple, np.ufunc))]

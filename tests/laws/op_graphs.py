@@ -41,7 +41,7 @@ def one_op(op: str, sample: Sample) -> Graph:
 
 def float_results(graph: Graph) -> list[str]:
     """The results that gradients start from."""
-    return [name for name in graph.results if graph[name].type.is_float]
+    return [name for name in graph.results if graph[name].type.has_gradient]
 
 
 def pulled_back(op: str, sample: Sample) -> tuple[Graph, list[str]]:
@@ -50,7 +50,7 @@ def pulled_back(op: str, sample: Sample) -> tuple[Graph, list[str]]:
     wrt = [
         node.name
         for slot, node in enumerate(graph.inputs)
-        if node.type.is_float
+        if node.type.has_gradient
         and OPS[op].is_differentiable(slot)
         and slot not in OPS[op].refused
     ]

@@ -16,6 +16,7 @@ from anabranch.ir.graph import Output
 from anabranch.ir.literals import Attrs
 from anabranch.ir.ops import NONDIFFERENTIABLE
 from anabranch.ir.types import DTYPES
+from tests.laws.complex_samples import COMPLEX_SAMPLES
 from tests.laws.op_cases import MATRICES
 from tests.laws.op_graphs import (
     float_results,
@@ -51,6 +52,11 @@ def difference(function: Callable[[float], float]) -> float:
     return (8 * near - far) / (12 * STEP)
 
 
+def inner(u: Array, v: Array) -> float:
+    """The inner product, of complex arrays its real part."""
+    return float(np.vdot(u, v).real)
+
+
 def assert_adjoint(
     forward: Callable[[Sequence[Array]], Sequence[Array]],
     cotangents: Sequence[Array],
@@ -70,7 +76,7 @@ def assert_adjoint(
             arrays = [*point]
             arrays[slot] = point[slot] + step * direction
             values = forward(arrays)
-            return sum(float(np.vdot(s, v)) for s, v in zip(seeds, values, strict=True))
+            return sum(inner(s, v) for s, v in zip(seeds, values, strict=True))
 
         return difference(moved)
 
@@ -82,9 +88,11 @@ def assert_adjoint(
             for k in rng.permutation(size)[:6]
         ]
         directions.append(np.asarray(rng.standard_normal(bar.shape)))
+        if bar.dtype.kind == "c":
+            directions += [1j * direction for direction in directions]
         for direction in directions:
             expected = along(slot, direction)
-            made = float(np.vdot(bar, direction))
+            made = inner(bar, direction)
             scale = max(float(np.abs(bar).max(initial=0)), abs(expected), 1e-3)
             assert abs(made - expected) <= RTOL * scale, (
                 f"{what}: operand {slot} gets {made}, by differences {expected}"
@@ -103,7 +111,7 @@ def evaluated(
 def test_every_op_has_samples() -> None:
     """Those with regions are the subject of `test_branching` and others."""
     plain = {name for name, op in OPS.items() if not op.regions}
-    assert set(SAMPLES) == plain - {"input", "const", "callback"}
+    assert {*SAMPLES, *COMPLEX_SAMPLES} == plain - {"input", "const", "callback"}
 
 
 @pytest.mark.parametrize("op", SAMPLES)

@@ -6,8 +6,10 @@ from ..plan.planner import make_plan
 from . import (
     at,
     callback,
+    complex,
     cond,
     conv,
+    fft,
     index,
     lapack,
     linalg,
@@ -24,8 +26,10 @@ from . import running as reduce
 __all__ = [
     "at",
     "callback",
+    "complex",
     "cond",
     "conv",
+    "fft",
     "index",
     "lapack",
     "linalg",

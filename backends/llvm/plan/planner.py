@@ -245,10 +245,14 @@ class Planner:
 
     def copy(self, node: Node, source: View, target: View) -> None:
         """Copy ``source`` into ``target``, a view of the same shape."""
+        if source.type.is_complex:
+            source, target = source.parts, target.parts
         self.loop(node, "copy", source.type.shape, [source], (), [(target, 0)])
 
     def fill(self, node: Node, target: View, value: bool | int | float) -> None:
-        """Set every element of ``target``."""
+        """Set every element of ``target``; complex ones to a real number or NaN."""
+        if target.type.is_complex:
+            target = target.parts
         scalar = self.constant(value, target.type.dtype)
         source = scalar.moved(target.type.shape, (0,) * target.type.rank)
         self.loop(node, "fill", target.type.shape, [source], (), [(target, 0)])
