@@ -229,9 +229,9 @@ def _var(
         mean = np.mean(a, axis=axis, dtype=dtype, keepdims=True)
     deviation = np.subtract(a, mean)
     keep = bool(given(keepdims))
-    squares = squares(trace, deviation)
-    to = dtype if squares.dtype == deviation.dtype else None
-    total = np.sum(squares, axis=axis, dtype=to, keepdims=keep)
+    sizes = squares(trace, deviation)
+    to = dtype if sizes.dtype == deviation.dtype else None
+    total = np.sum(sizes, axis=axis, dtype=to, keepdims=keep)
     count = math.prod(a.shape[i] for i in axes_of(a.ndim, axis))
     ddof = correction if correction is not None else ddof
     return total / total.dtype.type(max(count - ddof, 0))

@@ -120,8 +120,8 @@ def test_all_unsupported_calls_are_listed_at_once(backend):
     def function(x):
         y = np.spacing(x)
         z = np.modf(np.outer(y, y))[1]
-        w = np.fft.fftshift(z)
-        return np.sort_complex(w)[0].real + np.exp(x)[0]
+        w = np.linalg.eig(z)[0]
+        return np.sort_complex(w)[0] + np.exp(x)[0]
 
     with pytest.raises(UnsupportedError) as raised:
         anabranch.jit(function, backend=backend)(X)
@@ -129,8 +129,8 @@ def test_all_unsupported_calls_are_listed_at_once(backend):
     first = function.__code__.co_firstlineno
     for name, line in (
         ("np.spacing", 1),
-        ("np.linalg.svd", 2),
-        ("np.fft.fftshift", 3),
+        ("np.modf", 2),
+        ("np.linalg.eig", 3),
         ("np.sort_complex", 4),
     ):
         assert re.search(rf"{re.escape(name)} +{HERE}:{first + line}: ", text)
@@ -159,22 +159,20 @@ def test_each_line_of_unsupported_calls_is_shown_once(backend):
 
 def test_an_unsupported_argument_has_its_line(backend):
     with pytest.raises(UnsupportedError) as raised:
-        anabranch.jit(lambda x: np.linalg.norm(x, ord=1), backend=backend)(X)
+        anabranch.jit(lambda x: np.polyfit(X, x, 1, cov=True), backend=backend)(X)
     assert str(raised.value).count(__file__) == 1
 
 
 @pytest.mark.parametrize(
     "function",
     [
-        lambda x: np.linalg.inv(np.outer(x, x)),
-        lambda x: np.linalg.svd(np.outer(x, x)),
+        lambda x: np.linalg.eig(np.outer(x, x)),
         lambda x: np.gcd(x.astype(int), 2),
         lambda x: np.frexp(x),
         lambda x: np.modf(x),
         lambda x: np.spacing(x),
         lambda x: np.nextafter(x, 1.0),
         lambda x: np.power.at(x, [0], 1),
-        lambda x: np.fft.fft(x),
     ],
 )
 def test_unsupported_function(backend, function):
@@ -244,15 +242,12 @@ def test_shapes_are_both_in_the_message(backend):
         np.ma.masked_array([1.0, 2.0], [True, False]),
         np.rec.array([(1.0, 2)], dtype=[("a", "f8"), ("b", "i4")]),
         np.ones(2, np.longdouble),
-        np.ones(2, complex),
         np.array([1, "a"], object),
         np.array(["a", "b"]),
         np.array([b"a"]),
         np.array(["2020-01-01"], "M8[D]"),
         np.array([1], "m8[s]"),
         np.zeros(2, [("a", "f8")]),
-        np.complex128(1),
-        1j,
         object(),
         {1, 2},
         np.random.default_rng(0),
@@ -284,7 +279,7 @@ def test_integer_beyond_int64(backend, value):
 
 
 @pytest.mark.parametrize(
-    "dtype", [np.float16, complex, object, str, "M8[s]", np.longdouble, "V8"]
+    "dtype", [np.float16, np.clongdouble, object, str, "M8[s]", np.longdouble, "V8"]
 )
 def test_dtype_without_place_in_the_ir(backend, dtype):
     with pytest.raises(anabranch.DTypeError, match=rf"not supported[\s\S]*{HERE}"):
@@ -297,8 +292,6 @@ def test_dtype_without_place_in_the_ir(backend, dtype):
         MATRIX,
         np.ma.masked_array([1.0], [True]),
         np.ones(3, np.float16),
-        np.ones(3, complex),
-        1j,
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -309,9 +302,7 @@ def test_captured_of_the_wrong_kind(backend, captured):
     assert re.search(HERE, str(raised.value))
 
 
-@pytest.mark.parametrize(
-    "result", ["text", object(), {1, 2}, 1j, np.ones(2, complex), MATRIX]
-)
+@pytest.mark.parametrize("result", ["text", object(), {1, 2}, MATRIX])
 def test_result_of_the_wrong_kind(backend, result):
     with pytest.raises(TypeError, match="returned a") as raised:
         anabranch.jit(lambda x: (x, result), backend=backend)(X)
