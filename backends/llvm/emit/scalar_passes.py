@@ -24,16 +24,19 @@ from ..kernels.scalar_loop import (
     Sweep,
     Total,
 )
+from ..machine import current
 from .elements import SMALL, Builder, Elements, Place, Position, Unfit
 from .linear import Linear
 from .scalar_cuts import cut
-from .scalar_sums import Places, apart, places_of, summed, totals_of
+from .scalar_sums import Places, apart, carried_sums, places_of, summed, totals_of
 
 __all__ = ["fill", "kept_values", "swept"]
 
 LARGE = 2**11  # elements of which kernels of their own make better use
 
+VECTORS = 2  # that are computed at once, where iterations are enough
 FEW = 8  # iterations that lanes are not worth
+SPREAD = 16  # statements that are worth an access to elements that are far apart
 
 
 @contextmanager
@@ -176,19 +179,35 @@ def _first(
 
 
 def swept(b: Builder, loop: Loop) -> Sequence[Statement]:
-    """The loop in lanes, whole or in pieces, or as it is."""
+    """The loop in lanes, whole or in pieces, or as it is.
+
+    What it adds up in places that stay is carried, if these are inside in any case.
+    """
     made = _in_lanes(b, loop)
     if made is None:
         made = cut(b, loop, partial(_in_lanes, b))
-    return [loop] if made is None else made
+    if made is not None:
+        return made
+    with b.inside() as block:
+        found = carried_sums(b, loop)
+    if found is None:
+        return [loop]
+    summing, stores = found
+    runs = loop.trips is not None and b.sums.holds(b.sums.of(loop.trips), 1)
+    sums = [(store.memory, places_of(b, store.where)) for store in stores]
+    if not runs and not all(_inside(b, memory, at) for memory, at in sums):
+        return [loop]
+    made = _in_lanes(b, summing)
+    return [*block, *([summing] if made is None else made), *stores]
 
 
 def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
     """The loop in lanes, if its iterations do not depend on each other but for sums.
 
-    What it accesses has to lie side by side or two apart. What it writes it may access
-    elsewhere too, in the same place along the last axis. To what it adds to it may add
-    in several places, one after the other where these overlap.
+    What it accesses has to lie side by side or two apart, but for a few elements. What
+    it writes it may access elsewhere too, in the same place along the last axis. To
+    what it adds to it may add in several places, one after the other where these
+    overlap.
     """
     trips = loop.trips
     known = None if trips is None else b.sums.of(trips)
@@ -205,6 +224,7 @@ def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
     places: dict[int, set[Places]] = {}
     written: set[int] = set()
     sums = set(summed(b, loop))
+    spread: list[int] = []  # the memories of elements that are farther apart
     for one in statements:
         match one:
             case Compute():
@@ -212,9 +232,13 @@ def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
             case Load(memory=memory, where=where) | Store(memory=memory, where=where):
                 at = places_of(b, where)
                 growth = tuple(x.factor(loop.counter) for x in at)
-                beside = not any(growth[:-1]) and (not growth or -1 <= growth[-1] <= 2)
-                if not beside or not _outside(at, loop.counter):
+                last = _last_axis(b, memory)
+                others = (*growth[:last], *growth[last + 1 :])
+                beside = not any(others) and -1 <= (growth or (0,))[last] <= 2
+                if not _outside(at, loop.counter):
                     return None
+                if not beside:
+                    spread.append(memory)
                 before = not any(growth)  # it is loaded in front of the loop
                 if before and not runs and not _inside(b, memory, at):
                     return None
@@ -227,21 +251,36 @@ def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
                 made.append(one._replace(growth=growth))
             case _:
                 return None
-    if any(len({at[-1] for at in places[memory]}) > 1 for memory in written):
+    for memory in written:
+        if len({at[_last_axis(b, memory)] for at in places[memory]}) > 1:
+            return None
+    stored = written | sums
+    if any(memory in stored and len(places[memory]) > 1 for memory in spread):
+        return None
+    if SPREAD * len(spread) > len(made):
         return None
     body = _wanted(made, totals)
     if not body:
         return None
     parts = apart(b, body, sums, loop.counter)
+    whole = VECTORS * current().vector_bytes // 8  # of f64 or i64
+    few = not known.terms and known.number < whole
     return [
         Sweep(
             loop.counter,
             trips,
             _from_the_first(b, loop, part),
             () if number else tuple(totals),
+            1 if few else VECTORS,
         )
         for number, part in enumerate(parts)
     ]
+
+
+def _last_axis(b: Builder, memory: int) -> int:
+    """The axis along which elements lie side by side: the last of several places."""
+    shape = b.memories[memory].shape
+    return max([axis for axis, size in enumerate(shape) if size != 1], default=0)
 
 
 def _from_the_first(
