@@ -69,7 +69,7 @@ def graph_of(text: str, reverse: bool, **numbers: Any) -> Graph:
 def is_shown(graph: Graph, shape: tuple[int, ...]) -> bool:
     """Whether the rows are a view, which has the bits that were stacked."""
     rng = np.random.default_rng(0)
-    given = [rng.normal(size=shape), np.float64(1.25)]
+    given = [rng.normal(size=shape), np.asarray(1.25)]
     made = prune(last(graph).verify()).verify()
     for one, other in zip(interpret(made, given), interpret(graph, given), strict=True):
         np.testing.assert_array_equal(one, other)
