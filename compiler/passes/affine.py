@@ -116,51 +116,47 @@ class Scope:
             for axis in range(len(attrs["start"]))
         ]
 
-    def version(self, name: str) -> tuple[int, list[tuple[str, Node]], int] | None:
+    def version(self, name: str) -> tuple[int, list[str], int] | None:
         """Which carried value a value is a version of, its `versions`, and which one.
 
-        It is the last one of an iteration where there are no more. None for others.
+        None for others.
         """
-        for number, end in enumerate(self.body.results[: len(self._starts)]):
-            links = self.versions(number)
-            names = [*(before for before, _ in links or ()), end]
-            if links is not None and name in names:
-                return number, links, names.index(name)
+        for number in range(len(self._starts)):
+            found = self.versions(number)
+            if found is not None and name in found:
+                return number, found, found.index(name)
         return None
 
-    def versions(self, number: int) -> list[tuple[str, Node]] | None:
-        """The versions of a carried value in an iteration, each with what comes next.
+    def versions(self, number: int) -> list[str] | None:
+        """The versions of a carried value in an iteration, from the first to the last.
 
-        That is a store or a loop of stores. None where it may be anything else.
+        Each but the first is made by a store or by a loop of stores. None where it may
+        be made by anything else.
         """
-        name = self.body.results[number]
-        found: list[tuple[str, Node]] = []
-        while name != self._starts[number]:
-            node = self.makers[name]
+        found = [self.body.results[number]]
+        while found[-1] != self._starts[number]:
+            node = self.makers[found[-1]]
             if node.op in STORES:
-                before = node.operands[0]
-            elif node.op == "loop" and name in node.names[: _count(node)]:
-                before = parts_of(node).carried[node.names.index(name)]
-            else:
+                found.append(node.operands[0])
+                continue
+            carried = parts_of(node).carried if node.op == "loop" else ()
+            place = node.names.index(found[-1])
+            if place >= len(carried):
                 return None
-            found.append((before, node))
-            name = before
+            found.append(carried[place])
         return found[::-1]
 
-    def stores(self, version: str, node: Node) -> list[Store] | None:
-        """What a store or a loop stores into a version; None if that is not known."""
+    def stores(self, version: str) -> list[Store] | None:
+        """What is stored to make a version of the one before; None if unknown."""
+        node = self.makers[version]
         if node.op != "loop":
             return [Store(self, node)]
         inner = Scope(node, self)
-        links = inner.versions(list(parts_of(node).carried).index(version))
+        versions = inner.versions(node.names.index(version))
         found: list[Store] = []
-        for before, one in links or ():
-            stored = inner.stores(before, one)
+        for one in versions[1:] if versions else ():
+            stored = inner.stores(one)
             if stored is None:
                 return None
             found += stored
-        return None if links is None else found
-
-
-def _count(loop: Node) -> int:
-    return len(parts_of(loop).carried)
+        return None if versions is None else found

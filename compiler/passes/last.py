@@ -150,7 +150,7 @@ def _settled(
     None where a later store may be there, or if it is a slice of anything else.
     """
     version, number = node.operands[0], None
-    inside: Node | None = None  # the loop that the slice is in, if it stores
+    inside: str | None = None  # what the loop makes that the slice is in, if it stores
     for scope in reversed(scopes):
         if version in scope.invariants:
             version, number, inside = scope.invariants[version], None, None
@@ -158,19 +158,23 @@ def _settled(
         found = scope.version(version)
         if found is None:
             return None
-        number, links, begun = found
+        number, versions, begun = found
+        if inside is not None:
+            begun += 1
+            if inside not in versions[begun : begun + 1]:
+                return None  # what that loop stores is in no later version
         ahead = _ahead(scope)
-        for place, (before, link) in enumerate(links):
-            later = place > begun or (place == begun and link is not inside)
-            stored = scope.stores(before, link)
+        for place, made in enumerate(versions[1:], 1):
+            stored = scope.stores(made)
             if stored is None:
                 return None
             for store in stored:
-                if later and not _is_apart(node, places, store):
+                if place > begun and not _is_apart(node, places, store):
                     return None
                 if ahead and not _is_apart(node, places, store, scope, ahead):
                     return None
-        version, inside = parts_of(scope.loop).carried[number], scope.loop
+        inside = scope.loop.names[number]
+        version = parts_of(scope.loop).carried[number]
     return number
 
 

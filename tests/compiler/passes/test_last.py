@@ -122,6 +122,13 @@ def test_slices_in_loops_in_loops(reverse: bool, inner: bool) -> None:
     assert shown
 
 
+def test_a_loop_whose_array_is_let_go_shows_nothing() -> None:
+    """What it stores is in no later version of the array around it."""
+    for i, j in ((4, 3), (4, 4), (2, 2)):
+        text = NESTED.replace("return %b, %bs", "return %u, %bs")
+        assert not is_shown(graph_of(text, False, inner="", i=i, j=j), (12, 12))
+
+
 def test_a_recurrence_keeps_nothing_but_its_states() -> None:
     n, steps = 6, 40
 
