@@ -43,6 +43,7 @@ class Report(NamedTuple):
     ``kernels`` has the label of each distinct kernel's first step, and where its code
     came from: "memory", "disk", or "compiled: " and why neither of them had it.
     ``guards`` are the values that arguments have to have, and who asked for them.
+    ``converted`` are the arguments that are no arrays of NumPy, or of another dtype.
     ``loops`` says of each of the user's loops whether it was kept or unrolled, and why.
     ``tapes`` has what loops keep of each turn for the backward pass, in bytes.
     """
@@ -54,6 +55,7 @@ class Report(NamedTuple):
     arena_bytes: int = 0
     seconds: Mapping[str, float] = MappingProxyType({})
     guards: Sequence[str] = ()
+    converted: Sequence[str] = ()
     loops: Sequence[str] = ()
     tapes: Sequence[str] = ()
 
@@ -68,6 +70,7 @@ class Report(NamedTuple):
                 f"{len(self.kernels)} distinct kernels, arena {self.arena_bytes} bytes",
                 f"  {', '.join(times)}",
                 *(f"  where {guard}" for guard in self.guards),
+                *(f"  converted at each call {told}" for told in self.converted),
                 *(
                     f"  kernel {number:<3} {label:<8} {origin}"
                     for number, (label, origin) in enumerate(self.kernels)

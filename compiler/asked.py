@@ -66,6 +66,8 @@ def ask(value: Tracer) -> None:
             found.setdefault(trace.level, set()).add(trace.numbers[node.name])
         elif outer is not None:
             waiting.append((outer.here, outer.unchecked_node))
+        elif any(node is one for one in trace.captured_inputs):
+            continue  # an array from outside, whose elements are known
         elif node.op == "input":
             return
         else:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..ir.errors import ArgumentError
 from ..ir.types import TensorType
+from .admit import admitted
 from .asked import value_of
 from .running import is_traced
 from .static import Static, parameters
@@ -24,6 +25,16 @@ class Call(NamedTuple):
     function: Callable[..., Any]
     leaves: Sequence[Any]
     structure: Any
+
+    def admitted(self) -> list[Any]:
+        """The leaves, those that are arrays of other libraries as NumPy's."""
+        with suppress(ArgumentError):
+            return list(map(admitted, self.leaves))
+        names = leaf_names(self.function, *self.tree())
+        return [
+            admitted(leaf, f"argument {name}")
+            for leaf, name in zip(self.leaves, names, strict=True)
+        ]
 
     def types(self) -> list[LeafType | None]:
         """The type of each leaf, None for a static one; errors name the argument."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 import sys
 import warnings
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import update_wrapper
 from os import PathLike
 from types import MethodType
@@ -21,6 +21,7 @@ from ..backends.base import Stages
 from ..backends.signature import Caller
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
+from .admit import kind_of
 from .asked import Asked, ValueAsked
 from .call import Call
 from .entry import Entry, is_interpreted
@@ -105,6 +106,7 @@ class Compiled(Inspectable, HasNative):
             lambda e: e.drop(callers.values())
         )
         self._asked: dict[Hashable, Asked] = {}
+        self._converted: dict[str, str] = {}  # by the name of the argument
         self._fast_path: Callable[[Any], Any] = _no_fast_path
         self._states: tuple[State, ...] = ()  # of the entries, equal ones once
         self._watched = self._states  # the first with contents, which no guard tells of
@@ -132,6 +134,11 @@ class Compiled(Inspectable, HasNative):
             tuple(f"{node.name}: {node.type}" for node in entry.program.graph.inputs)
             for entry in self._entries.values()
         ]
+
+    @property
+    def converted(self) -> Mapping[str, str]:
+        """The arguments that calls convert, each with what it is and becomes."""
+        return self._converted
 
     def cache_clear(self) -> None:
         """Forget all signatures, and free their memory; code of kernels stays."""
@@ -168,6 +175,13 @@ class Compiled(Inspectable, HasNative):
             raise ArgumentError(
                 "a function that writes into its arguments takes no out"
             )
+        for place in entry.program.written:
+            if (how := self._converted.get(call.name(place))) is not None:
+                raise ArgumentError(
+                    f"the function writes into {call.name(place)}, which is converted: "
+                    f"{how}",
+                    hint="convert it yourself and keep the array",
+                )
         result = entry(call.leaves, self.backend)
         if has_out:
             write_result(result, out)
@@ -255,7 +269,13 @@ class Compiled(Inspectable, HasNative):
         if self._static.which:
             args, kwargs = self._static.mark(args, kwargs)
         leaves, structure = flatten((args, kwargs))
-        return Call(self.function, list(map(marked, leaves)), structure)
+        call = Call(self.function, leaves, structure)
+        taken = call.admitted()
+        call = call._replace(leaves=list(map(marked, taken)))
+        for place, (given, leaf) in enumerate(zip(leaves, taken, strict=True)):
+            if given is not leaf:
+                self._converted[call.name(place)] = f"{kind_of(given)} to {leaf.dtype}"
+        return call
 
     def _entry(self, given: Call) -> Entry:
         """The entry of a call, traced if there is none.

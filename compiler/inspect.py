@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ..backends.base import Executable, HasMachineCode, Report, Stages
@@ -45,6 +45,11 @@ class Inspectable:
     """
 
     backend: str
+
+    @property
+    def converted(self) -> Mapping[str, str]:
+        """The arguments that calls convert, each with what it is and becomes."""
+        raise NotImplementedError
 
     def _newest(self) -> Kept:
         raise NotImplementedError
@@ -107,6 +112,7 @@ class Inspectable:
         return made._replace(
             seconds=kept.seconds | dict(made.seconds),
             guards=kept.guards,
+            converted=tuple(f"{name}: {how}" for name, how in self.converted.items()),
             loops=tuple(map(str, kept.traced.notes)),
             tapes=tuple(map(str, tapes(graph))),
         )

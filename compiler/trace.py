@@ -41,6 +41,7 @@ from .source import (
     library_call,
     user_line,
 )
+from .stacked import Stack
 from .tracer import GETITEM, SETITEM, Tracer
 from .unsupported import Unsupported, function_name, what_to_write
 from .views import Memory
@@ -288,7 +289,10 @@ class Trace(Captures):
             if refuse is not None:  # it says itself why it is no value
                 refuse(value)
             raise TraceError(
-                f"a {type(value).__name__} cannot take part in a traced expression"
+                f"a {type(value).__name__} cannot take part in a traced expression",
+                hint="np.asarray makes an array of it"
+                if hasattr(value, "__array__")
+                else None,
             )
         return self._as(made, dtype)
 
@@ -321,6 +325,8 @@ class Trace(Captures):
         items = cast("Sequence[Any]", value)
         if find_trace(items) is None:
             return np.asarray(items)
+        if (stack := Stack.of(items)) is not None:
+            return stack.array
         return np.stack([self.array(item) for item in items])
 
     def refuse(self, what: str, node: Node, hint: str) -> NoReturn:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-__all__ = ["note_undo", "undone"]
+__all__ = ["is_tried", "note_undo", "undone"]
 
 _state = threading.local()
 
@@ -24,6 +24,11 @@ def note_undo(undo: Callable[[], None], level: int = 0) -> None:
     trial: _Trial | None = getattr(_state, "trial", None)
     if trial is not None and level < trial.level:
         trial.notes.append(undo)
+
+
+def is_tried() -> bool:
+    """Whether a trial runs."""
+    return getattr(_state, "trial", None) is not None
 
 
 class _Trial(NamedTuple):

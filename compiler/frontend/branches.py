@@ -27,6 +27,7 @@ from ..source import is_inside
 from ..trace import Trace
 from ..tracer import Tracer
 from ..tree import outline, unflatten
+from ..undo import is_tried
 from ..views import Memory
 from .endings import (
     Ending,
@@ -164,10 +165,20 @@ def _traced(
 
 
 def _run(block: Callable[[], None]) -> None:
-    """Run a block; what it raises by a statement is not certain to be raised."""
+    """Run a block; what it raises by a statement is not certain to be raised.
+
+    Nor is that something is not there, a key or a place, or has no inverse. The body of
+    a loop that is tried may not know yet what there is.
+    """
     try:
         block()
-    except (AnabranchError, Raised):
+    except Raised:
+        raise
+    except (LookupError, ZeroDivisionError) as error:
+        if is_tried() and not _is_raised(error):
+            raise
+        raise Raised(error) from error
+    except AnabranchError:
         raise
     except Exception as error:
         if not _is_raised(error):

@@ -26,7 +26,8 @@ from ..source import definition_line
 from ..trace import Trace
 from .branches import journal_here
 from .chance import check_chance, is_maker, seeded
-from .state import Content
+from .state import CONTAINERS, Content
+from .thawed import thawed
 from .twins import is_outside, is_users, twin, why_not
 
 __all__ = ["INSTEAD", "call"]
@@ -51,29 +52,31 @@ _OF_FUNCTIONS: set[Any] = {
 _CHANGES = {
     "add",
     "append",
+    "appendleft",
     "clear",
     "discard",
     "extend",
+    "extendleft",
     "insert",
     "pop",
     "popitem",
+    "popleft",
     "remove",
     "reverse",
+    "rotate",
     "setdefault",
     "sort",
     "update",
 }
 _JOINS: set[Any] = {
-    np.block,
     np.column_stack,
     np.concatenate,
     np.dstack,
-    np.einsum,
     np.hstack,
-    np.select,
     np.stack,
     np.vstack,
 }
+_OF_LISTS: set[Any] = {np.block, np.einsum, np.select}
 
 
 def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -106,14 +109,16 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
             if callable(kwargs.get("key")):
                 kwargs["key"] = resolved(kwargs["key"])
             return function(*args, **kwargs)
-        if _is_lowered(function) and find_trace((args, kwargs)) is not None:
-            return trace.apply(function, args, kwargs)
+        if find_trace((args, kwargs)) is not None:
+            found, given, named = thawed(function, args, kwargs)
+            if _is_lowered(found):
+                return trace.apply(found, given, named)
     if _is_numpys(function):
         return _call_numpy(trace, function, args, kwargs)
     if isinstance(function, type):
         return _make(function, args, kwargs)
     owner = getattr(function, "__self__", None)
-    changes = isinstance(owner, (list, dict, set)) and function.__name__ in _CHANGES
+    changes = isinstance(owner, CONTAINERS) and function.__name__ in _CHANGES
     if changes and (journal := journal_here()) is not None:
         journal.note(Content(owner))
     made = resolved(function)
@@ -168,7 +173,10 @@ def _call_numpy(trace: Trace, function: Any, args: Any, kwargs: Any) -> Any:
         return as_known(trace, function(*args, **kwargs), given)
     if isinstance(owner, np.ndarray):  # a method of a real array, on traced ones
         return call(getattr(np, function.__name__), owner, *args, **kwargs)
-    if function not in _JOINS and not any(map(is_traced, args)):
+    if function in _JOINS and args and isinstance(args[0], (list, tuple)):
+        parts: list[Any] = list(args[0])
+        args = [trace.array(part) for part in parts], *args[1:]
+    elif function not in _OF_LISTS and not any(map(is_traced, args)):
         args = tuple(
             trace.array(arg) if find_trace(arg) is not None else arg for arg in args
         )

@@ -10,7 +10,7 @@ from ..running import is_traced
 from ..tree import flatten
 from .endings import Ending, is_alike, joined, type_of
 from .growing import MAX_ITEMS, Growing, appended
-from .loop_state import Carried, Changes, LeafType, NoLoop, State
+from .loop_state import Carried, Changes, Fills, LeafType, NoLoop, State
 from .state import UNBOUND, Content, Slot, is_lost
 from .trial import Pass
 
@@ -23,7 +23,7 @@ def widened(
     """The state with what changed in a pass, and with types that hold it."""
     carried, growing = dict(state.carried), dict(state.growing)
     for slot in slots:
-        if isinstance(slot, Content):
+        if isinstance(slot, Content) and slot.key not in carried:
             _grow(growing, carried, slot, done, line)
             continue
         one, end = carried.get(slot.key), done.endings[slot.key]
@@ -46,7 +46,7 @@ def _grow(
     done: Pass,
     line: SourceLine | None,
 ) -> None:
-    """A container that changed: a list that got the same number of items is known."""
+    """A container that changed: a list that gets items, or values that change."""
     known = growing.get(slot.key)
     if known is not None and slot.key not in done.items:  # not in this pass
         del growing[slot.key]
@@ -61,7 +61,12 @@ def _grow(
         if items is None:
             if _same_items(before, after):
                 return
-            raise NoLoop(f"{slot.name} changes in its body")
+            if (end := done.endings.get(slot.key)) is None:
+                raise NoLoop(f"{slot.name} changes in its body")
+            if len(after) != len(before):
+                raise Fills(f"{slot.name} has another length after a turn")
+            carried[slot.key] = _joined(_begun(slot, before, end), end)
+            return
         if not items:
             return
         if len(items) > MAX_ITEMS:

@@ -17,7 +17,8 @@ from ..running import active_trace, find_trace, is_traced
 from ..source import calling_frame, user_line
 from .branches import choose_block
 from .failures import fail_unless
-from .loop_state import Changes
+from .lookup import member
+from .loop_state import Changes, Fills
 from .loops import MIN_TRIPS, Loop, NoLoop, Peel, loop_block
 from .state import Box, Slot, slots_of
 from .turns import Turns, turns_of
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 MAX_MAYBE = 10_000  # iterations of a loop that may have ended
+MAX_FILLED = 5  # turns that run by themselves until a ring is full
 MAX_LIMIT = 1 << 40  # the most that a traced bound is known to be
 
 
@@ -120,12 +122,16 @@ def contains(container: Any, value: Any) -> Any:
     """``value in container``."""
     if is_traced(container) and find_trace((container, value)) is not None:
         return np.any(np.equal(container, value))
+    if is_traced(value) and value.known is None and not value.shape:
+        found = member(container, value)
+        if found is not None:
+            return truth(found)
     if (
         not isinstance(container, (list, tuple))
         or find_trace((container, value)) is None
     ):
         return value in container
-    found: Any = False
+    found = False
     for item in container:
         if item is value:
             return True
@@ -288,16 +294,32 @@ def _run_peeled(
     for t in range(first):
         body(turns.item(t))
     happened()
-    between = last - first
-    loop = Loop(lambda t: body(turns.item(t + first)), between, is_peeled=True)
+    while not _is_between(turns, body, slots, first, last):
+        body(turns.item(first))
+        happened()
+        first += 1
+    for t in range(last, turns.count):
+        body(turns.item(t))
+
+
+def _is_between(
+    turns: Turns,
+    body: Callable[[Any], None],
+    slots: Sequence[Slot],
+    first: int,
+    last: int,
+) -> bool:
+    """Run the turns from ``first`` on, unless a ring may be full after some more."""
+    loop = Loop(lambda t: body(turns.item(t + first)), last - first, is_peeled=True)
     try:
         loop_block(loop, slots)
     except NoLoop as reason:
         unrolls(str(reason))
+        if isinstance(reason, Fills) and first < MAX_FILLED:
+            return False
         for t in range(first, last):
             body(turns.item(t))
-    for t in range(last, turns.count):
-        body(turns.item(t))
+    return True
 
 
 def _refusal(what: str) -> TraceError:

@@ -17,6 +17,8 @@ from itertools import pairwise
 from types import CodeType, FunctionType, ModuleType
 from typing import TypeAlias
 
+from .nodes import at
+
 __all__ = ["WRAPPED", "Definition", "NoSource", "class_name", "compiled", "definition"]
 
 Definition: TypeAlias = "ast.FunctionDef | ast.Lambda"
@@ -133,29 +135,29 @@ def compiled(
     defined: ast.stmt
     if isinstance(node, ast.Lambda):
         lambda_ = ast.Lambda(_bare(node.args), node.body)
-        defined = ast.Expr(ast.copy_location(lambda_, node))
+        defined = ast.Expr(at(node, lambda_))
         name = "<lambda>"
     else:
         defined = ast.FunctionDef(node.name, _bare(node.args), node.body, [])
         name = node.name
-    ast.copy_location(defined, node)
+    at(node, defined)
     names = [name]
     private = class_name(like.co_qualname)
     if private is not None:  # for the names that begin with two underscores
-        defined = ast.copy_location(ast.ClassDef(private, [], [], [defined], []), node)
+        defined = at(node, ast.ClassDef(private, [], [], [defined], []))
         names.insert(0, private)
     bound = list(free)
-    parameters = [ast.copy_location(ast.arg(name), node) for name in bound]
+    parameters = [at(node, ast.arg(name)) for name in bound]
     made: list[ast.stmt] = [defined]
     if names[0] not in bound and isinstance(defined, (ast.FunctionDef, ast.ClassDef)):
         # What calls itself, or its class, by a global name does not close over it.
-        made.insert(0, ast.copy_location(ast.Global([names[0]]), node))
+        made.insert(0, at(node, ast.Global([names[0]])))
     maker = ast.FunctionDef(MAKER, _arguments(parameters), made, [])
-    ast.copy_location(maker, node)
+    at(node, maker)
     body: list[ast.stmt] = [maker]
     if imported:
-        aliases = [ast.copy_location(ast.alias(name), node) for name in imported]
-        body.insert(0, ast.copy_location(ast.Import(aliases), node))
+        aliases = [at(node, ast.alias(name)) for name in imported]
+        body.insert(0, at(node, ast.Import(aliases)))
     module = ast.Module(body, [])
     flags = like.co_flags & _FUTURE
     code = compile(module, like.co_filename, "exec", flags, dont_inherit=True)
@@ -172,19 +174,19 @@ def _bare(args: ast.arguments) -> ast.arguments:
     """The parameters without annotations; what their defaults are does not matter."""
 
     def bare(arg: ast.arg | None) -> ast.arg | None:
-        return arg and ast.copy_location(ast.arg(arg.arg), arg)
+        return arg and at(arg, ast.arg(arg.arg))
 
     def nothing(value: ast.expr | None) -> ast.expr | None:
-        return value and ast.copy_location(ast.Constant(None), value)
+        return value and at(value, ast.Constant(None))
 
     return ast.arguments(
-        [ast.copy_location(ast.arg(a.arg), a) for a in args.posonlyargs],
-        [ast.copy_location(ast.arg(a.arg), a) for a in args.args],
+        [at(a, ast.arg(a.arg)) for a in args.posonlyargs],
+        [at(a, ast.arg(a.arg)) for a in args.args],
         bare(args.vararg),
-        [ast.copy_location(ast.arg(a.arg), a) for a in args.kwonlyargs],
+        [at(a, ast.arg(a.arg)) for a in args.kwonlyargs],
         [nothing(value) for value in args.kw_defaults],
         bare(args.kwarg),
-        [ast.copy_location(ast.Constant(None), value) for value in args.defaults],
+        [at(value, ast.Constant(None)) for value in args.defaults],
     )
 
 

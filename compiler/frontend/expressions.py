@@ -7,14 +7,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from .definition import NoSource
-from .nodes import at, call, constant, contains, inside, name, names_tuple, thunk
+from .nodes import (
+    at,
+    call,
+    constant,
+    contains,
+    fields,
+    inside,
+    name,
+    names_tuple,
+    thunk,
+)
 
 __all__ = ["Expressions"]
 
 _OWN_FRAME = {"locals", "vars", "dir", "eval", "exec"}
 _PLAIN = {"super", "globals", "breakpoint", "__import__"}
 _SUSPENSIONS = (ast.Yield, ast.YieldFrom, ast.Await)
-_TELLS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
+_TELLS = {"debug", "info", "warning", "error", "exception", "critical"}
 _TEXTS = {"ascii", "format", "repr", "str"}
 _BOUND_IN_PLACE = (ast.NamedExpr, *_SUSPENSIONS)
 _SPECIAL = (*_BOUND_IN_PLACE, ast.Global, ast.Nonlocal)
@@ -39,12 +49,20 @@ class Expressions(ast.NodeTransformer):
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         """Visit what is below, but for leaves: half of a tree is contexts."""
-        for field in node._fields:
+        for field in fields(type(node)):
             value: Any = getattr(node, field, None)
-            if isinstance(value, list):
+            if type(value) is list:
                 value[:] = self.visited(value)
-            elif isinstance(value, ast.AST) and value._fields:
+            elif isinstance(value, ast.AST):
                 setattr(node, field, self.visit(value))
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        """Left alone."""
+        return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        """Left alone."""
         return node
 
     def visited(self, nodes: Sequence[Any]) -> list[Any]:
@@ -165,16 +183,26 @@ class Expressions(ast.NodeTransformer):
     def _looped(self, node: Any, operator: str, parts: ast.ListComp) -> Any:
         """The call of an operator on the iterable and on the list for one item.
 
-        That is a comprehension over the item alone, so its variables are its own.
+        That is a comprehension over the item alone, so its variables are its own. With
+        further loops in it, an item has a list or a generator of these.
         """
-        first = node.generators[0]
-        if first.is_async or self.binds_in_place(node):
+        if any(one.is_async for one in node.generators) or self.binds_in_place(node):
             return self.generic_visit(node)
+        first, *rest = node.generators
         iterable = self.visit(first.iter)
         item = name(node, "$item")
         first.iter = at(node, ast.Tuple([item], ast.Load()))
-        self.generic_visit(parts)
-        return call(node, operator, iterable, thunk(node, parts, "$item"))
+        if rest:
+            inner = at(node, ast.ListComp(node.elt, rest))
+            first.ifs = self.visited(first.ifs)
+            parts = at(
+                node, ast.ListComp(self._looped(inner, operator, inner), [first])
+            )
+            nested = [constant(node, True)]
+        else:
+            self.generic_visit(parts)
+            nested = []
+        return call(node, operator, iterable, thunk(node, parts, "$item"), *nested)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> Any:
         """From the right, each operand behind the first as a function."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.errors import TraceError
+from ...ir.errors import AnabranchError, TraceError
 from ...ir.extent import whole
 from ...ir.graph import Node
 from ...ir.ops.index import ERRORS
@@ -55,13 +55,24 @@ def fail_unless(holds: Tracer, error: Exception) -> None:
     memory = program.failures
     trace = program.writer(memory)
     b = trace.builder
-    kind = next(k.__name__ for k in type(error).__mro__ if k.__name__ in ERRORS)
-    name = type(error).__name__
-    message = str(error) if kind == name else f"{name}: {error}"
+    kind, message = _described(error)
+    source = getattr(error, "source", None) or last_line(error)
+    before, b.source = b.source, source or b.source
     passed = b.check(
         b.cast(trace.node(holds), "i64"), low=1, high=2, error=kind, message=message
     )
+    b.source = before
     memory.replace(b.minimum(memory.node, passed), whole(()))
+
+
+def _described(error: Exception) -> tuple[str, str]:
+    """The nearest of Python's own kinds of errors, and the message."""
+    kind = next(k.__name__ for k in type(error).__mro__ if k.__name__ in ERRORS)
+    if isinstance(error, AnabranchError):
+        return kind, error.what
+    name = type(error).__name__
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return kind, str(text) if kind == name else f"{name}: {text}"
 
 
 def tied(trace: Trace, results: Sequence[Node]) -> list[Node]:

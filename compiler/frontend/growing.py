@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ...ir.errors import SourceLine
+from ..stacked import with_stacks
+from ..trace import Trace
 from ..tree import flatten
 from .loop_state import Carried, NoLoop
 from .state import ByBranch, Content, Slot
@@ -53,12 +55,20 @@ class Growing(NamedTuple):
         self.slot.put(held)
         return held
 
-    def made(self, begun: Sequence[Any]) -> list[Any]:
-        """What was appended to what there was at the beginning of the turn."""
+    def items(
+        self, begun: Sequence[Any], carried: dict[Any, Carried], trace: Trace
+    ) -> list[Any]:
+        """What was appended to what there was at the beginning of the turn.
+
+        Lists that a loop in the turn filled are one array each, unless they are carried
+        as lists.
+        """
         items = appended(begun, self.slot.get())
         if items is None or len(items) != self.times:
             raise NoLoop("a list changes in another way than by appends")
-        return items
+        if any(place.key in carried for place in self.recent):
+            return items
+        return [with_stacks(item, trace) for item in items]
 
     def starts(self) -> list[Carried]:
         """What is carried of it: the last items, where there are enough of one type."""

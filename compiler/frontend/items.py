@@ -15,8 +15,9 @@ from ..known import as_known, real
 from ..running import active_trace, find_trace
 from ..tracer import GETITEM
 from .branches import journal_here
+from .lookup import entry
 from .rows import element
-from .state import Content, Entry, Field
+from .state import CONTAINERS, Content, Entry, Field
 from .twins import twin
 
 __all__ = ["augment", "delete_item", "get_item", "set_attribute", "set_item"]
@@ -40,7 +41,7 @@ _IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
 
 def augment(kind: str, value: Any, other: Any) -> Any:
     """``value += other``, and what ``value`` is then."""
-    if isinstance(value, _CONTAINERS) and (journal := journal_here()) is not None:
+    if isinstance(value, CONTAINERS) and (journal := journal_here()) is not None:
         journal.note(Content(value))
     return _IN_PLACE[kind](value, other)
 
@@ -54,10 +55,11 @@ def get_item(x: Any, index: Any) -> Any:
         return x[real(index)] if trace is None else trace.apply(GETITEM, (x, index), {})
     if type(x).__module__ in _INDEX_TRICKS:
         return _concatenated(x, index)
+    if (found := entry(x, index)) is not None:
+        return found
     return x[index]
 
 
-_CONTAINERS: tuple[type, ...] = (list, dict, set)
 _INDEX_TRICKS = {type(np.r_).__module__}
 
 
@@ -89,8 +91,8 @@ def set_item(value: Any, x: Any, index: Any) -> None:
             )
         x[real(index)] = real(value)
         return
-    if isinstance(x, (list, dict)) and (journal := journal_here()) is not None:
-        if isinstance(x, dict) or type(index) is int:
+    if isinstance(x, CONTAINERS) and (journal := journal_here()) is not None:
+        if isinstance(x, dict) or (isinstance(x, list) and type(index) is int):
             journal.note(Entry(x, index))
         else:
             journal.note(Content(x))
@@ -99,7 +101,7 @@ def set_item(value: Any, x: Any, index: Any) -> None:
 
 def delete_item(x: Any, index: Any) -> None:
     """``del x[index]``."""
-    if isinstance(x, _CONTAINERS) and (journal := journal_here()) is not None:
+    if isinstance(x, CONTAINERS) and (journal := journal_here()) is not None:
         journal.note(Content(x))
     del x[index]
 

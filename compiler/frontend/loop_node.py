@@ -10,7 +10,7 @@ from ...ir.graph import Graph, Node, Output
 from ...ir.ops.parts import loop_attrs
 from ...ir.types import TensorType
 from ..running import is_traced
-from ..stacked import RowMemory
+from ..stacked import RowMemory, with_lists
 from ..trace import Trace
 from ..tracer import Tracer
 from ..tree import flatten, unflatten
@@ -222,6 +222,7 @@ class _Afterwards:
         assert self.loop.trips is not None, "a list grows a known number of times"
         held = list(growing.before)
         made: dict[int, list[Tracer]] = {}
+        flat: dict[str, Node] = {}
         for turn in range(self.loop.trips):
             for end in ends:
                 leaves: list[Any] = []
@@ -230,7 +231,7 @@ class _Afterwards:
                         made[id(leaf)] = self._rows(leaf, columns[id(leaf)])
                     kept = self.sharing.kept.get(id(leaf), leaf)
                     leaves.append(made[id(leaf)][turn] if id(leaf) in made else kept)
-                held.append(unflatten(end.tree, leaves))
+                held.append(with_lists(unflatten(end.tree, leaves), flat))
         growing.slot.put(held)
 
     def _rows(self, leaf: Tracer, stacked: Node) -> list[Tracer]:

@@ -16,7 +16,7 @@ from .state import Slot
 if TYPE_CHECKING:
     from .growing import Growing
 
-__all__ = ["Carried", "Changes", "LeafType", "Loop", "NoLoop", "Peel", "State"]
+__all__ = ["Carried", "Changes", "Fills", "LeafType", "Loop", "NoLoop", "Peel", "State"]
 
 LeafType = tuple[TensorType, bool]
 
@@ -29,6 +29,10 @@ class NoLoop(Exception):
 
 class Changes(NoLoop):
     """A place has values of another kind after a turn; perhaps only after the first."""
+
+
+class Fills(Changes):
+    """A container has another length after a turn; perhaps until it is full."""
 
 
 class Peel(Exception):

@@ -26,7 +26,7 @@ from .apart import Sharing, shared
 from .carried import widened
 from .endings import is_same
 from .loop_node import build, region_of
-from .loop_state import Loop, NoLoop, Peel, State
+from .loop_state import Fills, Loop, NoLoop, Peel, State
 from .state import UNBOUND, ByBranch, Slot, is_lost
 from .trial import Pass, run_body
 
@@ -116,6 +116,8 @@ def _settled(
             done = run_body(loop, outer, [*every.values(), *tried], used)
         except NoLoop as reason:
             _check_ends(loop, reason.ends, 0)
+            if used.growing:  # a list that is full after some turns does not
+                raise Fills(str(reason)) from reason.__cause__
             raise
         if _is_small(loop, done):
             raise NoLoop("it is small")
@@ -222,7 +224,7 @@ def _check_growth(
         done, state, sharing
     )
     if not same or not _same_numbers(state, done, last):
-        raise NoLoop("its body depends on the length of a list that grows in it")
+        raise Fills("its body depends on the length of a list that grows in it")
 
 
 def _same_numbers(state: State, one: Pass, other: Pass) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, TypeVar, cast
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "children",
     "constant",
     "contains",
+    "fields",
     "function",
     "inside",
     "name",
@@ -27,6 +29,21 @@ __all__ = [
 ]
 
 N = TypeVar("N", bound=ast.AST)
+_WITHOUT_NODES = {
+    *("arg", "asname", "attr", "conversion", "ctx", "id", "is_async", "kind"),
+    *("kwd_attrs", "level", "module", "name", "op", "ops", "rest", "simple"),
+    "type_comment",
+}
+_BINDING: dict[type[ast.AST], tuple[str, ...]] = {  # fields that are no values
+    ast.Assert: (),
+    ast.Assign: ("targets",),
+    ast.AugAssign: ("target",),
+    ast.Expr: (),
+    ast.For: ("target", "body", "orelse"),
+    ast.If: ("body", "orelse"),
+    ast.Return: (),
+    ast.While: ("body", "orelse"),
+}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
@@ -88,15 +105,26 @@ def _parameters(place: ast.AST, names: Iterable[str]) -> ast.arguments:
     return ast.arguments([], parameters, None, [], [], None, [])
 
 
-def children(node: ast.AST) -> list[ast.AST]:
-    """The nodes right below one, but for contexts and operators, which are leaves."""
+@cache
+def fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    """The fields of a kind of node that may have nodes, but for what are leaves."""
+    if issubclass(kind, ast.Constant):
+        return ()
+    return tuple(field for field in kind._fields if field not in _WITHOUT_NODES)
+
+
+def children(node: ast.AST, some: Iterable[str] | None = None) -> list[ast.AST]:
+    """The nodes right below one, but for contexts and operators, which are leaves.
+
+    Those in ``some`` of its fields, where these are given.
+    """
     found: list[ast.AST] = []
-    for field in node._fields:
+    for field in fields(type(node)) if some is None else some:
         value: Any = getattr(node, field, None)
-        if isinstance(value, list):
+        if type(value) is list:
             items = cast("list[Any]", value)
-            found += [one for one in items if isinstance(one, ast.AST) and one._fields]
-        elif isinstance(value, ast.AST) and value._fields:
+            found += [one for one in items if isinstance(one, ast.AST)]
+        elif isinstance(value, ast.AST):
             found.append(value)
     return found
 
@@ -157,5 +185,6 @@ def _bind(
         found[node.rest] = None
     if isinstance(node, ast.alias):
         found[(node.asname or node.name).split(".")[0]] = None
-    for child in children(node):
+    below = None if in_values else _BINDING.get(type(node))
+    for child in children(node, below):
         _bind(child, found, in_values, hidden)

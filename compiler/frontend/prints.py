@@ -7,9 +7,9 @@ printed is dropped with it, and several passes over a body print once.
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...ir.errors import ConcretizationError
@@ -23,7 +23,6 @@ from .said import Said, hand_on
 __all__ = ["tell"]
 
 _CONVERSION = re.compile(r"%(\([^)]*\))?[^a-zA-Z%]*[a-zA-Z%]")
-_LOGGERS = logging.Logger, logging.LoggerAdapter
 
 
 class _Text:
@@ -80,30 +79,22 @@ def tell(function: Any, args: Callable[[Any], tuple[Any, ...]], /, **rest: Any) 
     show = _Shower()
     if active_trace() is None or not _is_teller(function):
         return call(function, *args(_plain), **rest)
-    name = function.__name__
     try:
         values = [show(value) for value in args(show)]
     except ConcretizationError as error:
         show.met = True
-        values = [*[logging.INFO] * (name == "log"), f"<{error.what}>"]
+        values = [f"<{error.what}>"]
     around = said_here()
     if not show.met and around is None:
         return function(*values, **rest)
     note("plain", "printed while the function is traced, when arrays have no values")
-    if function is print:
-        given = [str(value) for value in values]
-    else:
-        given = _logged(name, values, show)
-    said = Said(lambda: function(*given, **rest), name, user_line(calling_frame()))
+    if function is not print and len(values) > 1:  # a format and what it takes
+        values = [show(tuple(values[1:]), str(values[0]))]
+    texts = [str(value) for value in values]
+    name = function.__name__
+    said = Said(lambda: function(*texts, **rest), name, user_line(calling_frame()))
     hand_on([said], around)
     return None
-
-
-def _logged(name: str, values: Sequence[Any], show: _Shower) -> Sequence[Any]:
-    """What a logger is given: the level, if there is one, and the text."""
-    first = 1 if name == "log" else 0
-    text, given = values[first], tuple(values[first + 1 :])
-    return [*values[:first], show(given, str(text)) if given else str(text)]
 
 
 def _plain(value: Any, text: str | None = None) -> Any:
@@ -111,6 +102,13 @@ def _plain(value: Any, text: str | None = None) -> Any:
 
 
 def _is_teller(function: Any) -> bool:
-    if function is print or isinstance(getattr(function, "__self__", None), _LOGGERS):
+    if function is print:
         return True
-    return getattr(function, "__module__", None) == logging.__name__
+    logging = sys.modules.get("logging")  # whoever calls it has imported it
+    if logging is None:
+        return False
+    loggers = logging.Logger, logging.LoggerAdapter
+    owner = getattr(function, "__self__", None)
+    return isinstance(owner, loggers) or (
+        getattr(function, "__module__", None) == "logging"
+    )

@@ -7,19 +7,19 @@ a row, and not an array in each turn.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ...ir.graph import Node
 from ..forms import form_of
-from ..lower.indexing import path_of_row
+from ..lower.indices import path_of_row
 from ..running import is_traced
 from ..trace import Trace
 from ..tracer import Tracer
 
-__all__ = ["Rows", "element"]
+__all__ = ["Rows", "element", "is_integer"]
 
 
 class Rows:
@@ -71,7 +71,7 @@ def element(x: Any, index: Any) -> Any:
     parts = cast("tuple[Any, ...]", index if type(index) is tuple else (index,))
     first: Any = parts[0] if parts else None
     rest = parts[1:]
-    if not _is_integer(first) or not isinstance(x, (Tracer, np.ndarray)):
+    if not is_integer(first) or not isinstance(x, (Tracer, np.ndarray)):
         return None
     if not x.shape or any(map(_is_array, rest)):
         return None
@@ -105,7 +105,8 @@ def _is_inner(x: Tracer, trace: Trace) -> bool:
     return x.reader.level >= trace.level
 
 
-def _is_integer(value: Any) -> bool:
+def is_integer(value: Any) -> TypeGuard[Tracer]:
+    """Whether a value is one traced integer that is not known."""
     if not is_traced(value) or value.shape or value.bound is not None:
         return False
     return value.known is None and value.dtype.kind in "iu"

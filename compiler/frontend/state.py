@@ -7,6 +7,7 @@ stores is written down in its `Journal` when it happens, so that it can be undon
 from __future__ import annotations
 
 import inspect
+from collections import deque
 from collections.abc import Callable, Sequence
 from types import CellType, FunctionType, MemberDescriptorType
 from typing import Any, cast
@@ -16,6 +17,7 @@ from ..ragged import Ragged
 from .said import Said
 
 __all__ = [
+    "CONTAINERS",
     "UNBOUND",
     "Box",
     "ByBranch",
@@ -27,6 +29,9 @@ __all__ = [
     "is_lost",
     "slots_of",
 ]
+
+
+CONTAINERS: tuple[type, ...] = (list, deque, dict, set)
 
 
 class Unbound:
@@ -117,7 +122,7 @@ class Field(Slot):
 
 
 class Content(Slot):
-    """All that is in a list, a dict or a set."""
+    """All that is in a list, a deque, a dict or a set."""
 
     def __init__(self, container: Any) -> None:
         self.container = container
@@ -129,7 +134,7 @@ class Content(Slot):
 
     def put(self, value: Any) -> None:
         self.container.clear()
-        if isinstance(self.container, list):
+        if isinstance(self.container, (list, deque)):
             cast("list[Any]", self.container).extend(value)
         else:
             self.container.update(value)

@@ -32,6 +32,7 @@ from .state import UNBOUND, Content, Journal, Slot
 
 __all__ = ["Pass", "run_body"]
 
+MAX_CONTENT = 64  # values of a container that is carried as a whole
 COUNTER = TensorType("i64", ())
 
 
@@ -39,7 +40,7 @@ class Pass(NamedTuple):
     """The body, traced once.
 
     ``given`` are the inputs for the leaves of carried places, ``endings`` what places
-    hold at the end of the turn, or ``contents`` if they are containers as a whole.
+    hold at the end of the turn, and ``contents`` what containers do as a whole.
     ``places`` are those that are no variables, ``items`` what lists that grow got. Of
     each memory that was written, ``before`` has who made it and its value in front of
     the loop, ``inputs`` and ``after`` its values in the turn. ``ends`` are the
@@ -123,10 +124,13 @@ def run_body(
                 endings = {
                     slot.key: ending_of(trace, slot.get())
                     for slot in [*slots, *places]
-                    if not isinstance(slot, Content)
+                    if not isinstance(slot, Content) or _may_be_carried(slot, state)
                 }
                 items = {
-                    key: [ending_of(trace, item) for item in growing.made(begun[key])]
+                    key: [
+                        ending_of(trace, item)
+                        for item in growing.items(begun[key], state.carried, trace)
+                    ]
                     for key, growing in state.growing.items()
                     if key in contents
                 }
@@ -153,6 +157,11 @@ def run_body(
         *(trace, counter, given, endings, contents, places, items),
         *(go, before, inputs, after, rows, ends, alike, journal.said),
     )
+
+
+def _may_be_carried(slot: Content, state: State) -> bool:
+    """Whether a container may hold as many values after each turn."""
+    return slot.key not in state.growing and len(slot.container) <= MAX_CONTENT
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """How NumPy's functions become nodes; importing this package registers them all."""
 
 from . import (
+    distances,
     einsum,
+    filters,
     indexing,
     integers,
+    integrate,
     joins,
     matrices,
     products,
@@ -14,14 +17,20 @@ from . import (
     searching,
     shapes,
     sorting,
+    special,
+    stats,
+    stores,
     ufuncs,
     values,
 )
 
 __all__ = [
+    "distances",
     "einsum",
+    "filters",
     "indexing",
     "integers",
+    "integrate",
     "joins",
     "matrices",
     "products",
@@ -32,6 +41,9 @@ __all__ = [
     "searching",
     "shapes",
     "sorting",
+    "special",
+    "stats",
+    "stores",
     "ufuncs",
     "values",
 ]

@@ -18,7 +18,7 @@ from ..intervals import MANY, Interval
 from ..ragged import Axis, Place
 from ..running import is_traced
 from ..trace import Trace
-from .indexing import position
+from .indices import position
 from .windows import ask_bounds, has_known_size, is_moved, window_of
 
 __all__ = ["axis_of_size", "between", "cut", "is_integer", "key_of"]

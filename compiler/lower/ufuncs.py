@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import sys
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from ...ir.errors import ShapeError, TraceError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.types import DTYPES, FLOATS, dtype_name
-from ..lowerings import lowers, lowers_in
+from ..lowerings import lowers
 from ..peel import note_index
 from ..running import is_traced
 from ..trace import Trace
@@ -288,19 +287,6 @@ def lower_as(ufunc: Any, op: str) -> None:
     _OPS[ufunc] = op
     lowers(ufunc)(_lowering(ufunc))
 
-
-def _lower_special(name: str, op: str) -> None:
-    """Register an op as the lowering of SciPy's ufunc of a name."""
-
-    @lowers_in("scipy.special", name)
-    def lower(trace: Trace, *operands: Any, **named: Any) -> Any:
-        ufunc = getattr(sys.modules["scipy.special"], name)
-        _OPS[ufunc] = op
-        return _lowering(ufunc)(trace, *operands, **named)
-
-
-_lower_special("erf", "erf")
-_lower_special("expit", "sigmoid")
 
 for _name in _SAME_NAME:
     lower_as(getattr(np, _name), _name)

@@ -15,9 +15,13 @@ that asks for it is refused (`OpDef.refused`).
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
 
 from ..types import TensorType
 from .elementwise import reciprocal
@@ -35,22 +39,27 @@ if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["by_ufunc", "function", "scaled", "shifted"]
+__all__ = ["function", "scaled", "shifted", "ufunc_of"]
 
 Derivative: TypeAlias = "Callable[..., Node] | str"
 
 ROOT_PI = math.sqrt(math.pi)
 
 
-def by_ufunc(name: str) -> Callable[..., Any]:
-    """A ufunc of SciPy's, which is slow to import and called when it is needed."""
+@cache
+def ufunc_of(name: str) -> Any:
+    """A ufunc of SciPy's, which is slow to import and met when it is needed.
 
-    def reference(*operands: Any) -> Any:
-        from scipy import special
+    That of a Python function has a name of its own.
+    """
+    found = getattr(importlib.import_module("scipy.special"), name)
+    if isinstance(found, np.ufunc):
+        return found
+    return getattr(importlib.import_module("scipy.special._ufuncs"), f"_{name}")
 
-        return getattr(special, name)(*operands)
 
-    return reference
+def _calling(name: str) -> Callable[..., Any]:
+    return lambda *operands: ufunc_of(name)(*operands)
 
 
 def _type_rule(name: str) -> Callable[..., TensorType]:
@@ -76,7 +85,7 @@ def _register(
             name,
             arity,
             _type_rule(name),
-            by_ufunc(name),
+            _calling(name),
             adjoint,
             refused=refused,
             ufunc=name,
@@ -124,10 +133,29 @@ def _call(b: Builder, name: str, *operands: Node) -> Node:
 # Errors and the normal distribution: DLMF 7.
 
 function("erfc", lambda b, n, x: _gauss(b, x, -2 / ROOT_PI, -1.0))
-function(
-    "erfcx",
-    lambda b, n, x: shifted(b, scaled(b, b.mul(x, n), 2.0), -2 / ROOT_PI),
-)
+
+
+FAR = 8.0  # from here on SciPy's hyperu has all digits, and the difference few
+
+
+def _erfcx_slope(b: Builder, n: Node, x: Node) -> Node:
+    """``2 x erfcx(x) - 2 / sqrt(pi)``, and what that is of Tricomi's U far out.
+
+    erfcx'(x) = -U(1, 1/2, x^2) / sqrt(pi) (DLMF 7.18.2, 7.18.10).
+    """
+    limit = b.like(x, FAR)
+    near = b.lt(x, limit)
+    other = b.select(near, limit, x)
+    numbers = b.like(x, 1.0), b.like(x, 0.5)
+    far = _call(b, "hyperu", *numbers, _square(b, other))
+    return b.select(
+        near,
+        shifted(b, scaled(b, b.mul(x, n), 2.0), -2 / ROOT_PI),
+        scaled(b, far, -1 / ROOT_PI),
+    )
+
+
+function("erfcx", _erfcx_slope)
 function("erfinv", lambda b, n, y: _gauss(b, n, ROOT_PI / 2, 1.0))
 function("erfcinv", lambda b, n, y: _gauss(b, n, -ROOT_PI / 2, 1.0))
 function("dawsn", lambda b, n, x: shifted(b, scaled(b, b.mul(x, n), -2.0), 1.0))

@@ -92,7 +92,7 @@ function("exp1", lambda b, n, x: b.neg(b.div(b.exp(b.neg(x)), x)))
 function("expi", lambda b, n, x: b.div(b.exp(x), x))
 function("expn", "the order of expn", _expn_by_x)
 
-# Hypergeometric functions: DLMF 13.3.15, 15.5.1. K(m) and E(m) are such (19.5).
+# Hypergeometric functions: DLMF 13.3.15, 13.3.22, 15.5.1; K(m) and E(m) are such, 19.5.
 
 
 def _raised(b: Builder, name: str, numerator: int, *operands: Node) -> Node:
@@ -110,6 +110,14 @@ function(
     "the first parameter of hyp1f1",
     "the second parameter of hyp1f1",
     lambda b, n, *operands: _raised(b, "hyp1f1", 1, *operands),
+)
+function(
+    "hyperu",
+    "the first parameter of hyperu",
+    "the second parameter of hyperu",
+    lambda b, n, p, q, x: b.neg(
+        b.mul(p, b.add_node("hyperu", shifted(b, p, 1.0), shifted(b, q, 1.0), x))
+    ),
 )
 function(
     "hyp2f1",

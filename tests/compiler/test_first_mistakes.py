@@ -96,10 +96,10 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
         anabranch.ParseError,
         ["unknown dtype 'float64'", "f32, f64"],
     ),
-    "half floats": (
-        lambda: anabranch.jit(total)(X.astype(np.float16)),
+    "dates": (
+        lambda: anabranch.jit(total)(X.astype("M8[s]")),
         anabranch.ArgumentError,
-        ["argument x: dtype float16", "f32, f64"],
+        ["argument x: dtype datetime64", "f32, f64"],
     ),
     "a complex number": (
         lambda: anabranch.jit(total)(1 + 2j),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import special
 
 import anabranch
 
@@ -124,6 +125,14 @@ KINKS: list[Row] = [
     ("`sign(x)` at 0", np.sign, (0.0,), 0.0),
     ("`x % 1` at 2", lambda x: x % 1, (2.0,), 1.0),
     ("`5 % y` at 2", lambda y: 5 % y, (2.0,), -2.0),
+    ("`xlogy(x, 0)` at 0", lambda x: special.xlogy(x, 0.0), (0.0,), -inf),
+    ("`xlogy(0, y)` at 0", lambda y: special.xlogy(0.0, y), (0.0,), 0.0),
+    ("`xlogy(x, x)` at 0", lambda x: special.xlogy(x, x), (0.0,), -inf),
+    ("`entr(x)` at 0", lambda x: special.entr(x), (0.0,), inf),
+    ("`rel_entr(x, 0)` at 0", lambda x: special.rel_entr(x, 0.0), (0.0,), nan),
+    ("`rel_entr(0, y)` at 0", lambda y: special.rel_entr(0.0, y), (0.0,), 0.0),
+    ("`i0e(x)` at 0", lambda x: special.i0e(x), (0.0,), 0.0),
+    ("`huber(1, x)` at 1", lambda x: special.huber(1.0, x), (1.0,), 1.0),
     ("`sum(x)` of no elements", np.sum, (np.zeros(0),), np.zeros(0)),
     ("`mean(x)` of no elements", np.mean, (np.zeros(0),), np.zeros(0)),
     ("`prod(x)` of no elements", np.prod, (np.zeros(0),), np.zeros(0)),

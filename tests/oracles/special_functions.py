@@ -50,8 +50,10 @@ def betaincc(a: Any, b: Any, x: Any) -> Any:
 
 
 def stdtr(df: Any, t: Any) -> Any:
-    tail = betainc(df / 2, mp.mpf(1) / 2, df / (df + t * t)) / 2
-    return 1 - tail if t > 0 else tail
+    half = (df + 1) / 2
+    series = mp.hyp2f1(0.5, half, 1.5, -t * t / df)
+    factor = mp.gamma(half) / (mp.gamma(df / 2) * mp.sqrt(mp.pi * df))
+    return mp.mpf(0.5) + t * series * factor
 
 
 def owens_t(h: Any, a: Any) -> Any:
@@ -189,6 +191,7 @@ _TABLE: dict[str, tuple[Function, tuple[Interval, ...]]] = {
     "expi": (mp.ei, (POSITIVE,)),
     "expn": (mp.expint, ((3.0, 3.0), POSITIVE)),
     "hyp1f1": (mp.hyp1f1, (SMALL, SMALL, ANY)),
+    "hyperu": (mp.hyperu, (SMALL, SMALL, (70.0, 90.0))),
     "hyp2f1": (mp.hyp2f1, (SMALL, SMALL, SMALL, (-0.8, 0.8))),
     "ellipk": (mp.ellipk, ((-1.5, 0.7),)),
     "ellipe": (mp.ellipe, ((-1.5, 0.7),)),

@@ -20,6 +20,7 @@ from ..kernels.scalar_loop import (
     scalar_loop_source,
 )
 from ..kernels.source import Source
+from ..language.vectors import SPREAD
 from ..plan.chains import written_over
 from ..plan.planner import Planner
 from ..plan.view import View
@@ -106,7 +107,9 @@ def _memories(p: Planner, views: Sequence[View], read: int) -> Iterator[Memory]:
             if number >= read and behind[other] & behind[number]
         )
         labels.append(next(shared, number))
-        strides = tuple(stride if stride in (0, 1) else None for stride in view.strides)
+        strides = tuple(
+            stride if 0 <= stride <= SPREAD[-1] else None for stride in view.strides
+        )
         yield Memory(view.type.dtype, strides, labels[-1])
 
 

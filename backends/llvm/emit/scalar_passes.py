@@ -6,7 +6,7 @@ Both look at where elements lie, as sums of values (`linear`).
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -22,13 +22,15 @@ from ..kernels.scalar_loop import (
     Statement,
     Store,
     Sweep,
-    Total,
 )
+from ..language.vectors import SPREAD
 from ..machine import current
 from .elements import SMALL, Builder, Elements, Place, Position, Unfit
 from .linear import Linear
+from .scalar_choices import is_inside, unchosen, wanted
 from .scalar_cuts import cut
-from .scalar_sums import Places, apart, carried_sums, places_of, summed, totals_of
+from .scalar_held import held
+from .scalar_sums import Places, apart, places_of, summed, totals_of
 
 __all__ = ["fill", "kept_values", "swept"]
 
@@ -36,7 +38,7 @@ LARGE = 2**11  # elements of which kernels of their own make better use
 
 VECTORS = 2  # that are computed at once, where iterations are enough
 FEW = 8  # iterations that lanes are not worth
-SPREAD = 16  # statements that are worth an access to elements that are far apart
+MANY = 16  # statements that are worth an access to elements that are far apart
 
 
 @contextmanager
@@ -76,16 +78,6 @@ def _moved(places: Places, counter: int, by: int) -> Places:
 def _outside(places: Places, counter: int) -> bool:
     """Whether they are made of the counter and of what was there before the loop."""
     return all(value <= counter for x in places for value, _ in x.terms)
-
-
-def _inside(b: Builder, memory: int, places: Places) -> bool:
-    """Whether positions are in a memory, whether or not a loop has an iteration."""
-    return all(
-        b.sums.bounded(x)
-        and b.sums.holds(x)
-        and b.sums.holds(Linear(size - 1).plus(x, -1))
-        for x, size in zip(places, b.memories[memory].shape, strict=True)
-    )
 
 
 def _touched(statements: Sequence[Statement]) -> Iterator[tuple[int, bool]]:
@@ -181,33 +173,31 @@ def _first(
 def swept(b: Builder, loop: Loop) -> Sequence[Statement]:
     """The loop in lanes, whole or in pieces, or as it is.
 
-    What it adds up in places that stay is carried, if these are inside in any case.
+    Lanes compute both sides of choices. What stays is held in registers either way.
     """
-    made = _in_lanes(b, loop)
-    if made is None:
-        made = cut(b, loop, partial(_in_lanes, b))
-    if made is not None:
-        return made
+    flat = unchosen(b, loop)
+    if flat is not None:
+        with b.inside() as block:
+            before, kept, behind = held(b, flat)
+            block += before
+            made = _in_lanes(b, kept)
+        if made is not None:
+            return [*block, *made, *behind]
+        made = cut(b, flat, partial(_in_lanes, b))
+        if made is not None:
+            return made
     with b.inside() as block:
-        found = carried_sums(b, loop)
-    if found is None:
-        return [loop]
-    summing, stores = found
-    runs = loop.trips is not None and b.sums.holds(b.sums.of(loop.trips), 1)
-    sums = [(store.memory, places_of(b, store.where)) for store in stores]
-    if not runs and not all(_inside(b, memory, at) for memory, at in sums):
-        return [loop]
-    made = _in_lanes(b, summing)
-    return [*block, *([summing] if made is None else made), *stores]
+        before, kept, behind = held(b, loop)
+    return [*block, *before, kept, *behind]
 
 
 def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
     """The loop in lanes, if its iterations do not depend on each other but for sums.
 
-    What it accesses has to lie side by side or two apart, but for a few elements. What
-    it writes it may access elsewhere too, in the same place along the last axis. To
-    what it adds to it may add in several places, one after the other where these
-    overlap.
+    What it accesses has to lie side by side or a few elements apart, but for one access
+    in many. What it writes it may access elsewhere too, in the same place along the
+    axis along which it goes. To what it adds to it may add in several places of the
+    last axis, one after the other where these overlap.
     """
     trips = loop.trips
     known = None if trips is None else b.sums.of(trips)
@@ -224,7 +214,7 @@ def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
     places: dict[int, set[Places]] = {}
     written: set[int] = set()
     sums = set(summed(b, loop))
-    spread: list[int] = []  # the memories of elements that are farther apart
+    far = 0  # accesses to elements that are farther apart
     for one in statements:
         match one:
             case Compute():
@@ -232,37 +222,30 @@ def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
             case Load(memory=memory, where=where) | Store(memory=memory, where=where):
                 at = places_of(b, where)
                 growth = tuple(x.factor(loop.counter) for x in at)
-                last = _last_axis(b, memory)
-                others = (*growth[:last], *growth[last + 1 :])
-                beside = not any(others) and -1 <= (growth or (0,))[last] <= 2
-                if not _outside(at, loop.counter):
+                moving = [axis for axis, by in enumerate(growth) if by]
+                if len(moving) > 1 or not _outside(at, loop.counter):
                     return None
-                if not beside:
-                    spread.append(memory)
-                before = not any(growth)  # it is loaded in front of the loop
-                if before and not runs and not _inside(b, memory, at):
+                far += not _are_beside(b, memory, growth)
+                before = not moving  # it is loaded in front of the loop
+                if before and not runs and not is_inside(b, memory, at):
                     return None
                 if isinstance(one, Store):
-                    if not any(growth):
+                    if not moving:
                         return None
-                    if memory not in sums:
+                    if memory not in sums or not growth[-1]:
                         written.add(memory)
                 places.setdefault(memory, set()).add(at)
                 made.append(one._replace(growth=growth))
             case _:
                 return None
-    for memory in written:
-        if len({at[_last_axis(b, memory)] for at in places[memory]}) > 1:
-            return None
-    stored = written | sums
-    if any(memory in stored and len(places[memory]) > 1 for memory in spread):
+    if not all(_is_apart(places[memory], loop.counter) for memory in written):
         return None
-    if SPREAD * len(spread) > len(made):
+    if MANY * far > len(made):
         return None
-    body = _wanted(made, totals)
+    body = wanted(made, [total.item for total in totals])
     if not body:
         return None
-    parts = apart(b, body, sums, loop.counter)
+    parts = apart(b, body, sums - written, loop.counter)
     whole = VECTORS * current().vector_bytes // 8  # of f64 or i64
     few = not known.terms and known.number < whole
     return [
@@ -277,10 +260,22 @@ def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
     ]
 
 
-def _last_axis(b: Builder, memory: int) -> int:
-    """The axis along which elements lie side by side: the last of several places."""
+def _are_beside(b: Builder, memory: int, growth: Sequence[int]) -> bool:
+    """Whether lanes, which go along one axis, are no more than a few elements apart."""
     shape = b.memories[memory].shape
-    return max([axis for axis, size in enumerate(shape) if size != 1], default=0)
+    steps = [by * math.prod(shape[axis + 1 :]) for axis, by in enumerate(growth)]
+    return -1 <= sum(steps) <= SPREAD[-1]
+
+
+def _is_apart(places: Collection[Places], counter: int) -> bool:
+    """Whether no two iterations access the same of these places."""
+    moving = {
+        (axis, x)
+        for at in places
+        for axis, x in enumerate(at)
+        if x.factor(counter) or not any(x.factor(counter) for x in at)
+    }
+    return len(moving) == 1
 
 
 def _from_the_first(
@@ -294,23 +289,3 @@ def _from_the_first(
             one = one._replace(where=tuple((b.number_of(x),) for x in at))
         moved.append(one)
     return tuple(moved)
-
-
-def _wanted(
-    statements: Sequence[Statement], totals: Sequence[Total]
-) -> list[Statement]:
-    """The statements that stores and totals are made of."""
-    wanted = {total.item for total in totals}
-    kept: list[Statement] = []
-    for one in reversed(statements):
-        match one:
-            case Store(value=value):
-                wanted.add(value)
-            case Compute(value=value, operands=operands) if value in wanted:
-                wanted.update(operands)
-            case Load(value=value) if value in wanted:
-                pass
-            case _:
-                continue
-        kept.append(one)
-    return kept[::-1]

@@ -10,20 +10,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from ....ir.types import TensorType
-from ..kernels.scalar_loop import (
-    Carried,
-    Compute,
-    Index,
-    Load,
-    Loop,
-    Statement,
-    Store,
-    Total,
-)
+from ..kernels.scalar_loop import Compute, Index, Load, Loop, Statement, Store, Total
 from .elements import Builder
 from .linear import Linear
 
-__all__ = ["Places", "apart", "carried_sums", "places_of", "summed", "totals_of"]
+__all__ = ["Places", "apart", "places_of", "summed", "totals_of"]
 
 NEAR = 64  # elements: what was stored less far away may be on its way to memory
 
@@ -67,66 +58,6 @@ def summed(b: Builder, loop: Loop) -> Iterator[int]:
             for load, store in pairs
         ):
             yield memory
-
-
-def carried_sums(b: Builder, loop: Loop) -> tuple[Loop, list[Store]] | None:
-    """The loop that carries what it adds up in places that stay, and stores it behind.
-
-    The loads of what is there before are appended. Each place is apart from all others
-    that the loop accesses; whether it is inside is for the caller to see. None where
-    there is no such sum.
-    """
-    accesses = [one for one in loop.body if isinstance(one, (Load, Store))]
-    simple = [one for one in loop.body if isinstance(one, (Load, Store, Compute))]
-    if loop.test or len(simple) < len(loop.body):
-        return None
-    makers = {one.value: one for one in loop.body if isinstance(one, Compute)}
-    uses = Counter(x for one in makers.values() for x in one.operands)
-    uses.update(one.value for one in accesses if isinstance(one, Store))
-    uses.update(one.end for one in loop.carried)
-    places = [(one, places_of(b, one.where)) for one in accesses]
-    gone: set[Statement] = set()
-    carried: list[Carried] = []
-    stores: list[Store] = []
-    for one, at in places:
-        if not isinstance(one, Store) or not _stays(at, loop.counter):
-            continue
-        same = [x for x, there in places if x.memory == one.memory and there == at]
-        others = [
-            there for x, there in places if x.memory == one.memory and there != at
-        ]
-        sum_ = makers.get(one.value)
-        if len(same) != 2 or sum_ is None or not isinstance(same[0], Load):
-            continue
-        load = same[0]
-        adds = sum_.op == "add" or (sum_.op, sum_.operands[0]) == ("sub", load.value)
-        once = uses[load.value] == uses[one.value] == 1
-        if not adds or not once or load.value not in sum_.operands:
-            continue
-        if not all(_apart(at, there) for there in others):
-            continue
-        where = tuple((b.number_of(x),) for x in at)
-        start = b.fresh(b.types[load.value])
-        b.block.append(Load(start, one.memory, where))
-        carried.append(Carried(load.value, start, one.value))
-        stores.append(Store(one.memory, where, load.value))
-        gone |= {load, one}
-    if not carried:
-        return None
-    body = tuple(one for one in loop.body if one not in gone)
-    made = loop._replace(carried=(*loop.carried, *carried), body=body)
-    return made, stores
-
-
-def _stays(at: Places, counter: int) -> bool:
-    """Whether a place is one that is known before the loop."""
-    return all(value < counter for x in at for value, _ in x.terms)
-
-
-def _apart(one: Places, other: Places) -> bool:
-    """Whether two places differ along an axis, by a number that is the same always."""
-    gaps = [x.plus(y, -1) for x, y in zip(one, other, strict=True)]
-    return any(not gap.terms and gap.number for gap in gaps)
 
 
 def totals_of(b: Builder, loop: Loop) -> list[Total]:

@@ -42,7 +42,7 @@ Index: TypeAlias = tuple[tuple[int, ...], ...]
 
 
 class Memory(NamedTuple):
-    """An array: its dtype, and its strides where they are 0 or 1; None is a word.
+    """An array: its dtype, and its strides where they are small; None is a word.
 
     Those that may overlap have one ``label``.
     """
@@ -287,18 +287,22 @@ class _Printer:
         memory = access.memory
         place = self._element(memory, access.where)
         known = self.kernel.memories[memory].strides
-        steps: list[str] = []
-        for axis, (factor, stride) in enumerate(zip(access.growth, known, strict=True)):
-            if factor and stride != 0:
-                steps.append(str(factor) if stride else f"{factor} * m{memory}_{axis}")
-        if not steps:
+        moving = [
+            (axis, factor)
+            for axis, factor in enumerate(access.growth)
+            if factor and known[axis] != 0
+        ]
+        if not moving:
             return [], place
-        if steps == ["1"]:
-            return [], f"{place[:-1]} + {counter}]"
-        if steps in (["-1"], ["2"]):
-            return [], f"{place[:-1]} + {counter} * {steps[0]}]"
-        name = f"g{memory}_{access.value}"
-        return [f"{name} = {' + '.join(steps)}"], f"{place[:-1]} + {counter} * {name}]"
+        ((axis, factor),) = moving
+        stride = known[axis]
+        if stride is None:
+            name = f"g{memory}_{access.value}"
+            along = [f"{name} = {factor} * m{memory}_{axis}"]
+            return along, f"{place[:-1]} + {counter} * {name}]"
+        by = factor * stride
+        step = counter if by == 1 else f"{counter} * {by}"
+        return [], f"{place[:-1]} + {step}]"
 
     def _choice(self, choice: Choice) -> Iterator[str]:
         yield f"if {self.name(choice.condition)}:"
@@ -330,9 +334,10 @@ class _Printer:
             if not names or stride == 0:
                 continue
             place = " + ".join(names)
-            if stride is None:
+            if stride != 1:
                 place = f"({place})" if len(names) > 1 else place
-                place = f"{place} * m{memory}_{axis}"
+                by = f"m{memory}_{axis}" if stride is None else str(stride)
+                place = f"{place} * {by}"
             terms.append(place)
         return f"m{memory}[{' + '.join(terms) or '0'}]"
 

@@ -33,6 +33,7 @@ from .values import LANES, REGISTERS, LanguageError, Value, constant, literal, v
 
 __all__ = [
     "OF_DTYPE",
+    "SPREAD",
     "Memory",
     "call_memory",
     "interleaved",
@@ -147,20 +148,21 @@ class Memory(NamedTuple):
         by = int(self.stride.number or 0)
         span = by * (lanes - 1) + 1
         firsts = [min(first, span - lanes) for first in range(0, span, lanes)]
-        picked: Value | None = None
-        for first in firsts:
-            there = mask and self._spread_mask(mask, first)
-            one = self._beside(first).load(lanes, there)
-            wanted = enumerate(range(-first, span - first, by))
-            places = [
-                lanes + place if 0 <= place < lanes else lane for lane, place in wanted
-            ]
-            picked = self.function.shuffle(picked or one, one, places)
-        assert picked is not None, "there is a lane"
+        vectors = [
+            self._beside(first).load(lanes, mask and self._spread_mask(mask, first))
+            for first in firsts
+        ]
+        picked = vectors[0]
+        at = [min(place, lanes - 1) for place in range(0, span, by)]
+        for first, one in zip(firsts[1:], vectors[1:], strict=True):
+            wanted = zip(range(-first, span - first, by), at, strict=True)
+            places = [lanes + x if 0 <= x < lanes else known for x, known in wanted]
+            picked = self.function.shuffle(picked, one, places)
+            at = list(range(lanes))
         return picked
 
     def _store_spread(self, value: Value, mask: Value | None) -> None:
-        """Vectors side by side, in which each lane stands as often as they lie apart."""
+        """Vectors side by side, in which each lane stands several times."""
         by, count = int(self.stride.number or 0), value.lanes
         mask = mask or constant(1, vector("bool", count))
         for first in range(0, by * (count - 1) + 1, count):

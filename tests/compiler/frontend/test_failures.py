@@ -86,17 +86,50 @@ def only_written(x):
     return y
 
 
+TABLE = {"there": 2.0}
+
+
+def what_is_not_there(x):
+    """The places that no branch goes to are no errors."""
+    s, y = np.sum(x), [1.0]
+    if x[0] > 50:
+        s = x[7]
+    if x[1] > 50:
+        s = s * TABLE["missing"]
+    if x[2] > 50:
+        s = y[len(y)]
+    elif x[2] < -5:
+        s = s + 1 / len(())
+    return s * TABLE["there"]
+
+
 NO_ASSERTS = pytest.mark.skipif(not __debug__, reason="Python has dropped asserts")
 CASES = [
-    (raising, [200.0, 0, 0], ValueError, "too large", "if x[0] > 100"),
+    (raising, [200.0, 0, 0], ValueError, "too large", 'raise ValueError("too'),
     (asserting, [200.0, 0, 0], AssertionError, "large", "assert x[0] < 100"),
-    (in_a_loop, [0, 0, 200.0], ValueError, "NotPossible: an element", "if x[i] > 100"),
+    (
+        in_a_loop,
+        [0, 0, 200.0],
+        ValueError,
+        "NotPossible: an element",
+        "raise NotPossible(",
+    ),
     (in_a_loop, [80.0, 20.0, 0], AssertionError, "not hold", "assert s < 90"),
-    (until_it_fails, [-1.5, 0, 0], RuntimeError, "no convergence", "if n > 5"),
-    (in_branches, [1.0, 200.0, 0], KeyError, "inner", "if x[1] > 100"),
-    (in_branches, [-60.0, 0, 0], ZeroDivisionError, "outer", "elif x[0] < -50"),
-    (by_a_helper, [0, -6.0, 0], ArithmeticError, "no root", "if v < -5"),
-    (only_written, [0, 0, 1.0], IndexError, "another sign", "if y[2] > 0"),
+    (
+        until_it_fails,
+        [-1.5, 0, 0],
+        RuntimeError,
+        "no convergence",
+        "raise RuntimeError",
+    ),
+    (in_branches, [1.0, 200.0, 0], KeyError, "inner", 'raise KeyError("inner")'),
+    (in_branches, [-60.0, 0, 0], ZeroDivisionError, "outer", "raise ZeroDivisionError"),
+    (by_a_helper, [0, -6.0, 0], ArithmeticError, "no root", "raise ArithmeticError"),
+    (only_written, [0, 0, 1.0], IndexError, "another sign", "raise IndexError"),
+    (what_is_not_there, [60.0, 0, 0], IndexError, "index 7 is out of", "s = x[7]"),
+    (what_is_not_there, [0, 60.0, 0], KeyError, "missing", 'TABLE["missing"]'),
+    (what_is_not_there, [0, 0, 60.0], IndexError, "range", "y[len(y)]"),
+    (what_is_not_there, [0, 0, -9.0], ZeroDivisionError, "by zero", "1 / len(())"),
 ]
 
 
@@ -163,3 +196,16 @@ def test_explicit_branches_do_not_raise() -> None:
 
     with pytest.raises(anabranch.TraceError, match="a branch of cond"):
         jit(function)(X)
+
+
+def test_a_handler_would_not_meet_what_is_not_there():
+    def program(x):
+        try:
+            if x > 0:
+                x = x * TABLE["missing"]
+        except KeyError:
+            x = x * 0
+        return x
+
+    with pytest.raises(anabranch.TraceError, match="in a 'try' or 'with'"):
+        jit(program)(1.0)

@@ -129,7 +129,7 @@ def test_logging_takes_what_print_does(caplog: Any) -> None:
     def program(x):
         log.warning("loss %5.2f of %s", x, "x")
         if x > 1:
-            log.log(logging.ERROR, f"{x:.3f}")
+            log.error(f"{x:.3f}")
             logging.warning("large")
         return x * 2
 

@@ -1,0 +1,280 @@
+"""Filters of `scipy.signal` and `scipy.ndimage`: sums of neighbours, recurrences."""
+
+from __future__ import annotations
+
+import importlib
+import operator
+from typing import Any
+
+import numpy as np
+
+from ...ir.errors import ShapeError, UnsupportedError
+from .. import functions, loop
+from ..lowerings import lowers_in
+from ..running import is_traced
+from ..trace import Trace
+from .ufuncs import reject
+
+SIGNAL, NDIMAGE = "scipy.signal", "scipy.ndimage"
+# What `numpy.pad` calls the modes of `scipy.ndimage`.
+_MODES = {
+    "reflect": "symmetric",
+    "grid-mirror": "symmetric",
+    "constant": "constant",
+    "grid-constant": "constant",
+    "nearest": "edge",
+    "mirror": "reflect",
+    "wrap": "wrap",
+    "grid-wrap": "wrap",
+}
+
+
+def _floats(trace: Trace, *values: Any) -> list[Any]:
+    """Arrays of one float dtype."""
+    arrays = [trace.array(np.asarray(v) if not is_traced(v) else v) for v in values]
+    dtype = np.result_type(*(array.dtype for array in arrays))
+    dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
+    return [array.astype(dtype) for array in arrays]
+
+
+def _inner_products(x: Any, w: Any) -> Any:
+    """``sum over k of x[p + k] w[k]`` for each place p, over one or two axes."""
+    if np.ndim(x) != np.ndim(w) or np.ndim(x) not in (1, 2):
+        raise UnsupportedError(
+            f"a filter of arrays of {np.ndim(x)} and {np.ndim(w)} dimensions is not "
+            "supported",
+            hint="it takes one or two, the same for both",
+        )
+    return functions.conv(x[None, None], w[None, None])[0, 0]
+
+
+def _flipped(x: Any) -> Any:
+    return x[(slice(None, None, -1),) * np.ndim(x)]
+
+
+def _convolve(trace: Trace, in1: Any, in2: Any, mode: str) -> Any:
+    x, w = _floats(trace, in1, in2)
+    if np.ndim(x) != np.ndim(w):
+        raise ShapeError("in1 and in2 should have the same dimensionality")
+    pairs = list(zip(np.shape(x), np.shape(w), strict=True))
+    if mode == "valid":
+        if all(n <= k for n, k in pairs) and np.shape(x) != np.shape(w):
+            x, w = w, x
+        elif not all(n >= k for n, k in pairs):
+            raise ShapeError(f"'valid': neither of {pairs} is at least as large")
+        return _inner_products(x, _flipped(w))
+    full = _inner_products(np.pad(x, [(k - 1, k - 1) for _, k in pairs]), _flipped(w))
+    if mode == "full":
+        return full
+    if mode != "same":
+        raise ValueError(f"the mode is full, valid or same, not {mode!r}")
+    return full[tuple(slice((k - 1) // 2, (k - 1) // 2 + n) for n, k in pairs)]
+
+
+@lowers_in(SIGNAL, "convolve")
+def _signal_convolve(
+    trace: Trace, in1: Any, in2: Any, mode: str = "full", method: str = "auto"
+) -> Any:
+    return _convolve(trace, in1, in2, mode)
+
+
+@lowers_in(SIGNAL, "fftconvolve")
+def _fftconvolve(
+    trace: Trace, in1: Any, in2: Any, mode: str = "full", axes: Any = None
+) -> Any:
+    """Summed directly, which is exact where the transforms round."""
+    reject({"axes": axes})
+    return _convolve(trace, in1, in2, mode)
+
+
+@lowers_in(SIGNAL, "lfilter")
+def _lfilter(
+    trace: Trace, b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None
+) -> Any:
+    """The direct form II transposed: a loop over time that carries the state.
+
+    Oppenheim and Schafer, Discrete-Time Signal Processing, section 6.3.
+    """
+    b, a, x, *given = _floats(trace, b, a, x, *([] if zi is None else [zi]))
+    b, a = np.atleast_1d(b), np.atleast_1d(a)
+    b, a = b / a[0], a / a[0]
+    size = max(np.shape(a)[0], np.shape(b)[0])
+    b, a = np.pad(b, (0, size - np.shape(b)[0])), np.pad(a, (0, size - np.shape(a)[0]))
+    rows = np.moveaxis(x, axis, 0)
+    shape = (size - 1, *np.shape(rows)[1:])
+    state = np.zeros(shape, x.dtype) if zi is None else np.moveaxis(given[0], axis, 0)
+    state = np.broadcast_to(state, shape)
+    column = (slice(1, None), *(None,) * (np.ndim(rows) - 1))
+    ahead, back = b[column], a[column]
+
+    def step(z: Any, value: Any) -> tuple[Any, Any]:
+        if size == 1:
+            return z, b[0] * value
+        made = b[0] * value + z[0]
+        moved = np.concatenate([z[1:], np.zeros_like(z[:1])], axis=0)
+        return moved + ahead * value - back * made, made
+
+    last, made = loop.scan(step, state, rows)
+    made = np.moveaxis(made, 0, axis)
+    return made if zi is None else (made, np.moveaxis(last, 0, axis))
+
+
+def _padded(x: Any, sizes: Any, origin: Any, mode: str, cval: float) -> Any:
+    """With what a window of these sizes sees beyond the edges."""
+    if mode not in _MODES:
+        raise ValueError(f"the mode is one of {', '.join(_MODES)}, not {mode!r}")
+    widths: list[tuple[int, int]] = []
+    for size, shift in zip(sizes, origin, strict=True):
+        left = size // 2 + shift
+        if not 0 <= left < max(size, 1):
+            raise ValueError("invalid origin")
+        widths.append((left, size - 1 - left))
+    named = {"constant_values": cval} if _MODES[mode] == "constant" else {}
+    pad: Any = np.pad
+    return pad(x, widths, mode=_MODES[mode], **named)
+
+
+def _correlate(
+    trace: Trace,
+    given: tuple[Any, Any],
+    mode: str,
+    cval: float,
+    origin: Any,
+    *,
+    turned: bool,
+) -> Any:
+    """Of the dtype of the input, as SciPy's."""
+    x = trace.array(given[0])
+    wide, w = _floats(trace, x, given[1])
+    shifts = [origin] * np.ndim(w) if np.ndim(origin) == 0 else list(origin)
+    if turned:
+        w = _flipped(w)
+        shifts = [-o - (n % 2 == 0) for o, n in zip(shifts, np.shape(w), strict=True)]
+    made = _inner_products(_padded(wide, np.shape(w), shifts, mode, cval), w)
+    return made.astype(x.dtype)
+
+
+def _along(
+    trace: Trace,
+    given: tuple[Any, Any],
+    axis: int,
+    mode: str,
+    cval: float,
+    origin: int,
+    *,
+    turned: bool,
+) -> Any:
+    """The same along one axis; each row is an image of its own."""
+    x = trace.array(given[0])
+    wide, w = _floats(trace, x, given[1])
+    size = np.shape(w)[0]
+    if turned:
+        w, origin = w[::-1], -origin - (size % 2 == 0)
+    rows = np.moveaxis(wide, axis, -1)
+    still = [1] * (np.ndim(rows) - 1)
+    padded = _padded(rows, (*still, size), (*(0 for _ in still), origin), mode, cval)
+    flat = np.reshape(padded, (-1, 1, np.shape(padded)[-1]))
+    made = np.reshape(functions.conv(flat, w[None, None]), np.shape(rows))
+    return np.moveaxis(made, -1, axis).astype(x.dtype)
+
+
+def _register(name: str, turned: bool) -> None:
+    @lowers_in(NDIMAGE, name)
+    def of_images(
+        trace: Trace,
+        input: Any,
+        weights: Any,
+        output: Any = None,
+        mode: str = "reflect",
+        cval: float = 0.0,
+        origin: Any = 0,
+        *,
+        axes: Any = None,
+    ) -> Any:
+        reject({"output": output, "axes": axes})
+        return _correlate(trace, (input, weights), mode, cval, origin, turned=turned)
+
+    @lowers_in(NDIMAGE, f"{name}1d")
+    def along(
+        trace: Trace,
+        input: Any,
+        weights: Any,
+        axis: int = -1,
+        output: Any = None,
+        mode: str = "reflect",
+        cval: float = 0.0,
+        origin: int = 0,
+    ) -> Any:
+        reject({"output": output})
+        given = input, weights
+        return _along(trace, given, axis, mode, cval, origin, turned=turned)
+
+
+_register("correlate", turned=False)
+_register("convolve", turned=True)
+
+
+def _gaussian(sigma: Any, order: Any, truncate: float, radius: Any) -> Any:
+    """The weights: what SciPy's own filter makes of an impulse."""
+    if is_traced(sigma):
+        raise UnsupportedError(
+            "a traced width of gaussian_filter is not supported",
+            hint="make the weights of it, and call scipy.ndimage.convolve1d",
+        )
+    reach = int(truncate * float(sigma) + 0.5) if radius is None else radius
+    impulse = np.zeros(2 * operator.index(reach) + 1)
+    impulse[len(impulse) // 2] = 1.0
+    smooth = importlib.import_module(NDIMAGE).gaussian_filter1d
+    return smooth(
+        impulse, sigma, order=order, mode="constant", truncate=truncate, radius=radius
+    )
+
+
+@lowers_in(NDIMAGE, "gaussian_filter1d")
+def _gaussian_filter1d(
+    trace: Trace,
+    input: Any,
+    sigma: Any,
+    axis: int = -1,
+    order: int = 0,
+    output: Any = None,
+    mode: str = "reflect",
+    cval: float = 0.0,
+    truncate: float = 4.0,
+    *,
+    radius: Any = None,
+) -> Any:
+    reject({"output": output})
+    given = input, _gaussian(sigma, order, truncate, radius)
+    return _along(trace, given, axis, mode, cval, 0, turned=True)
+
+
+@lowers_in(NDIMAGE, "gaussian_filter")
+def _gaussian_filter(
+    trace: Trace,
+    input: Any,
+    sigma: Any,
+    order: Any = 0,
+    output: Any = None,
+    mode: Any = "reflect",
+    cval: float = 0.0,
+    truncate: float = 4.0,
+    *,
+    radius: Any = None,
+    axes: Any = None,
+) -> Any:
+    """One axis after the other, those of width 0 left out."""
+    reject({"output": output, "axes": axes})
+    made = trace.array(input)
+    rank = np.ndim(made)
+
+    def each(value: Any) -> list[Any]:
+        several = isinstance(value, (list, tuple, np.ndarray))
+        return [*value] if several else [value] * rank
+
+    settings = zip(each(sigma), each(order), each(mode), each(radius), strict=True)
+    for axis, (width, number, edge, reach) in enumerate(settings):
+        if is_traced(width) or width > 1e-15:
+            given = made, _gaussian(width, number, truncate, reach)
+            made = _along(trace, given, axis, edge, cval, 0, turned=True)
+    return made

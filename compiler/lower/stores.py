@@ -1,0 +1,131 @@
+"""``x[...] = v``: what is written to the memory that an array shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...ir.errors import ShapeError, TraceError
+from ...ir.graph import Node
+from ..lowerings import lowers
+from ..ragged import Ragged
+from ..running import is_traced
+from ..trace import Trace
+from ..tracer import SETITEM
+from .indexing import ragged_at
+from .indices import (
+    check_index,
+    extent_of,
+    is_array,
+    is_mask,
+    moves_of,
+    one_per_axis,
+    parts_of,
+    positions,
+    with_windows,
+    wrapped,
+)
+from .integers import fitted
+from .selected import Selected
+
+
+@lowers(SETITEM)
+def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
+    """Write ``value`` to the memory that ``x`` shows, at ``index``."""
+    x.owner.check_write()
+    items = parts_of(trace, index)
+    check_index(x.shape, items)
+    value = value if isinstance(value, Ragged) else trace.array(value)
+    if any(is_traced(item) and (item.ndim or is_mask(item)) for item in items):
+        x.write(_write_under_mask(trace, x, items, value))
+        return
+    plain: list[Any] = []
+    if not any(is_mask(item) and item.ndim == 0 for item in items):
+        plain = one_per_axis(items, x.ndim)
+        if (found := ragged_at(trace, x, plain)) is not None:
+            from .ragged_views import store_ragged
+
+            store_ragged(trace, found, value)
+            return
+        if isinstance(value, Ragged):
+            value.refuse()
+        plain = with_windows(trace, x.shape, plain)
+        if not any(is_array(item) and item.ndim for item in plain):
+            _write_extent(trace, x, plain, value)
+            return
+        if any(is_traced(item) for item in plain):
+            raise TraceError(
+                "writing at traced positions and at arrays of positions in one index "
+                "is not supported",
+                hint="write into a row first: row = x[i]; row[places] = v",
+            )
+    source = fitted(trace, value, x.type.dtype)
+    rows = [axis for axis, item in enumerate(plain) if is_array(item)]
+    if len(rows) == 1 and all(is_array(item) or item == slice(None) for item in plain):
+        (axis,) = rows
+        where = wrapped(plain[axis], x.shape[axis])
+        made = _put(trace, trace.node(x), source, where, axis)
+    else:
+        where, flat = positions(x.shape, items), (x.size,)
+        flat_x = trace.builder.reshape(trace.node(x), flat)
+        made = _put(trace, flat_x, source, where, 0)
+        made = trace.builder.reshape(made, x.shape)
+    x.write(trace.wrap(made))
+
+
+def _write_under_mask(trace: Trace, x: Any, items: list[Any], value: Any) -> Any:
+    """One traced mask over the leading axes, and one value for all that it chooses."""
+    (mask, *others) = items
+    if isinstance(value, Selected) and not others and is_mask(mask):
+        return value.stored(x, mask)
+    if others or not is_mask(mask) or np.ndim(value) > x.ndim - mask.ndim:
+        raise TraceError(
+            "writing at traced positions is not supported",
+            hint="a mask with one value works, x[mask] = 0, and so do np.where and "
+            "one_hot",
+        )
+    mask = np.reshape(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim)))
+    return np.where(mask, trace.wrap(fitted(trace, value, x.type.dtype)), x)
+
+
+def _fitted(trace: Trace, source: Node, shape: tuple[int, ...]) -> Node:
+    """``source`` broadcast to the shape of what it is written to."""
+    b = trace.builder
+    extra = max(source.type.rank - len(shape), 0)
+    dims = source.type.shape
+    pairs = zip(dims[::-1], shape[::-1], strict=False)
+    if any(dim != 1 for dim in dims[:extra]) or any(d not in (1, n) for d, n in pairs):
+        raise ShapeError(f"cannot broadcast {source.type} into the shape {shape}")
+    return b.broadcast(b.reshape(source, dims[extra:]), source.type.with_shape(shape))
+
+
+def _write_extent(trace: Trace, x: Any, plain: list[Any], value: Any) -> None:
+    """A store through the path to ``x[index]``.
+
+    After the write of ``x[i] += v`` the view that it made is stored where it lies.
+    """
+    extent, shape = extent_of(x.shape, plain)
+    path = x.path.sliced(extent, moves_of(trace, x, plain)).reshaped(shape)
+    if is_traced(value) and value.memory is x.memory and value.path == path:
+        return
+    if is_traced(value) and value.memory.is_copy_of(x.memory, path):
+        x.memory.settle(value.memory)
+    source = fitted(trace, value, x.type.dtype)
+    x.store(path, trace.wrap(_fitted(trace, source, shape)))
+
+
+def _put(trace: Trace, x: Node, source: Node, where: Any, axis: int) -> Node:
+    """Rows written at positions along an axis; the last of several writes stays."""
+    b = trace.builder
+    sizes = x.type.shape
+    after = sizes[axis + 1 :]
+    source = _fitted(trace, source, (*sizes[:axis], *where.shape, *after))
+    flat = where.reshape(-1)
+    rows = b.reshape(source, (*sizes[:axis], flat.size, *after))
+    if flat.size == 0:
+        return x
+    last = flat.size - 1 - np.unique(flat[::-1], return_index=True)[1]
+    if last.size < flat.size:
+        rows, flat = b.take(rows, trace.constant(last), axis=axis), flat[last]
+    return b.put(x, rows, trace.constant(flat), axis=axis)

@@ -1,0 +1,152 @@
+"""`scipy.special` in traced functions: SciPy's values, dtypes and signatures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import special
+
+import anabranch
+from anabranch.ir import OPS
+from anabranch.ir.errors import ConcretizationError, TraceError, UnsupportedError
+from tests.oracles.special_functions import INTERVALS
+
+multigammaln: Any = vars(special)["multigammaln"]  # which its stubs lack
+CALLED = [name for name, op in OPS.items() if op.ufunc and op.scalar is None]
+X = np.array([0.5, 2.0])
+
+
+def operands(name: str, dtype: Any, shape: tuple[int, ...] = (37,)) -> list[Any]:
+    rng = np.random.default_rng(len(name))
+    return [
+        rng.uniform(low, high, shape).astype(dtype) for low, high in INTERVALS[name]
+    ]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", [name for name in CALLED if name != "zeta"])
+def test_values_are_scipys_bit_for_bit(name: str, dtype: Any, backend: str) -> None:
+    function = getattr(special, name)
+    given = operands(name, dtype)
+    made = anabranch.jit(lambda *xs: function(*xs), backend=backend)(*given)
+    expected = function(*given)
+    assert made.dtype == expected.dtype
+    np.testing.assert_array_equal(made, expected)
+
+
+def test_large_arrays_are_cut_into_tasks(backend: str) -> None:
+    """Rows in columns, broadcast columns, and a number for all."""
+    rng = np.random.default_rng(0)
+    x, v = np.asfortranarray(rng.uniform(1, 9, (60, 500))), rng.uniform(0, 3, (60, 1))
+
+    def values(v: Any, x: Any) -> Any:
+        return special.jv(v, x), special.gammaincc(1.5, x[::-1, ::2])
+
+    made = anabranch.jit(values, backend=backend)(v, x)
+    for got, right in zip(made, values(v, x), strict=True):
+        np.testing.assert_array_equal(got, right)
+
+
+ODD: dict[str, Any] = {
+    "integers": lambda x, n: special.jv(n, x),
+    "integers alone": lambda x, n: special.gamma(n),
+    "small integers": lambda x, n: special.erfc(n.astype(np.int8)),
+    "a Python number": lambda x, n: special.xlogy(2, x),
+    "the order of expn": lambda x, n: special.expn(n, x),
+    "another name": lambda x, n: special.psi(x) + special.jve(1, x),
+    "zeta": lambda x, n: special.zeta(x + 1, 2.0),
+    "broadcasting": lambda x, n: special.beta(x[:, None], n),
+    "polygamma": lambda x, n: special.polygamma(2, x),
+    "polygamma of order 0": lambda x, n: special.polygamma(0, x),
+    "multigammaln": lambda x, n: multigammaln(x + 2, 3),
+    "comb": lambda x, n: special.comb(x + 4, 3),
+    "comb of more than all": lambda x, n: special.comb(n, 3),
+    "comb with repetition": lambda x, n: special.comb(x, n, repetition=True),
+    "perm": lambda x, n: special.perm(x + 4, n),
+    "logsumexp": lambda x, n: special.logsumexp(x),
+    "logsumexp with weights": lambda x, n: special.logsumexp(x, b=n),
+    "logsumexp with signs": lambda x, n: special.logsumexp(
+        x, b=2 - n, return_sign=True
+    ),
+    "logsumexp along an axis": lambda x, n: special.logsumexp(
+        np.outer(x, x), axis=1, keepdims=True
+    ),
+    "softmax": lambda x, n: special.softmax(np.outer(x, x)),
+    "softmax of rows": lambda x, n: special.softmax(np.outer(x, x), axis=1),
+    "log_softmax": lambda x, n: special.log_softmax(np.outer(x, x), axis=0),
+    "expm1 and kin": lambda x, n: (
+        special.expm1(x) + special.log1p(x) + special.cbrt(x) + special.exp2(x)
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", ODD)
+def test_other_arguments_and_functions(name: str, dtype: Any, backend: str) -> None:
+    x, n = np.array([0.5, 2.0, 3.25], dtype), np.array([1, 2, 5])
+    made = anabranch.jit(ODD[name], backend=backend)(x, n)
+    expected = ODD[name](x, n)
+    rtol = 1e-6 if dtype == np.float32 else 1e-13
+    for got, right in zip(np.atleast_1d(made), np.atleast_1d(expected), strict=True):
+        assert np.asarray(made).dtype == np.asarray(expected).dtype
+        np.testing.assert_allclose(got, right, rtol, 1e-300)
+
+
+def test_gradients_of_the_functions_that_are_no_ufuncs() -> None:
+    x = np.array([0.5, 2.0, 3.25])
+    for function in (
+        lambda x: special.polygamma(1, x),
+        lambda x: multigammaln(x + 2, 3),
+        lambda x: special.comb(x + 4, 3),
+        lambda x: special.logsumexp(x, b=np.array([1.0, 2.0, -0.5])),
+        lambda x: special.softmax(x) * np.arange(3.0),
+        lambda x: special.log_softmax(x) * np.arange(3.0),
+    ):
+        anabranch.check_grads(lambda x, f=function: np.sum(f(x)), (x,), order=2)
+
+
+def test_values_to_keep() -> None:
+    slope = anabranch.grad(lambda w: special.logsumexp(w))(X)
+    np.testing.assert_allclose(slope, [0.18242552, 0.81757448], rtol=1e-7)
+    slope = anabranch.grad(lambda w: special.gammaln(w).sum())(X)
+    np.testing.assert_allclose(slope, [-1.96351003, 0.42278434], rtol=1e-7)
+
+
+def test_a_saved_function_runs_without_its_source(tmp_path: Any) -> None:
+    """The text has the names of functions; SciPy is imported when one is met."""
+    path = tmp_path / "f.ab"
+    compiled = anabranch.jit(lambda x: special.jv(0.5, x) * special.gammaln(x))
+    expected = compiled(X)
+    compiled.save(path)
+    code = (
+        "import sys, numpy as np, anabranch\n"
+        "assert 'scipy.special' not in sys.modules\n"
+        f"made = anabranch.load({str(path)!r})(np.array([0.5, 2.0]))\n"
+        "print(made.tobytes().hex())\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert run.stdout.strip() == expected.tobytes().hex()
+
+
+def test_what_is_refused() -> None:
+    def refused(function: Any, error: type[Exception], match: str) -> None:
+        with pytest.raises(error, match=match):
+            anabranch.jit(function)(X)
+
+    refused(lambda x: special.comb(x, 2, exact=True), UnsupportedError, "exact=")
+    refused(lambda x: special.gamma(x, where=x > 1), UnsupportedError, "where= is not")
+    refused(lambda x: special.polygamma(x, 1.0), TraceError, "order of polygamma")
+    refused(lambda x: special.ellipj(x, 0.5), UnsupportedError, "special.ellipj")
+
+
+def test_without_rewriting_an_error_says_what_to_write() -> None:
+    with pytest.raises(ConcretizationError, match=r"anabranch.logsumexp\(x, axis\)"):
+        anabranch.jit(lambda x: special.logsumexp(x), rewrite=False)(X)
+    made = anabranch.jit(lambda x: special.gammaln(x), rewrite=False)(X)
+    np.testing.assert_allclose(made, special.gammaln(X), rtol=1e-13, atol=1e-300)

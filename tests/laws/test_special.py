@@ -1,0 +1,168 @@
+"""Functions of `scipy.special`: derivatives of orders 1 to 3 against multiprecision.
+
+At ordinary points and at special ones: zeros, where formulas have removable
+singularities, both sides of where a rule changes its formula, and far out.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import special
+
+import anabranch
+from anabranch.ir import OPS
+from anabranch.ir.errors import GradientError
+from anabranch.ir.ops import NONDIFFERENTIABLE
+from tests.oracles.special_functions import TRUTH, mp
+
+RTOL = 1e-8
+NAMES = [
+    name
+    for name, op in OPS.items()
+    if op.ufunc is not None and op.adjoint is not NONDIFFERENTIABLE
+]
+REAL = [0.0, 1e-8, 0.1, 0.5, 1.0, 2.0, 4.5, -1e-8, -0.5, -1.0, -3.0]
+POSITIVE = [1e-3, 0.3, 1.0, 2.0, 7.5, 60.0]
+UNIT = [1e-3, 0.1, 0.3, 0.5, 0.75, 0.9, 0.999]
+ORDERS = [0.0, 0.5, 1.0, 2.0, 2.7]
+BESSEL = [0.0, 0.3, 2.5, 30.0]
+SHAPES = [0.5, 1.0, 2.0, 3.5]
+POINTS: dict[str, list[tuple[float, ...]]] = {
+    **{name: [(x,) for x in REAL] for name in ("erfc", "dawsn", "ndtr", "log_expit")},
+    **{name: [(x,) for x in REAL] for name in ("exprel", "cosm1", "exp10")},
+    "erfcx": [(x,) for x in [*REAL, 7.9, 8.0, 20.0, 1e6]],
+    "log_ndtr": [(x,) for x in [*REAL, -8.0, -20.0, -60.0, 7.0]],
+    "erfinv": [(x,) for x in [0.0, 0.1, 0.5, 0.9, -0.7, -0.99]],
+    "erfcinv": [(x,) for x in [0.01, 0.5, 1.0, 1.5, 1.9]],
+    "ndtri": [(x,) for x in UNIT],
+    "ndtri_exp": [(x,) for x in [-0.05, -0.7, -2.0, -10.0, -50.0]],
+    "owens_t": [(0.0, 0.5), (0.5, 0.0), (-1.0, -2.0)],
+    **{name: [(x,) for x in POSITIVE] for name in ("loggamma", "exp1", "expi")},
+    **{name: [(0.1,), (2.0,), (20.0,)] for name in ("k0", "k1", "k0e", "k1e")},
+    **{name: [(x,) for x in POSITIVE] for name in ("y0", "y1", "entr")},
+    **{
+        name: [(x,) for x in [*POSITIVE, -0.5, -1.3, -3.7]]
+        for name in ("gammaln", "digamma", "gamma")
+    },
+    "zeta": [*product([1.5, 2.0, 4.0], POSITIVE)],
+    "rgamma": [(x,) for x in [*POSITIVE, 0.0, -1.0, -2.0, -0.5, -3.3]],
+    **{
+        name: [*product([0.3, 1.0, 2.0, 30.0], [0.5, 1.0, 4.0])]
+        for name in ("beta", "betaln", "poch")
+    },
+    "binom": [*product([2.0, 3.0, 5.5, 40.0], [0.0, 1.0, 2.5, 3.0])],
+    **{name: [*product(SHAPES, [0.3, 1.0, 4.0])] for name in ("gammainc", "gammaincc")},
+    **{
+        name: [*product(SHAPES, [0.1, 0.5, 0.9])]
+        for name in ("gammaincinv", "gammainccinv")
+    },
+    **{
+        name: [*product(SHAPES, SHAPES, [0.1, 0.5, 0.9])]
+        for name in ("betainc", "betaincc", "betaincinv", "betainccinv")
+    },
+    "stdtr": [*product(SHAPES, [-2.0, 0.0, 1.0, 9.0])],
+    "stdtrit": [*product(SHAPES, [0.1, 0.4, 0.5, 0.9])],
+    "logit": [(x,) for x in UNIT],
+    "xlogy": [*product([0.0, 1.0, -2.0], [1e-3, 1.0, 4.0])],
+    "xlog1py": [*product([0.0, 1.0, -2.0], [-0.9, 0.0, 1e-9, 4.0])],
+    "rel_entr": [*product([0.2, 1.0, 3.0], [0.5, 1.0, 2.0])],
+    "kl_div": [*product([0.2, 1.0, 3.0], [0.5, 1.0, 2.0])],
+    "boxcox": [*product([0.3, 1.0, 1.1, 5.0], [0.0, 1e-9, 0.5, 1.0, -2.0])],
+    "boxcox1p": [*product([-0.5, 0.0, 0.1, 5.0], [0.0, 1e-9, 0.5, 1.0, -2.0])],
+    "inv_boxcox": [*product([0.0, 0.5, 2.0, -0.4], [0.0, 1e-9, 0.5, 1.0, -0.3])],
+    "inv_boxcox1p": [*product([0.0, 0.5, 2.0, -0.4], [0.0, 1e-9, 0.5, 1.0, -0.3])],
+    "pseudo_huber": [*product([0.5, 1.0, 3.0], [0.0, 1e-9, 0.7, -4.0])],
+    "huber": [*product([1.0, 3.0], [0.0, 0.7, -4.0])],
+    **{name: [*product(ORDERS, BESSEL[1:])] for name in ("yv", "ive")},
+    **{name: [*product([0.5, 2.0], [0.3, 9.0])] for name in ("kv", "kve")},
+    **{
+        name: [*product(ORDERS, BESSEL[1:]), (0.0, 0.0), (1.0, 0.0), (3.0, 0.0)]
+        for name in ("jv", "iv")
+    },
+    **{name: [(x,) for x in (*BESSEL, -2.0)] for name in ("j0", "j1", "i0", "i1")},
+    **{name: [(x,) for x in (*BESSEL[1:], -2.0)] for name in ("i0e", "i1e")},
+    "expn": [*product([0.0, 1.0, 2.0, 4.0], [0.1, 1.0, 5.0])],
+    "hyp1f1": [*product([0.5, 2.0], [1.0, 2.5], [-4.0, 0.0, 1.0, 8.0])],
+    "hyperu": [*product([0.5, 2.0], [0.5, 1.5], [70.0, 400.0])],
+    "hyp2f1": [*product([0.5, 1.5], [0.5, 2.0], [2.0], [-3.0, 0.0, 0.3, 0.8])],
+    **{
+        name: [(x,) for x in [-5.0, -0.5, 0.0, 1e-9, 0.5, 0.9, 0.99]]
+        for name in ("ellipk", "ellipe")
+    },
+    "ellipkm1": [(x,) for x in [1e-6, 0.01, 0.3, 0.6, 1.0, 3.0]],
+}
+
+
+@cache
+def truth(name: str, point: tuple[float, ...], orders: tuple[int, ...]) -> Any:
+    """The partial derivative, by differences in many more digits than floats have."""
+    with mp.workdps(45):
+        return mp.diff(TRUTH[name], tuple(map(mp.mpf, point)), orders)
+
+
+def partial(name: str, slots: tuple[int, ...], backend: str) -> Any:
+    """The derivative by the operands in ``slots``, one after the other."""
+    function = getattr(special, name)
+    for slot in slots:
+        inner = function
+        function = anabranch.grad(
+            lambda *operands, f=inner: np.sum(f(*operands)),
+            argnums=slot,
+            backend=backend,
+        )
+    return function
+
+
+def smooth(name: str) -> list[int]:
+    """The operands by which there are derivatives."""
+    op = OPS[name]
+    return [slot for slot in range(op.arity) if slot not in op.refused]
+
+
+def test_every_function_has_points_and_a_truth() -> None:
+    assert POINTS.keys() == set(NAMES)
+    assert TRUTH.keys() >= set(NAMES)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("name", NAMES)
+def test_derivatives(name: str, order: int) -> None:
+    points = POINTS[name]
+    if order == 3:
+        points = points[:: 1 + len(points) // 16]  # the truth takes its time
+    columns = [np.array(column) for column in zip(*points, strict=True)]
+    wrong: list[str] = []
+    for slots in product(smooth(name), repeat=order):
+        if list(slots) != sorted(slots) and order == 3:
+            continue  # the orders of taking them are tried with two
+        made = partial(name, slots, "llvm")(*columns)
+        orders = tuple(slots.count(slot) for slot in range(len(columns)))
+        for got, point in zip(made, points, strict=True):
+            right = truth(name, point, orders)
+            error = abs(mp.mpf(float(got)) - right) if np.isfinite(got) else mp.inf
+            if not error <= RTOL * max(abs(right), 1e-5):
+                wrong.append(f"{point} by {slots}: {got}, right {mp.nstr(right, 17)}")
+    assert not wrong, "\n".join(wrong)
+
+
+REFUSED = [(name, slot) for name in NAMES for slot in OPS[name].refused]
+
+
+@pytest.mark.parametrize(("name", "slot"), REFUSED)
+def test_a_parameter_without_a_derivative_is_refused(name: str, slot: int) -> None:
+    point = [np.array([x]) for x in POINTS[name][0]]
+    with pytest.raises(GradientError) as caught:
+        partial(name, (slot,), "reference")(*point)
+    assert OPS[name].refused[slot] in str(caught.value)
+    assert "f(*operands)" in str(caught.value)  # the user's line
+
+
+def test_a_parameter_may_be_traced_where_no_gradient_asks_for_it() -> None:
+    slope = anabranch.grad(lambda v, x: np.sum(special.jv(v, x)), argnums=1)
+    v, x = np.array([0.0, 1.5]), np.array([2.0, 3.0])
+    np.testing.assert_allclose(slope(v, x), special.jvp(v, x), rtol=1e-13)
