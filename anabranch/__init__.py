@@ -7,6 +7,7 @@
 (2, 2)
 """
 
+from . import random
 from .compiler.api import fwd_and_bwd, grad, jit, make_ir, value_and_grad, vjp
 from .compiler.callback import callback
 from .compiler.check import check_grads
@@ -94,6 +95,7 @@ __all__ = [
     "max_pool",
     "one_hot",
     "parse",
+    "random",
     "relu",
     "scan",
     "sigmoid",

@@ -201,6 +201,9 @@ def random_argument(value: Any, rng: np.random.Generator) -> Any:
     """Numbers for a type; anything else stays."""
     if not isinstance(value, TensorType):
         return value
+    if value.is_complex:
+        parts = rng.normal(size=(2, *value.shape))
+        return (parts[0] + 1j * parts[1]).astype(value.numpy)
     if value.is_float:
         return rng.normal(size=value.shape).astype(value.numpy)
     return rng.integers(0, 2, size=value.shape).astype(value.numpy)

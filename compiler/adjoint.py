@@ -197,7 +197,7 @@ def _suffix(graph: Graph) -> str:
 
 
 def _float_results(graph: Graph) -> tuple[str, ...]:
-    return tuple(name for name in graph.results if graph[name].type.is_float)
+    return tuple(name for name in graph.results if graph[name].type.has_gradient)
 
 
 def _check(
@@ -206,7 +206,7 @@ def _check(
     for name in wrt:
         if name not in graph or graph[name].op != "input":
             raise GradientError(f"graph {graph.name} has no input %{name}")
-        if not graph[name].type.is_float:
+        if not graph[name].type.has_gradient:
             raise GradientError(
                 f"no gradient with respect to {name}: it is {graph[name].type}",
                 hint="only floats have gradients: pass 3.0 for 3, or x.astype(float)",
@@ -214,7 +214,7 @@ def _check(
     for name in starts:
         if name not in graph:
             raise GradientError(f"graph {graph.name} has no value %{name}")
-        if not graph[name].type.is_float:
+        if not graph[name].type.has_gradient:
             raise GradientError(
                 f"no gradient of %{name}: it is {graph[name].type}",
                 source=graph[name].source,

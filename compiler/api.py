@@ -104,6 +104,7 @@ def grad(
     argnums: Argnums = 0,
     *,
     has_aux: bool = False,
+    holomorphic: bool = False,
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
@@ -111,26 +112,31 @@ def grad(
     """The gradient of a scalar function.
 
     Args:
-        function: Returns one float scalar, or ``(scalar, aux)`` with ``has_aux``.
+        function: Returns one float scalar, or ``(scalar, aux)`` with ``has_aux``; with
+            ``holomorphic`` a complex scalar.
         argnums: The argument to differentiate, by position or name, or several.
         has_aux: Whether the function returns something beside the loss.
+        holomorphic: Whether the function is complex differentiable, of complex
+            arguments: the result is its derivative f'(z), not a direction to descend.
         backend: As in `jit`.
         static_argnums: As in `jit`.
         static_argnames: As in `jit`.
 
     Returns:
         A compiled function whose result is the gradient, shaped like the argument (a
-        tuple for several), or ``(gradient, aux)``.
+        tuple for several), or ``(gradient, aux)``. That of a complex z is
+        dL/dRe(z) + i dL/dIm(z): ``z - rate * gradient`` descends.
 
     Raises:
         GradientError: At the first call, where the loss is not a float scalar or the
-            argument is not of floats.
+            argument is of integers or bools.
     """
     return gradient(
         function,
         argnums,
         has_aux=has_aux,
         with_value=False,
+        holomorphic=holomorphic,
         backend=backend,
         static=(static_argnums, static_argnames),
     )
@@ -141,6 +147,7 @@ def value_and_grad(
     argnums: Argnums = 0,
     *,
     has_aux: bool = False,
+    holomorphic: bool = False,
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
@@ -154,6 +161,7 @@ def value_and_grad(
         argnums,
         has_aux=has_aux,
         with_value=True,
+        holomorphic=holomorphic,
         backend=backend,
         static=(static_argnums, static_argnames),
     )

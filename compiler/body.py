@@ -97,7 +97,7 @@ def _joined(
     scalar = is_weak(leaf)
     if node.type == type_:
         return type_, weak and scalar
-    adapts = scalar and not type_.shape and (type_.is_float or not weak)
+    adapts = scalar and not type_.shape and (type_.has_gradient or not weak)
     if adapts and fits(node.type, type_, is_traced(leaf)):
         made.values[number] = made.trace.node(leaf, type_.dtype)
         return carried

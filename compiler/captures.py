@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -151,20 +152,26 @@ def leaked(trace: Captures) -> TraceError:
     )
 
 
-def _number_in(value: np.ndarray[Any, Any]) -> bool | int | float | None:
+def _number_in(value: np.ndarray[Any, Any]) -> bool | int | float | complex | None:
     """The number that an array is full of, bit for bit, if it is."""
     if not value.size:
         return None
-    bits = value.view(f"u{value.itemsize}") if value.dtype.kind == "f" else value
-    first = bits[(0,) * value.ndim]
-    return value[(0,) * value.ndim].item() if (bits == first).all() else None
+    first = (0,) * value.ndim
+    same = all((bits == bits[first]).all() for bits in _bits(value))
+    return value[first].item() if same else None
+
+
+def _bits(value: np.ndarray[Any, Any]) -> Sequence[Any]:
+    """What two arrays of one dtype share where they have the same bits."""
+    if value.dtype.kind == "c":
+        return [*_bits(value.real), *_bits(value.imag)]
+    return [value.view(f"u{value.itemsize}") if value.dtype.kind == "f" else value]
 
 
 def _is_unchanged(value: Any, kept: Any) -> bool:
     """Whether a captured value is still what was kept of it, bit for bit."""
-    bits = f"u{kept.itemsize}"
     now = np.ascontiguousarray(value, kept.dtype).reshape(kept.shape)
-    return np.array_equal(now.view(bits), kept.view(bits))
+    return all(map(np.array_equal, _bits(now), _bits(kept)))
 
 
 def _is_input(array: np.ndarray[Any, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,10 @@ def check_grads(
 ) -> None:
     """Compare the gradient of ``function`` at ``args`` with five-point differences.
 
-    Everything runs in float64. A random cotangent u makes the result a scalar, and each
-    float argument is moved along each of its entries (along 64 of them, if it has
-    more). With ``order=2`` the gradient itself is checked in the same way.
+    Everything runs in float64 or complex128. A random cotangent u makes the result a
+    scalar, and each float argument is moved along each of its entries (along 64 of
+    them, if it has more). Complex ones are moved along the real and along the imaginary
+    axis. With ``order=2`` the gradient itself is checked in the same way.
 
     Raises:
         ArgumentError: Where ``args`` is no tuple or list.
@@ -60,10 +62,10 @@ def check_grads(
         result = call(function, *positional)
         return [out for out in flatten(result)[0] if _is_float(out)]
 
-    points = [np.array(leaves[i], dtype=np.float64) for i in moving]
+    points = [np.array(leaves[i]) for i in moving]
     _compare(of_floats, points, [names[i] for i in moving], tolerance, backend, rng)
     if order > 1:
-        cotangents = [rng.normal(size=np.shape(y)) for y in jit(of_floats)(*points)]
+        cotangents = [_normal(rng, y) for y in jit(of_floats)(*points)]
 
         def gradients(*floats: Any) -> Any:
             return list(vjp(of_floats, *floats, backend=backend)[1](cotangents))
@@ -73,13 +75,23 @@ def check_grads(
 
 
 def _is_float(leaf: Any) -> bool:
-    if isinstance(leaf, (bool, int, float)):
-        return isinstance(leaf, float)
-    return bool(np.dtype(leaf.dtype).kind == "f")
+    if isinstance(leaf, (bool, int, float, complex)):
+        return isinstance(leaf, (float, complex))
+    return np.dtype(leaf.dtype).kind in "fc"
 
 
 def _widened(leaf: Any) -> Any:
-    return np.asarray(leaf, np.float64) if _is_float(leaf) else leaf
+    if not _is_float(leaf):
+        return leaf
+    return np.asarray(leaf, np.complex128 if np.iscomplexobj(leaf) else np.float64)
+
+
+def _normal(rng: np.random.Generator, like: Any) -> Any:
+    """Random numbers in the shape of a result, complex where that is."""
+    drawn = rng.normal(size=np.shape(like))
+    if not np.iscomplexobj(like):
+        return np.asarray(drawn)
+    return drawn + 1j * rng.normal(size=np.shape(like))
 
 
 def _compare(
@@ -92,25 +104,30 @@ def _compare(
 ) -> None:
     run = jit(function, backend=backend)
     results, pullback = vjp(function, *points, backend=backend)
-    cotangents = [np.asarray(rng.normal(size=np.shape(y))) for y in results]
+    cotangents = [_normal(rng, y) for y in results]
     analytic = pullback(cotangents)
     for which, (point, name) in enumerate(zip(points, names, strict=True)):
         bar = np.asarray(analytic[which])
         scale = max(1.0, float(np.max(np.abs(bar), initial=0.0)))
         for entry in _entries(point, rng):
 
-            def loss(offset: float, which: int = which, entry: Any = entry) -> float:
+            def loss(
+                offset: float, along: complex, which: int = which, entry: Any = entry
+            ) -> float:
                 moved = [p.copy() for p in points]
-                moved[which][entry] += offset
+                moved[which][entry] += offset * along
                 pairs = zip(cotangents, run(*moved), strict=True)
-                return float(sum(np.sum(u * y) for u, y in pairs))
+                return float(sum(np.vdot(u, y).real for u, y in pairs))
 
-            numeric = difference(loss, STEP * max(1.0, abs(float(point[entry]))))
+            step = STEP * max(1.0, float(abs(point[entry])))
+            numeric: complex = difference(partial(loss, along=1), step)
+            if np.iscomplexobj(point):
+                numeric += 1j * difference(partial(loss, along=1j), step)
             if not abs(numeric - bar[entry]) <= tolerance * scale:
                 where = ", ".join(map(str, entry))
                 raise GradientError(
                     f"the gradient with respect to {name}[{where}] is "
-                    f"{float(bar[entry])!r}, differences give {numeric!r}",
+                    f"{bar[entry].item()!r}, differences give {numeric!r}",
                     hint="at a kink (abs, max, where) differences are no judge: move "
                     "the point a little, or see `anabranch docs kinks`",
                 )

@@ -293,7 +293,7 @@ class _Call:
     ) -> TracedRegion:
         """The way back, to the cotangents of the operands that are floats."""
         results = [node.type for node in value.values]
-        floats = [(type_, False) for type_ in results if type_.is_float]
+        floats = [(type_, False) for type_ in results if type_.has_gradient]
         first = [arg for i, arg in enumerate(self.args) if i not in self.open]
         wanted = float_types(list(self.open.values()))
 
@@ -301,7 +301,9 @@ class _Call:
             given = iter(values)
             held = residuals.holding(given)
             given_back = [
-                next(given) if type_.is_float else np.zeros(type_.shape, type_.numpy)
+                next(given)
+                if type_.has_gradient
+                else np.zeros(type_.shape, type_.numpy)
                 for type_ in results
             ]
             made = function(*first, held, unflatten(value.tree, given_back))
@@ -347,7 +349,7 @@ def cotangents(
 def float_types(args: Any) -> list[TensorType | None]:
     """For each leaf of arguments its type, None where it has no cotangent."""
     return [
-        leaf.node.type if is_traced(leaf) and leaf.node.type.is_float else None
+        leaf.node.type if is_traced(leaf) and leaf.node.type.has_gradient else None
         for leaf in flatten(args)[0]
     ]
 

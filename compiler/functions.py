@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..ir.errors import ArgumentError, ShapeError
+from ..ir.errors import ArgumentError, DTypeError, ShapeError
 from ..ir.literals import Attrs
 from ..ir.ops import OPS
 from ..ir.ops.softmax import LARGE_SHARE
@@ -68,6 +68,8 @@ def _floats(x: Any) -> Any:
     )
     if array.dtype.kind == "f" and dtype_name(array.dtype) in FLOATS:
         return array
+    if array.dtype.kind == "c":
+        raise DTypeError("takes real numbers, not complex ones", hint="pass z.real")
     return array.astype(np.float64)
 
 

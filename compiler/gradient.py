@@ -35,13 +35,18 @@ def gradient(
     *,
     has_aux: bool,
     with_value: bool,
+    holomorphic: bool,
     backend: str,
     static: StaticOptions,
 ) -> Compiled:
     """The compiled gradient of a scalar function, with its value if asked for."""
     _check_argnums(argnums)
     transform = partial(
-        _with_gradient, argnums=argnums, has_aux=has_aux, with_value=with_value
+        _with_gradient,
+        argnums=argnums,
+        has_aux=has_aux,
+        with_value=with_value,
+        holomorphic=holomorphic,
     )
     return _compiled(function, transform, backend, static)
 
@@ -60,19 +65,60 @@ def _compiled(
 
 
 def _with_gradient(
-    program: Program, call: Call, *, argnums: Argnums, has_aux: bool, with_value: bool
+    program: Program,
+    call: Call,
+    *,
+    argnums: Argnums,
+    has_aux: bool,
+    with_value: bool,
+    holomorphic: bool,
 ) -> Program:
     value = _value_tree(program, has_aux)
     chosen = _chosen(call, argnums)
-    graph = adjoint(
-        program.graph, wrt=_names(program, chosen, call), of=program.graph.results[:1]
-    )
+    wrt = _names(program, chosen, call)
+    _check_complex(program.graph, wrt, holomorphic)
+    graph = adjoint(program.graph, wrt=wrt, of=program.graph.results[:1])
     count = len(program.graph.outputs)
+    if holomorphic:
+        graph = _conjugated(graph, count)
     values, cotangents = graph.outputs[:count], graph.outputs[count:]
     if with_value:
         return _returning(program, graph, (*values, *cotangents), (value, chosen))
     tree = (chosen, value[1]) if has_aux else chosen
     return _returning(program, graph, (*cotangents, *values[1:]), tree)
+
+
+def _check_complex(graph: Graph, wrt: Sequence[str], holomorphic: bool) -> None:
+    """Raise `GradientError` unless the loss is real, or holomorphic and complex."""
+    loss = graph[graph.results[0]]
+    if holomorphic:
+        others = [graph[name] for name in wrt if not graph[name].type.is_complex]
+        for node in (loss, *others):
+            if not node.type.is_complex:
+                raise GradientError(
+                    f"holomorphic=True, but %{node.name} is {node.type}",
+                    source=node.source,
+                    hint="the derivative f'(z) is of a complex result by a complex "
+                    "argument: pass z.astype(complex), or leave holomorphic out",
+                )
+    elif loss.type.is_complex:
+        raise GradientError(
+            f"no gradient of a complex result: it is {loss.type}",
+            source=loss.source,
+            hint="return a real loss, such as np.abs(z) ** 2 or z.real; of a "
+            "holomorphic function grad(f, holomorphic=True) is the derivative f'(z)",
+        )
+
+
+def _conjugated(graph: Graph, count: int) -> Graph:
+    """The graph with the conjugates of its outputs behind the first ``count``."""
+    b = Builder(graph.name, graph)
+    b.section = len(graph.sections)
+    outputs = [
+        Output(b.conj(b[out.value]).name, out.label) if place >= count else out
+        for place, out in enumerate(graph.outputs)
+    ]
+    return Graph(graph.name, list(b.nodes), outputs, graph.sections)
 
 
 def _check_argnums(argnums: Any) -> None:
@@ -184,7 +230,8 @@ class Backward:
                 raise ArgumentError(f"%{node.name} is {node.type}, not {found}")
         for node, leaf in zip(inputs[len(self.names) :], leaves, strict=True):
             found, weak = leaf_type(leaf, f"the cotangent %{node.name}")
-            if found.shape != node.type.shape or not (weak or found.is_float):
+            fits = found.is_float or (found.is_complex and node.type.is_complex)
+            if found.shape != node.type.shape or not (weak or fits):
                 raise ArgumentError(
                     f"%{node.name} is {node.type}, its cotangent {found}",
                     hint="a cotangent has the shape of the result, and is of floats",
@@ -203,7 +250,7 @@ def with_residuals(
     def transform(program: Program, call: Call) -> Program:
         chosen = _chosen(call, argnums)
         floats = [
-            out for out in program.graph.results if program.graph[out].type.is_float
+            out for out in program.graph.results if program.graph[out].type.has_gradient
         ]
         if len(floats) != len(program.graph.outputs):
             raise GradientError(

@@ -17,7 +17,7 @@ from ..ir.errors import DTypeError
 from ..ir.extent import whole
 from ..ir.types import TensorType, dtype_name
 from .paths import path_of, path_to
-from .tracer import GETITEM, SETITEM, Tracer
+from .tracer import GETITEM, SET_IMAG, SET_REAL, SETITEM, Tracer
 from .views import Memory
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ __all__ = ["answer", "as_known", "real", "stored_to"]
 
 _STORES: set[Any] = {
     SETITEM,
+    SET_REAL,
+    SET_IMAG,
     np.copyto,
     np.fill_diagonal,
     np.place,

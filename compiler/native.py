@@ -25,6 +25,7 @@ C_TYPES = {
     **{f"i{bits}": f"int{bits}_t" for bits in (8, 16, 32, 64)},
     **{f"u{bits}": f"uint{bits}_t" for bits in (8, 16, 32, 64)},
     **{"f32": "float", "f64": "double", "bool": "bool"},
+    **{"c64": "float _Complex", "c128": "double _Complex"},
 }
 
 

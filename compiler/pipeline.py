@@ -32,6 +32,7 @@ from .passes.passed import passed
 from .passes.place import place
 from .passes.powers import powers
 from .passes.prune import prune
+from .passes.realify import realify
 from .passes.rows import rows
 from .passes.simplify import simplify
 from .passes.split import split
@@ -46,6 +47,7 @@ __all__ = ["PASSES", "ROUNDING", "optimise", "run_passes"]
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
     "expand": expand,
+    "realify": realify,
     "merge": merge,
     "prune": prune,
     "choose": choose,
@@ -79,7 +81,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
 
 ROUNDING = frozenset(
     {
-        *("hoist", "total", "overlap", "place", "begin", "widen", "join"),
+        *("realify", "hoist", "total", "overlap", "place", "begin", "widen", "join"),
         *("contract", "batch", "powers", "accumulate"),
     }
 )

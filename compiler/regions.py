@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..ir.errors import AnabranchError, ArgumentError, SourceLine, TraceError
 from ..ir.graph import Graph, Node, Output
-from ..ir.types import TensorType
+from ..ir.types import DEFAULT_DTYPES, TensorType
 from .intervals import Interval
 from .program import deeper
 from .running import is_traced
@@ -105,17 +105,17 @@ def operand_type(leaf: Any, what: str) -> LeafType:
 
 def is_weak(value: Any) -> bool:
     """Whether a result is a Python scalar."""
-    return value.weak if is_traced(value) else type(value) in (bool, int, float)
+    return value.weak if is_traced(value) else type(value) in DEFAULT_DTYPES
 
 
 def fits(scalar: TensorType, other: TensorType, traced: bool) -> bool:
-    """Whether a Python scalar may be cast to a dtype: bools, integers, floats in order.
+    """Whether a Python scalar may be cast to a dtype: b, i, u, f, c in this order.
 
     A ``traced`` integer is not cast to another integer dtype, which may lack room.
     """
-    order = "biuf"
+    order = "biufc"
     wider = order.index(scalar.numpy.kind) <= order.index(other.numpy.kind)
-    return wider and (other.is_float or not traced)
+    return wider and (other.has_gradient or not traced)
 
 
 def taken_in(

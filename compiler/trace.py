@@ -8,6 +8,7 @@ they are first met.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, cast
@@ -23,8 +24,9 @@ from ..ir.errors import (
 )
 from ..ir.extent import Extent
 from ..ir.graph import Node
+from ..ir.ops.elementwise import REALS
 from ..ir.text import format_node
-from ..ir.types import DEFAULT_DTYPES, FLOATS, TensorType, dtype_name
+from ..ir.types import COMPLEX, DEFAULT_DTYPES, INEXACT, TensorType, dtype_name
 from .captures import Captures, leaked
 from .frontend.twins import why_not
 from .known import answer, real, stored_to
@@ -47,6 +49,9 @@ from .unsupported import Unsupported, function_name, what_to_write
 from .views import Memory
 
 __all__ = ["Trace", "origin_of", "share"]
+
+
+_NUMBERS = bool, int, float, complex
 
 
 class Trace(Captures):
@@ -269,9 +274,11 @@ class Trace(Captures):
 
     def node(self, value: Any, dtype: str | None = None) -> Node:
         """The node of a tracer, an array, a scalar or a list, cast to ``dtype``."""
-        if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
+        if isinstance(value, _NUMBERS) and not isinstance(value, np.generic):
             found = dtype or DEFAULT_DTYPES[type(value)]
-            if isinstance(value, float) and found not in FLOATS:
+            if isinstance(value, complex) and found not in COMPLEX:
+                return self._as(self.builder.const(value, "c128"), found)
+            if isinstance(value, float) and found not in INEXACT:
                 return self.builder.cast(self.builder.const(value, "f64"), found)
             return self.builder.const(value, found)
         if isinstance(value, Tracer) and value.known is not None:
@@ -316,7 +323,18 @@ class Trace(Captures):
         return b.select(mask, raw, b.like(raw, 0))
 
     def _as(self, node: Node, dtype: str | None) -> Node:
+        if node.type.is_complex and dtype in REALS:
+            self.warn_of_lost_parts()
         return self.builder.cast(node, dtype) if dtype else node
+
+    def warn_of_lost_parts(self) -> None:
+        """Say what NumPy says where a complex number becomes a real one."""
+        text = "Casting complex values to real discards the imaginary part"
+        kind, line = np.exceptions.ComplexWarning, self.builder.source
+        if line is None:
+            warnings.warn(text, kind, stacklevel=2)
+        else:
+            warnings.warn_explicit(text, kind, line.file, line.line)
 
     def array(self, value: Any) -> Any:
         """A (nested) list as an array, traced where anything in it is."""

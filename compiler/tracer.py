@@ -306,7 +306,19 @@ class Tracer:
 
     @property
     def real(self) -> Any:
-        return self
+        return self.owner.apply(np.real, (self,), {})
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        self.owner.apply(SET_REAL, (self, value), {})
+
+    @property
+    def imag(self) -> Any:
+        return self.owner.apply(np.imag, (self,), {})
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self.owner.apply(SET_IMAG, (self, value), {})
 
     @property
     def flat(self) -> Any:
@@ -403,7 +415,7 @@ class Tracer:
     def __complex__(self) -> complex:
         if self.known is not None:
             return complex(self.known)
-        self._refuse("complex()", "complex numbers are not supported")
+        self._refuse("complex()", "write x + 1j * y for complex(x, y)")
 
     def __hash__(self) -> int:
         if self.known is not None:
@@ -539,4 +551,15 @@ def _setitem(x: Any, index: Any, value: Any) -> None:
     x[index] = value
 
 
+def _set_real(x: Any, value: Any) -> None:
+    """``x.real = value``: the key of its lowering."""
+    x.real = value
+
+
+def _set_imag(x: Any, value: Any) -> None:
+    """``x.imag = value``: the key of its lowering."""
+    x.imag = value
+
+
 GETITEM, SETITEM = _getitem, _setitem
+SET_REAL, SET_IMAG = _set_real, _set_imag

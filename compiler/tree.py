@@ -255,8 +255,6 @@ def leaf_type(leaf: Any, name: str = "an argument") -> LeafType:
         return leaf, False
     if is_traced(leaf):
         return leaf.node.type, leaf.weak
-    if isinstance(leaf, complex) and not isinstance(leaf, np.generic):
-        leaf = np.complex128(leaf)
     try:
         if isinstance(leaf, np.generic):
             return TensorType(dtype_name(leaf.dtype), ()), False

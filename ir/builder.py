@@ -200,7 +200,7 @@ class Builder:
                 made[name], names[name] = value, value.name
         return [made[name] for name in graph.results]
 
-    def const(self, value: bool | int | float, dtype: str) -> Node:
+    def const(self, value: bool | int | float | complex, dtype: str) -> Node:
         """A scalar of ``dtype``; the same bits give the same node.
 
         Raises `OverflowError` where NumPy does: an integer outside of its dtype.
@@ -215,11 +215,11 @@ class Builder:
             self._constants[key] = known
         return known
 
-    def full(self, type: TensorType, value: bool | int | float) -> Node:
+    def full(self, type: TensorType, value: bool | int | float | complex) -> Node:
         """``value`` everywhere in a value of ``type``."""
         return self.broadcast(self.const(value, type.dtype), type)
 
-    def like(self, node: Node, value: bool | int | float) -> Node:
+    def like(self, node: Node, value: bool | int | float | complex) -> Node:
         """``value`` in the type of ``node``."""
         return self.full(node.type, value)
 
@@ -235,6 +235,10 @@ class Builder:
             return node
         return self.add_node("cast", node, dtype=dtype)
 
+    def conj(self, node: Node) -> Node:
+        """The conjugate; itself if it is not complex."""
+        return self.add_node("conj", node) if node.type.is_complex else node
+
     def reshape(self, node: Node, shape: Sequence[int]) -> Node:
         """``node`` in another shape of the same size; itself if it has that shape."""
         if node.type.shape == tuple(shape):
@@ -248,7 +252,12 @@ class Builder:
         return self.add_node("transpose", node, perm=tuple(perm))
 
     def literal(self, node: Node) -> bool | int | float | None:
-        """The number that ``node`` has everywhere, where that is known."""
+        """The number that ``node`` has everywhere, where that is known.
+
+        None for complex numbers.
+        """
+        if node.type.is_complex:
+            return None
         if node.op == "const":
             return cast("bool | int | float", node.attrs["value"])
         passed: list[str] = []

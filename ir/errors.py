@@ -11,6 +11,7 @@ AnabranchError
 ├── BoundsError           (IndexError)   an index outside its axis, at run time
 ├── DomainError           (ValueError)   a value outside an op's domain, at run time
 ├── RangeError            (OverflowError) a Python integer outside its dtype, likewise
+├── LinAlgError           (numpy.linalg.LinAlgError) a matrix that cannot be factored
 ├── UnboundError          (UnboundLocalError) a variable without a value, likewise
 ├── ParseError            (ValueError)   IR text that is not in the grammar
 └── VerifyError           (ValueError)   a graph that breaks an invariant
@@ -25,6 +26,8 @@ import linecache
 from pathlib import PurePath
 from typing import NamedTuple
 
+import numpy as np
+
 __all__ = [
     "AnabranchError",
     "ArgumentError",
@@ -33,6 +36,7 @@ __all__ = [
     "DTypeError",
     "DomainError",
     "GradientError",
+    "LinAlgError",
     "ParseError",
     "RangeError",
     "ShapeError",
@@ -139,6 +143,10 @@ class RangeError(AnabranchError, OverflowError):
 
 class DomainError(AnabranchError, ValueError):
     """A value outside the domain of an op."""
+
+
+class LinAlgError(AnabranchError, np.linalg.LinAlgError):
+    """A matrix that is singular, or not positive definite, found when running."""
 
 
 class UnboundError(AnabranchError, UnboundLocalError):

@@ -32,7 +32,7 @@ def differentiable_slots(graph: Graph, node: Node) -> list[int]:
     return [
         slot
         for slot, operand in enumerate(node.operands)
-        if op.is_differentiable(slot) and graph[operand].type.is_float
+        if op.is_differentiable(slot) and graph[operand].type.has_gradient
     ]
 
 

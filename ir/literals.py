@@ -4,8 +4,9 @@ Python says ``1 == True == 1.0`` and ``0.0 == -0.0`` and ``nan != nan``. Two
 attributes are the same here when their text is the same, so none of these are
 mixed up. The grammar of a literal:
 
-    literal := "None" | "True" | "False" | integer | float | string | tuple
+    literal := "None" | "True" | "False" | integer | float | complex | string | tuple
     float   := decimal with "." or exponent | ["-"] "inf" | "nan"
+    complex := float ("+" | "-") float "j", without spaces: 1.0-0.0j
     string  := a JSON string in ASCII
     tuple   := "(" [literal {"," literal} [","]] ")"
 """
@@ -22,7 +23,7 @@ from .errors import ParseError
 
 __all__ = ["Attrs", "Literal", "format_literal", "parse_attrs"]
 
-Literal: TypeAlias = "bool | int | float | str | tuple[Literal, ...] | None"
+Literal: TypeAlias = "bool | int | float | complex | str | tuple[Literal, ...] | None"
 
 MAX_DEPTH = 32
 MAX_LITERALS = 2**21
@@ -34,6 +35,8 @@ _TOKEN = re.compile(
     r"""\s*+(?:
       (?P<ints>\((?:\s*+-?[0-9]{1,400}+\s*+,)*+(?:\s*+-?[0-9]{1,400}+\s*+)?\))
     | (?P<mark>[(),=])
+    | (?P<complex>-?(?:[0-9]++(?:\.[0-9]*+)?(?:[eE][+-]?[0-9]++)?|inf|nan)
+        [+-](?:[0-9]++(?:\.[0-9]*+)?(?:[eE][+-]?[0-9]++)?|inf|nan)j\b)
     | (?P<int>-?[0-9]{1,400}(?![0-9.eE]))
     | (?P<float>-?(?:[0-9]+(?:\.[0-9]*(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)|inf\b)
         | nan\b)
@@ -55,6 +58,10 @@ def format_literal(value: Literal) -> str:
         return int.__repr__(value)
     if isinstance(value, float):
         return "nan" if math.isnan(value) else float.__repr__(value)
+    if isinstance(value, complex):
+        imaginary = format_literal(value.imag)
+        sign = "" if imaginary[0] == "-" else "+"
+        return f"{format_literal(value.real)}{sign}{imaginary}j"
     if isinstance(value, str):
         return json.dumps(value).replace("\x7f", "\\u007f")
     if type(value) is tuple:
@@ -147,6 +154,8 @@ def _literal(
         return int(token)
     if kind == "float":
         return float(token)
+    if kind == "complex":
+        return complex(token)
     if kind == "string":
         return str(json.loads(token))
     if kind == "word" and token in _WORDS:

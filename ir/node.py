@@ -80,8 +80,8 @@ class Node(NamedTuple):
     def floats(self) -> list[str]:
         """The names of the values that can carry a gradient."""
         if self.several:
-            return [value.name for value in self.several if value.type.is_float]
-        return [self.name] if self.type.is_float else []
+            return [value.name for value in self.several if value.type.has_gradient]
+        return [self.name] if self.type.has_gradient else []
 
     def reading(self, operands: tuple[str, ...]) -> Node:
         """The node with other operands; itself where they are the same."""

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = [
+    "COMPLEX",
+    "COMPLEX_OF",
     "DEFAULT_DTYPES",
     "DTYPES",
     "FLOATS",
+    "INEXACT",
+    "PART_OF",
     "Shape",
     "TensorType",
     "dtype_name",
@@ -36,9 +40,22 @@ DTYPES: dict[str, np.dtype[np.generic]] = {
     **{f"u{8 * size}": np.dtype(f"u{size}") for size in (1, 2, 4, 8)},
     "f32": np.dtype(np.float32),
     "f64": np.dtype(np.float64),
+    "c64": np.dtype(np.complex64),
+    "c128": np.dtype(np.complex128),
 }
 FLOATS = ("f32", "f64")
-DEFAULT_DTYPES: dict[type, str] = {bool: "bool", int: "i64", float: "f64"}
+COMPLEX = ("c64", "c128")
+INEXACT = (*FLOATS, *COMPLEX)
+"""The dtypes that have a gradient."""
+PART_OF: dict[str, str] = dict(zip(COMPLEX, FLOATS, strict=True))
+"""The dtype of the real and of the imaginary part of each complex dtype."""
+COMPLEX_OF: dict[str, str] = dict(zip(FLOATS, COMPLEX, strict=True))
+DEFAULT_DTYPES: dict[type, str] = {
+    bool: "bool",
+    int: "i64",
+    float: "f64",
+    complex: "c128",
+}
 MAX_BYTES = 2**63 - 1
 MAX_RANK = 32
 
@@ -50,11 +67,11 @@ _SIZE = re.compile(r"[0-9]{1,19}\Z")
 def dtype_name(dtype: npt.DTypeLike) -> str:
     """The short name of a NumPy dtype: ``float64`` is ``f64``.
 
-    Raises `DTypeError` for dtypes that have no place in the IR (float16, complex,
+    Raises `DTypeError` for dtypes that have no place in the IR (float16, long double,
     object, strings, structures).
     """
     found = np.dtype(dtype)
-    native = found.newbyteorder("=") if found.kind in "iuf" else found
+    native = found.newbyteorder("=") if found.kind in "iufc" else found
     try:
         return _NAMES[native]
     except KeyError:
@@ -104,8 +121,23 @@ class TensorType:
 
     @property
     def is_float(self) -> bool:
-        """Whether values of this type can carry a gradient."""
+        """Whether values of this type are real floats."""
         return self.dtype in FLOATS
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether values of this type are complex."""
+        return self.dtype in COMPLEX
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether values of this type can carry a gradient."""
+        return self.dtype in INEXACT
+
+    @property
+    def part(self) -> TensorType:
+        """The type of the real part: of what is not complex, the type itself."""
+        return self.with_dtype(PART_OF[self.dtype]) if self.is_complex else self
 
     @property
     def size(self) -> int:

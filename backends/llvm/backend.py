@@ -13,6 +13,7 @@ BACKEND = Backend(
     name="llvm",
     passes=(
         "expand",
+        "realify",
         "merge",
         "choose",
         "prune",

@@ -11,6 +11,7 @@ BACKEND = Backend(
     name="numba",
     passes=(
         "expand",
+        "realify",
         "merge",
         "prune",
         "forward",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...ir.graph import Graph, Node
-from ...ir.ops.index import check_error
+from ...ir.ops.index import failure, failure_of
 from ...ir.text import format_node
 from ...ir.types import TensorType
 from ..base import Array, Executable, Report, Stages
@@ -80,10 +80,9 @@ class NumbaExecutable:
         node = _node_of(self._text, self._line(error))
         if node is not None and node.op == "callback":
             return callback_error(node)
-        if node is None or node.op != "check":
+        if node is None or failure(node) is None:
             return None
-        made = check_error(str(node.attrs["error"]), str(node.attrs["message"]))
-        return made.at(node.source, format_node(node))
+        return failure_of(node).at(node.source, format_node(node))
 
     def _line(self, error: BaseException) -> int:
         """The line of the printed function that raised, 0 where it was none."""
@@ -114,7 +113,9 @@ class NumbaExecutable:
         )
 
 
-_BASES = tuple({getattr(builtins, name) for name in RAISED.values()})
+_BASES = tuple(
+    {getattr(builtins, name, np.linalg.LinAlgError) for name in RAISED.values()}
+)
 
 
 def _owned(array: Array) -> Array:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from ...ir.ops.slopes import RATIO_NEAR, RATIOS, SIGMOID_NEAR, TANH_NEAR, ratio_series
+from .matrices import MATRICES
 
 __all__ = ["HELPERS", "find_function", "helpers_of"]
 
@@ -180,7 +181,11 @@ def bessel_ratio{k}(t):
 
 def _helpers() -> dict[str, str]:
     """The text of each function by its name."""
-    parts = [_SOURCE, *(_SHIFTS.format(bits=bits) for bits in (8, 16, 32, 64))]
+    parts = [
+        _SOURCE,
+        MATRICES,
+        *(_SHIFTS.format(bits=bits) for bits in (8, 16, 32, 64)),
+    ]
     for dtype in ("f32", "f64"):
         near = {"tanh": TANH_NEAR[dtype], "sigmoid": SIGMOID_NEAR[dtype]}
         parts.append(_SLOPES.format(dtype=dtype, **near))

@@ -15,6 +15,7 @@ RAISED = {
     name: next(base.__name__ for base in kind.__mro__ if base.__module__ == "builtins")
     for name, kind in ERRORS.items()
 }
+RAISED["linalg"] = "np.linalg.LinAlgError"
 
 
 @prints("take")

@@ -10,11 +10,15 @@ from ...ir.types import TensorType
 from . import (
     at,
     callback,
+    complex,
     cond,
     conv,
+    fft,
     index,
+    lapack,
     linalg,
     loop,
+    orthogonal,
     pooling,
     reduce,
     shape,
@@ -36,11 +40,15 @@ __all__ = ["FAMILIES", "Text", "helper_text", "print_function", "print_module"]
 FAMILIES = (
     at,
     callback,
+    complex,
     cond,
     conv,
+    fft,
     index,
+    lapack,
     linalg,
     loop,
+    orthogonal,
     pooling,
     reduce,
     shape,
@@ -186,7 +194,7 @@ def _example(type_: TensorType) -> str:
     """An argument of a type."""
     cast = dtype_text(type_.dtype)
     if not type_.rank:
-        return f"{cast}(1)" if type_.is_float else f"{cast}(0)"
-    kind = "ones" if type_.is_float else "zeros"
+        return f"{cast}(1)" if type_.has_gradient else f"{cast}(0)"
+    kind = "ones" if type_.has_gradient else "zeros"
     dtype = "" if type_.dtype == "f64" else f", {cast}"
     return f"np.{kind}({shape_text(type_.shape)}{dtype})"

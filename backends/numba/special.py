@@ -9,14 +9,14 @@ from .access import Access, whole
 from .printer import Printer, prints
 from .scalars import dtype_text
 
-__all__: list[str] = []
+__all__ = ["numba_type"]
 
 
 def _call(p: Printer, node: Node, *operands: Access) -> list[Access]:
     """``with objmode(y="float64[::1]"): y = special.jv(v, x)``"""
     names = [p.name(value) for value in node.values]
     typed = [
-        f'{name}="{_numba_type(value.type)}"'
+        f'{name}="{numba_type(value.type)}"'
         for name, value in zip(names, node.values, strict=True)
     ]
     arguments = _arguments(p, node, operands)
@@ -41,7 +41,7 @@ def _arguments(p: Printer, node: Node, operands: tuple[Access, ...]) -> list[str
     ]
 
 
-def _numba_type(type_: TensorType) -> str:
+def numba_type(type_: TensorType) -> str:
     """An array in C order as Numba's annotations call it."""
     name = type_.numpy.name
     if not type_.rank:

@@ -30,10 +30,12 @@ from .state import CONTAINERS, Content
 from .thawed import thawed
 from .twins import is_outside, is_users, twin, why_not
 
-__all__ = ["INSTEAD", "call"]
+__all__ = ["CALLED", "INSTEAD", "call"]
 
 INSTEAD: dict[Any, Callable[..., Any]] = {}
 """What is called in the place of a function, where a trace is made."""
+CALLED: dict[type, Callable[..., Any]] = {}
+"""What is called in the place of the instances of a class, which comes first."""
 
 _OF_FUNCTIONS: set[Any] = {
     cond,
@@ -73,6 +75,7 @@ _JOINS: set[Any] = {
     np.concatenate,
     np.dstack,
     np.hstack,
+    np.linalg.multi_dot,
     np.stack,
     np.vstack,
 }
@@ -96,6 +99,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         found = cast("functools.partial[Any]", function)
         named = {**found.keywords, **kwargs}
         return call(found.func, *found.args, *args, **named)
+    if (evaluate := CALLED.get(kind)) is not None:
+        return evaluate(function, *args, **kwargs)
     if _has_hash(function):
         if (instead := INSTEAD.get(function)) is not None:
             return instead(*args, **kwargs)
@@ -171,6 +176,8 @@ def _call_numpy(trace: Trace, function: Any, args: Any, kwargs: Any) -> Any:
         if stored_to(function, args, kwargs.get("out")) is None:
             args, kwargs = tuple(map(real, args)), real(kwargs)
         return as_known(trace, function(*args, **kwargs), given)
+    if lowering_of(function) is not None and not isinstance(function, np.ufunc):
+        return trace.apply(function, args, kwargs)  # whichever argument is traced
     if isinstance(owner, np.ndarray):  # a method of a real array, on traced ones
         return call(getattr(np, function.__name__), owner, *args, **kwargs)
     if function in _JOINS and args and isinstance(args[0], (list, tuple)):

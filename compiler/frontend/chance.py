@@ -97,7 +97,8 @@ def check_chance(function: Callable[..., Any]) -> None:
         "of its first",
         source=user_line(calling_frame()),
         hint=f"pass the {values} as an argument, or a seed: rng = "
-        "np.random.default_rng(seed) inside of the function, with a static seed; "
+        "np.random.default_rng(seed) inside of the function, with a static seed; or "
+        "a key: anabranch.random.normal(key, shape) draws when the function runs; "
         "jit(f, allow_random=True) keeps what came first",
     )
 

@@ -130,7 +130,7 @@ def type_of(leaf: Any) -> Any:
         return leaf.type, leaf.weak
     if type(leaf) in DEFAULT_DTYPES:
         return TensorType(DEFAULT_DTYPES[type(leaf)], ()), True
-    if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
+    if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biufc":
         return TensorType(dtype_name(leaf.dtype), leaf.shape), False
     return None
 
@@ -139,7 +139,7 @@ def joined(one: TensorType, weak: bool, other: TensorType, other_weak: bool) -> 
     """The dtype that holds both: a Python number adapts."""
     if weak != other_weak:
         loose, strong = (one, other) if weak else (other, one)
-        order = "biuf"
+        order = "biufc"
         if order.index(loose.numpy.kind) <= order.index(strong.numpy.kind):
             return strong.dtype
     return dtype_name(np.result_type(one.numpy, other.numpy))

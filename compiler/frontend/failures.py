@@ -90,7 +90,7 @@ def tied(trace: Trace, results: Sequence[Node]) -> list[Node]:
             source=trace.builder.source,
             hint="return what was checked",
         )
-    sizes = [(not node.type.is_float, node.type.size) for node in made]
+    sizes = [(not node.type.has_gradient, node.type.size) for node in made]
     place = sizes.index(min(sizes))
     b, node = trace.builder, made[place]
     holds = b.eq(trace.failures.node, b.const(1, "i64"))

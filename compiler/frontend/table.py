@@ -12,6 +12,7 @@ import numpy as np
 
 from ..known import as_known, real
 from ..lower.allocations import allocated, counted
+from ..lower.complex import with_imaginary
 from ..lower.selected import Selected
 from ..ragged import Ragged
 from ..running import active_trace, find_trace, is_traced
@@ -174,8 +175,23 @@ def _scalar_type(kind: Any) -> None:
         return kind(real(value), *args)
 
 
-for _kind in (np.bool_, np.int32, np.int64, np.float32, np.float64):
+for _kind in (
+    *(np.bool_, np.int32, np.int64, np.float32, np.float64),
+    *(np.complex64, np.complex128),
+):
     _scalar_type(_kind)
+
+
+@instead_of(complex)
+def _complex(real_part: Any = 0.0, *imaginary: Any) -> Any:
+    """Of real numbers the two parts, else ``x + 1j * y`` as Python has it."""
+    if not any(map(_unknown, (real_part, *imaginary))):
+        return complex(real(real_part), *map(real, imaginary))
+    if not imaginary:
+        return real_part.astype(complex)
+    if np.iscomplexobj(real_part) or np.iscomplexobj(imaginary[0]):
+        return real_part + 1j * imaginary[0]
+    return with_imaginary(real_part, imaginary[0]).astype(complex)
 
 
 # What a value is.

@@ -86,7 +86,7 @@ def _inner(trace: Trace, a: Any, b: Any) -> Any:
 
 @lowers(np.vdot)
 def _vdot(trace: Trace, a: Any, b: Any) -> Any:
-    return np.matmul(np.reshape(a, -1), np.reshape(b, -1))
+    return np.matmul(np.conj(np.reshape(a, -1)), np.reshape(b, -1))
 
 
 @lowers(np.outer)
@@ -141,7 +141,7 @@ def _vecdot(trace: Trace, x1: Any, x2: Any) -> Any:
         raise ShapeError("vecdot: operands need at least one dimension")
     if np.shape(x1)[-1] != np.shape(x2)[-1]:
         raise ShapeError(f"vecdot: {np.shape(x1)} and {np.shape(x2)} differ at the end")
-    product = np.multiply(x1, x2)
+    product = np.multiply(np.conj(x1), x2)
     return np.sum(product, axis=-1, dtype=product.dtype)
 
 

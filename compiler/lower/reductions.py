@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ...ir.errors import DomainError, DTypeError, ShapeError, UnsupportedError
+from ...ir.errors import DomainError, DTypeError, ShapeError
 from ...ir.graph import Node
 from ...ir.types import dtype_name
 from ..lowerings import lowers
 from ..trace import Trace
+from .complex import square_of_size
 from .integers import fitted
 from .ufuncs import UNSET, reject
 
@@ -169,7 +170,7 @@ def _mean(
     where: Any = True,
 ) -> Any:
     a = trace.array(a)
-    to = dtype or (a.dtype if a.dtype.kind == "f" else np.dtype(np.float64))
+    to = dtype or (a.dtype if a.dtype.kind in "fc" else np.dtype(np.float64))
     x = trace.node(a, dtype_name(to))
     if where is not True and where is not UNSET:
         total = np.sum(a, axis=axis, dtype=to, keepdims=keepdims, where=where)
@@ -222,16 +223,25 @@ def _var(
     correction = given(rest.pop("correction", None))
     reject({name: None if value is True else value for name, value in rest.items()})
     a = trace.array(a)
-    if dtype is None and a.dtype.kind != "f":
+    if dtype is None and a.dtype.kind not in "fc":
         dtype = np.float64
     if mean is None:
         mean = np.mean(a, axis=axis, dtype=dtype, keepdims=True)
     deviation = np.subtract(a, mean)
     keep = bool(given(keepdims))
-    total = np.sum(deviation * deviation, axis=axis, dtype=dtype, keepdims=keep)
+    sizes = squares(trace, deviation)
+    to = dtype if sizes.dtype == deviation.dtype else None
+    total = np.sum(sizes, axis=axis, dtype=to, keepdims=keep)
     count = math.prod(a.shape[i] for i in axes_of(a.ndim, axis))
     ddof = correction if correction is not None else ddof
     return total / total.dtype.type(max(count - ddof, 0))
+
+
+def squares(trace: Trace, x: Any) -> Any:
+    """``|x|^2``, a float of complex numbers too."""
+    if x.dtype.kind != "c":
+        return x * x
+    return trace.wrap(square_of_size(trace.builder, trace.node(x)))
 
 
 def root(trace: Trace, x: Any) -> Any:
@@ -246,22 +256,6 @@ def root(trace: Trace, x: Any) -> Any:
 @lowers(np.std)
 def _std(trace: Trace, a: Any, *args: Any, **kwargs: Any) -> Any:
     return root(trace, np.var(a, *args, **kwargs))
-
-
-@lowers(np.linalg.norm)
-def _norm(
-    trace: Trace, x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False
-) -> Any:
-    """The root of the sum of squares: of vectors, and Frobenius's of matrices."""
-    x = trace.array(x)
-    count = x.ndim if axis is None else len(axes_of(x.ndim, axis))
-    if axis is not None and count not in (1, 2):
-        raise ShapeError(f"norm: over one or two axes, not {axis}")
-    if ord is not None and (ord, count) not in ((2, 1), ("fro", 2)):
-        raise UnsupportedError(f"norm: ord={ord!r} over {count} axes is not supported")
-    if x.dtype.kind != "f":
-        x = x.astype(np.float64)
-    return root(trace, np.sum(x * x, axis=axis, keepdims=keepdims))
 
 
 @lowers(np.ptp)

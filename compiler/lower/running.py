@@ -80,7 +80,8 @@ def _products(trace: Trace, x: Node, axis: int) -> Node:
     """
     b = trace.builder
     ramp = b.iota(shape=x.type.shape, axis=axis, dtype="i64")
-    nothing = b.like(x, -0.0 if x.type.is_float else 0)
+    neutral = complex(-0.0, -0.0) if x.type.is_complex else -0.0
+    nothing = b.like(x, neutral if x.type.has_gradient else 0)
     seeds = b.select(b.eq(ramp, b.like(ramp, 0)), x, nothing)
     return b.recurrence(x, seeds, axis=axis, reverse=False)
 
@@ -90,6 +91,34 @@ lowers(np.cumsum)(_cumsum)
 lowers(np.cumprod)(_cumprod)
 lowers((np.add, "accumulate"))(_accumulate(_cumsum))
 lowers((np.multiply, "accumulate"))(_accumulate(_cumprod))
+
+
+def _cumulative(function: Any, first: int) -> Any:
+    """The array API's forms: one axis, and the neutral element in front if asked."""
+
+    def lower(
+        trace: Trace,
+        x: Any,
+        *,
+        axis: Any = None,
+        dtype: Any = None,
+        include_initial: bool = False,
+    ) -> Any:
+        x = np.atleast_1d(trace.array(x))
+        if axis is None and x.ndim > 1:
+            raise ShapeError("an array of several axes needs axis=")
+        along = normalize_axis_index(axis or 0, x.ndim)
+        made = function(x, axis=along, dtype=dtype)
+        if not include_initial:
+            return made
+        lead = [1 if k == along else n for k, n in enumerate(x.shape)]
+        return np.concatenate((np.full(lead, first, made.dtype), made), axis=along)
+
+    return lower
+
+
+lowers(np.cumulative_sum)(_cumulative(np.cumsum, 0))
+lowers(np.cumulative_prod)(_cumulative(np.cumprod, 1))
 
 
 @lowers(np.diff)

@@ -12,6 +12,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ...ir.errors import ShapeError
 from ...ir.graph import Node
+from ...ir.ops.elementwise import REALS
 from ...ir.ops.shape import flip
 from ...ir.types import dtype_name
 from ..lowerings import lowers
@@ -65,6 +66,8 @@ def _astype(trace: Trace, x: Any, dtype: Any, /, **rest: Any) -> Any:
     to = dtype_name(dtype)
     if to == node.type.dtype and not rest.get("copy", True):
         return x
+    if node.type.is_complex and to in REALS:
+        trace.warn_of_lost_parts()
     return trace.wrap(b.cast(node, to) if to != node.type.dtype else b.identity(node))
 
 

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.builder import Builder
 from ...ir.errors import ShapeError, TraceError, UnsupportedError
 from ...ir.graph import Node
-from ...ir.types import DTYPES, FLOATS, dtype_name
+from ...ir.types import DEFAULT_DTYPES, DTYPES, INEXACT, dtype_name
 from ..lowerings import lowers
 from ..peel import note_index
 from ..running import is_traced
 from ..trace import Trace
+from .complex import ON_COMPLEX, number
 from .integers import compare_exactly, fitted, within_reach
 from .square import square
 
@@ -39,7 +41,6 @@ _OTHER_NAME = {
     np.absolute: "abs",
     np.fabs: "abs",
     np.positive: "identity",
-    np.conjugate: "identity",
     np.equal: "eq",
     np.not_equal: "ne",
     np.less: "lt",
@@ -66,7 +67,7 @@ _ON_NON_FLOATS = {
     "fmax": "maximum",
     "fmin": "minimum",
 }
-_WEAK = {np.dtype("i8"): int, np.dtype("f8"): float}
+_WEAK = {np.dtype("i8"): int, np.dtype("f8"): float, np.dtype("c16"): complex}
 _ALWAYS = {"isnan": False, "isinf": False, "isfinite": True}
 
 
@@ -83,10 +84,10 @@ def _resolve(ufunc: Any, kinds: tuple[Any, ...]) -> tuple[str, ...]:
 
 
 def _kind(value: Any) -> Any:
-    """What NumPy's promotion looks at: a dtype, or ``int``/``float`` if weak."""
+    """What NumPy's promotion looks at: a dtype, or a Python type if weak."""
     if is_traced(value):
         return _WEAK.get(value.dtype, value.dtype) if value.weak else value.dtype
-    if type(value) in (int, float):
+    if type(value) in (int, float, complex):
         return type(value)
     return np.asarray(value).dtype
 
@@ -131,7 +132,7 @@ def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> 
         types = ["bool"] * len(types)
     elif types[0] == "bool":
         op = _ON_BOOL.get(op) or _ON_NON_FLOATS.get(op, op)
-    elif types[0] not in FLOATS:
+    elif types[0] not in INEXACT:
         op = _ON_NON_FLOATS.get(op, op)
     if op == "power" and isinstance(operands[1], (np.generic, np.ndarray)):
         operands = operands[0], _one_number(operands[1], types[1])
@@ -146,7 +147,9 @@ def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> 
     nodes = broadcast_nodes(trace, *typed)
     b = trace.builder
     first = nodes[0].type
-    if op in _ALWAYS and not first.is_float:
+    if first.is_complex and op in ON_COMPLEX:
+        return ON_COMPLEX[op](b, *nodes)
+    if op in _ALWAYS and not first.has_gradient:
         return b.full(first.with_dtype("bool"), _ALWAYS[op])
     if op == "mul" and nodes[0].name == nodes[1].name:
         return square(b, nodes[0])
@@ -156,7 +159,7 @@ def lower_ufunc(trace: Trace, ufunc: Any, *operands: Any, dtype: Any = None) -> 
 def _is_below(trace: Trace, x: Node, y: Node) -> bool:
     """Whether an integer is known to be its own remainder."""
     size = trace.builder.literal(y)
-    if x.type.is_float or x.type != y.type or not size or size < 0:
+    if x.type.has_gradient or x.type != y.type or not size or size < 0:
         return False
     found = trace.intervals.of(x)
     if found is not None and found.within(0, int(size) - 1):
@@ -204,7 +207,7 @@ def _power(trace: Trace, x: Node, y: Node) -> Node:
     Negative powers of integers are errors, as in NumPy.
     """
     b = trace.builder
-    exponent = b.literal(y)
+    exponent = number(b, y)
     if x.type.numpy.kind == "i" and x.type.size:
         message = "Integers to negative integer powers are not allowed."
         if exponent is None:
@@ -214,23 +217,27 @@ def _power(trace: Trace, x: Node, y: Node) -> Node:
         elif exponent < 0 and y.type.size:
             raise ValueError(message)
     fast = _FAST_POWERS.get(exponent) if y.type.rank == 0 else None
-    if fast is not None and (x.type.is_float or exponent != -1):
+    if fast is not None and (x.type.has_gradient or exponent != -1):
         return fast(b, x)
     return b.power(*broadcast_nodes(trace, x, y))
+
+
+def _inverse(b: Builder, x: Node) -> Node:
+    return b.reciprocal(x) if x.type.is_complex else b.div(b.like(x, 1.0), x)
 
 
 _FAST_POWERS: dict[Any, Any] = {
     2: square,
     1: lambda b, x: b.identity(x),
     0.5: lambda b, x: b.sqrt(x),
-    -1: lambda b, x: b.div(b.like(x, 1.0), x),
+    -1: _inverse,
 }
 
 
 def _stays_weak(operands: tuple[Any, ...]) -> bool:
     """Python scalars among themselves make a Python scalar."""
     return all(
-        value.weak if is_traced(value) else type(value) in (bool, int, float)
+        value.weak if is_traced(value) else type(value) in DEFAULT_DTYPES
         for value in operands
     )
 
@@ -318,7 +325,9 @@ def _reciprocal(trace: Trace, x: Any) -> Any:
     """``1 / x``; of integers its whole part, taken in float64 as NumPy does."""
     b = trace.builder
     to = resolve(np.reciprocal, x)[0]
-    node = trace.node(x, to if to in FLOATS else "f64")
+    node = trace.node(x, to if to in INEXACT else "f64")
+    if node.type.is_complex:
+        return trace.wrap(b.reciprocal(node))
     return trace.wrap(b.cast(b.div(b.like(node, 1.0), node), to))
 
 

@@ -12,6 +12,7 @@ from ...ir.types import dtype_name
 from ..lowerings import lowers
 from ..running import is_traced
 from ..trace import Trace
+from .complex import with_imaginary
 from .integers import bound, fitted, wrapped
 from .shapes import as_ints
 from .ufuncs import UNSET, broadcast_nodes, reject, resolve
@@ -136,6 +137,9 @@ def _nan_to_num(
     neginf: Any = None,
 ) -> Any:
     x = trace.array(x)
+    if x.dtype.kind == "c":
+        more = {"nan": nan, "posinf": posinf, "neginf": neginf}
+        return with_imaginary(*(np.nan_to_num(y, **more) for y in (x.real, x.imag)))
     if x.dtype.kind != "f":
         return np.copy(x)
     info = np.finfo(x.dtype)
@@ -161,6 +165,8 @@ def _round(trace: Trace, a: Any, decimals: int = 0) -> Any:
         return np.copy(a) if decimals >= 0 else _round_integers(a, decimals)
     if decimals == 0:
         return np.rint(a)
+    if a.dtype.kind == "c":
+        return with_imaginary(*(np.round(x, decimals) for x in (a.real, a.imag)))
     scale = a.dtype.type(10.0 ** abs(decimals))
     return np.rint(a * scale) / scale if decimals > 0 else np.rint(a / scale) * scale
 

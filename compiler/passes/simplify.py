@@ -60,13 +60,13 @@ def _is(b: Builder, node: Node, value: float) -> bool:
 
 def _add(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
     """``x + -0.0 => x``, ``-0.0 + x => x``; ``x + 0 => x`` for integers."""
-    zero = -0.0 if n.type.is_float else 0
+    zero = -0.0 if n.type.has_gradient else 0
     return x if _is(b, y, zero) else y if _is(b, x, zero) else None
 
 
 def _sub(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
     """``x - 0.0 => x``"""
-    return x if _is(b, y, 0.0 if n.type.is_float else 0) else None
+    return x if _is(b, y, 0.0 if n.type.has_gradient else 0) else None
 
 
 def _mul(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
@@ -127,9 +127,9 @@ def _alike(b: Builder, x: Node, y: Node, depth: int = 4) -> bool:
 
 
 def _compared(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
-    """``x < x => False``, ``x <= x => True`` where x is no float, which may be NaN"""
+    """``x < x => False``, ``x <= x => True`` where x cannot be NaN"""
     strict = n.op in ("lt", "gt")
-    if not _alike(b, x, y) or not (strict or x.type.dtype[0] != "f"):
+    if not _alike(b, x, y) or not (strict or not x.type.has_gradient):
         return None
     return b.like(n, not strict and n.op != "ne")
 
@@ -205,7 +205,7 @@ def _reduce_sum(b: Builder, n: Node, x: Node) -> Node | None:
     """A sum over no axes ``=> x + 0.0``: sums start at zero, so -0.0 becomes 0.0"""
     if n.attrs["axes"] != ():
         return None
-    return b.add(x, b.like(x, 0.0)) if n.type.is_float else x
+    return b.add(x, b.like(x, 0.0)) if n.type.has_gradient else x
 
 
 def _reduce(b: Builder, n: Node, x: Node) -> Node | None:

@@ -54,11 +54,11 @@ def _callback_adjoint(
             source=n.source,
             hint="give it one, callback(..., vjp=...), or a rule by custom_vjp",
         )
-    floats = [x for x in operands if x.type.is_float]
+    floats = [x for x in operands if x.type.has_gradient]
     seeds = [
         seed or b.like(value, 0.0)
         for seed, value in zip(g if n.several else (g,), n.values, strict=True)
-        if value.type.is_float
+        if value.type.has_gradient
     ]
     made = b.add_node(
         "callback",
@@ -68,7 +68,7 @@ def _callback_adjoint(
         results=tuple([str(x.type) for x in floats]),
     )
     bars = iter(made.values)
-    return tuple([next(bars) if x.type.is_float else None for x in operands])
+    return tuple([next(bars) if x.type.has_gradient else None for x in operands])
 
 
 CALLBACK = register(
@@ -80,6 +80,7 @@ CALLBACK = register(
         _callback_adjoint,
         attrs={"function": TEXT, "results": _texts, "vjp": TEXT},
         optional=("vjp",),
+        fails=("value", "a callback failed"),
         variadic=True,
     )
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..types import TensorType
-from .elementwise import ANY, elementwise
+from .elementwise import ANY, ORDERED, elementwise
 from .spec import NONDIFFERENTIABLE, Kind, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ MAXIMUM = elementwise(
     np.maximum,
     "({0} if {0} >= {1} or {0} != {0} else {1})",
     _maximum_adjoint,
-    dtypes=ANY,
+    dtypes=ORDERED,
 )
 MINIMUM = elementwise(
     "minimum",
@@ -62,7 +62,7 @@ MINIMUM = elementwise(
     np.minimum,
     "({0} if {0} <= {1} or {0} != {0} else {1})",
     _minimum_adjoint,
-    dtypes=ANY,
+    dtypes=ORDERED,
 )
 
 
@@ -123,7 +123,7 @@ for _name, _function, _sign in (
         _function,
         f"{{0}} {_sign} {{1}}",
         NONDIFFERENTIABLE,
-        dtypes=ANY,
+        dtypes=ANY if _name in ("eq", "ne") else ORDERED,
         result="bool",
     )
 

@@ -31,12 +31,12 @@ def _custom_vjp_type(
         raise VerifyError(f"custom_vjp: {arguments} of {len(types)} operands")
     made, residuals = _results(value), _results(forward)
     first, behind = types[:arguments], types[arguments:]
-    seeds = [type_ for type_ in made if type_.is_float]
+    seeds = [type_ for type_ in made if type_.has_gradient]
     for what, found, wanted in (
         ("value takes", _inputs(value), types),
         ("forward takes", _inputs(forward), (*first, *made, *behind)),
         ("backward takes", _inputs(backward), (*residuals, *seeds, *behind)),
-        ("backward makes", _results(backward), [x for x in first if x.is_float]),
+        ("backward makes", _results(backward), [x for x in first if x.has_gradient]),
     ):
         if found != list(wanted):
             raise VerifyError(
@@ -90,12 +90,12 @@ def _custom_vjp_adjoint(
     seeds = [
         seed or b.like(value, 0.0)
         for seed, value in zip(g if n.several else (g,), n.values, strict=True)
-        if value.type.is_float
+        if value.type.has_gradient
     ]
     bars = iter(b.embed(backward, [*residuals, *seeds, *behind]))
     return tuple(
         [
-            next(bars) if slot < arguments and operand.type.is_float else None
+            next(bars) if slot < arguments and operand.type.has_gradient else None
             for slot, operand in enumerate(operands)
         ]
     )

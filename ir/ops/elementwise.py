@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..types import DTYPES, FLOATS, TensorType
+from ..types import COMPLEX, DTYPES, FLOATS, INEXACT, TensorType
 from .spec import (
     DTYPE,
     NONDIFFERENTIABLE,
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 INTEGERS = tuple(name for name in DTYPES if name[0] in "iu")
 BOOL = ("bool",)
-NUMBERS = (*INTEGERS, *FLOATS)
+REALS = (*INTEGERS, *FLOATS)
+NUMBERS = (*REALS, *COMPLEX)
+ORDERED = (*BOOL, *REALS)
 ANY = tuple(DTYPES)
 
 
@@ -91,7 +93,7 @@ ABS = elementwise(
     np.abs,
     "absolute({0})",
     lambda b, n, g, x: (b.chain(g, b.sign(x)),),
-    dtypes=NUMBERS,
+    dtypes=REALS,
 )
 SIGN = elementwise(
     "sign",
@@ -99,7 +101,7 @@ SIGN = elementwise(
     np.sign,
     "(1 if {0} > 0 else (-1 if {0} < 0 else (0 if {0} == 0 else {0})))",
     NONDIFFERENTIABLE,
-    dtypes=NUMBERS,
+    dtypes=REALS,
 )
 
 ADD = elementwise(
@@ -118,18 +120,34 @@ MUL = elementwise(
     2,
     np.multiply,
     "{0} * {1}",
-    lambda b, n, g, x, y: (b.chain(g, y), b.chain(g, x)),
+    lambda b, n, g, x, y: (b.chain(g, b.conj(y)), b.chain(g, b.conj(x))),
     dtypes=NUMBERS,
 )
 
 
+def by_parts(
+    product: Callable[[Any, Any], Any], x: Any, y: Any, dtype: np.dtype[Any]
+) -> Any:
+    """The complex product of x and y, made of four products of their parts."""
+    made = np.empty(np.shape(x), dtype)
+    made.real = product(x.real, y.real) - product(x.imag, y.imag)
+    made.imag = product(x.real, y.imag) + product(x.imag, y.real)
+    return made
+
+
 def chain_reference(g: Any, d: Any) -> Any:
     """The reference of ``chain``."""
+    g, d = np.asarray(g), np.asarray(d)
+    if g.dtype.kind == "c":
+        return by_parts(chain_reference, g, d, g.dtype)
     product = np.multiply(g, d)
     return np.where((g == 0) & np.isnan(product), np.zeros_like(product), product)
 
 
 def _chain_both(g: Any, h: Any) -> Any:
+    g, h = np.asarray(g), np.asarray(h)
+    if g.dtype.kind == "c":
+        return by_parts(_chain_both, g, h, g.dtype)
     return np.where(h == 0, chain_reference(h, g), chain_reference(g, h))
 
 
@@ -138,32 +156,38 @@ CHAIN = elementwise(
     2,
     chain_reference,
     "chain({0}, {1})",
-    lambda b, n, h, g, d: (b.chain(h, d), b.chain_both(h, g)),
+    lambda b, n, h, g, d: (b.chain(h, b.conj(d)), b.chain_both(h, b.conj(g))),
+    dtypes=INEXACT,
 )
 CHAIN_BOTH = elementwise(
     "chain_both",
     2,
     _chain_both,
     "chain_both({0}, {1})",
-    lambda b, n, k, g, h: (b.chain_both(k, h), b.chain_both(k, g)),
+    lambda b, n, k, g, h: (
+        b.chain_both(k, b.conj(h)),
+        b.chain_both(k, b.conj(g)),
+    ),
+    dtypes=INEXACT,
 )
 
 
 def _div_adjoint(b: Builder, n: Node, g: Node, x: Node, y: Node) -> tuple[Node, Node]:
     divisor = b.literal(y)
     plain = divisor is not None and divisor != 0 and math.isfinite(divisor)
-    x_bar = b.div(g, y) if plain else b.chain(g, reciprocal(b, y))
-    return x_bar, b.neg(b.chain(g, b.div(n, y)))
+    turned = b.conj(y)
+    x_bar = b.div(g, turned) if plain else b.chain(g, reciprocal(b, turned))
+    return x_bar, b.neg(b.chain(g, b.conj(b.div(n, y))))
 
 
-DIV = elementwise("div", 2, np.true_divide, "{0} / {1}", _div_adjoint)
+DIV = elementwise("div", 2, np.true_divide, "{0} / {1}", _div_adjoint, dtypes=INEXACT)
 FLOOR_DIVIDE = elementwise(
     "floor_divide",
     2,
     np.floor_divide,
     "floor_divide({0}, {1})",
     NONDIFFERENTIABLE,
-    dtypes=NUMBERS,
+    dtypes=REALS,
 )
 
 
@@ -184,9 +208,9 @@ REMAINDER = elementwise(
     np.remainder,
     "remainder({0}, {1})",
     _remainder_adjoint,
-    dtypes=NUMBERS,
+    dtypes=REALS,
 )
-FMOD = elementwise("fmod", 2, np.fmod, "fmod({0}, {1})", _fmod_adjoint, dtypes=NUMBERS)
+FMOD = elementwise("fmod", 2, np.fmod, "fmod({0}, {1})", _fmod_adjoint, dtypes=REALS)
 
 for _name, _scalar in (
     ("and", "{0} and {1}"),
@@ -232,12 +256,16 @@ def _cast_type(x: TensorType, *, dtype: str) -> TensorType:
 def _cast(x: Any, *, dtype: str) -> Any:
     """``astype``; floats become integers as NumPy's scalar code on x86-64 makes them.
 
+    A complex number becomes a real one by its real part.
+
     In C a float outside of the integer's range is undefined, and NumPy's answer depends
     on the processor and on the number of elements. Ours is one: by way of `int32` to
     the integers of 8 and 16 bits, by way of `int64` to `uint32`; and `uint64` is an
     `int64` to which 2^63 is added behind the conversion, not before.
     """
     x = np.asarray(x)
+    if x.dtype.kind == "c" and dtype in REALS:
+        x = x.real
     if x.dtype.kind != "f" or dtype not in INTEGERS:
         return x.astype(DTYPES[dtype])
     if dtype == "u64":
@@ -258,7 +286,8 @@ def _signed(x: Any, dtype: str) -> Any:
 def _cast_adjoint(
     b: Builder, n: Node, g: Node, x: Node, *, dtype: str
 ) -> tuple[Node | None]:
-    return (b.cast(g, x.type.dtype) if x.type.is_float else None,)
+    """A real x gets the real part; what x lost of its imaginary part is 0."""
+    return (b.cast(g, x.type.dtype) if x.type.has_gradient else None,)
 
 
 CAST = register(
@@ -307,6 +336,7 @@ STRAIGHT_THROUGH = elementwise(  # the value of one operand, the derivative of a
     lambda x, y: np.copy(x),
     "{0}",
     lambda b, n, g, x, y: (None, g),
+    dtypes=INEXACT,
     constant_slots=(0,),
 )
 

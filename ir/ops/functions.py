@@ -1,7 +1,8 @@
 """Elementwise functions of floats: exponentials, trigonometry, rounding, tests.
 
 Each record gives the derivative in terms of the argument and of the value, so that the
-forward value is used again where that is cheaper.
+forward value is used again where that is cheaper. What NumPy has for complex numbers
+takes them too, and the cotangent is multiplied by the conjugate of the derivative.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..types import FLOATS, INEXACT
 from .elementwise import elementwise, reciprocal
 from .spec import NONDIFFERENTIABLE, OpDef
 
@@ -37,10 +39,11 @@ def unary(
     """Register a float function; ``derivative(b, y, x)`` is y' in terms of x and y."""
 
     def adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
-        return (b.chain(g, derivative(b, n, x)),)
+        return (b.chain(g, b.conj(derivative(b, n, x))),)
 
     function = reference or getattr(np, name)
-    return elementwise(name, 1, function, f"{name}({{0}})", adjoint)
+    dtypes = INEXACT if "D->D" in getattr(function, "types", ()) else FLOATS
+    return elementwise(name, 1, function, f"{name}({{0}})", adjoint, dtypes=dtypes)
 
 
 def _scaled(b: Builder, x: Node, factor: float) -> Node:
@@ -65,6 +68,25 @@ def _one_plus_square(b: Builder, x: Node) -> Node:
 def _inverse_hypotenuse(b: Builder, x: Node) -> Node:
     """``1 / sqrt(1 + x^2)``, where the square may be beyond all floats."""
     return reciprocal(b, b.hypot(b.like(x, 1.0), x))
+
+
+def _arctan_slope(b: Builder, x: Node) -> Node:
+    """``1 / (1 + x^2)``"""
+    if x.type.is_complex:
+        return reciprocal(b, _one_plus_square(b, x))
+    return _square(b, _inverse_hypotenuse(b, x))
+
+
+def _arcsinh_slope(b: Builder, x: Node) -> Node:
+    """``1 / sqrt(1 + x^2)``"""
+    if x.type.is_complex:
+        return reciprocal(b, b.sqrt(_one_plus_square(b, x)))
+    return _inverse_hypotenuse(b, x)
+
+
+def _tanh_slope(b: Builder, y: Node, x: Node) -> Node:
+    """``1 - tanh(x)^2``"""
+    return _one_minus_square(b, y) if x.type.is_complex else b.tanh_slope(y, x)
 
 
 def _root_slope(b: Builder, y: Node) -> Node:
@@ -97,11 +119,11 @@ ARCSIN = unary("arcsin", lambda b, y, x: reciprocal(b, b.sqrt(_one_minus_square(
 ARCCOS = unary(
     "arccos", lambda b, y, x: b.neg(reciprocal(b, b.sqrt(_one_minus_square(b, x))))
 )
-ARCTAN = unary("arctan", lambda b, y, x: _square(b, _inverse_hypotenuse(b, x)))
+ARCTAN = unary("arctan", lambda b, y, x: _arctan_slope(b, x))
 SINH = unary("sinh", lambda b, y, x: b.cosh(x))
 COSH = unary("cosh", lambda b, y, x: b.sinh(x))
-TANH = unary("tanh", lambda b, y, x: b.tanh_slope(y, x))
-ARCSINH = unary("arcsinh", lambda b, y, x: _inverse_hypotenuse(b, x))
+TANH = unary("tanh", lambda b, y, x: _tanh_slope(b, y, x))
+ARCSINH = unary("arcsinh", lambda b, y, x: _arcsinh_slope(b, x))
 ARCCOSH = unary(
     "arccosh",
     lambda b, y, x: reciprocal(
@@ -134,6 +156,7 @@ for _name in ("isnan", "isinf", "isfinite", "signbit"):
         getattr(np, _name),
         f"{_name}({{0}})",
         NONDIFFERENTIABLE,
+        dtypes=FLOATS if _name == "signbit" else INEXACT,
         result="bool",
     )
 

@@ -10,15 +10,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import AnabranchError, BoundsError, DomainError, RangeError, UnboundError
+from ..errors import (
+    AnabranchError,
+    BoundsError,
+    DomainError,
+    LinAlgError,
+    RangeError,
+    UnboundError,
+)
 from ..types import TensorType
-from .spec import INT, NONDIFFERENTIABLE, TEXT, OpDef, register, require, require_dtype
+from .spec import (
+    INT,
+    NONDIFFERENTIABLE,
+    OPS,
+    TEXT,
+    OpDef,
+    register,
+    require,
+    require_dtype,
+)
 
 if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["CHECK", "ERRORS", "SCATTER_ADD", "TAKE", "check_error"]
+__all__ = ["CHECK", "ERRORS", "SCATTER_ADD", "TAKE", "failure", "failure_of"]
 
 
 def _take_type(x: TensorType, i: TensorType, *, axis: int) -> TensorType:
@@ -115,20 +131,31 @@ ERRORS: dict[str, type[AnabranchError]] = {
     "index": BoundsError,
     "value": DomainError,
     "overflow": RangeError,
+    "linalg": LinAlgError,
     "unbound": UnboundError,
     **{kind.__name__: _as_python(kind) for kind in _OF_PYTHON if kind is not Exception},
     "Exception": AnabranchError,
 }
 
 
-def check_error(error: str, message: str) -> AnabranchError:
-    """The exception that a failing check raises."""
+def failure(node: Node) -> tuple[str, str] | None:
+    """The kind of error that a node may raise when it runs, and its message."""
+    if node.op == "check":
+        return str(node.attrs["error"]), str(node.attrs["message"])
+    return OPS[node.op].fails
+
+
+def failure_of(node: Node) -> AnabranchError:
+    """The exception that a node raises which may fail."""
+    found = failure(node)
+    assert found is not None, "only such nodes have a status"
+    error, message = found
     return ERRORS[error](message)
 
 
 def _check(x: Any, *, low: int, high: int, error: str, message: str) -> Any:
     if np.any((np.asarray(x) < low) | (np.asarray(x) >= high)):
-        raise check_error(error, message)
+        raise ERRORS[error](message)
     return np.array(x)
 
 

@@ -40,8 +40,9 @@ def _matmul_type(x: TensorType, y: TensorType) -> TensorType:
 def _matmul_adjoint(
     b: Builder, n: Node, g: Node, x: Node, y: Node
 ) -> tuple[Node, Node]:
-    """``z = x y``;  ``x.bar = z.bar yᵀ``,  ``y.bar = xᵀ z.bar``."""
-    return b.matmul(g, transposed(b, y)), b.matmul(transposed(b, x), g)
+    """``z = x y``;  ``x.bar = z.bar yᴴ``,  ``y.bar = xᴴ z.bar``."""
+    left, right = transposed(b, b.conj(x)), transposed(b, b.conj(y))
+    return b.matmul(g, right), b.matmul(left, g)
 
 
 def _matmul_add_type(x: TensorType, y: TensorType, z: TensorType) -> TensorType:

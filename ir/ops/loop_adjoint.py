@@ -223,7 +223,7 @@ def _smooth(body: Graph, node: Node) -> list[int]:
     return [
         slot
         for slot, name in enumerate(node.operands)
-        if OPS[node.op].is_differentiable(slot) and body[name].type.is_float
+        if OPS[node.op].is_differentiable(slot) and body[name].type.has_gradient
     ]
 
 

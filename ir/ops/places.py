@@ -63,6 +63,9 @@ def places(name: str) -> dict[str, list[str]]:
     smooth = smooth and truth is None  # held against the truth at all orders
     forward = "tests/oracles/forward_mode.py"
     found["tangent"] = _named(name, forward) if smooth and not own else [NEEDLESS]
+    if not found["samples"]:  # an op that takes no reals has the laws of its own
+        found["samples"] = _named(name, "tests/laws/complex_samples.py")
+        found["oracle"] = found["tangent"] = found["samples"]
     found["docs"] = _documented(name)
     return found
 
@@ -94,8 +97,16 @@ def _in_backend(op: OpDef, folder: Path) -> list[str]:
     if not found and op.ufunc is not None and op.scalar is None:
         return ["by its ufunc"]
     if found or op.kind not in (Kind.ELEMENTWISE, Kind.REDUCTION):
-        return [NEEDLESS] if op.name == "input" else found
+        return [NEEDLESS] if op.name == "input" else found or _by_parts(op.name)
     return ["by its scalar" if op.scalar is not None else "by its combination"]
+
+
+def _by_parts(name: str) -> list[str]:
+    """The rule that makes an op on complex numbers of ops on their parts."""
+    path = ROOT / "compiler/passes/complex_rules.py"
+    found = _lines(path, lambda it: it.role == "string" and it.says(name))
+    whole = isinstance(OPS[name].reference, np.ufunc)
+    return found or (["by of_complex"] if whole else [])
 
 
 def _lowering(op: OpDef) -> list[str]:

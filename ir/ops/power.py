@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..types import INEXACT
 from .elementwise import NUMBERS, chain_reference, elementwise
 from .spec import OpDef
 
@@ -35,11 +36,12 @@ def _power_adjoint(b: Builder, n: Node, g: Node, x: Node, y: Node) -> tuple[Node
     """``x.bar = y x^(y-1)``; ``y.bar = x^y log x``, and 0 at 0^0."""
     zero = b.like(x, 0.0)
     lowered = b.power(x, b.sub(y, b.like(y, 1.0)))
-    x_bar = b.chain(g, _times_exponent(b, y, lowered))
+    x_bar = b.chain(g, b.conj(_times_exponent(b, y, lowered)))
     if b.literal(y) == 0:
         x_bar = b.select(b.eq(y, zero), zero, x_bar)
     corner = b.logical_and(b.eq(x, zero), b.eq(y, zero))
-    return x_bar, b.chain(g, b.select(corner, zero, b.power_log1(x, y)))
+    by_exponent = b.select(corner, zero, b.power_log1(x, y))
+    return x_bar, b.chain(g, b.conj(by_exponent))
 
 
 POWER = elementwise(
@@ -68,7 +70,7 @@ def _member(order: int) -> OpDef:
         )
         last = order == ORDERS
         by_exponent = b.chain(n, b.log(x)) if last else member(b, order + 1, x, y)
-        return b.chain(g, by_base), b.chain(g, by_exponent)
+        return b.chain(g, b.conj(by_base)), b.chain(g, b.conj(by_exponent))
 
     logarithms = " * ".join(["log({0})"] * order)
     return elementwise(
@@ -77,6 +79,7 @@ def _member(order: int) -> OpDef:
         reference,
         f"chain(power({{0}}, {{1}}), {logarithms})",
         adjoint,
+        dtypes=INEXACT,
     )
 
 

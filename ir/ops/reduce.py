@@ -57,11 +57,14 @@ def reduction(
     dtypes: str = "numbers",
     has_identity: bool = True,
 ) -> OpDef:
-    """Register a reduction; ``dtypes`` is ``numbers``, ``bool`` or ``any``."""
+    """Register a reduction; ``dtypes`` is ``numbers``, ``bool`` or ``ordered``."""
 
     def type_rule(x: TensorType, *, axes: Axes) -> TensorType:
         _check_axes(name, x, axes)
-        fits = dtypes == "any" or (dtypes == "bool") == (x.dtype == "bool")
+        fits = (dtypes == "bool") == (x.dtype == "bool")
+        if dtypes == "ordered":
+            require_dtype(not x.is_complex, name, f"{x} has no order")
+            fits = True
         require_dtype(fits, name, f"takes {dtypes}, not {x}")
         empty = not has_identity and any(x.shape[axis] == 0 for axis in axes)
         require(not empty, name, f"no identity for a zero-size reduction of {x}")
@@ -110,7 +113,7 @@ def _prod_adjoint(b: Builder, n: Node, g: Node, x: Node, *, axes: Axes) -> tuple
     flat = b.reshape(moved, (*rows, count))
     others = b.mul(_running(b, flat, False), _running(b, flat, True))
     spread = b.broadcast(b.reshape(g, (*rows, 1)), flat.type)
-    back = b.reshape(b.chain(spread, others), moved.type.shape)
+    back = b.reshape(b.chain(spread, b.conj(others)), moved.type.shape)
     return (b.transpose(back, tuple(int(i) for i in np.argsort(perm))),)
 
 
@@ -161,10 +164,20 @@ _ALL = Combination("logical_and", lambda dtype: True)
 REDUCE_SUM = reduction("reduce_sum", _total, _sum_adjoint, _SUM)
 REDUCE_PROD = reduction("reduce_prod", _product, _prod_adjoint, _PRODUCT)
 REDUCE_MAX = reduction(
-    "reduce_max", np.max, _extremum_adjoint, _LARGEST, dtypes="any", has_identity=False
+    "reduce_max",
+    np.max,
+    _extremum_adjoint,
+    _LARGEST,
+    dtypes="ordered",
+    has_identity=False,
 )
 REDUCE_MIN = reduction(
-    "reduce_min", np.min, _extremum_adjoint, _SMALLEST, dtypes="any", has_identity=False
+    "reduce_min",
+    np.min,
+    _extremum_adjoint,
+    _SMALLEST,
+    dtypes="ordered",
+    has_identity=False,
 )
 REDUCE_ANY = reduction("reduce_any", np.any, NONDIFFERENTIABLE, _ANY, dtypes="bool")
 REDUCE_ALL = reduction("reduce_all", np.all, NONDIFFERENTIABLE, _ALL, dtypes="bool")
@@ -174,6 +187,7 @@ def position(name: str, reference: Callable[..., Any]) -> OpDef:
     """Register an op that finds the index of an extremum along one axis."""
 
     def type_rule(x: TensorType, *, axis: int) -> TensorType:
+        require_dtype(not x.is_complex, name, f"{x} has no order")
         require(0 <= axis < x.rank, name, f"no axis {axis} in {x}")
         require(x.shape[axis] != 0, name, f"no element along axis {axis} of {x}")
         kept = x.shape[:axis] + x.shape[axis + 1 :]
@@ -241,10 +255,10 @@ def _recurrence_adjoint(
     b: Builder, n: Node, g: Node, a: Node, x: Node, *, axis: int, reverse: bool
 ) -> tuple[Node, Node]:
     """``x.bar`` runs the recurrence the other way; ``a[k].bar = x[k].bar s[k-1]``."""
-    shifted = shift(b, a, axis, -1 if reverse else 1)
+    shifted = b.conj(shift(b, a, axis, -1 if reverse else 1))
     x_bar = b.recurrence(shifted, g, axis=axis, reverse=not reverse)
     before = shift(b, n, axis, 1 if reverse else -1)
-    return b.chain(x_bar, before), x_bar
+    return b.chain(x_bar, b.conj(before)), x_bar
 
 
 def shift(b: Builder, x: Node, axis: int, by: int) -> Node:

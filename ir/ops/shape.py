@@ -204,7 +204,7 @@ SLICE = register(
 
 
 def _pad_type(
-    x: TensorType, *, low: Ints, high: Ints, interior: Ints, value: float
+    x: TensorType, *, low: Ints, high: Ints, interior: Ints, value: complex
 ) -> TensorType:
     fits = len(low) == len(high) == len(interior) == x.rank
     require(fits, "pad", f"low, high and interior need {x.rank} entries")
@@ -220,14 +220,16 @@ def _pad_type(
     )
 
 
-def _holds(x: TensorType, value: float) -> bool:
+def _holds(x: TensorType, value: complex) -> bool:
     """Whether a number can be an element of ``x``; a float is rounded to f32."""
     with np.errstate(all="ignore"):
         try:
             made = x.numpy.type(value).item()
         except (OverflowError, ValueError):
             return False
-    return x.is_float or (type(value) in (bool, int) and made == value)
+    if type(value) is complex:
+        return x.is_complex
+    return x.has_gradient or (type(value) in (bool, int) and made == value)
 
 
 def _interior(x: TensorType, low: Ints, interior: Ints) -> dict[str, Ints]:
@@ -236,7 +238,7 @@ def _interior(x: TensorType, low: Ints, interior: Ints) -> dict[str, Ints]:
     return {"start": low, "shape": x.shape, "step": step}
 
 
-def _pad(x: Any, *, low: Ints, high: Ints, interior: Ints, value: float) -> Any:
+def _pad(x: Any, *, low: Ints, high: Ints, interior: Ints, value: complex) -> Any:
     type_ = TensorType("bool", np.shape(x))
     shape = _pad_type(type_, low=low, high=high, interior=interior, value=False).shape
     padded = np.full(shape, value, np.asarray(x).dtype)
@@ -257,7 +259,7 @@ def _pad_adjoint(
     low: Ints,
     high: Ints,
     interior: Ints,
-    value: float,
+    value: complex,
 ) -> tuple[Node]:
     return (b.slice(g, **_interior(x.type, low, interior)),)
 

@@ -18,6 +18,7 @@ __all__ = ["ARGSORT", "SEARCHSORTED"]
 
 
 def _argsort_type(x: TensorType) -> TensorType:
+    require_dtype(not x.is_complex, "argsort", f"{x} has no order")
     require(x.rank > 0, "argsort", f"{x} has no axis")
     return x.with_dtype("i64")
 
@@ -35,6 +36,7 @@ ARGSORT = register(
 
 
 def _searchsorted_type(a: TensorType, v: TensorType, *, right: bool) -> TensorType:
+    require_dtype(not a.is_complex, "searchsorted", f"{a} has no order")
     require(a.rank == 1, "searchsorted", f"{a} is no row")
     require_dtype(a.dtype == v.dtype, "searchsorted", f"{v} is searched in {a}")
     return v.with_dtype("i64")

@@ -33,14 +33,16 @@ INPUT = register(
 )
 
 
-def const_attrs(value: bool | int | float, dtype: str) -> Attrs:
+def const_attrs(value: bool | int | float | complex, dtype: str) -> Attrs:
     """The attributes of a constant: the dtype is said where the literal does not."""
     if DEFAULT_DTYPES[type(value)] == dtype:
         return Attrs({"value": value})
     return Attrs({"value": value, "dtype": dtype})
 
 
-def _const_type(*, value: bool | int | float, dtype: str | None = None) -> TensorType:
+def _const_type(
+    *, value: bool | int | float | complex, dtype: str | None = None
+) -> TensorType:
     type_ = TensorType(dtype or DEFAULT_DTYPES[type(value)], ())
     with np.errstate(all="ignore"):
         try:

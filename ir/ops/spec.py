@@ -69,8 +69,8 @@ def FLAG(value: Any) -> bool:
 
 
 def NUMBER(value: Any) -> bool:
-    """A boolean, integer or float attribute."""
-    return type(value) in (bool, int, float)
+    """A boolean, integer, float or complex attribute."""
+    return type(value) in (bool, int, float, complex)
 
 
 def TEXT(value: Any) -> bool:
@@ -135,7 +135,8 @@ class OpDef:
     ``{0}``, ``{1}``, ...; where the op is variadic, what stands between them.
     ``combine`` belongs to a reduction. ``slope_of`` names the function f whose f'(x)
     an op computes from ``(f(x), x)``. ``ufunc`` names the ufunc of `scipy.special` that
-    computes the op element by element.
+    computes the op element by element. ``fails`` is the error of `ir.ops.index.ERRORS`
+    that an op may raise when it runs, and its message.
 
     ``refused`` says what the operands in some slots are, where a derivative exists and
     no rule has it: the adjoint pass raises where one is wanted, and a rule returns
@@ -165,6 +166,7 @@ class OpDef:
     slope_of: str | None = None
     refused: Mapping[int, str] = field(default_factory=dict[int, str])
     ufunc: str | None = None
+    fails: tuple[str, str] | None = None
 
     def is_differentiable(self, slot: int) -> bool:
         """Whether a read in this slot may contribute to a gradient."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import anabranch as ab
-from anabranch.backends.llvm.kernels import blas, products
+from anabranch.backends.llvm.kernels import products, routines
 from anabranch.backends.llvm.kernels.products import (
     KINDS,
     ProductWords,
@@ -332,13 +332,16 @@ def test_the_choice_follows_the_sizes(
 
 
 @pytest.mark.parametrize(
-    "symbols", [blas.NUMPY_SYMBOLS, ()], ids=["NumPy's", "SciPy's"]
+    "symbols", [routines.NUMPY_SYMBOLS, ()], ids=["NumPy's", "SciPy's"]
 )
 def test_either_library(
-    symbols: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    symbols: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
-    monkeypatch.setattr(blas, "NUMPY_SYMBOLS", symbols)
-    monkeypatch.setattr(blas, "routine_address", blas.routine_address.__wrapped__)
+    monkeypatch.setattr(routines, "NUMPY_SYMBOLS", symbols)
+    routines.routine.cache_clear()
+    request.addfinalizer(routines.routine.cache_clear)
     rng = np.random.default_rng(0)
     for dtype in (np.float32, np.float64):
         a, b = (rng.normal(size=(300, 300)).astype(dtype) for _ in "ab")

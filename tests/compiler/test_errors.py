@@ -86,7 +86,6 @@ CONCRETE = {
     lambda x: X[x.astype(int)]: "argument",
     lambda x: np.float64(x[0]): r"np\.stack",
     lambda x: math.floor(x[0]): r"np\.sin",
-    lambda x: x.sort(): "sort",
 }
 
 
@@ -119,20 +118,20 @@ def test_next_call_works(backend):
 
 def test_all_unsupported_calls_are_listed_at_once(backend):
     def function(x):
-        y = np.sort(x)
-        z = np.linalg.svd(np.outer(y, y))[1]
-        w = np.fft.fftshift(z)
-        return np.median(w) + np.exp(x)[0]
+        y = np.spacing(x)
+        z = np.modf(np.outer(y, y))[1]
+        w = np.linalg.eig(z)[0]
+        return np.sort_complex(w)[0] + np.exp(x)[0]
 
     with pytest.raises(UnsupportedError) as raised:
         anabranch.jit(function, backend=backend)(X)
     text = str(raised.value)
     first = function.__code__.co_firstlineno
     for name, line in (
-        ("np.sort", 1),
-        ("np.linalg.svd", 2),
-        ("np.fft.fftshift", 3),
-        ("np.median", 4),
+        ("np.spacing", 1),
+        ("np.modf", 2),
+        ("np.linalg.eig", 3),
+        ("np.sort_complex", 4),
     ):
         assert re.search(rf"{re.escape(name)} +{HERE}:{first + line}: ", text)
     assert text.count(__file__) == 4
@@ -143,44 +142,37 @@ def test_each_line_of_unsupported_calls_is_shown_once(backend):
     def function(x):
         y = x
         for _ in range(3):
-            y = np.sort(x) + np.median(x) + np.sort(y)
-        return np.unique(np.sort(y))
+            y = np.spacing(x) + np.nextafter(x, 1) + np.spacing(y)
+        return np.modf(np.spacing(y))
 
     with pytest.raises(UnsupportedError) as raised:
         anabranch.jit(function, backend=backend)(X)
     first = function.__code__.co_firstlineno
     lines = [line.strip() for line in str(raised.value).splitlines()]
-    assert lines[1].startswith(f"np.sort, np.median   {__file__}:{first + 3}: y = ")
-    assert lines[2].startswith(f"np.sort, np.unique   {__file__}:{first + 4}: return")
+    assert lines[1].startswith(
+        f"np.spacing, np.nextafter   {__file__}:{first + 3}: y = "
+    )
+    assert lines[2].startswith(f"np.spacing, np.modf   {__file__}:{first + 4}: return")
     assert lines[3].startswith("hint: ")
     assert len(lines) == 4
 
 
 def test_an_unsupported_argument_has_its_line(backend):
     with pytest.raises(UnsupportedError) as raised:
-        anabranch.jit(lambda x: np.linalg.norm(x, ord=1), backend=backend)(X)
+        anabranch.jit(lambda x: np.polyfit(X, x, 1, cov=True), backend=backend)(X)
     assert str(raised.value).count(__file__) == 1
 
 
 @pytest.mark.parametrize(
     "function",
     [
-        lambda x: np.sort(x),
-        lambda x: np.linalg.inv(np.outer(x, x)),
-        lambda x: np.linalg.svd(np.outer(x, x)),
+        lambda x: np.linalg.eig(np.outer(x, x)),
         lambda x: np.gcd(x.astype(int), 2),
         lambda x: np.frexp(x),
         lambda x: np.modf(x),
-        lambda x: np.add.outer(x, x),
-        lambda x: np.add.reduceat(x, [0, 1]),
-        lambda x: np.multiply.at(x, [0], 1),
-        lambda x: np.unique(x),
-        lambda x: np.fill_diagonal(np.outer(x, x), 0.0),
-        lambda x: np.argsort(x),
-        lambda x: x.argsort(),
-        lambda x: x.nonzero(),
-        lambda x: np.histogram(x),
-        lambda x: np.fft.fft(x),
+        lambda x: np.spacing(x),
+        lambda x: np.nextafter(x, 1.0),
+        lambda x: np.power.at(x, [0], 1),
     ],
 )
 def test_unsupported_function(backend, function):
@@ -194,14 +186,14 @@ def test_unsupported_functions_have_no_effect(backend, tmp_path):
     with pytest.raises(UnsupportedError, match=r"np\.save "):
         anabranch.jit(lambda x: np.save(path, x), backend=backend)(X)
     assert not path.exists()
-    with pytest.raises(UnsupportedError, match=r"np\.copyto "):
+    with pytest.raises(TraceError, match=r"np\.copyto .* a real array"):
         anabranch.jit(lambda x: np.copyto(z, x), backend=backend)(X)
     assert not z.any()
 
 
 @pytest.mark.parametrize(
     "name",
-    ["partition", "view", "tobytes", "resize", "strides", "flags", "data", "put"],
+    ["view", "tobytes", "resize", "strides", "flags", "data", "put"],
 )
 def test_attribute_that_traced_arrays_lack(backend, name):
     with pytest.raises(TraceError, match=rf"\.{name}[\s\S]*{HERE}"):
@@ -250,15 +242,12 @@ def test_shapes_are_both_in_the_message(backend):
         np.ma.masked_array([1.0, 2.0], [True, False]),
         np.rec.array([(1.0, 2)], dtype=[("a", "f8"), ("b", "i4")]),
         np.ones(2, np.longdouble),
-        np.ones(2, complex),
         np.array([1, "a"], object),
         np.array(["a", "b"]),
         np.array([b"a"]),
         np.array(["2020-01-01"], "M8[D]"),
         np.array([1], "m8[s]"),
         np.zeros(2, [("a", "f8")]),
-        np.complex128(1),
-        1j,
         object(),
         {1, 2},
         np.random.default_rng(0),
@@ -290,7 +279,7 @@ def test_integer_beyond_int64(backend, value):
 
 
 @pytest.mark.parametrize(
-    "dtype", [np.float16, complex, object, str, "M8[s]", np.longdouble, "V8"]
+    "dtype", [np.float16, np.clongdouble, object, str, "M8[s]", np.longdouble, "V8"]
 )
 def test_dtype_without_place_in_the_ir(backend, dtype):
     with pytest.raises(anabranch.DTypeError, match=rf"not supported[\s\S]*{HERE}"):
@@ -303,8 +292,6 @@ def test_dtype_without_place_in_the_ir(backend, dtype):
         MATRIX,
         np.ma.masked_array([1.0], [True]),
         np.ones(3, np.float16),
-        np.ones(3, complex),
-        1j,
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -315,9 +302,7 @@ def test_captured_of_the_wrong_kind(backend, captured):
     assert re.search(HERE, str(raised.value))
 
 
-@pytest.mark.parametrize(
-    "result", ["text", object(), {1, 2}, 1j, np.ones(2, complex), MATRIX]
-)
+@pytest.mark.parametrize("result", ["text", object(), {1, 2}, MATRIX])
 def test_result_of_the_wrong_kind(backend, result):
     with pytest.raises(TypeError, match="returned a") as raised:
         anabranch.jit(lambda x: (x, result), backend=backend)(X)

@@ -45,6 +45,25 @@ def test_nan_is_last_and_zeros_of_both_signs_are_equal(same):
     same(lambda x: np.sort(x, kind="stable"), x)
 
 
+def test_long_rows_of_every_kind(same):
+    """Keys that differ in few or many digits, in low ones alone, or not at all."""
+    rng = np.random.default_rng(0)
+    count = 3000
+    rows = [
+        rng.normal(size=count),
+        rng.integers(0, 40, count) / 8,
+        1 + rng.permutation(count) * 2.0**-52,
+        np.where(rng.random(count) < 0.5, 1 + rng.random(count) * 1e-13, 3.0),
+        np.zeros(count),
+        np.sort(rng.normal(size=count))[::-1],
+    ]
+    table = np.stack(rows)
+    same(lambda x: np.argsort(x, kind="stable"), table)
+    same(lambda x: np.argsort(x, kind="stable"), table.astype("f4"))
+    same(lambda x: np.argsort(x, kind="stable"), table.view(np.int64))
+    same(lambda x: np.argsort(x, kind="stable"), (table * 1e3).astype("u8"))
+
+
 def test_sort_of_views_and_methods(same):
     x = sample((6, 8))
     same(lambda x: np.sort(x[::2, ::-3]), x)

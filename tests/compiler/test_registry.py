@@ -10,15 +10,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anabranch.compiler import functions, loop
+from anabranch.compiler import functions, loop, random
+from anabranch.compiler.lower.refused import REFUSED
 from anabranch.compiler.lowerings import lowered_functions, lowering_of
-from anabranch.compiler.tracer import GETITEM, SETITEM, Tracer
+from anabranch.compiler.tracer import (
+    GETITEM,
+    SET_IMAG,
+    SET_REAL,
+    SETITEM,
+    Tracer,
+)
 from anabranch.compiler.unsupported import function_name
 
 PAGE = (Path(__file__).parents[2] / "anabranch" / "docs" / "numpy.md").read_text(
     "utf-8"
 )
 for _module in (
+    "scipy.fft",
     "scipy.integrate",
     "scipy.interpolate",
     "scipy.linalg",
@@ -29,10 +37,13 @@ for _module in (
     "scipy.stats",
 ):
     import_module(_module)  # its functions are found once it is loaded
+OURS = (GETITEM, SETITEM, SET_REAL, SET_IMAG)
 FUNCTIONS = [
     function
     for function in lowered_functions()
-    if not isinstance(function, str) and function not in (GETITEM, SETITEM)
+    if not isinstance(function, str)
+    and function not in OURS
+    and function not in REFUSED
 ]
 BY_NAME = [f for f in FUNCTIONS if not isinstance(f, (tuple, np.ufunc))]
 
@@ -73,13 +84,14 @@ def alias_of(name):
 def test_our_own_functions_are_in_the_docs():
     forms = ("callback", "checkpointed", "cond", "custom_vjp", "switch")
     ours = (*functions.__all__, *loop.__all__, *forms)
-    assert listed("anabranch") == {f"anabranch.{name}" for name in ours}
+    drawn = {f"anabranch.random.{name}" for name in random.__all__}
+    assert listed("anabranch") == {f"anabranch.{name}" for name in ours} | drawn
 
 
 def test_methods_are_in_the_docs():
     names = {name for name in dir(np.ndarray) if not name.startswith("_")}
     works = set()
-    unsupported = "compress flat item nonzero tolist".split()
+    unsupported = "flat item nonzero tolist".split()
     for name in names & set(dir(Tracer)) - set(unsupported):
         works.add(f"x.{name}")
     assert listed("x") == works

@@ -44,7 +44,8 @@ def side_by_side(cases: Sequence[Case]) -> tuple[Graph, list[Array]]:
             for slot, array in enumerate(sample.operands)
         ]
         arrays += sample.operands
-        outputs.append(Output(b.add_node(op, *inputs, **sample.attrs).name))
+        node = b.add_node(op, *inputs, **sample.attrs)
+        outputs += [Output(value.name) for value in node.values]
     return b.build(outputs), arrays
 
 

@@ -155,6 +155,19 @@ PRODUCTS: list[tuple[Shape, Shape]] = [
     *(((1, 40), (40, 1)), ((2, 2, 9, 3), (2, 2, 3, 1))),
 ]
 
+SQUARE: list[Shape] = [
+    *((1, 1), (2, 2), (3, 3), (5, 5), (0, 0), (4, 4), (9, 9), (17, 17)),
+    *((1, 3, 3), (2, 1, 1), (3, 2, 2), (0, 2, 2), (2, 0, 0), (2, 4, 4), (5, 3, 3)),
+    *((2, 2, 2, 2), (1, 2, 3, 3), (2, 0, 2, 2), (2, 1, 5, 5), (3, 1, 1, 1), (6, 6)),
+]
+RECTANGULAR: list[Shape] = [
+    *SQUARE[:4],
+    *((5, 3), (3, 5), (1, 4), (4, 1), (0, 3), (3, 0), (9, 4), (4, 9), (7, 2)),
+    *((2, 3, 2), (3, 2, 3), (0, 3, 2), (2, 0, 2), (2, 2, 0), (4, 2, 2), (1, 4, 3)),
+    *((2, 2, 3, 2), (1, 2, 2, 2), (2, 0, 2, 3)),
+]
+COLUMNS = (1, 2, 5, 3, 2, 0, 1, 4)
+
 # (shape, size, stride) over the trailing axes
 WINDOWED: list[tuple[Shape, Shape, Shape]] = [
     *(((5,), (2,), (1,)), ((5,), (5,), (1,)), ((6,), (2,), (2,)), ((7,), (3,), (2,))),
@@ -350,6 +363,43 @@ def _searched() -> list[Case]:
     ]
 
 
+def _matrices() -> dict[str, list[Case]]:
+    """Those that factor matrices, or solve with them."""
+    flags = [
+        {"lower": bool(k & 1), "transposed": bool(k & 2), "unit": bool(k & 4)}
+        for k in range(8)
+    ]
+    sides = [(*a[:-1], k) for a, k in zip(SQUARE, cycle(COLUMNS), strict=False)]
+    pairs = list(zip(SQUARE, sides, strict=True))
+    values = [Case((a, a, a[:-1], a[:-2]), {}) for a in SQUARE]
+    return {
+        "cholesky": [Case((a,), {}) for a in SQUARE],
+        "lu": [Case((a,), {}) for a in SQUARE],
+        "solve_triangular": [
+            Case(pair, {**flag, "strict": k % 3 == 0})
+            for k, (pair, flag) in enumerate(
+                zip(pairs + pairs[:3], cycle(flags), strict=False)
+            )
+        ],
+        "solve_lu": [
+            Case((a, a, a[:-1], x), {"transposed": k % 2 == 0, "strict": k % 3 == 0})
+            for k, (a, x) in enumerate(pairs)
+        ],
+        "det": values,
+        "logdet": values,
+        "pinv": [Case((a, (*a[:-2], a[-1], a[-2])), {}) for a in RECTANGULAR],
+        "eigh": [Case((a,), {}) for a in SQUARE],
+        "qr": [
+            Case((a,), {"complete": a[-2] <= a[-1] and k % 2 == 0})
+            for k, a in enumerate(RECTANGULAR)
+        ],
+        "svd": [
+            Case((a,), {"complete": a[-2] == a[-1] and k % 2 == 0})
+            for k, a in enumerate(RECTANGULAR)
+        ],
+    }
+
+
 def _table() -> dict[str, Sequence[Case]]:
     nonempty = [(s, a) for s, a in REDUCED if all(s[axis] for axis in a)]
     flags = cycle((False, True))
@@ -414,4 +464,6 @@ def _table() -> dict[str, Sequence[Case]]:
     return table
 
 
-CASES = _table()
+CASES = _table() | _matrices()
+MATRICES = tuple(_matrices())
+"""The ops whose operands are matrices of a kind: definite, triangular, factored."""

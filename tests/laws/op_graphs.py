@@ -15,6 +15,7 @@ from tests.laws.op_samples import Array, Sample
 
 __all__ = [
     "compiled",
+    "float_results",
     "one_op",
     "pulled_back",
     "pulled_back_twice",
@@ -28,13 +29,19 @@ def type_of(array: Array) -> TensorType:
 
 
 def one_op(op: str, sample: Sample) -> Graph:
-    """The graph of one op; its inputs are called x0, x1, ..."""
+    """The graph of one op, of all its values; its inputs are called x0, x1, ..."""
     b = Builder("f")
     inputs = [
         b.input(f"x{slot}", type_of(array))
         for slot, array in enumerate(sample.operands)
     ]
-    return b.build([Output(b.add_node(op, *inputs, **sample.attrs).name)])
+    node = b.add_node(op, *inputs, **sample.attrs)
+    return b.build([Output(value.name) for value in node.values])
+
+
+def float_results(graph: Graph) -> list[str]:
+    """The results that gradients start from."""
+    return [name for name in graph.results if graph[name].type.has_gradient]
 
 
 def pulled_back(op: str, sample: Sample) -> tuple[Graph, list[str]]:
@@ -43,22 +50,24 @@ def pulled_back(op: str, sample: Sample) -> tuple[Graph, list[str]]:
     wrt = [
         node.name
         for slot, node in enumerate(graph.inputs)
-        if node.type.is_float
+        if node.type.has_gradient
         and OPS[op].is_differentiable(slot)
         and slot not in OPS[op].refused
     ]
-    if not wrt or not graph[graph.results[0]].type.is_float:
+    starts = float_results(graph)
+    if not wrt or not starts:
         return graph, []
-    return adjoint(graph, wrt=wrt, of=graph.results, seeded=True), wrt
+    return adjoint(graph, wrt=wrt, of=starts, seeded=True), wrt
 
 
 def pulled_back_twice(op: str, sample: Sample) -> tuple[Graph, list[str]]:
-    """The adjoint of those cotangents, for the same inputs and for the seed."""
+    """The adjoint of those cotangents, for the same inputs and for the seeds."""
     first, wrt = pulled_back(op, sample)
     if not wrt:
         return first, []
-    wrt = [*wrt, first.inputs[-1].name]
-    return adjoint(first, wrt=wrt, of=first.results[1:], seeded=True), wrt
+    bars = first.results[-len(wrt) :]
+    seeds = [node.name for node in first.inputs[len(sample.operands) :]]
+    return adjoint(first, wrt=[*wrt, *seeds], of=bars, seeded=True), [*wrt, *seeds]
 
 
 def compiled(graph: Graph, arrays: Sequence[Array]) -> list[Array]:

@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
+from scipy.linalg import eigh, lu_factor, qr, svd
 from scipy.special import spherical_jn
 
 from anabranch.ir.types import DTYPES
@@ -350,6 +351,97 @@ def _reshape(x: Array, *, shape: Ints) -> Array:
     return np.fromiter(x.flat, x.dtype, x.size).reshape(shape)
 
 
+def each_matrix(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of matrices, of the first of which there is a stack of them."""
+
+    def apply(*stacks: Array, **attrs: Any) -> Any:
+        lead = stacks[0].shape[:-2]
+        count = math.prod(lead)
+        if count == 0:  # one that is left out again
+            like = [stack.shape[len(lead) :] for stack in stacks]
+            given = [np.eye(*n) if len(n) == 2 else np.arange(*n) for n in like]
+            alone = zip(given, stacks, strict=True)
+            stacks = tuple(x.astype(s.dtype).reshape(1, *x.shape) for x, s in alone)
+        places = np.ndindex(stacks[0].shape[:-2])
+        made = [function(*(stack[k] for stack in stacks), **attrs) for k in places]
+        several = isinstance(made[0], tuple)
+        rows = list(zip(*made, strict=True)) if several else [made]
+        values = [
+            np.array(row)[:count].reshape((*lead, *np.shape(row[0]))) for row in rows
+        ]
+        return tuple(values) if several else values[0]
+
+    return apply
+
+
+def _cholesky(a: Array) -> Array:
+    made = np.zeros_like(a)
+    for i, j in np.ndindex(a.shape):
+        if j <= i:
+            rest = a[i, j] - made[i, :j] @ made[j, :j]
+            made[i, j] = np.sqrt(rest) if i == j else rest / made[j, j]
+    return made
+
+
+def _lu(a: Array) -> tuple[Array, Array, np.int64]:
+    """SciPy's, with its exchanges made an order."""
+    order, sign = np.arange(len(a)), 1
+    if not len(a):
+        return a, order, np.int64(sign)
+    factors, exchanged = lu_factor(a)
+    for i, other in enumerate(exchanged.tolist()):
+        order[[i, other]] = order[[other, i]]
+        sign = -sign if i != other else sign
+    return factors, order, np.int64(sign)
+
+
+def _solve_triangular(
+    a: Array,
+    x: Array,
+    *,
+    lower: bool = True,
+    transposed: bool = False,
+    unit: bool = False,
+    strict: bool = False,
+) -> Array:
+    t = np.tril(a) if lower else np.triu(a)
+    if unit:
+        np.fill_diagonal(t, 1)
+    return np.linalg.solve(t.T if transposed else t, x)
+
+
+def _solve_lu(
+    a: Array,
+    factors: Array,
+    order: Array,
+    x: Array,
+    *,
+    transposed: bool = False,
+    strict: bool = False,
+) -> Array:
+    return np.linalg.solve(a.T if transposed else a, x)
+
+
+def _qr(a: Array, *, complete: bool = False) -> Any:
+    """SciPy's; there is nothing to turn in an empty matrix."""
+    if not a.size:
+        k = a.shape[0] if complete else min(a.shape)
+        return np.eye(a.shape[0], k, dtype=a.dtype), np.zeros((k, a.shape[1]), a.dtype)
+    return qr(a, mode="full" if complete else "economic")
+
+
+def _eigh(a: Array) -> tuple[Array, Array]:
+    return eigh(a, driver="evd") if a.size else (a[0:0].reshape(0), a)
+
+
+def _svd(a: Array, *, complete: bool = False) -> tuple[Array, Array, Array]:
+    if not a.size:
+        m, n = a.shape if complete else (0, 0)
+        left, right = np.eye(a.shape[0], m), np.eye(n, a.shape[1])
+        return left.astype(a.dtype), np.zeros(0, a.dtype), right.astype(a.dtype)
+    return svd(a, full_matrices=complete)
+
+
 ORACLES: dict[str, Callable[..., Any]] = {
     "chain": elements(_chain),
     "chain_both": elements(_chain_both),
@@ -407,4 +499,14 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "conv_kernel": _conv_kernel,
     "iota": _iota,
     **{name: elements(_exactly(function)) for name, function in TRUTH.items()},
+    "cholesky": each_matrix(_cholesky),
+    "lu": each_matrix(_lu),
+    "qr": each_matrix(_qr),
+    "eigh": each_matrix(_eigh),
+    "svd": each_matrix(_svd),
+    "solve_triangular": each_matrix(_solve_triangular),
+    "solve_lu": each_matrix(_solve_lu),
+    "pinv": lambda a, value: value,
+    "det": lambda a, factors, order, value: value,
+    "logdet": lambda a, factors, order, value: value,
 }

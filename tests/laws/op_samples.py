@@ -198,6 +198,50 @@ def _from(intervals: Sequence[tuple[float, float]]) -> Domain:
     return draw
 
 
+def _turned(rng: Generator, shape: Shape, dtype: str) -> Array:
+    """Well conditioned matrices whose rows a factorization has to move."""
+    *_, n, m = shape
+    order = rng.permutation(n)
+    return (0.3 * number(rng, shape, dtype) + 2 * np.eye(n, m)[order]).astype(
+        DTYPES[dtype]
+    )
+
+
+def _definite(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+    """Definite by their lower triangle; above it is what nobody reads."""
+    [shape] = shapes
+    n = shape[-1]
+    a = 0.3 * number(rng, shape, dtype) + (2 + n / 3) * np.eye(n)
+    return [np.asarray(a, DTYPES[dtype])]
+
+
+def _triangular(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+    n = shapes[0][-1]
+    a = number(rng, shapes[0], dtype) * 0.3 / max(n, 1) ** 0.5 + 1.5 * np.eye(n)
+    return [np.asarray(a, DTYPES[dtype]), number(rng, shapes[1], dtype)]
+
+
+def _spread(rng: Generator, shape: Shape, dtype: str) -> Array:
+    """Singular values, and eigenvalues by the lower triangle, that are well apart."""
+    n, m = shape[-2:]
+    steps = np.eye(n, m) * (1.0 + np.arange(m))
+    a = 0.3 * number(rng, shape, dtype) / max(n, m, 1) ** 0.5 + steps
+    return np.asarray(a, DTYPES[dtype])
+
+
+def _inverted(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+    """Matrices of full rank and their pseudo-inverses."""
+    a = _spread(rng, shapes[0], dtype)
+    return [a, np.asarray(np.linalg.pinv(a), a.dtype)]
+
+
+def _factored(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+    """Matrices, what lu makes of them, and one more operand."""
+    a = _turned(rng, shapes[0], dtype)
+    factors, order, _ = OPS["lu"].reference(a)
+    return [a, factors, order, number(rng, shapes[3], dtype)]
+
+
 def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
     """The dtypes and the domain of each op."""
     signed = (FLOATS, each(number))
@@ -264,6 +308,12 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "max_pool": (FLOATS, _distinct),
         "max_pool_input": (FLOATS, _pooled),
         "check": (("i64",), each(number)),
+        "cholesky": (FLOATS, _definite),
+        "lu": (FLOATS, each(_turned)),
+        "pinv": (FLOATS, _inverted),
+        **dict.fromkeys(("qr", "eigh", "svd"), (("f64",), each(_spread))),
+        "solve_triangular": (FLOATS, _triangular),
+        **dict.fromkeys(("solve_lu", "det", "logdet"), (FLOATS, _factored)),
         "iota": (("i64",), each(number)),
         **{name: (FLOATS, _from(places)) for name, places in INTERVALS.items()},
     }

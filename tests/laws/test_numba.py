@@ -23,11 +23,13 @@ from anabranch.ir.types import DTYPES
 from benchmarks.peers import numpy_names
 from tests.benchmarks.test_models import TINY
 from tests.laws.numba_graphs import Case, distinct, in_groups, side_by_side, values
+from tests.laws.op_cases import MATRICES
 from tests.laws.op_graphs import one_op
 from tests.laws.op_samples import DOMAINS, SAMPLES, Array, Sample
 from tests.laws.test_ops_compiled import (
     ROUNDED,
     assert_elementwise,
+    assert_matrices,
     assert_rounded,
     magnitudes,
 )
@@ -46,9 +48,12 @@ ADJOINTS = sorted(path.name for path in GOLDEN.glob("*.adjoint.txt"))
 def check(cases: list[Case]) -> None:
     """Every op of the cases, compiled together."""
     found = values(*side_by_side(cases))
-    for (op, sample), (_, made, expected) in zip(cases, found, strict=True):
+    owners = [(op, s) for op, s in cases for _ in one_op(op, s).results]
+    for (op, sample), (_, made, expected) in zip(owners, found, strict=True):
         what = f"{op} {sample.label}"
-        if op in ROUNDED:
+        if op in MATRICES:
+            assert_matrices(made, expected, what)
+        elif op in ROUNDED:
             [bound] = interpret(one_op(op, sample), magnitudes(sample))
             assert_rounded(made, expected, bound, what)
         else:

@@ -10,17 +10,29 @@ import pytest
 
 from anabranch import parse
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.ir import OPS, Builder, Graph
+from anabranch.ir import OPS, Builder, Graph, Node
 from anabranch.ir.errors import DTypeError
+from anabranch.ir.graph import Output
 from anabranch.ir.literals import Attrs
 from anabranch.ir.ops import NONDIFFERENTIABLE
 from anabranch.ir.types import DTYPES
-from tests.laws.op_graphs import one_op, pulled_back, pulled_back_twice, type_of
+from tests.laws.complex_samples import COMPLEX_SAMPLES
+from tests.laws.op_cases import MATRICES
+from tests.laws.op_graphs import (
+    float_results,
+    one_op,
+    pulled_back,
+    pulled_back_twice,
+    type_of,
+)
 from tests.laws.op_oracles import ORACLES
 from tests.laws.op_samples import SAMPLES, Array, Sample, smooth
 
 DIFFERENTIABLE = [op for op in SAMPLES if OPS[op].adjoint is not NONDIFFERENTIABLE]
-OTHER_SLOPES = ("straight_through", "with_slope", "share", "log_share")
+OTHER_SLOPES = (
+    *("straight_through", "with_slope", "share", "log_share"),
+    *("solve_lu", "det", "logdet", "pinv"),  # see `test_matrices`
+)
 BY_DIFFERENCES = [op for op in DIFFERENTIABLE if op not in OTHER_SLOPES]
 """The ops whose derivative is that of their value."""
 ROUGH = ("betainc", "betaincc", "betaincinv", "betainccinv", "stdtr", "stdtrit")
@@ -38,6 +50,11 @@ def difference(function: Callable[[float], float]) -> float:
     near = function(STEP) - function(-STEP)
     far = function(2 * STEP) - function(-2 * STEP)
     return (8 * near - far) / (12 * STEP)
+
+
+def inner(u: Array, v: Array) -> float:
+    """The inner product, of complex arrays its real part."""
+    return float(np.vdot(u, v).real)
 
 
 def assert_adjoint(
@@ -59,7 +76,7 @@ def assert_adjoint(
             arrays = [*point]
             arrays[slot] = point[slot] + step * direction
             values = forward(arrays)
-            return sum(float(np.vdot(s, v)) for s, v in zip(seeds, values, strict=True))
+            return sum(inner(s, v) for s, v in zip(seeds, values, strict=True))
 
         return difference(moved)
 
@@ -71,25 +88,30 @@ def assert_adjoint(
             for k in rng.permutation(size)[:6]
         ]
         directions.append(np.asarray(rng.standard_normal(bar.shape)))
+        if bar.dtype.kind == "c":
+            directions += [1j * direction for direction in directions]
         for direction in directions:
             expected = along(slot, direction)
-            made = float(np.vdot(bar, direction))
+            made = inner(bar, direction)
             scale = max(float(np.abs(bar).max(initial=0)), abs(expected), 1e-3)
             assert abs(made - expected) <= RTOL * scale, (
                 f"{what}: operand {slot} gets {made}, by differences {expected}"
             )
 
 
-def evaluated(op: str, sample: Sample) -> Array:
-    """What the reference makes; integers may overflow."""
+def evaluated(
+    op: str, sample: Sample, function: Callable[..., Any] | None = None
+) -> list[Array]:
+    """The values that the reference makes, or a function; integers may overflow."""
     with np.errstate(all="ignore"):
-        return np.asarray(OPS[op].reference(*sample.operands, **sample.attrs))
+        made = (function or OPS[op].reference)(*sample.operands, **sample.attrs)
+    return [np.asarray(x) for x in (made if isinstance(made, tuple) else (made,))]
 
 
 def test_every_op_has_samples() -> None:
     """Those with regions are the subject of `test_branching` and others."""
     plain = {name for name, op in OPS.items() if not op.regions}
-    assert set(SAMPLES) == plain - {"input", "const", "callback"}
+    assert {*SAMPLES, *COMPLEX_SAMPLES} == plain - {"input", "const", "callback"}
 
 
 @pytest.mark.parametrize("op", SAMPLES)
@@ -108,8 +130,10 @@ def test_samples_are_many_and_varied(op: str) -> None:
 def test_type_rule_agrees_with_the_reference(op: str) -> None:
     for sample in SAMPLES[op]:
         types = tuple(type_of(array) for array in sample.operands)
-        made = OPS[op].infer(types, Attrs(sample.attrs))
-        assert made == type_of(evaluated(op, sample)), f"{op} {sample.label}"
+        found = OPS[op].infer(types, Attrs(sample.attrs))
+        made = found if isinstance(found, tuple) else (found,)
+        expected = tuple(map(type_of, evaluated(op, sample)))
+        assert made == expected, f"{op} {sample.label}"
 
 
 def test_every_op_is_numpys_or_has_an_oracle() -> None:
@@ -120,17 +144,19 @@ def test_every_op_is_numpys_or_has_an_oracle() -> None:
 @pytest.mark.parametrize("op", ORACLES)
 def test_reference_agrees_with_its_oracle(op: str) -> None:
     for sample in SAMPLES[op]:
-        made = evaluated(op, sample)
-        with np.errstate(all="ignore"):
-            expected = np.asarray(ORACLES[op](*sample.operands, **sample.attrs))
-        message = f"{op} {sample.label}"
-        assert made.shape == expected.shape, message
-        if made.dtype.kind != "f":
-            np.testing.assert_array_equal(made, expected, message)
-            continue
-        single = 1e-5 if op in ROUGH else 1e-6
-        rtol = single if made.dtype == np.float32 else 1e-12
-        np.testing.assert_allclose(made, expected, rtol, rtol, err_msg=message)
+        pairs = zip(
+            evaluated(op, sample), evaluated(op, sample, ORACLES[op]), strict=True
+        )
+        for made, expected in pairs:
+            message = f"{op} {sample.label}"
+            assert made.shape == expected.shape, message
+            if made.dtype.kind != "f":
+                np.testing.assert_array_equal(made, expected, message)
+                continue
+            single = 1e-5 if op in ROUGH else 1e-6
+            rtol = single if made.dtype == np.float32 else 1e-12
+            rtol *= 10 if op in MATRICES else 1
+            np.testing.assert_allclose(made, expected, rtol, rtol, err_msg=message)
 
 
 @pytest.mark.parametrize("op", SAMPLES)
@@ -162,9 +188,11 @@ def test_adjoint_agrees_with_differences(op: str) -> None:
         if not wrt:
             continue
         forward = one_op(op, sample)
-        seed = normal(np.random.default_rng(number), forward, forward.results)
-        _, *bars = interpret(graph, [*sample.operands, *seed])
+        floats = float_results(forward)
+        seed = normal(np.random.default_rng(number), forward, floats)
+        bars = interpret(graph, [*sample.operands, *seed])[-len(wrt) :]
         slots = [forward.inputs.index(forward[name]) for name in wrt]
+        forward = forward.returning([Output(name) for name in floats])
         assert_adjoint(
             lambda arrays, forward=forward: interpret(forward, arrays),
             bars,
@@ -181,13 +209,16 @@ def test_adjoint_of_the_adjoint_agrees_with_differences(op: str) -> None:
         second, wrt = pulled_back_twice(op, sample)
         if not wrt:
             continue
-        first, _ = pulled_back(op, sample)
+        first, once = pulled_back(op, sample)
         rng = np.random.default_rng(number)
-        point = [*sample.operands, *normal(rng, first, [first.inputs[-1].name])]
-        seeds = normal(rng, first, first.results[1:])
+        arity = len(sample.operands)
+        given = [node.name for node in first.inputs[arity:]]
+        point = [*sample.operands, *normal(rng, first, given)]
+        seeds = normal(rng, first, first.results[-len(once) :])
         bars = interpret(second, [*point, *seeds])[len(first.results) :]
+        wanted = first.returning(first.outputs[-len(once) :])
         assert_adjoint(
-            lambda arrays, first=first: interpret(first, arrays)[1:],
+            lambda arrays, wanted=wanted: interpret(wanted, arrays),
             bars,
             point,
             [first.inputs.index(first[name]) for name in wrt],
@@ -237,6 +268,16 @@ def test_rules_of_shares_are_those_of_softmax(axes: tuple[int, ...]) -> None:
     np.testing.assert_allclose(bar, expected, rtol=1e-12, atol=1e-15)
 
 
+def _contributions(
+    b: Builder, node: Node, operands: list[Node], sample: Sample
+) -> Sequence[Node | None]:
+    """What the rule sends back for cotangents of all float values, ``g``, ``g_1``..."""
+    bars = [b.input("g", v.type) if v.type.is_float else None for v in node.values]
+    rule: Any = OPS[node.op].adjoint
+    g = tuple(bars) if node.several else bars[0]
+    return rule(b, node, g, *operands, **sample.attrs)
+
+
 @pytest.mark.parametrize("op", DIFFERENTIABLE)
 def test_rule_contributes_exactly_to_the_float_operands(op: str) -> None:
     for sample in SAMPLES[op]:
@@ -246,10 +287,9 @@ def test_rule_contributes_exactly_to_the_float_operands(op: str) -> None:
             for slot, array in enumerate(sample.operands)
         ]
         node = b.add_node(op, *operands, **sample.attrs)
-        if not node.type.is_float:
+        if not node.floats:
             continue
-        rule: Any = OPS[op].adjoint
-        made = rule(b, node, b.input("g", node.type), *operands, **sample.attrs)
+        made = _contributions(b, node, operands, sample)
         assert len(made) == len(operands), f"{op} {sample.label}"
         for slot, (contribution, operand) in enumerate(
             zip(made, operands, strict=True)
@@ -271,10 +311,9 @@ def test_every_contribution_reads_its_cotangent(op: str) -> None:
             for slot, array in enumerate(sample.operands)
         ]
         node = b.add_node(op, *operands, **sample.attrs)
-        if not node.type.is_float:
+        if not node.floats:
             continue
-        rule: Any = OPS[op].adjoint
-        for made in rule(b, node, b.input("g", node.type), *operands, **sample.attrs):
+        for made in _contributions(b, node, operands, sample):
             if made is None:
                 continue
             seen, todo = {made.name}, [made]
@@ -282,7 +321,7 @@ def test_every_contribution_reads_its_cotangent(op: str) -> None:
                 new = [b[name] for name in todo.pop().operands if name not in seen]
                 seen.update(operand.name for operand in new)
                 todo += new
-            assert "g" in seen, f"{op} {sample.label}"
+            assert seen & {"g", "g_1"}, f"{op} {sample.label}"
 
 
 @pytest.mark.parametrize(("before", "after"), [("f64", "f32"), ("f32", "f64")])

@@ -15,6 +15,7 @@ from anabranch.backends.llvm.machine import using
 from anabranch.backends.reference.interpreter import interpret
 from anabranch.ir import OPS
 from anabranch.ir.ops import NONDIFFERENTIABLE
+from tests.laws.op_cases import MATRICES
 from tests.laws.op_graphs import compiled, one_op, pulled_back, type_of
 from tests.laws.op_samples import SAMPLES, Array, Sample, smooth
 from tests.machines import MACHINES
@@ -78,12 +79,26 @@ def assert_rounded(made: Array, expected: Array, bound: Array, what: str) -> Non
     assert np.all(np.abs(made - expected) <= rtol * np.abs(bound)), what
 
 
+def assert_matrices(made: Array, expected: Array, what: str) -> None:
+    """As near as the largest entry allows; the samples are well conditioned."""
+    largest = np.abs(expected.astype(np.float64)).max(initial=0)
+    assert_rounded(made, expected, np.asarray(10 * largest), what)
+
+
 def magnitudes(sample: Sample) -> list[Array]:
     return [np.abs(x) if x.dtype.kind == "f" else x for x in sample.operands]
 
 
 def check_op(op: str, sample: Sample, what: str) -> None:
     graph = one_op(op, sample)
+    if op in MATRICES:
+        for made, expected in zip(
+            compiled(graph, sample.operands),
+            interpret(graph, sample.operands),
+            strict=True,
+        ):
+            assert_matrices(made, expected, what)
+        return
     [expected] = interpret(graph, sample.operands)
     [made] = compiled(graph, sample.operands)
     if op in ROUNDED:
@@ -116,9 +131,12 @@ def test_compiled_adjoint_equals_the_reference(op: str) -> None:
         if not wrt:
             continue
         rng = np.random.default_rng(number)
-        seed = np.asarray(rng.standard_normal(graph.inputs[-1].type.shape))
-        arrays = [*sample.operands, seed]
+        seeds = [
+            np.asarray(rng.standard_normal(node.type.shape))
+            for node in graph.inputs[len(sample.operands) :]
+        ]
+        arrays = [*sample.operands, *seeds]
         pairs = zip(interpret(graph, arrays), compiled(graph, arrays), strict=True)
         for expected, made in pairs:
-            bound = np.abs(expected).max(initial=0)
+            bound = np.abs(expected).max(initial=0) * (10 if op in MATRICES else 1)
             assert_rounded(made, expected, bound, f"adjoint of {op} {sample.label}")

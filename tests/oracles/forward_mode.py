@@ -212,6 +212,120 @@ def _running(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     return np.moveaxis(made, 0, axis)
 
 
+def _swapped(x: Any) -> Any:
+    return np.swapaxes(x, -1, -2)
+
+
+def _half(x: Any) -> Any:
+    """The lower triangle, with half of the diagonal."""
+    return np.tril(x) - 0.5 * np.eye(x.shape[-1]) * x
+
+
+def _factor_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """dL = L half(L^-1 dA L^-T), of a symmetric dA."""
+    factor = OPS["cholesky"].reference(xs[0])
+    moved = np.tril(ts[0]) + _swapped(np.tril(ts[0], -1))
+    inverse = np.linalg.inv(factor)
+    return factor @ _half(inverse @ moved @ _swapped(inverse))
+
+
+def _factors_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """dL = L tril(F) and dU = triu(F) U, with F = L^-1 P dA U^-1."""
+    factors, order, _ = OPS["lu"].reference(xs[0])
+    lower = np.tril(factors, -1) + np.eye(factors.shape[-1])
+    upper = np.triu(factors)
+    moved = np.take_along_axis(ts[0], order[..., None], -2)
+    inner = np.linalg.inv(lower) @ moved @ np.linalg.inv(upper)
+    return lower @ np.tril(inner, -1) + np.triu(inner) @ upper
+
+
+def _solution_moved(a: Any, y: Any, ta: Any, tx: Any) -> Any:
+    """dy = A^-1 (dx - dA y)."""
+    return np.linalg.solve(a, tx - ta @ y)
+
+
+def _triangle_solved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    a, ta = (np.tril(v) if node.attrs["lower"] else np.triu(v) for v in (xs[0], ts[0]))
+    if node.attrs["unit"]:
+        eye = np.eye(a.shape[-1])
+        a, ta = a * (1 - eye) + eye, ta * (1 - eye)
+    if node.attrs["transposed"]:
+        a, ta = _swapped(a), _swapped(ta)
+    return _solution_moved(a, np.linalg.solve(a, xs[1]), ta, ts[1])
+
+
+def _lu_solved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    a, ta = xs[0], ts[0]
+    if node.attrs["transposed"]:
+        a, ta = _swapped(a), _swapped(ta)
+    return _solution_moved(a, np.linalg.solve(a, xs[3]), ta, ts[3])
+
+
+def _determinant_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    relative = np.trace(np.linalg.solve(xs[0], ts[0]), axis1=-2, axis2=-1)
+    return relative * (xs[3] if node.op == "det" else 1.0)
+
+
+def _which(node: Node) -> int:
+    """Which of its values a node is seen as."""
+    return node.names.index(node.name) if node.name in node.names else 0
+
+
+def _qr_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """dQ = Q S + (1 - Q Q^T) dX R^-1 and dR = Q^T dA - S R, of the first columns X.
+
+    S is the skew matrix with the lower triangle of Q^T dX R^-1.
+    """
+    k = min(xs[0].shape[-2:])
+    q, r = np.linalg.qr(xs[0])
+    inner = ts[0][..., :k] @ np.linalg.inv(r[..., :k])
+    low = np.tril(_swapped(q) @ inner, -1)
+    skew = low - _swapped(low)
+    if _which(node) == 0:
+        return q @ skew + inner - q @ _swapped(q) @ inner
+    return _swapped(q) @ ts[0] - skew @ r
+
+
+def _reciprocal_distances(w: Any) -> Any:
+    apart = w[..., None, :] - w[..., :, None]
+    return np.where(apart == 0, 0.0, 1 / np.where(apart == 0, 1.0, apart))
+
+
+def _eigen_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """dw = diag(V^T dA V), dV = V (F * V^T dA V)."""
+    w, v = np.linalg.eigh(xs[0])
+    inner = _swapped(v) @ (np.tril(ts[0]) + _swapped(np.tril(ts[0], -1))) @ v
+    if _which(node) == 0:
+        return np.diagonal(inner, axis1=-2, axis2=-1)
+    return v @ (_reciprocal_distances(w) * inner)
+
+
+def _singular_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """With K = U^T dA V: ds = diag(K), dU = U (F * (K S + S K^T)) and the rest."""
+    u, s, vt = np.linalg.svd(xs[0], full_matrices=False)
+    v, factor = _swapped(vt), _reciprocal_distances(s**2)
+    k = _swapped(u) @ ts[0] @ v
+    row, column = s[..., None, :], s[..., :, None]
+    if _which(node) == 1:
+        return np.diagonal(k, axis1=-2, axis2=-1)
+    if _which(node) == 0:
+        out = ts[0] @ v - u @ k
+        return u @ (factor * (k * row + column * _swapped(k))) + out / row
+    out = _swapped(ts[0]) @ u - v @ _swapped(k)
+    return _swapped(v @ (factor * (column * k + _swapped(k) * row)) + out / row)
+
+
+def _pseudo_inverse_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """From (A^T A) A^+ = A^T for a tall matrix of full rank, else of the transpose."""
+    a, n, t = xs[0], xs[1], ts[0]
+    if a.shape[-2] < a.shape[-1]:
+        return _swapped(
+            _pseudo_inverse_moved(node, [_swapped(a), _swapped(n)], [_swapped(t)])
+        )
+    square = _swapped(t) @ a + _swapped(a) @ t
+    return np.linalg.solve(_swapped(a) @ a, _swapped(t) - square @ n)
+
+
 TANGENTS: dict[str, Rule] = {
     **dict.fromkeys(LINEAR, _linear),
     **dict.fromkeys(BILINEAR, _bilinear),
@@ -236,6 +350,16 @@ TANGENTS: dict[str, Rule] = {
     "max_pool_input": _indexed,
     "reduce_prod": _multiplied,
     "recurrence": _running,
+    "cholesky": _factor_moved,
+    "lu": _factors_moved,
+    "pinv": _pseudo_inverse_moved,
+    "qr": _qr_moved,
+    "eigh": _eigen_moved,
+    "svd": _singular_moved,
+    "solve_triangular": _triangle_solved,
+    "solve_lu": _lu_solved,
+    "det": _determinant_moved,
+    "logdet": _determinant_moved,
 }
 STILL = {
     ("take", 1),
@@ -255,6 +379,10 @@ STILL = {
     ("copysign", 1),
     ("heaviside", 0),
     ("max_pool_input", 1),
+    *((op, slot) for op in ("solve_lu", "det", "logdet") for slot in (1, 2)),
+    ("pinv", 1),
+    ("det", 3),
+    ("logdet", 3),
 }
 """The operands that a tangent does not pass through."""
 

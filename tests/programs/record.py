@@ -11,7 +11,9 @@ import numpy as np
 
 __all__ = ["Program", "copied", "every_program", "leaves", "loss_of", "program"]
 
-FIELDS = "linear_algebra pdes dynamics sequences learning statistics geometry".split()
+FIELDS = (
+    "linear_algebra pdes dynamics sequences learning statistics geometry scipy_users"
+).split()
 
 
 @dataclass(frozen=True)

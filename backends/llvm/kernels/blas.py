@@ -13,32 +13,19 @@ The words are `ProductWords`, of which five have another meaning,
 
 and those of `gemm_words` behind them. `language.calls` knows their numbers.
 
-A Fortran integer is 32 or 64 bits and a character 8. The machine is little-endian, so
-the address of a 64-bit word is the address of its low 32 or 8 bits, and words are
-passed to BLAS in place.
-
 What an overwritten C held before does not leak, were it NaN.
 """
 
 from __future__ import annotations
 
-import ctypes
-import importlib
-import struct
 from collections.abc import Sequence
-from contextlib import suppress
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .products import ProductWords
+from .routines import ONES, routine
 from .source import read
 
-__all__ = ["Layout", "gemm_source", "gemm_words", "layout_of", "routine_address"]
-
-ROUTINES = {"f32": "sgemm", "f64": "dgemm"}
-# As NumPy's wheels, and as other builds of OpenBLAS and MKL call them.
-NUMPY_SYMBOLS = ("scipy_{}_64_", "scipy_{}_", "{}_64_", "{}_")
-ONES = {"f32": struct.pack("<f", 1.0), "f64": struct.pack("<d", 1.0)}
+__all__ = ["Layout", "gemm_source", "gemm_words", "layout_of"]
 
 _SOURCE = """
 def kernel(buffers, words):
@@ -92,28 +79,4 @@ def gemm_source(dtype: str) -> str:
 
 def gemm_words(dtype: str) -> tuple[int, int, int]:
     """The bits of 1.0 and of 0.0 in the dtype, and the address of the BLAS routine."""
-    return int.from_bytes(ONES[dtype], "little"), 0, routine_address(dtype)
-
-
-@cache
-def routine_address(dtype: str) -> int:
-    """The address of a gemm for a dtype: of NumPy's BLAS, where that can be found.
-
-    Its library is loaded already. Importing SciPy's, the other choice, takes 0.3 s.
-    """
-    numpy = importlib.import_module("numpy._core._multiarray_umath")
-    library = ctypes.CDLL(vars(numpy)["__file__"])  # and what it is linked to
-    for form in NUMPY_SYMBOLS:
-        with suppress(AttributeError):
-            found = library[form.format(ROUTINES[dtype])]
-            return ctypes.cast(found, ctypes.c_void_p).value or 0
-    module = importlib.import_module("scipy.linalg.cython_blas")
-    capsule: Any = vars(module)["__pyx_capi__"][ROUTINES[dtype]]
-    api = ctypes.pythonapi
-    name_of = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(
-        ("PyCapsule_GetName", api)
-    )
-    pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
-        ("PyCapsule_GetPointer", api)
-    )
-    return int(pointer(capsule, name_of(capsule)))
+    return int.from_bytes(ONES[dtype], "little"), 0, routine("gemm", dtype).address

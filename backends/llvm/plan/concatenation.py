@@ -1,12 +1,13 @@
 """Which values are made in their place in a concatenation or where they are stored.
 
+The parts of a complex value are made where that lies.
+
 A value has one home. Of the wholes that want it the largest gets it; the
 others find it side by side with its neighbours there, or copy it.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -54,16 +55,17 @@ def homes(graph: Graph, chains: Sequence[Chain] = ()) -> dict[str, Home]:
     """
     parts_of = {chain.last.name: chain for chain in chains}
     wholes = [graph[name] for name in parts_of]
-    wholes += [node for node in graph if node.op == "concatenate"]
+    wholes += [node for node in graph if node.op in ("concatenate", "complex")]
     taken = {*graph.results, *(node.name for node in graph.inputs)}
     found: dict[str, Home] = {}
-    for node in sorted(wholes, key=lambda node: -math.prod(node.type.shape)):
+    for node in sorted(wholes, key=lambda node: -node.type.nbytes):
         chain = parts_of.get(node.name)
         full = View(0, 0, node.type, row_strides(node.type.shape))
         if chain is not None:
             parts = _stored(graph, chain, Home(node.name, full))
         else:
-            parts = _joined(graph, node, found.get(node.name, Home(node.name, full)))
+            join = _joined if node.op == "concatenate" else _paired
+            parts = join(graph, node, found.get(node.name, Home(node.name, full)))
         for part, home in parts:
             part, home = _before_reshapes(graph, part, home)
             if part.name not in taken and _can_live(part, home.view):
@@ -125,6 +127,12 @@ def _joined(graph: Graph, node: Node, home: Home) -> Iterator[tuple[Node, Home]]
         moved = view.moved(sizes, view.strides, start * view.strides[axis])
         start += sizes[axis]
         yield part, home._replace(view=moved)
+
+
+def _paired(graph: Graph, node: Node, home: Home) -> Iterator[tuple[Node, Home]]:
+    """The real and the imaginary part of complex numbers, in their home."""
+    for which, part in enumerate(graph.operands(node)):
+        yield part, home._replace(view=home.view.part(which))
 
 
 def _stored(graph: Graph, chain: Chain, home: Home) -> Iterator[tuple[Node, Home]]:

@@ -141,6 +141,10 @@ class Planner:
         """The node that reads a value in one slot, where nothing else reads it."""
         return self._only_readers.get(node.name)
 
+    def is_read(self, value: Node) -> bool:
+        """Whether something reads a value, or it is a result."""
+        return value.name in self._only_readers
+
     def step(
         self,
         node: Node,
@@ -241,10 +245,14 @@ class Planner:
 
     def copy(self, node: Node, source: View, target: View) -> None:
         """Copy ``source`` into ``target``, a view of the same shape."""
+        if source.type.is_complex:
+            source, target = source.parts, target.parts
         self.loop(node, "copy", source.type.shape, [source], (), [(target, 0)])
 
     def fill(self, node: Node, target: View, value: bool | int | float) -> None:
-        """Set every element of ``target``."""
+        """Set every element of ``target``; complex ones to a real number or NaN."""
+        if target.type.is_complex:
+            target = target.parts
         scalar = self.constant(value, target.type.dtype)
         source = scalar.moved(target.type.shape, (0,) * target.type.rank)
         self.loop(node, "fill", target.type.shape, [source], (), [(target, 0)])

@@ -65,6 +65,18 @@ class View(NamedTuple):
             self.buffer, offset, self.type.with_shape(tuple(shape)), tuple(strides)
         )
 
+    @property
+    def parts(self) -> View:
+        """Complex numbers as pairs of floats, along one more axis behind the others."""
+        shape = (*self.type.shape, 2)
+        strides = (*(2 * stride for stride in self.strides), 1)
+        return View(self.buffer, self.offset, self.type.part.with_shape(shape), strides)
+
+    def part(self, which: int) -> View:
+        """The real parts of complex numbers, or the imaginary ones."""
+        pairs = self.parts
+        return pairs.moved(self.type.shape, pairs.strides[:-1], which)
+
     def reshaped(self, shape: Sequence[int]) -> View:
         """A contiguous view in another shape."""
         return self.moved(shape, row_strides(shape))

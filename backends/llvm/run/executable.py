@@ -13,7 +13,7 @@ import numpy as np
 
 from ....ir.collection import paused_collection
 from ....ir.graph import Graph
-from ....ir.ops.index import check_error
+from ....ir.ops.index import failure_of
 from ....ir.text import format_node
 from ...base import Array, Report, Stages
 from ...hosts import callback_error
@@ -172,8 +172,7 @@ class LLVMExecutable:
         node = self.plan.checks[number]
         if node.op == "callback":
             return callback_error(node)
-        error = check_error(str(node.attrs["error"]), str(node.attrs["message"]))
-        return error.at(node.source, format_node(node))
+        return failure_of(node).at(node.source, format_node(node))
 
     def plan_text(self) -> str:
         """One step a line: the kernel, what it computes, and the scratch it touches.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .....ir.ops.index import failure
 from ....base import Array
 from ...engine.thunk import Thunk
 from ..executable import LLVMExecutable
@@ -76,8 +77,9 @@ class LLVMDoor:
         self._thunk = Thunk(text)
         self.address = self._thunk.address
         self.checks = {
-            number: str(node.attrs.get("error", "value"))  # a callback has none
+            number: found[0]
             for number, node in enumerate(plan.checks, 1)
+            if (found := failure(node)) is not None
         }
 
     def njit(self, name: str, arguments: Sequence[str]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .....ir.types import TensorType
+from .....ir.types import DEFAULT_DTYPES, TensorType
 from ....signature import ABSENT, Guard, Leaf, Signature
 from ..executable import LLVMExecutable
 from .tables import FIELDS, MULTIPLIER, PARTS, ROWS
@@ -60,7 +60,7 @@ class Recipe:
             "HELD": rows + 1,
             "CELLS": rows,
             "STACK": len(parts) + 1,
-            "OBJECTS": 2 * len(outputs),
+            "OBJECTS": 3 * len(outputs),  # and cells, of two words for complex numbers
         }
         frame = executable.frame(sum(sizes.values()))
         for number, array in enumerate(
@@ -209,7 +209,7 @@ class Recipe:
                 name = "INTEGER"
             elif kind is bool and type_.dtype == "bool":
                 name = "BOOLEAN"
-            elif (kind is float and type_.dtype == "f64") or kind is type_.numpy.type:
+            elif DEFAULT_DTYPES.get(kind) == type_.dtype or kind is type_.numpy.type:
                 name = "NUMBER"
             else:
                 raise Unfit

@@ -78,7 +78,7 @@ def drop(api, objects, count):
     return 0
 
 def allocate(api, recipe, frame):
-    # Make the arrays of the outputs; scalars are computed into cells.
+    # Make the arrays of the outputs; scalars are computed into cells of 16 bytes.
     fields = i64_pointer(recipe)
     call = i64_pointer(api)
     buffers = i64_pointer(frame + 8 + 8 * fields[FIRST_OUTPUT])
@@ -88,7 +88,7 @@ def allocate(api, recipe, frame):
     for number in range(fields[OUTPUT_COUNT]):
         wanted = i64_pointer(outputs[number])
         objects[number] = 0
-        buffers[number] = cells + 8 * number
+        buffers[number] = cells + 16 * number
         if wanted[1] > 0:
             invoke(call[INCREF], wanted[0])
             sizes = outputs[number] + 24
@@ -152,7 +152,7 @@ def make_part(api, recipe, frame, kind, a, b, items):
         if made == 0:
             cells = frame + fields[OBJECTS] + 8 * fields[OUTPUT_COUNT]
             dtype = i64_pointer(i64_pointer(fields[OUTPUTS])[a])[0]
-            made = invoke(call[SCALAR_NEW], cells + 8 * a, dtype, 0)
+            made = invoke(call[SCALAR_NEW], cells + 16 * a, dtype, 0)
     elif kind == NEW_DICT:
         made = invoke(call[DICT_NEW])
         for place in range(a if made != 0 else 0):

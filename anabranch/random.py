@@ -1,0 +1,37 @@
+"""Random numbers from a key, in compiled functions and outside: see `compiler.random`.
+
+>>> import anabranch
+>>> first, second = anabranch.random.split(anabranch.random.key(0))
+>>> anabranch.random.integers(first, 4, 10).shape
+(4,)
+"""
+
+from .compiler.random import (
+    bernoulli,
+    bits,
+    choice,
+    exponential,
+    fold_in,
+    gumbel,
+    integers,
+    key,
+    normal,
+    permutation,
+    split,
+    uniform,
+)
+
+__all__ = [
+    "bernoulli",
+    "bits",
+    "choice",
+    "exponential",
+    "fold_in",
+    "gumbel",
+    "integers",
+    "key",
+    "normal",
+    "permutation",
+    "split",
+    "uniform",
+]

@@ -1,0 +1,120 @@
+"""Routines of LAPACK called for each matrix of a stack, and what is between them."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import NamedTuple
+
+from .routines import routine
+from .source import read
+
+__all__ = [
+    "TriangleWords",
+    "routine_source",
+    "routine_words",
+    "triangle_source",
+    "workspace",
+]
+
+_TRIANGLE = """
+def kernel(buffers, words):
+    # x, y: buffer and offset each
+    rows, columns, height = {rows}, {columns}, {height}
+    for b in range({matrices}):
+        x = {t}_pointer({x} + b * {batch} * {size}, 0)
+        y = {t}_pointer({y} + b * rows * columns * {size}, 1)
+        for i in range(rows):
+            for j in range(columns):
+                y[i * columns + j] = x[j * height + i] if j >= i else 0.0
+    return 0
+"""
+
+
+class TriangleWords(NamedTuple):
+    """The numbers of stacks of which upper triangles are copied.
+
+    x lies column by column, ``height`` elements each and ``batch`` elements a matrix; y
+    has ``rows`` by ``columns``.
+    """
+
+    matrices: int
+    rows: int
+    columns: int
+    height: int
+    batch: int
+
+
+def triangle_source(dtype: str) -> str:
+    """Copy the upper triangles, with zeros below."""
+    size = 4 if dtype == "f32" else 8
+    names = read(TriangleWords, "x", "y")
+    return _TRIANGLE.lstrip().format(t=dtype, size=size, **names)
+
+
+def routine_source(memories: int, arguments: str) -> str:
+    """Call a routine for each matrix of a stack.
+
+    The words are where each memory starts, then `routine_words`. ``arguments`` has a
+    word for each argument: ``m0`` is a memory, as far on as the matrix is, and ``n0`` a
+    number. The last memory is a word for the routine's status.
+    """
+    first = 2 * memories
+    steps = first + 3
+    numbers = steps + memories
+
+    def passed(argument: str) -> str:
+        kind, place = argument[0], int(argument[1:])
+        if kind == "n":
+            return f"address(words) + {8 * (numbers + place)}"
+        return f"m{place} + b * words[{steps + place}]"
+
+    listed = ", ".join(map(passed, arguments.split()))
+    lines = [
+        "def kernel(buffers, words):",
+        *(
+            f"    m{i} = buffers[words[{2 * i}]] + words[{2 * i + 1}]"
+            for i in range(memories)
+        ),
+        f"    info = i64_pointer(m{memories - 1}, 0)",
+        f"    for b in range(words[{first}]):",
+        "        info[0] = 0",
+        f"        invoke(words[{first + 1}], {listed}, 1, 1)",
+        "        if info[0] != 0:",
+        f"            return words[{first + 2}]",
+        "    return 0",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def routine_words(
+    matrices: int, address: int, status: int, steps: list[int], numbers: list[int]
+) -> tuple[int, ...]:
+    """The words behind the memories: how many bytes each moves on, and the numbers."""
+    return matrices, address, status, *steps, *numbers
+
+
+@cache
+def workspace(
+    name: str, dtype: str, memories: int, arguments: str, numbers: tuple[int, ...]
+) -> int:
+    """How many elements of work a routine asks for, given those arguments.
+
+    The length of the work is -1 among the numbers; the answer is in the memory before
+    it.
+    """
+    rooms = [(ctypes.c_double * 8)() for _ in range(memories)]
+    words = [ctypes.c_int64(number) for number in numbers]
+    listed = arguments.split()
+    passed = [
+        ctypes.byref((words if kind == "n" else rooms)[int(place)])
+        for kind, *digits in listed
+        for place in ["".join(digits)]
+    ]
+    length = f"n{numbers.index(-1)}"
+    work = rooms[int(listed[listed.index(length) - 1][1:])]
+    function = ctypes.CFUNCTYPE(None)(routine(name, dtype).address)
+    function(*passed, ctypes.c_size_t(1), ctypes.c_size_t(1))
+    kind = ctypes.c_float if dtype == "f32" else ctypes.c_double
+    return int(kind.from_buffer(work).value) + 1

@@ -1,0 +1,85 @@
+"""What printed code calls for matrices, as Numba Python: plain loops, one matrix each.
+
+They share nothing with LAPACK, so that they can convict what calls it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["MATRICES"]
+
+MATRICES = '''
+def cholesky_over(a):
+    """L over the lower triangle of A = L L^T, zeros above; whether there is one."""
+    n = a.shape[0]
+    for j in range(n):
+        total = a[j, j]
+        for k in range(j):
+            total -= a[j, k] * a[j, k]
+        if not total > 0 and total == total:
+            return False
+        a[j, j] = np.sqrt(total)
+        for i in range(j + 1, n):
+            total = a[i, j]
+            for k in range(j):
+                total -= a[i, k] * a[j, k]
+            a[i, j] = total / a[j, j]
+            a[j, i] = a[j, j] - a[j, j]
+    return True
+
+def has_zero(a):
+    """Whether there is a zero on the diagonal."""
+    for i in range(a.shape[0]):
+        if a[i, i] == 0:
+            return True
+    return False
+
+def divide_triangular(a, x, lower, transposed, unit):
+    """T^-1 x or T^-T x over x, of the triangle T of A."""
+    n = a.shape[0]
+    forwards = lower != transposed
+    for step in range(n):
+        i = step if forwards else n - 1 - step
+        for c in range(x.shape[1]):
+            total = x[i, c]
+            for other in range(step):
+                k = other if forwards else n - 1 - other
+                total -= (a[k, i] if transposed else a[i, k]) * x[k, c]
+            x[i, c] = total if unit else total / a[i, i]
+
+def lu_over(a, order):
+    """L and U over A[order]; the order of rows, and its sign."""
+    n = a.shape[0]
+    sign = 1
+    for i in range(n):
+        order[i] = i
+    for k in range(n):
+        best = k
+        for i in range(k + 1, n):
+            if abs(a[i, k]) > abs(a[best, k]):
+                best = i
+        if best != k:
+            sign = -sign
+            order[k], order[best] = order[best], order[k]
+            for j in range(n):
+                a[k, j], a[best, j] = a[best, j], a[k, j]
+        for i in range(k + 1, n):
+            if a[k, k] != 0:
+                a[i, k] /= a[k, k]
+            for j in range(k + 1, n):
+                a[i, j] -= a[i, k] * a[k, j]
+    return sign
+
+def divide_lu(factors, order, x, transposed):
+    """A^-1 x or A^-T x over x, by the factors of A."""
+    moved = x.copy()
+    if transposed:
+        divide_triangular(factors, moved, False, True, False)
+        divide_triangular(factors, moved, True, True, True)
+        for i in range(order.shape[0]):
+            x[order[i]] = moved[i]
+    else:
+        for i in range(order.shape[0]):
+            x[i] = moved[order[i]]
+        divide_triangular(factors, x, True, False, True)
+        divide_triangular(factors, x, False, False, False)
+'''

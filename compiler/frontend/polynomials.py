@@ -1,0 +1,111 @@
+"""What `numpy.polynomial` evaluates: its functions, and its classes, of traced values.
+
+They are Python that asks for real arrays. Of known values they run as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.polynomial import (
+    Chebyshev,
+    Hermite,
+    HermiteE,
+    Laguerre,
+    Legendre,
+    Polynomial,
+    chebyshev,
+    hermite,
+    hermite_e,
+    laguerre,
+    legendre,
+    polynomial,
+)
+from numpy.polynomial.polyutils import mapparms
+
+from ...ir.errors import TraceError
+from ..known import real
+from ..lower.polynomials import series
+from ..running import active_trace, find_trace, is_traced
+from .calls import CALLED, INSTEAD
+
+__all__ = ["Series"]
+
+_CLASSES: dict[str, Any] = {
+    "poly": (Polynomial, polynomial.polyval),
+    "cheb": (Chebyshev, chebyshev.chebval),
+    "leg": (Legendre, legendre.legval),
+    "herm": (Hermite, hermite.hermval),
+    "herme": (HermiteE, hermite_e.hermeval),
+    "lag": (Laguerre, laguerre.lagval),
+}
+_KINDS = {made: kind for kind, (made, _) in _CLASSES.items()}
+
+
+def _array(x: Any) -> Any:
+    trace = active_trace()
+    assert trace is not None, "the table is used while a trace is made"
+    x = trace.array(x)
+    return x if is_traced(x) else np.asarray(x)
+
+
+class Series:
+    """A polynomial of which something is traced: it can be evaluated."""
+
+    def __init__(self, kind: str, coef: Any, domain: Any, window: Any) -> None:
+        self.kind = kind
+        self.coef = coef
+        self.domain = domain
+        self.window = window
+
+    def __call__(self, x: Any) -> Any:
+        x = _array(x)
+        if self.domain is not None:
+            start, scale = mapparms(self.domain, self.window)
+            x = start + scale * x
+        return series(self.kind, x, self.coef)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(Polynomial, name):
+            raise AttributeError(name)
+        raise TraceError(
+            f".{name} of a polynomial with traced coefficients is not supported",
+            hint="np.polyder, np.polyint, np.polymul and their kin take traced ones",
+        )
+
+
+def evaluated(made: Any, x: Any) -> Any:
+    """``made(x)`` of one of NumPy's polynomials, at what may be traced."""
+    if find_trace(x) is None:
+        return made(real(x))
+    return Series(_KINDS[type(made)], made.coef, made.domain, made.window)(x)
+
+
+def _evaluation(kind: str, function: Any) -> None:
+    def evaluate(x: Any, c: Any, tensor: bool = True) -> Any:
+        if find_trace((x, c)) is None:
+            return function(real(x), real(c), tensor)
+        return series(kind, _array(x), np.atleast_1d(_array(c)) * 1.0, tensor)
+
+    INSTEAD[function] = evaluate
+
+
+def _construction(kind: str, made: Any) -> None:
+    def construct(
+        coef: Any, domain: Any = None, window: Any = None, symbol: str = "x"
+    ) -> Any:
+        if find_trace((coef, domain, window)) is None:
+            return made(real(coef), real(domain), real(window), symbol)
+        if domain is not None:
+            domain = _array(domain)
+            window = made.window if window is None else _array(window)
+        return Series(kind, np.atleast_1d(_array(coef)) * 1.0, domain, window)
+
+    INSTEAD[made] = construct
+
+
+for _kind, (_class, _function) in _CLASSES.items():
+    _evaluation(_kind, _function)
+    _construction(_kind, _class)
+    CALLED[_class] = evaluated

@@ -1,0 +1,250 @@
+"""Linear systems, determinants and Cholesky's factors, of `numpy.linalg`.
+
+Whoever needs a matrix factored asks for the node ``lu(a)``; equal ones are merged, so a
+function that solves twice with one matrix and takes its determinant factors it once,
+and so does its gradient. All is done in float64, as NumPy does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from ...ir.builder import Builder
+from ...ir.errors import ShapeError
+from ...ir.graph import Node
+from ...ir.ops.lapack import identity
+from ...ir.ops.linalg import transposed
+from ..lowerings import lowers
+from ..trace import Trace
+
+__all__ = [
+    "broadcast_stacks",
+    "determinant",
+    "inverse",
+    "lowers_narrowed",
+    "matrix",
+    "narrowed",
+    "solved",
+    "symmetric",
+]
+
+
+def matrix(trace: Trace, a: Any, what: str, *, square: bool = True) -> Node:
+    """``a`` as a matrix of float64 or a stack of them."""
+    array = trace.array(a)
+    if np.ndim(array) < 2:
+        raise np.linalg.LinAlgError(
+            f"{what}: {np.ndim(array)}-dimensional array given. "
+            "Array must be at least two-dimensional"
+        )
+    if square and array.shape[-1] != array.shape[-2]:
+        raise np.linalg.LinAlgError(
+            f"{what}: Last 2 dimensions of the array must be square, "
+            f"not {tuple(array.shape)}"
+        )
+    return trace.node(array, "f64")
+
+
+def lowers_narrowed(*functions: Any, arrays: int = 1) -> Callable[[Any], Any]:
+    """Register a lowering whose results are f32 where its first arguments are.
+
+    NumPy's linear algebra computes in float64, and so does the lowering.
+    """
+
+    def add(lowering: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(lowering)
+        def lower(trace: Trace, *args: Any, **named: Any) -> Any:
+            given = [*args, *named.values()][:arrays]
+            made = lowering(trace, *args, **named)
+            kinds = {getattr(trace.array(x), "dtype", None) for x in given}
+            return narrowed(made) if kinds == {np.dtype(np.float32)} else made
+
+        return lowers(*functions)(lower)
+
+    return add
+
+
+def narrowed(made: Any) -> Any:
+    """Floats as float32, in a tuple too."""
+    if isinstance(made, tuple):
+        items = [narrowed(item) for item in made]
+        return type(made)(*items) if hasattr(made, "_fields") else tuple(items)
+    is_wide = getattr(made, "dtype", None) == np.float64
+    return made.astype(np.float32) if is_wide else made
+
+
+def broadcast_stacks(trace: Trace, a: Node, x: Node) -> tuple[Node, Node]:
+    """Two stacks of matrices as stacks of one shape."""
+    stacks = a.type.shape[:-2], x.type.shape[:-2]
+    if stacks[0] == stacks[1]:
+        return a, x
+    try:
+        lead = np.broadcast_shapes(*stacks)
+    except ValueError:
+        message = f"the stacks of {a.type} and {x.type} do not broadcast"
+        raise ShapeError(message) from None
+    b = trace.builder
+    left, right = (
+        b.broadcast(node, node.type.with_shape((*lead, *node.type.shape[-2:])))
+        for node in (a, x)
+    )
+    return left, right
+
+
+def symmetric(b: Builder, a: Node) -> Node:
+    """``a``, of which one triangle is read, with the derivative of a symmetric matrix.
+
+    A change of an entry counts half for it and half for the one across the diagonal.
+    """
+    both = b.add(a, transposed(b, a))
+    return b.straight_through(a, b.mul(both, b.like(both, 0.5)))
+
+
+def solved(trace: Trace, a: Node, x: Node, *, is_transposed: bool = False) -> Node:
+    """``a⁻¹ x`` for stacks of one shape."""
+    b = trace.builder
+    factors, order, _ = b.lu(a).values
+    return b.solve_lu(a, factors, order, x, transposed=is_transposed, strict=True)
+
+
+def inverse(trace: Trace, a: Node) -> Node:
+    """The inverse of each matrix."""
+    return solved(trace, a, identity(trace.builder, a.type))
+
+
+@lowers_narrowed(np.linalg.solve, arrays=2)
+def _solve(trace: Trace, a: Any, b: Any) -> Any:
+    """A vector is one right side; NumPy 2 takes anything else for matrices."""
+    left, right = matrix(trace, a, "solve"), _right_side(trace, b, "solve")
+    build, vector = trace.builder, right.type.rank == 1
+    if vector:
+        right = build.reshape(right, (*right.type.shape, 1))
+    if left.type.shape[-1] != right.type.shape[-2]:
+        raise ShapeError(
+            f"solve: {left.type} and {right.type} do not have as many rows"
+        )
+    made = solved(trace, *broadcast_stacks(trace, left, right))
+    if vector:
+        made = build.reshape(made, made.type.shape[:-1])
+    return trace.wrap(made)
+
+
+def _right_side(trace: Trace, b: Any, what: str) -> Node:
+    array = trace.array(b)
+    if np.ndim(array) == 0:
+        raise ShapeError(f"{what}: the right side has no dimensions")
+    return trace.node(array, "f64")
+
+
+@lowers_narrowed(np.linalg.inv)
+def _inv(trace: Trace, a: Any) -> Any:
+    return trace.wrap(inverse(trace, matrix(trace, a, "inv")))
+
+
+@lowers_narrowed(np.linalg.det)
+def _det(trace: Trace, a: Any) -> Any:
+    return trace.wrap(determinant(trace, matrix(trace, a, "det")))
+
+
+def _diagonal(b: Builder, a: Node) -> Node:
+    """The diagonal of each matrix."""
+    *lead, n, _ = a.type.shape
+    flat = b.reshape(a, (*lead, n * n))
+    start, step = (0,) * len(lead), (1,) * len(lead)
+    return b.slice(flat, start=(*start, 0), shape=(*lead, n), step=(*step, n + 1))
+
+
+def determinant(trace: Trace, a: Node) -> Node:
+    """The product of the pivots with the sign of their order; a sum for n < 4."""
+    b, n = trace.builder, a.type.shape[-1]
+    if 0 < n < 4:
+        return _expanded(b, a)
+    factors, order, sign = b.lu(a).values
+    last = (a.type.rank - 2,)
+    product = b.reduce_prod(_diagonal(b, factors), axes=last)
+    value = b.mul(b.cast(sign, a.type.dtype), product)
+    return b.det(a, factors, order, value)
+
+
+def _expanded(b: Builder, a: Node) -> Node:
+    """The determinant of one, two or three rows, along the first."""
+    *lead, n, _ = a.type.shape
+    start, step = (0,) * len(lead), (1,) * a.type.rank
+
+    def entry(i: int, j: int) -> Node:
+        made = b.slice(a, start=(*start, i, j), shape=(*lead, 1, 1), step=step)
+        return b.reshape(made, tuple(lead))
+
+    def minor(j: int, k: int) -> Node:
+        row = n - 2
+        return b.sub(
+            b.mul(entry(row, j), entry(row + 1, k)),
+            b.mul(entry(row, k), entry(row + 1, j)),
+        )
+
+    if n == 1:
+        return entry(0, 0)
+    if n == 2:
+        return minor(0, 1)
+    first, second, third = (
+        b.mul(entry(0, j), minor(*(k for k in range(3) if k != j))) for j in range(3)
+    )
+    return b.add(b.sub(first, second), third)
+
+
+@lowers_narrowed(np.linalg.slogdet)
+def _slogdet(trace: Trace, a: Any) -> Any:
+    b, node = trace.builder, matrix(trace, a, "slogdet")
+    factors, order, odd = b.lu(node).values
+    pivots, last = _diagonal(b, factors), (node.type.rank - 2,)
+    signs = b.reduce_prod(b.sign(pivots), axes=last)
+    sign = b.mul(b.cast(odd, node.type.dtype), signs)
+    value = b.reduce_sum(b.log(b.abs(pivots)), axes=last)
+    made = trace.wrap(sign), trace.wrap(b.logdet(node, factors, order, value))
+    return type(np.linalg.slogdet(np.eye(1)))(*made)
+
+
+@lowers_narrowed(np.linalg.cholesky)
+def _cholesky(trace: Trace, a: Any, /, *, upper: bool = False) -> Any:
+    b, node = trace.builder, matrix(trace, a, "cholesky")
+    return trace.wrap(cholesky(b, node, upper=upper))
+
+
+def cholesky(b: Builder, a: Node, *, upper: bool) -> Node:
+    """L of ``a = L Lᵀ``, read from the lower triangle; its transpose where ``upper``.
+
+    Then NumPy reads the upper triangle.
+    """
+    made = b.cholesky(symmetric(b, transposed(b, a) if upper else a))
+    return transposed(b, made) if upper else made
+
+
+@lowers(np.linalg.tensorsolve)
+def _tensorsolve(trace: Trace, a: Any, b: Any, axes: Any = None) -> Any:
+    a, b = trace.array(a), trace.array(b)
+    if axes is not None:
+        others = [k for k in range(a.ndim) if k not in [x % a.ndim for x in axes]]
+        a = np.transpose(a, [*others, *(x % a.ndim for x in axes)])
+    left = a.shape[np.ndim(b) :]
+    size = int(np.prod(left))
+    if a.size != size * size:
+        raise np.linalg.LinAlgError(
+            "Input arrays must satisfy the requirement "
+            "prod(a.shape[b.ndim:]) == prod(a.shape[:b.ndim])"
+        )
+    flat = np.linalg.solve(np.reshape(a, (size, size)), np.reshape(b, -1))
+    return np.reshape(flat, left)
+
+
+@lowers(np.linalg.tensorinv)
+def _tensorinv(trace: Trace, a: Any, ind: int = 2) -> Any:
+    if ind <= 0:
+        raise ValueError("Invalid ind argument.")
+    a = trace.array(a)
+    left, right = a.shape[:ind], a.shape[ind:]
+    flat = np.linalg.inv(np.reshape(a, (int(np.prod(left)), -1)))
+    return np.reshape(flat, (*right, *left))

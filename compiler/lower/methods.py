@@ -1,0 +1,206 @@
+"""The methods of ufuncs: reduce, accumulate, outer, at, reduceat.
+
+What has no op of its own is a loop over the axis that does what NumPy does, one entry
+after the other: ``y[k] = f(y[k - 1], x[k])``. So values are NumPy's bit for bit, and
+gradients are those of the function, its kinks too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from ...ir.errors import DTypeError, ShapeError
+from ...ir.types import DTYPES
+from ..lowerings import lowering_of, lowers
+from ..running import find_trace, is_traced
+from ..trace import Trace
+from ..tracer import GETITEM
+from .reductions import along_first, axes_of, given
+from .ufuncs import UNSET, reject, resolve
+
+__all__: list[str] = []
+
+_BINARY = (
+    *(np.add, np.subtract, np.multiply, np.divide, np.floor_divide, np.remainder),
+    *(np.power, np.float_power, np.fmod, np.arctan2, np.hypot, np.copysign),
+    *(np.maximum, np.minimum, np.fmax, np.fmin, np.logaddexp, np.logaddexp2),
+    *(np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal),
+    *(np.logical_and, np.logical_or, np.logical_xor, np.heaviside),
+    *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.left_shift, np.right_shift),
+)
+_CLOSED = (
+    *(np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.fmax),
+    *(np.fmin, np.logaddexp, np.logaddexp2, np.hypot, np.logical_and),
+    *(np.logical_or, np.logical_xor, np.bitwise_and, np.bitwise_or, np.bitwise_xor),
+)
+"""The ufuncs whose results are operands again."""
+
+
+def _plain(x: Any) -> Any:
+    return x if is_traced(x) else np.asarray(x)
+
+
+def _outer(ufunc: Any) -> None:
+    @lowers((ufunc, "outer"))
+    def outer(trace: Trace, a: Any, b: Any, **named: Any) -> Any:
+        a, b = _plain(trace.array(a)), _plain(trace.array(b))
+        return ufunc(np.reshape(a, (*a.shape, *(1,) * b.ndim)), b, **named)
+
+
+for _ufunc in _BINARY:
+    _outer(_ufunc)
+
+
+def _row(trace: Trace, ufunc: Any, a: Any, axis: int, dtype: Any) -> Any:
+    """The entries along an axis first, in the dtype that the ufunc computes in."""
+    a = _plain(trace.array(a))
+    if dtype is None:
+        logical = ufunc.__name__.startswith("logical")
+        dtype = bool if logical else DTYPES[resolve(ufunc, a, a)[-1]]
+    return np.moveaxis(a.astype(dtype), axis, 0)
+
+
+def _folded(ufunc: Any, rows: Any, first: Any = None) -> tuple[Any, Any]:
+    """What is left at the end, and what there was after each entry."""
+    from ..loop import scan  # which imports this package
+
+    def step(before: Any, entry: Any) -> Any:
+        made = ufunc(before, entry)
+        return made, made
+
+    start = rows[0] if first is None else first
+    rest = rows[1:] if first is None else rows
+    if rest.shape[0] == 0:
+        return start, rest
+    return scan(step, start, rest)
+
+
+def _accumulate(ufunc: Any) -> None:
+    @lowers((ufunc, "accumulate"))
+    def accumulate(trace: Trace, a: Any, axis: Any = 0, dtype: Any = None) -> Any:
+        if axis is None and np.ndim(a) > 1:
+            raise ShapeError("accumulate: an array of several axes needs axis=")
+        along = normalize_axis_index(axis or 0, np.ndim(a))
+        rows = _row(trace, ufunc, a, along, dtype)
+        if rows.shape[0] == 0:
+            return np.moveaxis(rows, 0, along)
+        _, made = _folded(ufunc, rows)
+        return np.moveaxis(np.concatenate((rows[:1], made)), 0, along)
+
+
+def _reduce(ufunc: Any) -> None:
+    def lower(
+        trace: Trace,
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        keepdims: Any = False,
+        initial: Any = UNSET,
+        where: Any = UNSET,
+    ) -> Any:
+        reject({"where": None if where is True else where})
+        a = _plain(trace.array(a))
+        axes = axes_of(a.ndim, axis)
+        if len(axes) > 1 and ufunc.identity is None and not _is_idempotent(ufunc):
+            raise ValueError(
+                f"reduction operation {ufunc.__name__!r} is not reorderable"
+            )
+        kept = [k for k in range(a.ndim) if k not in axes]
+        flat = np.transpose(a, (*axes, *kept))
+        flat = np.reshape(flat, (-1, *(a.shape[k] for k in kept)))
+        rows = _row(trace, ufunc, flat, 0, dtype)
+        start = given(initial)
+        if start is None and rows.shape[0] == 0:
+            start = ufunc.identity
+            if start is None:
+                raise ValueError(
+                    f"zero-size array to reduction operation {ufunc.__name__} which "
+                    "has no identity"
+                )
+        if start is not None:
+            start = np.broadcast_to(_plain(start), rows.shape[1:]).astype(rows.dtype)
+        made = rows[0] if start is None and rows.shape[0] == 1 else None
+        if made is None:
+            made, _ = _folded(ufunc, rows, start)
+        made = trace.wrap(trace.node(made))
+        if given(keepdims):
+            made = np.reshape(
+                made, [1 if k in axes else n for k, n in enumerate(a.shape)]
+            )
+        return made
+
+    lowers((ufunc, "reduce"))(along_first(lower))
+
+
+def _is_idempotent(ufunc: Any) -> bool:
+    return ufunc in (np.maximum, np.minimum, np.fmax, np.fmin)
+
+
+def _at(ufunc: Any) -> None:
+    @lowers((ufunc, "at"))
+    def at(trace: Trace, a: Any, indices: Any, b: Any) -> None:
+        """One entry after the other, for a place may be named more than once."""
+        from ..loop import scan  # which imports this package
+
+        value = _plain(trace.array(b))
+        made = bool if ufunc.__name__.startswith("logical") else None
+        made = made or DTYPES[resolve(ufunc, a, value)[-1]]
+        if not np.can_cast(made, a.dtype, "same_kind"):
+            raise DTypeError(
+                f"np.{ufunc.__name__}.at into an array of {a.dtype} makes {made}"
+            )
+        places: Any = np.arange(a.size).reshape(a.shape)
+        if find_trace(indices) is None:
+            places = places[indices]
+        else:
+            places = trace.apply(GETITEM, (places, indices), {})
+        rows = np.reshape(np.broadcast_to(value, np.shape(places)), -1)
+        places = np.reshape(places, -1)
+        if places.shape[0] == 0:
+            return
+
+        def step(flat: Any, pair: Any) -> Any:
+            place, entry = pair
+            flat = np.copy(flat)
+            flat[place] = ufunc(flat[place], entry).astype(flat.dtype)
+            return flat, None
+
+        flat, _ = scan(step, np.copy(np.reshape(a, -1)), (places, rows))
+        a.write(np.reshape(flat, a.shape))
+
+
+def _reduceat(ufunc: Any) -> None:
+    @lowers((ufunc, "reduceat"))
+    def reduceat(
+        trace: Trace, a: Any, indices: Any, axis: Any = 0, dtype: Any = None
+    ) -> Any:
+        """The reduction from each index to the next; one entry where that is before."""
+        a = _plain(trace.array(a))
+        along = normalize_axis_index(axis, a.ndim)
+        length = a.shape[along]
+        starts = np.asarray(indices).tolist()
+        if any(not 0 <= start < length for start in starts):
+            raise IndexError(f"an index of reduceat is out of bounds for {length}")
+        lead = (slice(None),) * along
+        parts: list[Any] = []
+        for start, end in zip(starts, [*starts[1:], length], strict=True):
+            cut = slice(start, end if end > start else start + 1)
+            piece = a[(*lead, cut)]
+            parts.append(ufunc.reduce(piece, along, dtype=dtype, keepdims=True))
+        if not parts:
+            return a[(*lead, slice(0, 0))]
+        return np.concatenate(parts, axis=along)
+
+
+for _ufunc in _CLOSED:
+    _reduceat(_ufunc)
+    for _method, _add in (
+        ("accumulate", _accumulate),
+        ("reduce", _reduce),
+        ("at", _at),
+    ):
+        if lowering_of((_ufunc, _method)) is None:
+            _add(_ufunc)

@@ -1,0 +1,353 @@
+"""Factorizations, systems and functions of matrices, of `scipy.linalg`.
+
+Arguments that say how SciPy works (``overwrite_a``, ``check_finite``, drivers) change
+nothing here. Results are float32 where all arrays are. What is singular raises; SciPy
+warns of some of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from ...ir.errors import UnsupportedError
+from ..lowerings import lowers_in
+from ..trace import Trace
+from .linalg import broadcast_stacks, cholesky, matrix, narrowed
+from .orthogonal import eigen, singular
+from .ufuncs import reject
+
+__all__: list[str] = []
+
+_HOW = ("overwrite_a", "overwrite_b", "check_finite", "lwork", "lapack_driver")
+
+
+def lowers_scipy(*names: str, arrays: int = 1) -> Callable[[Any], Any]:
+    """Register a lowering that computes in float64; float32 of float32."""
+
+    def add(lowering: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(lowering)
+        def lower(trace: Trace, *args: Any, **named: Any) -> Any:
+            given = [*args, *named.values()][:arrays]
+            flat = [x for g in given for x in (g if isinstance(g, tuple) else (g,))]
+            kinds = {
+                np.dtype(array.dtype)
+                for array in map(trace.array, flat)
+                if getattr(array, "dtype", None) is not None
+                and np.dtype(array.dtype).kind == "f"
+            }
+            made = lowering(trace, *args, **named)
+            return narrowed(made) if kinds == {np.dtype(np.float32)} else made
+
+        return lowers_in("scipy.linalg", *names)(lower)
+
+    return add
+
+
+def _without_how(named: dict[str, Any]) -> None:
+    """Raise for arguments other than those that say how SciPy works."""
+    reject({name: value for name, value in named.items() if name not in _HOW})
+
+
+def _columns(trace: Trace, b: Any) -> tuple[Any, bool]:
+    """A right side as a matrix, and whether it is a vector."""
+    array = trace.wrap(trace.node(trace.array(b), "f64"))
+    vector = array.ndim == 1
+    return (array[:, None] if vector else array), vector
+
+
+def _triangular(
+    trace: Trace, a: Any, b: Any, *, lower: bool, transposed: bool, unit: bool = False
+) -> Any:
+    left, right = broadcast_stacks(
+        trace, matrix(trace, a, "solve_triangular"), trace.node(b, "f64")
+    )
+    made = trace.builder.solve_triangular(
+        left, right, lower=lower, transposed=transposed, unit=unit, strict=True
+    )
+    return trace.wrap(made)
+
+
+@lowers_scipy("solve_triangular", arrays=2)
+def _solve_triangular(
+    trace: Trace,
+    a: Any,
+    b: Any,
+    trans: Any = 0,
+    lower: bool = False,
+    unit_diagonal: bool = False,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
+) -> Any:
+    right, vector = _columns(trace, b)
+    made = _triangular(
+        trace,
+        a,
+        right,
+        lower=bool(lower),
+        transposed=trans not in (0, "N"),
+        unit=bool(unit_diagonal),
+    )
+    return made[:, 0] if vector else made
+
+
+@lowers_scipy("cholesky")
+def _cholesky(
+    trace: Trace,
+    a: Any,
+    lower: bool = False,
+    overwrite_a: bool = False,
+    check_finite: bool = True,
+) -> Any:
+    node = matrix(trace, a, "cholesky")
+    return trace.wrap(cholesky(trace.builder, node, upper=not lower))
+
+
+@lowers_scipy("cho_factor")
+def _cho_factor(
+    trace: Trace,
+    a: Any,
+    lower: bool = False,
+    overwrite_a: bool = False,
+    check_finite: bool = True,
+) -> Any:
+    """The factor with zeros in the other triangle, of which nothing is promised."""
+    return _cholesky(trace, a, lower), bool(lower)
+
+
+@lowers_scipy("cho_solve", arrays=2)
+def _cho_solve(
+    trace: Trace,
+    c_and_lower: Any,
+    b: Any,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
+) -> Any:
+    factor, lower = c_and_lower
+    made, vector = _columns(trace, b)
+    for transposed in (not lower, bool(lower)):
+        made = _triangular(
+            trace, factor, made, lower=bool(lower), transposed=transposed
+        )
+    return made[:, 0] if vector else made
+
+
+@lowers_scipy("lu_factor")
+def _lu_factor(
+    trace: Trace, a: Any, overwrite_a: bool = False, check_finite: bool = True
+) -> Any:
+    """The factors, and the exchanges of rows as SciPy counts them."""
+    factors, order, _ = trace.builder.lu(matrix(trace, a, "lu_factor")).values
+    return trace.wrap(factors), _exchanges(trace.wrap(order))
+
+
+def _exchanges(order: Any) -> Any:
+    """With which row each was exchanged, one after the other."""
+    n = order.shape[-1]
+    rows = np.zeros_like(order) + np.arange(n)
+    made: list[Any] = []
+    for i in range(n):
+        wanted = order[..., i : i + 1]
+        place = np.argmax(np.equal(rows, wanted), axis=-1)
+        made.append(place)
+        moved = np.where(np.arange(n) == place[..., None], rows[..., i : i + 1], rows)
+        rows = np.where(np.arange(n) == i, wanted, moved)
+    return np.stack(made, axis=-1).astype(np.int32) if made else order.astype("i4")
+
+
+@lowers_scipy("lu_solve", arrays=2)
+def _lu_solve(
+    trace: Trace,
+    lu_and_piv: Any,
+    b: Any,
+    trans: Any = 0,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
+) -> Any:
+    """Two triangular systems, and the exchanges one by one."""
+    factors, exchanges = lu_and_piv
+    made, vector = _columns(trace, b)
+    n = made.shape[0]
+    order = trace.wrap(trace.node(np.arange(n)))
+    for i in range(n):
+        other = trace.array(exchanges)[i]
+        here, there = order[i], np.take(order, other)
+        swapped = np.where(np.arange(n) == other, here, order)
+        order = np.where(np.arange(n) == i, there, swapped)
+    if trans in (0, "N"):
+        made = np.take(made, order, axis=0)
+        made = _triangular(
+            trace, factors, made, lower=True, transposed=False, unit=True
+        )
+        made = _triangular(trace, factors, made, lower=False, transposed=False)
+    else:
+        made = _triangular(trace, factors, made, lower=False, transposed=True)
+        made = _triangular(trace, factors, made, lower=True, transposed=True, unit=True)
+        places = np.argmax(np.equal(order[None, :], np.arange(n)[:, None]), axis=1)
+        made = np.take(made, places, axis=0)
+    return made[:, 0] if vector else made
+
+
+@lowers_scipy("lu")
+def _lu(
+    trace: Trace,
+    a: Any,
+    permute_l: bool = False,
+    overwrite_a: bool = False,
+    check_finite: bool = True,
+    p_indices: bool = False,
+) -> Any:
+    node = matrix(trace, a, "lu")
+    made, order, _ = trace.builder.lu(node).values
+    factors, n = trace.wrap(made), node.type.shape[-1]
+    upper = np.triu(factors)
+    unit = np.tril(factors, -1) + np.eye(n)
+    places = np.equal(trace.wrap(order)[..., None, :], np.arange(n)[:, None])
+    if permute_l:
+        return places.astype(np.float64) @ unit, upper
+    if p_indices:
+        return np.argmax(places, axis=-1).astype(np.int32), unit, upper
+    return places.astype(np.float64), unit, upper
+
+
+@lowers_scipy("solve", arrays=2)
+def _solve(
+    trace: Trace,
+    a: Any,
+    b: Any,
+    lower: bool = False,
+    overwrite_a: bool = False,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
+    assume_a: Any = None,
+    transposed: bool = False,
+) -> Any:
+    """By the factorization that ``assume_a`` allows; without it by LU."""
+    left = trace.wrap(matrix(trace, a, "solve"))
+    right, vector = _columns(trace, b)
+    kind = {"positive definite": "pos", "symmetric": "sym"}.get(assume_a, assume_a)
+    if kind in ("lower triangular", "upper triangular"):
+        made = _triangular(
+            trace,
+            left,
+            right,
+            lower=kind == "lower triangular",
+            transposed=bool(transposed),
+        )
+    elif kind == "pos":
+        factor = _cholesky(trace, left, lower)
+        made = _cho_solve(trace, (factor, bool(lower)), right)
+    elif kind in (None, "gen", "general", "sym", "her", "hermitian"):
+        if kind not in (None, "gen", "general"):
+            half = np.tril(left) if lower else np.triu(left)
+            other = np.tril(left, -1) if lower else np.triu(left, 1)
+            left = half + np.swapaxes(other, -1, -2)
+        turned = np.swapaxes(left, -1, -2) if transposed else left
+        made = np.linalg.solve(turned, right)
+    else:
+        raise UnsupportedError(f"solve: assume_a={assume_a!r} is not supported")
+    return made[..., 0] if vector else made
+
+
+@lowers_scipy("inv")
+def _inv(trace: Trace, a: Any, *how: Any, **named: Any) -> Any:
+    _without_how(named)
+    return np.linalg.inv(trace.wrap(matrix(trace, a, "inv")))
+
+
+@lowers_in("scipy.linalg", "det")
+def _det(trace: Trace, a: Any, *how: Any, **named: Any) -> Any:
+    _without_how(named)
+    return np.linalg.det(trace.wrap(matrix(trace, a, "det")))
+
+
+@lowers_scipy("qr")
+def _qr(
+    trace: Trace,
+    a: Any,
+    overwrite_a: bool = False,
+    lwork: Any = None,
+    mode: str = "full",
+    pivoting: bool = False,
+    check_finite: bool = True,
+) -> Any:
+    if pivoting or mode not in ("full", "economic", "r"):
+        raise UnsupportedError(f"qr: mode={mode!r}, pivoting={pivoting} is unsupported")
+    node = matrix(trace, a, "qr", square=False)
+    q, r = trace.builder.qr(node, complete=mode != "economic").values
+    return (trace.wrap(r),) if mode == "r" else (trace.wrap(q), trace.wrap(r))
+
+
+@lowers_scipy("svd")
+def _svd(
+    trace: Trace,
+    a: Any,
+    full_matrices: bool = True,
+    compute_uv: bool = True,
+    overwrite_a: bool = False,
+    check_finite: bool = True,
+    lapack_driver: str = "gesdd",
+) -> Any:
+    node = matrix(trace, a, "svd", square=False)
+    values = singular(trace.builder, node, bool(full_matrices and compute_uv))
+    made = tuple(trace.wrap(value) for value in values)
+    return made if compute_uv else made[1]
+
+
+@lowers_scipy("svdvals")
+def _svdvals(
+    trace: Trace, a: Any, overwrite_a: bool = False, check_finite: bool = True
+) -> Any:
+    return _svd(trace, a, compute_uv=False)
+
+
+@lowers_scipy("eigh", arrays=2)
+def _eigh(
+    trace: Trace,
+    a: Any,
+    b: Any = None,
+    *,
+    lower: bool = True,
+    eigvals_only: bool = False,
+    **named: Any,
+) -> Any:
+    """With ``b`` definite: ``a v = b v diag(w)``, by the Cholesky factor of b."""
+    _without_how({k: v for k, v in named.items() if (k, v) not in _USUAL})
+    node, uplo = matrix(trace, a, "eigh"), "L" if lower else "U"
+    factor = None
+    if b is not None:
+        factor = _cholesky(trace, b, True)
+        whole = trace.wrap(node)
+        half = np.tril(whole, -1) if lower else np.triu(whole, 1)
+        kept = np.tril(whole) if lower else np.triu(whole)
+        left = _triangular(trace, factor, kept + half.mT, lower=True, transposed=False)
+        inner = _triangular(trace, factor, left.mT, lower=True, transposed=False)
+        node, uplo = trace.node(inner), "L"
+    values, vectors = (trace.wrap(x) for x in eigen(trace.builder, node, uplo))
+    if eigvals_only:
+        return values
+    if factor is not None:
+        vectors = _triangular(trace, factor, vectors, lower=True, transposed=True)
+    return values, vectors
+
+
+_USUAL = (("type", 1), ("driver", "evd"), ("driver", "evr"), ("driver", "ev"))
+
+
+@lowers_scipy("eigvalsh", arrays=2)
+def _eigvalsh(trace: Trace, a: Any, b: Any = None, **named: Any) -> Any:
+    return _eigh(trace, a, b, eigvals_only=True, **named)
+
+
+@lowers_scipy("polar")
+def _polar(trace: Trace, a: Any, side: str = "right") -> Any:
+    """``a = u p``, or ``a = p u``, by singular values."""
+    if side not in ("right", "left"):
+        raise ValueError("side must be either 'right' or 'left'")
+    w, s, vt = _svd(trace, a, full_matrices=False)
+    if side == "right":
+        return w @ vt, (vt.mT * s) @ vt
+    return w @ vt, (w * s) @ w.mT

@@ -1,0 +1,77 @@
+"""Determinants: values that pivots give, with the derivatives of the matrix's.
+
+``det(a, factors, order, value)`` and ``logdet(...)`` hand on a value that plain nodes
+make of the factors of ``lu(a)``, and know its derivative by ``a``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..types import TensorType
+from .lapack import identity, require_square
+from .spec import OpDef, register, require
+
+if TYPE_CHECKING:
+    from ..builder import Builder
+    from ..graph import Node
+
+__all__ = ["DET", "LOGDET"]
+
+
+def _value_type(
+    a: TensorType, factors: TensorType, order: TensorType, value: TensorType
+) -> TensorType:
+    require_square("det", a)
+    require(
+        factors == a
+        and order == TensorType("i64", a.shape[:-1])
+        and value == TensorType(a.dtype, a.shape[:-2]),
+        "det",
+        f"{factors}, {order}, {value} are not made of {a}",
+    )
+    return value
+
+
+def _handed_on(a: Any, factors: Any, order: Any, value: Any) -> Any:
+    return np.array(value)
+
+
+def _spread(b: Builder, g: Node, a: Node) -> Node:
+    """A number for each matrix, at each of its entries."""
+    *lead, _, _ = a.type.shape
+    return b.broadcast(b.reshape(g, (*lead, 1, 1)), a.type)
+
+
+def _inverse_transposed(b: Builder, a: Node, factors: Node, order: Node) -> Node:
+    one = identity(b, a.type)
+    return b.solve_lu(a, factors, order, one, transposed=True, strict=False)
+
+
+def _det_adjoint(
+    b: Builder, n: Node, g: Node, a: Node, factors: Node, order: Node, value: Node
+) -> tuple[Node, None, None, None]:
+    """``A.bar = d.bar d A⁻ᵀ`` (Giles 2008, 2.2.4)."""
+    inverse = _inverse_transposed(b, a, factors, order)
+    return b.mul(_spread(b, b.mul(g, n), a), inverse), None, None, None
+
+
+def _logdet_adjoint(
+    b: Builder, n: Node, g: Node, a: Node, factors: Node, order: Node, value: Node
+) -> tuple[Node, None, None, None]:
+    """``A.bar = y.bar A⁻ᵀ`` (Giles 2008, 2.2.4); of a singular matrix inf and NaN."""
+    inverse = _inverse_transposed(b, a, factors, order)
+    return b.mul(_spread(b, g, a), inverse), None, None, None
+
+
+_CONSTANT = (1, 2, 3)
+DET = register(
+    OpDef("det", 4, _value_type, _handed_on, _det_adjoint, constant_slots=_CONSTANT)
+)
+LOGDET = register(
+    OpDef(
+        "logdet", 4, _value_type, _handed_on, _logdet_adjoint, constant_slots=_CONSTANT
+    )
+)

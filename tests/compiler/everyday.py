@@ -1,0 +1,34 @@
+"""Tables of calls that are held against NumPy, and their gradients against differences.
+
+A case is a function and its arguments; `grads` are those whose gradients are checked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import anabranch
+
+__all__ = ["HOLES", "VECTOR", "WEIGHTS", "X", "Y", "Z", "check_case", "check_slope"]
+
+_RNG = np.random.default_rng(0)
+X = _RNG.normal(size=7)
+Y = _RNG.normal(size=(4, 5))
+Z = _RNG.normal(size=(2, 3, 4))
+WEIGHTS = np.array([0.3, 1.7, 0.4, 2.1])
+VECTOR = np.array([0, 3, 1, 3])
+HOLES = np.where(_RNG.random((4, 5)) < 0.3, np.nan, Y)
+
+
+def check_case(same: Any, case: tuple[Any, ...], rtol: float = 1e-12) -> None:
+    """The compiled function has NumPy's result."""
+    function, *args = case
+    same(function, *args, rtol=rtol)
+
+
+def check_slope(case: tuple[Any, ...], order: int = 2) -> None:
+    """Its gradient is that of differences."""
+    function, *args = case
+    anabranch.check_grads(function, args, order=order)

@@ -1,0 +1,84 @@
+"""Polynomials and series: NumPy's values, gradients by coefficients and places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.polynomial import (
+    Chebyshev,
+    Hermite,
+    HermiteE,
+    Laguerre,
+    Legendre,
+    Polynomial,
+    chebyshev,
+    hermite,
+    hermite_e,
+    laguerre,
+    legendre,
+    polynomial,
+)
+
+import anabranch
+from tests.compiler.everyday import VECTOR, WEIGHTS, X, Y, check_case, check_slope
+
+PLACES = np.linspace(-1, 2, 7)
+CASES: list[Any] = [
+    (lambda p, t: np.polyval(p, t), WEIGHTS, Y),
+    (lambda p: np.polyder(p, 2), WEIGHTS),
+    (lambda p: np.polyint(p), WEIGHTS),
+    (lambda p: np.polyint(p, 2, k=[1.0, 2]), WEIGHTS),
+    (lambda p, q: np.polyadd(p, q), WEIGHTS, X),
+    (lambda p, q: np.polysub(p, q), WEIGHTS, X),
+    (lambda p, q: np.polymul(p, q), WEIGHTS, X),
+    (lambda p: np.poly(p), WEIGHTS),
+    (lambda y: np.polyfit(PLACES, y, 3), X),
+    (lambda y: np.polyfit(PLACES, y, 2, w=np.arange(1.0, 8)), np.outer(X, WEIGHTS)),
+]
+FUNCTIONS: list[Any] = [
+    *(polynomial.polyval, chebyshev.chebval, legendre.legval),
+    *(hermite.hermval, hermite_e.hermeval, laguerre.lagval),
+]
+CLASSES: list[Any] = [Polynomial, Chebyshev, Legendre, Hermite, HermiteE, Laguerre]
+
+
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_values_and_gradients(same, number):
+    check_case(same, CASES[number], rtol=1e-10)
+    check_slope(CASES[number])
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_series(same, function):
+    cases: list[Any] = [
+        (lambda c, x: function(x, c), WEIGHTS, Y),
+        (lambda x: function(x, [1, 2, 3, 4, 5.0]), 0.3),
+        (lambda x: function(x, [2.0, 1.0]), Y),
+        (lambda x: function(x, [2.0]), Y),
+        (lambda c: function(PLACES, c), np.outer(WEIGHTS, WEIGHTS)),
+        (lambda c: function(PLACES, c), VECTOR),
+    ]
+    for case in cases:
+        check_case(same, case)
+    check_slope(cases[0])
+
+
+@pytest.mark.parametrize("made", CLASSES)
+def test_classes(same, made):
+    fixed = made([1, 2, 3.0], domain=[0, 4])
+    cases: list[Any] = [
+        (lambda x: fixed(x), Y),
+        (lambda c, x: made(c)(x), WEIGHTS, Y),
+        (lambda c, x: made(c, domain=[-1.0, 3])(x), WEIGHTS, Y),
+    ]
+    for case in cases:
+        check_case(same, case)
+    check_slope(cases[2])
+
+
+def test_what_a_traced_polynomial_lacks_is_said():
+    with pytest.raises(anabranch.TraceError, match=r"\.deriv of a polynomial") as error:
+        anabranch.jit(lambda c: Polynomial(c).deriv()(0.5))(WEIGHTS)
+    assert "np.polyder" in str(error.value)
