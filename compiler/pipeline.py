@@ -22,10 +22,13 @@ from .passes.fold import fold
 from .passes.forward import forward
 from .passes.fuse import fuse
 from .passes.hoist import hoist
+from .passes.invariant import invariant
 from .passes.join import join
+from .passes.last import last
 from .passes.merge import merge
 from .passes.nest import nest
 from .passes.overlap import overlap
+from .passes.passed import passed
 from .passes.place import place
 from .passes.powers import powers
 from .passes.prune import prune
@@ -56,6 +59,9 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "tape": tape,
     "undo": undo,
     "nest": nest,
+    "invariant": invariant,
+    "last": last,
+    "passed": passed,
     "steady": steady,
     "rows": rows,
     "hoist": hoist,

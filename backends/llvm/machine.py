@@ -61,6 +61,11 @@ class Machine(NamedTuple):
         """How many there are."""
         return 32 if self.vector_bytes == 64 else 16
 
+    @property
+    def is_x86(self) -> bool:
+        """Whether it has the instructions of x86-64."""
+        return "+sse2" in self.processor.features or self.processor.name in LEVELS
+
 
 def find_machine(wanted: str, host: str, features: Mapping[str, bool]) -> Machine:
     """The machine called ``wanted``, for a host of this name and these features.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from ...ir.graph import Graph, Node
-from .bodies import Numbers, parts_of, with_rows
-from .tape import taped
+from .alike import Alike, alike, alike_inside, pairs_of
+from .bodies import Numbers, parts_of, with_inputs, with_rows, with_taken
+from .tape import costly_values, taped
 from .undoing import can_undo
 
 __all__ = ["nest"]
@@ -77,9 +80,93 @@ reverse=True} : f64[]:
     forwards could stack as well; that does, for all iterations of the outer loop, where
     it is no more than a cache holds, and its iterations are no ``segments`` that are to
     run again. `prune` drops the loop that is left over. Versions of an array are left
-    to `undo`, where that keeps less.
+    to `undo`, where that keeps less. A loop in a loop of the way back that would run
+    another one again takes what that one made, in the same way.
     """
-    return taped(graph, _grown)
+    graph = taped(graph, _grown)
+    while (made := _handing(graph)) is not None:
+        graph = made
+    return graph
+
+
+def _handing(graph: Graph) -> Graph | None:
+    """The graph with a loop that keeps for another what loops in it make."""
+    for first, second in pairs_of(graph):
+        numbers = Numbers()
+        pair = alike(graph, numbers, first, second)
+        made = None if pair is None else _handed(numbers, pair, set(graph.nodes), 1)
+        if made is not None:
+            swaps = {first.name: made.first, second.name: made.second}
+            return graph.with_nodes([swaps.get(node.name, node) for node in graph])
+    return None
+
+
+class _Handed(NamedTuple):
+    """Two loops, and rows that the first one stacks and the second one takes.
+
+    The second one names them as the first one does.
+    """
+
+    first: Node
+    second: Node
+    rows: list[str]
+
+
+def _handed(
+    numbers: Numbers, pair: Alike, names: set[str], times: int
+) -> _Handed | None:
+    """What two loops become where loops in them hand on what is made by a loop.
+
+    ``names`` are taken, and both run so many ``times``. None where there is nothing.
+    """
+    trips: Any = pair.first.attrs.get("trips")
+    if pair.first.attrs.get("segments") or trips is None:
+        return None
+    times *= trips
+    (body,), (back,) = pair.first.regions, pair.second.regions
+    names = {*names, *body.nodes, *back.nodes}
+    for inner in alike_inside(numbers, pair):
+        made = _kept(inner, names, times) or _handed(numbers, inner, names, times)
+        if made is None:
+            continue
+        theirs = [made.first if x is inner.first else x for x in body]
+        ours = [made.second if x is inner.second else x for x in back]
+        first = pair.first._replace(regions=(body.with_nodes(theirs),))
+        rows = [(_free(f"{name}.tape", names), name) for name in made.rows]
+        types = {value.name: value.type for value in made.first.values}
+        taken = [(row, Node(name, "input", (), types[name])) for row, name in rows]
+        nodes = [node for node in ours if node.op != "input"]
+        second = with_inputs(pair.second, (), taken, nodes, back.outputs)
+        return _Handed(with_rows(first, rows), second, [row for row, _ in rows])
+    return None
+
+
+def _kept(pair: Alike, names: set[str], times: int) -> _Handed | None:
+    """Two loops of which the first one keeps what the second would run a loop for."""
+    trips: Any = pair.first.attrs.get("trips")
+    if pair.first.attrs.get("segments") or trips is None:
+        return None
+    (back,) = pair.second.regions
+    places = {number: name for name, number in reversed(pair.known.items())}
+    shared = {name for name, number in pair.found.items() if number in places}
+    wanted = costly_values(back, shared, is_dear=lambda node: node.op == "loop")
+    if times * trips * sum(back[name].type.nbytes for name in wanted) > MOST_BYTES:
+        return None
+    if not wanted:
+        return None
+    taken = [(_free(f"{name}.tape", names), name) for name in wanted]
+    rows = [(row, places[pair.found[name]]) for row, name in taken]
+    first, second = with_rows(pair.first, rows), with_taken(pair.second, taken)
+    return _Handed(first, second, [row for row, _ in taken])
+
+
+def _free(name: str, names: set[str]) -> str:
+    """A name that is not taken, which it is from now on."""
+    fresh, count = name, 0
+    while fresh in names:
+        fresh, count = f"{name}_{count}", count + 1
+    names.add(fresh)
+    return fresh
 
 
 def _grown(numbers: Numbers, first: Node, second: Node) -> Node:
@@ -149,9 +236,7 @@ def _stacking(
     if made is None:
         return None
     inner, value = made
-    fresh, times = name, 0
-    while fresh in body:
-        fresh, times = f"{name}_{times}", times + 1
+    fresh = _free(name, set(body.nodes))
     grown = with_rows(ours._replace(regions=(inner,)), [(fresh, value)])
     nodes = [grown if node is ours else node for node in body]
     return body.with_nodes(nodes), fresh

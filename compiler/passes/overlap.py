@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,8 +11,10 @@ from ...ir.extent import Extent, whole
 from ...ir.graph import Graph, Node, Output, Value
 from ...ir.literals import Attrs
 from ...ir.ops.parts import loop_attrs
+from .begin import is_zero
 from .bodies import parts_of
 from .rewrite import instead
+from .sums import terms_of
 
 __all__ = ["overlap"]
 
@@ -59,7 +62,8 @@ start=(1, 0), step=(1, 1)} : f64[4,2]
     array of the whole size and then added. So are rows of a loop with a limit, of which
     many may be zeros that it never made. Rows of few elements that are added to an
     array from before the loop are added in it too, so that a loop around it has one
-    array for all. Keeps results but for the order of additions and the sign of a zero.
+    array for all. So are rows that are zeros but at a few places. Keeps results but for
+    the order of additions and the sign of a zero.
     """
     if all(node.op != "loop" for node in graph):
         return graph
@@ -137,19 +141,32 @@ def _is_row(graph: Graph, pad: Node, loop: Node, number: int, total: Node) -> bo
 
 
 def _is_line(graph: Graph, loop: Node, number: int, total: Node) -> bool:
-    """Whether rows of few elements are added to what is there before the loop."""
+    """Whether rows of few elements are added to what is there before the loop.
+
+    A row is small, or it is zeros to which less than it has is added at places.
+    """
     name = loop.names[number]
     stacked = number >= len(parts_of(loop).carried)
     if not stacked or name not in graph.read_once or len(total.operands) == 1:
         return False
-    trips = int(str(loop.attrs.get("trips") or 0))
-    if loop.values[number].type.size > trips * MOST_ELEMENTS:
+    (body,) = loop.regions
+    row = body[body.results[number]]
+    few = body.results.count(row.name) == 1 and _added(body, row) < row.type.size
+    if row.type.size > MOST_ELEMENTS and not few:
         return False
     after = set(loop.names)
     for node in graph:
         if not after.isdisjoint(node.operands):
             after.update(node.names)
     return after.isdisjoint(x for x in total.operands if x != name)
+
+
+def _added(body: Graph, row: Node) -> int:
+    """How many elements are added to zeros; all of a row that is no such sum."""
+    found = terms_of(body, row.name, ()) if row.op == "add_at" else None
+    if found is None or not is_zero(body, found[1]):
+        return row.type.size
+    return sum(math.prod(term.extent.shape) for term in found[0])
 
 
 def _numbers(pad: Node, name: str) -> tuple[int, ...]:

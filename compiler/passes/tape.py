@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TypeAlias
 
 from ...ir.graph import Graph, Node
@@ -17,7 +17,7 @@ from .bodies import (
     with_taken,
 )
 
-__all__ = ["tape", "taped"]
+__all__ = ["costly_values", "tape", "taped"]
 
 Grow: TypeAlias = Callable[[Numbers, Node, Node], Node]
 """Gives the first of two loops more values that the second one knows, too."""
@@ -115,7 +115,8 @@ def _taped(
     begins = body.inputs[1 + len(parts_of(first).invariants) :][:carried]
     versions = {known[x.name] for x in begins}
     loose = {x.name for x in back.inputs if found[x.name] in versions}
-    for name in _costly(back, {x for x in found if found[x] in places}, loose):
+    shared = {x for x in found if found[x] in places}
+    for name in costly_values(back, shared, loose):
         number = found[name]
         if number not in stacked:
             fresh, count = f"{name}.tape", 0
@@ -130,7 +131,12 @@ def _taped(
     return with_rows(first, added), with_taken(second, taken)
 
 
-def _costly(back: Graph, known: set[str], loose: set[str]) -> list[str]:
+def costly_values(
+    back: Graph,
+    known: set[str],
+    loose: Container[str] = (),
+    is_dear: Callable[[Node], bool] = is_costly,
+) -> list[str]:
     """The values among the known that others read and that are not cheap to have.
 
     ``loose`` are inputs that are versions of what the first loop carries.
@@ -146,7 +152,7 @@ def _costly(back: Graph, known: set[str], loose: set[str]) -> list[str]:
             continue
         part = _is_part(back, node)
         of_version = part and node.operands[0] in loose
-        dear = of_version if part else is_costly(node)
+        dear = of_version if part else is_dear(node)
         if not dear and costly.isdisjoint(node.operands):
             continue
         costly.update(node.names)

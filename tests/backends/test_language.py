@@ -17,6 +17,7 @@ from anabranch.backends.llvm.engine.engine import (
 from anabranch.backends.llvm.language.functions import TEXTS
 from anabranch.backends.llvm.language.primitives import PRIMITIVES
 from anabranch.backends.llvm.language.values import LanguageError
+from anabranch.backends.llvm.machine import current, using
 from tests.backends.kernels import run
 
 HEAD = "def kernel(buffers, words):\n"
@@ -67,6 +68,33 @@ def test_integers_wrap_in_their_own_width(dtype: str) -> None:
     assert run(loop(name, "wrapping_add(v, v * v)"), [x, y], [len(x)]) == 0
     with np.errstate(over="ignore"):
         np.testing.assert_array_equal(y, x + x * x)
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+@pytest.mark.parametrize("turns", ["range(words[0])", "lanes(words[0], 4)"])
+@pytest.mark.parametrize("features", [None, ""])
+def test_floats_that_no_integer_has_become_the_lowest(
+    dtype: str, turns: str, features: str | None
+) -> None:
+    machine = current()
+    if features is not None:
+        processor = machine.processor._replace(features=features)
+        machine = machine._replace(processor=processor)
+    text = source(
+        f"x = {dtype}_pointer(buffers[0], 0)",
+        "y = i64_pointer(buffers[1], 1)",
+        f"for i in {turns}:",
+        "    y[i] = to_i64(x[i])",
+    )
+    edge = 2.0**63
+    inside = [-2.5, -0.0, 0.99, 2.0**40, edge - 2.0**39, -edge]
+    outside = [edge, -2 * edge, np.inf, -np.inf, np.nan]
+    x = np.array([*inside, *outside], {"f32": np.float32, "f64": np.float64}[dtype])
+    y = np.empty(len(x), np.int64)
+    with using(machine):
+        assert run(text, [x, y], [len(x)]) == 0
+    lowest = np.iinfo(np.int64).min
+    assert y.tolist() == [*map(int, x[: len(inside)]), *[lowest] * len(outside)]
 
 
 def test_a_variable_may_be_assigned_in_a_loop() -> None:

@@ -24,6 +24,7 @@ from ..kernels.scalar_loop import (
     Sweep,
 )
 from ..language.vectors import SPREAD
+from ..machine import current
 from .elements import SMALL, Builder, Elements, Place, Position, Unfit
 from .linear import Linear
 from .scalar_choices import is_inside, unchosen, wanted
@@ -35,7 +36,9 @@ __all__ = ["fill", "kept_values", "swept"]
 
 LARGE = 2**11  # elements of which kernels of their own make better use
 
+VECTORS = 2  # that are computed at once, where iterations are enough
 FEW = 8  # iterations that lanes are not worth
+MANY = 16  # statements that are worth an access to elements that are far apart
 
 
 @contextmanager
@@ -191,10 +194,10 @@ def swept(b: Builder, loop: Loop) -> Sequence[Statement]:
 def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
     """The loop in lanes, if its iterations do not depend on each other but for sums.
 
-    What it accesses has to lie side by side or a few elements apart. What it writes it
-    may access elsewhere too, in the same place along the axis along which it goes. To
-    what it adds to it may add in several places of the last axis, one after the other
-    where these overlap.
+    What it accesses has to lie side by side or a few elements apart, but for one access
+    in many. What it writes it may access elsewhere too, in the same place along the
+    axis along which it goes. To what it adds to it may add in several places of the
+    last axis, one after the other where these overlap.
     """
     trips = loop.trips
     known = None if trips is None else b.sums.of(trips)
@@ -211,6 +214,7 @@ def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
     places: dict[int, set[Places]] = {}
     written: set[int] = set()
     sums = set(summed(b, loop))
+    far = 0  # accesses to elements that are farther apart
     for one in statements:
         match one:
             case Compute():
@@ -218,14 +222,15 @@ def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
             case Load(memory=memory, where=where) | Store(memory=memory, where=where):
                 at = places_of(b, where)
                 growth = tuple(x.factor(loop.counter) for x in at)
-                beside = _are_beside(b, memory, growth)
-                if not beside or not _outside(at, loop.counter):
+                moving = [axis for axis, by in enumerate(growth) if by]
+                if len(moving) > 1 or not _outside(at, loop.counter):
                     return None
-                before = not any(growth)  # it is loaded in front of the loop
+                far += not _are_beside(b, memory, growth)
+                before = not moving  # it is loaded in front of the loop
                 if before and not runs and not is_inside(b, memory, at):
                     return None
                 if isinstance(one, Store):
-                    if not any(growth):
+                    if not moving:
                         return None
                     if memory not in sums or not growth[-1]:
                         written.add(memory)
@@ -235,28 +240,31 @@ def _in_lanes(b: Builder, loop: Loop) -> Sequence[Statement] | None:
                 return None
     if not all(_is_apart(places[memory], loop.counter) for memory in written):
         return None
+    if MANY * far > len(made):
+        return None
     body = wanted(made, [total.item for total in totals])
     if not body:
         return None
     parts = apart(b, body, sums - written, loop.counter)
+    whole = VECTORS * current().vector_bytes // 8  # of f64 or i64
+    few = not known.terms and known.number < whole
     return [
         Sweep(
             loop.counter,
             trips,
             _from_the_first(b, loop, part),
             () if number else tuple(totals),
+            1 if few else VECTORS,
         )
         for number, part in enumerate(parts)
     ]
 
 
 def _are_beside(b: Builder, memory: int, growth: Sequence[int]) -> bool:
-    """Whether lanes are at one place, or one axis has them a few elements apart."""
-    moving = [axis for axis, by in enumerate(growth) if by]
-    if not moving:
-        return True
-    axis, size = moving[0], math.prod(b.memories[memory].shape[moving[0] + 1 :])
-    return len(moving) == 1 and -1 <= growth[axis] * size <= SPREAD[-1]
+    """Whether lanes, which go along one axis, are no more than a few elements apart."""
+    shape = b.memories[memory].shape
+    steps = [by * math.prod(shape[axis + 1 :]) for axis, by in enumerate(growth)]
+    return -1 <= sum(steps) <= SPREAD[-1]
 
 
 def _is_apart(places: Collection[Places], counter: int) -> bool:

@@ -37,8 +37,6 @@ __all__ = [
     "scalar_loop_source",
 ]
 
-VECTORS = 2  # that are computed at once in lanes
-
 Index: TypeAlias = tuple[tuple[int, ...], ...]
 """A position for each axis of a memory, each a sum of values."""
 
@@ -138,12 +136,13 @@ class Total(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """A loop whose iterations are computed in lanes."""
+    """A loop whose iterations are computed in lanes, so many ``vectors`` at once."""
 
     counter: int
     trips: int
     body: tuple[Statement, ...]
     totals: tuple[Total, ...]
+    vectors: int
 
 
 class Choice(NamedTuple):
@@ -276,7 +275,7 @@ class _Printer:
                 lines.append(f"{kept}_{number} = -{item}")
                 item = f"{kept}_{number}"
             lines.append(f"{kept} = reassociated_add({kept}, {item})")
-        lanes = min(MAX_LANES, VECTORS * current().vector_bytes // widest)
+        lanes = min(MAX_LANES, sweep.vectors * current().vector_bytes // widest)
         yield f"for {t} in lanes({n}, {lanes}):"
         yield from (f"    {line}" for line in lines)
         for total in sweep.totals:

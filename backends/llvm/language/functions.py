@@ -32,7 +32,7 @@ def chain_both(g, h):
 def to_i32(x):
     return int32(x) if fabs(x) < 2147483648.0 else -2147483648
 
-def to_i64(x):
+def to_i64_float(x):
     return int64(x) if fabs(x) < 9223372036854775808.0 else -9223372036854775808
 
 def to_u64(x):

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...scalars import CASTS
+from ..machine import current
 from . import calls, vectors
 from .functions import SHORT_TEXTS, TEXTS
 from .instructions import Emitter
@@ -103,9 +104,23 @@ def _polynomial(function: Emitter, x: Value, coefficients: tuple[Value, ...]) ->
     return total
 
 
+def _to_i64(function: Expressions, x: Value) -> Value:
+    """The i64 of a float, the lowest where there is none: x86's instruction does so."""
+    x = function.settled(x, "f64")
+    if x.lanes > 1 or not current().is_x86:
+        return function.apply("to_i64", [x])
+    kind = "<2 x double>"
+    wide = function.cast(x, "f64").text
+    pair = function.emit("", f"insertelement {kind} undef, double {wide}, i64 0").text
+    symbol = "llvm.x86.sse2.cvttsd2si64"
+    function.linkage.declare(symbol, "i64", [kind])
+    return function.emit("i64", f"call i64 @{symbol}({kind} {pair})")
+
+
 # An instruction or two: loops over lanes may have these twice, see `lanes`.
 SHORT: dict[str, Emit] = {
     **{name: partial(Emitter.cast, dtype=dtype) for dtype, name in CASTS.items()},
+    "to_i64": _to_i64,
     "wrapping_add": lambda function, a, b: function.binary("Add", a, b),
     "wrapping_subtract": lambda function, a, b: function.binary("Sub", a, b),
     "wrapping_multiply": lambda function, a, b: function.binary("Mult", a, b),
