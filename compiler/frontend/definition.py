@@ -23,6 +23,7 @@ __all__ = ["WRAPPED", "Definition", "NoSource", "class_name", "compiled", "defin
 
 Definition: TypeAlias = "ast.FunctionDef | ast.Lambda"
 
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)
 _FUTURE = reduce(
     operator.or_,
     (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names),
@@ -51,7 +52,9 @@ def definition(function: FunctionType) -> Definition:
     for node in _candidates(_part(code, lines), code):
         if _fits(node, code, imported):
             return node
-    for node in _candidates(_whole("".join(lines)), code):
+    whole = _whole("".join(lines))
+    imported.append(_imports(whole))
+    for node in _candidates(whole, code):
         if _fits(node, code, imported):
             return copy.deepcopy(node)
     raise NoSource("its file is not what was imported")
@@ -122,6 +125,20 @@ def _imported(function: FunctionType) -> list[list[str]]:
     home = known.get("__name__")
     foreign = [n for n in names if getattr(known[n], "__module__", home) != home]
     return [modules, [*modules, *foreign], []] if names else [[]]
+
+
+def _imports(tree: ast.AST | None) -> list[str]:
+    """The names that a module imports, outside of its functions and classes."""
+    found: list[str] = []
+    waiting: list[ast.AST] = [tree] if tree is not None else []
+    while waiting:
+        for node in ast.iter_child_nodes(waiting.pop()):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                names = [alias.asname or alias.name for alias in node.names]
+                found += [name.split(".")[0] for name in names]
+            elif not isinstance(node, _SCOPES):
+                waiting.append(node)
+    return found
 
 
 def _all_names(code: CodeType) -> set[str]:

@@ -126,6 +126,26 @@ def test_stale_source_is_no_source(tmp_path, changed):
         anabranch.jit(module.bend)(X)
 
 
+BOUND = """
+import os.path
+if True:
+    import numpy as np
+linalg, path = np.linalg, os.path
+def bend(x):
+    return np.abs(x) * linalg.norm(x) if x[0] > 0 else -np.abs(x) * len(path.sep)
+flip = lambda x: np.abs(x) * linalg.norm(x) if x[0] > 0 else -np.abs(x)
+"""
+
+
+def test_modules_that_are_bound_and_not_imported(tmp_path):
+    """The compiler calls their functions in another way than those of imported ones."""
+    module = module_of(tmp_path / "written.py", BOUND)
+    for function in (module.bend, module.flip):
+        for x in (X, -X):
+            made = anabranch.jit(function)(x)
+            np.testing.assert_allclose(made, function(x), rtol=1e-15)
+
+
 def test_a_module_that_is_imported_anew(tmp_path):
     path = tmp_path / "written.py"
     first = module_of(path, BRANCH)
