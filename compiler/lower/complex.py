@@ -105,6 +105,8 @@ def _conjugate(trace: Trace, x: Any, operator: bool = False) -> Any:
     node = trace.node(trace.array(x))
     b = trace.builder
     weak = is_traced(x) and x.weak and operator
+    if node.type.dtype == "bool":  # as NumPy's ufunc has it
+        node = b.cast(node, "i8")
     return trace.wrap(b.conj(node) if node.type.is_complex else b.identity(node), weak)
 
 

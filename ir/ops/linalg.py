@@ -41,8 +41,8 @@ def _matmul_adjoint(
     b: Builder, n: Node, g: Node, x: Node, y: Node
 ) -> tuple[Node, Node]:
     """``z = x y``;  ``x.bar = z.bar yᴴ``,  ``y.bar = xᴴ z.bar``."""
-    left, right = transposed(b, b.conj(x)), transposed(b, b.conj(y))
-    return b.matmul(g, right), b.matmul(left, g)
+    x_bar = b.matmul(g, transposed(b, b.conj(y)))
+    return x_bar, b.matmul(transposed(b, b.conj(x)), g)
 
 
 def _matmul_add_type(x: TensorType, y: TensorType, z: TensorType) -> TensorType:
