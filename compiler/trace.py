@@ -8,7 +8,6 @@ they are first met.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, cast
@@ -30,6 +29,7 @@ from ..ir.types import COMPLEX, DEFAULT_DTYPES, INEXACT, TensorType, dtype_name
 from .captures import Captures, leaked
 from .frontend.twins import why_not
 from .known import answer, real, stored_to
+from .lost_parts import complex_refused
 from .lowerings import is_view, lowering_of, without_out
 from .paths import Move, follow
 from .ragged import Ragged
@@ -324,17 +324,13 @@ class Trace(Captures):
 
     def _as(self, node: Node, dtype: str | None) -> Node:
         if node.type.is_complex and dtype in REALS:
-            self.warn_of_lost_parts()
+            raise complex_refused(node)
         return self.builder.cast(node, dtype) if dtype else node
 
-    def warn_of_lost_parts(self) -> None:
-        """Say what NumPy says where a complex number becomes a real one."""
-        text = "Casting complex values to real discards the imaginary part"
-        kind, line = np.exceptions.ComplexWarning, self.builder.source
-        if line is None:
-            warnings.warn(text, kind, stacklevel=2)
-        else:
-            warnings.warn_explicit(text, kind, line.file, line.line)
+    @property
+    def is_nested(self) -> bool:
+        """Whether a lowering calls what is lowered now, and not the user."""
+        return self._depth > 1
 
     def array(self, value: Any) -> Any:
         """A (nested) list as an array, traced where anything in it is."""

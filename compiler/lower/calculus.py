@@ -212,8 +212,9 @@ def _convolve(trace: Trace, a: Any, v: Any, mode: Any = "full") -> Any:
 
 @lowers(np.correlate)
 def _correlate(trace: Trace, a: Any, v: Any, mode: Any = "valid") -> Any:
-    """A convolution with the second row reversed; conjugate it, were it complex."""
+    """A convolution with the conjugate of the second row, reversed."""
     a, v = np.atleast_1d(trace.array(a)), np.atleast_1d(trace.array(v))[::-1]
+    v = np.conj(v) if _kind(v).kind == "c" else v
     n, m = np.shape(a)[0], np.shape(v)[0]
     if n < m:
         return _part(_all_products(trace, v, a), mode, m, n, n // 2)

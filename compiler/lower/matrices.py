@@ -28,8 +28,12 @@ def _block_diag(trace: Trace, *arrs: Any) -> Any:
 
 @lowers_in("scipy.linalg", "toeplitz")
 def _toeplitz(trace: Trace, c: Any, r: Any = None) -> Any:
-    """``t[i, j]`` is ``c[i - j]`` on and below the diagonal, ``r[j - i]`` above it."""
-    first, row = _vector(trace, c), _vector(trace, c if r is None else r)
+    """``t[i, j]`` is ``c[i - j]`` on and below the diagonal, ``r[j - i]`` above it.
+
+    Without ``r`` it is the conjugate of c.
+    """
+    first = _vector(trace, c)
+    row = np.conj(first) if r is None else _vector(trace, r)
     values = np.concatenate([np.flip(row[1:]), first])
     down, across = np.ogrid[: first.size, : row.size]
     return np.take(values, down - across + row.size - 1)

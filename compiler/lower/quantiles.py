@@ -149,14 +149,13 @@ def _in_floats(q: Any, dtype: np.dtype[Any]) -> Any:
     return q.astype(to) if is_traced(q) else np.asarray(q, to)
 
 
-def _dtype(a: Any, q: Any, method: str) -> np.dtype[Any]:
-    """What NumPy's result has, by NumPy itself."""
+def _dtype(function: Any, a: Any, q: Any, method: str) -> np.dtype[Any]:
+    """What the result of NumPy's function has, by NumPy itself."""
     kind = _kind(q)
     stand_in: Any = np.asarray(0 if kind.kind in "iub" else 0.5, kind)
     if _is_weak(q):
         stand_in = stand_in.item()
-    quantile: Any = np.quantile  # its stubs want literals for the method
-    return np.asarray(quantile(np.zeros(3, a.dtype), stand_in, method=method)).dtype
+    return np.asarray(function(np.zeros(3, a.dtype), stand_in, method=method)).dtype
 
 
 def _between(
@@ -188,7 +187,7 @@ def _entries(trace: Trace, rows: Any, places: Any) -> Any:
     return trace.wrap(gathered(trace, trace.node(rows), node))
 
 
-def _lower(scale: float, skips: bool, what: str) -> Any:
+def _lower(function: Any, scale: float, skips: bool, what: str) -> Any:
     def lower(
         trace: Trace,
         a: Any,
@@ -206,7 +205,7 @@ def _lower(scale: float, skips: bool, what: str) -> Any:
         if np.ndim(q) > 2:
             raise ShapeError("q has at most two axes")
         a, q = trace.array(a), trace.array(q)
-        to = _dtype(a, q, method)
+        to = _dtype(function, a, q, method)
         q = _in_floats(q, a.dtype)
         q, keep = _checked(trace, q, scale, what), bool(given(keepdims))
         return _quantile(trace, a, q, axis, method, to, keepdims=keep, skips=skips)
@@ -214,10 +213,10 @@ def _lower(scale: float, skips: bool, what: str) -> Any:
     return lower
 
 
-lowers(np.quantile)(_lower(1, False, "Quantiles"))
-lowers(np.percentile)(_lower(100, False, "Percentiles"))
-lowers(np.nanquantile)(_lower(1, True, "Quantiles"))
-lowers(np.nanpercentile)(_lower(100, True, "Percentiles"))
+lowers(np.quantile)(_lower(np.quantile, 1, False, "Quantiles"))
+lowers(np.percentile)(_lower(np.percentile, 100, False, "Percentiles"))
+lowers(np.nanquantile)(_lower(np.quantile, 1, True, "Quantiles"))
+lowers(np.nanpercentile)(_lower(np.percentile, 100, True, "Percentiles"))
 
 
 def _median(skips: bool) -> Any:

@@ -15,6 +15,7 @@ from ...ir.graph import Node
 from ...ir.ops.elementwise import REALS
 from ...ir.ops.shape import flip
 from ...ir.types import dtype_name
+from ..lost_parts import complex_refused, warn_of_lost_parts
 from ..lowerings import lowers
 from ..trace import Trace, share
 from .reductions import axes_of
@@ -67,7 +68,9 @@ def _astype(trace: Trace, x: Any, dtype: Any, /, **rest: Any) -> Any:
     if to == node.type.dtype and not rest.get("copy", True):
         return x
     if node.type.is_complex and to in REALS:
-        trace.warn_of_lost_parts()
+        if trace.is_nested:  # of the function that was called, not of its real parts
+            raise complex_refused(node)
+        warn_of_lost_parts(trace.builder.source)
     return trace.wrap(b.cast(node, to) if to != node.type.dtype else b.identity(node))
 
 

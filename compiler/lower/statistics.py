@@ -59,8 +59,8 @@ def _cov(
     x = x - mean
     other = x if weighted is None else x * weighted
     with np.errstate(divide="ignore"):
-        scale = np.true_divide(1.0, free)  # conjugate where complex numbers can come
-    return np.squeeze(np.dot(x, other.T) * scale)
+        scale = np.true_divide(1.0, free)
+    return np.squeeze(np.dot(x, np.conj(other.T)) * scale)
 
 
 def _kind(x: Any) -> np.dtype[Any]:
@@ -80,8 +80,11 @@ def _corrcoef(
     c = np.cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
-    spread = np.sqrt(np.diagonal(c))
-    return np.clip(c / spread[:, None] / spread[None, :], -1, 1)
+    spread = np.sqrt(np.real(np.diagonal(c)))
+    made = c / spread[:, None] / spread[None, :]
+    if made.dtype.kind != "c":
+        return np.clip(made, -1, 1)
+    return np.clip(made.real, -1, 1) + np.clip(made.imag, -1, 1) * 1j
 
 
 def _totals(trace: Trace, places: Any, weights: Any, size: int) -> Any:

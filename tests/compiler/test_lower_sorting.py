@@ -127,6 +127,9 @@ def test_arguments_of_quantiles(same):
     same(lambda x: np.nanpercentile(x, 30, keepdims=True), x, rtol=1e-12)
     same(lambda x: quantile(x, 0.3), x.astype("f4"), rtol=1e-6)
     same(lambda x: quantile(x, np.array([0.3])), x.astype("f4"), rtol=1e-6)
+    same(lambda x: np.percentile(x, [30, 70]), x.astype("f4"), rtol=1e-6)
+    same(lambda x: np.nanpercentile(x, np.int8(30)), x.astype("f4"), rtol=1e-6)
+    same(lambda x: quantile(x, [0, 1]), x.astype("f4"), rtol=1e-6)
     same(lambda x, q: quantile(x, q), x, np.array([0.3, 0.1]), rtol=1e-12)
     anabranch.check_grads(
         lambda x, q: quantile(x, q), (x, np.array([0.31, 0.77])), order=2

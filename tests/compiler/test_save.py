@@ -84,6 +84,33 @@ def test_the_results_are_the_same_bits(name: str, backend: str, again: Any) -> N
             assert_equal_trees(loaded(*call), result)
 
 
+@anabranch.custom_vjp
+def halved(x: Any, i: Any) -> Any:
+    return x[i] * x[i]
+
+
+halved.defvjp(
+    lambda x, i: (halved(x, i), (x, i)),
+    lambda kept, g: (np.where(np.arange(3) == kept[1], kept[0][kept[1]] * g, 0), None),
+)
+
+
+@pytest.mark.parametrize("name", ["jit", "grad", "value_and_grad"])
+def test_a_rule_of_the_user(name: str, again: Any) -> None:
+    """A check is put before each index of its regions, and the rule is kept."""
+
+    def total(x: Any, i: Any) -> Any:
+        return halved(x, i) + 2 * x[0]
+
+    function = TRANSFORMS[name](total)
+    x = np.array([1.0, 2.0, 3.0])
+    expected = function(x, 2)
+    loaded = again(function)
+    assert_equal_trees(loaded(x, 2), expected)
+    with pytest.raises(anabranch.BoundsError):
+        loaded(x, 3)
+
+
 def assert_equal_trees(made: Any, expected: Any) -> None:
     leaves, structure = flatten(made)
     others, other = flatten(expected)
