@@ -230,7 +230,7 @@ def _lstsq(trace: Trace, a: Any, b: Any, rcond: Any = None) -> Any:
     residuals = np.sum((wrapped @ x - right) ** 2, axis=0)
     kept = np.reshape(residuals, -1) if rows > columns else np.zeros(0)
     values = np.linalg.svd(wrapped, compute_uv=False)
-    above = values > np.max(values) * number
+    above = values > np.max(values, initial=0.0) * number
     return x, kept, np.sum(above.astype(np.int64)).astype(np.int32), values
 
 

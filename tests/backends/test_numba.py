@@ -261,7 +261,7 @@ def test_helpers_come_after_those_that_they_call() -> None:
             assert called != name
 
 
-@pytest.mark.parametrize("dtype", [name for name in DTYPES if name != "bool"])
+@pytest.mark.parametrize("dtype", [name for name in DTYPES if name[0] in "fiu"])
 def test_functions_are_found_for_each_dtype(dtype: str) -> None:
     found = {find_function(name, dtype) for name in ("absolute", "fmod", "power")}
     assert len(found) == 3

@@ -63,7 +63,8 @@ def check(cases: list[Case]) -> None:
 def test_every_op_is_printed() -> None:
     find_backend("numba")  # imports the families, which register
     printed = {name for name, op in OPS.items() if op.scalar is not None}
-    assert printed | TOTALS | PRINTERS.keys() == OPS.keys() - {"input"}
+    gone = {"custom_vjp", "conj", "reciprocal"}  # which `expand` and `realify` replace
+    assert printed | TOTALS | PRINTERS.keys() == OPS.keys() - {"input"} - gone
 
 
 @pytest.mark.parametrize(

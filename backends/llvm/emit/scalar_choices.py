@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 from ....ir.ops import OPS
 from ..kernels.scalar_loop import Choice, Compute, Load, Loop, Statement, Store
-from ..language.primitives import is_short
 from .elements import Builder
 from .linear import Linear
 from .scalar_sums import Places, places_of
@@ -60,6 +59,8 @@ def _work(statements: Sequence[Statement]) -> int:
 
 def _is_call(op: str) -> bool:
     """Whether an op is a function of more than an instruction or two."""
+    from ..language.primitives import is_short  # which a warm process can do without
+
     name, called, _ = (OPS[op].scalar or "").partition("(")
     return bool(called) and name.isidentifier() and not is_short(name)
 
