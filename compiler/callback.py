@@ -17,7 +17,7 @@ from ..backends.numba_host import is_dispatcher, numba_host
 from ..ir.errors import ArgumentError, ParseError, TraceError
 from ..ir.hosts import Arrays, Host, register_host
 from ..ir.types import TensorType, dtype_name, spec
-from .custom import cotangents, float_types
+from .custom import cotangents
 from .lowerings import lowers
 from .running import find_trace, is_traced
 from .trace import Trace
@@ -26,6 +26,7 @@ from .tree import flatten, outline, unflatten
 __all__ = ["callback"]
 
 _CALLBACK = "anabranch callback"
+_OPERAND = object()  # stands in the place of one among the leaves
 
 
 def callback(
@@ -74,8 +75,12 @@ def callback(
     if trace is not None:
         return trace.apply(_CALLBACK, (function, result_types, args, vjp), {})
     call = _Call(function, result_types, args)
+    given = [
+        np.asarray(leaf, type_.numpy, order="C")
+        for leaf, type_ in zip(call.operands(args), call.types, strict=True)
+    ]
     made = [np.empty(type_.shape, type_.numpy) for type_ in call.results]
-    call.host().fill([np.asarray(leaf) for leaf in call.operands], made)
+    call.host().fill(given, made)
     return unflatten(call.tree, [array[()] for array in made])
 
 
@@ -93,7 +98,7 @@ def _lower(
         )
     made = trace.builder.add_node(
         "callback",
-        *map(trace.node, call.operands),
+        *map(trace.node, call.operands(args)),
         results=tuple(map(str, call.results)),
         **attrs,
     )
@@ -101,19 +106,21 @@ def _lower(
 
 
 class _Call:
-    """One call: which arguments are operands, and the types of the results."""
+    """One call: which arguments are operands, and the types of the results.
+
+    Hosts keep it as long as the process, so it holds none of the operands.
+    """
 
     def __init__(self, function: Any, result_types: Any, args: tuple[Any, ...]) -> None:
-        self.function, self.args = function, args
+        self.function = function
         self.name = str(getattr(function, "__name__", type(function).__name__))
         self.is_native = is_dispatcher(function) or is_native(function)
-        self.leaves, self.structure = flatten(args)
-        self.places = [
-            place
-            for place, leaf in enumerate(self.leaves)
-            if self.is_native or is_traced(leaf)
-        ]
-        self.operands = [self.leaves[place] for place in self.places]
+        leaves, self.structure = flatten(args)
+        taken = [self.is_native or is_traced(leaf) for leaf in leaves]
+        pairs = list(zip(leaves, taken, strict=True))
+        self.places = [place for place, is_taken in enumerate(taken) if is_taken]
+        self.types = [_type_of(leaf) for leaf, is_taken in pairs if is_taken]
+        self.leaves = [_OPERAND if is_taken else leaf for leaf, is_taken in pairs]
         found, self.tree = flatten(result_types, _is_type)
         self.results = [_type_of(leaf) for leaf in found]
         if not self.results:
@@ -122,22 +129,22 @@ class _Call:
                 hint='give the types of what it returns: anabranch.spec("f64[3]")',
             )
 
+    def operands(self, args: tuple[Any, ...]) -> list[Any]:
+        """The operands among the arguments."""
+        leaves = flatten(args)[0]
+        return [leaves[place] for place in self.places]
+
     def identity(self, vjp: Any = None) -> object:
         """What calls of one function have in common: the values do not count."""
-        static = [
-            id(leaf) for i, leaf in enumerate(self.leaves) if i not in self.places
-        ]
-        types = tuple([_type_of(leaf) for leaf in self.operands])
         return (
-            *(id(self.function), id(vjp), self.structure, *self.places, *static),
-            *(types, self.tree, tuple(self.results)),
+            *(id(self.function), id(vjp), self.structure, *map(id, self.leaves)),
+            *(tuple(self.types), self.tree, tuple(self.results)),
         )
 
     def host(self) -> Host:
         """The function, for a node to call."""
         if is_dispatcher(self.function):
-            types = [_type_of(leaf) for leaf in self.operands]
-            return numba_host(self.function, types, self.results)
+            return numba_host(self.function, self.types, self.results)
         if self.is_native:
             return native_host(self.function)
         return Host(partial(self._fill, self.function))
@@ -171,20 +178,24 @@ class _Call:
 
     def backward(self, vjp: Any) -> Host:
         """The rule, as a function of the operands and the cotangents."""
-        wanted = float_types(list(self.args))
+        count = len(self.places)
+        types = dict(zip(self.places, self.types, strict=True))
+        each = [types.get(place) for place in range(len(self.leaves))]
+        wanted = [x if x is not None and x.has_gradient else None for x in each]
+        args: tuple[Any, ...] = unflatten(self.structure, self.leaves)
+        by_place = dict(enumerate(args))
 
         def fill(inputs: Arrays, outputs: Arrays) -> None:
-            given = iter(inputs[len(self.operands) :])
+            given = iter(inputs[count:])
             bars = [
                 next(given)[()]
                 if type_.has_gradient
                 else np.zeros(type_.shape, type_.numpy)[()]
                 for type_ in self.results
             ]
-            args = self._holding(inputs[: len(self.operands)])
-            made = vjp(unflatten(self.tree, bars), *args)
+            made = vjp(unflatten(self.tree, bars), *self._holding(inputs[:count]))
             what = f"the vjp of the callback {self.name}"
-            found = cotangents(what, made, dict(enumerate(self.args)), wanted)
+            found = cotangents(what, made, by_place, wanted)
             for bar, output in zip(found, outputs, strict=True):
                 np.copyto(output, bar)
 

@@ -25,7 +25,7 @@ from .running import find_trace, is_traced
 from .trace import Trace
 from .tree import LeafType, flatten, leaf_names, leaf_type, outline, unflatten
 
-__all__ = ["cotangents", "custom_vjp", "float_types"]
+__all__ = ["cotangents", "custom_vjp"]
 
 _CUSTOM = "anabranch custom_vjp"
 _state = threading.local()  # calls: those whose rules are traced
@@ -36,11 +36,12 @@ class custom_vjp:  # a decorator
 
     The rule is a pair of functions. ``forward(*args)`` returns the value and whatever
     ``backward`` needs, its residuals; the value may be had by calling the function.
-    ``backward(residuals, cotangent)`` returns a
-    tuple with a cotangent for each argument, of its structure and shapes, or None for
-    zeros. Both are NumPy code like any other: they are compiled, and differentiated
-    again for second derivatives. Arguments that are not traced (texts, functions,
-    Python numbers, the arguments in ``nondiff_argnums``) are handed on as they are.
+    ``backward(residuals, cotangent)`` returns a tuple with a cotangent for each
+    argument, of its structure and shapes, or None for zeros.
+
+    Both are NumPy code like any other: they are compiled, and differentiated again for
+    second derivatives. Arguments that are not traced (texts, functions, Python numbers,
+    the arguments in ``nondiff_argnums``) are handed on as they are.
 
     Args:
         function: The function. Without a gradient it is what runs.
@@ -181,7 +182,7 @@ class _Call:
         ours = [
             place in self.open
             for place, arg in enumerate(args)
-            for _ in flatten(arg)[0]
+            for _ in range(flatten(arg)[1].num_leaves)
         ]
         self.places = [
             place
@@ -295,7 +296,10 @@ class _Call:
         results = [node.type for node in value.values]
         floats = [(type_, False) for type_ in results if type_.has_gradient]
         first = [arg for i, arg in enumerate(self.args) if i not in self.open]
-        wanted = float_types(list(self.open.values()))
+        wanted = [
+            leaf.node.type if is_traced(leaf) and leaf.node.type.has_gradient else None
+            for leaf in flatten(list(self.open.values()))[0]
+        ]
 
         def run(*values: Any) -> Any:
             given = iter(values)
@@ -344,14 +348,6 @@ def cotangents(
             ) from None
     pairs = zip(leaves, wanted, strict=True)
     return [_fitted(what, bar, type_) for bar, type_ in pairs if type_ is not None]
-
-
-def float_types(args: Any) -> list[TensorType | None]:
-    """For each leaf of arguments its type, None where it has no cotangent."""
-    return [
-        leaf.node.type if is_traced(leaf) and leaf.node.type.has_gradient else None
-        for leaf in flatten(args)[0]
-    ]
 
 
 def _fitted(what: str, bar: Any, type_: TensorType) -> Any:

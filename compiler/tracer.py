@@ -461,9 +461,11 @@ class Tracer:
         self._refuse(".tolist()", "return the array and convert it after the call")
 
     def sort(self, axis: int = -1, **kwargs: Any) -> None:
+        # NumPy's stubs do not know that other arrays may be dispatched on.
         self[...] = np.sort(self, axis, **kwargs)  # type: ignore[call-overload]
 
     def partition(self, kth: Any, axis: int = -1, **kwargs: Any) -> None:
+        # Likewise.
         self[...] = np.partition(self, kth, axis, **kwargs)  # type: ignore[call-overload]
 
     def fill(self, value: Any) -> None:

@@ -28,6 +28,7 @@ def _copyto(
     dst, src = _target(dst, "np.copyto"), trace.array(src)
     kind = src.dtype if is_traced(src) else np.asarray(src).dtype
     weak = src.weak if is_traced(src) else type(src) in (int, float)
+    # The user's text is any; NumPy raises for what is no rule.
     if not weak and not np.can_cast(kind, dst.dtype, casting):  # type: ignore[arg-type]
         raise TypeError(
             f"Cannot cast array data from {kind} to {dst.dtype} according to the rule "

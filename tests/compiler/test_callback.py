@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -139,7 +141,39 @@ def test_a_function_of_c(on: str) -> None:
     np.testing.assert_array_equal(f(X), 2 * X)
     with pytest.raises(DomainError):
         compiled(X + 9)
-    assert isinstance(native, ctypes._CFuncPtr)  # type: ignore[attr-defined]
+
+
+def test_real_arrays_reach_native_functions_contiguous_and_in_order() -> None:
+    spread = np.array([0.5, 7.0, 0.9, 7.0])[::2]
+    for given in (spread, X.astype(">f8"), X[::-1].copy()[::-1]):
+        made = anabranch.callback(doubled.ctypes, "f64[2]", given)
+        np.testing.assert_array_equal(made, 2 * X)
+
+
+@BACKENDS
+def test_a_rule_of_a_native_function_has_numbers_among_its_arguments(on: str) -> None:
+    def vjp(g: Any, x: Any, k: Any) -> Any:
+        waves_bar, sum_bar = g
+        return waves_bar * np.cos(x) * k + sum_bar, None
+
+    def loss(x: Any) -> Any:
+        made, total = anabranch.callback(waves, ("f64[2]", "f64[]"), x, 2.0, vjp=vjp)
+        return np.sum(made**2) + total
+
+    bar = anabranch.grad(loss, backend=on)(X)
+    np.testing.assert_allclose(bar, 8 * np.sin(X) * np.cos(X) + 1)
+
+
+def test_hosts_keep_no_trace() -> None:
+    held: list[Any] = []
+
+    def f(x: Any) -> Any:
+        held.append(weakref.ref(x.owner.builder))
+        return anabranch.callback(table, "f64[2]", x, 2, vjp=table_vjp).sum()
+
+    anabranch.grad(f, backend="reference")(X)
+    gc.collect()
+    assert held[0]() is None
 
 
 class Mine(Exception):

@@ -90,7 +90,10 @@ def test_compiled_gradients_equal_the_reference(name):
 def test_what_people_count_on():
     """Values of a list of what users of autograd write."""
     x = np.array([0.5, 2.0])
-    grown = lambda w: np.eye(2) + np.outer(w, w)  # noqa: E731
+
+    def grown(w: Any) -> Any:
+        return np.eye(2) + np.outer(w, w)
+
     found = {
         "solve": ab.grad(lambda a: np.linalg.solve(a, B).sum())(A),
         "cholesky": ab.grad(lambda a: np.log(np.diag(np.linalg.cholesky(a))).sum())(A),
