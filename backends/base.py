@@ -148,12 +148,14 @@ class Backend(NamedTuple):
 
     ``passes`` are the names of the compiler's passes that a graph goes through first,
     in this order. ``prepare`` takes the verified graph that they leave.
-    ``make_caller`` makes the fast path of a function's calls, where there is one, and
-    ``make_door`` the C function of an executable and its captured arrays.
+    ``make_caller`` makes the fast path of a function's calls, where there is one;
+    ``put_in_front`` has a class of functions go it before its method ``__call__``.
+    ``make_door`` makes the C function of an executable and its captured arrays.
     """
 
     name: str
     passes: tuple[str, ...]
     prepare: Callable[[Graph], Executable]
     make_caller: Callable[[Statics], Caller] | None = None
+    put_in_front: Callable[..., None] | None = None
     make_door: Callable[[Any, Sequence[Array]], Door] | None = None

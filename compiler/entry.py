@@ -30,26 +30,22 @@ from .static import Static
 from .tapes import warn_of_large
 from .tree import flatten, unflatten
 
-__all__ = ["Entry", "disable_jit", "input_array", "is_interpreted"]
+__all__ = ["Entry", "disable_jit", "input_array", "interpreted"]
 
 MAX_RECIPES = 4  # of one signature, for calls with and without out, and for threads
 
-_interpreted: ContextVar[bool] = ContextVar("interpreted", default=False)
+interpreted: ContextVar[bool] = ContextVar("interpreted", default=False)
+"""Whether `disable_jit` is on."""
 
 
 @contextmanager
 def disable_jit() -> Generator[None, None, None]:
     """Run every compiled function by the reference interpreter, node by node."""
-    token = _interpreted.set(True)
+    token = interpreted.set(True)
     try:
         yield
     finally:
-        _interpreted.reset(token)
-
-
-def is_interpreted() -> bool:
-    """Whether `disable_jit` is on."""
-    return _interpreted.get()
+        interpreted.reset(token)
 
 
 class Entry:
@@ -158,7 +154,7 @@ class Entry:
 
     def run(self, values: Sequence[Any], backend: str) -> list[Array]:
         """The leaves of the result, as arrays."""
-        backend = "reference" if _interpreted.get() else backend
+        backend = "reference" if interpreted.get() else backend
         values = [*values, *self.program.captured]
         arrays = [input_array(v, t) for v, t in zip(values, self._types, strict=True)]
         return self.runner(backend)(arrays)

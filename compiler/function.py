@@ -24,7 +24,7 @@ from ..ir.graph import Graph
 from .admit import kind_of
 from .asked import Asked, ValueAsked
 from .call import Call
-from .entry import Entry, is_interpreted
+from .entry import Entry, interpreted
 from .frontend.chance import allowing
 from .frontend.operators import call as rewritten_call
 from .graph_function import GraphFunction
@@ -74,6 +74,8 @@ class Compiled(Inspectable, HasNative):
     function is traced: threads that meet a signature at once may each trace it, and one
     of the traces is kept.
     """
+
+    __slots__ = ("_fast_path", "_watched")  # where a backend's method looks
 
     def __init__(
         self,
@@ -152,7 +154,7 @@ class Compiled(Inspectable, HasNative):
                 if state.contents_changed():
                     self._forget_stale()
                     break
-            if not is_interpreted():
+            if not interpreted.get():
                 result = self._fast_path((args, kwargs))
                 if result is not NotImplemented:
                     return result
@@ -185,12 +187,14 @@ class Compiled(Inspectable, HasNative):
         result = entry(call.leaves, self.backend)
         if has_out:
             write_result(result, out)
-        make_caller = find_backend(self.backend).make_caller
+        backend = find_backend(self.backend)
         can_have = not entry.nested and self._is_watched(entry.state)
-        if make_caller and can_have and entry.wants_fast_path(has_out):
+        if backend.make_caller and can_have and entry.wants_fast_path(has_out):
             caller = self._callers.get(self.backend) or self._callers.setdefault(
-                self.backend, make_caller(self._static)
+                self.backend, backend.make_caller(self._static)
             )
+            if backend.put_in_front and Compiled.__call__ is _python_call:
+                backend.put_in_front(Compiled, "_fast_path", "_watched", interpreted)
             entry.add_recipe(caller, self.backend, entry.signature(call, names, out))
             self._fast_path = caller.call
         return out if has_out else result
@@ -395,6 +399,9 @@ class Compiled(Inspectable, HasNative):
         state = self._known(State(functions, program.captured, before))
         call = call._replace(leaves=known)
         return Entry(traced, program, seconds, call, state, asked)
+
+
+_python_call = Compiled.__call__
 
 
 def _remade(

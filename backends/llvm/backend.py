@@ -6,6 +6,7 @@ from ..base import Backend
 from .run.door.door import LLVMDoor
 from .run.executable import prepare
 from .run.fastcall.caller import Caller
+from .run.fastcall.method import put_in_front
 
 __all__ = ["BACKEND"]
 
@@ -59,5 +60,6 @@ BACKEND = Backend(
     ),
     prepare=prepare,
     make_caller=Caller,
+    put_in_front=put_in_front,
     make_door=LLVMDoor,
 )

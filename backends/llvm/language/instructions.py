@@ -284,6 +284,10 @@ class Emitter:
         """``a if condition else b``, both computed."""
         if "bool" in (a.element, b.element):
             a, b = self.truth(a), self.truth(b)
+            if condition == b:  # a comparison that branches can follow one by one
+                return self.logical("and", condition, a)
+            if condition == a:
+                return self.logical("or", condition, b)
         a, b = self.matched(a, b)
         if condition.lanes != a.lanes:
             lanes = max(condition.lanes, a.lanes)

@@ -1,0 +1,149 @@
+"""The method of a class that goes an object's fast path without a Python frame.
+
+A Python method in front of the fast path costs four times what the path does. This one
+is a builtin, made in place of it: it looks at two slots of the object, and calls the
+Python method where the fast path cannot be gone, or gives NotImplemented.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from contextvars import ContextVar
+from typing import Any
+
+from ...engine.thunk import Thunk
+from .caller import MethodDef, supported
+from .tables import CONSTANTS
+
+__all__ = ["put_in_front"]
+
+TEXT = """
+define ptr @thunk(ptr %self, ptr %args, ptr %named) {{
+entry:
+  %pair = alloca [{words} x ptr]
+  %value = alloca ptr
+  %watched.place = getelementptr i8, ptr %self, i64 {watched}
+  %watched = load ptr, ptr %watched.place
+  %unmade = icmp eq ptr %watched, null
+  br i1 %unmade, label %slow, label %count
+count:
+  %count.place = getelementptr ptr, ptr %watched, i64 {header}
+  %items = load i64, ptr %count.place
+  %none = icmp eq i64 %items, 0
+  br i1 %none, label %look, label %slow
+look:
+  %fast.place = getelementptr i8, ptr %self, i64 {fast}
+  %fast = load ptr, ptr %fast.place
+  %lost = icmp eq ptr %fast, null
+  br i1 %lost, label %slow, label %kind
+kind:
+  %type.place = getelementptr ptr, ptr %fast, i64 {header_type}
+  %type = load ptr, ptr %type.place
+  %builtin = icmp eq ptr %type, inttoptr (i64 {builtin} to ptr)
+  br i1 %builtin, label %ask, label %slow
+ask:
+  %get = inttoptr i64 {PyContextVar_Get} to ptr
+  %status = call i32 %get(ptr inttoptr (i64 {off} to ptr), ptr null, ptr %value)
+  %flag = load ptr, ptr %value
+  %release = inttoptr i64 {Py_DecRef} to ptr
+  call void %release(ptr %flag)
+  %compiled = icmp eq ptr %flag, inttoptr (i64 {false} to ptr)
+  br i1 %compiled, label %try, label %slow
+try:
+  %unnamed = icmp eq ptr %named, null
+  %kwargs = select i1 %unnamed, ptr inttoptr (i64 {empty} to ptr), ptr %named
+  %first = getelementptr ptr, ptr %pair, i64 {items}
+  store ptr %args, ptr %first
+  %second = getelementptr ptr, ptr %first, i64 1
+  store ptr %kwargs, ptr %second
+  %definition.place = getelementptr ptr, ptr %fast, i64 {header}
+  %definition = load ptr, ptr %definition.place
+  %table.place = getelementptr ptr, ptr %definition.place, i64 1
+  %table = load ptr, ptr %table.place
+  %code.place = getelementptr ptr, ptr %definition, i64 1
+  %code = load ptr, ptr %code.place
+  %hold = inttoptr i64 {Py_IncRef} to ptr
+  call void %hold(ptr %fast)
+  %result = call ptr %code(ptr %table, ptr %pair)
+  call void %release(ptr %fast)
+  %refused = icmp eq ptr %result, inttoptr (i64 {not_implemented} to ptr)
+  br i1 %refused, label %back, label %done
+done:
+  ret ptr %result
+back:
+  call void %release(ptr %result)
+  br label %slow
+slow:
+  %pack = inttoptr i64 {PyTuple_Pack} to ptr
+  %alone = call ptr (i64, ...) %pack(i64 1, ptr %self)
+  %concat = inttoptr i64 {PySequence_Concat} to ptr
+  %all = call ptr %concat(ptr %alone, ptr %args)
+  %drop = inttoptr i64 {Py_DecRef} to ptr
+  call void %drop(ptr %alone)
+  %failed = icmp eq ptr %all, null
+  br i1 %failed, label %end, label %python
+python:
+  %call = inttoptr i64 {PyObject_Call} to ptr
+  %slowly = call ptr %call(ptr inttoptr (i64 {method} to ptr), ptr %all, ptr %named)
+  call void %drop(ptr %all)
+  ret ptr %slowly
+end:
+  ret ptr null
+}}
+"""
+SYMBOLS = (
+    *("Py_IncRef", "Py_DecRef", "PyContextVar_Get"),
+    *("PyTuple_Pack", "PySequence_Concat", "PyObject_Call"),
+)
+_kept: list[Any] = []  # a class lives as long as the process may call it
+
+
+def put_in_front(kind: Any, fast: str, watched: str, off: ContextVar[Any]) -> None:
+    """Have a class go the fast paths of its objects before its method ``__call__``.
+
+    ``fast`` and ``watched`` are slots of the class: the first has what `Caller.call`
+    is, or any other function while there is none; the second a tuple, and as long as it
+    has items, or ``off`` is not False, the method is called.
+    """
+    if not supported():
+        return
+    empty: dict[str, Any] = {}
+    addresses = {
+        name: ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value
+        for name in SYMBOLS
+    }
+    objects = {
+        "builtin": type(len),
+        "off": off,
+        "false": False,
+        "not_implemented": NotImplemented,
+        "method": kind.__call__,
+        "empty": empty,
+    }
+    thunk = Thunk(
+        TEXT.format(
+            **addresses,
+            **{name: id(value) for name, value in objects.items()},
+            fast=_offset(kind, fast),
+            watched=_offset(kind, watched),
+            header=CONSTANTS["HEADER"],
+            header_type=CONSTANTS["HEADER"] - 1,
+            items=CONSTANTS["ITEMS"],
+            words=CONSTANTS["ITEMS"] + 2,
+        )
+    )
+    both_kinds = 0x0001 | 0x0002  # METH_VARARGS | METH_KEYWORDS
+    definition = MethodDef(b"__call__", thunk.address, both_kinds, None)
+    _kept.append((thunk, definition, objects))
+    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_void_p)(
+        ("PyDescr_NewMethod", ctypes.pythonapi)
+    )
+    kind.__call__ = make(kind, ctypes.addressof(definition))
+
+
+def _offset(kind: type, slot: str) -> int:
+    """Where a slot lies in the objects of a class, in bytes."""
+    sample, mark = object.__new__(kind), object()
+    setattr(sample, slot, mark)
+    words = (ctypes.c_int64 * (kind.__basicsize__ // 8)).from_address(id(sample))
+    return 8 * list(words).index(id(mark))
