@@ -36,6 +36,7 @@ from .passes.realify import realify
 from .passes.rows import rows
 from .passes.simplify import simplify
 from .passes.split import split
+from .passes.states import states
 from .passes.steady import steady
 from .passes.tabulate import tabulate
 from .passes.tape import tape
@@ -61,6 +62,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "nest": nest,
     "invariant": invariant,
     "last": last,
+    "states": states,
     "passed": passed,
     "steady": steady,
     "rows": rows,

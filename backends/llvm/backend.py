@@ -44,6 +44,7 @@ BACKEND = Backend(
         "widen",
         "place",
         "last",
+        "states",
         "join",
         "prune",
         "contract",

@@ -68,9 +68,9 @@ def homes(graph: Graph, chains: Sequence[Chain] = ()) -> dict[str, Home]:
             parts = join(graph, node, found.get(node.name, Home(node.name, full)))
         for part, home in parts:
             part, home = _before_reshapes(graph, part, home)
-            if part.name not in taken and _can_live(part, home.view):
-                taken.add(part.name)
-                found[part.name] = home
+            if part not in taken and _can_live(graph, part, home.view):
+                taken.add(part)
+                found[part] = home
     alone = (node for node in graph if node.name not in found)
     found.update(_in_other_order(graph, alone))
     return found
@@ -97,11 +97,11 @@ def _in_other_order(graph: Graph, nodes: Iterable[Node]) -> Iterator[tuple[str, 
             yield name, Home(node.name, strided(full, start, shape, step))
 
 
-def _before_reshapes(graph: Graph, part: Node, home: Home) -> tuple[Node, Home]:
+def _before_reshapes(graph: Graph, part: str, home: Home) -> tuple[str, Home]:
     """What a part is a reshape of, and how that lies in its home."""
-    while part.op == "reshape":
-        inner, view = graph[part.operands[0]], home.view
-        sizes = inner.type.shape
+    while (node := graph[part]).op == "reshape":
+        (inner,), view = node.operands, home.view
+        sizes = graph[inner].type.shape
         strides = reshaped_strides(view.type.shape, view.strides, sizes)
         if strides is None:
             break
@@ -109,39 +109,44 @@ def _before_reshapes(graph: Graph, part: Node, home: Home) -> tuple[Node, Home]:
     return part, home
 
 
-def _can_live(part: Node, view: View) -> bool:
-    """Whether what makes a value can write it there."""
-    fixed = part.op == "const" or part.regions or OPS[part.op].kind is Kind.STORE
-    if fixed or 0 in part.type.shape:
+def _can_live(graph: Graph, part: str, view: View) -> bool:
+    """Whether what makes a value can write it there: of loops it is their rows."""
+    node = graph[part]
+    if 0 in view.type.shape:
         return False
-    by_rows = part.kernel is not None or part.op == "concatenate"
+    if node.op == "loop":
+        carried: Any = node.attrs.get("carried", 0)
+        return node.names.index(part) >= carried and view.is_contiguous
+    if node.op == "const" or node.regions or OPS[node.op].kind is Kind.STORE:
+        return False
+    by_rows = node.kernel is not None or node.op == "concatenate"
     return by_rows or view.is_contiguous
 
 
-def _joined(graph: Graph, node: Node, home: Home) -> Iterator[tuple[Node, Home]]:
+def _joined(graph: Graph, node: Node, home: Home) -> Iterator[tuple[str, Home]]:
     """The parts of a concatenation, side by side in its home."""
     axis: Any = node.attrs["axis"]
     view, start = home.view, 0
-    for part in graph.operands(node):
-        sizes = part.type.shape
+    for part, value in zip(node.operands, graph.operands(node), strict=True):
+        sizes = value.type.shape
         moved = view.moved(sizes, view.strides, start * view.strides[axis])
         start += sizes[axis]
         yield part, home._replace(view=moved)
 
 
-def _paired(graph: Graph, node: Node, home: Home) -> Iterator[tuple[Node, Home]]:
+def _paired(graph: Graph, node: Node, home: Home) -> Iterator[tuple[str, Home]]:
     """The real and the imaginary part of complex numbers, in their home."""
-    for which, part in enumerate(graph.operands(node)):
+    for which, part in enumerate(node.operands):
         yield part, home._replace(view=home.view.part(which))
 
 
-def _stored(graph: Graph, chain: Chain, home: Home) -> Iterator[tuple[Node, Home]]:
+def _stored(graph: Graph, chain: Chain, home: Home) -> Iterator[tuple[str, Home]]:
     """What is stored and may lie in its place early, and what it is stored in."""
     if not chain.apart:
-        yield graph[chain.root], home
+        yield chain.root, home
     for node in chain.stores:
         if node.name in chain.early:
-            value = graph[node.operands[1]]
+            value = node.operands[1]
             start, shape, step = extent_of(graph, node)
             view = strided(home.view, start, shape, step)
             yield value, home._replace(view=view, stored=True)
