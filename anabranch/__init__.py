@@ -30,6 +30,7 @@ from .compiler.functions import (
     softmax,
     stop_gradient,
 )
+from .compiler.held import clear_caches
 from .compiler.load import load
 from .compiler.loop import fori_loop, map, scan, while_loop
 from .compiler.native import LogDensity, Native
@@ -77,6 +78,7 @@ __all__ = [
     "callback",
     "check_grads",
     "checkpointed",
+    "clear_caches",
     "cond",
     "conv",
     "custom_vjp",

@@ -125,7 +125,9 @@ def grad(
     Returns:
         A compiled function whose result is the gradient, shaped like the argument (a
         tuple for several), or ``(gradient, aux)``. That of a complex z is
-        dL/dRe(z) + i dL/dIm(z): ``z - rate * gradient`` descends.
+        dL/dRe(z) + i dL/dIm(z): ``z - rate * gradient`` descends. Asked for again, of
+        the same function or of a fresh lambda that closes over the same, it is the one
+        made before; `clear_caches` forgets them.
 
     Raises:
         GradientError: At the first call, where the loss is not a float scalar or the

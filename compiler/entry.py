@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import copy
 from itertools import count
 from typing import Any
 
@@ -70,11 +71,22 @@ class Entry:
         self._dynamic = [i for i, name in enumerate(program.arguments) if name]
         self._runners: dict[str, Executable] = {}
         self._optimised: dict[tuple[str, ...], Graph] = {}
+        self._natives: dict[str, Native] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        """What it knows of the calls of one compiled function."""
         self._calls = {False: count(1), True: count(1)}
         self.used = False  # since it was made, or since `was_used` was asked
         self._gone = False
         self._recipes: deque[Recipe] = deque()
-        self._natives: dict[str, Native] = {}
+
+    def with_state(self, state: State) -> Entry:
+        """This one for another compiled function; what was made of it they share."""
+        made = copy(self)
+        made.state = state
+        made._begin()
+        return made
 
     def optimised(self, backend: str) -> Graph:
         """The graph as a backend takes it: one for all that ask for the same passes."""
@@ -187,6 +199,11 @@ class Entry:
     def scratch_bytes(self) -> int:
         """The scratch memory that its executables keep for their next call."""
         return sum(runner.report().arena_bytes for runner in self._runners.values())
+
+    def kept_bytes(self) -> int:
+        """That, and the bytes of the arrays that the function closed over."""
+        arrays = (x for x in self.program.captured if isinstance(x, np.ndarray))
+        return self.scratch_bytes() + sum(array.nbytes for array in arrays)
 
     def was_used(self) -> bool:
         """Whether there was a call since this was last asked, on either path."""

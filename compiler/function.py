@@ -142,6 +142,10 @@ class Compiled(Inspectable, HasNative):
         """The arguments that calls convert, each with what it is and becomes."""
         return self._converted
 
+    def kept_bytes(self) -> int:
+        """The bytes that its signatures keep: scratch memory and captured arrays."""
+        return sum(entry.kept_bytes() for entry in self._entries.values())
+
     def cache_clear(self) -> None:
         """Forget all signatures, and free their memory; code of kernels stays."""
         self._entries.clear()
@@ -340,6 +344,23 @@ class Compiled(Inspectable, HasNative):
         stale = {id(state) for state in self._watched if state.changed()}
         self._entries.forget(lambda entry: id(entry.state) in stale)
         self._list_states()
+
+    def hand_on(self, other: Compiled) -> bool:
+        """Whether a compiled function of the same code can begin with what this knows.
+
+        It takes over the entries that hold for its own closure cells.
+        """
+        mine, theirs = (x.py_func.__closure__ or () for x in (self, other))
+        cells = {id(one): two for one, two in zip(mine, theirs, strict=True)}
+        other._asked.update(self._asked)
+        for key, entry in self._entries.items():
+            if entry.state is None:
+                continue
+            state = entry.state.moved(cells)
+            if not state.changed():
+                other._entries.keep(key, entry.with_state(state))
+        other._list_states()
+        return len(other._entries) > 0
 
     def _list_states(self) -> None:
         """Keep a list of the states of all entries, also where threads add some."""

@@ -16,6 +16,7 @@ from .adjoint import adjoint
 from .call import Call
 from .entry import Entry
 from .function import Compiled, Function, Transform
+from .held import held
 from .pipeline import run_passes
 from .program import Program
 from .tracebacks import shows_users_frames
@@ -40,15 +41,20 @@ def gradient(
     static: StaticOptions,
 ) -> Compiled:
     """The compiled gradient of a scalar function, with its value if asked for."""
-    _check_argnums(argnums)
-    transform = partial(
-        _with_gradient,
-        argnums=argnums,
-        has_aux=has_aux,
-        with_value=with_value,
-        holomorphic=holomorphic,
-    )
-    return _compiled(function, transform, backend, static)
+
+    def make() -> Compiled:
+        _check_argnums(argnums)
+        transform = partial(
+            _with_gradient,
+            argnums=argnums,
+            has_aux=has_aux,
+            with_value=with_value,
+            holomorphic=holomorphic,
+        )
+        return _compiled(function, transform, backend, static)
+
+    options = argnums, has_aux, with_value, holomorphic, backend, static
+    return held(function, options, make)
 
 
 def _compiled(
@@ -276,7 +282,10 @@ def with_residuals(
         slots = Residuals(made, range(len(names)))
         return program.with_graph(forward, flatten((value, slots))[1])
 
-    return _compiled(function, transform, backend, static)
+    def make() -> Compiled:
+        return _compiled(function, transform, backend, static)
+
+    return held(function, ("residuals", argnums, backend, static), make)
 
 
 @shows_users_frames

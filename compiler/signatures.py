@@ -57,9 +57,13 @@ class Signatures(Generic[T]):
         """The entry of a key, if it is kept."""
         return self._entries.get(key)
 
+    def items(self) -> list[tuple[Hashable, T]]:
+        """The entries with their keys, oldest first."""
+        return list(self._entries.copy().items())
+
     def values(self) -> list[T]:
         """The entries, oldest first."""
-        return list(self._entries.copy().values())
+        return [entry for _, entry in self.items()]
 
     def keep(self, key: Hashable, entry: T) -> T:
         """Keep an entry, unless another thread was first: then it is that one's."""
@@ -73,7 +77,7 @@ class Signatures(Generic[T]):
 
     def forget(self, is_stale: Callable[[T], bool]) -> None:
         """Forget the entries that are stale."""
-        for key, entry in list(self._entries.copy().items()):
+        for key, entry in self.items():
             if is_stale(entry) and self._entries.pop(key, None) is not None:
                 self._drop(entry)
 

@@ -20,8 +20,9 @@ import dis
 import gc
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from functools import lru_cache, partial
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -89,6 +90,18 @@ class State:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+    def moved(self, cells: Mapping[int, CellType]) -> State:
+        """The same values in other closure cells; ``cells`` by the ids of these."""
+        made = copy(self)
+        moved = {
+            id(cells[key]): guard._replace(holder=cells[key])
+            for key, guard in self._guards.items()
+            if key in cells
+        }
+        rest = {k: guard for k, guard in self._guards.items() if k not in cells}
+        made._guards = {**moved, **rest}
+        return made
 
     @property
     def guards(self) -> tuple[Guard, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from anabranch import clear_caches
 from anabranch.backends import NAMES
 from anabranch.compiler.frontend import control, loops
 
@@ -77,6 +78,12 @@ def golden(request: pytest.FixtureRequest) -> Golden:
     """``golden.check(name, text)`` compares with tests/golden/NAME.txt."""
     update = bool(request.config.getoption("--update-golden"))
     return Golden(Path(__file__).parent / "golden", update)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_held() -> None:
+    """Gradients that other tests asked for are forgotten."""
+    clear_caches()
 
 
 @pytest.fixture
