@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch import ArgumentError, BoundsError, Native, grad, jit, spec
+from anabranch import ArgumentError, BoundsError, Native, clear_caches, grad, jit, spec
 from anabranch import value_and_grad as both
 
 X = np.linspace(-1.0, 1.0, 7)
@@ -100,6 +100,7 @@ def test_it_lives_without_the_compiled_function():
     address = f.native().ctypes  # which keeps what it needs
     watched = weakref.ref(f)
     f = w = None
+    clear_caches()
     gc.collect()
     assert watched() is None
     found = np.empty(7)
