@@ -15,7 +15,8 @@ bytes that the compiled functions keep.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -107,6 +108,9 @@ def _key(function: Any, cells: Hashable = None) -> Hashable:
     """What tells a function from others, as long as it lives; ``cells`` of its own."""
     if type(function) is MethodType:
         return _key(function.__func__), id(function.__self__)
+    if type(function) is partial and not vars(function):
+        given = (*map(_value, function.args), *_named(function.keywords))
+        return partial, _key(function.func), given
     if type(function) is not FunctionType or function.__dict__:
         return id(function)
     key: list[Hashable] = [function.__code__, id(function.__globals__), cells]
@@ -115,8 +119,12 @@ def _key(function: Any, cells: Hashable = None) -> Hashable:
     if function.__defaults__:
         key += map(_value, function.__defaults__)
     if function.__kwdefaults__:
-        key += ((name, _value(x)) for name, x in function.__kwdefaults__.items())
+        key += _named(function.__kwdefaults__)
     return tuple(key)
+
+
+def _named(values: Mapping[str, Any]) -> list[Hashable]:
+    return [(name, _value(value)) for name, value in values.items()]
 
 
 def _value(value: Any) -> Hashable:

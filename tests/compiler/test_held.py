@@ -189,6 +189,20 @@ def test_methods_are_told_apart_by_their_object() -> None:
     assert ab.grad(one.loss)(X)[0] == 5.0
 
 
+def test_partial_functions_are_told_apart_by_what_they_hold() -> None:
+    def scaled(a: Any, w: Any, *, by: float) -> Any:
+        return np.sum(by * a * w)
+
+    def gradient(a: Any, by: float) -> Any:
+        return ab.grad(functools.partial(scaled, a, by=by))
+
+    a = np.array([3.0, 4.0])
+    assert gradient(a, 2.0) is gradient(a, 2.0)
+    np.testing.assert_array_equal(gradient(a, 2.0)(X), 2 * a)
+    np.testing.assert_array_equal(gradient(a, 3.0)(X), 3 * a)
+    np.testing.assert_array_equal(gradient(a + 1, 3.0)(X), 3 * (a + 1))
+
+
 def test_wrapped_functions_are_told_apart() -> None:
     def scaled(function: Any, by: float) -> Any:
         @functools.wraps(function)
