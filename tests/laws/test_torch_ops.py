@@ -26,7 +26,7 @@ from tests.oracles.torch_ops.table import (
 )
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.filterwarnings("ignore")]
-MOST = 12  # samples of an entry: the database has up to 1440
+MOST = 64  # samples of an entry: the database has up to 1440
 
 
 @pytest.fixture(scope="module", name="torch")
@@ -70,11 +70,12 @@ def _check(
     torch: Any, entry: Any, sample: Any, function: Callable[..., Any], name: str
 ) -> None:
     tree = (sample.input, sample.args, sample.kwargs)
-    _, passed_over = PASSED_OVER.get(name, ("", lambda *_, **__: False))
-    if passed_over(sample.input, *sample.args, **sample.kwargs):
-        return
+    if name in PASSED_OVER:
+        _, passes = PASSED_OVER[name]
+        if passes(sample.input, *sample.args, **sample.kwargs):
+            return
     tensors = [leaf for leaf in _leaves(torch, tree) if leaf.requires_grad]
-    see = SEEN.get(name, sample.output_process_fn_grad)
+    see: Any = SEEN.get(name, sample.output_process_fn_grad)
     made = see(entry(sample.input, *sample.args, **sample.kwargs))
     outs = [
         out

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.special as sp
+import scipy.special
+
+sp: Any = scipy.special  # which has no stubs for some of its functions
 
 __all__ = ["ELEMENTWISE"]
 

@@ -9,6 +9,8 @@ import numpy as np
 
 __all__ = ["LINALG", "SEEN_LINALG"]
 
+linalg: Any = np.linalg  # whose stubs want literals for orders
+
 
 def _added(product: Callable[..., Any]) -> Callable[..., Any]:
     return lambda c, a, b, beta=1, alpha=1: beta * c + alpha * product(a, b)
@@ -100,28 +102,27 @@ def _triangular_solve(
 
 
 def _norm(
-    x: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, dtype: Any = None
+    x: Any, ord: Any = None, dim: Any = None, keepdim: Any = False, dtype: Any = None
 ) -> Any:
     if ord is None or ((dim is None and x.ndim != 2) and not isinstance(ord, str)):
-        return np.linalg.vector_norm(x, ord=ord or 2, axis=dim, keepdims=keepdim)
-    if isinstance(dim, int):
-        dim = (dim,)
-    if (dim is not None and len(dim) == 1) or x.ndim == 1:
-        return np.linalg.norm(x, ord, None if dim is None else dim[0], keepdim)
-    return np.linalg.norm(x, ord, dim, keepdims=keepdim)
+        return linalg.vector_norm(
+            x, ord=2 if ord is None else ord, axis=dim, keepdims=keepdim
+        )
+    axes: Any = dim[0] if isinstance(dim, (tuple, list)) and len(dim) == 1 else dim
+    return linalg.norm(x, ord, axes, keepdims=keepdim)
 
 
 def _matrix_norm(
-    x: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False
+    x: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: Any = False
 ) -> Any:
-    return np.linalg.norm(x, ord, dim, keepdims=keepdim)
+    return linalg.norm(x, ord, dim, keepdims=keepdim)
 
 
 def _vector_norm(
-    x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None
+    x: Any, ord: Any = 2, dim: Any = None, keepdim: Any = False, dtype: Any = None
 ) -> Any:
     axes = None if dim is None or x.ndim == 0 else dim
-    return np.linalg.vector_norm(x, ord=ord, axis=axes, keepdims=keepdim)
+    return linalg.vector_norm(x, ord=ord, axis=axes, keepdims=keepdim)
 
 
 def _householder(a: Any, tau: Any) -> Any:
@@ -160,7 +161,7 @@ def _low_rank(a: Any, b: Any, q: int, M: Any = None, center: bool = False) -> An
     return np.abs(u[..., :q]), s[..., :q], np.abs(vt[..., :q, :])
 
 
-def _eigh(a: Any, UPLO: str = "L") -> Any:
+def _eigh(a: Any, UPLO: Any = "L") -> Any:
     values, vectors = np.linalg.eigh(a, UPLO)
     return values, np.abs(vectors)
 
@@ -195,7 +196,7 @@ def _hfftn(of: str) -> Callable[..., Any]:
         if axes is None:
             axes = tuple(range(-x.ndim if s is None else -len(s), 0))
         other = {"forward": None, None: "forward", "backward": "forward"}
-        turned = other.get(norm, norm)
+        turned: Any = other.get(norm, norm)
         if inverse:
             return np.conj(np.fft.rfftn(x, s, axes, turned))
         return np.fft.irfftn(np.conj(x), s, axes, turned)
@@ -270,7 +271,7 @@ LINALG: dict[str, Callable[..., Any]] = {
     "linalg.tensorinv": np.linalg.tensorinv,
     "linalg.tensorsolve": _tensorsolve,
     "linalg.vander": _vander,
-    "linalg.vecdot": lambda x, y, dim=-1: np.linalg.vecdot(x, y, axis=dim),
+    "linalg.vecdot": lambda x, y, dim=-1: linalg.vecdot(x, y, axis=dim),
     "linalg.vector_norm": _vector_norm,
     "logdet": lambda a: np.linalg.slogdet(a)[1],
     "lu_solve": lambda b, packed, pivots: _lu_solve(packed, pivots, b),

@@ -164,7 +164,8 @@ def _normalised(
 
 def _native_batch_norm(x: Any, weight: Any, bias: Any, *rest: Any) -> Any:
     *running, training, _, eps = rest
-    made = _normalised(x, weight, bias, *(running or (None, None)), training, eps)
+    mean, variance = running or (None, None)
+    made = _normalised(x, weight, bias, mean, variance, training, eps)
     return made if training else (made, np.zeros(0), np.zeros(0))
 
 
@@ -193,7 +194,8 @@ def _local_response_norm(
 
 
 def _normalize(x: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any:
-    size = np.linalg.vector_norm(x, ord=p, axis=dim if x.ndim else None, keepdims=True)
+    axis: Any = dim if x.ndim else None
+    size = np.linalg.vector_norm(x, ord=p, axis=axis, keepdims=True)
     return x / np.maximum(size, eps)
 
 

@@ -24,7 +24,7 @@ def _axes(dim: Any) -> Any:
 
 
 def _reduced(reduce: Callable[..., Any]) -> Callable[..., Any]:
-    def run(x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+    def run(x: Any, dim: Any = None, keepdim: Any = False, dtype: Any = None) -> Any:
         return reduce(x, axis=_axes(dim), keepdims=keepdim)
 
     return run
@@ -37,7 +37,7 @@ def _spread(reduce: Callable[..., Any], mean: bool = False) -> Callable[..., Any
         x: Any,
         dim: Any = None,
         unbiased: bool = True,
-        keepdim: bool = False,
+        keepdim: Any = False,
         correction: Any = None,
     ) -> Any:
         if isinstance(dim, bool):
@@ -49,14 +49,14 @@ def _spread(reduce: Callable[..., Any], mean: bool = False) -> Callable[..., Any
     return run
 
 
-def _lower_median(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def _lower_median(x: Any, dim: Any = None, keepdim: Any = False) -> Any:
     """The lower of the two in the middle, NaN where there is one."""
     if dim is None:
         return np.quantile(x, 0.5, method="lower")
     return np.quantile(x, 0.5, axis=dim, keepdims=keepdim, method="lower")
 
 
-def _nanmedian(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def _nanmedian(x: Any, dim: Any = None, keepdim: Any = False) -> Any:
     return np.nanquantile(x, 0.5, axis=dim, keepdims=keepdim, method="lower")
 
 
@@ -65,7 +65,7 @@ def _quantile(of: Callable[..., Any]) -> Callable[..., Any]:
         x: Any,
         q: Any,
         dim: Any = None,
-        keepdim: bool = False,
+        keepdim: Any = False,
         interpolation: str = "linear",
     ) -> Any:
         return of(x, q, axis=dim, keepdims=keepdim, method=interpolation)
@@ -88,7 +88,7 @@ def _topk(
     return np.take(_sorted(x, dim, largest), range(k), axis=dim) if x.ndim else x.copy()
 
 
-def _kthvalue(x: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+def _kthvalue(x: Any, k: int, dim: int = -1, keepdim: Any = False) -> Any:
     if x.ndim == 0:
         return x.copy()
     y = np.take(np.sort(x, axis=dim), [k - 1], axis=dim)
@@ -103,7 +103,7 @@ def _diff(
     return np.diff(x, n, axis=dim, **given)
 
 
-def _gradient(x: Any, spacing: Any = None, dim: Any = None, edge_order: int = 1) -> Any:
+def _gradient(x: Any, spacing: Any = None, dim: Any = None, edge_order: Any = 1) -> Any:
     axes = _axes(dim)
     if isinstance(axes, int):
         axes = (axes,)
@@ -140,7 +140,7 @@ def _scan(scan: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def _extremes(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def _extremes(x: Any, dim: Any = None, keepdim: Any = False) -> Any:
     if x.ndim == 0:
         return x.copy(), x.copy()
     return (
@@ -152,7 +152,7 @@ def _extremes(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
 def _first(reduce: Callable[..., Any]) -> Callable[..., Any]:
     """An extreme along one axis, whose slope goes to the first that has it."""
 
-    def run(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    def run(x: Any, dim: int | None = None, keepdim: Any = False) -> Any:
         if x.ndim == 0:
             return x.copy()
         return reduce(x, axis=dim, keepdims=keepdim)
@@ -160,7 +160,7 @@ def _first(reduce: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _mode(x: Any, dim: int = -1, keepdim: bool = False) -> Any:
+def _mode(x: Any, dim: int = -1, keepdim: Any = False) -> Any:
     """Of numbers that are all different: the least."""
     return _first(np.min)(x, dim, keepdim)
 
@@ -171,7 +171,7 @@ def _renorm(x: Any, p: float, dim: int, maxnorm: float) -> Any:
     return x * np.where(size > maxnorm, maxnorm / (size + 1e-7), 1.0)
 
 
-def _norm(x: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Any:
+def _norm(x: Any, p: Any = "fro", dim: Any = None, keepdim: Any = False) -> Any:
     axes = _axes(dim)
     if p == "nuc":
         return np.linalg.matrix_norm(

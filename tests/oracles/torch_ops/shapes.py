@@ -97,9 +97,11 @@ def _atleast(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda xs: function(*xs) if isinstance(xs, list) else function(xs)
 
 
-def _cartesian(*xs: Any) -> Any:
-    grids = np.meshgrid(*xs, indexing="ij")
-    return np.stack([g.ravel() for g in grids], -1) if len(xs) > 1 else np.copy(xs[0])
+def _cartesian(first: Any, *others: Any) -> Any:
+    if not others:
+        return np.copy(first)
+    grids = np.meshgrid(first, *others, indexing="ij")
+    return np.stack([g.ravel() for g in grids], -1)
 
 
 def _flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
@@ -155,7 +157,7 @@ def _unfold(x: Any, dim: int, size: int, step: int) -> Any:
     return windows[_part(windows, dim % x.ndim, slice(None, None, step))]
 
 
-def _pad(x: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:
+def _pad(x: Any, pad: Any, mode: Any = "constant", value: Any = None) -> Any:
     widths = [(0, 0)] * x.ndim
     for i in range(len(pad) // 2):
         widths[-1 - i] = (pad[2 * i], pad[2 * i + 1])

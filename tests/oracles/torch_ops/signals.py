@@ -84,7 +84,8 @@ def _grid_sample(
     kernel, offsets = (cubic, range(-1, 3)) if mode == 2 else (_hat, range(2))
     total = np.zeros((*grid.shape[:-1], x.shape[1]))
     for corner in product(offsets, repeat=len(sizes)):
-        index, weight = [], 1.0
+        index: list[Any] = []
+        weight: Any = 1.0
         for place, size, offset in zip(places, sizes, corner, strict=True):
             at = np.floor(place) + offset
             weight = weight * kernel(place - at)

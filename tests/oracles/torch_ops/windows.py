@@ -267,12 +267,12 @@ def _resample_matrix(
         old = np.minimum(np.floor(np.float32(new * step + shift)).astype(int), size - 1)
         matrix[new, old] = 1
         return matrix
-    cubic = mode == "bicubic"
-    if not cubic:
+    wide = mode == "bicubic"
+    if not wide:
         places = np.maximum(places, 0)
     first = np.floor(places).astype(int)
-    for offset in range(-1, 3) if cubic else range(2):
-        weight = (cubic if cubic else _hat)(places - first - offset)
+    for offset in range(-1, 3) if wide else range(2):
+        weight = (cubic if wide else _hat)(places - first - offset)
         np.add.at(matrix, (new, np.clip(first + offset, 0, size - 1)), weight)
     return matrix
 
