@@ -24,7 +24,7 @@ types: .venv/.stamp
 numba: .venv/.stamp
 	$(BIN)/python -m pytest -n 2 --backends=numba
 
-fuzz: .venv/.stamp
+fuzz: .venv/.fuzz.stamp
 	$(BIN)/python -m pytest -n 2 -m fuzz
 
 # Every Python, old and new dependencies, processors; some with ROWS='py312-* nohup'.
@@ -58,6 +58,10 @@ clean:
 build/old-jax/.stamp:
 	$(PYTHON) -m venv build/old-jax
 	build/old-jax/bin/python -m pip install jax==0.4.31 jaxlib==0.4.31 'numpy<2.3' scipy
+	touch $@
+
+.venv/.fuzz.stamp: .venv/.stamp
+	$(BIN)/python -m pip install -e '.[fuzz]'
 	touch $@
 
 .venv/.bench.stamp: .venv/.stamp

@@ -58,7 +58,7 @@ def what_to_write(called: str) -> str:
         return f"write {known} instead"
     return (
         "only NumPy's functions are traced: write it with the supported ones "
-        "(`anabranch docs numpy` lists them), call it by anabranch.callback, or "
+        "(`anabranch docs functions` lists them), call it by anabranch.callback, or "
         "compute it outside and pass the result in"
     )
 
@@ -83,7 +83,7 @@ class Unsupported:
             )
             raise UnsupportedError(
                 f"{self._name} calls what has no lowering to IR:{calls}",
-                hint="write it with the supported functions (`anabranch docs numpy` "
+                hint="write it with the supported ones (`anabranch docs functions` "
                 "lists them), call it as it is by anabranch.callback, or compute it "
                 "outside and pass the result in",
             )

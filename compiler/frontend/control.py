@@ -315,7 +315,7 @@ def _is_between(
         loop_block(loop, slots)
     except NoLoop as reason:
         unrolls(str(reason))
-        if isinstance(reason, Fills) and first < MAX_FILLED:
+        if isinstance(reason, Fills) and first < min(MAX_FILLED, last):
             return False
         for t in range(first, last):
             body(turns.item(t))

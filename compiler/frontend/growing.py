@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ...ir.errors import SourceLine
+from ..ragged import Ragged
 from ..stacked import with_stacks
 from ..trace import Trace
 from ..tree import flatten
@@ -66,6 +67,8 @@ class Growing(NamedTuple):
         items = appended(begun, self.slot.get())
         if items is None or len(items) != self.times:
             raise NoLoop("a list changes in another way than by appends")
+        if any(isinstance(leaf, Ragged) for leaf in flatten(items)[0]):
+            raise NoLoop("the size of an item of a list differs from turn to turn")
         if any(place.key in carried for place in self.recent):
             return items
         return [with_stacks(item, trace) for item in items]

@@ -122,7 +122,7 @@ def path_of_row(trace: Trace, x: Any, index: Any) -> Path:
 
 def positions(shape: tuple[int, ...], items: list[Any]) -> np.ndarray[Any, Any]:
     """Where in the flat array the elements of ``x[items]`` stand."""
-    places = np.zeros((), np.int64)
+    places = np.broadcast_to(np.int64(0), shape)[tuple(items)]
     for axis, size in enumerate(shape):
         along = np.arange(size, dtype=np.int64) * math.prod(shape[axis + 1 :])
         along = along.reshape(-1, *(1,) * (len(shape) - axis - 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -101,7 +102,8 @@ def _vector_norm(
         axes = normalize_axis_tuple(axis, x.ndim)
         rest = [k for k in range(x.ndim) if k not in axes]
         flat = np.transpose(x, (*axes, *rest))
-        flat = np.reshape(flat, (-1, *(shape[k] for k in rest)))
+        count = math.prod(shape[k] for k in axes)
+        flat = np.reshape(flat, (count, *(shape[k] for k in rest)))
     made = np.linalg.norm(flat, ord=ord, axis=0)
     if not keepdims:
         return made

@@ -17,7 +17,7 @@ from ...ir.ops.shape import flip
 from ...ir.types import dtype_name
 from ..lost_parts import complex_refused, warn_of_lost_parts
 from ..lowerings import lowers
-from ..trace import Trace, share
+from ..trace import Trace
 from .reductions import axes_of
 from .ufuncs import broadcast_nodes, reject
 
@@ -157,12 +157,10 @@ def _broadcast_to(trace: Trace, array: Any, shape: Any, subok: bool = False) -> 
 
 @lowers(np.broadcast_arrays)
 def _broadcast_arrays(trace: Trace, *arrays: Any, subok: bool = False) -> Any:
+    """What does not depend on an argument stays so: a mask can choose elements."""
     values = [trace.array(array) for array in arrays]
-    nodes = broadcast_nodes(trace, *(trace.node(value) for value in values))
-    made = tuple(trace.wrap(node) for node in nodes)
-    for view, base in zip(made, values, strict=True):
-        share(view, base)
-    return made
+    first, *_ = broadcast_nodes(trace, *(trace.node(value) for value in values))
+    return tuple(np.broadcast_to(value, first.type.shape) for value in values)
 
 
 def _at_least(function: Any, rank: int) -> None:

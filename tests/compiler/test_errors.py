@@ -135,7 +135,7 @@ def test_all_unsupported_calls_are_listed_at_once(backend):
     ):
         assert re.search(rf"{re.escape(name)} +{HERE}:{first + line}: ", text)
     assert text.count(__file__) == 4
-    assert "`anabranch docs numpy`" in text
+    assert "`anabranch docs functions`" in text
 
 
 def test_each_line_of_unsupported_calls_is_shown_once(backend):

@@ -106,6 +106,12 @@ def test_advanced(same, index):
     same(lambda x: x[index], X)
 
 
+@pytest.mark.parametrize("chosen", [True, False])
+def test_a_bool_of_a_number_makes_an_axis(same, chosen):
+    same(lambda x: x[chosen], np.array(2.0))
+    same(lambda x: x[..., None, np.array(chosen)], np.array(2.0))
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint64])
 def test_dtype_of_the_indices(same, dtype):
     same(lambda x: x[np.array([0, 3, 1], dtype)], V)

@@ -80,6 +80,7 @@ OF_NUMPY: dict[str, Any] = {
     "vector_norm along two": lambda a: np.linalg.vector_norm(
         a.reshape(2, 2, 4), axis=(0, 2), keepdims=True
     ),
+    "vector_norm of none": lambda a: np.linalg.vector_norm(a[:, :, None][:0], axis=1),
     "matrix_norm": lambda a: np.linalg.matrix_norm(a, ord="nuc"),
     "cond": lambda a: orders(np.linalg.cond, a, None, 2, -2, 1, np.inf, "fro"),
     "pinv": lambda a: np.linalg.pinv(a[:, :2]),

@@ -104,6 +104,14 @@ def test_broadcast(same):
     same(lambda x: np.broadcast_arrays(x, np.ones((3, 1))), V)
 
 
+def test_broadcast_constants_stay_known(same):
+    def chosen(x):
+        x, mask = np.broadcast_arrays(x, np.array([[True], [False], [True]]))
+        return -x[mask]
+
+    same(chosen, V)
+
+
 @pytest.mark.parametrize("shape", [(3,), (5, 3), ()])
 def test_broadcast_that_does_not_fit(backend, shape):
     with pytest.raises(anabranch.ShapeError, match="broadcast"):

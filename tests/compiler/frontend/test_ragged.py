@@ -297,3 +297,15 @@ def test_what_no_loop_can_keep_unrolls(backend: str) -> None:
         return total
 
     check_as_python(read_in_the_next_turn, INPUTS, backend)
+
+
+@pytest.mark.usefixtures("forced")
+def test_parts_in_a_list_unroll(backend: str) -> None:
+    """They have shapes of their own, so no array holds them all."""
+    ends = np.array([0, 2, 2, 5])
+
+    def sums_of_parts(x):
+        parts = [x[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return np.stack([part.sum() for part in parts])
+
+    check_as_python(sums_of_parts, INPUTS, backend)

@@ -1,0 +1,55 @@
+"""What differs from NumPy and SciPy, function by function, for the page of them all.
+
+What is true of all functions, of dtypes and of results, is on a page of its own.
+"""
+
+from __future__ import annotations
+
+__all__ = ["DIFFERENCES"]
+
+_NAMES = {
+    "stable, whatever `kind` says; NaN last": "np.sort np.argsort",
+    "whole sorts, stable; NaN last": "np.partition np.argpartition",
+    "zeros": "np.empty_like",
+    "with both values": "np.where",
+    "without `returned`": "np.average",
+    "without `where`": "np.var np.std np.nanvar np.nanstd",
+    "without `dtype`": "np.trace",
+    "modes `constant`, `edge`, `reflect`, `symmetric`, `wrap`": "np.pad",
+    "without `weights`": "np.median np.quantile np.percentile np.nanmedian "
+    "np.nanquantile np.nanpercentile",
+    "NaN between infinite values": "np.interp",
+    "counts of traced integers need `minlength`, which is the size then": "np.bincount",
+    "of places that are known; without `full` and `cov`": "np.polyfit",
+    "a copy": "np.lib.stride_tricks.sliding_window_view",
+    "Python values, while tracing": "np.shape np.ndim np.size np.result_type",
+    "residuals as of full rank; computed in float64": "np.linalg.lstsq",
+    "computed in float64": "np.linalg.solve np.linalg.inv np.linalg.det "
+    "np.linalg.slogdet np.linalg.cholesky np.linalg.qr np.linalg.eigh "
+    "np.linalg.eigvalsh np.linalg.svd np.linalg.svdvals np.linalg.pinv "
+    "np.linalg.cond np.linalg.matrix_rank np.linalg.tensorsolve np.linalg.tensorinv "
+    "scipy.linalg.solve scipy.linalg.inv scipy.linalg.det "
+    "scipy.linalg.solve_triangular scipy.linalg.cholesky scipy.linalg.cho_solve "
+    "scipy.linalg.svdvals scipy.linalg.eigvalsh scipy.linalg.polar",
+    "computed in float64; signs of vectors as of `np.linalg`": "scipy.linalg.qr "
+    "scipy.linalg.svd scipy.linalg.eigh",
+    "computed in float64; zeros in the other triangle": "scipy.linalg.cho_factor",
+    "computed in float64; square matrices": "scipy.linalg.lu scipy.linalg.lu_factor "
+    "scipy.linalg.lu_solve",
+    "one or two dimensions": "scipy.signal.convolve scipy.ndimage.convolve "
+    "scipy.ndimage.correlate scipy.ndimage.convolve1d scipy.ndimage.correlate1d "
+    "scipy.ndimage.gaussian_filter scipy.ndimage.gaussian_filter1d",
+    "one or two dimensions; summed directly": "scipy.signal.fftconvolve",
+    "`euclidean`, `sqeuclidean` and `cityblock`": "scipy.spatial.distance.cdist "
+    "scipy.spatial.distance.pdist",
+    "calls of `CubicSpline` and its kin: knots and values are known, places traced": (
+        "scipy.interpolate.PPoly.__call__"
+    ),
+    "the integer is known while tracing": "scipy.special.polygamma",
+    "the integer is known while tracing; NaN where SciPy raises": (
+        "scipy.special.multigammaln"
+    ),
+}
+
+DIFFERENCES = {name: what for what, names in _NAMES.items() for name in names.split()}
+"""What differs, by the name of the function."""
