@@ -382,9 +382,13 @@ def share(result: Any, base: Any) -> None:
     for view in result if isinstance(result, (list, tuple)) else [result]:
         if not is_traced(view) or view.memory.is_part_of(base.memory):
             continue
+        if view.memory.ordered:  # a copy, as the layout says
+            continue
         path, trace = None, view.owner
         if trace is base.owner or trace.written is not None:
-            path = follow(trace.builder, view.node, trace.node(base), base.path)
+            path = follow(
+                trace.builder, view.node, trace.node(base), base.path, base.memory
+            )
         if path is not None:
             view.become_view(base, path)
         else:

@@ -162,9 +162,10 @@ class Tracer:
 
         The memory's own, for other views.
         """
-        if not self.path.moves:
+        moves = self.path.all_moves
+        if not moves:
             return self.here
-        traces = [self.here, *(move.trace for move in self.path.moves)]
+        traces = [self.here, *(move.trace for move in moves)]
         return max(traces, key=lambda trace: trace.level)
 
     def read(self, path: Path) -> Node:
@@ -483,7 +484,10 @@ class Tracer:
         return self.owner.apply(np.reshape, (self, -1), {"order": order}).copy()
 
     def copy(self, order: str = "C") -> Any:
-        return self.owner.apply(np.copy, (self,), {})
+        made = self.owner.apply(np.copy, (self,), {})
+        if made.known is None:
+            made.memory.ordered = order == "C"
+        return made
 
     def __copy__(self) -> Any:
         return self.copy()

@@ -43,12 +43,12 @@ class Alike:
 class Memory:
     """What an array and its views share: the value there now, and what was written.
 
-    ``argument`` is the name of the parameter whose memory it is, if it is one's.
-    ``origin`` is the memory that this may be a part of, and the part. While nothing
-    traced was stored there, ``known`` is the real array, and there is no node. ``home``
-    is the trace that the node belongs to, where a branch wrote the memory. ``alike``
-    are the memories that may be this one, by the branch that was taken. ``copied`` is
-    the path of what this may be a copy of.
+    ``ordered`` says that it is known to be in C order. ``argument`` is the name of the
+    parameter whose memory it is, if it is one's. ``origin`` is the memory that this may
+    be a part of, and the part. While nothing traced was stored there, ``known`` is the
+    real array, and there is no node. ``home`` is the trace that the node belongs to,
+    where a branch wrote the memory. ``alike`` are the memories that may be this one, by
+    the branch that was taken. ``copied`` is the path of what this may be a copy of.
     """
 
     __slots__ = (
@@ -63,6 +63,7 @@ class Memory:
         "copied",
         "home",
         "known",
+        "ordered",
         "origin",
         "version",
     )
@@ -78,6 +79,7 @@ class Memory:
         self.argument = argument
         self.origin = origin
         self.known = known
+        self.ordered = known is not None and bool(known.flags.c_contiguous)
         self.home: Trace | None = None
         self.alike: Alike | None = None
         self.copied: Path | None = None
@@ -89,6 +91,12 @@ class Memory:
         if origin is not None:
             self.argument = origin[0].argument
             origin[0]._parts.append(weakref.ref(self))
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether it is known to be in C order, as new arrays of one axis are."""
+        is_new = self.origin is None and self.argument is None
+        return self.ordered or (is_new and len(self.shape) < 2)
 
     @property
     def node(self) -> Node:

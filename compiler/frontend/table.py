@@ -13,6 +13,7 @@ import numpy as np
 from ..known import as_known, real
 from ..lower.allocations import allocated, counted
 from ..lower.complex import with_imaginary
+from ..lower.numbers import kaiser
 from ..lower.selected import Selected
 from ..ragged import Ragged
 from ..running import active_trace, find_trace, is_traced
@@ -65,6 +66,11 @@ def stand_in(value: Any) -> Any:
 # Arrays.
 
 
+@instead_of(np.kaiser)
+def _kaiser(M: Any, beta: Any) -> Any:
+    return np.kaiser(M, beta) if not is_traced(beta) else kaiser(_here(), M, beta)
+
+
 @instead_of(np.array)
 def _array(value: Any, dtype: Any = None, *, copy: Any = True, **rest: Any) -> Any:
     if find_trace(value) is None:
@@ -87,7 +93,10 @@ def _converting(function: Any) -> None:
         return made if dtype in (None, made.dtype) else made.astype(dtype)
 
 
-for _function in (np.asarray, np.asanyarray, np.ascontiguousarray):
+for _function in (
+    *(np.asarray, np.asanyarray, np.asarray_chkfinite),
+    *(np.ascontiguousarray, np.asfortranarray, np.require),
+):
     _converting(_function)
 
 

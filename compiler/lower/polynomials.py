@@ -119,6 +119,28 @@ def _polymul(trace: Trace, a1: Any, a2: Any) -> Any:
     return np.convolve(_plain(trace, a1), _plain(trace, a2))
 
 
+@lowers(np.polydiv)
+def _polydiv(trace: Trace, u: Any, v: Any) -> Any:
+    """Long division; the remainder has the powers below the divisor's.
+
+    NumPy cuts zeros off in front of the remainder, which only the values tell.
+    """
+    u, v = (np.atleast_1d(_plain(trace, row)) + 0.0 for row in (u, v))
+    rest = u + v[0] * 0
+    count = u.shape[0] - v.shape[0] + 1
+    if count < 1:
+        return np.zeros_like(rest, shape=1), rest
+    scale = 1.0 / v[0]
+    made: list[Any] = []
+    for _ in range(count):
+        made.append(scale * rest[0])
+        below = rest[1 : v.shape[0]] - made[-1] * v[1:]
+        rest = np.concatenate((below, rest[v.shape[0] :]))
+    if v.shape[0] == 1:
+        rest = np.zeros_like(rest, shape=1)
+    return np.stack(made), rest
+
+
 @lowers(np.poly)
 def _poly(trace: Trace, seq_of_zeros: Any) -> Any:
     zeros = np.atleast_1d(_plain(trace, seq_of_zeros))

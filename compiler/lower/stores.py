@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..lowerings import lowers
 from ..ragged import Ragged
 from ..running import is_traced
 from ..trace import Trace
-from ..tracer import SETITEM
+from ..tracer import GETITEM, SETITEM
 from .indexing import ragged_at
 from .indices import (
     check_index,
@@ -37,8 +38,11 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
     items = parts_of(trace, index)
     check_index(x.shape, items)
     value = value if isinstance(value, Ragged) else trace.array(value)
-    if any(is_traced(item) and (item.ndim or is_mask(item)) for item in items):
+    if any(is_traced(item) and is_mask(item) for item in items):
         x.write(_write_under_mask(trace, x, items, value))
+        return
+    if any(is_traced(item) and item.ndim for item in items):
+        x.write(written_at(trace, x, items, value))
         return
     plain: list[Any] = []
     if not any(is_mask(item) and item.ndim == 0 for item in items):
@@ -55,11 +59,8 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
             _write_extent(trace, x, plain, value)
             return
         if any(is_traced(item) for item in plain):
-            raise TraceError(
-                "writing at traced positions and at arrays of positions in one index "
-                "is not supported",
-                hint="write into a row first: row = x[i]; row[places] = v",
-            )
+            x.write(written_at(trace, x, items, value))
+            return
     source = fitted(trace, value, x.type.dtype)
     rows = [axis for axis, item in enumerate(plain) if is_array(item)]
     if len(rows) == 1 and all(is_array(item) or item == slice(None) for item in plain):
@@ -81,12 +82,48 @@ def _write_under_mask(trace: Trace, x: Any, items: list[Any], value: Any) -> Any
         return value.stored(x, mask)
     if others or not is_mask(mask) or np.ndim(value) > x.ndim - mask.ndim:
         raise TraceError(
-            "writing at traced positions is not supported",
-            hint="a mask with one value works, x[mask] = 0, and so do np.where and "
-            "one_hot",
+            "a store under a traced mask takes the mask alone, and one value for all "
+            "or what the same mask chose",
+            hint="choose from arrays of one shape: x[...] = np.where(mask, value, x)",
         )
     mask = np.reshape(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim)))
     return np.where(mask, trace.wrap(fitted(trace, value, x.type.dtype)), x)
+
+
+def written_at(trace: Trace, x: Any, items: list[Any], value: Any) -> Any:
+    """``x`` after a store at traced places; the last store to a place stays.
+
+    Rows that are stored whole are chosen by their number, all else by elements.
+    """
+    rows = len(items) == 1 and is_array(items[0])
+    sizes = x.shape[:1] if rows else x.shape
+    places: Any = np.arange(math.prod(sizes)).reshape(sizes)
+    places = trace.apply(GETITEM, (places, tuple(items)), {})
+    rest = x.shape[1:] if rows else ()
+    source = trace.wrap(fitted(trace, value, x.type.dtype))
+    source = trace.wrap(_fitted(trace, trace.node(source), (*places.shape, *rest)))
+    if source.size == 0:
+        return x
+    last = _last_stores(trace, np.reshape(places, -1), math.prod(sizes))
+    number = np.maximum(last - 1, 0)
+    chosen = np.take(np.reshape(source, (-1, *rest)), number, axis=0)
+    stored = np.reshape(last > 0, (*sizes, *(1,) * len(rest)))
+    return np.where(stored, np.reshape(chosen, x.shape), x)
+
+
+def _last_stores(trace: Trace, places: Any, size: int) -> Any:
+    """For each of ``size`` places the last of the stores there, from 1 on, or 0."""
+    from ..loop import scan  # which imports this package
+
+    def step(last: Any, store: Any) -> Any:
+        place, number = store
+        last = np.copy(last)
+        last[place] = number
+        return last, None
+
+    numbers = np.arange(1, places.shape[0] + 1)
+    start = trace.wrap(trace.node(np.zeros(size, np.int64)))
+    return scan(step, start, (places, numbers))[0]
 
 
 def _fitted(trace: Trace, source: Node, shape: tuple[int, ...]) -> Node:
