@@ -23,7 +23,16 @@ from .views import Memory
 if TYPE_CHECKING:
     from .trace import Trace
 
-__all__ = ["Tracer"]
+__all__ = ["Tracer", "Unsized", "plain_index"]
+
+
+class Unsized:
+    """What a traced mask chose, whose size is known only when running."""
+
+    @property
+    def chosen_by(self) -> list[Any]:
+        """What stands for this in an index."""
+        raise NotImplementedError
 
 
 class MissingAttribute(TraceError, AttributeError):
@@ -352,10 +361,10 @@ class Tracer:
         )
 
     def __getitem__(self, index: Any) -> Any:
-        return self.owner.apply(GETITEM, (self, index), {})
+        return self.owner.apply(GETITEM, (self, plain_index(index)), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self.owner.apply(SETITEM, (self, index, value), {})
+        self.owner.apply(SETITEM, (self, plain_index(index), value), {})
 
     def __len__(self) -> int:
         if not self.shape:
@@ -545,6 +554,17 @@ class Tracer:
     __ipow__, __imatmul__ = _in_place(np.power), _in_place(np.matmul)
     __iand__, __ior__ = _in_place(np.bitwise_and), _in_place(np.bitwise_or)
     __ixor__ = _in_place(np.bitwise_xor)
+
+
+def plain_index(index: Any) -> Any:
+    """An index with the mask in the place of the positions that a mask chose."""
+    parts: tuple[Any, ...] = index if isinstance(index, tuple) else (index,)
+    if not any(isinstance(part, Unsized) for part in parts):
+        return index
+    made: list[Any] = []
+    for part in parts:
+        made += part.chosen_by if isinstance(part, Unsized) else [part]
+    return tuple(made)
 
 
 def _getitem(x: Any, index: Any) -> Any:

@@ -15,6 +15,7 @@ from ...ir.types import dtype_name
 from ..lowerings import lowers
 from ..stacked import stacked_value
 from ..trace import Trace
+from .selected import FUNCTIONS, Selected
 from .shapes import as_ints
 from .ufuncs import reject
 
@@ -37,6 +38,8 @@ def _promoted(values: list[Any]) -> str:
 def _concatenate(
     trace: Trace, arrays: Any, /, axis: Any = 0, dtype: Any = None, **rest: Any
 ) -> Any:
+    if any(isinstance(part, Selected) for part in arrays):
+        return FUNCTIONS[np.concatenate](arrays, axis, dtype, **rest)
     rest.pop("casting", None)
     reject(rest)
     b = trace.builder

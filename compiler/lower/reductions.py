@@ -221,20 +221,26 @@ def _var(
 ) -> Any:
     mean = given(rest.pop("mean", None))
     correction = given(rest.pop("correction", None))
-    reject({name: None if value is True else value for name, value in rest.items()})
+    where = given(rest.pop("where", True))
+    where = True if where is None else where
+    reject(rest)
     a = trace.array(a)
     if dtype is None and a.dtype.kind not in "fc":
         dtype = np.float64
     if mean is None:
-        mean = np.mean(a, axis=axis, dtype=dtype, keepdims=True)
+        mean = np.mean(a, axis=axis, dtype=dtype, keepdims=True, where=where)
     deviation = np.subtract(a, mean)
     keep = bool(given(keepdims))
     sizes = squares(trace, deviation)
     to = dtype if sizes.dtype == deviation.dtype else None
-    total = np.sum(sizes, axis=axis, dtype=to, keepdims=keep)
-    count = math.prod(a.shape[i] for i in axes_of(a.ndim, axis))
+    total = np.sum(sizes, axis=axis, dtype=to, keepdims=keep, where=where)
     ddof = correction if correction is not None else ddof
-    return total / total.dtype.type(max(count - ddof, 0))
+    if where is True:
+        count = math.prod(a.shape[i] for i in axes_of(a.ndim, axis))
+        return total / total.dtype.type(max(count - ddof, 0))
+    mask = np.broadcast_to(trace.wrap(trace.node(where, "bool")), a.shape)
+    count = np.sum(mask, axis=axis, keepdims=keep)
+    return total / np.maximum(count - ddof, 0).astype(total.dtype)
 
 
 def squares(trace: Trace, x: Any) -> Any:

@@ -21,8 +21,8 @@ _SETS = (
     "1 + np.sum(np.diff(np.sort(x)) != 0) is how many values there are"
 )
 _PLACES = (
-    "a mask does the same: np.where(mask, x, 0), x[mask].sum(), np.sum(mask); or "
-    "compute the places outside and pass them"
+    "a mask does the same: x[mask].sum(), np.sum(mask), np.where(mask, x, 0); so do "
+    "np.nonzero(mask) and np.flatnonzero(mask) as an index"
 )
 REFUSED: dict[Any, str] = {
     **dict.fromkeys(
@@ -32,7 +32,7 @@ REFUSED: dict[Any, str] = {
         ),
         _SETS,
     ),
-    **dict.fromkeys((np.nonzero, np.flatnonzero, np.argwhere), _PLACES),
+    np.argwhere: _PLACES,
     np.trim_zeros: "slice it with bounds that are known, or multiply by a mask",
 }
 _REAL_OR_COMPLEX: dict[Any, str] = {

@@ -28,7 +28,7 @@ from .indices import (
     wrapped,
 )
 from .integers import fitted
-from .selected import Selected
+from .selected import Selected, holds
 
 
 @lowers(SETITEM)
@@ -36,11 +36,12 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
     """Write ``value`` to the memory that ``x`` shows, at ``index``."""
     x.owner.check_write()
     items = parts_of(trace, index)
-    check_index(x.shape, items)
     value = value if isinstance(value, Ragged) else trace.array(value)
     if any(is_traced(item) and is_mask(item) for item in items):
-        x.write(_write_under_mask(trace, x, items, value))
+        target, mask = _under_mask(trace, x, items)
+        target.write(_write_under_mask(trace, target, mask, value))
         return
+    check_index(x.shape, items)
     if any(is_traced(item) and item.ndim for item in items):
         x.write(written_at(trace, x, items, value))
         return
@@ -75,19 +76,56 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
     x.write(trace.wrap(made))
 
 
-def _write_under_mask(trace: Trace, x: Any, items: list[Any], value: Any) -> Any:
-    """One traced mask over the leading axes, and one value for all that it chooses."""
-    (mask, *others) = items
-    if isinstance(value, Selected) and not others and is_mask(mask):
-        return value.stored(x, mask)
-    if others or not is_mask(mask) or np.ndim(value) > x.ndim - mask.ndim:
+def _under_mask(trace: Trace, x: Any, items: list[Any]) -> tuple[Any, Any]:
+    """The view of ``x`` whose leading axes a mask chooses from, and the mask.
+
+    Other axes are indexed first, and those in front of the mask moved behind it.
+    """
+    place = next(k for k, item in enumerate(items) if is_mask(item))
+    mask, others = items[place], items[:place] + items[place + 1 :]
+    if mask.ndim == 0 or any(is_array(item) or item is Ellipsis for item in others):
         raise TraceError(
-            "a store under a traced mask takes the mask alone, and one value for all "
-            "or what the same mask chose",
+            "a store under a traced mask takes slices and numbers beside the mask",
             hint="choose from arrays of one shape: x[...] = np.where(mask, value, x)",
         )
-    mask = np.reshape(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim)))
+    check_index(x.shape, items)
+    whole = (slice(None),) * mask.ndim
+    if others:
+        x = trace.apply(GETITEM, (x, (*items[:place], *whole, *items[place + 1 :])), {})
+    lead = sum(isinstance(item, slice) for item in items[:place])
+    front = [*range(lead, lead + mask.ndim)]
+    return (np.moveaxis(x, front, range(mask.ndim)) if lead else x), mask
+
+
+def _write_under_mask(trace: Trace, x: Any, mask: Any, value: Any) -> Any:
+    """``x`` after a store at what a mask over the leading axes chooses.
+
+    The value is one for all, or one for each, in order.
+    """
+    if isinstance(value, Selected):
+        return value.stored(x, mask)
+    rest = x.shape[mask.ndim :]
+    if np.ndim(value) > len(rest):
+        value = _one_for_each(trace, mask, value, rest)
+    mask = np.reshape(mask, (*mask.shape, *(1,) * len(rest)))
     return np.where(mask, trace.wrap(fitted(trace, value, x.type.dtype)), x)
+
+
+def _one_for_each(trace: Trace, mask: Any, value: Any, rest: tuple[int, ...]) -> Any:
+    """Values of a sequence at the places of a mask, as an array of its shape."""
+    count = np.shape(value)[0]
+    if np.ndim(value) > len(rest) + 1 or count == 0:
+        raise ShapeError(f"cannot store {np.shape(value)} at what a mask chooses")
+    number = np.cumsum(np.reshape(mask, -1)) - 1
+    message = (
+        f"NumPy boolean array indexing assignment cannot assign {count} input values "
+        "where the mask has another number of places"
+    )
+    fits = count == 1 or holds(trace, number[-1] + 1 == count, "value", message)
+    number = np.where(fits, np.clip(number, 0, count - 1), 0)
+    value = value if is_traced(value) else trace.wrap(trace.node(value))
+    chosen = np.take(value, number, axis=0)
+    return np.reshape(chosen, (*mask.shape, *np.shape(value)[1:]))
 
 
 def written_at(trace: Trace, x: Any, items: list[Any], value: Any) -> Any:
