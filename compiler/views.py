@@ -63,6 +63,7 @@ class Memory:
         "copied",
         "home",
         "known",
+        "line",
         "ordered",
         "origin",
         "version",
@@ -83,6 +84,7 @@ class Memory:
         self.home: Trace | None = None
         self.alike: Alike | None = None
         self.copied: Path | None = None
+        self.line: SourceLine | None = None  # of the last write
         self.version = 0  # how often the value changed
         self._writes: list[Extent] = []
         self._lost: dict[Memory, Extent] = {}
@@ -137,6 +139,12 @@ class Memory:
     def is_written(self) -> bool:
         """Whether anything was stored there."""
         return bool(self._writes)
+
+    def written_at(self) -> SourceLine | None:
+        """The line of a write that this does not show, if it is known."""
+        others = [*self._lost, *([self.origin[0]] if self.origin else [])]
+        lines = [other.line or other.written_at() for other in others]
+        return next(filter(None, lines), None)
 
     def may_be(self, others: Iterable[Memory], line: SourceLine | None) -> Alike:
         """Note that this may be one of others, and what each of them may be."""
@@ -193,6 +201,7 @@ class Memory:
     def write(self, trace: Trace, path: Path, value: Node) -> None:
         """Write ``value``, a node of ``trace``, to what ``path`` shows."""
         written = path.reach(self.shape)
+        self.line = trace.builder.source
         self.replace(path.write(trace, self.node, value), written)
 
     def replace(self, node: Node, written: Extent) -> None:

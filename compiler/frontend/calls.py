@@ -103,7 +103,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         named = {**found.keywords, **kwargs}
         return call(found.func, *found.args, *args, **named)
     if is_dispatcher(function) and find_trace((args, kwargs)) is not None:
-        return call(cast("Any", function).py_func, *args, **kwargs)
+        return call(function.py_func, *args, **kwargs)
     if (evaluate := CALLED.get(kind)) is not None:
         return _at_line(trace, evaluate, function, *args, **kwargs)
     if _has_hash(function):

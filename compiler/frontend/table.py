@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.errors import TraceError
 from ..known import as_known, real
 from ..lower.allocations import allocated, counted
 from ..lower.complex import with_imaginary
@@ -64,6 +65,27 @@ def stand_in(value: Any) -> Any:
 
 
 # Arrays.
+
+
+@instead_of(np.fromiter)
+def _fromiter(values: Any, dtype: Any, count: int = -1, **rest: Any) -> Any:
+    items = list(values)
+    return _array(items if count < 0 else items[:count], dtype, **rest)
+
+
+def _refusing(function: Any, name: str, hint: str) -> None:
+    @instead_of(function)
+    def refuse(*args: Any, **named: Any) -> Any:
+        if find_trace((args, named)) is None:
+            return function(*map(real, args), **real(named))
+        raise TraceError(f"{name} of a traced array is not supported", hint=hint)
+
+
+_refusing(
+    np.frombuffer, "np.frombuffer", "np.ravel makes one axis, astype another dtype"
+)
+_refusing(np.bmat, "np.bmat", "np.block makes an array")
+_refusing(np.asmatrix, "np.asmatrix", "arrays of two axes have @ and .T")
 
 
 @instead_of(np.kaiser)
