@@ -184,12 +184,19 @@ def _mean(
 
 @lowers(np.average)
 def _average(
-    trace: Trace, a: Any, axis: Any = None, weights: Any = None, **rest: Any
+    trace: Trace,
+    a: Any,
+    axis: Any = None,
+    weights: Any = None,
+    returned: bool = False,
+    *,
+    keepdims: Any = UNSET,
 ) -> Any:
-    keepdims = bool(given(rest.pop("keepdims", None)))
-    reject({name: value or None for name, value in rest.items()})
+    keepdims = bool(given(keepdims))
     if weights is None:
-        return np.mean(a, axis=axis, keepdims=keepdims)
+        made = np.mean(a, axis=axis, keepdims=keepdims)
+        count = np.size(a) // max(np.size(made), 1)
+        return (made, np.full_like(made, count)) if returned else made
     a, weights = trace.array(a), trace.array(weights)
     axes = axes_of(a.ndim, axis)
     if np.shape(weights) != a.shape:
@@ -204,9 +211,8 @@ def _average(
     to = np.result_type(a.dtype, weights.dtype, "f8" if a.dtype.kind in "iub" else "f4")
     weights = np.broadcast_to(weights, a.shape)
     scale = np.sum(weights, axis=axis, dtype=to, keepdims=keepdims)
-    return (
-        np.sum(np.multiply(a, weights, dtype=to), axis=axis, keepdims=keepdims) / scale
-    )
+    total = np.sum(np.multiply(a, weights, dtype=to), axis=axis, keepdims=keepdims)
+    return (total / scale, scale) if returned else total / scale
 
 
 @lowers(np.var)

@@ -59,7 +59,7 @@ def flats(m: Any, f: Any) -> Any:
     total = 0.0
     for v in m.flat:
         total += v**2
-    return a, b, c, total, m.flat[2:5], m.flat[[1, 2]], len(m.flat), m.T.flat[1]
+    return a, b, c, total, m.flat[2:5], m.flat[[1, 2]], len(m.flat) * m[0], m.T.flat[1]
 
 
 def methods(m: Any, f: Any) -> Any:
