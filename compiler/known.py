@@ -16,7 +16,7 @@ import numpy as np
 from ..ir.errors import DTypeError
 from ..ir.extent import whole
 from ..ir.types import TensorType, dtype_name
-from .paths import path_of, path_to
+from .paths import Path, path_of, path_to
 from .tracer import GETITEM, SET_IMAG, SET_REAL, SETITEM, Tracer
 from .views import Memory
 
@@ -97,9 +97,9 @@ def as_known(trace: Trace, result: Any, given: Any) -> Any:
         if isinstance(source, Tracer):
             if source.known is result:
                 return source
-            memory = source.memory
-            if result.size and np.may_share_memory(result, memory.known):
-                return _view(source.owner, result, type_, memory)
+            shared: Any = source.memory.known
+            if result.size and np.may_share_memory(result, shared):
+                return _view(source, result, type_)
         elif source is result or np.may_share_memory(result, source):
             return result
     kept: Any = (
@@ -109,13 +109,39 @@ def as_known(trace: Trace, result: Any, given: Any) -> Any:
     return Tracer.of_known(trace, kept, type_, memory, path_to(kept.shape))
 
 
-def _view(trace: Trace, view: Any, type: TensorType, memory: Memory) -> Tracer:
+def _view(source: Tracer, view: Any, type: TensorType) -> Tracer:
+    """A view of the memory of ``source``, of which NumPy made it."""
+    memory = source.memory
     base: Any = memory.known
-    path = path_of(view, base)
+    path = _path(view, base) or _path_through(view, source)
     if path is None:
         origin = memory, whole(base.shape)
         memory, path = Memory(None, origin=origin, known=view), path_to(view.shape)
-    return Tracer.of_known(trace, view, type, memory, path)
+    return Tracer.of_known(source.owner, view, type, memory, path)
+
+
+def _path(view: Any, base: Any) -> Path | None:
+    """The path from an array to a view of it, or of a part of its complex numbers."""
+    if view.dtype == base.dtype:
+        return path_of(view, base)
+    if base.dtype.kind != "c" or view.dtype != base.real.dtype:
+        return None
+    behind = (view.ctypes.data - base.ctypes.data) % base.itemsize
+    part = "imag" if behind else "real"
+    found = path_of(view, getattr(base, part))
+    return found and found._replace(part=part)
+
+
+def _path_through(view: Any, source: Tracer) -> Path | None:
+    """The path from what ``source`` shows, in the shape of the view or in its own."""
+    shown: Any = source.known
+    if not shown.flags.c_contiguous or view.dtype != shown.dtype:
+        return None
+    same = view.ctypes.data == shown.ctypes.data and view.size == shown.size
+    if same and view.flags.c_contiguous:
+        return source.path.viewed_as(view.shape)
+    found = path_of(view, shown)
+    return found and found._replace(through=(source.path, shown.shape))
 
 
 def _arrays(values: Any) -> Iterable[Any]:

@@ -1,7 +1,8 @@
 """Paths: what a view shows of the memory that it shares with others.
 
 Slices, transposes and axes of size 1 make paths, and positions that are known only when
-running move them.
+running move them. A part of complex numbers is taken at the end of a path, and a shape
+that merges or cuts axes begins another one, through the first.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import numpy as np
 from ..ir.builder import Builder
 from ..ir.extent import Extent, whole
 from ..ir.graph import Node
+from .layout import is_view
 
 if TYPE_CHECKING:
     from .trace import Trace
+    from .views import Memory
 
 __all__ = ["Move", "Path", "follow", "path_of", "path_to"]
 
@@ -36,7 +39,9 @@ class Path(NamedTuple):
     ``extent`` is taken from it; ``axes`` says for each axis of the view which axis of
     the memory it is, and None for a new or a repeated one. ``shape`` is the view's.
     What was broadcast is ``frozen``: NumPy does not write there. The extent begins
-    further along the axes that have ``moves``.
+    further along the axes that have ``moves``. A ``part`` of complex numbers is "real"
+    or "imag". With ``through`` the path does not begin at the memory but at what
+    another path shows of it, in the shape that is given there.
     """
 
     extent: Extent
@@ -44,6 +49,14 @@ class Path(NamedTuple):
     shape: tuple[int, ...]
     frozen: bool = False
     moves: tuple[Move, ...] = ()
+    part: str | None = None
+    through: tuple[Path, tuple[int, ...]] | None = None
+
+    @property
+    def all_moves(self) -> tuple[Move, ...]:
+        """The positions of this path and of those that it goes through."""
+        before = self.through[0].all_moves if self.through else ()
+        return (*before, *self.moves)
 
     def sliced(self, inner: Extent, moves: Sequence[Move] = ()) -> Path:
         """The path to a slice of the view, of whose axes some have ``moves``."""
@@ -74,7 +87,12 @@ class Path(NamedTuple):
         return self._replace(moves=tuple(found[axis] for axis in sorted(found)))
 
     def reach(self, sizes: Sequence[int]) -> Extent:
-        """The extent in a memory of these sizes, and wherever it may be moved to."""
+        """The extent in a memory of these sizes, and wherever it may be moved to.
+
+        Through another path it is whatever that reaches.
+        """
+        if self.through is not None:
+            return self.through[0].reach(sizes)
         if not self.moves or 0 in self.extent.shape:
             return self.extent
         start, shape, step = map(list, self.extent)
@@ -96,6 +114,10 @@ class Path(NamedTuple):
         axes = tuple(None if n == 1 else next(rest) for n in shape)
         return self._replace(axes=axes, shape=shape)
 
+    def viewed_as(self, shape: tuple[int, ...]) -> Path:
+        """The path to the view in a shape that merges or cuts axes."""
+        return path_to(shape)._replace(through=(self, shape), frozen=self.frozen)
+
     def broadcast(self, shape: tuple[int, ...]) -> Path:
         """The path to the view with axes repeated."""
         extra = len(shape) - len(self.shape)
@@ -106,6 +128,9 @@ class Path(NamedTuple):
     def read(self, trace: Trace, x: Node) -> Node:
         """The view of a memory that holds ``x``, a node of ``trace``."""
         b = trace.builder
+        if self.through is not None:
+            before, shape = self.through
+            x = b.reshape(before.read(trace, x), shape)
         start, counts, step = self.extent
         if self.moves:
             axes, positions = self._positions(trace)
@@ -117,13 +142,23 @@ class Path(NamedTuple):
         x = b.reshape(x, [counts[axis] for axis in sorted(kept)])
         x = b.transpose(x, [sorted(kept).index(axis) for axis in kept])
         once = [1 if axis is None else counts[axis] for axis in self.axes]
-        return b.broadcast(b.reshape(x, once), x.type.with_shape(self.shape))
+        made = b.broadcast(b.reshape(x, once), x.type.with_shape(self.shape))
+        return made if self.part is None else b.add_node(self.part, made)
 
     def write(self, trace: Trace, x: Node, value: Node) -> Node:
         """The memory that held ``x`` after ``value`` was written to the view."""
         if 0 in self.shape:
             return x
         b = trace.builder
+        if self.through is not None:
+            before, shape = self.through
+            whole_view = b.reshape(before.read(trace, x), shape)
+            made = self._replace(through=None).write(trace, whole_view, value)
+            return before.write(trace, x, b.reshape(made, before.shape))
+        if self.part is not None:
+            both = self._replace(part=None)
+            value = _with_part(b, both.read(trace, x), self.part, value)
+            return both.write(trace, x, value)
         start, counts, step = self.extent
         kept = [axis for axis in self.axes if axis is not None]
         added = None
@@ -145,6 +180,13 @@ class Path(NamedTuple):
         """The axes with positions, and these as nodes of ``trace``."""
         axes = tuple(move.axis for move in self.moves)
         return axes, [trace.position(move) for move in self.moves]
+
+
+def _with_part(b: Builder, x: Node, part: str, value: Node) -> Node:
+    """``x`` with another real or imaginary part."""
+    if part == "real":
+        return b.complex(value, b.imag(x))
+    return b.complex(b.real(x), value)
 
 
 def _added(b: Builder, x: Node, value: Node, before: Node) -> Node | None:
@@ -211,28 +253,36 @@ def path_of(view: np.ndarray[Any, Any], base: np.ndarray[Any, Any]) -> Path | No
     return None if offset else Path(extent, tuple(axes), view.shape, frozen)
 
 
-def follow(b: Builder, made: Node, base: Node, path: Path) -> Path | None:
+def follow(
+    b: Builder, made: Node, base: Node, path: Path, memory: Memory
+) -> Path | None:
     """The path to ``made``, which ops made of ``base``, the view that ``path`` shows.
 
-    None where it is not known whether NumPy would make a view.
+    None where it is not known that NumPy would make a view.
     """
     moves: list[Node] = []
     while made.name != base.name:
-        if made.op not in ("slice", "reshape", "transpose", "broadcast_to"):
+        if made.op not in _FOLLOWED:
             return None
         moves.append(made)
         made = b[made.operands[0]]
-    found: Path | None = path
     for node in reversed(moves):
         attrs: Any = node.attrs
         if node.op == "slice":
-            found = found.sliced(Extent(attrs["start"], attrs["shape"], attrs["step"]))
+            path = path.sliced(Extent(attrs["start"], attrs["shape"], attrs["step"]))
         elif node.op == "transpose":
-            found = found.transposed(attrs["perm"])
+            path = path.transposed(attrs["perm"])
         elif node.op == "broadcast_to":
-            found = found.broadcast(attrs["shape"])
+            path = path.broadcast(attrs["shape"])
+        elif node.op in ("real", "imag"):
+            path = path._replace(part=node.op)
         else:
-            found = found.reshaped(attrs["shape"])
-        if found is None:
-            return None
-    return found
+            shape = attrs["shape"]
+            found = path.reshaped(shape)
+            if found is None and not is_view(path, memory, shape):
+                return None
+            path = found or path.viewed_as(shape)
+    return path
+
+
+_FOLLOWED = ("slice", "reshape", "transpose", "broadcast_to", "real", "imag")

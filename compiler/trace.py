@@ -44,7 +44,7 @@ from .source import (
     user_line,
 )
 from .stacked import Stack
-from .tracer import GETITEM, SETITEM, Tracer
+from .tracer import GETITEM, SETITEM, Tracer, Unsized
 from .unsupported import Unsupported, function_name, what_to_write
 from .views import Memory
 
@@ -182,6 +182,10 @@ class Trace(Captures):
             from .lower.ragged import lower_ragged
 
             return lower_ragged(self, function, args, kwargs)
+        if any(isinstance(arg, Unsized) for arg in taken):
+            from .lower.selected import lower_selected
+
+            return lower_selected(function, args, kwargs)
         lowering = lowering_of(function)
         if lowering is None:
             return self._stand_in(function, args, kwargs)
@@ -382,9 +386,13 @@ def share(result: Any, base: Any) -> None:
     for view in result if isinstance(result, (list, tuple)) else [result]:
         if not is_traced(view) or view.memory.is_part_of(base.memory):
             continue
+        if view.memory.ordered:  # a copy, as the layout says
+            continue
         path, trace = None, view.owner
         if trace is base.owner or trace.written is not None:
-            path = follow(trace.builder, view.node, trace.node(base), base.path)
+            path = follow(
+                trace.builder, view.node, trace.node(base), base.path, base.memory
+            )
         if path is not None:
             view.become_view(base, path)
         else:

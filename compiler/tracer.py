@@ -15,7 +15,9 @@ import numpy as np
 from ..ir.errors import TraceError
 from ..ir.graph import Node
 from ..ir.types import DTYPES, TensorType
+from .array_methods import ArrayMethods
 from .asked import ask
+from .flat import Flat
 from .paths import Path, path_to
 from .peel import is_of_counters
 from .views import Memory
@@ -23,49 +25,23 @@ from .views import Memory
 if TYPE_CHECKING:
     from .trace import Trace
 
-__all__ = ["Tracer"]
+__all__ = ["Tracer", "Unsized", "plain_index"]
+
+
+class Unsized:
+    """What a traced mask chose, whose size is known only when running."""
+
+    @property
+    def chosen_by(self) -> list[Any]:
+        """What stands for this in an index."""
+        raise NotImplementedError
 
 
 class MissingAttribute(TraceError, AttributeError):
     """An attribute of `numpy.ndarray` that traced arrays lack."""
 
 
-def _binary(function: Any, reflected: bool = False) -> Any:
-    def method(self: Tracer, other: Any) -> Any:
-        pair = (other, self) if reflected else (self, other)
-        return self.owner.operator(function, *pair)
-
-    return method
-
-
-def _unary(function: Any) -> Any:
-    def method(self: Tracer) -> Any:
-        return self.owner.operator(function, self)
-
-    return method
-
-
-def _in_place(function: Any) -> Any:
-    def method(self: Tracer, other: Any) -> Any:
-        if self.known is not None:
-            out = {"operator": True, "out": self}
-            return self.owner.apply(function, (self, other), out)
-        result = self.owner.operator(function, self, other)
-        if result is NotImplemented or (self.ndim == 0 and not self.is_view):
-            return result
-        return self.write(result)
-
-    return method
-
-
-def _method(function: Any) -> Any:
-    def method(self: Tracer, *args: Any, **kwargs: Any) -> Any:
-        return self.owner.apply(function, (self, *args), kwargs)
-
-    return method
-
-
-class Tracer:
+class Tracer(ArrayMethods):
     """A traced array: shape and dtype are known, values are not.
 
     ``weak`` marks a Python scalar, which adapts its dtype to the arrays it meets.
@@ -162,9 +138,10 @@ class Tracer:
 
         The memory's own, for other views.
         """
-        if not self.path.moves:
+        moves = self.path.all_moves
+        if not moves:
             return self.here
-        traces = [self.here, *(move.trace for move in self.path.moves)]
+        traces = [self.here, *(move.trace for move in moves)]
         return max(traces, key=lambda trace: trace.level)
 
     def read(self, path: Path) -> Node:
@@ -213,7 +190,7 @@ class Tracer:
             self.owner.enter()
             raise TraceError(
                 "this array was written through another name (a view of it, or the "
-                "array that it is a view of)",
+                f"array that it is a view of)\n  {self.memory.written_at() or ''}",
                 source=self.owner.builder.source,
                 hint="make the view again after the write, or copy before it",
             )
@@ -276,6 +253,10 @@ class Tracer:
     def shape(self) -> tuple[int, ...]:
         return self.type.shape
 
+    @shape.setter
+    def shape(self, value: Any) -> NoReturn:
+        self._lack("shape that can be set", "write x = x.reshape(shape)")
+
     @property
     def ndim(self) -> int:
         return self.type.rank
@@ -322,9 +303,11 @@ class Tracer:
 
     @property
     def flat(self) -> Any:
-        if self.known is not None:
-            return self.known.flat
-        self._refuse(".flat", "use x.ravel()")
+        return Flat(self) if self.known is None else self.known.flat
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        self[...] = np.resize(self.owner.innermost.array(value), self.shape)
 
     def __array_ufunc__(
         self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
@@ -343,18 +326,21 @@ class Tracer:
             return getattr(self.known, name)
         if name.startswith("_") or not hasattr(np.ndarray, name):
             raise AttributeError(f"a traced array has no attribute {name!r}")
+        self._lack(f".{name}", _INSTEAD.get(name, _LISTED))
+
+    def _lack(self, what: str, hint: str) -> NoReturn:
         self.owner.enter()
         raise MissingAttribute(
-            f"traced arrays have no .{name}",
+            f"traced arrays have no {what}",
             source=self.owner.builder.source,
-            hint="`anabranch docs numpy` lists what they have",
+            hint=hint,
         )
 
     def __getitem__(self, index: Any) -> Any:
-        return self.owner.apply(GETITEM, (self, index), {})
+        return self.owner.apply(GETITEM, (self, plain_index(index)), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self.owner.apply(SETITEM, (self, index, value), {})
+        self.owner.apply(SETITEM, (self, plain_index(index), value), {})
 
     def __len__(self) -> int:
         if not self.shape:
@@ -450,97 +436,34 @@ class Tracer:
             "that is indexed by a traced one has to come in as an argument",
         )
 
-    def item(self, *args: Any) -> Any:
-        if self.known is not None:
-            return self.known.item(*args)
-        self._refuse(".item()", "index it instead, x[0]")
 
-    def tolist(self) -> Any:
-        if self.known is not None:
-            return self.known.tolist()
-        self._refuse(".tolist()", "return the array and convert it after the call")
+_LISTED = "`anabranch docs numpy` lists what they have"
+_AFTERWARDS = "return the array, and do it after the call"
+_LAYOUT = "they have no layout, and results are C-contiguous"
+_INSTEAD = {
+    **dict.fromkeys(("tobytes", "tofile", "dump", "dumps"), _AFTERWARDS),
+    **dict.fromkeys(("strides", "flags", "setflags"), _LAYOUT),
+    **dict.fromkeys(
+        ("ctypes", "data"),
+        "anabranch.callback gives a function of Python or C the real array",
+    ),
+    **dict.fromkeys(
+        ("byteswap", "getfield", "setfield"), "convert the array before the call"
+    ),
+    "resize": "np.resize(x, shape) makes an array of another size",
+    "base": "copy what is written and should stay: y = x.copy()",
+}
 
-    def sort(self, axis: int = -1, **kwargs: Any) -> None:
-        # NumPy's stubs do not know that other arrays may be dispatched on.
-        self[...] = np.sort(self, axis, **kwargs)  # type: ignore[call-overload]
 
-    def partition(self, kth: Any, axis: int = -1, **kwargs: Any) -> None:
-        # Likewise.
-        self[...] = np.partition(self, kth, axis, **kwargs)  # type: ignore[call-overload]
-
-    def fill(self, value: Any) -> None:
-        self[...] = value
-
-    def reshape(self, *shape: Any, **kwargs: Any) -> Any:
-        wanted = shape[0] if len(shape) == 1 else shape
-        return self.owner.apply(np.reshape, (self, wanted), kwargs)
-
-    def transpose(self, *axes: Any) -> Any:
-        wanted = axes[0] if len(axes) == 1 else (axes or None)
-        return self.owner.apply(np.transpose, (self, wanted), {})
-
-    def flatten(self, order: str = "C") -> Any:
-        return self.owner.apply(np.reshape, (self, -1), {"order": order}).copy()
-
-    def copy(self, order: str = "C") -> Any:
-        return self.owner.apply(np.copy, (self,), {})
-
-    def __copy__(self) -> Any:
-        return self.copy()
-
-    def __deepcopy__(self, memo: Any) -> Any:
-        return self.copy()
-
-    def astype(self, dtype: Any, *args: Any, copy: bool = True, **kwargs: Any) -> Any:
-        return self.owner.apply(np.astype, (self, np.dtype(dtype)), {"copy": copy})
-
-    def clip(self, min: Any = None, max: Any = None) -> Any:
-        return self.owner.apply(np.clip, (self, min, max), {})
-
-    def compress(self, condition: Any, *args: Any, **kwargs: Any) -> Any:
-        return self.owner.apply(np.compress, (condition, self, *args), kwargs)
-
-    sum, prod, mean = _method(np.sum), _method(np.prod), _method(np.mean)
-    max, min = _method(np.max), _method(np.min)
-    var, std = _method(np.var), _method(np.std)
-    any, all = _method(np.any), _method(np.all)
-    argmax, argmin = _method(np.argmax), _method(np.argmin)
-    cumsum, cumprod = _method(np.cumsum), _method(np.cumprod)
-    ravel, squeeze = _method(np.ravel), _method(np.squeeze)
-    swapaxes, repeat = _method(np.swapaxes), _method(np.repeat)
-    take, dot, round = _method(np.take), _method(np.dot), _method(np.round)
-    diagonal, trace = _method(np.diagonal), _method(np.trace)
-    argsort, argpartition = _method(np.argsort), _method(np.argpartition)
-    nonzero = _method(np.nonzero)
-    searchsorted = _method(np.searchsorted)
-    conj = conjugate = _method(np.conjugate)
-
-    __add__, __radd__ = _binary(np.add), _binary(np.add, True)
-    __sub__, __rsub__ = _binary(np.subtract), _binary(np.subtract, True)
-    __mul__, __rmul__ = _binary(np.multiply), _binary(np.multiply, True)
-    __truediv__, __rtruediv__ = _binary(np.divide), _binary(np.divide, True)
-    __floordiv__ = _binary(np.floor_divide)
-    __rfloordiv__ = _binary(np.floor_divide, True)
-    __mod__, __rmod__ = _binary(np.remainder), _binary(np.remainder, True)
-    __divmod__, __rdivmod__ = _binary(np.divmod), _binary(np.divmod, True)
-    __pow__, __rpow__ = _binary(np.power), _binary(np.power, True)
-    __matmul__, __rmatmul__ = _binary(np.matmul), _binary(np.matmul, True)
-    __and__, __rand__ = _binary(np.bitwise_and), _binary(np.bitwise_and, True)
-    __or__, __ror__ = _binary(np.bitwise_or), _binary(np.bitwise_or, True)
-    __xor__, __rxor__ = _binary(np.bitwise_xor), _binary(np.bitwise_xor, True)
-    __lshift__, __rlshift__ = _binary(np.left_shift), _binary(np.left_shift, True)
-    __rshift__, __rrshift__ = _binary(np.right_shift), _binary(np.right_shift, True)
-    __eq__, __ne__ = _binary(np.equal), _binary(np.not_equal)
-    __lt__, __le__ = _binary(np.less), _binary(np.less_equal)
-    __gt__, __ge__ = _binary(np.greater), _binary(np.greater_equal)
-    __neg__, __pos__ = _unary(np.negative), _unary(np.positive)
-    __abs__, __invert__ = _unary(np.absolute), _unary(np.invert)
-    __iadd__, __isub__ = _in_place(np.add), _in_place(np.subtract)
-    __imul__, __itruediv__ = _in_place(np.multiply), _in_place(np.divide)
-    __ifloordiv__, __imod__ = _in_place(np.floor_divide), _in_place(np.remainder)
-    __ipow__, __imatmul__ = _in_place(np.power), _in_place(np.matmul)
-    __iand__, __ior__ = _in_place(np.bitwise_and), _in_place(np.bitwise_or)
-    __ixor__ = _in_place(np.bitwise_xor)
+def plain_index(index: Any) -> Any:
+    """An index with the mask in the place of the positions that a mask chose."""
+    parts: tuple[Any, ...] = index if isinstance(index, tuple) else (index,)
+    if not any(isinstance(part, Unsized) for part in parts):
+        return index
+    made: list[Any] = []
+    for part in parts:
+        made += part.chosen_by if isinstance(part, Unsized) else [part]
+    return tuple(made)
 
 
 def _getitem(x: Any, index: Any) -> Any:

@@ -43,12 +43,12 @@ class Alike:
 class Memory:
     """What an array and its views share: the value there now, and what was written.
 
-    ``argument`` is the name of the parameter whose memory it is, if it is one's.
-    ``origin`` is the memory that this may be a part of, and the part. While nothing
-    traced was stored there, ``known`` is the real array, and there is no node. ``home``
-    is the trace that the node belongs to, where a branch wrote the memory. ``alike``
-    are the memories that may be this one, by the branch that was taken. ``copied`` is
-    the path of what this may be a copy of.
+    ``ordered`` says that it is known to be in C order. ``argument`` is the name of the
+    parameter whose memory it is, if it is one's. ``origin`` is the memory that this may
+    be a part of, and the part. While nothing traced was stored there, ``known`` is the
+    real array, and there is no node. ``home`` is the trace that the node belongs to,
+    where a branch wrote the memory. ``alike`` are the memories that may be this one, by
+    the branch that was taken. ``copied`` is the path of what this may be a copy of.
     """
 
     __slots__ = (
@@ -63,6 +63,8 @@ class Memory:
         "copied",
         "home",
         "known",
+        "line",
+        "ordered",
         "origin",
         "version",
     )
@@ -78,9 +80,11 @@ class Memory:
         self.argument = argument
         self.origin = origin
         self.known = known
+        self.ordered = known is not None and bool(known.flags.c_contiguous)
         self.home: Trace | None = None
         self.alike: Alike | None = None
         self.copied: Path | None = None
+        self.line: SourceLine | None = None  # of the last write
         self.version = 0  # how often the value changed
         self._writes: list[Extent] = []
         self._lost: dict[Memory, Extent] = {}
@@ -89,6 +93,12 @@ class Memory:
         if origin is not None:
             self.argument = origin[0].argument
             origin[0]._parts.append(weakref.ref(self))
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether it is known to be in C order, as new arrays of one axis are."""
+        is_new = self.origin is None and self.argument is None
+        return self.ordered or (is_new and len(self.shape) < 2)
 
     @property
     def node(self) -> Node:
@@ -129,6 +139,12 @@ class Memory:
     def is_written(self) -> bool:
         """Whether anything was stored there."""
         return bool(self._writes)
+
+    def written_at(self) -> SourceLine | None:
+        """The line of a write that this does not show, if it is known."""
+        others = [*self._lost, *([self.origin[0]] if self.origin else [])]
+        lines = [other.line or other.written_at() for other in others]
+        return next(filter(None, lines), None)
 
     def may_be(self, others: Iterable[Memory], line: SourceLine | None) -> Alike:
         """Note that this may be one of others, and what each of them may be."""
@@ -185,6 +201,7 @@ class Memory:
     def write(self, trace: Trace, path: Path, value: Node) -> None:
         """Write ``value``, a node of ``trace``, to what ``path`` shows."""
         written = path.reach(self.shape)
+        self.line = trace.builder.source
         self.replace(path.write(trace, self.node, value), written)
 
     def replace(self, node: Node, written: Extent) -> None:

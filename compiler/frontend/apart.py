@@ -102,7 +102,7 @@ class _Work:
             return
         body = self.done.trace
         if leaf.owner is not body:
-            if not leaf.path.moves:
+            if not leaf.path.all_moves:
                 self._keep(name, leaf, dead or appended)
                 return
             last = self._of_last_turn(leaf) if dead else None
@@ -147,6 +147,8 @@ class _Work:
         """The view that a row at the counter is after the last turn."""
         trips, counter = self.loop.trips, self.done.counter.unchecked_node
         if not self.loop.counts or trips is None or not leaf.shape or leaf.bound:
+            return None
+        if leaf.path.through is not None:
             return None
         start = list(leaf.path.extent.start)
         for axis, trace, node in leaf.path.moves:

@@ -14,6 +14,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from ...backends.numba_host import is_dispatcher
+from ...ir.errors import AnabranchError
 from ..cond import cond, switch
 from ..custom import custom_vjp
 from ..known import as_known, real, stored_to
@@ -21,7 +23,7 @@ from ..loop import fori_loop, scan, while_loop
 from ..loop import map as loops_map
 from ..lowerings import lowering_of
 from ..notes import note
-from ..running import active_trace, find_trace, is_traced
+from ..running import active_trace, find_trace, innermost, is_traced
 from ..source import definition_line
 from ..trace import Trace
 from .branches import journal_here
@@ -30,7 +32,7 @@ from .state import CONTAINERS, Content
 from .thawed import thawed
 from .twins import is_outside, is_users, twin, why_not
 
-__all__ = ["CALLED", "INSTEAD", "call"]
+__all__ = ["CALLED", "INSTEAD", "call", "closes_over_traced"]
 
 INSTEAD: dict[Any, Callable[..., Any]] = {}
 """What is called in the place of a function, where a trace is made."""
@@ -80,6 +82,7 @@ _JOINS: set[Any] = {
     np.vstack,
 }
 _OF_LISTS: set[Any] = {np.block, np.einsum, np.select}
+_OF_ROWS: set[Any] = {np.apply_along_axis, np.apply_over_axes, np.piecewise}
 
 
 def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -99,11 +102,13 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         found = cast("functools.partial[Any]", function)
         named = {**found.keywords, **kwargs}
         return call(found.func, *found.args, *args, **named)
+    if is_dispatcher(function) and find_trace((args, kwargs)) is not None:
+        return call(function.py_func, *args, **kwargs)
     if (evaluate := CALLED.get(kind)) is not None:
-        return evaluate(function, *args, **kwargs)
+        return _at_line(trace, evaluate, function, *args, **kwargs)
     if _has_hash(function):
         if (instead := INSTEAD.get(function)) is not None:
-            return instead(*args, **kwargs)
+            return _at_line(trace, instead, *args, **kwargs)
         if function in _OF_FUNCTIONS:
             args = tuple(
                 [resolved(one) for one in cast("list[Any]", arg)]
@@ -132,6 +137,18 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     return made(*args, **kwargs)
 
 
+def _at_line(trace: Trace, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """A call of a function of ours, whose errors name the user's line."""
+    try:
+        return function(*args, **kwargs)
+    except AnabranchError as error:
+        if error.source is None:
+            here = innermost(trace)
+            here.enter()
+            error.at(here.builder.source)
+        raise
+
+
 def resolved(function: Any) -> Any:
     """The twin of a function, of a method, of a partial one or of an instance."""
     kind = type(function)
@@ -156,6 +173,18 @@ def resolved(function: Any) -> Any:
     return function
 
 
+def closes_over_traced(function: Any) -> bool:
+    """Whether a function of the user's reads a traced value of the one around it."""
+    cells = getattr(function, "__closure__", None) or ()
+    held: list[Any] = []
+    for cell in cells:
+        try:
+            held.append(cell.cell_contents)
+        except ValueError:  # not bound yet
+            continue
+    return find_trace(held) is not None
+
+
 def _make(kind: Any, args: Any, kwargs: Any) -> Any:
     """An instance; ``__init__`` by its twin, where nothing else has a say."""
     init = kind.__init__
@@ -171,7 +200,10 @@ def _make(kind: Any, args: Any, kwargs: Any) -> Any:
 def _call_numpy(trace: Trace, function: Any, args: Any, kwargs: Any) -> Any:
     """A function of NumPy, or a method of an array."""
     owner = getattr(function, "__self__", None)
-    if find_trace((args, kwargs)) is None:
+    given_traced = find_trace((args, kwargs)) is not None
+    if function in _OF_ROWS and not given_traced and any(map(closes_over_traced, args)):
+        return trace.lower(function, args, kwargs)
+    if not given_traced:
         given = owner, args, kwargs
         if stored_to(function, args, kwargs.get("out")) is None:
             args, kwargs = tuple(map(real, args)), real(kwargs)

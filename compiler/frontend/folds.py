@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..lower.selected import Selected
 from ..running import is_traced
 from ..stacked import stacked_value
 from ..tracer import Tracer
@@ -20,6 +21,8 @@ Better = Callable[[Any, Any], Any]
 
 def total(values: Any, /, start: Any = 0) -> Any:
     """``sum(values, start)``; of rows that are at hand as one array NumPy's sum."""
+    if isinstance(values, Selected):
+        return start + np.sum(values)
     rows = _rows(values)
     if rows is None:
         return sum(values, start)

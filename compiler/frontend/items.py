@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.errors import TraceError
+from ...ir.errors import AnabranchError, TraceError
 from ..known import as_known, real
 from ..running import active_trace, find_trace
-from ..tracer import GETITEM
+from ..tracer import GETITEM, plain_index
 from .branches import journal_here
+from .grids import built
 from .lookup import entry
 from .rows import element
 from .state import CONTAINERS, Content, Entry, Field
@@ -51,10 +52,11 @@ def get_item(x: Any, index: Any) -> Any:
     if (row := element(x, index)) is not None:
         return row
     if isinstance(x, np.ndarray):
+        index = plain_index(index)
         trace = find_trace(index)
         return x[real(index)] if trace is None else trace.apply(GETITEM, (x, index), {})
     if type(x).__module__ in _INDEX_TRICKS:
-        return _concatenated(x, index)
+        return _built(x, index)
     if (found := entry(x, index)) is not None:
         return found
     return x[index]
@@ -63,18 +65,17 @@ def get_item(x: Any, index: Any) -> Any:
 _INDEX_TRICKS = {type(np.r_).__module__}
 
 
-def _concatenated(x: Any, index: Any) -> Any:
+def _built(x: Any, index: Any) -> Any:
     """``np.r_``, ``np.c_``, ``np.mgrid`` and the like."""
     trace = active_trace()
     if trace is None or find_trace(index) is None:
         made = x[real(index)]
         return made if trace is None else as_known(trace, made, ())
-    parts = index if isinstance(index, tuple) else (index,)
-    if x is np.c_:
-        return np.column_stack([np.atleast_1d(trace.array(part)) for part in parts])
-    if x is np.r_ and not any(isinstance(part, (slice, str)) for part in parts):
-        return np.concatenate([np.atleast_1d(trace.array(part)) for part in parts])
-    return x[index]
+    trace.enter()
+    try:
+        return built(trace, x, index)
+    except AnabranchError as error:
+        raise error.at(trace.builder.source) from None
 
 
 def set_item(value: Any, x: Any, index: Any) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from . import branches, control, items, noted, polynomials, table
+from . import (
+    branches,
+    control,
+    items,
+    noted,
+    polynomial_functions,
+    polynomials,
+    table,
+    vectorized,
+)
 from .calls import call
 from .comprehensions import Generated, consume, list_of
 from .endings import UNSET
 from .prints import tell
 from .twins import register_operators
 
-__all__ = ["call", "polynomials", "table"]
+__all__ = ["call", "polynomial_functions", "polynomials", "table", "vectorized"]
 
 register_operators(
     {

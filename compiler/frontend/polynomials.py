@@ -5,7 +5,7 @@ They are Python that asks for real arrays. Of known values they run as they are.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.polynomial import (
@@ -30,7 +30,7 @@ from ..lower.polynomials import series
 from ..running import active_trace, find_trace, is_traced
 from .calls import CALLED, INSTEAD
 
-__all__ = ["Series"]
+__all__ = ["Series", "refuse"]
 
 _CLASSES: dict[str, Any] = {
     "poly": (Polynomial, polynomial.polyval),
@@ -66,13 +66,70 @@ class Series:
             x = start + scale * x
         return series(self.kind, x, self.coef)
 
+    def _with(self, function: Any, other: Any) -> Series:
+        """Of this and another one, powers both and of one domain, or a number."""
+        of_series = isinstance(other, (Series, Polynomial))
+        one = other.domain if isinstance(other, Series) else None
+        if isinstance(other, Polynomial):
+            one = None if np.array_equal(other.domain, other.window) else other.domain
+        if self.kind != "poly" or self.domain is not None or one is not None:
+            refuse("arithmetic")
+        value = np.atleast_1d(_array(other.coef if of_series else other)) * 1.0
+        return Series("poly", function(self.coef[::-1], value[::-1])[::-1], None, None)
+
+    def __add__(self, other: Any) -> Series:
+        return self._with(np.polyadd, other)
+
+    def __sub__(self, other: Any) -> Series:
+        return self._with(np.polysub, other)
+
+    def __mul__(self, other: Any) -> Series:
+        return self._with(np.polymul, other)
+
+    def __rsub__(self, other: Any) -> Series:
+        return self * -1.0 + other
+
+    def __neg__(self) -> Series:
+        return Series(self.kind, -self.coef, self.domain, self.window)
+
+    def __pow__(self, times: int) -> Series:
+        made = Series(self.kind, np.ones_like(self.coef[:1]), self.domain, self.window)
+        for _ in range(times):
+            made = made * self
+        return made
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def deriv(self, m: int = 1) -> Series:
+        """The derivative number ``m``, of powers."""
+        return self._mapped("deriv", np.polyder, m)
+
+    def integ(self, m: int = 1, k: Any = 0) -> Series:
+        """The integral number ``m`` from 0, of powers."""
+        return self._mapped("integ", np.polyint, m, k)
+
+    def _mapped(self, name: str, function: Any, *args: Any) -> Series:
+        if self.kind != "poly" or self.domain is not None:
+            refuse(f".{name}")
+        return Series("poly", function(self.coef[::-1], *args)[::-1], None, None)
+
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or not hasattr(Polynomial, name):
+        if name.startswith("_"):
             raise AttributeError(name)
-        raise TraceError(
-            f".{name} of a polynomial with traced coefficients is not supported",
-            hint="np.polyder, np.polyint, np.polymul and their kin take traced ones",
-        )
+        refuse(f".{name}")
+
+
+def refuse(what: str) -> NoReturn:
+    """Raise `TraceError` for what polynomials with traced coefficients lack."""
+    trace = active_trace()
+    if trace is not None:
+        trace.enter()
+    raise TraceError(
+        f"{what} of a polynomial with traced coefficients is not supported",
+        source=trace and trace.builder.source,
+        hint="evaluations are, and of powers with the usual domain sums, products, "
+        ".deriv and .integ; np.polyder, np.polyint and np.polymul take traced ones",
+    )
 
 
 def evaluated(made: Any, x: Any) -> Any:

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.errors import TraceError
 from ..known import as_known, real
 from ..lower.allocations import allocated, counted
 from ..lower.complex import with_imaginary
+from ..lower.numbers import kaiser
 from ..lower.selected import Selected
 from ..ragged import Ragged
 from ..running import active_trace, find_trace, is_traced
@@ -65,6 +67,32 @@ def stand_in(value: Any) -> Any:
 # Arrays.
 
 
+@instead_of(np.fromiter)
+def _fromiter(values: Any, dtype: Any, count: int = -1, **rest: Any) -> Any:
+    items = list(values)
+    return _array(items if count < 0 else items[:count], dtype, **rest)
+
+
+def _refusing(function: Any, name: str, hint: str) -> None:
+    @instead_of(function)
+    def refuse(*args: Any, **named: Any) -> Any:
+        if find_trace((args, named)) is None:
+            return function(*map(real, args), **real(named))
+        raise TraceError(f"{name} of a traced array is not supported", hint=hint)
+
+
+_refusing(
+    np.frombuffer, "np.frombuffer", "np.ravel makes one axis, astype another dtype"
+)
+_refusing(np.bmat, "np.bmat", "np.block makes an array")
+_refusing(np.asmatrix, "np.asmatrix", "arrays of two axes have @ and .T")
+
+
+@instead_of(np.kaiser)
+def _kaiser(M: Any, beta: Any) -> Any:
+    return np.kaiser(M, beta) if not is_traced(beta) else kaiser(_here(), M, beta)
+
+
 @instead_of(np.array)
 def _array(value: Any, dtype: Any = None, *, copy: Any = True, **rest: Any) -> Any:
     if find_trace(value) is None:
@@ -87,7 +115,10 @@ def _converting(function: Any) -> None:
         return made if dtype in (None, made.dtype) else made.astype(dtype)
 
 
-for _function in (np.asarray, np.asanyarray, np.ascontiguousarray):
+for _function in (
+    *(np.asarray, np.asanyarray, np.asarray_chkfinite),
+    *(np.ascontiguousarray, np.asfortranarray, np.require),
+):
     _converting(_function)
 
 

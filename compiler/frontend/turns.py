@@ -14,6 +14,7 @@ import numpy as np
 
 from ...ir.errors import ArgumentError
 from ..checkpointed import Checkpointed
+from ..flat import Flat
 from ..intervals import Interval
 from ..known import real
 from ..ragged import Ragged
@@ -71,6 +72,8 @@ def turns_of(iterable: Any) -> Turns | None:
         return _range(iterable.start, iterable.stop, iterable.step)
     if isinstance(iterable, list):
         iterable = stacked_value(iterable)  # type: ignore[arg-type]
+    if isinstance(iterable, Flat):
+        iterable = iterable.row()
     if isinstance(iterable, Ragged):
         ragged = iterable
         return Turns(ragged.shape[0], lambda t: ragged[t])

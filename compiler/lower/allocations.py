@@ -38,8 +38,9 @@ def counted(trace: Trace, args: Sequence[Any], dtype: Any) -> Any:
     """``np.arange(*args)`` of integers of which some are traced."""
     if len(args) > 3 or not all(map(is_integer, args)):
         raise TraceError(
-            "np.arange of a traced value takes integers",
-            hint="multiply what it makes: 0.5 * np.arange(n)",
+            "np.arange of traced floats has a size that only its values tell",
+            hint="say how many: start + step * np.arange(n), or np.linspace(start, "
+            "stop, n)",
         )
     start, stop, step = (0, *args, 1) if len(args) == 1 else (*args, 1)[:3]
     step = operator.index(step)

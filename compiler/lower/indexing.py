@@ -46,9 +46,9 @@ __all__ = ["ragged_at"]
 @lowers(GETITEM)
 def _getitem(trace: Trace, x: Any, index: Any) -> Any:
     items = parts_of(trace, index)
-    check_index(x.shape, items)
     if any(is_traced(item) and is_mask(item) for item in items):
         return _selected(trace, x, items)
+    check_index(x.shape, items)
     if any(is_mask(item) and item.ndim == 0 for item in items):
         return _by_position(trace, x, items)
     plain = one_per_axis(items, x.ndim)
@@ -61,14 +61,19 @@ def _getitem(trace: Trace, x: Any, index: Any) -> Any:
 
 
 def _selected(trace: Trace, x: Any, items: list[Any]) -> Selected:
-    """What a mask over the leading axes chooses."""
-    found = Selected(trace, x, items[0]) if is_mask(items[0]) else None
-    if found is None or len(items) > 1 or not items[0].ndim:
+    """What a mask over the leading axes chooses; the other axes are indexed first."""
+    mask, *others = items
+    plain = is_mask(mask) and mask.ndim and not any(map(is_array, others))
+    if not plain:
         raise TraceError(
-            "indexing with a traced mask and something else is not supported",
-            hint="choose with np.where(mask, x, 0), or multiply by the mask",
+            "indexing with a traced mask and something in front of it, or with arrays "
+            "beside it, is not supported",
+            hint="move the axes of the mask to the front: x.T[mask] for x[:, mask]",
         )
-    return found
+    check_index(x.shape, items)
+    if others:
+        x = trace.apply(GETITEM, (x, ((slice(None),) * mask.ndim + (*others,))), {})
+    return Selected(trace, x, mask)
 
 
 def _view(trace: Trace, x: Any, plain: list[Any], dots: bool) -> Any:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ...ir.errors import DTypeError, ShapeError, UnsupportedError
+from ...ir.errors import ShapeError
 from ...ir.graph import Node
-from ...ir.ops.elementwise import CAST
 from ...ir.types import dtype_name
 from ..lowerings import lowers
 from ..stacked import stacked_value
 from ..trace import Trace
+from .selected import FUNCTIONS, Selected
 from .shapes import as_ints
 from .ufuncs import reject
 
@@ -37,6 +37,8 @@ def _promoted(values: list[Any]) -> str:
 def _concatenate(
     trace: Trace, arrays: Any, /, axis: Any = 0, dtype: Any = None, **rest: Any
 ) -> Any:
+    if any(isinstance(part, Selected) for part in arrays):
+        return FUNCTIONS[np.concatenate](arrays, axis, dtype, **rest)
     rest.pop("casting", None)
     reject(rest)
     b = trace.builder
@@ -155,56 +157,3 @@ def _repeat(trace: Trace, a: Any, repeats: Any, axis: Any = None) -> Any:
     merged = list(a.shape)
     merged[along] *= operator.index(repeats)
     return np.reshape(spread, merged)
-
-
-@lowers(np.pad)
-def _pad(
-    trace: Trace, array: Any, pad_width: Any, mode: Any = "constant", **rest: Any
-) -> Any:
-    constant: Any = rest.pop("constant_values", 0)
-    reject({name: value for name, value in rest.items() if value != "even"})
-    if isinstance(pad_width, dict):
-        widths = np.zeros((array.ndim, 2), int)
-        for axis, width in pad_width.items():
-            widths[axis] = width
-    else:
-        widths = np.broadcast_to(np.asarray(pad_width), (array.ndim, 2))
-    if widths.dtype.kind not in "iu":
-        raise DTypeError(f"pad widths are integers, not {widths.dtype}")
-    if np.any(widths < 0):
-        raise ShapeError("pad widths are not negative")
-    if mode == "constant":
-        return _pad_constant(trace, array, widths.tolist(), constant)
-    if mode not in ("edge", "reflect", "symmetric", "wrap"):
-        raise UnsupportedError(f"np.pad with mode={mode!r} is not supported")
-    for axis, width in enumerate(widths.tolist()):
-        if any(width):
-            pad: Any = np.pad  # its stubs want a literal for the mode
-            ramp = pad(np.arange(array.shape[axis]), width, mode=mode)
-            array = np.take(array, ramp, axis=axis)
-    return array
-
-
-def _pad_constant(trace: Trace, array: Any, widths: Any, constant: Any) -> Any:
-    x = trace.node(array)
-    stored = CAST.reference(constant, dtype=x.type.dtype)
-    values = np.broadcast_to(stored, (len(widths), 2)).tolist()
-    flat = {value for pair in values for value in pair} or {x.type.numpy.type(0).item()}
-    if len(flat) == 1:
-        value = flat.pop()
-        low, high = ([width[side] for width in widths] for side in (0, 1))
-        none = (0,) * x.type.rank
-        b = trace.builder
-        padded = b.pad(x, low=tuple(low), high=tuple(high), interior=none, value=value)
-        return trace.wrap(padded)
-    for axis, ((low, high), (first, last)) in enumerate(
-        zip(widths, values, strict=True)
-    ):
-        before, after = list(array.shape), list(array.shape)
-        before[axis], after[axis] = low, high
-        ends = (
-            np.full(before, first, array.dtype),
-            np.full(after, last, array.dtype),
-        )
-        array = np.concatenate([ends[0], array, ends[1]], axis=axis)
-    return array

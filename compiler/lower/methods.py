@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ...ir.errors import DTypeError, ShapeError
+from ...ir.errors import DTypeError, ShapeError, TraceError
 from ...ir.types import DTYPES
 from ..lowerings import lowering_of, lowers
 from ..running import find_trace, is_traced
@@ -35,8 +35,18 @@ _CLOSED = (
     *(np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.fmax),
     *(np.fmin, np.logaddexp, np.logaddexp2, np.hypot, np.logical_and),
     *(np.logical_or, np.logical_xor, np.bitwise_and, np.bitwise_or, np.bitwise_xor),
+    *(np.floor_divide, np.remainder, np.fmod, np.power, np.float_power, np.arctan2),
+    *(np.copysign, np.heaviside, np.left_shift, np.right_shift),
 )
 """The ufuncs whose results are operands again."""
+_UNARY = (
+    *(np.negative, np.positive, np.absolute, np.fabs, np.sign, np.conjugate),
+    *(np.square, np.reciprocal, np.sqrt, np.cbrt, np.exp, np.exp2, np.expm1, np.log),
+    *(np.log2, np.log10, np.log1p, np.sin, np.cos, np.tan, np.arcsin, np.arccos),
+    *(np.arctan, np.sinh, np.cosh, np.tanh, np.arcsinh, np.arccosh, np.arctanh),
+    *(np.deg2rad, np.radians, np.rad2deg, np.degrees, np.floor, np.ceil, np.trunc),
+    *(np.rint, np.logical_not, np.invert),
+)
 
 
 def _plain(x: Any) -> Any:
@@ -141,13 +151,18 @@ def _is_idempotent(ufunc: Any) -> bool:
 
 def _at(ufunc: Any) -> None:
     @lowers((ufunc, "at"))
-    def at(trace: Trace, a: Any, indices: Any, b: Any) -> None:
+    def at(trace: Trace, a: Any, indices: Any, *b: Any) -> None:
         """One entry after the other, for a place may be named more than once."""
         from ..loop import scan  # which imports this package
 
-        value = _plain(trace.array(b))
+        if not is_traced(a):
+            raise TraceError(
+                f"np.{ufunc.__name__}.at would write a traced value into a real array",
+                hint="copy the array in the function first: a = np.copy(a)",
+            )
+        values = [_plain(trace.array(value)) for value in b]
         made = bool if ufunc.__name__.startswith("logical") else None
-        made = made or DTYPES[resolve(ufunc, a, value)[-1]]
+        made = made or DTYPES[resolve(ufunc, a, *values)[-1]]
         if not np.can_cast(made, a.dtype, "same_kind"):
             raise DTypeError(
                 f"np.{ufunc.__name__}.at into an array of {a.dtype} makes {made}"
@@ -157,18 +172,18 @@ def _at(ufunc: Any) -> None:
             places = places[indices]
         else:
             places = trace.apply(GETITEM, (places, indices), {})
-        rows = np.reshape(np.broadcast_to(value, np.shape(places)), -1)
+        rows = [np.reshape(np.broadcast_to(v, np.shape(places)), -1) for v in values]
         places = np.reshape(places, -1)
         if places.shape[0] == 0:
             return
 
-        def step(flat: Any, pair: Any) -> Any:
-            place, entry = pair
+        def step(flat: Any, given: Any) -> Any:
+            place, *entries = given
             flat = np.copy(flat)
-            flat[place] = ufunc(flat[place], entry).astype(flat.dtype)
+            flat[place] = ufunc(flat[place], *entries).astype(flat.dtype)
             return flat, None
 
-        flat, _ = scan(step, np.copy(np.reshape(a, -1)), (places, rows))
+        flat, _ = scan(step, np.copy(np.reshape(a, -1)), (places, *rows))
         a.write(np.reshape(flat, a.shape))
 
 
@@ -181,6 +196,13 @@ def _reduceat(ufunc: Any) -> None:
         a = _plain(trace.array(a))
         along = normalize_axis_index(axis, a.ndim)
         length = a.shape[along]
+        if find_trace(indices) is not None:
+            raise TraceError(
+                f"np.{ufunc.__name__}.reduceat at traced places has pieces that only "
+                "they tell",
+                hint=f"number the pieces: np.{ufunc.__name__}.at(total, number, x) "
+                "takes traced ones",
+            )
         starts = np.asarray(indices).tolist()
         if any(not 0 <= start < length for start in starts):
             raise IndexError(f"an index of reduceat is out of bounds for {length}")
@@ -197,10 +219,9 @@ def _reduceat(ufunc: Any) -> None:
 
 for _ufunc in _CLOSED:
     _reduceat(_ufunc)
-    for _method, _add in (
-        ("accumulate", _accumulate),
-        ("reduce", _reduce),
-        ("at", _at),
-    ):
+    for _method, _add in (("accumulate", _accumulate), ("reduce", _reduce)):
         if lowering_of((_ufunc, _method)) is None:
             _add(_ufunc)
+for _ufunc in (*_BINARY, *_UNARY):
+    if lowering_of((_ufunc, "at")) is None:
+        _at(_ufunc)

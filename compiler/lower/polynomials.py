@@ -119,6 +119,28 @@ def _polymul(trace: Trace, a1: Any, a2: Any) -> Any:
     return np.convolve(_plain(trace, a1), _plain(trace, a2))
 
 
+@lowers(np.polydiv)
+def _polydiv(trace: Trace, u: Any, v: Any) -> Any:
+    """Long division; the remainder has the powers below the divisor's.
+
+    NumPy cuts zeros off in front of the remainder, which only the values tell.
+    """
+    u, v = (np.atleast_1d(_plain(trace, row)) + 0.0 for row in (u, v))
+    rest = u + v[0] * 0
+    count = u.shape[0] - v.shape[0] + 1
+    if count < 1:
+        return np.zeros_like(rest, shape=1), rest
+    scale = 1.0 / v[0]
+    made: list[Any] = []
+    for _ in range(count):
+        made.append(scale * rest[0])
+        below = rest[1 : v.shape[0]] - made[-1] * v[1:]
+        rest = np.concatenate((below, rest[v.shape[0] :]))
+    if v.shape[0] == 1:
+        rest = np.zeros_like(rest, shape=1)
+    return np.stack(made), rest
+
+
 @lowers(np.poly)
 def _poly(trace: Trace, seq_of_zeros: Any) -> Any:
     zeros = np.atleast_1d(_plain(trace, seq_of_zeros))
@@ -145,8 +167,8 @@ def _polyfit(
 
     Where x and w are known, it is a product with a matrix that is known too.
     """
-    if full or cov:
-        raise UnsupportedError("polyfit: full= and cov= are not supported")
+    if full:
+        raise UnsupportedError("polyfit: full= is not supported")
     x, y = _plain(trace, x) + 0.0, _plain(trace, y) + 0.0
     if x.ndim != 1 or y.ndim not in (1, 2) or x.shape[0] != y.shape[0]:
         raise ShapeError(f"polyfit: {x.shape} and {y.shape} are no points")
@@ -162,4 +184,23 @@ def _polyfit(
         made = np.matmul(np.linalg.pinv(powers, cut), y)
     else:
         made = np.linalg.lstsq(powers, y, cut)[0]
-    return (made.T / scale).T
+    made = (made.T / scale).T
+    if cov is False:
+        return made
+    shape = np.linalg.inv(np.matmul(powers.T, powers)) / np.outer(scale, scale)
+    return made, shape * _spread(powers * scale, y, made, cov)
+
+
+def _spread(powers: Any, y: Any, made: Any, cov: Any) -> Any:
+    """What the covariance of fitted coefficients is scaled by."""
+    if cov == "unscaled":
+        return 1.0
+    free = powers.shape[0] - powers.shape[1]
+    if free <= 0:
+        raise ValueError(
+            "the number of data points must exceed order to scale the covariance matrix"
+        )
+    if y.ndim == 2:
+        raise UnsupportedError("polyfit: cov= of several columns is not supported")
+    apart = y - np.matmul(powers, made)
+    return np.sum(apart * apart) / free

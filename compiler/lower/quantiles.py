@@ -21,7 +21,7 @@ from ..trace import Trace
 from .reductions import axes_of, given
 from .sorting import gathered, sorted_rows
 
-__all__ = ["rows_over"]
+__all__ = ["quantiles_of_first", "rows_over"]
 
 
 def _line(alpha: float, beta: float) -> Callable[[Any, Any], Any]:
@@ -131,6 +131,34 @@ def _quantile(
             made = np.where(np.isnan(last), last.astype(to), made)
     made = np.reshape(np.moveaxis(made, -1, 0), (*lead, *outer))
     return _with_axes(made, a.ndim, axes, len(lead)) if keepdims else made
+
+
+def quantiles_of_first(
+    trace: Trace,
+    function: Any,
+    rows: Any,
+    count: Any,
+    q: Any = 0.5,
+    method: str = "linear",
+) -> Any:
+    """What `np.median`, `np.quantile` or `np.percentile` say of the first entries.
+
+    There are ``count`` of them, traced, and they are in order.
+    """
+    n = np.reshape(count, 1).astype(np.float64)
+    if function is np.median:
+        to = np.mean(np.zeros(1, rows.dtype)).dtype
+        return np.reshape(_between(trace, rows, n, np.full(1, q), _MEDIAN, to), ())
+    if method not in _METHODS or method == _MEDIAN:
+        raise DomainError(f"{method!r} is none of {', '.join(_METHODS)}")
+    scale, what = (
+        (100, "Percentiles") if function is np.percentile else (1, "Quantiles")
+    )
+    q = trace.array(q)
+    to = _dtype(function, rows, q, method)
+    q = _checked(trace, _in_floats(q, rows.dtype), scale, what)
+    made = _between(trace, rows, n, np.reshape(q, -1), method, to)
+    return np.reshape(made, np.shape(q))
 
 
 def _kind(q: Any) -> np.dtype[Any]:

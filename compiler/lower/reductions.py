@@ -184,12 +184,19 @@ def _mean(
 
 @lowers(np.average)
 def _average(
-    trace: Trace, a: Any, axis: Any = None, weights: Any = None, **rest: Any
+    trace: Trace,
+    a: Any,
+    axis: Any = None,
+    weights: Any = None,
+    returned: bool = False,
+    *,
+    keepdims: Any = UNSET,
 ) -> Any:
-    keepdims = bool(given(rest.pop("keepdims", None)))
-    reject({name: value or None for name, value in rest.items()})
+    keepdims = bool(given(keepdims))
     if weights is None:
-        return np.mean(a, axis=axis, keepdims=keepdims)
+        made = np.mean(a, axis=axis, keepdims=keepdims)
+        count = np.size(a) // max(np.size(made), 1)
+        return (made, np.full_like(made, count)) if returned else made
     a, weights = trace.array(a), trace.array(weights)
     axes = axes_of(a.ndim, axis)
     if np.shape(weights) != a.shape:
@@ -204,9 +211,8 @@ def _average(
     to = np.result_type(a.dtype, weights.dtype, "f8" if a.dtype.kind in "iub" else "f4")
     weights = np.broadcast_to(weights, a.shape)
     scale = np.sum(weights, axis=axis, dtype=to, keepdims=keepdims)
-    return (
-        np.sum(np.multiply(a, weights, dtype=to), axis=axis, keepdims=keepdims) / scale
-    )
+    total = np.sum(np.multiply(a, weights, dtype=to), axis=axis, keepdims=keepdims)
+    return (total / scale, scale) if returned else total / scale
 
 
 @lowers(np.var)
@@ -221,20 +227,26 @@ def _var(
 ) -> Any:
     mean = given(rest.pop("mean", None))
     correction = given(rest.pop("correction", None))
-    reject({name: None if value is True else value for name, value in rest.items()})
+    where = given(rest.pop("where", True))
+    where = True if where is None else where
+    reject(rest)
     a = trace.array(a)
     if dtype is None and a.dtype.kind not in "fc":
         dtype = np.float64
     if mean is None:
-        mean = np.mean(a, axis=axis, dtype=dtype, keepdims=True)
+        mean = np.mean(a, axis=axis, dtype=dtype, keepdims=True, where=where)
     deviation = np.subtract(a, mean)
     keep = bool(given(keepdims))
     sizes = squares(trace, deviation)
     to = dtype if sizes.dtype == deviation.dtype else None
-    total = np.sum(sizes, axis=axis, dtype=to, keepdims=keep)
-    count = math.prod(a.shape[i] for i in axes_of(a.ndim, axis))
+    total = np.sum(sizes, axis=axis, dtype=to, keepdims=keep, where=where)
     ddof = correction if correction is not None else ddof
-    return total / total.dtype.type(max(count - ddof, 0))
+    if where is True:
+        count = math.prod(a.shape[i] for i in axes_of(a.ndim, axis))
+        return total / total.dtype.type(max(count - ddof, 0))
+    mask = np.broadcast_to(trace.wrap(trace.node(where, "bool")), a.shape)
+    count = np.sum(mask, axis=axis, keepdims=keep)
+    return total / np.maximum(count - ddof, 0).astype(total.dtype)
 
 
 def squares(trace: Trace, x: Any) -> Any:

@@ -2,9 +2,10 @@
 
 So they stay where they are. A `Selected` has an array as large as ``x``, and the mask,
 which says what of it counts. Ufuncs work on all of it, since the places that do not
-count reach neither a result nor a gradient; reductions put their neutral element there,
-and a store under the same mask chooses by it. Nothing else is possible without knowing
-the size, and says so.
+count reach neither a result nor a gradient; a store under the same mask chooses by it.
+An index says which of the chosen places count further. The functions of NumPy that
+take one are in `selected_rules.py` and beside it, and found in `FUNCTIONS`. Nothing
+else is possible without knowing the size, and says so.
 """
 
 from __future__ import annotations
@@ -21,22 +22,36 @@ from ...ir.errors import TraceError
 from ...ir.graph import Node
 from ..running import is_traced
 from ..trace import Trace
+from ..tracer import Unsized
 
-__all__ = ["Selected", "has_same_mask"]
+__all__ = ["FUNCTIONS", "Selected", "has_same_mask", "holds", "lower_selected"]
 
-_FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+"""What stands for functions of NumPy where an argument is a `Selected`."""
 
 
-class Selected(NDArrayOperatorsMixin):
-    """The elements of ``full`` where ``mask``, which is of its leading axes."""
+class Selected(Unsized, NDArrayOperatorsMixin):
+    """The elements of ``full`` where ``mask``, which is of its leading axes.
+
+    ``places`` says that they are the numbers of these places along an axis, as
+    `np.nonzero` has them, which choose the same as the mask does.
+    """
 
     __hash__ = None  # type: ignore[assignment]  # unhashable, as arrays are
 
-    def __init__(self, trace: Trace, full: Any, mask: Any) -> None:
+    def __init__(
+        self, trace: Trace, full: Any, mask: Any, places: int | None = None
+    ) -> None:
         self.owner = trace
-        self.full = trace.wrap(trace.node(full))
+        self.full: Any = trace.wrap(trace.node(full))
         self.mask = trace.wrap(trace.node(mask))
+        self.places = places
         self._line = trace.builder.source
+
+    def like(self, full: Any, mask: Any = None) -> Selected:
+        """Other values at the same places, or at some of them."""
+        trace = self.owner.innermost
+        return Selected(trace, full, self.mask if mask is None else mask)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -45,6 +60,29 @@ class Selected(NDArrayOperatorsMixin):
     @property
     def ndim(self) -> int:
         return self.full.ndim - self.mask.ndim + 1
+
+    @property
+    def chosen_by(self) -> list[Any]:
+        """What stands for this in an index: the mask, once for all axes."""
+        if self.places is None:
+            self.refuse_here()
+        return [] if self.places else [self.mask]
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        return self.rows, *self.full.shape[self.mask.ndim :]
+
+    @property
+    def T(self) -> Selected:
+        return self if self.ndim == 1 else self.refuse_here()
+
+    @property
+    def real(self) -> Any:
+        return self.like(np.real(self.full))
+
+    @property
+    def imag(self) -> Any:
+        return self.like(np.imag(self.full))
 
     @property
     def size(self) -> Any:
@@ -75,9 +113,11 @@ class Selected(NDArrayOperatorsMixin):
         self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
     ) -> Any:
         out = kwargs.pop("out", (None,))[0]
+        if ufunc in FUNCTIONS and method == "__call__" and not kwargs and out is None:
+            return FUNCTIONS[ufunc](*inputs)
         if method != "__call__" or ufunc.nout > 1 or ufunc.signature or kwargs:
             self.refuse_here()
-        made = Selected(self.owner, ufunc(*map(self._plain, inputs)), self.mask)
+        made = Selected(self.owner, ufunc(*map(self.plain, inputs)), self.mask)
         if out is None:
             return made
         if out is not self or self.full.here is not self.owner.innermost:
@@ -85,7 +125,7 @@ class Selected(NDArrayOperatorsMixin):
         self.full = made.full.astype(self.dtype)
         return self
 
-    def _plain(self, operand: Any) -> Any:
+    def plain(self, operand: Any) -> Any:
         """The full array of an operand: of the same places, or a number for all.
 
         Integers that do not count are 1, which no division and no power minds.
@@ -101,10 +141,22 @@ class Selected(NDArrayOperatorsMixin):
         return has_same_mask(self.owner.innermost, self.mask, mask)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kw: Any) -> Any:
-        lowering = _FUNCTIONS.get(function)
-        if lowering is None or not args or not isinstance(args[0], Selected):
+        lowering = FUNCTIONS.get(function)
+        if lowering is None:
             self.refuse_here()
         return lowering(*args, **kw)
+
+    def __getitem__(self, index: Any) -> Any:
+        return FUNCTIONS[Selected.__getitem__](self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        chosen = self[index]
+        here = self.full.here is self.owner.innermost
+        if not here or not isinstance(chosen, Selected):
+            self.refuse_here()
+        value = chosen.plain(value)
+        value = value if is_traced(value) else np.asarray(value, self.dtype)
+        self.full = np.where(chosen.mask, value, self.full).astype(self.dtype)
 
     def refuse(self) -> NoReturn:
         """Raise `TraceError` where a value of known size is needed."""
@@ -112,7 +164,8 @@ class Selected(NDArrayOperatorsMixin):
             "indexing with a traced mask has a result of unknown shape, which only "
             "ufuncs, sums and their kin, and stores under the same mask can take",
             source=self._line,
-            hint="choose with np.where(mask, x, 0), or multiply by the mask",
+            hint="reduce it (sum, mean, max, np.median, np.sort(...)[0]), or keep the "
+            "shape: np.where(mask, x, fill), with a fill that changes nothing",
         )
 
     def refuse_here(self, *args: Any) -> NoReturn:
@@ -122,16 +175,32 @@ class Selected(NDArrayOperatorsMixin):
         self._line = trace.builder.source
         self.refuse()
 
-    __len__ = __iter__ = __getitem__ = __setitem__ = __bool__ = __array__ = refuse_here
+    __len__ = __iter__ = __bool__ = __array__ = refuse_here
     __float__ = __int__ = __index__ = refuse_here
 
     def __getattr__(self, name: str) -> Any:
         function = getattr(np, name, None)
         if name.startswith("_") or not hasattr(np.ndarray, name):
             raise AttributeError(name)
-        if function not in _FUNCTIONS:
+        if function not in FUNCTIONS:
             self.refuse_here()
-        return lambda *args, **kwargs: _FUNCTIONS[function](self, *args, **kwargs)
+        return lambda *args, **kwargs: FUNCTIONS[function](self, *args, **kwargs)
+
+
+def lower_selected(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """A call of which an argument is a `Selected`, and another one traced."""
+    found = next(arg for arg in args if isinstance(arg, Selected))
+    if isinstance(function, np.ufunc):
+        kwargs.pop("operator", None)
+        return found.__array_ufunc__(function, "__call__", *args, **kwargs)
+    return found.__array_function__(function, (), args, kwargs)
+
+
+def holds(trace: Trace, condition: Any, error: str, message: str) -> Any:
+    """A condition that is checked when the function runs, as a bool that is true."""
+    node = trace.node(condition, "i64")
+    node = trace.builder.check(node, low=1, high=2, error=error, message=message)
+    return trace.wrap(trace.builder.cast(node, "bool"))
 
 
 def has_same_mask(trace: Trace, one: Any, other: Any) -> bool:
@@ -157,129 +226,3 @@ def _is_same(b: Builder, one: Node, other: Node) -> bool:
         waiting += (pair for pair in new if pair not in seen)
         seen.update(waiting)
     return True
-
-
-def _axes(x: Selected, axis: Any) -> tuple[int, ...] | None:
-    """The axes of the full array for all axes of the selection, or for its first."""
-    if axis is None:
-        return None
-    if axis not in (0, -x.ndim):
-        x.refuse_here()
-    return tuple(range(x.mask.ndim))
-
-
-def _reduction(
-    *functions: Any,
-) -> Callable[[Callable[[Selected, Any], Any]], Callable[[Selected, Any], Any]]:
-    """Have a reduction stand for NumPy's, with ``axis`` as its one option."""
-
-    def add(lower: Callable[[Selected, Any], Any]) -> Callable[[Selected, Any], Any]:
-        def reduce(x: Selected, axis: Any = None, **options: Any) -> Any:
-            if options:
-                x.refuse_here()
-            return lower(x, axis)
-
-        _FUNCTIONS.update(dict.fromkeys(functions, reduce))
-        return lower
-
-    return add
-
-
-@_reduction(np.sum)
-def _sum(x: Selected, axis: Any) -> Any:
-    return np.sum(x.where(0), axis=_axes(x, axis))
-
-
-@_reduction(np.prod)
-def _prod(x: Selected, axis: Any) -> Any:
-    return np.prod(x.where(1), axis=_axes(x, axis))
-
-
-@_reduction(np.any)
-def _any(x: Selected, axis: Any) -> Any:
-    return np.any(x.where(0), axis=_axes(x, axis))
-
-
-@_reduction(np.all)
-def _all(x: Selected, axis: Any) -> Any:
-    return np.all(x.where(1), axis=_axes(x, axis))
-
-
-@_reduction(np.count_nonzero)
-def _count_nonzero(x: Selected, axis: Any) -> Any:
-    return np.count_nonzero(x.where(0), axis=_axes(x, axis))
-
-
-@_reduction(np.mean)
-def _mean(x: Selected, axis: Any) -> Any:
-    return _sum(x, axis) / (x.size if axis is None else x.rows)
-
-
-def _extreme(
-    function: Any, ufunc: str, neutral: Callable[[Any], Any]
-) -> Callable[[Selected, Any], Any]:
-    """The largest or the smallest element, of which there has to be one."""
-
-    def lower(x: Selected, axis: Any) -> Any:
-        trace = x.owner.innermost
-        count = trace.builder.check(
-            trace.node(x.rows, "i64"),
-            low=1,
-            high=2**62,
-            error="value",
-            message=f"zero-size array to reduction operation {ufunc} which has no "
-            "identity",
-        )
-        full = x.where(neutral(x.dtype))
-        some = np.reshape(trace.wrap(count) > 0, (1,) * full.ndim)
-        return function(
-            np.where(some, full, np.zeros((), x.dtype)), axis=_axes(x, axis)
-        )
-
-    return lower
-
-
-def _lowest(dtype: np.dtype[Any]) -> Any:
-    if dtype.kind == "f":
-        return -np.inf
-    return False if dtype.kind == "b" else np.iinfo(dtype).min
-
-
-def _highest(dtype: np.dtype[Any]) -> Any:
-    if dtype.kind == "f":
-        return np.inf
-    return True if dtype.kind == "b" else np.iinfo(dtype).max
-
-
-_reduction(np.max)(_extreme(np.max, "maximum", _lowest))
-_reduction(np.min)(_extreme(np.min, "minimum", _highest))
-
-
-def _var(x: Selected, axis: Any = None, *, ddof: int = 0, **options: Any) -> Any:
-    if options or axis not in (None, 0, -x.ndim) or x.ndim > 1:
-        x.refuse_here()
-    apart = x - _mean(x, None)
-    return _sum(apart * apart, None) / (x.size - ddof)
-
-
-def _dot(x: Selected, y: Any) -> Any:
-    if x.ndim > 1:
-        x.refuse_here()
-    return _sum(x * y, None)
-
-
-def _norm(x: Selected) -> Any:
-    return np.sqrt(_sum(x * x, None))
-
-
-_OTHERS: dict[Any, Callable[..., Any]] = {
-    np.var: _var,
-    np.std: lambda x, *args, **options: np.sqrt(_var(x, *args, **options)),
-    np.dot: _dot,
-    np.inner: _dot,
-    np.vdot: _dot,
-    np.linalg.norm: _norm,
-    np.size: lambda x: x.size,
-    np.ndim: lambda x: x.ndim,
-}
-_FUNCTIONS.update(_OTHERS)

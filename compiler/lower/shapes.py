@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ...ir.errors import ShapeError
+from ...ir.errors import ShapeError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.ops.elementwise import REALS
 from ...ir.ops.shape import flip
 from ...ir.types import dtype_name
+from ..layout import is_contiguous, is_view
 from ..lost_parts import complex_refused, warn_of_lost_parts
 from ..lowerings import lowers
-from ..trace import Trace
+from ..running import is_traced
+from ..trace import Trace, share
 from .reductions import axes_of
-from .ufuncs import broadcast_nodes, reject
+from .ufuncs import broadcast_nodes
 
 
 def as_ints(values: Any) -> tuple[int, ...]:
@@ -30,13 +32,17 @@ def as_ints(values: Any) -> tuple[int, ...]:
 
 @lowers(np.reshape, view=True)
 def _reshape(
-    trace: Trace, a: Any, /, shape: Any = None, order: str = "C", **rest: Any
+    trace: Trace,
+    a: Any,
+    /,
+    shape: Any = None,
+    order: str = "C",
+    *,
+    copy: bool | None = None,
 ) -> Any:
-    rest.pop("copy", None)
-    reject(rest)
     if order == "F":
         return np.transpose(np.reshape(np.transpose(a), as_ints(shape)[::-1]))
-    reject({"order": None if order == "C" else order})
+    _check_order(a, order)
     x = trace.node(a)
     wanted = list(as_ints(shape))
     if wanted.count(-1) == 1:
@@ -46,13 +52,34 @@ def _reshape(
             wanted[wanted.index(-1)] = x.type.size // known
     if any(dim < 0 for dim in wanted) or math.prod(wanted) != x.type.size:
         raise ShapeError(f"cannot reshape {x.type} to {tuple(as_ints(shape))}")
-    return trace.wrap(trace.builder.reshape(x, wanted))
+    made = trace.wrap(trace.builder.reshape(x, wanted))
+    if copy or _is_copy(a, wanted):
+        made.memory.ordered = True
+    return made
+
+
+def _check_order(a: Any, order: str) -> None:
+    """Raise `UnsupportedError` for an order that a layout decides which is unknown."""
+    known = np.ndim(a) < 2 or (is_traced(a) and is_contiguous(a.path, a.memory))
+    if order != "C" and not known:
+        raise UnsupportedError(
+            f"order={order!r} follows the layout of the array, which is not known",
+            hint="say order='C' or order='F'",
+        )
+
+
+def _is_copy(a: Any, shape: list[int]) -> bool:
+    """Whether NumPy makes a copy for another shape, as the strides tell."""
+    if not is_traced(a) or not a.memory.is_ordered:
+        return False
+    return not is_view(a.path, a.memory, shape)
 
 
 @lowers(np.ravel, view=True)
 def _ravel(trace: Trace, a: Any, order: str = "C") -> Any:
     reshape: Any = np.reshape  # its stubs want a literal for the order
-    return reshape(a, -1, order=order)
+    apart = is_traced(a) and is_contiguous(a.path, a.memory) is False
+    return reshape(a, -1, order=order, copy=True if apart else None)
 
 
 @lowers(np.copy)

@@ -53,8 +53,30 @@ def as_row(trace: Trace, a: Any, axis: Any) -> tuple[Any, int]:
 def sorted_rows(trace: Trace, rows: Any) -> tuple[Any, Any]:
     """Each row in order, and the positions where its entries were."""
     node = trace.node(rows)
-    places = trace.builder.argsort(node)
+    if node.type.is_complex:
+        places = _by_parts(trace, rows)
+    else:
+        places = trace.builder.argsort(node)
     return trace.wrap(gathered(trace, node, places)), trace.wrap(places)
+
+
+def _by_parts(trace: Trace, rows: Any) -> Node:
+    """The positions that sort by the real part, then by the imaginary one.
+
+    Numbers of which a part is NaN come last: first those with a real part, then those
+    with an imaginary one, as NumPy has it.
+    """
+    missing = 2 * np.isnan(rows.real).astype(np.int64) + np.isnan(rows.imag)
+    return trace.node(np.lexsort((rows.imag, rows.real, missing)))
+
+
+@lowers(np.sort_complex)
+def _sort_complex(trace: Trace, a: Any) -> Any:
+    a = np.sort(trace.array(a))
+    if a.dtype.kind == "c":
+        return a
+    small = a.dtype.itemsize < 4 and a.dtype.kind in "iu"
+    return a.astype(np.complex64 if small else np.complex128)
 
 
 def _sort(trace: Trace, a: Any, axis: Any, which: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..lowerings import lowers
 from ..ragged import Ragged
 from ..running import is_traced
 from ..trace import Trace
-from ..tracer import SETITEM
+from ..tracer import GETITEM, SETITEM
 from .indexing import ragged_at
 from .indices import (
     check_index,
@@ -27,7 +28,7 @@ from .indices import (
     wrapped,
 )
 from .integers import fitted
-from .selected import Selected
+from .selected import Selected, holds
 
 
 @lowers(SETITEM)
@@ -35,10 +36,14 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
     """Write ``value`` to the memory that ``x`` shows, at ``index``."""
     x.owner.check_write()
     items = parts_of(trace, index)
-    check_index(x.shape, items)
     value = value if isinstance(value, Ragged) else trace.array(value)
-    if any(is_traced(item) and (item.ndim or is_mask(item)) for item in items):
-        x.write(_write_under_mask(trace, x, items, value))
+    if any(is_traced(item) and is_mask(item) for item in items):
+        target, mask = _under_mask(trace, x, items)
+        target.write(_write_under_mask(trace, target, mask, value))
+        return
+    check_index(x.shape, items)
+    if any(is_traced(item) and item.ndim for item in items):
+        x.write(written_at(trace, x, items, value))
         return
     plain: list[Any] = []
     if not any(is_mask(item) and item.ndim == 0 for item in items):
@@ -55,11 +60,8 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
             _write_extent(trace, x, plain, value)
             return
         if any(is_traced(item) for item in plain):
-            raise TraceError(
-                "writing at traced positions and at arrays of positions in one index "
-                "is not supported",
-                hint="write into a row first: row = x[i]; row[places] = v",
-            )
+            x.write(written_at(trace, x, items, value))
+            return
     source = fitted(trace, value, x.type.dtype)
     rows = [axis for axis, item in enumerate(plain) if is_array(item)]
     if len(rows) == 1 and all(is_array(item) or item == slice(None) for item in plain):
@@ -74,19 +76,92 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
     x.write(trace.wrap(made))
 
 
-def _write_under_mask(trace: Trace, x: Any, items: list[Any], value: Any) -> Any:
-    """One traced mask over the leading axes, and one value for all that it chooses."""
-    (mask, *others) = items
-    if isinstance(value, Selected) and not others and is_mask(mask):
-        return value.stored(x, mask)
-    if others or not is_mask(mask) or np.ndim(value) > x.ndim - mask.ndim:
+def _under_mask(trace: Trace, x: Any, items: list[Any]) -> tuple[Any, Any]:
+    """The view of ``x`` whose leading axes a mask chooses from, and the mask.
+
+    Other axes are indexed first, and those in front of the mask moved behind it.
+    """
+    place = next(k for k, item in enumerate(items) if is_mask(item))
+    mask, others = items[place], items[:place] + items[place + 1 :]
+    if mask.ndim == 0 or any(is_array(item) or item is Ellipsis for item in others):
         raise TraceError(
-            "writing at traced positions is not supported",
-            hint="a mask with one value works, x[mask] = 0, and so do np.where and "
-            "one_hot",
+            "a store under a traced mask takes slices and numbers beside the mask",
+            hint="choose from arrays of one shape: x[...] = np.where(mask, value, x)",
         )
-    mask = np.reshape(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim)))
+    check_index(x.shape, items)
+    whole = (slice(None),) * mask.ndim
+    if others:
+        x = trace.apply(GETITEM, (x, (*items[:place], *whole, *items[place + 1 :])), {})
+    lead = sum(isinstance(item, slice) for item in items[:place])
+    front = [*range(lead, lead + mask.ndim)]
+    return (np.moveaxis(x, front, range(mask.ndim)) if lead else x), mask
+
+
+def _write_under_mask(trace: Trace, x: Any, mask: Any, value: Any) -> Any:
+    """``x`` after a store at what a mask over the leading axes chooses.
+
+    The value is one for all, or one for each, in order.
+    """
+    if isinstance(value, Selected):
+        return value.stored(x, mask)
+    rest = x.shape[mask.ndim :]
+    if np.ndim(value) > len(rest):
+        value = _one_for_each(trace, mask, value, rest)
+    mask = np.reshape(mask, (*mask.shape, *(1,) * len(rest)))
     return np.where(mask, trace.wrap(fitted(trace, value, x.type.dtype)), x)
+
+
+def _one_for_each(trace: Trace, mask: Any, value: Any, rest: tuple[int, ...]) -> Any:
+    """Values of a sequence at the places of a mask, as an array of its shape."""
+    count = np.shape(value)[0]
+    if np.ndim(value) > len(rest) + 1 or count == 0:
+        raise ShapeError(f"cannot store {np.shape(value)} at what a mask chooses")
+    number = np.cumsum(np.reshape(mask, -1)) - 1
+    message = (
+        f"NumPy boolean array indexing assignment cannot assign {count} input values "
+        "where the mask has another number of places"
+    )
+    fits = count == 1 or holds(trace, number[-1] + 1 == count, "value", message)
+    number = np.where(fits, np.clip(number, 0, count - 1), 0)
+    value = value if is_traced(value) else trace.wrap(trace.node(value))
+    chosen = np.take(value, number, axis=0)
+    return np.reshape(chosen, (*mask.shape, *np.shape(value)[1:]))
+
+
+def written_at(trace: Trace, x: Any, items: list[Any], value: Any) -> Any:
+    """``x`` after a store at traced places; the last store to a place stays.
+
+    Rows that are stored whole are chosen by their number, all else by elements.
+    """
+    rows = len(items) == 1 and is_array(items[0])
+    sizes = x.shape[:1] if rows else x.shape
+    places: Any = np.arange(math.prod(sizes)).reshape(sizes)
+    places = trace.apply(GETITEM, (places, tuple(items)), {})
+    rest = x.shape[1:] if rows else ()
+    source = trace.wrap(fitted(trace, value, x.type.dtype))
+    source = trace.wrap(_fitted(trace, trace.node(source), (*places.shape, *rest)))
+    if source.size == 0:
+        return x
+    last = _last_stores(trace, np.reshape(places, -1), math.prod(sizes))
+    number = np.maximum(last - 1, 0)
+    chosen = np.take(np.reshape(source, (-1, *rest)), number, axis=0)
+    stored = np.reshape(last > 0, (*sizes, *(1,) * len(rest)))
+    return np.where(stored, np.reshape(chosen, x.shape), x)
+
+
+def _last_stores(trace: Trace, places: Any, size: int) -> Any:
+    """For each of ``size`` places the last of the stores there, from 1 on, or 0."""
+    from ..loop import scan  # which imports this package
+
+    def step(last: Any, store: Any) -> Any:
+        place, number = store
+        last = np.copy(last)
+        last[place] = number
+        return last, None
+
+    numbers = np.arange(1, places.shape[0] + 1)
+    start = trace.wrap(trace.node(np.zeros(size, np.int64)))
+    return scan(step, start, (places, numbers))[0]
 
 
 def _fitted(trace: Trace, source: Node, shape: tuple[int, ...]) -> Node:

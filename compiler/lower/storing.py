@@ -8,7 +8,7 @@ import numpy as np
 
 from ...ir.errors import TraceError
 from ..lowerings import lowers
-from ..running import find_trace, is_traced
+from ..running import is_traced
 from ..trace import Trace
 from ..tracer import SETITEM
 
@@ -63,19 +63,15 @@ def _place(trace: Trace, arr: Any, mask: Any, vals: Any) -> None:
 @lowers(np.put)
 def _put(trace: Trace, a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     a = _target(a, "np.put")
-    if find_trace(ind) is not None:
-        raise TraceError(
-            "writing at traced positions is not supported",
-            hint="np.add.at takes them; so do np.where and one_hot",
-        )
-    places = np.reshape(np.asarray(ind), -1)
+    ind = trace.array(ind)
+    places = np.reshape(ind if is_traced(ind) else np.asarray(ind), -1)
     if mode == "clip":
         places = np.clip(places, 0, a.size - 1)
     elif mode == "wrap":
         places = places % a.size
     values = np.resize(np.reshape(trace.array(v), -1), places.shape)
-    flat = np.copy(np.reshape(a, -1))
-    flat[places] = values.astype(a.dtype)
+    flat = trace.wrap(trace.node(np.reshape(a, -1)))
+    trace.apply(SETITEM, (flat, places, values.astype(a.dtype)), {})
     a.write(np.reshape(flat, a.shape))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.errors import DTypeError, ShapeError
+from ...ir.errors import ShapeError
 from ...ir.types import dtype_name
 from ..lowerings import lowers
 from ..running import is_traced
@@ -20,11 +20,10 @@ from .ufuncs import UNSET, broadcast_nodes, reject, resolve
 
 @lowers(np.where)
 def _where(trace: Trace, condition: Any, x: Any = None, y: Any = None) -> Any:
+    if x is None and y is None:
+        return np.nonzero(condition)
     if x is None or y is None:
-        raise DTypeError(
-            "np.where with a condition alone has a result of unknown shape",
-            hint="give the two values to choose from: np.where(c, x, y)",
-        )
+        raise ValueError("either both or neither of x and y should be given")
     dtype = resolve(np.add, x, y)[-1] if _not_bool(x, y) else "bool"
     b = trace.builder
     mask = trace.node(trace.array(condition), "bool")

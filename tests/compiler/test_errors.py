@@ -73,8 +73,6 @@ CONCRETE = {
     lambda x: int(x[0]): "astype",
     lambda x: float(x[0]): r"np\.sin",
     lambda x: complex(x[0]): "complex",
-    lambda x: x[0].item(): r"x\[0\]",
-    lambda x: x.tolist(): "after the call",
     lambda x: math.sin(x[0]): r"np\.sin",
     lambda x: np.asarray(x): r"np\.stack",
     lambda x: np.array(x): r"np\.stack",
@@ -119,9 +117,9 @@ def test_next_call_works(backend):
 def test_all_unsupported_calls_are_listed_at_once(backend):
     def function(x):
         y = np.spacing(x)
-        z = np.modf(np.outer(y, y))[1]
+        z = np.frexp(np.outer(y, y))[0]
         w = np.linalg.eig(z)[0]
-        return np.sort_complex(w)[0] + np.exp(x)[0]
+        return np.nextafter(w.real, 1.0)[0] + np.exp(x)[0]
 
     with pytest.raises(UnsupportedError) as raised:
         anabranch.jit(function, backend=backend)(X)
@@ -129,9 +127,9 @@ def test_all_unsupported_calls_are_listed_at_once(backend):
     first = function.__code__.co_firstlineno
     for name, line in (
         ("np.spacing", 1),
-        ("np.modf", 2),
+        ("np.frexp", 2),
         ("np.linalg.eig", 3),
-        ("np.sort_complex", 4),
+        ("np.nextafter", 4),
     ):
         assert re.search(rf"{re.escape(name)} +{HERE}:{first + line}: ", text)
     assert text.count(__file__) == 4
@@ -143,7 +141,7 @@ def test_each_line_of_unsupported_calls_is_shown_once(backend):
         y = x
         for _ in range(3):
             y = np.spacing(x) + np.nextafter(x, 1) + np.spacing(y)
-        return np.modf(np.spacing(y))
+        return np.frexp(np.spacing(y))
 
     with pytest.raises(UnsupportedError) as raised:
         anabranch.jit(function, backend=backend)(X)
@@ -152,14 +150,14 @@ def test_each_line_of_unsupported_calls_is_shown_once(backend):
     assert lines[1].startswith(
         f"np.spacing, np.nextafter   {__file__}:{first + 3}: y = "
     )
-    assert lines[2].startswith(f"np.spacing, np.modf   {__file__}:{first + 4}: return")
+    assert lines[2].startswith(f"np.spacing, np.frexp   {__file__}:{first + 4}: return")
     assert lines[3].startswith("hint: ")
     assert len(lines) == 4
 
 
 def test_an_unsupported_argument_has_its_line(backend):
     with pytest.raises(UnsupportedError) as raised:
-        anabranch.jit(lambda x: np.polyfit(X, x, 1, cov=True), backend=backend)(X)
+        anabranch.jit(lambda x: np.polyfit(X, x, 1, full=True), backend=backend)(X)
     assert str(raised.value).count(__file__) == 1
 
 
@@ -169,10 +167,8 @@ def test_an_unsupported_argument_has_its_line(backend):
         lambda x: np.linalg.eig(np.outer(x, x)),
         lambda x: np.gcd(x.astype(int), 2),
         lambda x: np.frexp(x),
-        lambda x: np.modf(x),
         lambda x: np.spacing(x),
         lambda x: np.nextafter(x, 1.0),
-        lambda x: np.power.at(x, [0], 1),
     ],
 )
 def test_unsupported_function(backend, function):
@@ -193,7 +189,7 @@ def test_unsupported_functions_have_no_effect(backend, tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["view", "tobytes", "resize", "strides", "flags", "data", "put"],
+    ["tobytes", "resize", "strides", "flags", "data", "setfield"],
 )
 def test_attribute_that_traced_arrays_lack(backend, name):
     with pytest.raises(TraceError, match=rf"\.{name}[\s\S]*{HERE}"):
@@ -211,7 +207,6 @@ def test_attribute_that_no_array_has(backend):
     [
         lambda x: np.mean(x, out=np.zeros(())),
         lambda x: np.add(x, 1, where=[True, False, True]),
-        lambda x: np.var(x, where=np.array([True, True, False])),
         lambda x: np.concatenate([x, x], out=np.zeros(6)),
         lambda x: np.einsum("i->", x, dtype=np.float32),
         lambda x: np.matmul(x, x, dtype=np.float32),

@@ -302,16 +302,6 @@ def test_write_with_broadcasting(same):
     same(write, X)
 
 
-def test_write_at_traced_positions(backend):
-    def write(x, i):
-        y = x.copy()
-        y[i] = 0
-        return y
-
-    with pytest.raises(anabranch.TraceError, match="one_hot"):
-        anabranch.jit(write, backend=backend)(V, np.array([3, 1]))
-
-
 def test_write_of_a_negative_zero(same):
     def write(x):
         y = np.ones_like(x)

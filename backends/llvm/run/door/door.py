@@ -77,7 +77,7 @@ class LLVMDoor:
         self._thunk = Thunk(text)
         self.address = self._thunk.address
         self.checks = {
-            number: found[0]
+            number: (found[0], f"{found[1]}\n  {node.source or node.op}")
             for number, node in enumerate(plan.checks, 1)
             if (found := failure(node)) is not None
         }

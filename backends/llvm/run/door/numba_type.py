@@ -254,17 +254,19 @@ class _Output:
 def _raise(context: Any, builder: Any, function: DoorFunction, status: Any) -> None:
     """Raise what a status other than 0 says."""
     checks = function.door.checks
-    kinds = dict.fromkeys(checks.values())
-    blocks = {kind: builder.append_basic_block(f"failed_{kind}") for kind in kinds}
+    blocks = {
+        found: builder.append_basic_block(f"failed_{found[0]}")
+        for found in dict.fromkeys(checks.values())
+    }
     memory = builder.append_basic_block("no_memory")
     switch = builder.switch(status, memory)
     word = status.type
     switch.add_case(ir.Constant(word, NO_MEMORY), memory)
-    for code, kind in checks.items():
-        switch.add_case(ir.Constant(word, code), blocks[kind])
-    for kind, block in blocks.items():
+    for code, found in checks.items():
+        switch.add_case(ir.Constant(word, code), blocks[found])
+    for (kind, told), block in blocks.items():
         builder.position_at_end(block)
-        message = f"{function.name}: a check failed; a call from Python says which"
+        message = f"{function.name}: {told}"
         context.call_conv.return_user_exc(builder, ERRORS[kind], (message,))
     builder.position_at_end(memory)
     message = f"{function.name}: no memory for the scratch arrays of a call"
