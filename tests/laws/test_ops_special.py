@@ -16,7 +16,7 @@ from tests.laws.op_samples import DOMAINS, SAMPLES, Array, Sample
 from tests.laws.test_ops_compiled import assert_elementwise
 
 ELEMENTWISE = [op for op in SAMPLES if OPS[op].scalar is not None]
-ZERO_OF_EITHER_SIGN = "maximum minimum fmax fmin reduce_max reduce_min".split()
+ZERO_OF_EITHER_SIGN = "maximum minimum fmax fmin reduce_max reduce_min sort".split()
 
 SHARES = ("share", "log_share")
 
@@ -131,6 +131,7 @@ def test_order_of_special_values(count: int, dtype: str) -> None:
     pool = np.array([*specials(dtype), -np.nan], DTYPES[dtype])
     row = np.random.default_rng(count).choice(pool, count)
     same("argsort", Sample((row,), {}, f"{dtype} {count}"))
+    same("sort", Sample((row,), {}, f"{dtype} {count}"))
     for right in (False, True):
         sample = Sample((np.sort(row), row), {"right": right}, f"{dtype} {right}")
         same("searchsorted", sample)
