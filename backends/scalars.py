@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from ..ir.ops import OPS, Combination
 from ..ir.ops.slopes import RATIOS
+from . import special
 
 __all__ = [
     "BY_CALL",
@@ -43,6 +44,7 @@ FUNCTIONS = frozenset(
         *("absolute", "floor_divide", "remainder", "fmod", "power"),
         *("left_shift", "right_shift", "to_i32", "to_i64", "to_u64"),
         *(f"bessel_ratio{k}" for k in range(1, RATIOS + 1)),
+        *special.NAMES,
     }
 )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from ...ir.ops.slopes import RATIO_NEAR, RATIOS, SIGMOID_NEAR, TANH_NEAR, ratio_series
+from .. import special
 from .matrices import MATRICES
 
 __all__ = ["HELPERS", "find_function", "helpers_of"]
@@ -179,11 +180,48 @@ def bessel_ratio{k}(t):
 '''
 
 
+_POLYNOMIAL = '''
+def polynomial(x, terms):
+    """The polynomial with these coefficients, that of the highest power first."""
+    total = 0.0
+    for term in terms:
+        total = total * x + term
+    return total
+'''
+
+
+def _numbers(name: str) -> str:
+    """The text of a constant of `special`."""
+    value = special.CONSTANTS[name]
+    if isinstance(value, tuple):
+        return f"({', '.join(map(repr, reversed(value)))})"
+    return repr(value)
+
+
+def _widened(found: re.Match[str]) -> str:
+    """The head of a function that computes in float64 whatever it is given."""
+    name, parameters = found.groups()
+    casts = (f"    {one} = np.float64({one})\n" for one in parameters.split(", "))
+    return f"def {name}({parameters}):\n{''.join(casts)}"
+
+
+def _special() -> str:
+    """The functions of `special`, with NumPy's below them."""
+    text = re.sub(r"\b(exp|log|log1p|sin|cos|sqrt|rint)\(", r"np.\1(", special.SOURCE)
+    names = rf"\b({'|'.join(special.CONSTANTS)})\b"
+    text = re.sub(names, lambda name: _numbers(name[0]), text)
+    text = re.sub(r"^def (\w+)_f64\((.*)\):\n", _widened, text, flags=re.MULTILINE)
+    far = "\ndef {0}_far(x, limit):\n    return {0}(x) if abs(x) > limit else x\n"
+    return text.replace("_f64(", "(") + "".join(map(far.format, special.FAR))
+
+
 def _helpers() -> dict[str, str]:
     """The text of each function by its name."""
     parts = [
         _SOURCE,
         MATRICES,
+        _POLYNOMIAL,
+        _special(),
         *(_SHIFTS.format(bits=bits) for bits in (8, 16, 32, 64)),
     ]
     for dtype in ("f32", "f64"):

@@ -9,17 +9,25 @@ from .printer import Printer, prints
 __all__: list[str] = []
 
 
-@prints("argsort")
-def _argsort(p: Printer, node: Node, x: Access) -> Access:
+def _by_rows(p: Printer, node: Node, x: Access, order: str) -> Access:
+    """A NumPy function of each row."""
     [type_] = p.types(node)
     array = p.array(f"{p.name(node)}_rows", x, type_)
     made = p.new(p.name(node), node.type)
     with p.lines.loops(node.type.shape[:-1]) as point:
         row = ", ".join([*point, ":"])
-        p.lines.add(
-            f"{made.array}[{row}] = np.argsort({array}[{row}], kind='mergesort')"
-        )
+        p.lines.add(f"{made.array}[{row}] = {order.format(f'{array}[{row}]')}")
     return made
+
+
+@prints("sort")
+def _sort(p: Printer, node: Node, x: Access) -> Access:
+    return _by_rows(p, node, x, "np.sort({})")
+
+
+@prints("argsort")
+def _argsort(p: Printer, node: Node, x: Access) -> Access:
+    return _by_rows(p, node, x, "np.argsort({}, kind='mergesort')")
 
 
 @prints("searchsorted")

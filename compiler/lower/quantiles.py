@@ -116,7 +116,7 @@ def _quantile(
     if length == 0:
         made: Any = np.full_like(rows, np.nan, dtype=to, shape=(*lead, *outer))
         return _with_axes(made, a.ndim, axes, len(lead)) if keepdims else made
-    ordered, _ = sorted_rows(trace, rows)
+    ordered = sorted_rows(trace, rows)
     q = np.reshape(q, -1)
     if skips and a.dtype.kind == "f":
         missing = np.isnan(rows)

@@ -19,7 +19,7 @@ from ..layout import is_contiguous, is_view
 from ..lost_parts import complex_refused, warn_of_lost_parts
 from ..lowerings import lowers
 from ..running import is_traced
-from ..trace import Trace, share
+from ..trace import Trace
 from .reductions import axes_of
 from .ufuncs import broadcast_nodes
 

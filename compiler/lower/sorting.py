@@ -1,12 +1,13 @@
 """Sorting: the positions that sort rows, and gathers by them.
 
-A row goes along the last axis: other axes are moved there and back. Equal values stay
-in order and NaN comes last, whatever kind of sort is asked for, so a result does not
-depend on the backend. A partition is a whole sort.
+A row goes along the last axis: other axes are moved there and back. NaN comes last.
+Positions are those of a stable sort, whatever kind is asked for, so they do not depend
+on the backend. A partition is a whole sort.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ...ir.errors import ShapeError
 from ...ir.graph import Node
+from ...ir.ops.sorting import flat_places
 from ..lowerings import lowers
 from ..trace import Trace
 from .ufuncs import reject
@@ -23,20 +25,9 @@ __all__ = ["as_row", "gathered", "sorted_rows"]
 
 def gathered(trace: Trace, rows: Node, places: Node) -> Node:
     """Entries of each row, at places that are known to be inside of it."""
-    b = trace.builder
-    *outer, length = rows.type.shape
-    if not outer:
-        return b.take(rows, places, axis=0)
-    ramp = b.iota(shape=tuple(outer), axis=0, dtype="i64")
-    first = b.like(ramp, 0)
-    stride = length
-    for axis in reversed(range(len(outer))):
-        ramp = b.iota(shape=tuple(outer), axis=axis, dtype="i64")
-        first = b.add(first, b.mul(ramp, b.like(ramp, stride)))
-        stride *= outer[axis]
-    first = b.broadcast(b.reshape(first, (*outer, 1)), places.type)
+    b, length = trace.builder, rows.type.shape[-1]
     flat = b.reshape(rows, (rows.type.size,))
-    return b.take(flat, b.add(places, first), axis=0)
+    return b.take(flat, flat_places(b, places, length), axis=0)
 
 
 def as_row(trace: Trace, a: Any, axis: Any) -> tuple[Any, int]:
@@ -50,22 +41,23 @@ def as_row(trace: Trace, a: Any, axis: Any) -> tuple[Any, int]:
     return np.moveaxis(a, along, -1), along
 
 
-def sorted_rows(trace: Trace, rows: Any) -> tuple[Any, Any]:
-    """Each row in order, and the positions where its entries were."""
+def sorted_rows(trace: Trace, rows: Any) -> Any:
+    """Each row in order."""
     node = trace.node(rows)
     if node.type.is_complex:
-        places = _by_parts(trace, rows)
-    else:
-        places = trace.builder.argsort(node)
-    return trace.wrap(gathered(trace, node, places)), trace.wrap(places)
+        return _stably_sorted_rows(trace, rows)
+    return trace.wrap(trace.builder.sort(node))
 
 
-def _by_parts(trace: Trace, rows: Any) -> Node:
-    """The positions that sort by the real part, then by the imaginary one.
+def _places(trace: Trace, rows: Any) -> Node:
+    """The positions that sort, by the real part and then by the imaginary one.
 
     Numbers of which a part is NaN come last: first those with a real part, then those
     with an imaginary one, as NumPy has it.
     """
+    node = trace.node(rows)
+    if not node.type.is_complex:
+        return trace.builder.argsort(node)
     missing = 2 * np.isnan(rows.real).astype(np.int64) + np.isnan(rows.imag)
     return trace.node(np.lexsort((rows.imag, rows.real, missing)))
 
@@ -79,13 +71,23 @@ def _sort_complex(trace: Trace, a: Any) -> Any:
     return a.astype(np.complex64 if small else np.complex128)
 
 
-def _sort(trace: Trace, a: Any, axis: Any, which: int) -> Any:
+def _along(trace: Trace, a: Any, axis: Any, order: Callable[[Trace, Any], Any]) -> Any:
+    """What ``order`` makes of rows along an axis."""
     rows, along = as_row(trace, a, axis)
-    return np.moveaxis(sorted_rows(trace, rows)[which], -1, along)
+    return np.moveaxis(order(trace, rows), -1, along)
+
+
+def _argsorted_rows(trace: Trace, rows: Any) -> Any:
+    return trace.wrap(_places(trace, rows))
+
+
+def _stably_sorted_rows(trace: Trace, rows: Any) -> Any:
+    """Zeros of both signs, which are equal, stay in order."""
+    return trace.wrap(gathered(trace, trace.node(rows), _places(trace, rows)))
 
 
 @lowers(np.sort)
-def _sorted(
+def _sort(
     trace: Trace,
     a: Any,
     axis: Any = -1,
@@ -94,7 +96,8 @@ def _sorted(
     stable: Any = None,
 ) -> Any:
     reject({"order": order})
-    return _sort(trace, a, axis, 0)
+    keeps = stable or kind in ("stable", "mergesort")
+    return _along(trace, a, axis, _stably_sorted_rows if keeps else sorted_rows)
 
 
 @lowers(np.argsort)
@@ -107,7 +110,7 @@ def _argsort(
     stable: Any = None,
 ) -> Any:
     reject({"order": order})
-    return _sort(trace, a, axis, 1)
+    return _along(trace, a, axis, _argsorted_rows)
 
 
 def _check_kth(a: Any, kth: Any, axis: Any) -> None:
@@ -127,7 +130,7 @@ def _partition(
 ) -> Any:
     reject({"order": order})
     _check_kth(a, kth, axis)
-    return _sort(trace, a, axis, 0)
+    return _along(trace, a, axis, sorted_rows)
 
 
 @lowers(np.argpartition)
@@ -141,7 +144,7 @@ def _argpartition(
 ) -> Any:
     reject({"order": order})
     _check_kth(a, kth, axis)
-    return _sort(trace, a, axis, 1)
+    return _along(trace, a, axis, _argsorted_rows)
 
 
 @lowers(np.lexsort)

@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..types import TensorType
-from .elementwise import reciprocal
+from .elementwise import elementwise, reciprocal
 from .spec import (
     NONDIFFERENTIABLE,
     Adjoint,
+    Kind,
     NonDifferentiable,
     OpDef,
     register,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["function", "scaled", "shifted", "ufunc_of"]
+__all__ = ["SCALARS", "function", "scaled", "shifted", "ufunc_of"]
 
 Derivative: TypeAlias = "Callable[..., Node] | str"
 
@@ -74,12 +75,22 @@ def _type_rule(name: str) -> Callable[..., TensorType]:
     return type_rule
 
 
+# Those that backends have a scalar function for, of the same name.
+SCALARS = frozenset(
+    (
+        "erfc erfcx ndtr log_ndtr gammaln loggamma digamma i0e i1e "
+        "log_expit logit entr xlogy"
+    ).split()
+)
+
+
 def _register(
     name: str,
     arity: int,
     adjoint: Adjoint | NonDifferentiable,
     refused: dict[int, str],
 ) -> OpDef:
+    operands = ", ".join(f"{{{slot}}}" for slot in range(arity))
     return register(
         OpDef(
             name,
@@ -87,6 +98,8 @@ def _register(
             _type_rule(name),
             _calling(name),
             adjoint,
+            kind=Kind.ELEMENTWISE if name in SCALARS else Kind.OTHER,
+            scalar=f"{name}({operands})" if name in SCALARS else None,
             refused=refused,
             ufunc=name,
         )
@@ -201,7 +214,16 @@ def _zeta_by_q(b: Builder, n: Node, s: Node, q: Node) -> Node:
 
 
 function("zeta", "the exponent of zeta", _zeta_by_q)
-function("digamma", lambda b, n, x: _call(b, "zeta", b.like(x, 2.0), x))
+elementwise(
+    "trigamma",
+    1,
+    lambda x: ufunc_of("zeta")(2.0, x),
+    "trigamma({0})",
+    lambda b, n, g, x: (
+        b.chain(g, scaled(b, _call(b, "zeta", b.like(x, 3.0), x), -2.0)),
+    ),
+)
+function("digamma", lambda b, n, x: _call(b, "trigamma", x))
 function("gamma", lambda b, n, x: b.mul(n, _digamma(b, x)))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .elementwise import reciprocal
-from .special import function, scaled, shifted
+import numpy as np
+
+from .elementwise import elementwise, reciprocal
+from .special import function, scaled, shifted, ufunc_of
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -38,11 +40,34 @@ _ORDERS = {  # sign, factor, and whose values have the names of the orders 0 and
 }
 
 
+def _i2e(x: Any) -> Any:
+    """That of order 2, also where SciPy's function of all orders ends."""
+    far = np.abs(x) > 1e4
+    zeroth, first = ufunc_of("i0e")(x), ufunc_of("i1e")(x)
+    return np.where(far, zeroth - 2 * np.abs(first / x), ufunc_of("ive")(2.0, x))
+
+
+def _second(b: Builder, name: str, x: Node) -> Node:
+    """That of order 2."""
+    if name == "ive":
+        return b.add_node("i2e", x)
+    return b.add_node(name, b.like(x, 2.0), x)
+
+
 def _unscaled(b: Builder, name: str, n: Node, x: Node, slope: Node) -> Node:
     """With what the factor exp(-|x|) of ``ive``, or exp(x) of ``kve`` adds."""
     if name == "ive":
         return b.sub(slope, b.mul(b.sign(x), n))
     return b.add(slope, n) if name == "kve" else slope
+
+
+def _i2e_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
+    sign, factor, _ = _ORDERS["ive"]
+    slope = _neighbours(b, "ive", b.like(x, 2.0), x, sign, factor)
+    return (b.chain(g, _unscaled(b, "ive", n, x, slope)),)
+
+
+elementwise("i2e", 1, _i2e, "i2e({0})", _i2e_adjoint)
 
 
 def _bessel(name: str, sign: float, factor: float, named: tuple[str, str]) -> None:
@@ -58,7 +83,7 @@ def _bessel(name: str, sign: float, factor: float, named: tuple[str, str]) -> No
         return _unscaled(b, name, n, x, slope)
 
     def of_first(b: Builder, n: Node, x: Node) -> Node:
-        below, above = b.add_node(zeroth, x), b.add_node(name, b.like(x, 2.0), x)
+        below, above = b.add_node(zeroth, x), _second(b, name, x)
         both = b.add(below, above) if sign > 0 else b.sub(below, above)
         return _unscaled(b, name, n, x, scaled(b, both, factor))
 

@@ -27,6 +27,7 @@ RANGES = {
     "sin": ((-(2.0**31), 2.0**31), (-10, 10)),
     "cos": ((-(2.0**31), 2.0**31), (-10, 10)),
 }
+BINARY = ("pow", "hypot")
 # In ulp, of which rounding the exact value already takes a half.
 BOUNDS = {"cbrt": 0.51, "expm1": 1.2, "tanh": 1.2, "erf": 1.1}
 CORNERS = [
@@ -113,6 +114,19 @@ def test_error_of_pow(spread: float, dtype: str) -> None:
 
 
 @extended
+@pytest.mark.parametrize("spread", [20, 1, 1e-3])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_error_of_hypot(spread: float, dtype: str) -> None:
+    """Of any size, and one nearly as large as the other."""
+    rng = np.random.default_rng(0)
+    most = 950 if dtype == "f64" else 80
+    x = np.exp2(rng.uniform(-most, most, COUNT)).astype(DTYPES[dtype])
+    y = (x * np.exp(rng.uniform(-spread, spread, COUNT))).astype(DTYPES[dtype])
+    exact = np.hypot(x.astype(np.longdouble), y.astype(np.longdouble))
+    assert ulps(evaluate("hypot", x, y), exact) < 1.0
+
+
+@extended
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_error_of_erf(dtype: str) -> None:
     mpmath = pytest.importorskip("mpmath")
@@ -143,12 +157,12 @@ def reference(name: str) -> Callable[..., np.ndarray]:
     return np.power if name == "pow" else getattr(np, name)
 
 
-@pytest.mark.parametrize("name", [*RANGES, "erf", "pow"])
+@pytest.mark.parametrize("name", [*RANGES, "erf", *BINARY])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_corners_are_those_of_numpy(name: str, dtype: str) -> None:
     with np.errstate(all="ignore"):
         corners = np.array(CORNERS).astype(DTYPES[dtype])
-        rows = product(corners, corners) if name == "pow" else ((x,) for x in corners)
+        rows = product(corners, corners) if name in BINARY else ((x,) for x in corners)
         operands = [np.array(column) for column in zip(*rows, strict=True)]
         expected = reference(name)(*operands)
     made = evaluate(name, *operands)
@@ -160,14 +174,14 @@ def test_corners_are_those_of_numpy(name: str, dtype: str) -> None:
     np.testing.assert_array_max_ulp(made[numbers], expected[numbers], 2)
 
 
-@pytest.mark.parametrize("name", [*RANGES, "erf", "pow"])
+@pytest.mark.parametrize("name", [*RANGES, "erf", *BINARY])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bits_do_not_depend_on_the_position(name: str, dtype: str) -> None:
     """Alone, in any lane, in the rest of a loop, beside arguments that take a call."""
     rng = np.random.default_rng(0)
     x = rng.uniform(0.1, 5, 75).astype(DTYPES[dtype])
     x[[3, 70]] = 1e12
-    operands = (x, x) if name == "pow" else (x,)
+    operands = (x, x) if name in BINARY else (x,)
     whole = evaluate(name, *operands)
     for i in range(len(x)):
         rest = evaluate(name, *(operand[i:].copy() for operand in operands))
@@ -176,13 +190,13 @@ def test_bits_do_not_depend_on_the_position(name: str, dtype: str) -> None:
     np.testing.assert_array_equal(scalar, whole)
 
 
-@pytest.mark.parametrize("name", [*RANGES, "erf", "pow"])
+@pytest.mark.parametrize("name", [*RANGES, "erf", *BINARY])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_loops_use_vector_registers(name: str, dtype: str) -> None:
     text = source(
         f"x = {dtype}_pointer(buffers[0], 0)",
         f"y = {dtype}_pointer(buffers[1], 1)",
         "for i in lanes(words[0], 16):",
-        f"    y[i] = {name}(x[i]{', x[i]' if name == 'pow' else ''})",
+        f"    y[i] = {name}(x[i]{', x[i]' if name in BINARY else ''})",
     )
     assert re.search(r"mulp[ds]|fmul\s+v\d+\.[24][sd]", assembly(text))

@@ -449,7 +449,10 @@ def _table() -> dict[str, Sequence[Case]]:
         **{op: _pooling(op) for op in ("max_pool", "max_pool_input")},
         "take": [Case((s, i), {"axis": axis}) for s, i, axis in TAKEN],
         "scatter_add": _scattered(),
-        "argsort": [Case((s,), {}) for s in [*SHAPES, (3, 300), (0, 90)] if s],
+        **{
+            op: [Case((s,), {}) for s in [*SHAPES, (3, 300), (0, 90)] if s]
+            for op in ("sort", "argsort")
+        },
         "searchsorted": _searched(),
         **{op: _convolution(op) for op in ("conv", "conv_input", "conv_kernel")},
     }

@@ -231,6 +231,10 @@ def _scatter_add(x: Array, i: Array, *, axis: int, size: int) -> Array:
     return made
 
 
+def _sort(x: Array) -> Array:
+    return np.take_along_axis(x, _argsort(x), -1)
+
+
 def _argsort(x: Array) -> Array:
     """By Python's own sort, which is stable; a NaN is after all numbers."""
     made = np.empty(x.shape, np.int64)
@@ -488,6 +492,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "update_at": _update_at,
     "add_at": _add_at,
     "scatter_add": _scatter_add,
+    "sort": _sort,
     "argsort": _argsort,
     "searchsorted": _searchsorted,
     "windows": _windows,

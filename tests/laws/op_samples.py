@@ -296,6 +296,7 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "float_power": (("f64",), _base_and_exponent),
         "select": (ANY, _choice),
         "take": (ANY, _indexed),
+        "sort": (ANY, _distinct),
         "argsort": (ANY, _tied),
         "searchsorted": (ANY, _searched),
         "put": (ANY, _stored),

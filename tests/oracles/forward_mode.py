@@ -139,6 +139,10 @@ def _indexed(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     return OPS[node.op].reference(ts[0], xs[1], **node.attrs)
 
 
+def _sorted(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    return np.take_along_axis(ts[0], np.argsort(xs[0], axis=-1, kind="stable"), -1)
+
+
 def _stored(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     return OPS[node.op].reference(ts[0], ts[1], xs[2], **node.attrs)
 
@@ -335,6 +339,7 @@ TANGENTS: dict[str, Rule] = {
     "take": _indexed,
     "scatter_add": _indexed,
     "put": _stored,
+    "sort": _sorted,
     **dict.fromkeys(("slice_at", "update_at", "add_at"), _moved),
     "select": _chosen,
     "pick": _picked,

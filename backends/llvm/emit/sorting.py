@@ -6,31 +6,52 @@ import math
 
 from ....ir.graph import Node
 from ....ir.types import TensorType
+from ..kernels.numpy_sorts import sort_address
 from ..kernels.sorting import (
-    COUNTS,
+    ArgsortWords,
     SearchWords,
     SortWords,
     argsort_source,
-    key_dtype,
     searchsorted_source,
+    sort_source,
 )
 from ..kernels.source import Source
 from ..plan.planner import Planner, emits
 from ..plan.view import View
 
 
-@emits("argsort")
-def argsort(p: Planner, node: Node, x: View) -> View:
-    """One step for all rows, which share the memory of keys and counts."""
-    x = p.contiguous(node, x)
+@emits("sort")
+def sort(p: Planner, node: Node, x: View) -> View:
+    """One step for all rows, over a copy."""
     target = p.allocate(node.type, node.name)
     *outer, length = node.type.shape
-    keys = p.allocate(TensorType(key_dtype(x.type.dtype), (2 * length,)))
-    spare = p.allocate(TensorType("i64", (length,)))
-    counts = p.allocate(TensorType("i64", (COUNTS,)))
-    words = SortWords(rows=math.prod(outer), length=length)
+    if 0 in node.type.shape:
+        return target
+    p.copy(node, x, target)
+    dtype = node.type.dtype
+    words = SortWords(math.prod(outer), length, sort_address(dtype))
+    kernel = Source.of(sort_source, dtype=dtype)
+    p.call(node, "sort", kernel, (target,), words)
+    return target
+
+
+@emits("argsort")
+def argsort(p: Planner, node: Node, x: View) -> View:
+    """One step for all rows, which share the memory of what is sorted."""
+    target = p.allocate(node.type, node.name)
+    *outer, length = node.type.shape
+    if 0 in node.type.shape:
+        return target
+    x = p.contiguous(node, x)
+    room = p.allocate(TensorType("u64", (length,)))
+    words = ArgsortWords(
+        rows=math.prod(outer),
+        length=length,
+        place_bits=(length - 1).bit_length(),
+        sort=sort_address("u64"),
+    )
     kernel = Source.of(argsort_source, dtype=x.type.dtype)
-    p.call(node, "argsort", kernel, (x, target, keys, spare, counts), words)
+    p.call(node, "argsort", kernel, (x, target, room), words)
     return target
 
 

@@ -152,12 +152,12 @@ def _finalize(processor: Processor, symbols: Iterable[str]) -> dict[str, int]:
 
 @undisturbed()
 def compiler_files() -> str:
-    """A hash of the files that decide what a source becomes: all of this backend.
+    """A hash of the files that decide what a source becomes: all of the backends.
 
     What cannot be read has a hash that nothing else ever had.
     """
     with suppress(OSError):
-        files = sorted(Path(__file__).parents[1].rglob("*.py"))
+        files = sorted(Path(__file__).parents[2].rglob("*.py"))
         hashes = [sha256(file.read_bytes()).digest() for file in files]
         if hashes:
             return sha256(b"".join(hashes)).hexdigest()

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from ... import special
 from . import vecmath
 from .values import Value, literal
 
@@ -164,7 +165,7 @@ def _split(source: str) -> dict[str, str]:
 
 
 SHORT_TEXTS = _split(SHORT_SOURCE)
-TEXTS = SHORT_TEXTS | _split(SOURCE + vecmath.SOURCE)
+TEXTS = SHORT_TEXTS | _split(SOURCE + vecmath.SOURCE + special.SOURCE)
 
 
 @cache
@@ -183,8 +184,11 @@ def find_function(name: str, dtypes: Sequence[str]) -> ast.FunctionDef | None:
 
 
 def find_constant(name: str, *, narrow: bool) -> Value | tuple[Value, ...] | None:
-    """A constant of `vecmath` for float64, or for float32, if there is one."""
-    if name not in vecmath.CONSTANTS:
+    """A constant of `special`, or one of `vecmath` for float64 or float32."""
+    if name in vecmath.CONSTANTS:
+        found = vecmath.CONSTANTS[name][narrow]
+    elif name in special.CONSTANTS:
+        found = special.CONSTANTS[name]
+    else:
         return None
-    found = vecmath.CONSTANTS[name][narrow]
     return tuple(map(literal, found)) if isinstance(found, tuple) else literal(found)

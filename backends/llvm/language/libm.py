@@ -14,7 +14,7 @@ __all__ = ["LIBM", "beyond", "call"]
 
 # By NumPy's names; those for float32 end in f.
 LIBM = {
-    **{name: name for name in ("tan", "sinh", "cosh", "hypot")},
+    **{name: name for name in ("tan", "sinh", "cosh")},
     **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh")},
     **{"arctanh": "atanh", "arctan2": "atan2"},
 }

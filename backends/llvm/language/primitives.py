@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ... import special
 from ...scalars import CASTS
 from ..machine import current
 from . import calls, vectors
@@ -65,6 +66,10 @@ def _far(function: Emitter, x: Value, limit: Value, *, compute: Emit) -> Value:
     """A function of x where ``abs(x)`` is above the limit in any lane, else x."""
     x, limit = function.matched(x, limit)
     return beyond(function, x, limit, lambda: compute(function, x))
+
+
+def _applied(function: Expressions, x: Value, *, name: str) -> Value:
+    return function.apply(name, [x])
 
 
 def _in_f64(function: Expressions, *operands: Value, name: str) -> Value:
@@ -147,9 +152,10 @@ OTHERS: dict[str, Emit] = {
     "sin_far": partial(_far, compute=partial(_libm, name="sin")),
     "cos_far": partial(_far, compute=partial(_libm, name="cos")),
     # What is written in the language, but called in another way.
-    "tanh_tail_far": partial(
-        _far, compute=lambda function, x: function.apply("tanh_tail", [x])
-    ),
+    **{
+        f"{name}_far": partial(_far, compute=partial(_applied, name=name))
+        for name in ("tanh_tail", *special.FAR)
+    },
     **{
         name.removesuffix("_f64"): partial(_in_f64, name=name)
         for name in TEXTS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -305,7 +306,7 @@ def test_parts_in_a_list_unroll(backend: str) -> None:
     ends = np.array([0, 2, 2, 5])
 
     def sums_of_parts(x):
-        parts = [x[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        parts = [x[a:b] for a, b in pairwise(ends)]
         return np.stack([part.sum() for part in parts])
 
     check_as_python(sums_of_parts, INPUTS, backend)
