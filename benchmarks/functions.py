@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,7 @@ def _process_by_hand(inverse: Callable[..., Any]) -> Callable[..., Any]:
 
 def _definite(k: Any, y: Any) -> tuple[Any, Any, Any]:
     """By potrf, potrs and potri."""
-    from scipy.linalg import lapack
-
+    lapack: Any = import_module("scipy.linalg.lapack")
     factor, _ = lapack.dpotrf(k.T, lower=0, overwrite_a=1)
     a, _ = lapack.dpotrs(factor, y, lower=0)
     logdet = 2.0 * np.sum(np.log(np.diag(factor)))
@@ -89,8 +89,7 @@ def _definite(k: Any, y: Any) -> tuple[Any, Any, Any]:
 
 def _general(k: Any, y: Any) -> tuple[Any, Any, Any]:
     """By getrf, getrs and getri."""
-    from scipy.linalg import lapack
-
+    lapack: Any = import_module("scipy.linalg.lapack")
     factors, order, _ = lapack.dgetrf(k.T, overwrite_a=1)
     a, _ = lapack.dgetrs(factors, order, y, trans=1)
     logdet = np.sum(np.log(np.abs(np.diag(factors))))
@@ -269,8 +268,7 @@ def _gamma(xp: Any) -> Loss:
 
 
 def _gamma_by_hand(x: Any, w: Any) -> Any:
-    from scipy import special
-
+    special: Any = import_module("scipy.special")
     return np.vdot(w, special.gammaln(x)), (w * special.psi(x),)
 
 

@@ -24,6 +24,13 @@ from ..kernels.source import Source
 from ..plan.planner import Planner, emits
 from ..plan.view import View, reshaped_strides
 from .linalg import swapped
+from .small import (
+    is_small,
+    small_cholesky,
+    small_lu,
+    small_solve,
+    small_solve_triangular,
+)
 
 __all__ = ["Stack", "call", "columns_first", "stack_of"]
 
@@ -80,6 +87,8 @@ def _room(p: Planner, words: int) -> View:
 @emits("cholesky")
 def cholesky(p: Planner, node: Node, a: View) -> View:
     """By potrf, over a copy."""
+    if is_small(node.type):
+        return small_cholesky(p, node, a)
     target = _packed(p, node)
     *lead, n, _ = node.type.shape
     if 0 in node.type.shape:
@@ -152,6 +161,9 @@ def solve_triangular(
     strict: bool,
 ) -> View:
     """By trsm or trsv, over a copy of the right side."""
+    if is_small(a.type, node.type):
+        flags = {"lower": lower, "transposed": transposed, "unit": unit}
+        return small_solve_triangular(p, node, a, x, **flags, strict=strict)
     target = _packed(p, node)
     p.copy(node, x, target)
     _divide(
@@ -176,6 +188,8 @@ def _packed(p: Planner, node: Node) -> View:
 @emits("lu")
 def lu(p: Planner, node: Node, a: View) -> list[View]:
     """By getrf, over a copy that lies column by column."""
+    if is_small(node.type):
+        return small_lu(p, node, a)
     _, order, sign = node.values
     factors = columns_first(p, node.type)
     places, signs = (p.allocate(value.type, value.name) for value in (order, sign))
@@ -212,6 +226,8 @@ def solve_lu(
     strict: bool,
 ) -> View:
     """Two triangular systems, and the rows moved in front of them or behind."""
+    if is_small(factors.type, node.type):
+        return small_solve(p, node, a, x, transposed=transposed, strict=strict)
     target = _packed(p, node)
     status = p.status(node) if strict else 0
     triangles = stack_of(p, node, factors)
