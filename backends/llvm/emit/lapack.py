@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ....ir.graph import Node
 from ....ir.types import TensorType
 from ..kernels.blas import layout_of
+from ..kernels.cholesky import CholeskyInputWords, cholesky_input_source
 from ..kernels.lapack import (
     CholeskyWords,
     LuWords,
@@ -19,7 +20,7 @@ from ..kernels.lapack import (
     reorder_source,
     triangular_source,
 )
-from ..kernels.routines import ONES, routine
+from ..kernels.routines import MINUS_ONES, ONES, routine
 from ..kernels.source import Source
 from ..plan.planner import Planner, emits
 from ..plan.view import View, reshaped_strides
@@ -105,6 +106,33 @@ def cholesky(p: Planner, node: Node, a: View) -> View:
     kernel = Source.of(cholesky_source, dtype=dtype)
     work = math.prod(lead) * n**3 // 6
     call(p, node, "cholesky", kernel, (target, _room(p, 1)), words, work)
+    return target
+
+
+@emits("cholesky_input")
+def cholesky_input(p: Planner, node: Node, factor: View, bar: View) -> View:
+    """Over a copy of the factor's cotangent."""
+    target = _packed(p, node)
+    p.copy(node, bar, target)
+    *lead, n, _ = node.type.shape
+    if 0 in node.type.shape:
+        return target
+    dtype = node.type.dtype
+    words = CholeskyInputWords(
+        matrices=math.prod(lead),
+        n=n,
+        left_side=ord("L"),
+        upper=ord("U"),
+        plain=ord("N"),
+        turned=ord("T"),
+        one=int.from_bytes(ONES[dtype], "little"),
+        minus=int.from_bytes(MINUS_ONES[dtype], "little", signed=True),
+        gemm=routine("gemm", dtype).address,
+        trsm=routine("trsm", dtype).address,
+    )
+    kernel = Source.of(cholesky_input_source, dtype=dtype)
+    views = (p.contiguous(node, factor), target)
+    call(p, node, "cholesky input", kernel, views, words, math.prod(lead) * n**3 // 3)
     return target
 
 
