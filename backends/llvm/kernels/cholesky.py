@@ -49,11 +49,11 @@ def kernel(buffers, words):
             under = (stop * n + start) * {size}
             corner = stop * n * {size}
             if below > 0:
-                invoke({trsm}, {at_left_side}, {at_upper}, {at_plain}, {at_plain}, at_rows, at_below, {at_one}, l_start + diagonal, {at_n}, x_start + under, {at_n}, 1, 1, 1, 1)
-                invoke({gemm}, {at_plain}, {at_turned}, at_rows, at_rows, at_below, {at_minus}, l_start + under, {at_n}, x_start + under, {at_n}, {at_one}, x_start + diagonal, {at_n}, 1, 1)
+                {divide_under}
+                {diagonal_less}
                 if start > 0:
-                    invoke({gemm}, {at_plain}, {at_plain}, at_left, at_below, at_rows, {at_minus}, l_start + left, {at_n}, x_start + under, {at_n}, {at_one}, x_start + corner, {at_n}, 1, 1)
-                    invoke({gemm}, {at_plain}, {at_turned}, at_left, at_rows, at_below, {at_minus}, l_start + corner, {at_n}, x_start + under, {at_n}, {at_one}, x_start + left, {at_n}, 1, 1)
+                    {corner_less}
+                    {left_less}
             k = stop - 1
             while k >= start:
                 row = k * n + start
@@ -81,7 +81,7 @@ def kernel(buffers, words):
                         value = x[(start + i) * n + start + j]
                         sums[i * rows + j] = value
                         sums[j * rows + i] = 2.0 * value if i == j else value
-                invoke({gemm}, {at_plain}, {at_plain}, at_left, at_rows, at_rows, {at_minus}, l_start + left, {at_n}, address(sums), at_rows, {at_one}, x_start + left, {at_n}, 1, 1)
+                {left_less_block}
             stop = start
         top = 0
         while top < n:
@@ -115,8 +115,33 @@ class CholeskyInputWords(NamedTuple):
     trsm: int
 
 
+def _less(target: str, sizes: str, left: str, right: str, turned: bool) -> str:
+    """A part of X less a part of L times a part of X, or the block of ``sums``."""
+    flag = "{at_turned}" if turned else "{at_plain}"
+    block = "address(sums), at_rows"
+    other = block if right == "sums" else f"x_start + {right}, {{at_n}}"
+    counts = ", ".join(f"at_{size}" for size in sizes.split())
+    return (
+        f"invoke({{gemm}}, {{at_plain}}, {flag}, {counts}, {{at_minus}}, "
+        f"l_start + {left}, {{at_n}}, {other}, {{at_one}}, "
+        f"x_start + {target}, {{at_n}}, 1, 1)"
+    )
+
+
 def cholesky_input_source(dtype: str) -> str:
-    """The cotangent of A over that of the factor, of which the lower triangle is read."""
+    """The cotangent of A over the factor's, of which the lower triangle is read."""
+    names = passing(CholeskyInputWords, "l", "x")
+    divide = (
+        "invoke({trsm}, {at_left_side}, {at_upper}, {at_plain}, {at_plain}, at_rows, "
+        "at_below, {at_one}, l_start + diagonal, {at_n}, x_start + under, {at_n}, "
+        "1, 1, 1, 1)"
+    )
+    products = {
+        "diagonal_less": ("diagonal", "rows rows below", "under", "under", True),
+        "corner_less": ("corner", "left below rows", "left", "under", False),
+        "left_less": ("left", "left rows below", "corner", "under", True),
+        "left_less_block": ("left", "left rows rows", "left", "sums", False),
+    }
     return _KERNEL.lstrip().format(
         t=dtype,
         size=SIZES[dtype],
@@ -124,5 +149,7 @@ def cholesky_input_source(dtype: str) -> str:
         tile=TILE,
         room=BLOCK * BLOCK * SIZES[dtype],
         lanes=current().vector_bytes // SIZES[dtype],
-        **passing(CholeskyInputWords, "l", "x"),
+        divide_under=divide.format(**names),
+        **{name: _less(*product).format(**names) for name, product in products.items()},
+        **names,
     )
