@@ -12,10 +12,12 @@ from ..kernels.blas import layout_of
 from ..kernels.cholesky import CholeskyInputWords, cholesky_input_source
 from ..kernels.lapack import (
     CholeskyWords,
+    InverseWords,
     LuWords,
     ReorderWords,
     TriangularWords,
     cholesky_source,
+    inverse_source,
     lu_source,
     reorder_source,
     triangular_source,
@@ -256,6 +258,8 @@ def solve_lu(
     """Two triangular systems, and the rows moved in front of them or behind."""
     if is_small(factors.type, node.type):
         return small_solve(p, node, a, x, transposed=transposed, strict=strict)
+    if _is_identity(p, p.graph[node.operands[3]]):
+        return _inverse(p, node, factors, order, transposed, strict)
     target = _packed(p, node)
     status = p.status(node) if strict else 0
     triangles = stack_of(p, node, factors)
@@ -279,6 +283,52 @@ def solve_lu(
     if transposed:
         _reorder(p, node, work, order, target, back=True)
     return target
+
+
+def _is_identity(p: Planner, node: Node) -> bool:
+    """Whether a node is `identity`, or a stack of it."""
+    if node.op == "broadcast_to":
+        node = p.graph[node.operands[0]]
+    if node.op != "cast" or p.graph[node.operands[0]].op != "eq":
+        return False
+    sides = p.graph.operands(p.graph[node.operands[0]])
+    return node.type.rank == 2 and [
+        (side.op, side.attrs.get("axis")) for side in sides
+    ] == [
+        ("iota", 0),
+        ("iota", 1),
+    ]
+
+
+def _inverse(
+    p: Planner, node: Node, factors: View, order: View, transposed: bool, strict: bool
+) -> View:
+    """By trtri and trsm, row by row the inverse of the transpose."""
+    work, made = p.allocate(node.type), p.allocate(node.type)
+    if 0 in node.type.shape:
+        return made
+    *lead, n, _ = node.type.shape
+    dtype = node.type.dtype
+    words = InverseWords(
+        matrices=math.prod(lead),
+        n=n,
+        left=ord("L"),
+        right=ord("R"),
+        upper=ord("U"),
+        plain=ord("N"),
+        one=int.from_bytes(ONES[dtype], "little"),
+        strict=int(strict),
+        status=p.status(node) if strict else 0,
+        trsm=routine("trsm", dtype).address,
+        trtri=routine("trtri", dtype).address,
+    )
+    kernel = Source.of(inverse_source, dtype=dtype)
+    columns = p.contiguous(node, swapped(factors))
+    call(
+        p, node, "inverse", kernel, (columns, work), words, math.prod(lead) * n**3 // 2
+    )
+    _reorder(p, node, work, order, made, back=True)
+    return made if transposed else swapped(made)
 
 
 def _reorder(
