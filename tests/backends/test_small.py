@@ -199,3 +199,25 @@ def test_derivatives_of_stacks(function):
     a = matrices((3,), 4)
     a = a @ np.swapaxes(a, -1, -2) + np.eye(4)
     ab.check_grads(lambda a: np.sum(np.sin(function(0.1 * (a + a.mT)))), [a])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("m", "k", "n"), [(1, 1, 2), (2, 3, 1), (3, 1, 3), (3, 3, 3), (4, 2, 3), (4, 4, 4)]
+)
+def test_products_of_small_matrices(m, k, n, dtype):
+    """Stacks in one step; turned, shared by the stack, with steps, and with inf."""
+    rng = np.random.default_rng(m + k + n)
+    a = rng.standard_normal((37, m, k)).astype(DTYPES[dtype])
+    x = rng.standard_normal((37, n, k)).astype(DTYPES[dtype])
+    a[5] = np.inf
+
+    def products(a, x):
+        return a @ x.mT, a[0] @ x.mT, (a[::-2] @ x[::2].mT).mT
+
+    compiled_products = ab.jit(products)
+    with np.errstate(invalid="ignore"):
+        expected = products(a, x)
+    for made, one in zip(compiled_products(a, x), expected, strict=True):
+        np.testing.assert_allclose(made, one, DIGITS[dtype], DIGITS[dtype])
+    assert "small product" in compiled_products.inspect_source()

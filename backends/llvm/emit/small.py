@@ -10,12 +10,15 @@ from ....ir.graph import Node
 from ....ir.types import TensorType
 from ..kernels.small import (
     LARGEST,
+    LARGEST_FACTOR,
     CholeskyWords,
     LuWords,
+    ProductWords,
     SolveWords,
     lanes_for,
     small_cholesky_source,
     small_lu_source,
+    small_product_source,
     small_solve_source,
     small_triangular_source,
 )
@@ -28,6 +31,7 @@ __all__ = [
     "is_small",
     "small_cholesky",
     "small_lu",
+    "small_product",
     "small_solve",
     "small_solve_triangular",
 ]
@@ -130,6 +134,31 @@ def small_cholesky(p: Planner, node: Node, a: View) -> View:
     kernel = Source.of(small_cholesky_source, dtype=dtype, n=n, lanes=lanes)
     _call(p, node, "small cholesky", kernel, stacks, words, n)
     return target
+
+
+def small_product(
+    p: Planner, node: Node, left: View, right: View, target: View
+) -> bool:
+    """Products of many small matrices; whether they were planned."""
+    views = left, right, target
+    sizes = {size for view in views for size in view.type.shape[-2:]}
+    lead, dtype = target.type.shape[:-2], target.type.dtype
+    count, lanes = math.prod(lead), lanes_for(dtype, 2)
+    if max(sizes) > LARGEST_FACTOR or count < lanes:
+        return False
+    steps = [reshaped_strides(lead, view.strides[:-2], (count,)) for view in views]
+    stacks = [
+        Stack(view, (*step, *view.strides[-2:]))
+        for view, step in zip(views, steps, strict=True)
+        if step is not None
+    ]
+    if len(stacks) < len(views):
+        return False
+    words = ProductWords(count, *(step for stack in stacks for step in stack.strides))
+    (m, k), n = left.type.shape[-2:], right.type.shape[-1]
+    kernel = Source.of(small_product_source, dtype=dtype, m=m, k=k, n=n, lanes=lanes)
+    _call(p, node, "small product", kernel, stacks, words, max(sizes))
+    return True
 
 
 def _sizes(node: Node) -> tuple[int, int]:

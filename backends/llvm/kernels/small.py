@@ -21,17 +21,21 @@ from .source import read
 
 __all__ = [
     "LARGEST",
+    "LARGEST_FACTOR",
     "CholeskyWords",
     "LuWords",
+    "ProductWords",
     "SolveWords",
     "lanes_for",
     "small_cholesky_source",
     "small_lu_source",
+    "small_product_source",
     "small_solve_source",
     "small_triangular_source",
 ]
 
 LARGEST = 8
+LARGEST_FACTOR = 4  # rows or columns of the factors of a product
 SIZES = {"f32": 4, "f64": 8}
 
 
@@ -79,6 +83,21 @@ class CholeskyWords(NamedTuple):
     l_row: int
     l_column: int
     status: int
+
+
+class ProductWords(NamedTuple):
+    """Strides of the factors and of the product."""
+
+    matrices: int
+    a_batch: int
+    a_row: int
+    a_column: int
+    x_batch: int
+    x_row: int
+    x_column: int
+    y_batch: int
+    y_row: int
+    y_column: int
 
 
 class _Array(NamedTuple):
@@ -209,6 +228,22 @@ def small_solve_source(
         _check_diagonal(lines, f, n)
     lines += [f"{y.at(i, j)} = {v[i, j]}" for i, j in _places(n, columns)]
     return _kernel((a, x, y), SolveWords, lines, lanes, checks=strict)
+
+
+def small_product_source(dtype: str, m: int, k: int, n: int, lanes: int) -> str:
+    """``y = a x``, each sum in the order of k with a rounding for each term."""
+    a, x = _Array("a", dtype, m, k), _Array("x", dtype, k, n)
+    y = _Array("y", dtype, m, n)
+    lines: list[str] = []
+    left, right = _read(a, lines, _places(m, k)), _read(x, lines, _places(k, n))
+    total = _Values("total", lines)
+    for i, j in _places(m, n):
+        total[i, j] = f"{left[i, 0]} * {right[0, j]}"
+        for step in range(1, k):
+            pair = f"{left[i, step]}, {right[step, j]}"
+            total[i, j] = f"multiply_add({pair}, {total[i, j]})"
+    lines += [f"{y.at(i, j)} = {total[i, j]}" for i, j in _places(m, n)]
+    return _kernel((a, x, y), ProductWords, lines, lanes)
 
 
 def _places(rows: int, columns: int) -> list[tuple[int, int]]:
