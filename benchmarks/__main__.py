@@ -4,7 +4,8 @@ Each library runs in a process of its own, started one after the other for the f
 call, and again, if it caches on disk, for the warm start; then they take turns, and the
 median over the rounds is the steady time. Gradients are compared before anything is
 timed. The tables go to the terminal, the numbers to build/bench.json, the steady times
-as a picture to build/bench.svg.
+as a picture to build/bench.svg. With ``--functions``, steady times of functions of
+NumPy and SciPy on one core, to build/functions.json.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 from rich.console import Console
 
+from .functions import FUNCTIONS
 from .homes import BASE_TREE, LIBRARY, unpack
 from .measure import Bench
 from .models import MODELS
@@ -42,6 +44,7 @@ def _options() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--model", help="only models whose name contains this; or: extras")
+    add("--functions", action="store_true", help="functions in place of models")
     add("--peers", help=f"of {','.join(PEERS)}, with commas between")
     add("--base", help="a commit, whose library takes turns with this one")
     add("--rounds", type=int, help="turns that each library takes (5)")
@@ -60,6 +63,8 @@ def _peers(options: argparse.Namespace) -> list[str]:
     left_out = set() if options.base else {BASE}
     if options.quick and not options.peers:
         left_out |= {COMPILED, OLD_JAX}
+    if options.functions and not options.peers:
+        left_out |= {COMPILED}
     return [peer for peer in PEERS if peer in asked and peer not in left_out]
 
 
@@ -67,7 +72,8 @@ def _cores(options: argparse.Namespace) -> list[int]:
     """As asked, else two and one, of those that there are."""
     if options.cores:
         return [int(count) for count in options.cores.split(",")]
-    return [2, 1] if (os.cpu_count() or 1) > 1 else [1]
+    several = (os.cpu_count() or 1) > 1 and not options.functions
+    return [2, 1] if several else [1]
 
 
 def _extras(bench: Bench, peers: Sequence[str], cores: int, quick: bool) -> Any:
@@ -97,7 +103,8 @@ def main() -> None:
     if BASE in peers:
         unpack(options.base, BASE_TREE, *LIBRARY)
     console = Console(width=None if os.isatty(1) else 150, highlight=False)
-    models = [m for m in MODELS if not options.model or options.model in m.name]
+    rows = FUNCTIONS if options.functions else MODELS
+    models = [row for row in rows if not options.model or options.model in row.name]
     results: dict[str, Any] = {
         "machine": {"platform": platform.platform(), "load": os.getloadavg()[0]},
         "versions": {package: version(package) for package in PACKAGES},
@@ -114,6 +121,7 @@ def main() -> None:
             cache=Path(cache),
             say=lambda text: console.print(text, end="", markup=False, soft_wrap=True),
         )
+        brief: bool = options.functions
         if COMPILED in peers and len(cores) > 1:
             bench.say(
                 f"{COMPILED} compiles anew for each number of threads: "
@@ -123,9 +131,9 @@ def main() -> None:
             found = results["models"][model.name] = {}
             for count in cores:
                 found[str(count)] = bench.measure(
-                    model, peers, count, again=bool(found)
+                    model, peers, count, brief=brief or bool(found)
                 )
-        if options.model in (None, "extras") and OURS in peers:
+        if options.model in (None, "extras") and OURS in peers and not brief:
             results["extras"] = _extras(bench, peers, cores[0], options.quick)
     sheets = make_sheets(results)
     print_sheets(sheets, console)
@@ -133,9 +141,12 @@ def main() -> None:
         print(as_markdown(sheets))
     target = Path("build")
     target.mkdir(exist_ok=True)
-    (target / "bench.json").write_text(json.dumps(results, indent=1))
-    (target / "bench.svg").write_text(draw(results, cores[0]), encoding="utf-8")
-    print("wrote build/bench.json and build/bench.svg")
+    name = "functions" if brief else "bench"
+    (target / f"{name}.json").write_text(json.dumps(results, indent=1))
+    print(f"wrote build/{name}.json")
+    if not brief:
+        (target / "bench.svg").write_text(draw(results, cores[0]), encoding="utf-8")
+        print("wrote build/bench.svg")
     if ours := [name for name, peer in bench.failures if peer == OURS]:
         raise SystemExit(f"{OURS} failed on {', '.join(ours)}")
 

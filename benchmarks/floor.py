@@ -3,7 +3,8 @@
 With matrix products: those products by NumPy's BLAS, nothing else, operands at hand.
 Without: copying the arguments in and the gradients out, or ten multiply-adds for each
 evaluation of an elementary function at the rate that BLAS reaches, whichever takes
-longer. Ten is what a polynomial of one octave of exp in f64 takes.
+longer. Ten is what a polynomial of one octave of exp in f64 takes. A model that has
+value and gradient by hand has those for its floor.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,8 @@ MULTIPLY_ADDS = 10
 def make_floor(model: Model) -> Callable[[float], float] | None:
     """A function of about how long it may take, which returns the floor's seconds."""
     arguments = model.arguments(np.random.default_rng(0))
+    if model.by_hand:
+        return _timer([(partial(model.by_hand, *arguments), 1)])
     dtype = arguments[0].dtype
     if model.products:
         return _timer([_products(model.products, dtype)])

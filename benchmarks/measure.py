@@ -52,13 +52,13 @@ class Bench:
     failures: dict[tuple[str, str], Figures] = field(default_factory=dict)
 
     def measure(
-        self, model: Model, peers: Sequence[str], cores: int, *, again: bool
+        self, model: Model, peers: Sequence[str], cores: int, *, brief: bool
     ) -> dict[str, Figures]:
         """The figures of every peer, and of the floor.
 
-        ``again`` when the model was measured before, on other cores: then nothing is
-        said of first calls, and `torch.compile`, which compiles anew for each number
-        of threads, is left out.
+        ``brief`` when only steady times are wanted, as of a model that was measured
+        before, on other cores: then nothing is said of first calls, and
+        `torch.compile`, which compiles anew for each number of threads, is left out.
         """
         self.say(f"{model.name}, {cores} core{'s' * (cores > 1)}:")
         figures: dict[str, Figures] = {}
@@ -66,18 +66,18 @@ class Bench:
         answers: dict[str, Answer] = {}
         try:
             for peer in peers:
-                if again and peer == COMPILED:
+                if brief and peer == COMPILED:
                     continue
                 figures[peer] = self.failures.get((model.name, peer)) or {}
                 if not figures[peer]:
                     self._try(
                         model, peer, figures, self._start,
-                        model, peer, cores, again, figures[peer], workers, answers,
+                        model, peer, cores, brief, figures[peer], workers, answers,
                     )  # fmt: skip
             for peer, reason in disagreements(answers).items():
                 self._fail(model, peer, figures, Failure(reason))
                 workers.pop(peer).close()
-            for peer in workers if not again else ():
+            for peer in workers if not brief else ():
                 if peer != COMPILED:
                     self._weigh(model, peer, cores, figures[peer])
             self.say(" |")
@@ -119,13 +119,13 @@ class Bench:
         )
 
     def _start(
-        self, model: Model, peer: str, cores: int, again: bool, figures: Figures,
+        self, model: Model, peer: str, cores: int, brief: bool, figures: Figures,
         workers: dict[str, Worker], answers: dict[str, Answer],
     ) -> None:  # fmt: skip
         """Start a library, and once more if it has a cache, and keep it waiting."""
         worker = self._worker(peer, model.name, cores)
         first = worker.receive()
-        if not again:
+        if not brief:
             figures["first"] = first
             figures["cold"] = time.perf_counter() - worker.started
             if peer in CACHED:
@@ -135,7 +135,7 @@ class Bench:
                 figures["warm"] = time.perf_counter() - worker.started
         answers[peer] = worker.receive()
         workers[peer] = worker
-        self.say(f" {peer}" if again else f" {peer} {first:.2f} s,")
+        self.say(f" {peer}" if brief else f" {peer} {first:.2f} s,")
 
     def _weigh(self, model: Model, peer: str, cores: int, figures: Figures) -> None:
         """Peak memory, found in a process of its own; unknown if that fails."""

@@ -36,7 +36,8 @@ class Model:
     ``wrt`` of them. ``products`` are those of value and gradient in the cheapest
     arrangement, such as all steps at once where no step waits for another.
     ``functions`` counts the evaluations of exp, tanh, sin and their like; it is given
-    where there are no products.
+    where there are no products. ``by_hand`` returns what the gradient call returns, as
+    fast as calls of NumPy, SciPy and LAPACK can; where it is given it is the floor.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Model:
     wrt: int
     products: tuple[Product, ...] = ()
     functions: int = 0
+    by_hand: Callable[..., Any] | None = None
 
 
 def normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Any:

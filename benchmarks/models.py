@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .functions import FUNCTIONS
 from .mixture import MIXTURE
 from .model import Loss, Model, dense
 from .networks import NETWORKS
@@ -127,5 +128,5 @@ MODELS = (
 
 
 def find_model(name: str) -> Model:
-    """The model of that name; raises `StopIteration` if there is none."""
-    return next(model for model in MODELS if model.name == name)
+    """The model or function of that name; raises `StopIteration` if there is none."""
+    return next(model for model in (*MODELS, *FUNCTIONS) if model.name == name)

@@ -2,8 +2,8 @@
 
 A peer is imported in a process of its own. The call takes no arguments and returns only
 when the gradient is there. The namespace that a model is written for has NumPy's names
-and ``conv max_pool relu gelu sigmoid softmax logsumexp layer_norm scan``: the library's
-own functions where it has them.
+and ``conv max_pool relu gelu sigmoid softmax logsumexp layer_norm scan``, of SciPy's
+``gammaln solve_triangular``: the library's own functions where it has them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,6 +51,32 @@ def _scan(f: Callable[[Any, Any], tuple[Any, None]], carry: Any, xs: Any) -> Any
     return carry, None
 
 
+def _later(module: str, name: str) -> Callable[..., Any]:
+    """A function of a module that is imported when it is called first."""
+    return lambda *arguments: getattr(import_module(module), name)(*arguments)
+
+
+def _triangular(module: str) -> Callable[..., Any]:
+    """``solve_triangular`` of a module like SciPy's, with a lower triangle."""
+
+    def solve_triangular(a: Any, b: Any) -> Any:
+        return import_module(module).solve_triangular(a, b, lower=True)
+
+    return solve_triangular
+
+
+def _interp(xp: Any, places: Callable[..., Any]) -> Callable[..., Any]:
+    """Linear interpolation, where a library has none; ``places`` is searchsorted."""
+
+    def interp(x: Any, at: Any, f: Any) -> Any:
+        i = places(at, x)
+        left, right = at[i - 1], at[i]
+        share = xp.clip((x - left) / (right - left), 0.0, 1.0)
+        return f[i - 1] + share * (f[i] - f[i - 1])
+
+    return interp
+
+
 def _layer_norm(xp: Any) -> Callable[..., Any]:
     def layer_norm(x: Any, scale: Any, offset: Any) -> Any:
         centred = x - xp.mean(x, axis=-1, keepdims=True)
@@ -74,6 +101,8 @@ def numpy_names() -> SimpleNamespace:
         logsumexp=ab.logsumexp,
         scan=ab.scan,
         layer_norm=_layer_norm(np),
+        gammaln=_later("scipy.special", "gammaln"),
+        solve_triangular=_triangular("scipy.linalg"),
     )
 
 
@@ -107,6 +136,8 @@ def _jax_names() -> SimpleNamespace:
         logsumexp=jax.scipy.special.logsumexp,
         scan=lax.scan,
         layer_norm=_layer_norm(numpy),
+        gammaln=jax.scipy.special.gammaln,
+        solve_triangular=_triangular("jax.scipy.linalg"),
     )
 
 
@@ -127,6 +158,12 @@ def _torch_names() -> SimpleNamespace:
     def layer_norm(x: Any, scale: Any, offset: Any) -> Any:
         return functional.layer_norm(x, scale.shape, scale, offset)
 
+    def solve_triangular(a: Any, b: Any) -> Any:
+        return torch.linalg.solve_triangular(a, b[:, None], upper=False)[:, 0]
+
+    def places(at: Any, x: Any) -> Any:
+        return torch.clip(torch.searchsorted(at, x, right=True), 1, len(at) - 1)
+
     return _names(
         torch,
         conv=functional.conv2d,
@@ -136,6 +173,11 @@ def _torch_names() -> SimpleNamespace:
         softmax=lambda x, axis: torch.softmax(x, dim=axis),
         logsumexp=lambda x, axis: torch.logsumexp(x, dim=axis),
         layer_norm=layer_norm,
+        eye=lambda n: torch.eye(n, dtype=torch.float64),
+        sort=lambda x: torch.sort(x).values,
+        gammaln=torch.lgamma,
+        solve_triangular=solve_triangular,
+        interp=_interp(torch, places),
     )
 
 
@@ -167,6 +209,7 @@ def _torch_compiled(model: Model, arguments: list[Any]) -> Run:
 def _autograd_names() -> SimpleNamespace:
     import autograd.numpy
     from autograd.scipy import special
+    from autograd.tracer import getval
 
     numpy: Any = autograd.numpy
 
@@ -177,6 +220,10 @@ def _autograd_names() -> SimpleNamespace:
     def gelu(x: Any) -> Any:
         inner = (2 / np.pi) ** 0.5 * (x + 0.044715 * x * x * x)
         return 0.5 * x * (1.0 + numpy.tanh(inner))
+
+    def places(at: Any, x: Any) -> Any:
+        found = np.searchsorted(at, getval(x), side="right")
+        return np.clip(found, 1, len(at) - 1)
 
     def missing(*arguments: Any, **options: Any) -> Any:
         raise Unavailable("no convolution of batches, no pooling")
@@ -191,6 +238,9 @@ def _autograd_names() -> SimpleNamespace:
         softmax=softmax,
         logsumexp=special.logsumexp,
         layer_norm=_layer_norm(numpy),
+        gammaln=special.gammaln,
+        solve_triangular=_triangular("autograd.scipy.linalg"),
+        interp=_interp(numpy, places),
     )
 
 

@@ -65,9 +65,11 @@ def make_sheets(results: dict[str, Any]) -> list[Sheet]:
     """Everything in ``results``, which is what ``build/bench.json`` holds."""
     models, peers, cores = results["models"], results["peers"], results["cores"]
     sheets: list[Sheet] = []
+    first: dict[str, Row] = {}
     if models:
         sheets = [_steady(models, peers, count) for count in cores]
         first = {name: figures[str(cores[0])] for name, figures in models.items()}
+    if any("first" in figures for row in first.values() for figures in row.values()):
         sheets += [_first(first, peers), _starts(first, peers), _memory(first, peers)]
     extras = results["extras"]
     if extras:

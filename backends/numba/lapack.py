@@ -40,6 +40,16 @@ def _cholesky(p: Printer, node: Node, a: Access) -> Access:
     return made
 
 
+@prints("cholesky_input")
+def _cholesky_input(p: Printer, node: Node, factor: Access, bar: Access) -> Access:
+    low = operand(p, node, 0, factor)
+    made = p.copy(p.name(node), bar, node.type)
+    with p.lines.loops(node.type.shape[:-2]) as point:
+        taken = f"{part(low, point)}, {part(made.array, point)}"
+        p.lines.add(f"undo_cholesky({taken})")
+    return made
+
+
 @prints("solve_triangular")
 def _solve_triangular(
     p: Printer,

@@ -26,6 +26,26 @@ def cholesky_over(a):
             a[j, i] = a[j, j] - a[j, j]
     return True
 
+def undo_cholesky(l, x):
+    """The cotangent of A over that of its factor L, whose lower triangle is read."""
+    n = l.shape[0]
+    for k in range(n - 1, -1, -1):
+        total = x[k, k]
+        for i in range(k + 1, n):
+            x[i, k] /= l[k, k]
+            total -= x[i, k] * l[i, k]
+        total /= l[k, k]
+        x[k, k] = total / 2
+        for j in range(k):
+            x[k, j] -= total * l[k, j]
+            for i in range(k + 1, n):
+                x[k, j] -= x[i, k] * l[i, j]
+                x[i, j] -= x[i, k] * l[k, j]
+    for i in range(n):
+        for j in range(i):
+            x[i, j] /= 2
+            x[j, i] = x[i, j]
+
 def has_zero(a):
     """Whether there is a zero on the diagonal."""
     for i in range(a.shape[0]):

@@ -219,7 +219,7 @@ def cholesky(b: Builder, a: Node, *, upper: bool) -> Node:
 
     Then NumPy reads the upper triangle.
     """
-    made = b.cholesky(symmetric(b, transposed(b, a) if upper else a))
+    made = b.cholesky(transposed(b, a) if upper else a)
     return transposed(b, made) if upper else made
 
 

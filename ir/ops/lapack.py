@@ -7,9 +7,8 @@ differentiated as a function of ``a`` and ``b``: its rule is made of the same op
 holds at every order. All operands may be stacks. The rules are for real numbers; where
 complex ones come, each transpose in a rule becomes a conjugate transpose.
 
-The formulas: Giles 2008, "Collected matrix derivative results"; Murray 2016,
-"Differentiation of the Cholesky decomposition"; de Hoog, Anderssen, Lukas 2011,
-"Differentiation of matrix functionals using triangular factorization" (LU).
+The formulas: Giles 2008, "Collected matrix derivative results"; de Hoog, Anderssen,
+Lukas 2011, "Differentiation of matrix functionals using triangular factorization" (LU).
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ if TYPE_CHECKING:
     from ..graph import Node
 
 __all__ = [
-    "CHOLESKY",
     "LU",
     "SOLVE_LU",
     "SOLVE_TRIANGULAR",
+    "divided",
     "identity",
     "lower_symmetric",
     "require_square",
@@ -40,7 +39,6 @@ __all__ = [
     "triangle",
 ]
 
-NOT_DEFINITE = "Matrix is not positive definite"
 SINGULAR = "Singular matrix"
 
 
@@ -90,52 +88,12 @@ def lower_symmetric(b: Builder, s: Node) -> Node:
     return triangle(b, scaled_diagonal(b, both, 0.5), lower=True)
 
 
-# Cholesky.
+# Triangular systems.
 
 
-def _cholesky_type(a: TensorType) -> TensorType:
-    require_square("cholesky", a)
-    return a
-
-
-def _cholesky(a: Any) -> Any:
-    try:
-        return np.linalg.cholesky(a)
-    except np.linalg.LinAlgError:
-        raise LinAlgError(NOT_DEFINITE) from None
-
-
-def _cholesky_adjoint(b: Builder, n: Node, g: Node, a: Node) -> tuple[Node]:
-    """``A.bar = L⁻ᵀ Phi(Lᵀ L.bar) L⁻¹``, Phi: lower triangle, half the diagonal.
-
-    Murray 2016, equation 10. ``a`` is read below its diagonal only.
-    """
-    inner = b.matmul(transposed(b, n), triangle(b, g, lower=True))
-    phi = triangle(b, scaled_diagonal(b, inner, 0.5), lower=True)
-    left = _divided(b, n, phi, lower=True, transposed=True)
-    # X L⁻¹ is (L⁻ᵀ Xᵀ)ᵀ.
-    right = _divided(b, n, transposed(b, left), lower=True, transposed=True)
-    return (lower_symmetric(b, transposed(b, right)),)
-
-
-def _divided(b: Builder, a: Node, x: Node, **attrs: bool) -> Node:
+def divided(b: Builder, a: Node, x: Node, **attrs: bool) -> Node:
     """``a⁻¹ x`` of a triangular matrix, of which nothing fails."""
     return b.solve_triangular(a, x, unit=False, strict=False, **attrs)
-
-
-CHOLESKY = register(
-    OpDef(
-        "cholesky",
-        1,
-        _cholesky_type,
-        _cholesky,
-        _cholesky_adjoint,
-        fails=("linalg", NOT_DEFINITE),
-    )
-)
-
-
-# Triangular systems.
 
 
 def _solve_type(op: str, a: TensorType, x: TensorType) -> TensorType:
@@ -198,8 +156,12 @@ def _triangular_adjoint(
 
 def _matrix_bar(b: Builder, n: Node, x_bar: Node, is_transposed: bool) -> Node:
     """``-x.bar nᵀ``, and its transpose where the transposed matrix is solved with."""
+    rows, columns = n.type.shape[-2:]
+    if columns <= rows:
+        x_bar = b.neg(x_bar)
     sides = (n, x_bar) if is_transposed else (x_bar, n)
-    return b.neg(b.matmul(sides[0], transposed(b, sides[1])))
+    made = b.matmul(sides[0], transposed(b, sides[1]))
+    return made if columns <= rows else b.neg(made)
 
 
 _FLAGS = {"lower": FLAG, "transposed": FLAG, "unit": FLAG, "strict": FLAG}
@@ -269,7 +231,7 @@ def _lu_adjoint(
         triangle(b, of_upper, lower=False),
     )
     # X U⁻ᵀ is (U⁻¹ Xᵀ)ᵀ.
-    right = _divided(b, n, transposed(b, inner), lower=False, transposed=False)
+    right = divided(b, n, transposed(b, inner), lower=False, transposed=False)
     left = b.solve_triangular(
         n, transposed(b, right), lower=True, transposed=True, unit=True, strict=False
     )

@@ -101,8 +101,8 @@ def test_a_failing_library_is_one_cell_and_its_reason_is_said_once(tmp_path):
         rounds=1, batch_seconds=0.001, limit=600, cache=tmp_path, say=said.append
     )
     model = find_model("nested 2x2, f64")
-    for again in False, True:
-        figures = bench.measure(model, [OURS, "none"], 1, again=again)
+    for brief in False, True:
+        figures = bench.measure(model, [OURS, "none"], 1, brief=brief)
         assert "steady" in figures[OURS]
         assert figures["none"] == {"failed": "KeyError: 'none'"}
     assert "".join(said).count("KeyError") == 1
@@ -113,3 +113,9 @@ def test_a_late_worker_is_stopped(tmp_path):
     with pytest.raises(Failure, match="no answer") as caught:
         worker.receive()
     assert caught.value.late
+
+
+def test_only_steady_times_make_only_their_table():
+    row = {peer: {"steady": 1e-4} for peer in (OURS, "JAX", "floor")}
+    brief = {**RESULTS, "models": {"sort": {"2": row}}}
+    assert [sheet.columns[-1] for sheet in make_sheets(brief)] == ["to floor"]

@@ -374,6 +374,7 @@ def _matrices() -> dict[str, list[Case]]:
     values = [Case((a, a, a[:-1], a[:-2]), {}) for a in SQUARE]
     return {
         "cholesky": [Case((a,), {}) for a in SQUARE],
+        "cholesky_input": [Case((a, a), {}) for a in SQUARE],
         "lu": [Case((a,), {}) for a in SQUARE],
         "solve_triangular": [
             Case(pair, {**flag, "strict": k % 3 == 0})

@@ -387,6 +387,21 @@ def _cholesky(a: Array) -> Array:
     return made
 
 
+def _cholesky_input(factor: Array, bar: Array) -> Array:
+    """What each symmetric change of a matrix does to its factor, times ``bar``."""
+    low, n = np.tril(factor), len(factor)
+    inverse = np.linalg.inv(low)
+    made = np.zeros_like(low)
+    for i, j in np.ndindex(low.shape):
+        change = np.zeros((n, n))
+        change[i, j] += 0.5
+        change[j, i] += 0.5
+        inner = np.tril(inverse @ change @ inverse.T)
+        np.fill_diagonal(inner, np.diag(inner) / 2)
+        made[i, j] = np.sum(np.tril(bar) * (low @ inner))
+    return made
+
+
 def _lu(a: Array) -> tuple[Array, Array, np.int64]:
     """SciPy's, with its exchanges made an order."""
     order, sign = np.arange(len(a)), 1
@@ -505,6 +520,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "iota": _iota,
     **{name: elements(_exactly(function)) for name, function in TRUTH.items()},
     "cholesky": each_matrix(_cholesky),
+    "cholesky_input": each_matrix(_cholesky_input),
     "lu": each_matrix(_lu),
     "qr": each_matrix(_qr),
     "eigh": each_matrix(_eigh),

@@ -313,7 +313,7 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "lu": (FLOATS, each(_turned)),
         "pinv": (FLOATS, _inverted),
         **dict.fromkeys(("qr", "eigh", "svd"), (("f64",), each(_spread))),
-        "solve_triangular": (FLOATS, _triangular),
+        **dict.fromkeys(("solve_triangular", "cholesky_input"), (FLOATS, _triangular)),
         **dict.fromkeys(("solve_lu", "det", "logdet"), (FLOATS, _factored)),
         "iota": (("i64",), each(number)),
         **{name: (FLOATS, _from(places)) for name, places in INTERVALS.items()},

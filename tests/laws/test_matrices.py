@@ -17,6 +17,7 @@ from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.adjoint import adjoint
 from anabranch.ir import Builder, Graph, Node
 from anabranch.ir.graph import Output
+from anabranch.ir.ops.linalg import transposed
 from tests.laws.op_cases import MATRICES
 from tests.laws.op_graphs import float_results, one_op, pulled_back, type_of
 from tests.laws.op_samples import Array, smooth
@@ -81,7 +82,7 @@ def _logdet(b: Builder, a: Node) -> Node:
 
 
 @pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("op", ["solve_lu", "det", "logdet"])
+@pytest.mark.parametrize("op", ["cholesky", "solve_lu", "det", "logdet"])
 def test_what_is_made_of_factors_agrees_with_differences(op: str, order: int) -> None:
     for number, sample in enumerate(smooth(op)):
         if 0 in sample.operands[0].shape:
@@ -93,6 +94,9 @@ def test_what_is_made_of_factors_agrees_with_differences(op: str, order: int) ->
             arrays.append(sample.operands[3])
             x = b.input("x", type_of(arrays[1]))
             made = _of_factors(op)(b, a, x, **sample.attrs)
+        elif op == "cholesky":
+            both = b.add(a, transposed(b, a))
+            made = b.cholesky(b.mul(both, b.like(both, 0.5)))
         else:
             made = (_det if op == "det" else _logdet)(b, a)
         graph = b.build([Output(made.name)])

@@ -228,9 +228,20 @@ def _half(x: Any) -> Any:
 def _factor_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     """dL = L half(L^-1 dA L^-T), of a symmetric dA."""
     factor = OPS["cholesky"].reference(xs[0])
-    moved = np.tril(ts[0]) + _swapped(np.tril(ts[0], -1))
+    moved = 0.5 * (ts[0] + _swapped(ts[0]))
     inverse = np.linalg.inv(factor)
     return factor @ _half(inverse @ moved @ _swapped(inverse))
+
+
+def _factor_pulled(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """dX = L^-T (dP - dL^T X L - L^T X dL) L^-1, P the symmetric half(L^T G)."""
+    pulled = OPS["cholesky_input"].reference(*xs)
+    (low, bar), (tl, tbar) = map(np.tril, xs), map(np.tril, ts)
+    half = _half(_swapped(tl) @ bar + _swapped(low) @ tbar)
+    turned = _swapped(tl) @ pulled @ low
+    inverse = np.linalg.inv(low)
+    inner = 0.5 * (half + _swapped(half)) - turned - _swapped(turned)
+    return _swapped(inverse) @ inner @ inverse
 
 
 def _factors_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
@@ -356,6 +367,7 @@ TANGENTS: dict[str, Rule] = {
     "reduce_prod": _multiplied,
     "recurrence": _running,
     "cholesky": _factor_moved,
+    "cholesky_input": _factor_pulled,
     "lu": _factors_moved,
     "pinv": _pseudo_inverse_moved,
     "qr": _qr_moved,

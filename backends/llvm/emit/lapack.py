@@ -9,21 +9,31 @@ from typing import NamedTuple
 from ....ir.graph import Node
 from ....ir.types import TensorType
 from ..kernels.blas import layout_of
+from ..kernels.cholesky import CholeskyInputWords, cholesky_input_source
 from ..kernels.lapack import (
     CholeskyWords,
+    InverseWords,
     LuWords,
     ReorderWords,
     TriangularWords,
     cholesky_source,
+    inverse_source,
     lu_source,
     reorder_source,
     triangular_source,
 )
-from ..kernels.routines import ONES, routine
+from ..kernels.routines import MINUS_ONES, ONES, routine
 from ..kernels.source import Source
 from ..plan.planner import Planner, emits
 from ..plan.view import View, reshaped_strides
 from .linalg import swapped
+from .small import (
+    is_small,
+    small_cholesky,
+    small_lu,
+    small_solve,
+    small_solve_triangular,
+)
 
 __all__ = ["Stack", "call", "columns_first", "stack_of"]
 
@@ -80,6 +90,8 @@ def _room(p: Planner, words: int) -> View:
 @emits("cholesky")
 def cholesky(p: Planner, node: Node, a: View) -> View:
     """By potrf, over a copy."""
+    if is_small(node.type):
+        return small_cholesky(p, node, a)
     target = _packed(p, node)
     *lead, n, _ = node.type.shape
     if 0 in node.type.shape:
@@ -96,6 +108,33 @@ def cholesky(p: Planner, node: Node, a: View) -> View:
     kernel = Source.of(cholesky_source, dtype=dtype)
     work = math.prod(lead) * n**3 // 6
     call(p, node, "cholesky", kernel, (target, _room(p, 1)), words, work)
+    return target
+
+
+@emits("cholesky_input")
+def cholesky_input(p: Planner, node: Node, factor: View, bar: View) -> View:
+    """Over a copy of the factor's cotangent."""
+    target = _packed(p, node)
+    p.copy(node, bar, target)
+    *lead, n, _ = node.type.shape
+    if 0 in node.type.shape:
+        return target
+    dtype = node.type.dtype
+    words = CholeskyInputWords(
+        matrices=math.prod(lead),
+        n=n,
+        left_side=ord("L"),
+        upper=ord("U"),
+        plain=ord("N"),
+        turned=ord("T"),
+        one=int.from_bytes(ONES[dtype], "little"),
+        minus=int.from_bytes(MINUS_ONES[dtype], "little", signed=True),
+        gemm=routine("gemm", dtype).address,
+        trsm=routine("trsm", dtype).address,
+    )
+    kernel = Source.of(cholesky_input_source, dtype=dtype)
+    views = (p.contiguous(node, factor), target)
+    call(p, node, "cholesky input", kernel, views, words, math.prod(lead) * n**3 // 3)
     return target
 
 
@@ -152,6 +191,9 @@ def solve_triangular(
     strict: bool,
 ) -> View:
     """By trsm or trsv, over a copy of the right side."""
+    if is_small(a.type, node.type):
+        flags = {"lower": lower, "transposed": transposed, "unit": unit}
+        return small_solve_triangular(p, node, a, x, **flags, strict=strict)
     target = _packed(p, node)
     p.copy(node, x, target)
     _divide(
@@ -176,6 +218,8 @@ def _packed(p: Planner, node: Node) -> View:
 @emits("lu")
 def lu(p: Planner, node: Node, a: View) -> list[View]:
     """By getrf, over a copy that lies column by column."""
+    if is_small(node.type):
+        return small_lu(p, node, a)
     _, order, sign = node.values
     factors = columns_first(p, node.type)
     places, signs = (p.allocate(value.type, value.name) for value in (order, sign))
@@ -212,6 +256,10 @@ def solve_lu(
     strict: bool,
 ) -> View:
     """Two triangular systems, and the rows moved in front of them or behind."""
+    if is_small(factors.type, node.type):
+        return small_solve(p, node, a, x, transposed=transposed, strict=strict)
+    if _is_identity(p, p.graph[node.operands[3]]):
+        return _inverse(p, node, factors, order, transposed, strict)
     target = _packed(p, node)
     status = p.status(node) if strict else 0
     triangles = stack_of(p, node, factors)
@@ -235,6 +283,52 @@ def solve_lu(
     if transposed:
         _reorder(p, node, work, order, target, back=True)
     return target
+
+
+def _is_identity(p: Planner, node: Node) -> bool:
+    """Whether a node is `identity`, or a stack of it."""
+    if node.op == "broadcast_to":
+        node = p.graph[node.operands[0]]
+    if node.op != "cast" or p.graph[node.operands[0]].op != "eq":
+        return False
+    sides = p.graph.operands(p.graph[node.operands[0]])
+    return node.type.rank == 2 and [
+        (side.op, side.attrs.get("axis")) for side in sides
+    ] == [
+        ("iota", 0),
+        ("iota", 1),
+    ]
+
+
+def _inverse(
+    p: Planner, node: Node, factors: View, order: View, transposed: bool, strict: bool
+) -> View:
+    """By trtri and trsm, row by row the inverse of the transpose."""
+    work, made = p.allocate(node.type), p.allocate(node.type)
+    if 0 in node.type.shape:
+        return made
+    *lead, n, _ = node.type.shape
+    dtype = node.type.dtype
+    words = InverseWords(
+        matrices=math.prod(lead),
+        n=n,
+        left=ord("L"),
+        right=ord("R"),
+        upper=ord("U"),
+        plain=ord("N"),
+        one=int.from_bytes(ONES[dtype], "little"),
+        strict=int(strict),
+        status=p.status(node) if strict else 0,
+        trsm=routine("trsm", dtype).address,
+        trtri=routine("trtri", dtype).address,
+    )
+    kernel = Source.of(inverse_source, dtype=dtype)
+    columns = p.contiguous(node, swapped(factors))
+    call(
+        p, node, "inverse", kernel, (columns, work), words, math.prod(lead) * n**3 // 2
+    )
+    _reorder(p, node, work, order, made, back=True)
+    return made if transposed else swapped(made)
 
 
 def _reorder(

@@ -16,6 +16,7 @@ from ..kernels.source import Source
 from ..plan.planner import Planner, emits
 from ..plan.tasks import product_tasks
 from ..plan.view import View
+from .small import small_product
 
 
 def product(
@@ -41,6 +42,8 @@ def product(
             p.fill(node, target, 0.0)
     elif target.type.shape[-2:] == (1, 1) and not accumulate:
         _dot(p, node, left, right, target)
+    elif not accumulate and small_product(p, node, left, right, target):
+        return
     elif target.strides[-2] == 1 and _stride(target, -1) != 1:
         a, b, c = swapped(right), swapped(left), swapped(target)
         _floats(p, node, a, b, c, accumulate)

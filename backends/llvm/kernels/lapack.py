@@ -19,10 +19,12 @@ from .source import read
 
 __all__ = [
     "CholeskyWords",
+    "InverseWords",
     "LuWords",
     "ReorderWords",
     "TriangularWords",
     "cholesky_source",
+    "inverse_source",
     "lu_source",
     "reorder_source",
     "triangular_source",
@@ -105,6 +107,37 @@ def kernel(buffers, words):
     return 0
 """
 
+_INVERSE = """
+def kernel(buffers, words):
+    # factors, x: buffer and offset each
+    info = i64_pointer(call_memory(8), 2)
+    n = {n}
+    for b in range({matrices}):
+        now = {factors} + b * n * n * {size}
+        made = {x} + b * n * n * {size}
+        f = {t}_pointer(now, 0)
+        x = {t}_pointer(made, 1)
+        zero = False
+        for i in range(n):
+            zero = zero or f[i * n + i] == 0.0
+        if zero and {strict} != 0:
+            return {status}
+        for i in range(n):
+            for j in range(i + 1):
+                x[i * n + j] = f[i * n + j]
+            for j in range(i + 1, n):
+                x[i * n + j] = 0.0
+        if zero:
+            for i in range(n):
+                for j in range(i + 1):
+                    x[i * n + j] = 1.0 if i == j else 0.0
+            {solve}
+        else:
+            {invert}
+        {divide}
+    return 0
+"""
+
 _REORDER = """
 def kernel(buffers, words):
     # x, order, y: buffer and offset each
@@ -165,6 +198,22 @@ class LuWords(NamedTuple):
     routine: int
 
 
+class InverseWords(NamedTuple):
+    """The numbers of ``matrices`` matrices of n rows; letters and 1.0 as BLAS's."""
+
+    matrices: int
+    n: int
+    left: int  # "L", also of the lower triangle
+    right: int  # "R"
+    upper: int  # "U", also of a unit diagonal
+    plain: int  # "N"
+    one: int
+    strict: int
+    status: int
+    trsm: int
+    trtri: int
+
+
 class ReorderWords(NamedTuple):
     """The numbers of ``matrices`` matrices, n by ``columns``, whose rows are moved."""
 
@@ -190,6 +239,31 @@ def lu_source(dtype: str, bits: int) -> str:
     """The factors over A, by getrf, and the order of rows that its exchanges make."""
     names = passing(LuWords, "factors", "order", "sign", "pivots", "info")
     return _LU.lstrip().format(size=SIZES[dtype], bits=bits, **names)
+
+
+def inverse_source(dtype: str) -> str:
+    """``U⁻¹ L⁻¹`` of the factors, column by column as they are.
+
+    The inverse of U is a triangle, so two thirds of the work are left. Where there is
+    none, U is divided by, which gives infinities and NaN.
+    """
+    names = passing(InverseWords, "factors", "x")
+    sizes = "{at_n}, {at_n}, {at_one}, now, {at_n}, made, {at_n}, 1, 1, 1, 1)"
+    invert = "{at_upper}, {at_plain}, {at_n}, made, {at_n}, address(info), 1, 1)"
+    of_upper = "{at_left}, {at_upper}, {at_plain}, {at_plain}, "
+    of_lower = "{at_right}, {at_left}, {at_plain}, {at_upper}, "
+    solve, divide = (
+        f"invoke({{trsm}}, {flags}{sizes}".format(**names)
+        for flags in (of_upper, of_lower)
+    )
+    return _INVERSE.lstrip().format(
+        t=dtype,
+        size=SIZES[dtype],
+        solve=solve,
+        invert=f"invoke({{trtri}}, {invert}".format(**names),
+        divide=divide,
+        **names,
+    )
 
 
 def reorder_source(dtype: str, back: bool) -> str:

@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 
 from .source import read
 
-__all__ = ["LETTERS", "ONES", "Routine", "passing", "routine"]
+__all__ = ["LETTERS", "MINUS_ONES", "ONES", "Routine", "passing", "routine"]
 
 LETTERS = {"f32": "s", "f64": "d"}
 ONES = {"f32": struct.pack("<f", 1.0), "f64": struct.pack("<d", 1.0)}
+MINUS_ONES = {"f32": struct.pack("<f", -1.0), "f64": struct.pack("<d", -1.0)}
 # As NumPy's wheels, and as other builds of OpenBLAS and MKL call them.
 NUMPY_SYMBOLS = ("scipy_{}_64_", "scipy_{}_", "{}_64_", "{}_")
 SCIPY_MODULES = ("scipy.linalg.cython_blas", "scipy.linalg.cython_lapack")

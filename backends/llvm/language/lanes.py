@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Round", "emit_lanes", "totals_in_lanes"]
 
+MANY = 48  # statements that stand in the code once
+
 
 class Round(NamedTuple):
     """Values of ``name`` that are computed at once, from ``first`` on.
@@ -199,7 +201,7 @@ def _grouped(
     for statement in body:
         if not (_names(statement) & totals.keys() or _accesses_memory(statement)):
             between.append(statement)
-        elif group and not any(map(_is_long, (*between, statement))):
+        elif group and not _is_lengthy([*between, statement]):
             group += [*between, statement]
             between = []
         else:
@@ -208,6 +210,11 @@ def _grouped(
             group, between = [statement], []
     yield group, True
     yield between, False
+
+
+def _is_lengthy(statements: Sequence[ast.Assign]) -> bool:
+    """Whether statements had better stand in the code once."""
+    return len(statements) > MANY or any(map(_is_long, statements))
 
 
 def _accesses_memory(statement: ast.Assign) -> bool:
