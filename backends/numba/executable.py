@@ -49,11 +49,8 @@ class NumbaExecutable:
 
     def _compiled(self) -> Any:
         """The machine code, for the types of the graph's inputs."""
-        from numba import njit
-
-        function = _define(self._text, self._file)
+        compiled = _define(self._text, self._file)
         weakref.finalize(self, linecache.cache.pop, self._file, None)
-        compiled: Any = njit(error_model="numpy", nogil=True)(function)
         try:
             compiled.compile(tuple(_numba_type(n.type) for n in self.graph.inputs))
         except MemoryError:
@@ -124,7 +121,7 @@ def _owned(array: Array) -> Array:
 
 
 def _define(text: Text, file: str) -> Any:
-    """The Python function of a text; it sees what printed code may name."""
+    """The function of a text; it sees what printed code may name."""
     known = _helper_space()
     loops = {loop.name: loop.text for loop in text.loops}
     called = helpers_of("".join([*loops.values(), str(text)]))

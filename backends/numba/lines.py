@@ -52,7 +52,7 @@ class Lines:
     """Lines of code, each with the node that it belongs to.
 
     Where the user's line changes, it stands above in a comment. ``inner_loops`` are
-    the loops of ufuncs that they call.
+    the loops of ufuncs that they call, ``units`` where those of the function begin.
     """
 
     def __init__(self, names: Names) -> None:
@@ -60,6 +60,7 @@ class Lines:
         self.texts: list[str] = []
         self.nodes: list[Node | None] = []
         self.inner_loops: dict[str, InnerLoop] = {}
+        self.units: list[int] = []
         self._indent = 1
         self._counting = 0
         self._about: Sequence[Node] = ()
@@ -68,6 +69,8 @@ class Lines:
     def about(self, nodes: Sequence[Node]) -> None:
         """What the lines that follow compute."""
         self._about = nodes
+        if self._indent == 1:
+            self.units.append(len(self.texts))
 
     def add(self, text: str) -> None:
         """One more line."""

@@ -31,6 +31,7 @@ from .access import Access, whole
 from .callback import callback_text, callbacks_of
 from .functions import HELPERS, helpers_of
 from .lines import Lines, Names
+from .parts import in_parts
 from .printer import Printer, shape_text
 from .scalars import dtype_text
 from .ufunc import INNER_LOOP, MODULES, InnerLoop
@@ -43,6 +44,8 @@ __all__ = [
     "print_function",
     "print_module",
 ]
+
+DECORATOR = '@njit(error_model="numpy", nogil=True)'
 
 # Importing a family registers its printers.
 FAMILIES = (
@@ -68,7 +71,7 @@ FAMILIES = (
 
 
 class Text(NamedTuple):
-    """The text of one function.
+    """The text of one function, behind those that are parts of it.
 
     ``nodes`` has the node of each line, None where there is none. ``results`` are
     names for what it returns, ``loops`` what it calls of ufuncs.
@@ -108,14 +111,19 @@ def print_function(graph: Graph) -> Text:
         type_ = graph[value].type
         returned.append(_result(p, value, access, type_, taken))
     values = ", ".join(returned) if len(returned) != 1 else returned[0]
-    lines.add(f"return {values or '()'}")
-    head = f"def {name}({', '.join(parameters)}):"
+    texts: list[str] = []
+    nodes: list[Node | None] = []
+    end = f"    return {values or '()'}"
+    for head, body, of_body in in_parts(name, parameters, lines, end):
+        start = ["", "", DECORATOR, head] if texts else [DECORATOR, head]
+        texts += [*start, *body]
+        nodes += [*[None] * len(start), *of_body]
     return Text(
         name,
         parameters,
         tuple(p.name(graph[value]) for value in graph.results),
-        (head, *lines.texts),
-        (None, *lines.nodes),
+        tuple(texts),
+        tuple(nodes),
         tuple(lines.inner_loops.values()),
     )
 
@@ -144,8 +152,7 @@ def print_module(graph: Graph) -> str:
     text = str(function)
     loops = [loop.text for loop in function.loops]
     helpers = map(helper_text, helpers_of("".join([*loops, text])))
-    decorated = f'@njit(error_model="numpy", nogil=True)\n{text}'
-    parts = [*helpers, *([INNER_LOOP] if loops else []), *loops, decorated]
+    parts = [*helpers, *([INNER_LOOP] if loops else []), *loops, text]
     if callbacks := callbacks_of(text):
         parts.insert(0, "".join(map(callback_text, callbacks)))
     imports = imports_of("".join(parts))

@@ -18,7 +18,7 @@ from scipy import special
 
 import anabranch
 from anabranch.backends import find_backend, ufuncs
-from anabranch.backends.numba import printer
+from anabranch.backends.numba import parts, printer
 from anabranch.backends.numba.functions import HELPERS, find_function, helpers_of
 from anabranch.backends.numba.module import print_function, print_module
 from anabranch.backends.numba.ufunc import INNER_LOOP, inner_loop
@@ -184,6 +184,37 @@ def test_a_check_raises_at_the_users_line() -> None:
     assert "first = x[i]" in str(one.value)
     assert "return first + x[j]" in str(other.value)
     np.testing.assert_array_equal(chosen(x, good, good), [0.0, 4.0])
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions are cut after every few lines."""
+    monkeypatch.setattr(parts, "LENGTH", 4)
+
+
+@pytest.mark.usefixtures("short")
+def test_a_long_function_is_printed_in_parts() -> None:
+    """With checks, scalars, loops and results that go from part to part."""
+
+    def loss(w: Any, x: Any, i: Any) -> Any:
+        total = np.sum(w * w)
+        y = np.tanh(x @ w) * total
+        for _ in range(300):
+            y = y * 0.99 + np.sin(y[i]) * np.sqrt(total)
+            total = total + np.sum(y) / 300
+        return np.sum(y / total) + total, x
+
+    arguments = [*net_arguments()[:1], np.ones((2, 5)), np.array([1, 0])]
+    options: Any = {"has_aux": True}
+    printed = anabranch.value_and_grad(loss, backend="numba", **options)
+    expected = anabranch.value_and_grad(loss, **options)(*arguments)
+    (value, aux), bar = printed(*arguments)
+    assert printed.to_numba().count("\ndef _") > 5
+    np.testing.assert_allclose(value, expected[0][0], rtol=1e-12)
+    np.testing.assert_allclose(bar, expected[1], rtol=1e-10)
+    assert not np.shares_memory(aux, arguments[1])
+    with pytest.raises(BoundsError, match=r"np\.sin\(y\[i\]\)"):
+        printed(*arguments[:2], np.array([1, 2]))
 
 
 def test_a_failure_to_compile_names_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
