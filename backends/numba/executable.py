@@ -23,7 +23,8 @@ from ..hosts import callback_error
 from .callback import callbacks_of
 from .functions import helpers_of
 from .index import RAISED
-from .module import Text, helper_text, print_function, print_module
+from .module import Text, helper_text, imports_of, print_function, print_module
+from .ufunc import inner_loop
 
 __all__ = ["prepare"]
 
@@ -48,12 +49,8 @@ class NumbaExecutable:
 
     def _compiled(self) -> Any:
         """The machine code, for the types of the graph's inputs."""
-        from numba import njit
-
-        function = _define(self._text, self._file)
+        compiled = _define(self._text, self._file)
         weakref.finalize(self, linecache.cache.pop, self._file, None)
-        free = not self._text.is_called
-        compiled: Any = njit(error_model="numpy", nogil=free)(function)
         try:
             compiled.compile(tuple(_numba_type(n.type) for n in self.graph.inputs))
         except MemoryError:
@@ -124,17 +121,17 @@ def _owned(array: Array) -> Array:
 
 
 def _define(text: Text, file: str) -> Any:
-    """The Python function of a text; it sees what printed code may name."""
+    """The function of a text; it sees what printed code may name."""
     known = _helper_space()
-    for name in helpers_of(str(text)):
+    loops = {loop.name: loop.text for loop in text.loops}
+    called = helpers_of("".join([*loops.values(), str(text)]))
+    helpers = {name: helper_text(name) for name in called}
+    for name, definition in {**helpers, **loops}.items():
         if name not in known:
-            _execute(helper_text(name), f"<anabranch {name}>", known)
+            exec(imports_of(definition), known)
+            _execute(definition, f"<anabranch {name}>", known)
     space = {**known, **callbacks_of(str(text))}
-    if text.is_called:
-        from numba import objmode
-        from scipy import special
-
-        space.update(objmode=objmode, special=special)
+    exec(imports_of(str(text)), space)
     _execute(str(text), file, space)
     return space[text.name]
 
@@ -152,8 +149,6 @@ def _helper_space() -> dict[str, Any]:
 
     Those are compiled once in a process, for each dtype that they meet.
     """
-    import math
-
     from numba import njit
     from numba.core.compiler_lock import global_compiler_lock
 
@@ -165,7 +160,7 @@ def _helper_space() -> dict[str, Any]:
             after_in_parent=global_compiler_lock.release,
             after_in_child=global_compiler_lock.release,
         )
-    return {"np": np, "math": math, "njit": njit}
+    return {"np": np, "njit": njit, "inner_loop": inner_loop}
 
 
 def _numba_type(type_: TensorType) -> Any:

@@ -1,35 +1,31 @@
-"""Fourier transforms, which Numba lacks: NumPy is called in object mode."""
+"""Fourier transforms, which Numba lacks: the inner loops of NumPy's own."""
 
 from __future__ import annotations
 
 from ...ir.graph import Node
-from .access import Access, whole
+from ..ufuncs import fft_ufunc
+from .access import Access
 from .printer import Printer, prints
-from .special import numba_type
+from .ufunc import call_ufunc
 
 __all__: list[str] = []
 
 
-def _call(p: Printer, node: Node, x: Access, text: str) -> Access:
-    """``with objmode(y="complex128[::1]"): y = np.fft.fft(x)``"""
-    name = p.name(node)
+def _transform(p: Printer, node: Node, x: Access, size: int) -> list[Access]:
+    """All rows at once; each is multiplied by a factor, here 1."""
     [type_] = p.types(node)
-    operand = p.array(node.operands[0], x, type_)
-    with p.lines.indented(f'with objmode({name}="{numba_type(node.type)}"):'):
-        p.lines.add(f"{name} = {text.format(operand)}")
-    return whole(name, node.type.shape)
+    ufunc = fft_ufunc(node.op, size)
+    factor = type_.part.with_shape(())
+    operands = [(p.array(node.operands[0], x, type_), type_), ("1.0", factor)]
+    return call_ufunc(p, node, f"fft_loops.{ufunc.__name__}", ufunc, operands)
 
 
-@prints("fft", "rfft")
-def _forward(p: Printer, node: Node, x: Access) -> Access:
-    return _call(p, node, x, f"np.fft.{node.op}({{}})")
-
-
-@prints("ifft")
-def _ifft(p: Printer, node: Node, x: Access) -> Access:
-    return _call(p, node, x, 'np.fft.ifft({}, norm="forward")')
+@prints("fft", "ifft", "rfft")
+def _fft(p: Printer, node: Node, x: Access) -> list[Access]:
+    [type_] = p.types(node)
+    return _transform(p, node, x, type_.shape[-1])
 
 
 @prints("irfft")
-def _irfft(p: Printer, node: Node, x: Access, *, size: int) -> Access:
-    return _call(p, node, x, f'np.fft.irfft({{}}, {size}, norm="forward")')
+def _irfft(p: Printer, node: Node, x: Access, *, size: int) -> list[Access]:
+    return _transform(p, node, x, size)

@@ -123,6 +123,10 @@ def log2_f32(x):
     """The logarithm to base 2, which has the same trouble."""
     return np.log2(x)
 
+def row_step(x):
+    """How many bytes lie between two rows of an array, 0 where one is all of them."""
+    return x.strides[0] if len(x) > 1 else 0
+
 def to_i32(x):
     """A float as int32, the lowest one for what does not fit."""
     return np.int32(x) if abs(x) < 2.0**31 else np.int32(-(2**31))

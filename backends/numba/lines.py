@@ -6,9 +6,13 @@ import keyword
 import re
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from ...ir.graph import Node
 from .functions import HELPERS
+
+if TYPE_CHECKING:
+    from .ufunc import InnerLoop
 
 __all__ = ["Lines", "Names"]
 
@@ -47,13 +51,16 @@ class Names:
 class Lines:
     """Lines of code, each with the node that it belongs to.
 
-    Where the user's line changes, it stands above in a comment.
+    Where the user's line changes, it stands above in a comment. ``inner_loops`` are
+    the loops of ufuncs that they call, ``units`` where those of the function begin.
     """
 
     def __init__(self, names: Names) -> None:
         self.names = names
         self.texts: list[str] = []
         self.nodes: list[Node | None] = []
+        self.inner_loops: dict[str, InnerLoop] = {}
+        self.units: list[int] = []
         self._indent = 1
         self._counting = 0
         self._about: Sequence[Node] = ()
@@ -62,6 +69,8 @@ class Lines:
     def about(self, nodes: Sequence[Node]) -> None:
         """What the lines that follow compute."""
         self._about = nodes
+        if self._indent == 1:
+            self.units.append(len(self.texts))
 
     def add(self, text: str) -> None:
         """One more line."""

@@ -31,10 +31,21 @@ from .access import Access, whole
 from .callback import callback_text, callbacks_of
 from .functions import HELPERS, helpers_of
 from .lines import Lines, Names
+from .parts import in_parts
 from .printer import Printer, shape_text
 from .scalars import dtype_text
+from .ufunc import INNER_LOOP, MODULES, InnerLoop
 
-__all__ = ["FAMILIES", "Text", "helper_text", "print_function", "print_module"]
+__all__ = [
+    "FAMILIES",
+    "Text",
+    "helper_text",
+    "imports_of",
+    "print_function",
+    "print_module",
+]
+
+DECORATOR = '@njit(error_model="numpy", nogil=True)'
 
 # Importing a family registers its printers.
 FAMILIES = (
@@ -60,10 +71,10 @@ FAMILIES = (
 
 
 class Text(NamedTuple):
-    """The text of one function.
+    """The text of one function, behind those that are parts of it.
 
     ``nodes`` has the node of each line, None where there is none. ``results`` are
-    names for what it returns.
+    names for what it returns, ``loops`` what it calls of ufuncs.
     """
 
     name: str
@@ -71,14 +82,10 @@ class Text(NamedTuple):
     results: tuple[str, ...]
     lines: tuple[str, ...]
     nodes: tuple[Node | None, ...]
+    loops: tuple[InnerLoop, ...]
 
     def __str__(self) -> str:
         return "\n".join([*self.lines, ""])
-
-    @property
-    def is_called(self) -> bool:
-        """Whether it calls SciPy, and so needs the GIL."""
-        return any("with objmode(" in line for line in self.lines)
 
 
 def print_function(graph: Graph) -> Text:
@@ -104,14 +111,20 @@ def print_function(graph: Graph) -> Text:
         type_ = graph[value].type
         returned.append(_result(p, value, access, type_, taken))
     values = ", ".join(returned) if len(returned) != 1 else returned[0]
-    lines.add(f"return {values or '()'}")
-    head = f"def {name}({', '.join(parameters)}):"
+    texts: list[str] = []
+    nodes: list[Node | None] = []
+    end = f"    return {values or '()'}"
+    for head, body, of_body in in_parts(name, parameters, lines, end):
+        start = ["", "", DECORATOR, head] if texts else [DECORATOR, head]
+        texts += [*start, *body]
+        nodes += [*[None] * len(start), *of_body]
     return Text(
         name,
         parameters,
         tuple(p.name(graph[value]) for value in graph.results),
-        (head, *lines.texts),
-        (None, *lines.nodes),
+        tuple(texts),
+        tuple(nodes),
+        tuple(lines.inner_loops.values()),
     )
 
 
@@ -137,21 +150,21 @@ def print_module(graph: Graph) -> str:
     """The module of a graph: its function, and those that it calls."""
     function = print_function(graph)
     text = str(function)
-    called = helpers_of(text)
-    imports = "import numpy as np\nfrom numba import njit\n"
-    if "math." in text:
-        imports = f"import math\n\n{imports}"
+    loops = [loop.text for loop in function.loops]
+    helpers = map(helper_text, helpers_of("".join([*loops, text])))
+    parts = [*helpers, *([INNER_LOOP] if loops else []), *loops, text]
     if callbacks := callbacks_of(text):
-        definitions = "".join(map(callback_text, callbacks))
-        imports = f"import ctypes\n\n{imports}\n{definitions}"
-    if function.is_called:
-        imports = imports.replace(
-            "njit\n", "njit, objmode\nfrom scipy import special\n"
-        )
-    helpers = [f"\n{helper_text(name)}" for name in called]
-    options = "" if function.is_called else ", nogil=True"
-    decorated = f'\n@njit(error_model="numpy"{options})\n{text}'
-    return "\n".join([_docstring(graph, function), imports, *helpers, decorated])
+        parts.insert(0, "".join(map(callback_text, callbacks)))
+    imports = imports_of("".join(parts))
+    return "\n\n".join([_docstring(graph, function) + f"\n{imports}", *parts])
+
+
+def imports_of(text: str) -> str:
+    """The imports that a text needs."""
+    plain = [f"import {name}" for name in ("ctypes", "math") if f"{name}." in text]
+    modules = [line for name, line in MODULES.items() if f"{name}." in text]
+    known = ["import numpy as np", "from numba import njit", *modules]
+    return "\n".join([*plain, *([""] if plain else []), *known, ""])
 
 
 def _docstring(graph: Graph, function: Text) -> str:

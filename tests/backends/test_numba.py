@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import doctest
 import os
 import subprocess
@@ -12,12 +13,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba import njit
+from scipy import special
 
 import anabranch
-from anabranch.backends import find_backend
-from anabranch.backends.numba import printer
+from anabranch.backends import find_backend, ufuncs
+from anabranch.backends.numba import parts, printer
 from anabranch.backends.numba.functions import HELPERS, find_function, helpers_of
 from anabranch.backends.numba.module import print_function, print_module
+from anabranch.backends.numba.ufunc import INNER_LOOP, inner_loop
 from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import Graph, parse
@@ -182,6 +186,37 @@ def test_a_check_raises_at_the_users_line() -> None:
     np.testing.assert_array_equal(chosen(x, good, good), [0.0, 4.0])
 
 
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions are cut after every few lines."""
+    monkeypatch.setattr(parts, "LENGTH", 4)
+
+
+@pytest.mark.usefixtures("short")
+def test_a_long_function_is_printed_in_parts() -> None:
+    """With checks, scalars, loops and results that go from part to part."""
+
+    def loss(w: Any, x: Any, i: Any) -> Any:
+        total = np.sum(w * w)
+        y = np.tanh(x @ w) * total
+        for _ in range(300):
+            y = y * 0.99 + np.sin(y[i]) * np.sqrt(total)
+            total = total + np.sum(y) / 300
+        return np.sum(y / total) + total, x
+
+    arguments = [*net_arguments()[:1], np.ones((2, 5)), np.array([1, 0])]
+    options: Any = {"has_aux": True}
+    printed = anabranch.value_and_grad(loss, backend="numba", **options)
+    expected = anabranch.value_and_grad(loss, **options)(*arguments)
+    (value, aux), bar = printed(*arguments)
+    assert printed.to_numba().count("\ndef _") > 5
+    np.testing.assert_allclose(value, expected[0][0], rtol=1e-12)
+    np.testing.assert_allclose(bar, expected[1], rtol=1e-10)
+    assert not np.shares_memory(aux, arguments[1])
+    with pytest.raises(BoundsError, match=r"np\.sin\(y\[i\]\)"):
+        printed(*arguments[:2], np.array([1, 2]))
+
+
 def test_a_failure_to_compile_names_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(p: printer.Printer, node: Any, x: Any, *, axis: int) -> Any:
         return p.new(p.name(node), node.type, "np.cos('a')")
@@ -192,6 +227,72 @@ def test_a_failure_to_compile_names_the_node(monkeypatch: pytest.MonkeyPatch) ->
     )
     with pytest.raises(AssertionError, match=r"cannot compile f\n%i = argmax\(%x\)"):
         run(graph, np.ones(3))
+
+
+def turned(x: Any) -> Any:
+    """Two transforms and a function of SciPy's in a loop that stays one."""
+    for _ in range(300):
+        z = np.fft.fft(x)
+        x = np.fft.ifft(z / (1 + abs(z) ** 2)).real + 0.1 * special.gammaln(x + 2)
+    return x
+
+
+def test_loops_of_ufuncs_in_a_loop() -> None:
+    x = np.linspace(0.1, 1, 4)
+    made = anabranch.jit(turned, backend="numba")
+    np.testing.assert_allclose(made(x), turned(x), rtol=1e-12)
+    loss = anabranch.value_and_grad(lambda x: turned(x).sum(), backend="numba")
+    expected = anabranch.value_and_grad(lambda x: turned(x).sum())(x)
+    for one, other in zip(loss(x), expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_loops_of_ufuncs_in_code_of_ones_own() -> None:
+    """Rows, one number for all, none at all; and no GIL, for Numba runs it so."""
+
+    def called(x: Any) -> Any:
+        return np.fft.rfft(x), special.jv(1.5, x), special.gammaln(x[0, 0])
+
+    text = anabranch.jit(called).to_numba(np.ones((3, 4)))
+    space: dict[str, Any] = {}
+    exec(text, space)
+    assert "objmode" not in text
+    printed = space["called"]
+    users = njit(nogil=True)(lambda x: printed(x + 1))
+    x = np.linspace(0.1, 1, 12).reshape(3, 4)
+    for one, other in zip(users(x), called(x + 1), strict=True):
+        np.testing.assert_array_equal(one, other)
+    empty = anabranch.jit(lambda x: np.fft.fft(special.jv(1.0, x)), backend="numba")
+    assert empty(np.ones((0, 4))).shape == (0, 4)
+
+
+def test_loops_are_found_as_the_text_finds_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that is laid out in another way is called, and the text says so."""
+    space: dict[str, Any] = {"ctypes": ctypes}
+    exec(INNER_LOOP, space)
+    for ufunc, types in ((special.jv, "dd->d"), (np.matmul, "ff->f")):
+        ours, theirs = inner_loop(ufunc, types), space["inner_loop"](ufunc, types)
+        assert address_of(ours[0]) == address_of(theirs[0])
+        assert ours[1] == theirs[1]
+    native = address_of(inner_loop(special.jv, "dd->d")[0])
+    monkeypatch.setattr(ufuncs, "_record", lambda *_: None)
+    ufuncs.loop_of.cache_clear()
+    assert address_of(inner_loop(special.jv, "dd->d")[0]) != native
+    ufuncs.loop_of.cache_clear()
+    with pytest.raises(ImportError, match="in another way"):
+        space["inner_loop"](Moved(), "dd->d")
+
+
+class Moved:
+    """Which does not begin as a ufunc does."""
+
+    nin, nout, nargs = 1, 1, 2
+
+
+def address_of(function: Any) -> int | None:
+    return ctypes.cast(function, ctypes.c_void_p).value
 
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:

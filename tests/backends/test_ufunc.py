@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from scipy import special
 
-from anabranch.backends.llvm.kernels import ufunc as loops
-from anabranch.backends.llvm.kernels.ufunc import loop_of, ufunc_source
+from anabranch.backends import ufuncs as loops
+from anabranch.backends.llvm.kernels.ufunc import ufunc_source
+from anabranch.backends.ufuncs import loop_of
 from anabranch.ir.types import dtype_name
 from tests.backends.kernels import run
 

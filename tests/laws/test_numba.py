@@ -15,6 +15,7 @@ import pytest
 
 import anabranch
 from anabranch.backends import find_backend
+from anabranch.backends.numba import parts
 from anabranch.backends.numba.kernels import TOTALS
 from anabranch.backends.numba.printer import PRINTERS
 from anabranch.backends.reference.interpreter import interpret
@@ -160,6 +161,15 @@ def test_gradients_of_random_graphs(seeds: range, mixed: bool) -> None:
         graph, cotangents = seeded(sample, seed)
         tolerance = 64 * float(np.finfo(np.float32).eps) if mixed else 1e-12
         assert_near(graph, [*sample.point, *cotangents], tolerance)
+
+
+def test_gradients_of_random_graphs_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions that are cut wherever they may be."""
+    monkeypatch.setattr(parts, "LENGTH", 1)
+    for seed in (3, 8):
+        sample = sample_of(seed)
+        graph, cotangents = seeded(sample, seed)
+        assert_near(graph, [*sample.point, *cotangents], 1e-12)
 
 
 @pytest.mark.parametrize("name", ADJOINTS)

@@ -1,25 +1,16 @@
-"""Fourier transforms: the inner loops of NumPy's own, see `kernels.ufunc`."""
+"""Fourier transforms: the inner loops of NumPy's own, see `backends.ufuncs`."""
 
 from __future__ import annotations
 
 import math
-from importlib import import_module
-from typing import Any
 
 from ....ir.graph import Node
+from ...ufuncs import fft_ufunc
 from ..plan.planner import Planner, emits
 from ..plan.view import View
 from .ufunc import call_ufunc
 
 __all__: list[str] = []
-
-
-def _ufunc(name: str, size: int) -> Any:
-    """The gufunc of a transform of ``size`` numbers: its loop also takes a factor."""
-    loops = import_module("numpy.fft._pocketfft_umath")
-    if name == "rfft":
-        name = "rfft_n_odd" if size % 2 else "rfft_n_even"
-    return getattr(loops, name)
 
 
 def _transform(p: Planner, node: Node, x: View, size: int) -> View:
@@ -28,7 +19,7 @@ def _transform(p: Planner, node: Node, x: View, size: int) -> View:
     rows = x.type.shape[:-1]
     factors = factor.moved(rows, (0,) * len(rows))
     time = 2.0 * size * max(math.log2(size), 1.0) + 200.0
-    call_ufunc(p, node, _ufunc(node.op, size), [x, factors], [target], time)
+    call_ufunc(p, node, fft_ufunc(node.op, size), [x, factors], [target], time)
     return target
 
 

@@ -1,4 +1,4 @@
-"""Steps that call the inner loop of a ufunc, see `kernels.ufunc`."""
+"""Steps that call the inner loop of a ufunc, see `backends.ufuncs`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 from ....ir.graph import Node
 from ....ir.types import TensorType
+from ...ufuncs import core_names, loop_of
 from ..kernels.source import Source
-from ..kernels.ufunc import core_names, loop_of, ufunc_source
+from ..kernels.ufunc import ufunc_source
 from ..plan.planner import Planner
 from ..plan.tasks import batch_parts
 from ..plan.view import View, reshaped_strides
