@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -227,8 +229,9 @@ def test_pad_takes_a_dict_with_any_numpy(backend):
 
 
 def test_pad_mode_without_lowering(backend):
-    compiled = anabranch.jit(lambda x: np.pad(x, 1, mode="mean"), backend=backend)
-    with pytest.raises(anabranch.UnsupportedError, match="mean"):
+    mode: Any = "none of them"
+    compiled = anabranch.jit(lambda x: np.pad(x, 1, mode=mode), backend=backend)
+    with pytest.raises(anabranch.UnsupportedError, match=r"none of them[\s\S]*edge"):
         compiled(V)
 
 
