@@ -200,14 +200,14 @@ def assigned_name(frame: FrameType | None) -> str | None:
 def _stores(code: CodeType) -> dict[int, str]:
     """The offset of each instruction that a store to a plain variable follows.
 
-    Variables that only rewritten code has are no names in a graph. While a Python
-    function is called, a frame is at the end of the instruction's inline cache, so the
-    offsets in between count too.
+    Variables that only rewritten code has, ours or pytest's, are no names. While a
+    Python function is called, a frame is at the end of the instruction's inline cache,
+    so the offsets in between count too.
     """
     instructions = list(dis.get_instructions(code))
     return {
         offset: str(after.argval)
         for before, after in pairwise(instructions)
-        if after.opname in _STORES and not str(after.argval).startswith("$")
+        if after.opname in _STORES and str(after.argval).isidentifier()
         for offset in range(before.offset, after.offset, 2)
     }

@@ -403,3 +403,10 @@ def test_lines_of_the_user_are_in_the_graph():
 def test_round_of_python(same):
     same(lambda x: (round(x[0], 1), x[1].round(1)), np.array([1.25, 2.675]))
     same(lambda x: x // 1, X)
+
+
+def test_values_have_no_names_that_pytest_makes_up():
+    """It rewrites an assertion into assignments to what is no identifier."""
+    compiled = anabranch.jit(np.linalg.inv)
+    assert compiled(np.eye(2)).shape == (2, 2)
+    assert "@py" not in compiled.inspect_ir()
