@@ -7,6 +7,8 @@ that merges or cuts axes begins another one, through the first.
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -67,7 +69,31 @@ class Path(NamedTuple):
                 start[axis], shape[axis], step[axis] = place
         extent = self.extent.of(Extent(tuple(start), tuple(shape), tuple(step)))
         made = self._replace(extent=extent, shape=inner.shape)
-        return made._moved(moves, self.extent.step) if moves else made
+        made = made._moved(moves, self.extent.step) if moves else made
+        return made._of_element() if made.through is not None else made
+
+    def _of_element(self) -> Path:
+        """The path to one element without the shape that this goes through.
+
+        So a store of it costs what it writes, and not all of the array.
+        """
+        if self.through is None or set(self.extent.shape) - {1}:
+            return self
+        before, shape = self.through
+        strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+        first = sum(map(operator.mul, self.extent.start, strides))
+        sizes = before.shape
+        if self.moves:
+            start, moves = (
+                (0,) * len(sizes),
+                _unraveled(self.moves, first, strides, sizes),
+            )
+        else:
+            start, moves = tuple(map(int, np.unravel_index(first, sizes))), []
+        once = (1,) * len(sizes)
+        found = before.sliced(Extent(start, once, once), moves).reshaped(self.shape)
+        assert found is not None, "all axes have size 1"
+        return found._replace(frozen=self.frozen, part=self.part or before.part)
 
     def _moved(self, moves: Sequence[Move], step: Sequence[int]) -> Path:
         """With positions along axes of the view, which are ``step`` apart."""
@@ -180,6 +206,31 @@ class Path(NamedTuple):
         """The axes with positions, and these as nodes of ``trace``."""
         axes = tuple(move.axis for move in self.moves)
         return axes, [trace.position(move) for move in self.moves]
+
+
+def _unraveled(
+    moves: Sequence[Move], first: int, strides: Sequence[int], sizes: Sequence[int]
+) -> list[Move]:
+    """Positions along axes of these sizes, for those along axes of one shape more.
+
+    An element is ``first`` places from the beginning where all of these are 0.
+    """
+    trace = max((move.trace for move in moves), key=lambda trace: trace.level)
+    b = trace.builder
+    flat = b.const(first, "i64")
+    for move in moves:
+        position = trace.position(move)
+        flat = b.add(flat, b.mul(position, b.const(strides[move.axis], "i64")))
+    made: list[Move] = []
+    for axis, size in enumerate(sizes):
+        if size > 1:
+            stride, along = math.prod(sizes[axis + 1 :]), flat
+            if stride > 1:
+                along = b.add_node("floor_divide", along, b.const(stride, "i64"))
+            if made:  # the first axis has no more places than these
+                along = b.add_node("remainder", along, b.const(size, "i64"))
+            made.append(Move(axis, trace, along))
+    return made
 
 
 def _with_part(b: Builder, x: Node, part: str, value: Node) -> Node:

@@ -149,6 +149,11 @@ class Tracer(ArrayMethods):
         self._check(path)
         return path.read(self.here, self.memory.node)
 
+    def read_in(self, trace: Trace, path: Path) -> Node:
+        """The same, as a node of a trace in which the positions are known."""
+        self._check(path)
+        return path.read(trace, self._memory_in(trace))
+
     @property
     def is_view(self) -> bool:
         """Whether this shows a part of a memory, or shows it in another way."""

@@ -139,4 +139,5 @@ def function_name(function: Any) -> str:
         homes = [path for path, home in modules.items() if hasattr(home, name)]
         return f"{homes[0]}.{name}" if homes else name
     module = str(getattr(function, "__module__", None) or "numpy")
+    module = {"numpy.lib.scimath": "np.emath"}.get(module, module)
     return f"{module}.{name}".replace("numpy", "np", 1)

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .methods import BINARY, CLOSED, UNARY
+
 __all__ = ["CALLS", "COMMON", "MATRIX"]
 
 MATRIX = np.array([[0.9, 0.1, 0.2], [0.1, 0.8, 0.3], [0.2, 0.3, 0.7]])
@@ -40,20 +42,24 @@ def _spline(f: Any, a: Any) -> Any:
     return f(CubicSpline(np.arange(5.0), np.arange(5.0) ** 2), a)
 
 
-_AT = (
-    "add subtract multiply divide maximum minimum fmax fmin logaddexp logaddexp2 hypot \
-logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor".split()
-)
-
 CALLS: dict[str, Callable[..., Any]] = {
-    **{f"np.{name}.at": lambda f, a, b: _written(f, a, [0, 2], b[:2]) for name in _AT},
-    **{f"np.{name}.reduceat": lambda f, a: f(a, [0, 2]) for name in _AT},
+    **{
+        f"np.{ufunc.__name__}.at": lambda f, a, b: _written(f, a, [0, 2], b[:2])
+        for ufunc in BINARY
+    },
+    **{
+        f"np.{ufunc.__name__}.at": lambda f, a: _written(f, a, [0, 2])
+        for ufunc in UNARY
+    },
+    **{f"np.{ufunc.__name__}.reduceat": lambda f, a: f(a, [0, 2]) for ufunc in CLOSED},
     "np.apply_along_axis": lambda f, a: f(lambda row: row * 2, 0, a),
     "np.apply_over_axes": lambda f, a: f(np.sum, a, [0]),
     "np.array_split": lambda f, a: f(a, 2),
     "np.astype": lambda f, a: f(a, np.float64),
     "np.bincount": lambda f, a, b: f(np.arange(3), b[0]),
     "np.broadcast_to": lambda f, a: f(a, (2, 3, 3)),
+    "np.nonzero": lambda f, a: f(a)[0].size,
+    "np.flatnonzero": lambda f, a: f(a).size,
     "np.choose": lambda f, a, b: f([0, 1, 0], [a, b]),
     "np.clip": lambda f, a, b, c: f(a, b, c),
     "np.compress": lambda f, a: f([True, False, True], a),

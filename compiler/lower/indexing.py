@@ -86,7 +86,9 @@ def _view(trace: Trace, x: Any, plain: list[Any], dots: bool) -> Any:
     extent, shape = extent_of(x.shape, plain)
     moves = moves_of(trace, x, plain)
     path = x.path.sliced(extent, moves).reshaped(shape)
-    if not x.is_known and x.owner is trace:
+    if x.path.through is not None:
+        view = trace.wrap(x.read_in(trace, path))
+    elif not x.is_known and x.owner is trace:
         view = trace.wrap(x.read(path))
     elif moves:
         view = trace.wrap(_slice_at(trace, trace.node(x), extent, shape, moves))

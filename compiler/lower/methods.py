@@ -21,9 +21,9 @@ from ..tracer import GETITEM
 from .reductions import along_first, axes_of, given
 from .ufuncs import UNSET, reject, resolve
 
-__all__: list[str] = []
+__all__ = ["BINARY", "CLOSED", "UNARY"]
 
-_BINARY = (
+BINARY = (
     *(np.add, np.subtract, np.multiply, np.divide, np.floor_divide, np.remainder),
     *(np.power, np.float_power, np.fmod, np.arctan2, np.hypot, np.copysign),
     *(np.maximum, np.minimum, np.fmax, np.fmin, np.logaddexp, np.logaddexp2),
@@ -31,7 +31,7 @@ _BINARY = (
     *(np.logical_and, np.logical_or, np.logical_xor, np.heaviside),
     *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.left_shift, np.right_shift),
 )
-_CLOSED = (
+CLOSED = (
     *(np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.fmax),
     *(np.fmin, np.logaddexp, np.logaddexp2, np.hypot, np.logical_and),
     *(np.logical_or, np.logical_xor, np.bitwise_and, np.bitwise_or, np.bitwise_xor),
@@ -39,7 +39,7 @@ _CLOSED = (
     *(np.copysign, np.heaviside, np.left_shift, np.right_shift),
 )
 """The ufuncs whose results are operands again."""
-_UNARY = (
+UNARY = (
     *(np.negative, np.positive, np.absolute, np.fabs, np.sign, np.conjugate),
     *(np.square, np.reciprocal, np.sqrt, np.cbrt, np.exp, np.exp2, np.expm1, np.log),
     *(np.log2, np.log10, np.log1p, np.sin, np.cos, np.tan, np.arcsin, np.arccos),
@@ -60,7 +60,7 @@ def _outer(ufunc: Any) -> None:
         return ufunc(np.reshape(a, (*a.shape, *(1,) * b.ndim)), b, **named)
 
 
-for _ufunc in _BINARY:
+for _ufunc in BINARY:
     _outer(_ufunc)
 
 
@@ -217,11 +217,11 @@ def _reduceat(ufunc: Any) -> None:
         return np.concatenate(parts, axis=along)
 
 
-for _ufunc in _CLOSED:
+for _ufunc in CLOSED:
     _reduceat(_ufunc)
     for _method, _add in (("accumulate", _accumulate), ("reduce", _reduce)):
         if lowering_of((_ufunc, _method)) is None:
             _add(_ufunc)
-for _ufunc in (*_BINARY, *_UNARY):
+for _ufunc in (*BINARY, *UNARY):
     if lowering_of((_ufunc, "at")) is None:
         _at(_ufunc)

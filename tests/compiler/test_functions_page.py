@@ -76,7 +76,7 @@ REAL = "f32 f64 i64 bool"
         "np.multiply": (ALL, "yes", "yes"),
         "np.tanh": ("f32 f64 c64 c128 i64", "yes", "yes"),
         "np.floor": (REAL, "zero", "zero"),
-        "np.argsort": (REAL, "none", "none"),
+        "np.argsort": (ALL, "none", "none"),
         "np.less": (ALL, "none", "none"),
         "np.bitwise_and": ("i64 bool", "none", "none"),
         "np.linalg.solve": (REAL, "yes", "yes"),

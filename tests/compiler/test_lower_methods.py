@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.compiler.lower.methods import _BINARY, _CLOSED, _UNARY
+from anabranch.compiler.lower.methods import BINARY, CLOSED, UNARY
 from tests.compiler.everyday import VECTOR, WEIGHTS, Y, check_slope
 
 ABOVE = np.abs(Y) + 0.5
@@ -23,7 +23,7 @@ def is_of_integers(ufunc):
     return ufunc.__name__.startswith(("bitwise", "left", "right"))
 
 
-@pytest.mark.parametrize("ufunc", _BINARY)
+@pytest.mark.parametrize("ufunc", BINARY)
 def test_outer(same, ufunc):
     x = VECTOR + 1 if is_of_integers(ufunc) else WEIGHTS
     same(lambda a, b: ufunc.outer(a, b), x, x[::-1].copy(), rtol=1e-12)
@@ -46,7 +46,7 @@ def test_folds(backend, ufunc):
     assert np.isclose(tail, reduce(ufunc, x[3:]), rtol=1e-12)
 
 
-@pytest.mark.parametrize("ufunc", sorted({*_CLOSED} - {*FOLDS}, key=str))
+@pytest.mark.parametrize("ufunc", sorted({*CLOSED} - {*FOLDS}, key=str))
 def test_methods(same, ufunc):
     x = np.arange(12).reshape(3, 4) + 3 if is_of_integers(ufunc) else ABOVE
 
@@ -62,7 +62,7 @@ def test_methods(same, ufunc):
     same(all_methods, x, rtol=1e-12)
 
 
-@pytest.mark.parametrize("ufunc", _CLOSED)
+@pytest.mark.parametrize("ufunc", CLOSED)
 def test_at_takes_a_place_more_than_once(same, ufunc):
     whole = is_of_integers(ufunc) or ufunc.__name__.startswith("logical")
     x = np.arange(5) + 3 if whole else ABOVE[0]
@@ -83,7 +83,7 @@ def test_at_takes_a_place_more_than_once(same, ufunc):
         same(at_traced, x, VECTOR[:3], value, rtol=1e-12)
 
 
-@pytest.mark.parametrize("ufunc", sorted({*_BINARY} - {*_CLOSED}, key=str))
+@pytest.mark.parametrize("ufunc", sorted({*BINARY} - {*CLOSED}, key=str))
 def test_comparisons_are_stored(same, ufunc):
     def stored(x, i, v):
         y, z = x.copy(), x.copy()
@@ -94,7 +94,7 @@ def test_comparisons_are_stored(same, ufunc):
     same(stored, ABOVE[0], VECTOR[:3], WEIGHTS[:3])
 
 
-@pytest.mark.parametrize("ufunc", _UNARY)
+@pytest.mark.parametrize("ufunc", UNARY)
 def test_at_of_one_operand(same, ufunc):
     def stored(x, i):
         y, z = x.copy(), x.copy()

@@ -236,3 +236,50 @@ def random_views(rng, known):
 def test_writes_through_views_of_views(same, seed, known):
     x = np.exp(1j * np.arange(24.0) ** 2).reshape(4, 3, 2)
     same(random_views(np.random.default_rng(seed), known), x)
+
+
+def flat_stores(x):
+    y = np.zeros((4, x.size // 4))
+    row = y.reshape(-1)
+    for i in range(x.size):
+        row[i] = 2.0 * x[i] + row[i - 1]
+    return y
+
+
+def parts_of_elements(x):
+    z = np.zeros(x.size, complex)
+    for i in range(x.size):
+        z.real[i] = x[i]
+        z.imag[-1 - i] = x[i] ** 2
+    return z
+
+
+def in_branches(x):
+    v = x.copy()
+    u, w = x.copy().reshape(2, -1), v.reshape(2, -1)
+    if x[0] > 0:
+        u.ravel()[1] = 5.0
+        w[1] = x[0]
+    else:
+        v[0] = 7.0
+    i = 0
+    while v[i] < 1 and i < 3:
+        w[1, i % 2] = v[i] + 1
+        i += 1
+    return u, v, w
+
+
+@pytest.mark.parametrize("function", [flat_stores, parts_of_elements, in_branches])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_shapes_and_parts_in_loops_and_branches(same, function, sign):
+    x = sign * np.array([0.9, 2.0, -0.3, 0.4] * 3)
+    same(function, x)
+    anabranch.check_grads(function, (x,), order=2)
+
+
+def test_a_store_through_a_shape_costs_an_element():
+    compiled = anabranch.jit(flat_stores)
+    compiled(np.arange(4000.0))
+    body = compiled.inspect_ir().partition("body(")[2].partition("}\n")[0]
+    assert "update_at" in body
+    assert "= reshape(%memory" not in body
