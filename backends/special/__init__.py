@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import re
 
-from . import bessel, gamma, logarithms, normal
+from . import bessel, gamma, logarithms, normal, quantiles
 
 __all__ = ["CONSTANTS", "FAR", "NAMES", "SOURCE"]
 
-_FAMILIES = (logarithms, normal, gamma, bessel)
+_FAMILIES = (logarithms, normal, quantiles, gamma, bessel)
 
 SOURCE = "".join(family.SOURCE for family in _FAMILIES)
 CONSTANTS: dict[str, float | tuple[float, ...]] = {

@@ -8,8 +8,9 @@ from __future__ import annotations
 __all__ = ["DIFFERENCES"]
 
 _NAMES = {
-    "stable, whatever `kind` says; NaN last": "np.sort np.argsort",
-    "whole sorts, stable; NaN last": "np.partition np.argpartition",
+    "NaN last; which zero is first is open but in a stable sort": "np.sort",
+    "stable, whatever `kind` says; NaN last": "np.argsort",
+    "whole sorts; NaN last": "np.partition np.argpartition",
     "zeros": "np.empty_like",
     "with both values": "np.where",
     "without `returned`": "np.average",

@@ -78,8 +78,8 @@ def _type_rule(name: str) -> Callable[..., TensorType]:
 # Those that backends have a scalar function for, of the same name.
 SCALARS = frozenset(
     (
-        "erfc erfcx ndtr log_ndtr gammaln loggamma digamma i0e i1e "
-        "log_expit logit entr xlogy"
+        "erfc erfcx erfinv erfcinv ndtr ndtri log_ndtr gammaln loggamma digamma "
+        "i0e i1e log_expit logit entr xlogy"
     ).split()
 )
 

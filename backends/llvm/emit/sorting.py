@@ -57,7 +57,7 @@ def argsort(p: Planner, node: Node, x: View) -> View:
 
 @emits("searchsorted")
 def searchsorted(p: Planner, node: Node, a: View, v: View, *, right: bool) -> View:
-    """A search by halves for each value."""
+    """A search by halves for many values at once."""
     a, v = p.contiguous(node, a), p.contiguous(node, v)
     target = p.allocate(node.type, node.name)
     words = SearchWords(length=a.type.shape[0], values=math.prod(v.type.shape))

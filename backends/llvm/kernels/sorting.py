@@ -13,6 +13,9 @@ beside the place, the low ones are cut off, which leaves few keys out of order; 
 insertion mends that. Where it would take long, since many keys differ in low bits
 alone, the row is sorted by the low bits of its keys first, and then by the high ones.
 
+A search by halves takes as many steps for each value, so 256 values take them side by
+side, in vectors: for 10^5 values among 1000, 0.36 ms; one by one 9.5, NumPy 10.8.
+
 Positions of 10^6 float64 on one core with AVX-512 take 0.35 of the time of NumPy's own
 kernel for them, which is not stable. Passes over digits of 8 bits, which need no sort
 of NumPy's, took as long as that.
@@ -108,17 +111,20 @@ def kernel(buffers, words):
     a = {t}_pointer({a}, 0)
     v = {t}_pointer({v}, 1)
     y = i64_pointer({y}, 2)
-    for i in range({values}):
-        wanted = v[i]
-        low = 0
+    values = {values}
+    for block in range((values + 255) >> 8):
+        start = block << 8
+        end = start + 256 if start + 256 < values else values
+        for i in range(start, end):
+            y[i] = 0
         left = {length}
         while left > 0:
-            half = left >> 1
-            entry = a[low + half]
-            after = {after}
-            low = low + half + 1 if after else low
-            left = left - half - 1 if after else half
-        y[i] = low
+            half = (left + 1) >> 1
+            for i in range(start, end):
+                entry = a[y[i] + half - 1]
+                wanted = v[i]
+                y[i] = y[i] + (half if {after} else 0)
+            left = left - half
     return 0
 """
 
