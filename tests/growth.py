@@ -170,7 +170,9 @@ def product(s: Sketch) -> Node | None:
     y = y or s.input((*lead, inner, *s.shape(1)), x.type.dtype)
     shape = (*x.type.shape[:-1], y.type.shape[-1])
     z = s.pick(lambda node: node.type == x.type.with_shape(shape))
-    return s.add("matmul_add", x, y, z) if z else s.add("matmul", x, y)
+    if z is None or z.type.is_complex:
+        return s.add("matmul", x, y)
+    return s.add("matmul_add", x, y, z)
 
 
 def sum_of_products(s: Sketch) -> Node | None:

@@ -5,12 +5,13 @@ points: x, and a step along a random direction on either side. A node whose valu
 large or steep is scaled down, and one whose mask or winner changes between the points
 is not made, so five-point differences along the direction are a fair judge. Operands
 are preferably values that have one reader already. `growth.MOVES` says which nodes
-there are to choose from.
+there are to choose from, and `complex_growth.COMPLEX_MOVES` which of complex numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -49,7 +50,7 @@ class Sample:
     @property
     def floats(self) -> list[str]:
         """The names of the inputs that have a gradient."""
-        return [node.name for node in self.graph.inputs if node.type.is_float]
+        return [node.name for node in self.graph.inputs if node.type.has_gradient]
 
 
 class Sketch:
@@ -61,20 +62,33 @@ class Sketch:
         self.values: dict[str, Values] = {}
         self.directions: dict[str, Any] = {}
         self.reads: dict[str, int] = {}
+        self.wanted = ("f32", "f64")  # what `pick` chooses from
+
+    @contextmanager
+    def among(self, *dtypes: str) -> Generator[None, None, None]:
+        """Moves within choose values of these dtypes."""
+        before, self.wanted = self.wanted, dtypes
+        yield
+        self.wanted = before
 
     def shape(self, rank: int | None = None) -> tuple[int, ...]:
         rank = int(self.rng.integers(0, 4)) if rank is None else rank
         return tuple(int(size) for size in self.rng.choice(SIZES, rank))
 
     def input(self, shape: Sequence[int], dtype: str = "f64") -> Node:
-        """A new float input at a random point."""
+        """A new input with a gradient, at a random point."""
         name = f"x{len(self.directions)}"
         node = self.b.input(name, TensorType(dtype, tuple(shape)))
-        point = self.rng.uniform(-1.5, 1.5, shape).astype(node.type.numpy)
-        step: Any = self.rng.uniform(-1.0, 1.0, shape).astype(node.type.numpy)
+        point, step = self._uniform(node.type, 1.5), self._uniform(node.type, 1.0)
         self.directions[name] = step
         scaled = 2 * STEP * step
         return self._enter(node, [point, point + scaled, point - scaled])
+
+    def _uniform(self, type_: TensorType, largest: float) -> Any:
+        made: Any = self.rng.uniform(-largest, largest, type_.shape)
+        if type_.is_complex:
+            made = made + 1j * self.rng.uniform(-largest, largest, type_.shape)
+        return np.asarray(made, type_.numpy)
 
     def indices(self, shape: Sequence[int], size: int) -> Node:
         """A new input of indices into an axis of ``size``, repeats included."""
@@ -84,11 +98,11 @@ class Sketch:
         return self._enter(node, [self.rng.integers(0, size, shape)] * 3)
 
     def pick(self, fits: Callable[[Node], bool] = lambda node: True) -> Node | None:
-        """A float value, preferably one that a second reader would make shared."""
+        """A value with a gradient, preferably one that another reader makes shared."""
         found = [
             node
             for name, node in self._nodes()
-            if name in self.reads and node.type.is_float and fits(node)
+            if name in self.reads and node.type.dtype in self.wanted and fits(node)
         ]
         if not found:
             return None
@@ -106,7 +120,7 @@ class Sketch:
         made = self._evaluate(op, operands, attrs)
         if not all(np.all(np.isfinite(value)) for value in made):
             return None
-        if made[0].dtype.kind != "f" and any(
+        if made[0].dtype.kind not in "fc" and any(
             not np.array_equal(made[0], other) for other in made[1:]
         ):
             return None
@@ -115,7 +129,7 @@ class Sketch:
             if operand.name in self.reads:
                 self.reads[operand.name] += 1
         size, slope = self.size(node), self.slope(node)
-        if not node.type.is_float or (size <= LARGEST and slope <= STEEPEST):
+        if not node.type.has_gradient or (size <= LARGEST and slope <= STEEPEST):
             return node
         scaled = self.scale(node, 0.7 / max(size / LARGEST, slope / STEEPEST))
         del self.reads[node.name]
@@ -150,15 +164,16 @@ class Sketch:
         return max(float(np.max(np.abs(v), initial=0)) for v in self.values[node.name])
 
     def slope(self, node: Node) -> float:
-        _, above, below = (np.asarray(v, float) for v in self.values[node.name])
+        wide = np.result_type(node.type.numpy, float)
+        _, above, below = (np.asarray(v, wide) for v in self.values[node.name])
         return float(np.max(np.abs(above - below), initial=0)) / (4 * STEP)
 
     def _read(self, times: int) -> list[Node]:
-        """The float values with this many readers."""
+        """The values with a gradient and this many readers."""
         return [
             node
             for name, node in self._nodes()
-            if self.reads.get(name) == times and node.type.is_float
+            if self.reads.get(name) == times and node.type.has_gradient
         ]
 
     def _nodes(self) -> list[tuple[str, Node]]:
@@ -204,25 +219,32 @@ class Sketch:
         )
 
 
-def random_sample(seed: int, *, mixed: bool = False) -> Sample:
-    """The random graph of a seed; ``mixed`` has f32 and integers in it as well.
+def random_sample(seed: int, *, mixed: bool = False, complexes: bool = False) -> Sample:
+    """The random graph of a seed.
 
-    At least 40% of its values are read twice or more.
+    ``mixed`` has f32 and integers in it as well, ``complexes`` complex numbers; both
+    together have those of either width. At least 40% of its values are read twice or
+    more.
     """
     for attempt in count():
-        sample = _grown(Sketch(np.random.default_rng([seed, attempt])), mixed)
+        sketch = Sketch(np.random.default_rng([seed, attempt]))
+        sample = _grown(sketch, mixed, complexes)
         shared, read = shared_share(sample.graph)
         if shared >= 0.4 * read > 0:
             return sample
     raise AssertionError("the loop above has no end")
 
 
-def _grown(sketch: Sketch, mixed: bool) -> Sample:
+def _grown(sketch: Sketch, mixed: bool, complexes: bool) -> Sample:
+    from tests.complex_growth import COMPLEX_MOVES, MIXED_COMPLEX_MOVES
     from tests.growth import MIXED_MOVES, MOVES
 
     for _ in range(int(sketch.rng.integers(1, 4))):
         sketch.input(sketch.shape())
     moves = [*MOVES, *MIXED_MOVES] if mixed else MOVES
+    if complexes:
+        sketch.input(sketch.shape(), "c64" if mixed else "c128")
+        moves = [*moves, *(MIXED_COMPLEX_MOVES if mixed else COMPLEX_MOVES)]
     target = int(sketch.rng.integers(3, 41))
     for _ in range(200):
         if len(sketch.reads) >= target:

@@ -1,11 +1,15 @@
-"""Complex numbers: their parts, and functions of them by Numba's own arithmetic."""
+"""Complex numbers: their parts, and functions of them by the inner loops of NumPy."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...ir.graph import Node
+from ...ir.ops import OPS
 from .access import Access
 from .printer import Printer, prints
 from .scalars import dtype_text
+from .ufunc import call_each
 
 __all__: list[str] = []
 
@@ -40,7 +44,9 @@ def _complex(p: Printer, node: Node, re: Access, im: Access) -> Access:
 
 
 @prints("of_complex")
-def _of_complex(p: Printer, node: Node, *operands: Access, function: str) -> Access:
-    """The ufunc of one element, or the power of two."""
-    text = "{0} ** {1}" if function == "power" else f"np.{function}({{0}})"
-    return _each(p, node, text, *operands)
+def _of_complex(
+    p: Printer, node: Node, *operands: Access, function: str
+) -> list[Access]:
+    """By the inner loop of NumPy's function, which has its special values."""
+    ufunc: Any = OPS[function].reference
+    return call_each(p, node, f"np.{ufunc.__name__}", ufunc, operands)

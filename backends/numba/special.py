@@ -7,7 +7,7 @@ from ...ir.ops import OPS
 from ...ir.ops.special import ufunc_of
 from .access import Access
 from .printer import Printer, prints
-from .ufunc import call_ufunc
+from .ufunc import call_each
 
 __all__: list[str] = []
 
@@ -17,15 +17,7 @@ def _call(p: Printer, node: Node, *operands: Access) -> list[Access]:
     name = str(OPS[node.op].ufunc)
     ufunc = ufunc_of(name)
     path = "special" if ufunc.__name__ == name else "special._ufuncs"
-    taken = [
-        (p.array(operand, access, type_), type_)
-        if access.terms
-        else (access.array, type_.with_shape(()))
-        for operand, access, type_ in zip(
-            node.operands, operands, p.types(node), strict=True
-        )
-    ]
-    return call_ufunc(p, node, f"{path}.{ufunc.__name__}", ufunc, taken)
+    return call_each(p, node, f"{path}.{ufunc.__name__}", ufunc, operands)
 
 
 prints(*(op.name for op in OPS.values() if op.ufunc and op.scalar is None))(_call)

@@ -21,7 +21,14 @@ from .access import Access
 from .printer import Printer, shape_text
 from .scalars import dtype_text
 
-__all__ = ["INNER_LOOP", "MODULES", "InnerLoop", "call_ufunc", "inner_loop"]
+__all__ = [
+    "INNER_LOOP",
+    "MODULES",
+    "InnerLoop",
+    "call_each",
+    "call_ufunc",
+    "inner_loop",
+]
 
 MODULES = {
     "fft_loops": "from numpy.fft import _pocketfft_umath as fft_loops",
@@ -138,6 +145,20 @@ def call_ufunc(
         target if value.type.rank else Access(f"{target.array}[0]")
         for target, value in zip(targets, node.values, strict=True)
     ]
+
+
+def call_each(
+    p: Printer, node: Node, path: str, ufunc: Any, operands: Sequence[Access]
+) -> list[Access]:
+    """Print the call of a ufunc on all elements of the operands."""
+    types = p.types(node)
+    taken = [
+        (p.array(name, access, type_), type_)
+        if access.terms
+        else (access.array, type_.with_shape(()))
+        for name, access, type_ in zip(node.operands, operands, types, strict=True)
+    ]
+    return call_ufunc(p, node, path, ufunc, taken)
 
 
 def _rows(array: str, shape: Sequence[int], inner: int) -> str:

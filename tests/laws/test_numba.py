@@ -23,10 +23,12 @@ from anabranch.ir import OPS, Graph, parse
 from anabranch.ir.types import DTYPES
 from benchmarks.peers import numpy_names
 from tests.benchmarks.test_models import TINY
+from tests.laws.complex_samples import COMPLEX_CASES, COMPLEX_SAMPLES
 from tests.laws.numba_graphs import Case, distinct, in_groups, side_by_side, values
 from tests.laws.op_cases import MATRICES
 from tests.laws.op_graphs import one_op
 from tests.laws.op_samples import DOMAINS, SAMPLES, Array, Sample
+from tests.laws.test_complex_ops import assert_near as assert_complex
 from tests.laws.test_ops_compiled import (
     ROUNDED,
     assert_elementwise,
@@ -73,6 +75,13 @@ def test_every_op_is_printed() -> None:
 )
 def test_every_op_equals_the_reference(ops: list[str]) -> None:
     check([case for op in ops for case in distinct(op, 2)])
+
+
+def test_ops_of_complex_numbers_alone() -> None:
+    cases = [(op, x) for op in COMPLEX_CASES for x in COMPLEX_SAMPLES[op][:4]]
+    found = values(*side_by_side(cases))
+    for (op, sample), (_, made, expected) in zip(cases, found, strict=True):
+        assert_complex(made, expected, f"{op} {sample.label}")
 
 
 @pytest.mark.fuzz

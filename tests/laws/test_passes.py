@@ -16,7 +16,7 @@ from anabranch.backends import DEFAULT, find_backend
 from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import PASSES, ROUNDING, run_passes
-from anabranch.ir import Graph
+from anabranch.ir import Graph, TensorType
 from tests.oracles.bits import EDGES, assert_same_bits
 from tests.strategies import Sample, random_sample
 
@@ -49,7 +49,7 @@ ORDERS: list[tuple[str, ...]] = [
 @cache
 def graph_of(seed: int) -> tuple[Graph, list[Any]]:
     """A random graph, its adjoint for odd seeds, and a point for it."""
-    sample = random_sample(seed, mixed=seed % 4 > 1)
+    sample = random_sample(seed, mixed=seed % 4 > 1, complexes=seed % 3 == 2)
     if seed % 2 == 0:
         return sample.graph, sample.point
     made = adjoint(sample.graph, wrt=sample.floats, seeded=True)
@@ -59,7 +59,14 @@ def graph_of(seed: int) -> tuple[Graph, list[Any]]:
 def _cotangents(sample: Sample, seed: int) -> list[Any]:
     rng = np.random.default_rng(seed)
     types = [sample.graph[name].type for name in sample.graph.results]
-    return [rng.normal(size=t.shape).astype(t.numpy) for t in types if t.is_float]
+    return [_normal(rng, type_) for type_ in types if type_.has_gradient]
+
+
+def _normal(rng: np.random.Generator, type_: TensorType) -> Any:
+    made: Any = rng.normal(size=type_.shape)
+    if type_.is_complex:
+        made = made + 1j * rng.normal(size=type_.shape)
+    return np.asarray(made, type_.numpy)
 
 
 def edge_point(graph: Graph, point: list[Any], seed: int) -> list[Any]:
@@ -97,7 +104,7 @@ def test_passes_keep_every_result(seeds: range) -> None:
 
 def coarsest(graph: Graph) -> float:
     """The unit of rounding of the floats of which a graph is made."""
-    narrow = any(node.type.dtype == "f32" for node in graph)
+    narrow = any(node.type.dtype in ("f32", "c64") for node in graph)
     return float(np.finfo(np.float32 if narrow else np.float64).eps)
 
 
@@ -105,7 +112,7 @@ def assert_rounded(made: list[Any], expected: list[Any], eps: float, note: str) 
     """Equal types and shapes, and values to rounding of the largest."""
     for one, other in zip(made, expected, strict=True):
         assert (one.dtype, one.shape) == (other.dtype, other.shape), note
-        if one.dtype.kind != "f":
+        if one.dtype.kind not in "fc":
             assert np.array_equal(one, other), note
             continue
         largest = max(1.0, float(np.max(np.abs(other), initial=0)))
@@ -159,7 +166,11 @@ def test_kernels_do_not_depend_on_themselves(seeds: range) -> None:
 
 def check_kernels(graph: Graph) -> None:
     """One index space and one set of reduction axes each; acyclic when condensed."""
-    place = {n.name: n.name if n.kernel is None else n.kernel for n in graph}
+    place = {
+        name: node.name if node.kernel is None else node.kernel
+        for node in graph
+        for name in node.names
+    }
     condensed: Any = nx.DiGraph()
     condensed.add_edges_from(
         (place[operand], place[node.name])
