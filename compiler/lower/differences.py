@@ -8,19 +8,18 @@ from __future__ import annotations
 __all__ = ["DIFFERENCES"]
 
 _NAMES = {
-    "stable, whatever `kind` says; NaN last": "np.sort np.argsort",
-    "whole sorts, stable; NaN last": "np.partition np.argpartition",
+    "positions of a stable sort, whatever `kind` says": "np.argsort",
+    "whole sorts": "np.partition np.argpartition",
     "zeros": "np.empty_like",
-    "with both values": "np.where",
-    "without `returned`": "np.average",
-    "without `where`": "np.var np.std np.nanvar np.nanstd",
+    "as many as there are, as `x[mask]` has them": "np.nonzero np.flatnonzero",
+    "a condition alone is `np.nonzero`": "np.where",
     "without `dtype`": "np.trace",
-    "modes `constant`, `edge`, `reflect`, `symmetric`, `wrap`": "np.pad",
+    "no function as `mode`": "np.pad",
     "without `weights`": "np.median np.quantile np.percentile np.nanmedian "
     "np.nanquantile np.nanpercentile",
     "NaN between infinite values": "np.interp",
     "counts of traced integers need `minlength`, which is the size then": "np.bincount",
-    "of places that are known; without `full` and `cov`": "np.polyfit",
+    "without `full`": "np.polyfit",
     "a copy": "np.lib.stride_tricks.sliding_window_view",
     "Python values, while tracing": "np.shape np.ndim np.size np.result_type",
     "residuals as of full rank; computed in float64": "np.linalg.lstsq",
