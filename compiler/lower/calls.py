@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from .methods import BINARY, CLOSED, UNARY
-
-__all__ = ["CALLS", "COMMON", "MATRIX"]
+__all__ = ["CALLS", "MATRIX", "calls_of"]
 
 MATRIX = np.array([[0.9, 0.1, 0.2], [0.1, 0.8, 0.3], [0.2, 0.3, 0.7]])
 
-COMMON: list[Callable[..., Any]] = [
+_COMMON: list[Callable[..., Any]] = [
     lambda f, a: f(a),
     lambda f, a, b: f(a, b),
     lambda f, a, b, c: f(a, b, c),
@@ -43,15 +41,6 @@ def _spline(f: Any, a: Any) -> Any:
 
 
 CALLS: dict[str, Callable[..., Any]] = {
-    **{
-        f"np.{ufunc.__name__}.at": lambda f, a, b: _written(f, a, [0, 2], b[:2])
-        for ufunc in BINARY
-    },
-    **{
-        f"np.{ufunc.__name__}.at": lambda f, a: _written(f, a, [0, 2])
-        for ufunc in UNARY
-    },
-    **{f"np.{ufunc.__name__}.reduceat": lambda f, a: f(a, [0, 2]) for ufunc in CLOSED},
     "np.apply_along_axis": lambda f, a: f(lambda row: row * 2, 0, a),
     "np.apply_over_axes": lambda f, a: f(np.sum, a, [0]),
     "np.array_split": lambda f, a: f(a, 2),
@@ -71,11 +60,13 @@ CALLS: dict[str, Callable[..., Any]] = {
     "np.expand_dims": lambda f, a: f(a, 0),
     "np.extract": lambda f, a: f(np.eye(3) > 0, a),
     "np.fill_diagonal": lambda f, a, b: _written(f, a, b[0, 0]),
+    "np.flatnonzero": lambda f, a: np.sum(f(a)),
     "np.full_like": lambda f, a, b: f(a, b[0]),
     "np.hsplit": lambda f, a: f(a, 3),
     "np.insert": lambda f, a, b: f(a, 1, b[0], 0),
     "np.interp": lambda f, a, b, c: f(a, b[0], c[0]),
     "np.isin": lambda f, a, b: f(a, b),
+    "np.ldexp": lambda f, a: f(a, 2),
     "np.lib.stride_tricks.sliding_window_view": lambda f, a: f(a, 2, axis=0),
     "np.linalg.matrix_power": lambda f, a: f(a, 3),
     "np.linalg.multi_dot": lambda f, a, b, c: f([a, b, c]),
@@ -84,6 +75,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "np.moveaxis": lambda f, a: f(a, 0, 1),
     "np.nanpercentile": lambda f, a: f(a, 50),
     "np.nanquantile": lambda f, a: f(a, 0.5),
+    "np.nonzero": lambda f, a: np.sum(f(a)[0]),
     "np.pad": lambda f, a: f(a, 1),
     "np.percentile": lambda f, a: f(a, 50),
     "np.piecewise": lambda f, a: f(a, [a > 0], [lambda x: x * x, 0]),
@@ -116,3 +108,19 @@ CALLS: dict[str, Callable[..., Any]] = {
 """By the name of the function; its matrices are the arguments after it."""
 for _name in ("hstack", "vstack", "dstack", "column_stack", "block"):
     CALLS[f"np.{_name}"] = CALLS["np.concatenate"]
+
+
+_OF_METHODS: dict[str, list[Callable[..., Any]]] = {
+    "at": [
+        lambda f, a, b: _written(f, a, [0, 2], b[:2]),
+        lambda f, a: _written(f, a, [0, 2]),
+    ],
+    "reduceat": [lambda f, a: f(a, [0, 2])],
+}
+
+
+def calls_of(name: str) -> list[Callable[..., Any]]:
+    """The calls to try: the function's own, its method's, or the common ones."""
+    if name in CALLS:
+        return [CALLS[name]]
+    return _OF_METHODS.get(name.rpartition(".")[2], _COMMON)

@@ -23,7 +23,7 @@ from ..lowerings import lowered_functions
 from ..running import find_trace
 from ..tracer import GETITEM, SET_IMAG, SET_REAL, SETITEM
 from ..unsupported import function_name
-from .calls import CALLS, COMMON, MATRIX
+from .calls import MATRIX, calls_of
 from .differences import DIFFERENCES
 from .refused import REFUSED
 
@@ -65,10 +65,9 @@ def public_functions() -> Iterator[tuple[str, Any]]:
 def facts_of(name: str, function: Any) -> Facts:
     """What is true of a function; `AnabranchError` where no sample call is known."""
     called = _as_rewritten(name, function)
-    calls = [CALLS[name]] if name in CALLS else COMMON
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for call in calls:
+        for call in calls_of(name):
             run = _closed(call, called)
             count = call.__code__.co_argcount - 1
             dtypes = [dtype for dtype in _DTYPES if _graph(run, dtype, count)]

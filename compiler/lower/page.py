@@ -37,20 +37,20 @@ _HEAD = """
 _REFUSED = """
 ## Refused
 
-Their results have a size that only values tell.
+Sizes or dtypes of their results are what only values tell.
 
 | functions | what to write |
 |---|---|
 """
 _FAMILIES = {
-    "Ufuncs and complex numbers": "ufuncs complex",
+    "Ufuncs and complex numbers": "ufuncs complex numbers",
     "Methods of ufuncs": "methods scatter",
     "Choosing, filling, rounding": "values choosing",
     "Reductions": "reductions running missing",
     "Products": "products einsum",
-    "Shapes, joining, splitting": "shapes joins",
+    "Shapes, joining, splitting": "shapes joins padding",
     "Building": "building",
-    "Indexing and storing": "indexing storing",
+    "Indexing and storing": "indexing storing selected_items",
     "Sorting and searching": "sorting searching",
     "Statistics": "statistics quantiles",
     "Differences, integrals, convolutions": "calculus integrate",
@@ -91,7 +91,8 @@ def functions_page() -> str:
         ]
     hints: dict[str, list[str]] = {}
     for function, hint in REFUSED.items():
-        hints.setdefault(hint, []).append(function_name(function))
+        name = function_name(function).replace("np.lib.scimath", "np.emath")
+        hints.setdefault(hint, []).append(name)
     parts.append(_REFUSED)
     parts += [f"| {_shortened(names)} | {hint} |\n" for hint, names in hints.items()]
     return "".join(parts)
