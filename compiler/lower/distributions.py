@@ -30,7 +30,8 @@ class Distribution(NamedTuple):
     """A distribution of loc 0 and scale 1.
 
     ``support(*shapes)`` are its ends, and ``valid(*shapes)`` whether the parameters
-    are some, None where all are. ``log`` is the logarithm of the density or of the
+    are some, None where all are. Ends that are ``open`` count as outside, since the
+    formulas do not hold there. ``log`` is the logarithm of the density or of the
     probability, ``formulas`` are those of the other methods, by name. Missing ones are
     logarithms and exponentials of these.
     """
@@ -41,6 +42,7 @@ class Distribution(NamedTuple):
     support: Callable[..., tuple[Any, Any]] = lambda *shapes: (-inf, inf)
     valid: Callable[..., Any] | None = None
     discrete: bool = False
+    open: tuple[bool, bool] = False, False
 
     def formula(self, method: str) -> Formula | None:
         """What computes a method inside of the support."""
@@ -103,12 +105,33 @@ def _nbinom_log(k: Any, n: Any, p: Any) -> Any:
     return ways + n * np.log(p) + sp.xlog1py(k, -p)
 
 
+def _count(near: Any, cdf: Formula, q: Any, *shapes: Any) -> Any:
+    """The smallest count whose integral is not below q, next to a real number."""
+    made = np.ceil(near)
+    less = np.maximum(made - 1, 0.0)
+    return np.where(cdf(less, *shapes) >= q, less, made)
+
+
+def _binom_cdf(k: Any, n: Any, p: Any) -> Any:
+    rest = np.where(k >= n, 1.0, n - k)
+    return np.where(k >= n, 1.0, sp.betaincc(k + 1, rest, p))
+
+
+def _poisson_cdf(k: Any, mu: Any) -> Any:
+    return sp.gammaincc(k + 1, mu)
+
+
+def _nbinom_cdf(k: Any, n: Any, p: Any) -> Any:
+    return sp.betainc(n, k + 1, p)
+
+
 _BINOM = Distribution(
     ("n", "p"),
     _binom_log,
     {
-        "cdf": lambda k, n, p: np.where(k >= n, 1.0, sp.betaincc(k + 1, n - k, p)),
+        "cdf": _binom_cdf,
         "sf": lambda k, n, p: np.where(k >= n, 0.0, sp.betainc(k + 1, n - k, p)),
+        "ppf": lambda q, n, p: _count(sp.bdtrik(q, n, p), _binom_cdf, q, n, p),
     },
     lambda n, p: (0.0, n),
     lambda n, p: (n >= 0) & (n == np.floor(n)) & probability(p),
@@ -246,8 +269,9 @@ DISTRIBUTIONS: dict[str, Distribution] = {
         ("mu",),
         lambda k, mu: sp.xlogy(k, mu) - sp.gammaln(k + 1) - mu,
         {
-            "cdf": lambda k, mu: sp.gammaincc(k + 1, mu),
+            "cdf": _poisson_cdf,
             "sf": lambda k, mu: sp.gammainc(k + 1, mu),
+            "ppf": lambda q, mu: _count(sp.pdtrik(q, mu), _poisson_cdf, q, mu),
         },
         above_zero,
         lambda mu: mu >= 0,
@@ -266,8 +290,9 @@ DISTRIBUTIONS: dict[str, Distribution] = {
         ("n", "p"),
         _nbinom_log,
         {
-            "cdf": lambda k, n, p: sp.betainc(n, k + 1, p),
+            "cdf": _nbinom_cdf,
             "sf": lambda k, n, p: sp.betaincc(n, k + 1, p),
+            "ppf": lambda q, n, p: _count(sp.nbdtrik(q, n, p), _nbinom_cdf, q, n, p),
         },
         above_zero,
         lambda n, p: (n > 0) & (p > 0) & (p <= 1),

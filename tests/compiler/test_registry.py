@@ -32,6 +32,7 @@ for _module in (
     "scipy.linalg",
     "scipy.ndimage",
     "scipy.signal",
+    "scipy.sparse",
     "scipy.spatial.distance",
     "scipy.special",
     "scipy.stats",
