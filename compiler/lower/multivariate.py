@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -173,10 +174,10 @@ DENSITIES: dict[str, tuple[Any, str, str]] = {
 
 
 def _exponential(logarithm: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(logarithm)
     def density(*args: Any, **kwargs: Any) -> Any:
         return np.exp(logarithm(*args, **kwargs))
 
-    density.__wrapped__ = logarithm  # whose signature it has
     return density
 
 
