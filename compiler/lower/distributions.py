@@ -121,17 +121,12 @@ def _poisson_cdf(k: Any, mu: Any) -> Any:
     return sp.gammaincc(k + 1, mu)
 
 
-def _nbinom_cdf(k: Any, n: Any, p: Any) -> Any:
-    return sp.betainc(n, k + 1, p)
-
-
 _BINOM = Distribution(
     ("n", "p"),
     _binom_log,
     {
         "cdf": _binom_cdf,
         "sf": lambda k, n, p: np.where(k >= n, 0.0, sp.betainc(k + 1, n - k, p)),
-        "ppf": lambda q, n, p: _count(sp.bdtrik(q, n, p), _binom_cdf, q, n, p),
     },
     lambda n, p: (0.0, n),
     lambda n, p: (n >= 0) & (n == np.floor(n)) & probability(p),
@@ -281,7 +276,13 @@ DISTRIBUTIONS: dict[str, Distribution] = {
     "bernoulli": Distribution(
         ("p",),
         lambda k, p: _binom_log(k, 1.0, p),
-        {name: lambda k, p, f=f: f(k, 1.0, p) for name, f in _BINOM.formulas.items()},
+        {
+            **{
+                name: lambda k, p, f=f: f(k, 1.0, p)
+                for name, f in _BINOM.formulas.items()
+            },
+            "ppf": lambda q, p: np.where(q > 1 - p, 1.0, 0.0),
+        },
         between_zero_and_one,
         probability,
         discrete=True,
@@ -290,9 +291,8 @@ DISTRIBUTIONS: dict[str, Distribution] = {
         ("n", "p"),
         _nbinom_log,
         {
-            "cdf": _nbinom_cdf,
+            "cdf": lambda k, n, p: sp.betainc(n, k + 1, p),
             "sf": lambda k, n, p: sp.betaincc(n, k + 1, p),
-            "ppf": lambda q, n, p: _count(sp.nbdtrik(q, n, p), _nbinom_cdf, q, n, p),
         },
         above_zero,
         lambda n, p: (n > 0) & (p > 0) & (p <= 1),

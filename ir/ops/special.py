@@ -285,8 +285,7 @@ def _rgamma_slope(b: Builder, n: Node, x: Node) -> Node:
 
 function("rgamma", _rgamma_slope)
 _register("gammasgn", 1, NONDIFFERENTIABLE, {})
-for _name, _arity in (("pdtrik", 2), ("bdtrik", 3), ("nbdtrik", 3)):
-    _register(_name, _arity, NONDIFFERENTIABLE, {})  # counts, which are rounded
+_register("pdtrik", 2, NONDIFFERENTIABLE, {})  # a count, which is rounded
 
 
 def _of_beta(b: Builder, x: Node, y: Node) -> Node:

@@ -12,6 +12,7 @@ from scipy.spatial import distance
 import anabranch
 from anabranch.ir.errors import ConcretizationError, UnsupportedError
 
+lines: Any = interpolate
 METRICS: list[Any] = (
     "euclidean sqeuclidean cityblock chebyshev minkowski cosine correlation canberra "
     "braycurtis"
@@ -133,15 +134,15 @@ CASES: dict[str, Any] = {
         0.2
     ),
     **{
-        f"interp1d {kind}": lambda x, kind=kind: interpolate.interp1d(
+        f"interp1d {kind}": lambda x, kind=kind: lines.interp1d(
             GRID, x, kind, fill_value=(-1.0, 2.0), bounds_error=False
         )(np.linspace(-0.5, 3.5, 9))
         for kind in ("linear", "nearest", "quadratic", "cubic")
     },
-    "interp1d beyond": lambda x: interpolate.interp1d(
+    "interp1d beyond": lambda x: lines.interp1d(
         GRID, np.outer(x, x[:2]), axis=0, fill_value="extrapolate"
     )(np.array([-1.0, 0.3, 4.0])),
-    "interp1d at traced places": lambda x: interpolate.interp1d(
+    "interp1d at traced places": lambda x: lines.interp1d(
         GRID, TABLE.T, fill_value=0.0, bounds_error=False
     )(x + 0.03),
     **{

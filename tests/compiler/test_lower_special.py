@@ -142,7 +142,7 @@ def test_other_arguments_and_functions(name: str, dtype: Any, backend: str) -> N
 
 def test_gradients_of_the_functions_that_are_no_ufuncs() -> None:
     x = np.array([0.5, 2.0, 3.25])
-    for function in (
+    functions: list[Any] = [
         lambda x: special.polygamma(1, x),
         lambda x: special.chdtrc(3, x) + special.gdtr(x, 2.0, x),
         lambda x: special.fdtr(3, 2.5, x) + special.fdtri(3, 2.5, x / 4),
@@ -155,7 +155,8 @@ def test_gradients_of_the_functions_that_are_no_ufuncs() -> None:
         lambda x: special.logsumexp(x, b=np.array([1.0, 2.0, -0.5])),
         lambda x: special.softmax(x) * np.arange(3.0),
         lambda x: special.log_softmax(x) * np.arange(3.0),
-    ):
+    ]
+    for function in functions:
         anabranch.check_grads(lambda x, f=function: np.sum(f(x)), (x,), order=2)
 
 

@@ -50,6 +50,11 @@ def betaincc(a: Any, b: Any, x: Any) -> Any:
     return mp.betainc(a, b, x, 1, regularized=True)
 
 
+def count(f: Function, name: str, *operands: Any) -> Any:
+    """The zero of f near to what SciPy says."""
+    return mp.findroot(f, mp.mpf(float(getattr(special, name)(*map(float, operands)))))
+
+
 def stdtr(df: Any, t: Any) -> Any:
     half = (df + 1) / 2
     series = mp.hyp2f1(0.5, half, 1.5, -t * t / df)
@@ -292,6 +297,10 @@ _TABLE: dict[str, tuple[Function, tuple[Interval, ...]]] = {
     "k1e": (of_order(kve, 1), (POSITIVE,)),
     "i2e": (of_order(ive, 2), (POSITIVE,)),
     "erfi": (mp.erfi, (ANY,)),
+    "pdtrik": (
+        lambda p, m: count(lambda k: gammaincc(k + 1, m) - p, "pdtrik", p, m),
+        ((0.5, 0.9), (2.0, 6.0)),
+    ),
     "voigt_profile": (voigt, (ANY, SMALL, POSITIVE)),
     "spence": (lambda z: mp.polylog(2, 1 - z), ((0.1, 1.9),)),
     "zetac": (shifted_zeta, (POSITIVE,)),
