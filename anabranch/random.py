@@ -6,6 +6,17 @@
 (4,)
 """
 
+from .compiler.draws import (
+    beta,
+    cauchy,
+    dirichlet,
+    gamma,
+    laplace,
+    logistic,
+    multivariate_normal,
+    poisson,
+    truncated_normal,
+)
 from .compiler.random import (
     bernoulli,
     bits,
@@ -23,15 +34,24 @@ from .compiler.random import (
 
 __all__ = [
     "bernoulli",
+    "beta",
     "bits",
+    "cauchy",
     "choice",
+    "dirichlet",
     "exponential",
     "fold_in",
+    "gamma",
     "gumbel",
     "integers",
     "key",
+    "laplace",
+    "logistic",
+    "multivariate_normal",
     "normal",
     "permutation",
+    "poisson",
     "split",
+    "truncated_normal",
     "uniform",
 ]

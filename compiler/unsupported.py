@@ -46,6 +46,7 @@ _INSTEAD = {
         "the formula of the density, for scipy.stats.norm "
         "-0.5 * (x * x + np.log(2 * np.pi)),"
     ),
+    "scipy.sparse.spmatrix.__mul__": "A @ x",
     "statistics.fmean": "np.mean(x)",
     "statistics.mean": "np.mean(x)",
 }

@@ -95,7 +95,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     trace = active_trace()
     if trace is None:
         return resolved(function)(*args, **kwargs)
-    check_chance(function)
+    check_chance(function, kwargs)
     if is_maker(function):
         return seeded(function, *map(real, args), **real(kwargs))
     if kind is functools.partial:

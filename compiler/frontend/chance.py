@@ -8,7 +8,7 @@ numbers at each call, as it does in Python.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -34,6 +34,7 @@ _CLOCKS = {
     *(("secrets", f"token_{name}") for name in ("bytes", "hex", "urlsafe")),
     ("secrets", "randbelow"),
 }
+_DRAWS = {"resample", "rvs"}
 _NOW = {"now", "today", "utcnow"}
 
 # The generators that the function made of seeds; None where all are allowed.
@@ -77,8 +78,11 @@ def seeded(maker: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return made
 
 
-def check_chance(function: Callable[..., Any]) -> None:
-    """Raise `TraceError` for a function that gives something else at each call."""
+def check_chance(function: Callable[..., Any], named: Mapping[str, Any]) -> None:
+    """Raise `TraceError` for a function that gives something else at each call.
+
+    One of SciPy's that takes a seed by name does not.
+    """
     made = _seeded.get()
     if made is None:
         return
@@ -87,6 +91,10 @@ def check_chance(function: Callable[..., Any]) -> None:
         if any(owner is one for one in made):
             return
         what, values = "a random number", "numbers"
+    elif _draws(function, owner):
+        if any(named.get(name) is not None for name in ("random_state", "seed")):
+            return
+        what, values = "random numbers", "numbers"
     elif _is_clock(function, owner):
         what, values = "another value", "value"
     else:
@@ -101,6 +109,12 @@ def check_chance(function: Callable[..., Any]) -> None:
         "a key: anabranch.random.normal(key, shape) draws when the function runs; "
         "jit(f, allow_random=True) keeps what came first",
     )
+
+
+def _draws(function: Any, owner: Any) -> bool:
+    """Whether this is a method of a distribution of SciPy's that draws from it."""
+    name = getattr(function, "__name__", "")
+    return name in _DRAWS and type(owner).__module__.startswith("scipy.stats.")
 
 
 def _is_clock(function: Any, owner: Any) -> bool:

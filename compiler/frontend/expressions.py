@@ -101,6 +101,12 @@ class Expressions(ast.NodeTransformer):
             return self.generic_visit(node)
         return call(node, "getitem", self.visit(node.value), self.index(node.slice))
 
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        """A product of matrices, which sparse ones take part in."""
+        if not isinstance(node.op, ast.MatMult):
+            return self.generic_visit(node)
+        return call(node, "matmul", self.visit(node.left), self.visit(node.right))
+
     def visit_Call(self, node: ast.Call) -> Any:
         """The function as the first argument."""
         place: Any = node

@@ -16,6 +16,7 @@ from .calls import call
 from .comprehensions import Generated, consume, list_of
 from .endings import UNSET
 from .prints import tell
+from .products import matmul
 from .twins import register_operators
 
 __all__ = ["call", "polynomial_functions", "polynomials", "table", "vectorized"]
@@ -35,6 +36,7 @@ register_operators(
         "getitem": items.get_item,
         "if": noted.if_,
         "list": list_of,
+        "matmul": matmul,
         "not": control.not_,
         "or": control.or_,
         "result": branches.result_of,

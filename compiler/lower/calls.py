@@ -7,6 +7,7 @@ the first that can be traced is taken. Those that need more have calls of their 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,22 @@ def _spline(f: Any, a: Any) -> Any:
 
     return f(CubicSpline(np.arange(5.0), np.arange(5.0) ** 2), a)
 
+
+def _known(module: str, name: str, *args: Any) -> Any:
+    return getattr(import_module(f"scipy.{module}"), name)(*args)
+
+
+def _of_kernels(f: Any, a: Any) -> Any:
+    return f(_known("stats", "gaussian_kde", np.arange(5.0)), a[0])
+
+
+_PLACES = np.arange(3.0), np.arange(3.0) ** 2
+_SPLINES = "CubicSpline PchipInterpolator interp1d".split()
+_ORDERED = (
+    *(f"eval_{name}" for name in "hermite hermitenorm chebyt chebyu legendre".split()),
+    "eval_laguerre",
+    *(f"spherical_{kind}n" for kind in "jyik"),
+)
 
 CALLS: dict[str, Callable[..., Any]] = {
     "np.apply_along_axis": lambda f, a: f(lambda row: row * 2, 0, a),
@@ -98,6 +115,32 @@ CALLS: dict[str, Callable[..., Any]] = {
     "np.unravel_index": lambda f, a: f((a > 0).astype(int), (3, 3)),
     "np.where": lambda f, a, b: f(a > 0, a, b),
     "scipy.interpolate.PPoly.__call__": _spline,
+    "scipy.interpolate.BSpline.__call__": lambda f, a: f(
+        _known("interpolate", "make_interp_spline", *_PLACES, 1), a
+    ),
+    "scipy.interpolate.interp1d.__call__": lambda f, a: f(
+        _known("interpolate", "interp1d", *_PLACES), a
+    ),
+    "scipy.interpolate.make_interp_spline": lambda f, a: f(_PLACES[0], a[0], 1)(0.5),
+    **{
+        f"scipy.interpolate.{name}": lambda f, a: f(_PLACES[0], a[0])(0.5)
+        for name in _SPLINES
+    },
+    **{f"scipy.special.{name}": lambda f, a: f(3, a) for name in _ORDERED},
+    "scipy.special.eval_gegenbauer": lambda f, a, b: f(3, a, b),
+    "scipy.special.eval_genlaguerre": lambda f, a, b: f(3, a, b),
+    "scipy.special.eval_jacobi": lambda f, a, b, c: f(3, a, b, c),
+    "scipy.stats.moment": lambda f, a: f(a, 2),
+    **{
+        f"scipy.sparse.{name}_array.dot": lambda f, a: f(
+            _known("sparse", "csr_array", np.eye(3)), a
+        )
+        for name in ("csr", "coo")
+    },
+    **{
+        f"scipy.stats.gaussian_kde.{name}": _of_kernels
+        for name in ("evaluate", "pdf", "logpdf")
+    },
     "scipy.linalg.block_diag": lambda f, a, b: f(a, b),
     "scipy.linalg.cho_solve": lambda f, a, b: f((a, True), b),
     "scipy.linalg.lu_solve": lambda f, a, b: f((a, np.arange(3)), b),

@@ -40,11 +40,29 @@ _NAMES = {
     "scipy.ndimage.correlate scipy.ndimage.convolve1d scipy.ndimage.correlate1d "
     "scipy.ndimage.gaussian_filter scipy.ndimage.gaussian_filter1d",
     "one or two dimensions; summed directly": "scipy.signal.fftconvolve",
-    "`euclidean`, `sqeuclidean` and `cityblock`": "scipy.spatial.distance.cdist "
+    "metrics `euclidean`, `sqeuclidean`, `cityblock`, `chebyshev`, `minkowski`, "
+    "`cosine`, `correlation`, `canberra`, `braycurtis`": "scipy.spatial.distance.cdist "
     "scipy.spatial.distance.pdist",
-    "calls of `CubicSpline` and its kin: knots and values are known, places traced": (
-        "scipy.interpolate.PPoly.__call__"
+    "of known values, at traced places": "scipy.interpolate.PPoly.__call__ "
+    "scipy.interpolate.BSpline.__call__ scipy.interpolate.interp1d.__call__",
+    "of known knots": "scipy.interpolate.CubicSpline "
+    "scipy.interpolate.make_interp_spline scipy.interpolate.PchipInterpolator",
+    "of known knots; NaN outside where SciPy raises": "scipy.interpolate.interp1d",
+    "known sparse matrices of any format but `dok`, and `A @ x`": (
+        "scipy.sparse.csr_array.dot scipy.sparse.coo_array.dot"
     ),
+    "of known samples": "scipy.stats.gaussian_kde.evaluate "
+    "scipy.stats.gaussian_kde.pdf scipy.stats.gaussian_kde.logpdf",
+    "orders are integers": "scipy.special.eval_hermite scipy.special.eval_hermitenorm "
+    "scipy.special.eval_chebyt scipy.special.eval_chebyu scipy.special.eval_legendre "
+    "scipy.special.eval_laguerre scipy.special.eval_gegenbauer "
+    "scipy.special.eval_genlaguerre scipy.special.eval_jacobi "
+    "scipy.special.spherical_jn scipy.special.spherical_yn "
+    "scipy.special.spherical_in scipy.special.spherical_kn",
+    "of real numbers": "scipy.special.hankel1 scipy.special.hankel2",
+    "NaN where SciPy raises": "scipy.stats.dirichlet.logpdf scipy.stats.dirichlet.pdf",
+    "NaN where the probabilities do not sum to 1": "scipy.stats.multinomial.logpmf "
+    "scipy.stats.multinomial.pmf",
     "the integer is known while tracing": "scipy.special.polygamma",
     "the integer is known while tracing; NaN where SciPy raises": (
         "scipy.special.multigammaln"

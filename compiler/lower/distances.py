@@ -1,9 +1,9 @@
-"""Distances between points, and polynomials in pieces, as SciPy has them."""
+"""Distances between points, as `scipy.spatial.distance` has them."""
 
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,18 +16,79 @@ from .ufuncs import reject
 MODULE = "scipy.spatial.distance"
 
 
-def _distance(difference: Any, metric: Any) -> Any:
-    """Along the last axis; that of Euclid has the slope 0 where points coincide."""
-    if metric == "euclidean":
-        return np.linalg.norm(difference, axis=-1)
-    if metric == "sqeuclidean":
-        return np.sum(difference * difference, axis=-1)
-    if metric == "cityblock":
-        return np.sum(np.abs(difference), axis=-1)
-    raise UnsupportedError(
-        f"the metric {metric!r} is not supported",
-        hint="there are 'euclidean', 'sqeuclidean' and 'cityblock'",
-    )
+def _unit(x: Any) -> Any:
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def _centred(x: Any) -> Any:
+    return x - np.mean(x, axis=-1, keepdims=True)
+
+
+def _cosine(u: Any, v: Any) -> Any:
+    return 1 - np.sum(_unit(u) * _unit(v), axis=-1)
+
+
+def _canberra(u: Any, v: Any) -> Any:
+    """0 where both are 0."""
+    sizes = np.abs(u) + np.abs(v)
+    return np.sum(np.abs(u - v) / np.where(sizes == 0, 1.0, sizes), axis=-1)
+
+
+def _minkowski(u: Any, v: Any, p: Any = 2) -> Any:
+    return np.linalg.norm(u - v, ord=p, axis=-1)
+
+
+def _braycurtis(u: Any, v: Any) -> Any:
+    return np.sum(np.abs(u - v), axis=-1) / np.sum(np.abs(u + v), axis=-1)
+
+
+# Along the last axis; that of Euclid has the slope 0 where points coincide.
+_METRICS: dict[str, Callable[..., Any]] = {
+    "euclidean": lambda u, v: np.linalg.norm(u - v, axis=-1),
+    "sqeuclidean": lambda u, v: np.sum((u - v) * (u - v), axis=-1),
+    "cityblock": lambda u, v: np.sum(np.abs(u - v), axis=-1),
+    "chebyshev": lambda u, v: np.max(np.abs(u - v), axis=-1),
+    "minkowski": _minkowski,
+    "cosine": _cosine,
+    "correlation": lambda u, v: _cosine(_centred(u), _centred(v)),
+    "canberra": _canberra,
+    "braycurtis": _braycurtis,
+}
+
+
+def _distance(u: Any, v: Any, metric: Any, more: dict[str, Any]) -> Any:
+    known = isinstance(metric, str) and metric in _METRICS
+    if not known:
+        raise UnsupportedError(
+            f"the metric {metric!r} is not supported",
+            hint=f"there are {', '.join(map(repr, _METRICS))}",
+        )
+    power = {"p": more.pop("p")} if metric == "minkowski" and "p" in more else {}
+    reject(more)
+    return _METRICS[metric](u, v, **power)
+
+
+def _register(name: str) -> None:
+    """The function of two points of the name of a metric."""
+
+    def of_two(trace: Trace, u: Any, v: Any, w: Any = None) -> Any:
+        reject({"w": w})
+        u, v = (np.ravel(trace.array(x)) + 0.0 for x in (u, v))
+        return _METRICS[name](u, v)
+
+    lowers_in(MODULE, name)(of_two)
+
+
+for _name in _METRICS:
+    if _name != "minkowski":
+        _register(_name)
+
+
+@lowers_in(MODULE, "minkowski")
+def _minkowski_of_two(trace: Trace, u: Any, v: Any, p: Any = 2, w: Any = None) -> Any:
+    reject({"w": w})
+    u, v = (np.ravel(trace.array(x)) + 0.0 for x in (u, v))
+    return _minkowski(u, v, p)
 
 
 def _points(trace: Trace, values: Any) -> Any:
@@ -42,17 +103,16 @@ def _points(trace: Trace, values: Any) -> Any:
 def _cdist(
     trace: Trace, XA: Any, XB: Any, metric: Any = "euclidean", **unknown: Any
 ) -> Any:
-    reject(unknown)
     a, b = _points(trace, XA), _points(trace, XB)
-    return _distance(a[:, None] - b[None], metric)
+    return _distance(a[:, None], b[None], metric, unknown)
 
 
 @lowers_in(MODULE, "pdist")
 def _pdist(trace: Trace, X: Any, metric: Any = "euclidean", **unknown: Any) -> Any:
-    reject(unknown)
     x = _points(trace, X)
-    first, second = np.triu_indices(np.shape(x)[0], 1)
-    return _distance(np.take(x, first, axis=0) - np.take(x, second, axis=0), metric)
+    pairs = np.triu_indices(np.shape(x)[0], 1)
+    u, v = (np.take(x, places, axis=0) for places in pairs)
+    return _distance(u, v, metric, unknown)
 
 
 @lowers_in(MODULE, "squareform")
@@ -74,38 +134,3 @@ def _squareform(trace: Trace, X: Any, force: str = "no", checks: bool = True) ->
         first, second = np.triu_indices(size, 1)
         return np.take(np.reshape(x, (-1,)), first * size + second)
     raise ShapeError(f"squareform takes a vector or a matrix, not {np.shape(x)}")
-
-
-@lowers_in("scipy.interpolate", "PPoly.__call__")
-def _polynomials(
-    trace: Trace, self: Any, x: Any, nu: int = 0, extrapolate: Any = None
-) -> Any:
-    """Pieces of known coefficients, as `CubicSpline` and its kin are, at traced places.
-
-    Horner's rule in the piece where x is, so all derivatives are those of the pieces.
-    """
-    beyond = self.extrapolate if extrapolate is None else extrapolate
-    pieces = self.derivative(nu) if nu else self
-    axis = int(getattr(self, "axis", 0))
-    if axis != 0:
-        raise UnsupportedError("a spline along another axis than the first")
-    knots, c = np.asarray(pieces.x), np.asarray(pieces.c)
-    if c.dtype != np.float64:
-        raise UnsupportedError("a spline of complex numbers is not supported")
-    if knots[0] > knots[-1]:
-        raise UnsupportedError("a spline of falling knots is not supported")
-    x = trace.array(x).astype(np.float64)
-    inside = (x >= knots[0]) & (x <= knots[-1])
-    if beyond == "periodic":
-        x = knots[0] + (x - knots[0]) % (knots[-1] - knots[0])
-    place = np.clip(np.searchsorted(knots, x, "right") - 1, 0, len(knots) - 2)
-    take: Any = partial(trace.apply, np.take, kwargs={"axis": 0})  # of real arrays
-    along = x - take((knots, place))
-    along = np.reshape(along, (*np.shape(along), *(1,) * (c.ndim - 2)))
-    made = take((c[0], place)) + 0.0 * along
-    for coefficients in c[1:]:
-        made = made * along + take((coefficients, place))
-    if beyond:
-        return made
-    inside = np.reshape(inside, np.shape(along))
-    return np.where(inside, made, np.nan)

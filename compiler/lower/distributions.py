@@ -30,7 +30,8 @@ class Distribution(NamedTuple):
     """A distribution of loc 0 and scale 1.
 
     ``support(*shapes)`` are its ends, and ``valid(*shapes)`` whether the parameters
-    are some, None where all are. ``log`` is the logarithm of the density or of the
+    are some, None where all are. Ends that are ``open`` count as outside, since the
+    formulas do not hold there. ``log`` is the logarithm of the density or of the
     probability, ``formulas`` are those of the other methods, by name. Missing ones are
     logarithms and exponentials of these.
     """
@@ -41,6 +42,7 @@ class Distribution(NamedTuple):
     support: Callable[..., tuple[Any, Any]] = lambda *shapes: (-inf, inf)
     valid: Callable[..., Any] | None = None
     discrete: bool = False
+    open: tuple[bool, bool] = False, False
 
     def formula(self, method: str) -> Formula | None:
         """What computes a method inside of the support."""
@@ -103,11 +105,27 @@ def _nbinom_log(k: Any, n: Any, p: Any) -> Any:
     return ways + n * np.log(p) + sp.xlog1py(k, -p)
 
 
+def _count(near: Any, cdf: Formula, q: Any, *shapes: Any) -> Any:
+    """The smallest count whose integral is not below q, next to a real number."""
+    made = np.ceil(near)
+    less = np.maximum(made - 1, 0.0)
+    return np.where(cdf(less, *shapes) >= q, less, made)
+
+
+def _binom_cdf(k: Any, n: Any, p: Any) -> Any:
+    rest = np.where(k >= n, 1.0, n - k)
+    return np.where(k >= n, 1.0, sp.betaincc(k + 1, rest, p))
+
+
+def _poisson_cdf(k: Any, mu: Any) -> Any:
+    return sp.gammaincc(k + 1, mu)
+
+
 _BINOM = Distribution(
     ("n", "p"),
     _binom_log,
     {
-        "cdf": lambda k, n, p: np.where(k >= n, 1.0, sp.betaincc(k + 1, n - k, p)),
+        "cdf": _binom_cdf,
         "sf": lambda k, n, p: np.where(k >= n, 0.0, sp.betainc(k + 1, n - k, p)),
     },
     lambda n, p: (0.0, n),
@@ -246,8 +264,9 @@ DISTRIBUTIONS: dict[str, Distribution] = {
         ("mu",),
         lambda k, mu: sp.xlogy(k, mu) - sp.gammaln(k + 1) - mu,
         {
-            "cdf": lambda k, mu: sp.gammaincc(k + 1, mu),
+            "cdf": _poisson_cdf,
             "sf": lambda k, mu: sp.gammainc(k + 1, mu),
+            "ppf": lambda q, mu: _count(sp.pdtrik(q, mu), _poisson_cdf, q, mu),
         },
         above_zero,
         lambda mu: mu >= 0,
@@ -257,7 +276,13 @@ DISTRIBUTIONS: dict[str, Distribution] = {
     "bernoulli": Distribution(
         ("p",),
         lambda k, p: _binom_log(k, 1.0, p),
-        {name: lambda k, p, f=f: f(k, 1.0, p) for name, f in _BINOM.formulas.items()},
+        {
+            **{
+                name: lambda k, p, f=f: f(k, 1.0, p)
+                for name, f in _BINOM.formulas.items()
+            },
+            "ppf": lambda q, p: np.where(q > 1 - p, 1.0, 0.0),
+        },
         between_zero_and_one,
         probability,
         discrete=True,

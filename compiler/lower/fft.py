@@ -44,7 +44,7 @@ def _part_dtype(x: Any) -> str:
     return "f32" if x.dtype in (np.float32, np.complex64) else "f64"
 
 
-def _sized(x: Any, size: int, axis: int) -> Any:
+def sized(x: Any, size: int, axis: int) -> Any:
     """``x`` cut off, or with zeros behind it, to ``size`` along an axis."""
     if size < 1:
         raise DomainError(f"a Fourier transform of {size} numbers has no meaning")
@@ -66,7 +66,7 @@ def _along(trace: Trace, op: str, a: Any, n: Any, axis: int, norm: str | None) -
     real_result = op == "irfft"
     length = 2 * (x.shape[axis] - 1) if real_result else x.shape[axis]
     size = length if n is None else operator.index(n)
-    x = _sized(x, size // 2 + 1 if real_result else size, axis)
+    x = sized(x, size // 2 + 1 if real_result else size, axis)
     part = _part_dtype(x)
     if op == "rfft" and x.dtype.kind == "c":
         raise DTypeError("rfft: takes real numbers", hint="use fft, or pass x.real")

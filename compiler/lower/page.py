@@ -54,13 +54,13 @@ _FAMILIES = {
     "Sorting and searching": "sorting searching",
     "Statistics": "statistics quantiles",
     "Differences, integrals, convolutions": "calculus integrate",
-    "Polynomials, splines, distances": "polynomials distances",
+    "Polynomials, splines, distances": "polynomials splines distances",
     "Linear algebra": "linalg orthogonal matrix_functions",
-    "Linear algebra of SciPy": "scipy_linalg matrices",
-    "Fourier transforms": "fft",
+    "Linear algebra of SciPy": "scipy_linalg matrices sparse",
+    "Fourier transforms": "fft cosines",
     "Filters": "filters",
-    "`scipy.special`": "special",
-    "`scipy.stats`": "stats",
+    "`scipy.special`": "special special_formulas",
+    "`scipy.stats`": "stats multivariate summaries",
 }
 _HOMES = (
     "np",

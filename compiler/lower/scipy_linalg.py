@@ -59,7 +59,7 @@ def _columns(trace: Trace, b: Any) -> tuple[Any, bool]:
     return (array[:, None] if vector else array), vector
 
 
-def _triangular(
+def triangular(
     trace: Trace, a: Any, b: Any, *, lower: bool, transposed: bool, unit: bool = False
 ) -> Any:
     left, right = broadcast_stacks(
@@ -83,7 +83,7 @@ def _solve_triangular(
     check_finite: bool = True,
 ) -> Any:
     right, vector = _columns(trace, b)
-    made = _triangular(
+    made = triangular(
         trace,
         a,
         right,
@@ -129,9 +129,7 @@ def _cho_solve(
     factor, lower = c_and_lower
     made, vector = _columns(trace, b)
     for transposed in (not lower, bool(lower)):
-        made = _triangular(
-            trace, factor, made, lower=bool(lower), transposed=transposed
-        )
+        made = triangular(trace, factor, made, lower=bool(lower), transposed=transposed)
     return made[:, 0] if vector else made
 
 
@@ -179,13 +177,11 @@ def _lu_solve(
         order = np.where(np.arange(n) == i, there, swapped)
     if trans in (0, "N"):
         made = np.take(made, order, axis=0)
-        made = _triangular(
-            trace, factors, made, lower=True, transposed=False, unit=True
-        )
-        made = _triangular(trace, factors, made, lower=False, transposed=False)
+        made = triangular(trace, factors, made, lower=True, transposed=False, unit=True)
+        made = triangular(trace, factors, made, lower=False, transposed=False)
     else:
-        made = _triangular(trace, factors, made, lower=False, transposed=True)
-        made = _triangular(trace, factors, made, lower=True, transposed=True, unit=True)
+        made = triangular(trace, factors, made, lower=False, transposed=True)
+        made = triangular(trace, factors, made, lower=True, transposed=True, unit=True)
         places = np.argmax(np.equal(order[None, :], np.arange(n)[:, None]), axis=1)
         made = np.take(made, places, axis=0)
     return made[:, 0] if vector else made
@@ -230,7 +226,7 @@ def _solve(
     right, vector = _columns(trace, b)
     kind = {"positive definite": "pos", "symmetric": "sym"}.get(assume_a, assume_a)
     if kind in ("lower triangular", "upper triangular"):
-        made = _triangular(
+        made = triangular(
             trace,
             left,
             right,
@@ -323,14 +319,14 @@ def _eigh(
         whole = trace.wrap(node)
         half = np.tril(whole, -1) if lower else np.triu(whole, 1)
         kept = np.tril(whole) if lower else np.triu(whole)
-        left = _triangular(trace, factor, kept + half.mT, lower=True, transposed=False)
-        inner = _triangular(trace, factor, left.mT, lower=True, transposed=False)
+        left = triangular(trace, factor, kept + half.mT, lower=True, transposed=False)
+        inner = triangular(trace, factor, left.mT, lower=True, transposed=False)
         node, uplo = trace.node(inner), "L"
     values, vectors = (trace.wrap(x) for x in eigen(trace.builder, node, uplo))
     if eigvals_only:
         return values
     if factor is not None:
-        vectors = _triangular(trace, factor, vectors, lower=True, transposed=True)
+        vectors = triangular(trace, factor, vectors, lower=True, transposed=True)
     return values, vectors
 
 

@@ -31,6 +31,8 @@ _OTHER_NAME = {
     "exp2": "exp2",
     "jve": "jv",
     "yve": "yv",
+    "kn": "kv",
+    "yn": "yv",
 }
 
 
@@ -42,6 +44,7 @@ def op_of(trace: Trace, op: str, *operands: Any, dtype: str) -> Node:
 
 def _lower(name: str, op: str) -> None:
     """Register an op as the lowering of a ufunc."""
+    orders = OPS[op].constant_slots
 
     @lowers_in(MODULE, name)
     def lower(trace: Trace, *operands: Any, **unknown: Any) -> Any:
@@ -50,17 +53,73 @@ def _lower(name: str, op: str) -> None:
         dtype = resolve(ufunc_of(name), *arrays)[-1]
         if dtype not in FLOATS:
             raise UnsupportedError(f"scipy.special.{name} of {dtype} is not supported")
-        return trace.wrap(op_of(trace, op, *arrays, dtype=dtype))
+        if orders and not _is_float(arrays[0]):
+            dtype = "f64"  # which comes first among SciPy's loops
+        work = "f64" if orders else dtype
+        nodes = [
+            _order(trace, name, array) if slot in orders else trace.node(array, work)
+            for slot, array in enumerate(arrays)
+        ]
+        b = trace.builder
+        node = b.add_node(op, *broadcast_nodes(trace, *nodes))
+        made = tuple(trace.wrap(b.cast(value, dtype)) for value in node.values)
+        return made if node.several else made[0]
 
+
+def _is_float(value: Any) -> bool:
+    return np.dtype(getattr(value, "dtype", type(value))).kind == "f"
+
+
+def _order(trace: Trace, name: str, order: Any) -> Node:
+    """An order as i64; a whole float that is known counts as one."""
+    if not is_traced(order) and np.all(np.equal(np.mod(order, 1), 0)):
+        order = np.asarray(order).astype(np.int64)
+    if order.dtype.kind not in "iu":
+        raise UnsupportedError(
+            f"scipy.special.{name} of an order that is no integer is not supported",
+            hint="pass integers",
+        )
+    return trace.node(trace.array(order), "i64")
+
+
+_BY_HAND = ("lambertw", "wofz", "zeta")
 
 for _op in OPS.values():
-    if _op.ufunc is not None:
+    if _op.ufunc is not None and _op.name not in _BY_HAND:
         _lower(_op.name, _op.name)
 for _name, _op in _OTHER_NAME.items():
     _lower(_name, _op)
 
 
-def _whole(value: Any, what: str) -> int:
+@lowers_in(MODULE, "zeta")
+def _zeta(trace: Trace, x: Any, q: Any = None) -> Any:
+    """Riemann's with one argument, Hurwitz's with two."""
+    if q is None:
+        return trace.apply(ufunc_of("zetac"), (trace.array(x),), {}) + 1.0
+    arrays = trace.array(x), trace.array(q)
+    dtype = resolve(ufunc_of("zeta"), *arrays)[-1]
+    return trace.wrap(op_of(trace, "zeta", *arrays, dtype=dtype))
+
+
+@lowers_in(MODULE, "wofz")
+def _wofz(trace: Trace, z: Any, **unknown: Any) -> Any:
+    reject(unknown)
+    z = trace.array(z)
+    dtype = resolve(ufunc_of("wofz"), z)[-1]
+    return trace.wrap(trace.builder.add_node("wofz", trace.node(z, dtype)))
+
+
+@lowers_in(MODULE, "lambertw")
+def _lambertw(trace: Trace, z: Any, k: Any = 0, tol: Any = 1e-8) -> Any:
+    """Complex also where the branch is real: ``lambertw(x).real``."""
+    number = trace.node(trace.array(z), "c128")
+    order = _order(trace, "lambertw", trace.array(k))
+    nodes = (number, order, trace.node(trace.array(tol), "f64"))
+    b = trace.builder
+    return trace.wrap(b.add_node("lambertw", *broadcast_nodes(trace, *nodes)))
+
+
+def whole(value: Any, what: str) -> int:
     """A parameter that is a number when the function is traced, and whole."""
     if is_traced(value) or np.ndim(value) or value != int(value):
         raise TraceError(
@@ -73,7 +132,7 @@ def _whole(value: Any, what: str) -> int:
 @lowers_in(MODULE, "polygamma")
 def _polygamma(trace: Trace, n: Any, x: Any) -> Any:
     """``(-1)^(n+1) n! zeta(n + 1, x)``, in f64 as SciPy has it."""
-    order = _whole(n, "the order of polygamma")
+    order = whole(n, "the order of polygamma")
     if order == 0:
         return trace.wrap(op_of(trace, "digamma", x, dtype="f64"))
     node = op_of(trace, "zeta", float(order + 1), x, dtype="f64")
@@ -84,7 +143,7 @@ def _polygamma(trace: Trace, n: Any, x: Any) -> Any:
 @lowers_in(MODULE, "multigammaln")
 def _multigammaln(trace: Trace, a: Any, d: Any) -> Any:
     """NaN where SciPy raises `ValueError`: where 2 a is not above d - 1."""
-    size, x = _whole(d, "the dimension"), trace.array(a)
+    size, x = whole(d, "the dimension"), trace.array(a)
     terms = [np.log(np.pi) * (size * (size - 1) * 0.25)]
     terms += [_gammaln(trace, x - (j - 1.0) / 2) for j in range(1, size + 1)]
     return np.where(x > 0.5 * (size - 1), sum(terms[1:], terms[0]), np.nan)

@@ -17,8 +17,11 @@ from ..lowerings import lowers_in
 from ..running import is_traced
 from ..trace import Trace
 from .distributions import DISTRIBUTIONS, Distribution
+from .more_distributions import MORE
 
 MODULE = "scipy.stats"
+ALL = DISTRIBUTIONS | MORE
+DRAWS = "draw by anabranch.random, from a key, or outside, and pass the numbers in"
 
 # Below the support, above it.
 _OUTSIDE = {
@@ -41,6 +44,10 @@ def _and(conditions: list[Any]) -> Any:
         if is_traced(condition) or not np.all(condition):
             made = condition if made is None else made & condition
     return made
+
+
+def _is_known(end: Any, value: float) -> bool:
+    return isinstance(end, float) and end == value
 
 
 def _float(trace: Trace, value: Any) -> Any:
@@ -69,7 +76,9 @@ def evaluate(
     if not d.discrete:
         valid.append(scale > 0)
     if method in ("ppf", "isf"):
-        ends = d.support(*shapes) if method == "ppf" else d.support(*shapes)[::-1]
+        low, high = d.support(*shapes)
+        low = low - 1 if d.discrete else low  # where there is no probability yet
+        ends = (low, high) if method == "ppf" else (high, low)
         made = np.where(x == 0, ends[0], np.where(x == 1, ends[1], formula(x, *shapes)))
         made = made * scale + loc
         known = _and([*valid, (x >= 0) & (x <= 1)])
@@ -84,13 +93,15 @@ def evaluate(
     if not plain[1] and method in _PROBABILITIES:
         made = made - np.log(scale) if method == "log" else made / scale
     below, above = _OUTSIDE[method]
-    if high is not inf:
-        made = np.where(y > high, above, made)
-    if low != -inf:
-        made = np.where(y < low, below, made)
+    opens, closes = d.open
+    plain_ends = _is_known(low, -inf) and not (opens or closes)
+    if closes or not _is_known(high, inf):
+        made = np.where(y >= high if closes else y > high, above, made)
+    if opens or not _is_known(low, -inf):
+        made = np.where(y <= low if opens else y < low, below, made)
     if d.discrete and method in _PROBABILITIES:
         made = np.where(y == np.floor(y), made, below)
-    known = _and([*valid, *([] if low == -inf else [y == y])])
+    known = _and([*valid, *([] if plain_ends else [y == y])])
     return made if known is None else np.where(known, made, np.nan)
 
 
@@ -118,15 +129,15 @@ class Frozen:
         self, trace: Trace, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         self._trace, self._name = trace, name
-        self._parameters = _arguments(name, DISTRIBUTIONS[name], args, kwargs)
+        self._parameters = _arguments(name, ALL[name], args, kwargs)
 
     def __getattr__(self, method: str) -> Any:
-        d = DISTRIBUTIONS[self._name]
+        d = ALL[self._name]
         kind = methods_of(d).get(method)
         if kind is None or method.startswith("__"):
             raise UnsupportedError(
                 f"scipy.stats.{self._name} of traced parameters has no {method}",
-                hint=f"it has {', '.join(methods_of(d))}",
+                hint=DRAWS if method == "rvs" else f"it has {', '.join(methods_of(d))}",
             )
         shapes, loc, scale = self._parameters
         trace = self._trace.innermost
@@ -159,5 +170,5 @@ def _lowering(name: str, d: Distribution, kind: str) -> Callable[..., Any]:
     return lower
 
 
-for _name, _distribution in DISTRIBUTIONS.items():
+for _name, _distribution in ALL.items():
     _register(_name, _distribution)

@@ -28,8 +28,8 @@ BY_PARTS = frozenset(
 )
 """The ops that do to each part what they do to the whole."""
 
-OPAQUE = frozenset({"fft", "ifft", "rfft", "irfft", "callback"})
-"""The ops that take complex numbers whole, and are no functions of single numbers."""
+OPAQUE = frozenset("fft ifft rfft irfft callback wofz lambertw".split())
+"""The ops of their own that take complex numbers whole."""
 
 
 def _const(b: Builder, n: Node, *, value: complex, dtype: str = "") -> Pair:

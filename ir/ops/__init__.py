@@ -28,7 +28,10 @@ from . import (
     sorting,
     source,
     special,
+    special_complex,
     special_families,
+    special_orders,
+    special_results,
     update,
 )
 from .spec import NONDIFFERENTIABLE, OPS, Combination, Kind, OpDef
@@ -66,6 +69,9 @@ __all__ = [
     "sorting",
     "source",
     "special",
+    "special_complex",
     "special_families",
+    "special_orders",
+    "special_results",
     "update",
 ]

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -31,6 +31,7 @@ from .spec import (
     Kind,
     NonDifferentiable,
     OpDef,
+    Types,
     register,
     require,
     require_dtype,
@@ -40,9 +41,10 @@ if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["SCALARS", "function", "scaled", "shifted", "ufunc_of"]
+__all__ = ["SCALARS", "function", "functions", "scaled", "shifted", "ufunc_of"]
 
 Derivative: TypeAlias = "Callable[..., Node] | str"
+Derivatives: TypeAlias = "Callable[..., Sequence[Node]] | str"
 
 ROOT_PI = math.sqrt(math.pi)
 
@@ -63,14 +65,21 @@ def _calling(name: str) -> Callable[..., Any]:
     return lambda *operands: ufunc_of(name)(*operands)
 
 
-def _type_rule(name: str) -> Callable[..., TensorType]:
-    def type_rule(*types: TensorType) -> TensorType:
-        first = types[0]
-        for other in types[1:]:
+def _type_rule(name: str, orders: int, results: int) -> Callable[..., Types]:
+    """Floats of one type, after integers of the same shape that are ``orders``.
+
+    Beside these SciPy has loops on f64 alone.
+    """
+
+    def type_rule(*types: TensorType) -> Types:
+        first = types[orders]
+        for number, other in enumerate(types):
             require(other.shape == first.shape, name, f"{first} and {other} differ")
-            require_dtype(other.dtype == first.dtype, name, f"{first} and {other}")
-        require_dtype(first.is_float, name, f"does not take {first}")
-        return first
+            right = "i64" if number < orders else first.dtype
+            require_dtype(other.dtype == right, name, f"{first} and {other}")
+        known = first.dtype == "f64" if orders else first.is_float
+        require_dtype(known, name, f"does not take {first}")
+        return first if results == 1 else (first,) * results
 
     return type_rule
 
@@ -89,34 +98,70 @@ def _register(
     arity: int,
     adjoint: Adjoint | NonDifferentiable,
     refused: dict[int, str],
+    orders: int = 0,
+    results: int = 1,
 ) -> OpDef:
     operands = ", ".join(f"{{{slot}}}" for slot in range(arity))
     return register(
         OpDef(
             name,
             arity,
-            _type_rule(name),
+            _type_rule(name, orders, results),
             _calling(name),
             adjoint,
             kind=Kind.ELEMENTWISE if name in SCALARS else Kind.OTHER,
             scalar=f"{name}({operands})" if name in SCALARS else None,
+            constant_slots=tuple(range(orders)),
             refused=refused,
             ufunc=name,
         )
     )
 
 
-def function(name: str, *derivatives: Derivative) -> OpDef:
-    """Register a ufunc; ``derivative(b, y, *operands)`` is that by one operand."""
-    refused = {k: d for k, d in enumerate(derivatives) if isinstance(d, str)}
+def function(name: str, *derivatives: Derivative | None) -> OpDef:
+    """Register a ufunc; ``derivative(b, y, *operands)`` is that by one operand.
+
+    First come those that are None: integers, which are orders.
+    """
+    orders = derivatives.count(None)
 
     def adjoint(b: Builder, n: Node, g: Node, *operands: Node) -> tuple[Any, ...]:
         return tuple(
-            None if isinstance(d, str) else b.chain(g, d(b, n, *operands))
+            None if d is None or isinstance(d, str) else b.chain(g, d(b, n, *operands))
             for d in derivatives
         )
 
-    return _register(name, len(derivatives), adjoint, refused)
+    return _register(name, len(derivatives), adjoint, _refused(derivatives), orders)
+
+
+def _refused(derivatives: Sequence[Any]) -> dict[int, str]:
+    return {k: d for k, d in enumerate(derivatives) if isinstance(d, str)}
+
+
+def functions(name: str, results: int, *derivatives: Derivatives) -> OpDef:
+    """Register a ufunc of several results.
+
+    ``derivative(b, ys, *operands)`` has those of all results by one operand.
+    """
+
+    def adjoint(b: Builder, n: Node, g: Any, *operands: Node) -> tuple[Any, ...]:
+        return tuple(
+            None if isinstance(d, str) else _chained(b, g, d(b, n.values, *operands))
+            for d in derivatives
+        )
+
+    refused = _refused(derivatives)
+    return _register(name, len(derivatives), adjoint, refused, results=results)
+
+
+def _chained(b: Builder, bars: Sequence[Any], slopes: Sequence[Node]) -> Node:
+    """The sum of what comes from the results that have a cotangent."""
+    pairs = zip(bars, slopes, strict=True)
+    found = [b.chain(bar, slope) for bar, slope in pairs if bar is not None]
+    made = found[0]
+    for more in found[1:]:
+        made = b.add(made, more)
+    return made
 
 
 def scaled(b: Builder, x: Node, factor: float) -> Node:
@@ -169,6 +214,7 @@ def _erfcx_slope(b: Builder, n: Node, x: Node) -> Node:
 
 
 function("erfcx", _erfcx_slope)
+function("erfi", lambda b, n, x: _gauss(b, x, 2 / ROOT_PI, 1.0))
 function("erfinv", lambda b, n, y: _gauss(b, n, ROOT_PI / 2, 1.0))
 function("erfcinv", lambda b, n, y: _gauss(b, n, -ROOT_PI / 2, 1.0))
 function("dawsn", lambda b, n, x: shifted(b, scaled(b, b.mul(x, n), -2.0), 1.0))
@@ -214,6 +260,7 @@ def _zeta_by_q(b: Builder, n: Node, s: Node, q: Node) -> Node:
 
 
 function("zeta", "the exponent of zeta", _zeta_by_q)
+function("zetac", "the exponent of zeta")
 elementwise(
     "trigamma",
     1,
@@ -238,6 +285,7 @@ def _rgamma_slope(b: Builder, n: Node, x: Node) -> Node:
 
 function("rgamma", _rgamma_slope)
 _register("gammasgn", 1, NONDIFFERENTIABLE, {})
+_register("pdtrik", 2, NONDIFFERENTIABLE, {})  # a count, which is rounded
 
 
 def _of_beta(b: Builder, x: Node, y: Node) -> Node:
@@ -419,7 +467,26 @@ for _name, _more in (("inv_boxcox", 0.0), ("inv_boxcox1p", 1.0)):
         lambda b, n, y, p, more=_more: _inverse_by_power(b, shifted(b, n, more), y, p),
     )
 function("cosm1", lambda b, n, x: b.neg(b.sin(x)))
+function(
+    "powm1",
+    lambda b, n, x, y: b.mul(y, b.power(x, shifted(b, y, -1.0))),
+    lambda b, n, x, y: b.mul(b.log(x), shifted(b, n, 1.0)),
+)
 function("exp10", lambda b, n, x: scaled(b, n, math.log(10.0)))
+
+# Angles in degrees.
+
+DEGREE = math.pi / 180
+
+
+def _tangent_slope(b: Builder, n: Node, sign: float) -> Node:
+    return scaled(b, shifted(b, _square(b, n), 1.0), sign * DEGREE)
+
+
+function("sindg", lambda b, n, x: scaled(b, _call(b, "cosdg", x), DEGREE))
+function("cosdg", lambda b, n, x: scaled(b, _call(b, "sindg", x), -DEGREE))
+function("tandg", lambda b, n, x: _tangent_slope(b, n, 1.0))
+function("cotdg", lambda b, n, x: _tangent_slope(b, n, -1.0))
 
 # Losses.
 

@@ -16,6 +16,26 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
+# Integrals of Legendre's; DLMF 19.2.4.
+
+
+def _amplitude(b: Builder, phi: Node, m: Node) -> Node:
+    """``sqrt(1 - m sin(phi)^2)``"""
+    sine = b.sin(phi)
+    return b.sqrt(b.sub(b.like(m, 1.0), b.mul(m, b.mul(sine, sine))))
+
+
+function(
+    "ellipkinc",
+    lambda b, n, phi, m: reciprocal(b, _amplitude(b, phi, m)),
+    "the parameter m of ellipkinc",
+)
+function(
+    "ellipeinc",
+    lambda b, n, phi, m: _amplitude(b, phi, m),
+    "the parameter m of ellipeinc",
+)
+
 # Bessel functions: DLMF 10.6.1, 10.29.1. By orders on both sides, so nothing is divided
 # by x, and what is smooth at 0 stays so.
 
@@ -113,9 +133,59 @@ def _expn_by_x(b: Builder, value: Node, n: Node, x: Node) -> Node:
     return b.select(b.gt(n, one), lower, known)
 
 
+def _spence_slope(b: Builder, n: Node, z: Node) -> Node:
+    """``log(z) / (1 - z)``, near 1 as -2F1(1, 1; 2; 1 - z) (DLMF 15.4.1)."""
+    one = b.like(z, 1.0)
+    rest = b.sub(one, z)
+    near = b.lt(b.abs(rest), b.like(z, 0.5))
+    inner = b.select(near, rest, b.like(z, 0.0))
+    smooth = b.neg(b.add_node("hyp2f1", one, one, b.like(z, 2.0), inner))
+    other = b.select(near, b.like(z, 2.0), z)
+    return b.select(near, smooth, b.div(b.log(other), b.sub(one, other)))
+
+
+function("spence", _spence_slope)
 function("exp1", lambda b, n, x: b.neg(b.div(b.exp(b.neg(x)), x)))
 function("expi", lambda b, n, x: b.div(b.exp(x), x))
 function("expn", "the order of expn", _expn_by_x)
+
+# Struve functions: DLMF 11.4.24, 11.4.26.
+
+
+def _struve(name: str, sign: float) -> None:
+    """The slope ``(f(v - 1, x) + sign f(v + 1, x) + (x/2)^v / Γ(..)) / 2``."""
+
+    def by_x(b: Builder, n: Node, v: Node, x: Node) -> Node:
+        both = _neighbours(b, name, v, x, sign, 0.5)
+        power = b.power(scaled(b, x, 0.5), v)
+        gamma = b.add_node("rgamma", shifted(b, v, 1.5))
+        return b.add(both, scaled(b, b.mul(power, gamma), 0.5 / math.sqrt(math.pi)))
+
+    function(name, f"the order of {name}", by_x)
+
+
+_struve("struve", -1.0)
+_struve("modstruve", 1.0)
+
+# Wright's functions of both kinds: DLMF 10.46.1; 4.13.
+
+
+def _wright(b: Builder, p: Node, q: Node, x: Node, name: str) -> Node:
+    return b.add_node(name, p, b.add(p, q), x)
+
+
+_PARAMETERS = "the first parameter of {}", "the second parameter of {}"
+function(
+    "wright_bessel",
+    *(text.format("wright_bessel") for text in _PARAMETERS),
+    lambda b, n, p, q, x: _wright(b, p, q, x, "wright_bessel"),
+)
+function(
+    "log_wright_bessel",
+    *(text.format("log_wright_bessel") for text in _PARAMETERS),
+    lambda b, n, p, q, x: b.exp(b.sub(_wright(b, p, q, x, "log_wright_bessel"), n)),
+)
+function("wrightomega", lambda b, n, x: b.div(n, shifted(b, n, 1.0)))
 
 # Hypergeometric functions: DLMF 13.3.15, 13.3.22, 15.5.1; K(m) and E(m) are such, 19.5.
 
@@ -130,6 +200,11 @@ def _raised(b: Builder, name: str, numerator: int, *operands: Node) -> Node:
     return b.mul(b.div(above, below), found)
 
 
+function(
+    "hyp0f1",
+    "the parameter of hyp0f1",
+    lambda b, n, p, x: b.div(b.add_node("hyp0f1", shifted(b, p, 1.0), x), p),
+)
 function(
     "hyp1f1",
     "the first parameter of hyp1f1",

@@ -12,7 +12,11 @@ from scipy.spatial import distance
 import anabranch
 from anabranch.ir.errors import ConcretizationError, UnsupportedError
 
-METRICS: list[Any] = ["euclidean", "sqeuclidean", "cityblock"]
+lines: Any = interpolate
+METRICS: list[Any] = (
+    "euclidean sqeuclidean cityblock chebyshev minkowski cosine correlation canberra "
+    "braycurtis"
+).split()
 X = np.array([0.5, -1.0, 2.0, 0.25, 1.5, -0.75, 0.1])
 GRID = np.array([0.0, 0.5, 0.7, 1.5, 2.0, 2.2, 3.0])
 TABLE = np.outer(X, np.array([1.0, -0.5, 2.0, 0.3])) + 0.1
@@ -99,11 +103,62 @@ CASES: dict[str, Any] = {
     "a spline made inside": lambda x: interpolate.CubicSpline(GRID, X)(x + 0.25),
     "a pchip": lambda x: interpolate.PchipInterpolator(GRID, X)(x),
     **{
+        f"a {ends} spline of traced values": lambda x, ends=ends: (
+            interpolate.CubicSpline(GRID, x, bc_type=ends)(GRID + 0.13)
+        )
+        for ends in ("not-a-knot", "natural", "clamped")
+    },
+    "a spline of traced values at traced places": lambda x: interpolate.CubicSpline(
+        GRID, np.outer(x, x[:2])
+    )(np.abs(x) + 0.01, 1),
+    "a spline along the last axis": lambda x: interpolate.CubicSpline(
+        GRID, np.outer(x[:2], x), axis=1
+    )(GRID[:3] + 0.1),
+    "a known spline along the last axis": lambda x: interpolate.CubicSpline(
+        GRID, TABLE.T, axis=1
+    )(x[:3] + 0.01),
+    "a spline with NaN beyond": lambda x: interpolate.CubicSpline(
+        GRID, x, extrapolate=False
+    )(GRID[:3] + 0.1),
+    **{
+        f"make_interp_spline of degree {k}": lambda x, k=k: (
+            interpolate.make_interp_spline(GRID, x, k)(GRID + 0.13)
+        )
+        for k in (1, 2, 3, 5)
+    },
+    "a B-spline": lambda x: interpolate.make_interp_spline(GRID, X)(x + 0.03),
+    "a pchip of traced values": lambda x: interpolate.PchipInterpolator(GRID, x)(
+        GRID + 0.13
+    ),
+    "a pchip of two values": lambda x: interpolate.PchipInterpolator(GRID[:2], x[:2])(
+        0.2
+    ),
+    **{
+        f"interp1d {kind}": lambda x, kind=kind: lines.interp1d(
+            GRID, x, kind, fill_value=(-1.0, 2.0), bounds_error=False
+        )(np.linspace(-0.5, 3.5, 9))
+        for kind in ("linear", "nearest", "quadratic", "cubic")
+    },
+    "interp1d beyond": lambda x: lines.interp1d(
+        GRID, np.outer(x, x[:2]), axis=0, fill_value="extrapolate"
+    )(np.array([-1.0, 0.3, 4.0])),
+    "interp1d at traced places": lambda x: lines.interp1d(
+        GRID, TABLE.T, fill_value=0.0, bounds_error=False
+    )(x + 0.03),
+    **{
         f"cdist {metric}": lambda x, metric=metric: distance.cdist(
-            np.stack([x, x * x], 1), TABLE[:, :2], metric
+            np.stack([x, x * x, 1 / (2 + x)], 1), TABLE[:, :3], metric
         )
         for metric in METRICS
     },
+    **{
+        metric: lambda x, metric=metric: getattr(distance, metric)(x, TABLE[:, 2])
+        for metric in METRICS
+    },
+    "cdist of another power": lambda x: distance.cdist(
+        np.stack([x, x * x], 1), TABLE[:, :2], METRICS[4], p=3
+    ),
+    "minkowski of another power": lambda x: distance.minkowski(x, X + 1, 3),
     "pdist": lambda x: distance.pdist(np.stack([x, x * x], 1)),
     "pdist cityblock": lambda x: distance.pdist(x[:, None], metric=METRICS[2]),
     "squareform": lambda x: distance.squareform(x[:6]),
@@ -114,7 +169,7 @@ CASES: dict[str, Any] = {
 @pytest.mark.parametrize("name", CASES)
 def test_values_are_scipys(name: str, backend: str) -> None:
     made, expected = anabranch.jit(CASES[name], backend=backend)(X), CASES[name](X)
-    assert made.dtype == expected.dtype
+    assert np.asarray(made).dtype == np.asarray(expected).dtype
     np.testing.assert_allclose(made, expected, 1e-11, 1e-13)
 
 
@@ -150,9 +205,12 @@ def test_what_is_refused() -> None:
             anabranch.jit(function)(X)
 
     x = UnsupportedError
-    refused(lambda x: distance.pdist(x[:, None], "cosine"), x, "metric 'cosine'")
+    refused(lambda x: distance.pdist(x[:, None], "jaccard"), x, "metric 'jaccard'")
     refused(lambda x: ndimage.gaussian_filter1d(X, x[0]), x, "a traced width")
     refused(lambda x: signal.convolve(*[x.reshape(7, 1, 1)] * 2), x, "3 dimensions")
     refused(lambda x: ndimage.convolve1d(x, W, output=np.float32), x, "output=")
     refused(lambda x: signal.convolve(x, W, "some"), ValueError, "full, valid or same")
-    refused(lambda x: interpolate.CubicSpline(GRID, x), ConcretizationError, "Cubic")
+    refused(lambda x: interpolate.CubicSpline(x, x), x, "between traced places")
+    refused(lambda x: interpolate.CubicSpline(GRID, x).roots(), x, "has no roots")
+    known = interpolate.Akima1DInterpolator
+    refused(lambda x: known(GRID, x), ConcretizationError, "Akima1DInterpolator")

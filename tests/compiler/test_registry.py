@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anabranch.compiler import functions, loop, random
+import anabranch
+from anabranch.compiler import functions, loop
 from anabranch.compiler.lower.refused import REFUSED
 from anabranch.compiler.lowerings import lowered_functions, lowering_of
 from anabranch.compiler.tracer import (
@@ -32,6 +33,7 @@ for _module in (
     "scipy.linalg",
     "scipy.ndimage",
     "scipy.signal",
+    "scipy.sparse",
     "scipy.spatial.distance",
     "scipy.special",
     "scipy.stats",
@@ -62,7 +64,7 @@ def positional(function):
 def test_our_own_functions_are_in_the_docs():
     forms = ("callback", "checkpointed", "cond", "custom_vjp", "switch")
     ours = (*functions.__all__, *loop.__all__, *forms)
-    drawn = {f"anabranch.random.{name}" for name in random.__all__}
+    drawn = {f"anabranch.random.{name}" for name in anabranch.random.__all__}
     assert listed("anabranch") == {f"anabranch.{name}" for name in ours} | drawn
 
 

@@ -18,6 +18,7 @@ from anabranch.ir import OPS
 from anabranch.ir.types import DTYPES
 from tests.laws.op_cases import CASES, SHAPES, Case
 from tests.laws.op_samples import DOMAINS, LAYOUTS, Array, Sample, each, lay_out, number
+from tests.oracles.special_functions import mp
 
 __all__ = ["COMPLEX_CASES", "COMPLEX_ORACLES", "COMPLEX_SAMPLES", "smooth_complex"]
 
@@ -35,8 +36,9 @@ _FUNCTIONS = [{"function": name} for name in ("sqrt", "sin", "arctan", "exp2")]
 _OWN: dict[str, list[Case]] = {
     **{
         op: [Case((shape,), {}) for shape in SHAPES]
-        for op in ("conj", "real", "imag", "reciprocal")
+        for op in ("conj", "real", "imag", "reciprocal", "wofz")
     },
+    "lambertw": [Case((shape,) * 3, {}) for shape in SHAPES],
     "complex": [Case((shape, shape), {}) for shape in SHAPES],
     "of_complex": [
         *(Case((shape,), _FUNCTIONS[place % 4]) for place, shape in enumerate(SHAPES)),
@@ -66,6 +68,10 @@ def _cases(op: str) -> Sequence[Case]:
 def _operands(op: str, case: Case, dtype: str, rng: np.random.Generator) -> list[Array]:
     _, domain = DOMAINS.get(op, ((), each(number)))
     first, second = (domain(rng, case.shapes, "f64") for _ in range(2))
+    if op == "lambertw":
+        z = np.asarray(first[0] + 1j * second[0]).astype(DTYPES[dtype])
+        branch = np.asarray(rng.integers(-2, 3, z.shape))
+        return [z, branch, np.full(z.shape, 1e-8, z.real.dtype)]
     if op in ("complex", "rfft"):
         part = np.float32 if dtype == "c64" else np.float64
         return [np.asarray(x).astype(part) for x in first]
@@ -138,6 +144,14 @@ def _parts(function: Callable[..., Any]) -> Callable[..., Array]:
     return apply
 
 
+def _lambert(z: complex, k: int, tol: float) -> complex:
+    return complex(mp.lambertw(z, k))
+
+
+def _faddeeva(z: complex) -> complex:
+    return complex(mp.exp(-z * z) * mp.erfc(-1j * z))
+
+
 COMPLEX_ORACLES: Mapping[str, Callable[..., Array]] = {
     "conj": _parts(lambda z: complex(z.real, -z.imag)),
     "real": _parts(lambda z: z.real),
@@ -147,5 +161,7 @@ COMPLEX_ORACLES: Mapping[str, Callable[..., Array]] = {
     "fft": lambda z: _sums(z, -1),
     "ifft": lambda z: _sums(z, 1),
     "rfft": lambda x: _sums(x, -1)[..., : x.shape[-1] // 2 + 1],
+    "wofz": _parts(_faddeeva),
+    "lambertw": _parts(_lambert),
     "irfft": lambda z, size: _of_frequencies(z, size),
 }

@@ -15,7 +15,9 @@ import numpy as np
 from scipy.linalg import eigh, lu_factor, qr, svd
 from scipy.special import spherical_jn
 
-from anabranch.ir.types import DTYPES
+from anabranch.ir import OPS
+from anabranch.ir.literals import NO_ATTRS
+from anabranch.ir.types import DTYPES, TensorType
 from tests.oracles.special_functions import TRUTH, mp
 
 __all__ = ["ORACLES"]
@@ -69,6 +71,25 @@ def elements(function: Callable[..., Any]) -> Callable[..., Array]:
         return made
 
     return apply
+
+
+def _several(function: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """A function of numbers with several results."""
+
+    def result(place: int) -> Callable[..., Array]:
+        return elements(_exactly(lambda *given: function(*given)[place]))
+
+    return lambda *arrays: tuple(result(place)(*arrays) for place in range(count))
+
+
+def _special(name: str) -> Callable[..., Any]:
+    one = TensorType("f64", ())
+    orders = len(OPS[name].constant_slots)
+    types = [one.with_dtype("i64")] * orders + [one] * (OPS[name].arity - orders)
+    made = OPS[name].infer(tuple(types), NO_ATTRS)
+    if isinstance(made, tuple):
+        return _several(TRUTH[name], len(made))
+    return elements(_exactly(TRUTH[name]))
 
 
 def _exactly(function: Callable[..., Any]) -> Callable[..., float]:
@@ -518,7 +539,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "conv_input": _conv_input,
     "conv_kernel": _conv_kernel,
     "iota": _iota,
-    **{name: elements(_exactly(function)) for name, function in TRUTH.items()},
+    **{name: _special(name) for name in TRUTH},
     "cholesky": each_matrix(_cholesky),
     "cholesky_input": each_matrix(_cholesky_input),
     "lu": each_matrix(_lu),

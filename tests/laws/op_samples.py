@@ -198,6 +198,20 @@ def _from(intervals: Sequence[tuple[float, float]]) -> Domain:
     return draw
 
 
+def _special(name: str) -> tuple[tuple[str, ...], Domain]:
+    """A function of `scipy.special`, whose orders are integers."""
+    places = INTERVALS[name]
+    orders = len(OPS[name].constant_slots)
+    if not orders:
+        return FLOATS, _from(places)
+
+    def draw(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+        made = _from(places)(rng, shapes, dtype)
+        return [x.astype(int) if k < orders else x for k, x in enumerate(made)]
+
+    return ("f64",), draw
+
+
 def _turned(rng: Generator, shape: Shape, dtype: str) -> Array:
     """Well conditioned matrices whose rows a factorization has to move."""
     *_, n, m = shape
@@ -316,7 +330,7 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         **dict.fromkeys(("solve_triangular", "cholesky_input"), (FLOATS, _triangular)),
         **dict.fromkeys(("solve_lu", "det", "logdet"), (FLOATS, _factored)),
         "iota": (("i64",), each(number)),
-        **{name: (FLOATS, _from(places)) for name, places in INTERVALS.items()},
+        **{name: _special(name) for name in INTERVALS},
     }
 
 

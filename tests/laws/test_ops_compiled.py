@@ -105,13 +105,14 @@ def check_op(op: str, sample: Sample, what: str) -> None:
         ):
             assert_matrices(made, expected, what)
         return
-    [expected] = interpret(graph, sample.operands)
-    [made] = compiled(graph, sample.operands)
-    if op in ROUNDED:
-        [bound] = interpret(graph, magnitudes(sample))
-        assert_rounded(made, expected, bound, what)
-    else:
-        assert_elementwise(op, sample, made, expected, what)
+    several = interpret(graph, sample.operands)
+    for place, made in enumerate(compiled(graph, sample.operands)):
+        expected = several[place]
+        if op in ROUNDED:
+            bound = interpret(graph, magnitudes(sample))[place]
+            assert_rounded(made, expected, bound, what)
+        else:
+            assert_elementwise(op, sample, made, expected, what)
 
 
 @pytest.mark.parametrize("op", SAMPLES)

@@ -1,7 +1,8 @@
 """The functions of `scipy.special` in as many digits as wanted, by mpmath.
 
-`TRUTH` has what each op computes, of multiprecision numbers. `INTERVALS` are where
-operands are drawn from, one interval for each, away from kinks and poles.
+`TRUTH` has what each op computes, of multiprecision numbers; tuples of several results.
+`INTERVALS` are where operands are drawn from, one interval for each, away from kinks
+and poles.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ def betainc(a: Any, b: Any, x: Any) -> Any:
 
 def betaincc(a: Any, b: Any, x: Any) -> Any:
     return mp.betainc(a, b, x, 1, regularized=True)
+
+
+def count(f: Function, name: str, *operands: Any) -> Any:
+    """The zero of f near to what SciPy says."""
+    return mp.findroot(f, mp.mpf(float(getattr(special, name)(*map(float, operands)))))
 
 
 def stdtr(df: Any, t: Any) -> Any:
@@ -111,12 +117,113 @@ def kve(v: Any, x: Any) -> Any:
     return mp.besselk(v, x) * mp.exp(x)
 
 
+def voigt(x: Any, s: Any, g: Any) -> Any:
+    z = (x + 1j * g) / (s * mp.sqrt(2))
+    return mp.re(mp.exp(-z * z) * mp.erfc(-1j * z)) / (s * mp.sqrt(2 * mp.pi))
+
+
+def shifted_zeta(x: Any) -> Any:
+    return mp.zeta(x) - 1
+
+
+def wright_bessel(a: Any, b: Any, x: Any) -> Any:
+    terms = [x**k * mp.rgamma(a * k + b) / mp.factorial(k) for k in range(60)]
+    return mp.fsum(terms)
+
+
+def angle(x: Any) -> Any:
+    return x * mp.pi / 180
+
+
+def airy(x: Any) -> tuple[Any, ...]:
+    parts = (mp.airyai, 0), (mp.airyai, 1), (mp.airybi, 0), (mp.airybi, 1)
+    return tuple(f(x, derivative=order) for f, order in parts)
+
+
+def airye(x: Any) -> tuple[Any, ...]:
+    scale = mp.exp(2 * x * mp.sqrt(x) / 3)
+    ai, ai_slope, bi, bi_slope = airy(x)
+    return ai * scale, ai_slope * scale, bi / scale, bi_slope / scale
+
+
+def ellipj(u: Any, m: Any) -> tuple[Any, ...]:
+    found = [mp.ellipfun(name, u, m=m) for name in ("sn", "cn", "dn")]
+    turns = mp.nint(u / (2 * mp.ellipk(m)))
+    return *found, (-1) ** int(turns) * mp.asin(found[0]) + turns * mp.pi
+
+
+def sici(x: Any) -> tuple[Any, ...]:
+    return mp.si(x), mp.ci(x)
+
+
+def shichi(x: Any) -> tuple[Any, ...]:
+    return mp.shi(x), mp.chi(x) if x else mp.ninf
+
+
+def fresnel(x: Any) -> tuple[Any, ...]:
+    return mp.fresnels(x), mp.fresnelc(x)
+
+
+def laguerre(n: Any, a: Any, x: Any) -> Any:
+    terms = [
+        mp.binomial(n + a, n - k) * (-x) ** k / mp.factorial(k)
+        for k in range(int(n) + 1)
+    ]
+    return mp.fsum(terms)
+
+
+def gegenbauer(n: Any, a: Any, x: Any) -> Any:
+    terms = [
+        (-1) ** k
+        * mp.rf(a, n - k)
+        * (2 * x) ** (int(n) - 2 * k)
+        / (mp.factorial(k) * mp.factorial(n - 2 * k))
+        for k in range(int(n) // 2 + 1)
+    ]
+    return mp.fsum(terms)
+
+
+def jacobi(n: Any, a: Any, b: Any, x: Any) -> Any:
+    terms = [
+        mp.binomial(n + a, n - s)
+        * mp.binomial(n + b, s)
+        * ((x - 1) / 2) ** s
+        * ((x + 1) / 2) ** (int(n) - s)
+        for s in range(int(n) + 1)
+    ]
+    return mp.fsum(terms)
+
+
+def hermite(n: Any, x: Any) -> Any:
+    terms = [
+        (-1) ** k
+        * (2 * x) ** (int(n) - 2 * k)
+        * mp.factorial(n)
+        / (mp.factorial(k) * mp.factorial(n - 2 * k))
+        for k in range(int(n) // 2 + 1)
+    ]
+    return mp.fsum(terms)
+
+
+def chebyshev(n: Any, x: Any, kind: int) -> Any:
+    before, made = mp.mpf(1), kind * x
+    for _ in range(int(n)):
+        before, made = made, 2 * x * made - before
+    return before
+
+
+def spherical(f: Function, factor: float = 1) -> Function:
+    root = mp.mpf(0.5)
+    return lambda n, x: factor * mp.sqrt(mp.pi / (2 * x)) * f(n + root, x)
+
+
 ANY: Interval = (-2.5, 2.5)
 POSITIVE: Interval = (0.6, 6.0)
 SMALL: Interval = (0.6, 2.5)
 UNIT: Interval = (0.2, 0.8)
 ORDER: Interval = (0.2, 3.5)
 ABOVE: Interval = (3.0, 5.0)
+WHOLE: Interval = (0.0, 6.0)  # of orders, which are integers
 
 _TABLE: dict[str, tuple[Function, tuple[Interval, ...]]] = {
     "erfc": (mp.erfc, (ANY,)),
@@ -189,6 +296,52 @@ _TABLE: dict[str, tuple[Function, tuple[Interval, ...]]] = {
     "i1e": (of_order(ive, 1), (POSITIVE,)),
     "k1e": (of_order(kve, 1), (POSITIVE,)),
     "i2e": (of_order(ive, 2), (POSITIVE,)),
+    "erfi": (mp.erfi, (ANY,)),
+    "pdtrik": (
+        lambda p, m: count(lambda k: gammaincc(k + 1, m) - p, "pdtrik", p, m),
+        ((0.5, 0.9), (2.0, 6.0)),
+    ),
+    "voigt_profile": (voigt, (ANY, SMALL, POSITIVE)),
+    "spence": (lambda z: mp.polylog(2, 1 - z), ((0.1, 1.9),)),
+    "zetac": (shifted_zeta, (POSITIVE,)),
+    "powm1": (lambda x, y: x**y - 1, (POSITIVE, ANY)),
+    "sindg": (lambda x: mp.sin(angle(x)), (ANY,)),
+    "cosdg": (lambda x: mp.cos(angle(x)), (ANY,)),
+    "tandg": (lambda x: mp.tan(angle(x)), (ANY,)),
+    "cotdg": (lambda x: mp.cot(angle(x)), (POSITIVE,)),
+    "ellipkinc": (mp.ellipf, (ANY, UNIT)),
+    "ellipeinc": (mp.ellipe, (ANY, UNIT)),
+    "struve": (mp.struveh, (ORDER, POSITIVE)),
+    "modstruve": (mp.struvel, (ORDER, POSITIVE)),
+    "wright_bessel": (wright_bessel, (SMALL, SMALL, SMALL)),
+    "log_wright_bessel": (
+        lambda a, b, x: mp.log(wright_bessel(a, b, x)),
+        (SMALL, SMALL, SMALL),
+    ),
+    "wrightomega": (lambda x: mp.re(mp.lambertw(mp.exp(x))), (ANY,)),
+    "hyp0f1": (mp.hyp0f1, (SMALL, ANY)),
+    "fresnel": (fresnel, (ANY,)),
+    "sici": (sici, (POSITIVE,)),
+    "shichi": (shichi, (POSITIVE,)),
+    "airy": (airy, (ANY,)),
+    "airye": (airye, (POSITIVE,)),
+    "ellipj": (ellipj, (ANY, UNIT)),
+    "eval_hermite": (hermite, (WHOLE, ANY)),
+    "eval_hermitenorm": (
+        lambda n, x: hermite(n, x / mp.sqrt(2)) / mp.sqrt(2) ** n,
+        (WHOLE, ANY),
+    ),
+    "eval_chebyt": (lambda n, x: chebyshev(n, x, 1), (WHOLE, ANY)),
+    "eval_chebyu": (lambda n, x: chebyshev(n, x, 2), (WHOLE, ANY)),
+    "eval_legendre": (lambda n, x: jacobi(n, 0, 0, x), (WHOLE, ANY)),
+    "eval_laguerre": (lambda n, x: laguerre(n, 0, x), (WHOLE, POSITIVE)),
+    "eval_gegenbauer": (gegenbauer, (WHOLE, SMALL, ANY)),
+    "eval_genlaguerre": (laguerre, (WHOLE, SMALL, POSITIVE)),
+    "eval_jacobi": (jacobi, (WHOLE, SMALL, SMALL, ANY)),
+    "spherical_jn": (spherical(mp.besselj), (WHOLE, POSITIVE)),
+    "spherical_yn": (spherical(mp.bessely), (WHOLE, POSITIVE)),
+    "spherical_in": (spherical(mp.besseli), (WHOLE, POSITIVE)),
+    "spherical_kn": (spherical(mp.besselk), (WHOLE, POSITIVE)),
     "exp1": (lambda x: mp.expint(1, x), (POSITIVE,)),
     "expi": (mp.ei, (POSITIVE,)),
     "expn": (mp.expint, ((3.0, 3.0), POSITIVE)),
