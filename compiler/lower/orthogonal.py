@@ -9,7 +9,7 @@ import numpy as np
 from ...ir.builder import Builder
 from ...ir.errors import UnsupportedError
 from ...ir.graph import Node
-from ...ir.ops.linalg import transposed
+from ...ir.ops.linalg import adjoined
 from ..trace import Trace
 from .linalg import lowers_narrowed, matrix, symmetric
 
@@ -17,10 +17,10 @@ __all__ = ["eigen", "singular"]
 
 
 def eigen(b: Builder, a: Node, uplo: str = "L") -> tuple[Node, ...]:
-    """Eigenvalues in ascending order and vectors of a symmetric matrix."""
+    """Eigenvalues in ascending order and vectors of a Hermitian matrix."""
     if uplo not in ("L", "U"):
         raise ValueError("UPLO argument must be 'L' or 'U'")
-    return b.eigh(symmetric(b, transposed(b, a) if uplo == "U" else a)).values
+    return b.eigh(symmetric(b, adjoined(b, a) if uplo == "U" else a)).values
 
 
 def singular(b: Builder, a: Node, complete: bool = False) -> tuple[Node, ...]:

@@ -28,7 +28,10 @@ BY_PARTS = frozenset(
 )
 """The ops that do to each part what they do to the whole."""
 
-OPAQUE = frozenset({"fft", "ifft", "rfft", "irfft", "callback"})
+OPAQUE = frozenset(
+    "fft ifft rfft irfft callback cholesky solve_triangular lu solve_lu qr eigh "
+    "svd".split()
+)
 """The ops that take complex numbers whole, and are no functions of single numbers."""
 
 
@@ -235,6 +238,11 @@ def _step(row: TensorType, first: int) -> Graph:
     return b.build([Output(node.name) for node in (*made, *made)])
 
 
+def _handed_on(b: Builder, n: Node, *operands: Any) -> Any:
+    """The value, the last operand."""
+    return operands[-1]
+
+
 RULES: dict[str, Callable[..., Any]] = {
     "const": _const,
     "cast": _cast,
@@ -258,4 +266,5 @@ RULES: dict[str, Callable[..., Any]] = {
     "isfinite": _test("isfinite", "logical_and"),
     "reduce_prod": _reduce_prod,
     "recurrence": _recurrence,
+    **dict.fromkeys(("det", "logdet", "pinv", "expm"), _handed_on),
 }

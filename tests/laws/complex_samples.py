@@ -13,10 +13,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from scipy.linalg import expm
 
 from anabranch.ir import OPS
 from anabranch.ir.types import DTYPES
 from tests.laws.op_cases import CASES, SHAPES, Case
+from tests.laws.op_oracles import ORACLES
 from tests.laws.op_samples import DOMAINS, LAYOUTS, Array, Sample, each, lay_out, number
 
 __all__ = ["COMPLEX_CASES", "COMPLEX_ORACLES", "COMPLEX_SAMPLES", "smooth_complex"]
@@ -27,7 +29,8 @@ _LIKE_REAL = (
     "power power_log1 power_log2 power_log3 power_log4 straight_through select eq ne "
     "isnan isinf isfinite reduce_sum reduce_prod cumsum recurrence matmul identity "
     "stop_gradient reshape transpose broadcast_to slice pad concatenate take "
-    "scatter_add update put slice_at update_at add_at windows fold cast"
+    "scatter_add update put slice_at update_at add_at windows fold cast "
+    "cholesky lu solve_triangular solve_lu det logdet pinv expm qr eigh svd"
 ).split()
 
 _FUNCTIONS = [{"function": name} for name in ("sqrt", "sin", "arctan", "exp2")]
@@ -74,6 +77,12 @@ def _operands(op: str, case: Case, dtype: str, rng: np.random.Generator) -> list
         x = np.asarray(x)
         is_float = x.dtype.kind == "f"
         made.append((x + 1j * np.asarray(y)).astype(DTYPES[dtype]) if is_float else x)
+    if op in ("solve_lu", "det", "logdet"):
+        made[1:3] = OPS["lu"].reference(made[0])[:2]
+    if op == "pinv":
+        made[1] = np.linalg.pinv(made[0])
+    if op == "expm":
+        made[2] = expm(made[0]) if made[0].size else made[0]
     return made
 
 
@@ -101,8 +110,10 @@ def smooth_complex(op: str) -> tuple[Sample, ...]:
     return tuple(x for x in made if op != "cast" or x.attrs["dtype"] in kept)
 
 
+_WIDE = ("qr", "eigh", "svd")
 COMPLEX_SAMPLES: Mapping[str, tuple[Sample, ...]] = {
-    op: _samples(op, ("c128", "c64")) for op in (*_LIKE_REAL, *_OWN)
+    op: _samples(op, ("c128",) if op in _WIDE else ("c128", "c64"))
+    for op in (*_LIKE_REAL, *_OWN)
 }
 
 
@@ -148,4 +159,8 @@ COMPLEX_ORACLES: Mapping[str, Callable[..., Array]] = {
     "ifft": lambda z: _sums(z, 1),
     "rfft": lambda x: _sums(x, -1)[..., : x.shape[-1] // 2 + 1],
     "irfft": lambda z, size: _of_frequencies(z, size),
+    **{
+        op: ORACLES[op]
+        for op in "cholesky lu solve_triangular solve_lu qr eigh svd".split()
+    },
 }

@@ -387,6 +387,7 @@ def _matrices() -> dict[str, list[Case]]:
         ],
         "det": values,
         "logdet": values,
+        "expm": [Case((a, a[:-2], a), {}) for a in SQUARE],
         "pinv": [Case((a, (*a[:-2], a[-1], a[-2])), {}) for a in RECTANGULAR],
         "eigh": [Case((a,), {}) for a in SQUARE],
         "qr": [

@@ -378,8 +378,8 @@ def _cholesky(a: Array) -> Array:
     made = np.zeros_like(a)
     for i, j in np.ndindex(a.shape):
         if j <= i:
-            rest = a[i, j] - made[i, :j] @ made[j, :j]
-            made[i, j] = np.sqrt(rest) if i == j else rest / made[j, j]
+            rest = a[i, j] - made[i, :j] @ np.conj(made[j, :j])
+            made[i, j] = np.sqrt(rest.real) if i == j else rest / made[j, j]
     return made
 
 
@@ -431,14 +431,14 @@ def _qr(a: Array, *, complete: bool = False) -> Any:
 
 
 def _eigh(a: Array) -> tuple[Array, Array]:
-    return eigh(a, driver="evd") if a.size else (a[0:0].reshape(0), a)
+    return eigh(a, driver="evd") if a.size else (a.real.reshape(0), a)
 
 
 def _svd(a: Array, *, complete: bool = False) -> tuple[Array, Array, Array]:
     if not a.size:
         m, n = a.shape if complete else (0, 0)
         left, right = np.eye(a.shape[0], m), np.eye(n, a.shape[1])
-        return left.astype(a.dtype), np.zeros(0, a.dtype), right.astype(a.dtype)
+        return left.astype(a.dtype), np.zeros(0, a.real.dtype), right.astype(a.dtype)
     return svd(a, full_matrices=complete)
 
 
@@ -506,6 +506,7 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "svd": each_matrix(_svd),
     "solve_triangular": each_matrix(_solve_triangular),
     "solve_lu": each_matrix(_solve_lu),
+    "expm": lambda a, squarings, value: value,
     "pinv": lambda a, value: value,
     "det": lambda a, factors, order, value: value,
     "logdet": lambda a, factors, order, value: value,

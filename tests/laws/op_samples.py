@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.random import Generator
+from scipy.linalg import expm
 from scipy.special import expit
 
 from anabranch.ir import OPS
@@ -235,6 +236,13 @@ def _inverted(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array
     return [a, np.asarray(np.linalg.pinv(a), a.dtype)]
 
 
+def _exponentials(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+    """Small matrices, how often they are halved, and their exponentials."""
+    a = np.asarray(0.4 * number(rng, shapes[0], dtype), DTYPES[dtype])
+    value = np.asarray(expm(a) if a.size else a, a.dtype)
+    return [a, np.ones(shapes[1], np.int64), value]
+
+
 def _factored(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
     """Matrices, what lu makes of them, and one more operand."""
     a = _turned(rng, shapes[0], dtype)
@@ -310,6 +318,7 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "check": (("i64",), each(number)),
         "cholesky": (FLOATS, _definite),
         "lu": (FLOATS, each(_turned)),
+        "expm": (FLOATS, _exponentials),
         "pinv": (FLOATS, _inverted),
         **dict.fromkeys(("qr", "eigh", "svd"), (("f64",), each(_spread))),
         "solve_triangular": (FLOATS, _triangular),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+from scipy.linalg import expm_frechet
 from scipy.special import spherical_jn
 
 from anabranch.backends.reference.interpreter import evaluate
@@ -326,6 +327,15 @@ def _pseudo_inverse_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> A
     return np.linalg.solve(_swapped(a) @ a, _swapped(t) - square @ n)
 
 
+def _exponential_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """One matrix after the other, by SciPy."""
+    made = np.zeros(xs[0].shape)
+    for place in np.ndindex(xs[0].shape[:-2]):
+        if made[place].size:
+            made[place] = expm_frechet(xs[0][place], ts[0][place], compute_expm=False)
+    return made
+
+
 TANGENTS: dict[str, Rule] = {
     **dict.fromkeys(LINEAR, _linear),
     **dict.fromkeys(BILINEAR, _bilinear),
@@ -352,6 +362,7 @@ TANGENTS: dict[str, Rule] = {
     "recurrence": _running,
     "cholesky": _factor_moved,
     "lu": _factors_moved,
+    "expm": _exponential_moved,
     "pinv": _pseudo_inverse_moved,
     "qr": _qr_moved,
     "eigh": _eigen_moved,
@@ -381,6 +392,8 @@ STILL = {
     ("max_pool_input", 1),
     *((op, slot) for op in ("solve_lu", "det", "logdet") for slot in (1, 2)),
     ("pinv", 1),
+    ("expm", 1),
+    ("expm", 2),
     ("det", 3),
     ("logdet", 3),
 }

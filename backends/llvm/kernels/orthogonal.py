@@ -6,6 +6,7 @@ import ctypes
 from functools import cache
 from typing import NamedTuple
 
+from ....ir.types import TensorType
 from .routines import routine
 from .source import read
 
@@ -26,7 +27,9 @@ def kernel(buffers, words):
         y = {t}_pointer({y} + b * rows * columns * {size}, 1)
         for i in range(rows):
             for j in range(columns):
-                y[i * columns + j] = x[j * height + i] if j >= i else 0.0
+                to, of = (i * columns + j) * {parts}, (j * height + i) * {parts}
+                for k in range({parts}):
+                    y[to + k] = x[of + k] if j >= i else 0.0
     return 0
 """
 
@@ -47,9 +50,10 @@ class TriangleWords(NamedTuple):
 
 def triangle_source(dtype: str) -> str:
     """Copy the upper triangles, with zeros below."""
-    size = 4 if dtype == "f32" else 8
+    type_ = TensorType(dtype, ())
+    kind = {"t": type_.part.dtype, "parts": 2 if type_.is_complex else 1}
     names = read(TriangleWords, "x", "y")
-    return _TRIANGLE.lstrip().format(t=dtype, size=size, **names)
+    return _TRIANGLE.lstrip().format(size=type_.nbytes, **kind, **names)
 
 
 def routine_source(memories: int, arguments: str) -> str:
@@ -116,5 +120,5 @@ def workspace(
     work = rooms[int(listed[listed.index(length) - 1][1:])]
     function = ctypes.CFUNCTYPE(None)(routine(name, dtype).address)
     function(*passed, ctypes.c_size_t(1), ctypes.c_size_t(1))
-    kind = ctypes.c_float if dtype == "f32" else ctypes.c_double
+    kind = ctypes.c_float if dtype in ("f32", "c64") else ctypes.c_double
     return int(kind.from_buffer(work).value) + 1
