@@ -132,9 +132,9 @@ def _define(text: Text, file: str) -> Any:
     space = {**known, **callbacks_of(str(text))}
     if text.is_called:
         from numba import objmode
-        from scipy import special
+        from scipy import linalg, special
 
-        space.update(objmode=objmode, special=special)
+        space.update(objmode=objmode, linalg=linalg, special=special)
     _execute(str(text), file, space)
     return space[text.name]
 

@@ -146,7 +146,7 @@ def print_module(graph: Graph) -> str:
         imports = f"import ctypes\n\n{imports}\n{definitions}"
     if function.is_called:
         imports = imports.replace(
-            "njit\n", "njit, objmode\nfrom scipy import special\n"
+            "njit\n", "njit, objmode\nfrom scipy import linalg, special\n"
         )
     helpers = [f"\n{helper_text(name)}" for name in called]
     options = "" if function.is_called else ", nogil=True"

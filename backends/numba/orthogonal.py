@@ -6,6 +6,7 @@ from ...ir.graph import Node
 from .access import Access
 from .lapack import operand, part
 from .printer import Printer, prints
+from .special import numba_type
 
 __all__: list[str] = []
 
@@ -80,4 +81,25 @@ def _svd(p: Printer, node: Node, a: Access, *, complete: bool) -> list[Access]:
         p.lines.add(f"{made} = np.linalg.svd({part(array, point)}, {flag})")
         for number, value in enumerate(values):
             _store(p, value, point, f"{made}[{number}]")
+    return values
+
+
+@prints("schur")
+def _schur(p: Printer, node: Node, a: Access) -> list[Access]:
+    """Numba has none: SciPy is called in object mode."""
+    values = [_new(p, value) for value in node.values]
+    if 0 in node.type.shape:
+        return values
+    array = operand(p, node, 0, a)
+    kind = numba_type(node.type.with_shape(node.type.shape[-2:]))
+    with p.lines.loops(node.type.shape[:-2]) as point:
+        made = [p.lines.names.new(name) for name in ("triangle", "vectors")]
+        typed = ", ".join(f'{name}="{kind}"' for name in made)
+        with p.lines.indented(f"with objmode({typed}):"):
+            one = part(array, point)
+            p.lines.add(f'{", ".join(made)} = linalg.schur({one}, "complex")')
+            for name in made:
+                p.lines.add(f"{name} = np.ascontiguousarray({name})")
+        for name, value in zip(made, values, strict=True):
+            _store(p, value, point, name)
     return values

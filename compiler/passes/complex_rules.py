@@ -30,7 +30,7 @@ BY_PARTS = frozenset(
 
 OPAQUE = frozenset(
     "fft ifft rfft irfft callback cholesky solve_triangular lu solve_lu qr eigh "
-    "svd".split()
+    "svd schur".split()
 )
 """The ops that take complex numbers whole, and are no functions of single numbers."""
 
@@ -266,5 +266,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "isfinite": _test("isfinite", "logical_and"),
     "reduce_prod": _reduce_prod,
     "recurrence": _recurrence,
-    **dict.fromkeys(("det", "logdet", "pinv", "expm"), _handed_on),
+    **dict.fromkeys(
+        ("det", "logdet", "pinv", "expm", "sqrtm", "logm", "sylvester"), _handed_on
+    ),
 }

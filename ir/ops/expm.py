@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["EXPM", "exponential", "of_blocks", "spread", "upper_right"]
+__all__ = [
+    "EXPM",
+    "exponential",
+    "norm_of",
+    "of_blocks",
+    "spread",
+    "upper_right",
+]
 
 PADE = (
     *(64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800),
@@ -48,15 +55,15 @@ def spread(b: Builder, x: Node, type_: TensorType) -> Node:
     return b.broadcast(shaped, type_)
 
 
-def magnitude(b: Builder, x: Node) -> Node:
+def _magnitude(b: Builder, x: Node) -> Node:
     """The absolute values."""
     return b.hypot(b.real(x), b.imag(x)) if x.type.is_complex else b.abs(x)
 
 
-def _norm(b: Builder, x: Node) -> Node:
+def norm_of(b: Builder, x: Node) -> Node:
     """The largest sum of magnitudes of a column of each matrix."""
     rank = x.type.rank
-    sums = b.reduce_sum(magnitude(b, x), axes=(rank - 2,))
+    sums = b.reduce_sum(_magnitude(b, x), axes=(rank - 2,))
     return b.reduce_max(sums, axes=(rank - 2,))
 
 
@@ -78,19 +85,22 @@ def _squarings(b: Builder, a: Node) -> Node:
     fourth = b.matmul(second, second)
     powers = {6: b.matmul(fourth, second), 8: b.matmul(fourth, fourth)}
     roots = [
-        b.power(_norm(b, x), b.full(a.type.part.with_shape(a.type.shape[:-2]), 1 / k))
+        b.power(
+            norm_of(b, x),
+            b.full(a.type.part.with_shape(a.type.shape[:-2]), 1 / k),
+        )
         for k, x in powers.items()
     ]
-    norm = _norm(b, a)
+    norm = norm_of(b, a)
     size = b.minimum(norm, b.maximum(*roots))
     first = _halvings(b, b.div(size, b.like(size, THETA)))
-    scaled = _scaled(b, magnitude(b, a), first)
+    scaled = _scaled(b, _magnitude(b, a), first)
     *lead, n, _ = a.type.shape
     row = b.full(scaled.type.with_shape((*lead, 1, n)), 1.0)
     for _ in range(REST):
         row = b.matmul(row, scaled)
     factor = REST_FACTOR * 2.0**53
-    rest = b.div(b.mul(_norm(b, row), b.like(norm, factor)), _norm(b, scaled))
+    rest = b.div(b.mul(norm_of(b, row), b.like(norm, factor)), norm_of(b, scaled))
     root = b.power(b.maximum(rest, b.like(rest, 1.0)), b.like(rest, 1 / (REST - 1)))
     return b.cast(b.add(first, _halvings(b, root)), "i64")
 

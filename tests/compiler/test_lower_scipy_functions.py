@@ -99,3 +99,93 @@ def test_gradients_of_the_exponential_are_scipys(backend):
     a, seed = drawn(5, 5).real * 3, drawn(5, 5).real * 1e12
     made = ab.grad(lambda a: np.sum(sl.expm(a) * seed), backend=backend)(a)
     np.testing.assert_allclose(made, sl.expm_frechet(a.T, seed)[1], 1e-11)
+
+
+# Square roots, logarithms, Sylvester's equation.
+
+
+def near_one(*shape: int, dtype: Any = np.float64) -> np.ndarray[Any, Any]:
+    """Matrices without negative eigenvalues, the complex ones off the real axis."""
+    turn = 1 + 0.3j if np.dtype(dtype).kind == "c" else 1.0
+    return drawn(*shape, dtype=dtype) / 2 + 2 * turn * np.eye(shape[-1])
+
+
+OF_TRIANGLES: dict[str, Any] = {
+    "sqrtm": lambda a: sl.sqrtm(a),
+    "logm": lambda a: sl.logm(a),
+    "solve_sylvester": lambda a: sl.solve_sylvester(a, a[:2, :2] + 1, a[:, :2]),
+}
+KINDS = [np.float64, np.complex128]
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+@pytest.mark.parametrize("name", OF_TRIANGLES)
+def test_functions_are_scipys(backend, name, dtype):
+    run = ab.jit(OF_TRIANGLES[name], backend=backend)
+    shapes = [(5, 5)] if name == "solve_sylvester" else [(1, 1), (5, 5), (2, 3, 3)]
+    for shape in shapes:
+        a = near_one(*shape, dtype=dtype)
+        made, expected = run(a), OF_TRIANGLES[name](a)
+        assert (made.dtype, made.shape) == (expected.dtype, expected.shape)
+        np.testing.assert_allclose(made, expected, 1e-10, 1e-11)
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+@pytest.mark.parametrize("name", OF_TRIANGLES)
+def test_gradients_of_functions(name, dtype):
+    shapes = [(3, 3)] if name == "solve_sylvester" else [(1, 1), (3, 3), (2, 2, 2)]
+    for shape in shapes:
+        a = near_one(*shape, dtype=dtype)
+        ab.check_grads(loss(OF_TRIANGLES[name]), (a,), order=2)
+    ab.check_grads(loss(OF_TRIANGLES[name]), (near_one(2, 2, dtype=dtype),), order=3)
+
+
+def test_each_matrix_of_an_equation_has_its_gradient():
+    a, b, q = near_one(4, 4), near_one(2, 2), drawn(4, 2, dtype=np.complex128)
+    run = loss(lambda a, b, q: sl.solve_sylvester(a, b, q))
+    ab.check_grads(run, (a, b, q), order=2)
+
+
+def test_matrices_of_no_size():
+    for f in (OF_TRIANGLES["sqrtm"], OF_TRIANGLES["logm"]):
+        assert ab.jit(f)(np.zeros((2, 0, 0))).shape == (2, 0, 0)
+
+
+def test_logarithms_of_hard_matrices():
+    for a in ([[1e4, 1e3], [0.0, 1e-4]], [[1.0, 1e6], [0.0, 2.0]]):
+        with mp.workdps(40):
+            exact = mp.logm(mp.matrix(a)).tolist()
+        expected = np.array(exact).astype(complex).real
+        made = ab.jit(OF_TRIANGLES["logm"])(np.array(a))
+        assert np.abs(made - expected).max() <= 1e-13 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", ["sqrtm", "logm"])
+def test_real_matrices_with_complex_results_are_refused(backend, name):
+    """SciPy's dtype follows from the values; a graph has one."""
+    f, a = OF_TRIANGLES[name], np.array([[1.0, 2.0], [2.0, 1.0]])
+    with pytest.raises(np.linalg.LinAlgError, match=r"complex: pass a.astype") as error:
+        ab.jit(lambda a: f(a) * 2, backend=backend)(a)
+    assert "test_lower_scipy_functions.py" in str(error.value)
+    made = ab.jit(f, backend=backend)(a.astype(complex))
+    np.testing.assert_allclose(made, f(a), 1e-12)
+
+
+def test_roots_of_singular_matrices():
+    """One eigenvalue may be 0; with more of them there is no telling."""
+    a = np.diag([0.0, 1.0, 4.0])
+    np.testing.assert_allclose(ab.jit(OF_TRIANGLES["sqrtm"])(a), np.sqrt(a))
+    assert np.isnan(ab.jit(OF_TRIANGLES["sqrtm"])(np.zeros((2, 2)))).all()
+    assert np.isnan(ab.jit(OF_TRIANGLES["logm"])(a)).any()
+
+
+def test_equations_without_one_solution_name_the_line():
+    run = ab.jit(lambda a: sl.solve_sylvester(a, -a, a))
+    with pytest.raises(np.linalg.LinAlgError, match="Singular") as error:
+        run(np.eye(2))
+    assert "test_lower_scipy_functions.py" in str(error.value)
+
+
+def test_refusals_name_what_does_not_fit():
+    with pytest.raises(ab.ShapeError, match="do not fit"):
+        ab.jit(lambda a: sl.solve_sylvester(a, a, a[:, :2]))(np.eye(3))

@@ -18,7 +18,7 @@ from scipy.linalg import expm
 from anabranch.ir import OPS
 from anabranch.ir.types import DTYPES
 from tests.laws.op_cases import CASES, SHAPES, Case
-from tests.laws.op_oracles import ORACLES
+from tests.laws.op_oracles import ORACLES, each_matrix, schur_form
 from tests.laws.op_samples import DOMAINS, LAYOUTS, Array, Sample, each, lay_out, number
 
 __all__ = ["COMPLEX_CASES", "COMPLEX_ORACLES", "COMPLEX_SAMPLES", "smooth_complex"]
@@ -30,7 +30,8 @@ _LIKE_REAL = (
     "isnan isinf isfinite reduce_sum reduce_prod cumsum recurrence matmul identity "
     "stop_gradient reshape transpose broadcast_to slice pad concatenate take "
     "scatter_add update put slice_at update_at add_at windows fold cast "
-    "cholesky lu solve_triangular solve_lu det logdet pinv expm qr eigh svd"
+    "cholesky lu solve_triangular solve_lu det logdet pinv expm qr eigh svd "
+    "sqrtm logm sylvester"
 ).split()
 
 _FUNCTIONS = [{"function": name} for name in ("sqrt", "sin", "arctan", "exp2")]
@@ -40,6 +41,7 @@ _OWN: dict[str, list[Case]] = {
         op: [Case((shape,), {}) for shape in SHAPES]
         for op in ("conj", "real", "imag", "reciprocal")
     },
+    "schur": list(CASES["eigh"]),
     "complex": [Case((shape, shape), {}) for shape in SHAPES],
     "of_complex": [
         *(Case((shape,), _FUNCTIONS[place % 4]) for place, shape in enumerate(SHAPES)),
@@ -81,6 +83,8 @@ def _operands(op: str, case: Case, dtype: str, rng: np.random.Generator) -> list
         made[1:3] = OPS["lu"].reference(made[0])[:2]
     if op == "pinv":
         made[1] = np.linalg.pinv(made[0])
+    if op in ("sqrtm", "logm"):
+        made[1] = made[0]
     if op == "expm":
         made[2] = expm(made[0]) if made[0].size else made[0]
     return made
@@ -110,7 +114,7 @@ def smooth_complex(op: str) -> tuple[Sample, ...]:
     return tuple(x for x in made if op != "cast" or x.attrs["dtype"] in kept)
 
 
-_WIDE = ("qr", "eigh", "svd")
+_WIDE = ("qr", "eigh", "svd", "schur", "sqrtm", "logm", "sylvester")
 COMPLEX_SAMPLES: Mapping[str, tuple[Sample, ...]] = {
     op: _samples(op, ("c128",) if op in _WIDE else ("c128", "c64"))
     for op in (*_LIKE_REAL, *_OWN)
@@ -159,6 +163,7 @@ COMPLEX_ORACLES: Mapping[str, Callable[..., Array]] = {
     "ifft": lambda z: _sums(z, 1),
     "rfft": lambda x: _sums(x, -1)[..., : x.shape[-1] // 2 + 1],
     "irfft": lambda z, size: _of_frequencies(z, size),
+    "schur": each_matrix(schur_form),
     **{
         op: ORACLES[op]
         for op in "cholesky lu solve_triangular solve_lu qr eigh svd".split()

@@ -12,13 +12,13 @@ from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy.linalg import eigh, lu_factor, qr, svd
+from scipy.linalg import eigh, lu_factor, qr, schur, svd
 from scipy.special import spherical_jn
 
 from anabranch.ir.types import DTYPES
 from tests.oracles.special_functions import TRUTH, mp
 
-__all__ = ["ORACLES"]
+__all__ = ["ORACLES", "each_matrix", "schur_form"]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 Ints: TypeAlias = tuple[int, ...]
@@ -442,6 +442,11 @@ def _svd(a: Array, *, complete: bool = False) -> tuple[Array, Array, Array]:
     return svd(a, full_matrices=complete)
 
 
+def schur_form(a: Array) -> tuple[Array, Array]:
+    """SciPy's."""
+    return schur(a, output="complex") if a.size else (a, a)
+
+
 ORACLES: dict[str, Callable[..., Any]] = {
     "chain": elements(_chain),
     "chain_both": elements(_chain_both),
@@ -507,6 +512,8 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "solve_triangular": each_matrix(_solve_triangular),
     "solve_lu": each_matrix(_solve_lu),
     "expm": lambda a, squarings, value: value,
+    **dict.fromkeys(("sqrtm", "logm"), lambda a, value: value),
+    "sylvester": lambda p, q, c, value: value,
     "pinv": lambda a, value: value,
     "det": lambda a, factors, order, value: value,
     "logdet": lambda a, factors, order, value: value,

@@ -34,6 +34,7 @@ from tests.laws.test_ops import assert_adjoint
 
 OTHER_SLOPES = (
     *("straight_through", "solve_lu", "det", "logdet", "pinv", "expm"),
+    *("sqrtm", "logm", "sylvester"),
     *("eigh", "svd"),  # whose vectors have phases, see `test_lower_complex_linalg`
 )
 DIFFERENTIABLE = [

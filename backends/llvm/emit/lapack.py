@@ -251,7 +251,7 @@ def _reorder(
     p.call(node, "reorder", kernel, (x, order, target), words)
 
 
-@emits("det", "logdet", "pinv", "expm")
+@emits("det", "logdet", "pinv", "expm", "sqrtm", "logm", "sylvester")
 def handed_on(p: Planner, node: Node, *operands: View) -> View:
     """A copy of the value, the last operand."""
     value = operands[-1]

@@ -30,7 +30,8 @@ SYEVD = "n0 n1 n2 m0 n2 m1 m2 n3 m3 n4 m4"
 HEEVD = "n0 n1 n2 m0 n2 m1 m2 n3 m3 n4 m4 n5 m5"
 GESDD = "n0 n1 n2 m0 n1 m1 m2 n1 m3 n3 m4 n4 m5 m6"
 COMPLEX_GESDD = "n0 n1 n2 m0 n1 m1 m2 n1 m3 n3 m4 n4 m5 m6 m7"
-WORK = {GEQRF: 2, ORGQR: 2, SYEVD: 2, HEEVD: 2, GESDD: 4, COMPLEX_GESDD: 4}
+GEES = "n0 n1 m5 n2 m0 n2 m5 m1 m2 n2 m3 n3 m4 m5 m6"
+WORK = {GEQRF: 2, ORGQR: 2, SYEVD: 2, HEEVD: 2, GESDD: 4, COMPLEX_GESDD: 4, GEES: 3}
 
 
 def _invoke(
@@ -202,3 +203,18 @@ def svd(p: Planner, node: Node, a: View, *, complete: bool) -> list[View]:
         values.reshaped(s.type.shape),
         _as_value(right, vt.type),
     ]
+
+
+@emits("schur")
+def schur(p: Planner, node: Node, a: View) -> list[View]:
+    """By gees; what it does not sort by is one word of room."""
+    if 0 in a.type.shape:
+        return [p.allocate(a.type), p.allocate(a.type)]
+    n = a.type.shape[-1]
+    stack, vectors = _copied(p, node, a), _stacked(p, a.type)
+    values = p.allocate(a.type.with_shape((_matrices(stack), n)))
+    memories = (stack, values, vectors, n, 1)
+    numbers = (ord("V"), ord("N"), n, -1)
+    work = _matrices(stack) * n**3 * 25
+    _invoke(p, node, "gees", GEES, memories, numbers, work)
+    return [_as_value(stack, a.type), _as_value(vectors, a.type)]
