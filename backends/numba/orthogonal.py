@@ -103,3 +103,24 @@ def _schur(p: Printer, node: Node, a: Access) -> list[Access]:
         for name, value in zip(made, values, strict=True):
             _store(p, value, point, name)
     return values
+
+
+@prints("eig")
+def _eig(p: Printer, node: Node, a: Access) -> list[Access]:
+    """In object mode: Numba's refuses real matrices with complex eigenvalues."""
+    values = [_new(p, value) for value in node.values]
+    if 0 in p.types(node)[0].shape:
+        return values
+    array = operand(p, node, 0, a)
+    made = [p.lines.names.new(name) for name in ("eigenvalues", "vectors")]
+    typed = ", ".join(
+        f'{name}="{numba_type(value.type)}"'
+        for name, value in zip(made, node.values, strict=True)
+    )
+    with p.lines.indented(f"with objmode({typed}):"):
+        p.lines.add(f"{', '.join(made)} = np.linalg.eig({array})")
+        for name in made:
+            p.lines.add(f"{name} = np.ascontiguousarray({name}, np.complex128)")
+    for name, value in zip(made, values, strict=True):
+        p.lines.add(f"{value.array}[...] = {name}")
+    return values

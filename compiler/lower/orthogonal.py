@@ -75,3 +75,15 @@ def _svd(
 @lowers_narrowed(np.linalg.svdvals)
 def _svdvals(trace: Trace, x: Any, /) -> Any:
     return np.linalg.svd(x, compute_uv=False)
+
+
+@lowers_narrowed(np.linalg.eig)
+def _eig(trace: Trace, a: Any) -> Any:
+    """Complex of a real matrix too: NumPy's dtype follows from the values."""
+    values = trace.builder.eig(matrix(trace, a, "eig")).values
+    return _wrapped(trace, type(np.linalg.eig(np.eye(1))), values)
+
+
+@lowers_narrowed(np.linalg.eigvals)
+def _eigvals(trace: Trace, a: Any) -> Any:
+    return trace.wrap(trace.builder.eig(matrix(trace, a, "eigvals")).values[0])

@@ -30,7 +30,7 @@ BY_PARTS = frozenset(
 
 OPAQUE = frozenset(
     "fft ifft rfft irfft callback cholesky solve_triangular lu solve_lu qr eigh "
-    "svd schur".split()
+    "svd schur eig".split()
 )
 """The ops that take complex numbers whole, and are no functions of single numbers."""
 

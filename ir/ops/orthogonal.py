@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["EIGH", "QR", "SVD"]
+__all__ = ["EIGH", "NO_EIGENVALUES", "QR", "SVD", "Bars", "distances", "on_diagonal"]
 
 NO_EIGENVALUES = "Eigenvalues did not converge"
 NO_SINGULAR_VALUES = "SVD did not converge"
@@ -86,7 +86,7 @@ def _columns(b: Builder, x: Node, type_: TensorType) -> Node:
     return b.broadcast(b.reshape(x, (*x.type.shape, 1)), type_)
 
 
-def _on_diagonal(b: Builder, x: Node, dtype: str) -> Node:
+def on_diagonal(b: Builder, x: Node, dtype: str) -> Node:
     """The matrix of a dtype with a vector on its diagonal."""
     *lead, n = x.type.shape
     type_ = x.type.with_shape((*lead, n, n))
@@ -151,7 +151,7 @@ def _size(b: Builder, x: Node) -> Node:
     return b.add(b.abs(b.real(x)), b.abs(b.imag(x)))
 
 
-def _distances(b: Builder, w: Node) -> Node:
+def distances(b: Builder, w: Node) -> Node:
     """``w[j] - w[i]`` at i, j, and 1 on the diagonal."""
     *lead, n = w.type.shape
     type_ = w.type.with_shape((*lead, n, n))
@@ -282,14 +282,14 @@ def _eigh_adjoint(b: Builder, n: Node, g: Bars, a: Node) -> tuple[Node]:
     its diagonal only.
     """
     w, v = n.values
-    of_w = None if g[0] is None else _on_diagonal(b, g[0], v.type.dtype)
+    of_w = None if g[0] is None else on_diagonal(b, g[0], v.type.dtype)
     of_v = None
     if g[1] is not None:
         k = b.matmul(adjoined(b, v), g[1])
         half = _hollow(b, b.mul(_skew(b, k), b.like(k, 0.5)))
         parts = k, adjoined(b, k)
         nothing = _is_nothing(b, half, parts, without_values=g[0] is None)
-        of_v = _quotient(b, half, _distances(b, w), nothing)
+        of_v = _quotient(b, half, distances(b, w), nothing)
     inner = _sum(b, of_w, of_v)
     assert inner is not None, "one of the values has a cotangent"
     s = b.matmul(b.matmul(v, inner), adjoined(b, v))
@@ -343,7 +343,7 @@ def _svd_adjoint(b: Builder, n: Node, g: Bars, a: Node, *, complete: bool) -> An
     u_bar = _within(b, g[0], u_all, k)
     v_all = adjoined(b, vt_all)
     v_bar = _within(b, None if g[2] is None else adjoined(b, g[2]), v_all, k)
-    inner = None if g[1] is None else _on_diagonal(b, g[1], a.type.dtype)
+    inner = None if g[1] is None else on_diagonal(b, g[1], a.type.dtype)
     without_values = g[1] is None
     p = q = None
     if u_bar is not None:
@@ -383,7 +383,7 @@ def _turned(
     plus = _hollow(b, plus)
     of_plus, of_minus = (
         _quotient(b, x, by, _is_nothing(b, x, parts, without_values=without_values))
-        for x, by in ((plus, _distances(b, s)), (minus, sums))
+        for x, by in ((plus, distances(b, s)), (minus, sums))
     )
     made = b.add(of_plus, of_minus)
     return b.mul(made, b.like(made, 0.5))

@@ -209,6 +209,57 @@ def test_spaces_of_equal_eigenvalues_have_a_derivative():
     np.testing.assert_allclose(moved, expected, 1e-5)
 
 
+# Matrices that are not Hermitian.
+
+OF_EIG: dict[str, Any] = {
+    "eigvals": lambda a: np.linalg.eigvals(a),
+    "values": lambda a: np.linalg.eig(a)[0],
+    "sizes": lambda a: np.abs(np.linalg.eig(a)[1]) ** 2,
+    "a function": lambda a: (
+        lambda w, v: (v * np.exp(w / 9)[..., None, :]) @ np.linalg.inv(v)
+    )(*np.linalg.eig(a)),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+@pytest.mark.parametrize("name", OF_EIG)
+def test_eig(backend, name, dtype):
+    """Of a real matrix as NumPy's, with complex eigenvalues or none."""
+    f = OF_EIG[name]
+    for shape in [(1, 1), (5, 5), (2, 4, 4), (0, 0), (2, 0, 0)]:
+        a = (drawn(*shape) if dtype == np.complex128 else drawn(*shape).real).copy()
+        made, expected = ab.jit(f, backend=backend)(a), f(a)
+        assert made.shape == expected.shape
+        assert made.dtype == (np.float64 if name == "sizes" else np.complex128)
+        np.testing.assert_allclose(made, expected, 1e-10, 1e-10)
+    a = np.array([[2.0, 1.0, 0.0], [1.0, 3.0, 0.5], [0.0, 0.5, 5.0]])
+    np.testing.assert_allclose(ab.jit(f, backend=backend)(a), f(a), 1e-12, 1e-12)
+
+
+@pytest.mark.parametrize("name", OF_EIG)
+def test_gradients_of_eig(name):
+    for shape in [(1, 1), (3, 3), (2, 3, 3)]:
+        for a in (drawn(*shape), drawn(*shape).real.copy()):
+            ab.check_grads(loss(OF_EIG[name]), (a,), order=2)
+
+
+def test_vectors_of_eig_have_numpys_phases():
+    for a in (drawn(4, 4), drawn(4, 4).real.copy()):
+        made = ab.jit(lambda a: np.linalg.eig(a).eigenvectors)(a)
+        np.testing.assert_allclose(made, np.linalg.eig(a).eigenvectors, 1e-11, 1e-11)
+
+
+def test_eigenvectors_that_are_not_determined_have_no_gradient():
+    for a in (np.array([[1.0, 1.0], [0.0, 1.0]]), np.eye(2)):
+        made = ab.grad(lambda a: np.sum(np.abs(np.linalg.eig(a)[1]) ** 4))(a)
+        assert not np.isfinite(made).all()
+
+
+def test_narrow_numbers_have_narrow_eigenvalues():
+    made = ab.jit(np.linalg.eigvals)(drawn(3, 3).astype(np.complex64))
+    assert made.dtype == np.complex64
+
+
 @pytest.mark.parametrize(
     ("f", "a", "message"),
     [

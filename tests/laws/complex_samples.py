@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.linalg import expm
+from scipy.linalg import eig, expm
 
 from anabranch.ir import OPS
 from anabranch.ir.types import DTYPES
@@ -42,6 +42,7 @@ _OWN: dict[str, list[Case]] = {
         for op in ("conj", "real", "imag", "reciprocal")
     },
     "schur": list(CASES["eigh"]),
+    "eig": list(CASES["eigh"]),
     "complex": [Case((shape, shape), {}) for shape in SHAPES],
     "of_complex": [
         *(Case((shape,), _FUNCTIONS[place % 4]) for place, shape in enumerate(SHAPES)),
@@ -114,7 +115,7 @@ def smooth_complex(op: str) -> tuple[Sample, ...]:
     return tuple(x for x in made if op != "cast" or x.attrs["dtype"] in kept)
 
 
-_WIDE = ("qr", "eigh", "svd", "schur", "sqrtm", "logm", "sylvester")
+_WIDE = ("qr", "eigh", "eig", "svd", "schur", "sqrtm", "logm", "sylvester")
 COMPLEX_SAMPLES: Mapping[str, tuple[Sample, ...]] = {
     op: _samples(op, ("c128",) if op in _WIDE else ("c128", "c64"))
     for op in (*_LIKE_REAL, *_OWN)
@@ -164,6 +165,7 @@ COMPLEX_ORACLES: Mapping[str, Callable[..., Array]] = {
     "rfft": lambda x: _sums(x, -1)[..., : x.shape[-1] // 2 + 1],
     "irfft": lambda z, size: _of_frequencies(z, size),
     "schur": each_matrix(schur_form),
+    "eig": each_matrix(lambda a: eig(a) if a.size else (a.reshape(0), a)),
     **{
         op: ORACLES[op]
         for op in "cholesky lu solve_triangular solve_lu qr eigh svd".split()

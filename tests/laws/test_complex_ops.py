@@ -35,7 +35,8 @@ from tests.laws.test_ops import assert_adjoint
 OTHER_SLOPES = (
     *("straight_through", "solve_lu", "det", "logdet", "pinv", "expm"),
     *("sqrtm", "logm", "sylvester"),
-    *("eigh", "svd"),  # whose vectors have phases, see `test_lower_complex_linalg`
+    # Their vectors have phases, see `test_lower_complex_linalg`.
+    *("eigh", "eig", "svd"),
 )
 DIFFERENTIABLE = [
     op

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from ....ir.graph import Node
 from ....ir.types import DTYPES, TensorType
 from ..kernels.orthogonal import (
+    PairsWords,
     TriangleWords,
+    pairs_source,
     routine_source,
     routine_words,
     triangle_source,
@@ -31,7 +33,19 @@ HEEVD = "n0 n1 n2 m0 n2 m1 m2 n3 m3 n4 m4 n5 m5"
 GESDD = "n0 n1 n2 m0 n1 m1 m2 n1 m3 n3 m4 n4 m5 m6"
 COMPLEX_GESDD = "n0 n1 n2 m0 n1 m1 m2 n1 m3 n3 m4 n4 m5 m6 m7"
 GEES = "n0 n1 m5 n2 m0 n2 m5 m1 m2 n2 m3 n3 m4 m5 m6"
-WORK = {GEQRF: 2, ORGQR: 2, SYEVD: 2, HEEVD: 2, GESDD: 4, COMPLEX_GESDD: 4, GEES: 3}
+GEEV = "n0 n1 n2 m0 n2 m1 m2 m3 n2 m4 n2 m5 n3 m6"
+COMPLEX_GEEV = "n0 n1 n2 m0 n2 m1 m2 n2 m3 n2 m4 n3 m5 m6"
+WORK = {
+    GEQRF: 2,
+    ORGQR: 2,
+    SYEVD: 2,
+    HEEVD: 2,
+    GESDD: 4,
+    COMPLEX_GESDD: 4,
+    GEES: 3,
+    GEEV: 5,
+    COMPLEX_GEEV: 4,
+}
 
 
 def _invoke(
@@ -218,3 +232,30 @@ def schur(p: Planner, node: Node, a: View) -> list[View]:
     work = _matrices(stack) * n**3 * 25
     _invoke(p, node, "gees", GEES, memories, numbers, work)
     return [_as_value(stack, a.type), _as_value(vectors, a.type)]
+
+
+@emits("eig")
+def eig(p: Planner, node: Node, a: View) -> list[View]:
+    """By geev, with vectors where something reads them."""
+    w, v = node.values
+    if 0 in a.type.shape:
+        return [p.allocate(w.type), p.allocate(v.type)]
+    n = a.type.shape[-1]
+    stack = _copied(p, node, a)
+    values, vectors = _stacked(p, w.type, 1), _stacked(p, v.type)
+    left = _stacked(p, a.type)  # where vectors of the other side would be
+    wanted = p.is_read(v)
+    numbers = (ord("N"), ord("V" if wanted else "N"), n, -1)
+    work = _matrices(stack) * n**3 * (25 if wanted else 10)
+    if a.type.is_complex:
+        memories = (stack, values, left, vectors, 2 * n)
+        _invoke(p, node, "geev", COMPLEX_GEEV, memories, numbers, work)
+    else:
+        re, im = (_stacked(p, w.type.part, 1) for _ in range(2))
+        pairs = _stacked(p, a.type)
+        memories = (stack, re, im, left, pairs)
+        _invoke(p, node, "geev", GEEV, memories, numbers, work)
+        words = PairsWords(matrices=_matrices(stack), n=n, vectors=int(wanted))
+        kernel = Source.of(pairs_source)
+        p.call(node, "pairs", kernel, (re, im, pairs, values, vectors), words)
+    return [values.reshaped(w.type.shape), _as_value(vectors, v.type)]

@@ -11,7 +11,9 @@ from .routines import routine
 from .source import read
 
 __all__ = [
+    "PairsWords",
     "TriangleWords",
+    "pairs_source",
     "routine_source",
     "routine_words",
     "triangle_source",
@@ -54,6 +56,46 @@ def triangle_source(dtype: str) -> str:
     kind = {"t": type_.part.dtype, "parts": 2 if type_.is_complex else 1}
     names = read(TriangleWords, "x", "y")
     return _TRIANGLE.lstrip().format(size=type_.nbytes, **kind, **names)
+
+
+_PAIRS = """
+def kernel(buffers, words):
+    # re, im, x, w, v: buffer and offset each
+    n = {n}
+    re = f64_pointer({re}, 0)
+    im = f64_pointer({im}, 1)
+    x = f64_pointer({x}, 2)
+    w = f64_pointer({w}, 3)
+    v = f64_pointer({v}, 4)
+    for b in range({matrices} * n):
+        w[2 * b] = re[b]
+        w[2 * b + 1] = im[b]
+    if {vectors} != 0:
+        for b in range({matrices} * n):
+            of_re = b if im[b] >= 0.0 else b - 1
+            of_im = of_re + 1 if im[b] != 0.0 else of_re
+            sign = 0.0 if im[b] == 0.0 else (1.0 if im[b] > 0.0 else -1.0)
+            for i in range(n):
+                v[2 * (b * n + i)] = x[of_re * n + i]
+                v[2 * (b * n + i) + 1] = sign * x[of_im * n + i]
+    return 0
+"""
+
+
+class PairsWords(NamedTuple):
+    """The numbers of ``matrices`` matrices of n rows, and whether there are vectors."""
+
+    matrices: int
+    n: int
+    vectors: int
+
+
+def pairs_source() -> str:
+    """Complex eigenvalues and vectors of the real numbers that geev makes.
+
+    Of two conjugates it has the real parts of a vector, and then the imaginary ones.
+    """
+    return _PAIRS.lstrip().format(**read(PairsWords, "re", "im", "x", "w", "v"))
 
 
 def routine_source(memories: int, arguments: str) -> str:
