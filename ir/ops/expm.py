@@ -145,8 +145,8 @@ def _value(b: Builder, a: Node, squarings: Node) -> Node:
     axes = tuple(range(squarings.type.rank))
     limit = b.reduce_max(squarings, axes=axes)
     body = _squared(x.type, squarings.type)
-    attrs = {"carried": 1, "limit": True}
-    return b.add_node("loop", limit, squarings, made, regions=(body,), **attrs)
+    operands = limit, squarings, made
+    return b.add_node("loop", *operands, regions=(body,), carried=1, limit=True)
 
 
 def _squared(type_: TensorType, counts: TensorType) -> Graph:

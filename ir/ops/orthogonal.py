@@ -29,13 +29,7 @@ import numpy as np
 
 from ..errors import LinAlgError
 from ..types import TensorType
-from .lapack import (
-    identity,
-    lower_symmetric,
-    require_square,
-    scaled_diagonal,
-    triangle,
-)
+from .lapack import identity, lower_symmetric, require_square, scaled_diagonal, triangle
 from .linalg import adjoined
 from .spec import FLAG, OpDef, register, require, require_dtype
 
@@ -244,15 +238,8 @@ def _square_qr(
     inner = _sum(b, q_bar, b.matmul(q, b.add(half, adjoined(b, half))))
     assert inner is not None, "there is the product"
     # X R⁻ᴴ is (R⁻¹ Xᴴ)ᴴ.
-    divided = b.solve_triangular(
-        r,
-        adjoined(b, inner),
-        lower=False,
-        transposed=False,
-        unit=False,
-        strict=False,
-    )
-    return adjoined(b, divided)
+    flags = {"lower": False, "transposed": False, "unit": False, "strict": False}
+    return adjoined(b, b.solve_triangular(r, adjoined(b, inner), **flags))
 
 
 QR = register(OpDef("qr", 1, _qr_type, _qr, _qr_adjoint, {"complete": FLAG}))

@@ -333,9 +333,10 @@ def _near_one(b: Builder, t: Node) -> tuple[Node, Node]:
     counts = TensorType("i64", t.type.shape[:-2])
     body = _rooted(t.type, counts)
     start = b.const(True, "bool"), b.full(counts, 0), t
-    attrs = {"trips": ROOTS, "carried": 3, "test": True}
-    made = b.add_node("loop", *start, regions=(body,), **attrs).values
-    return made[2], made[1]
+    _, count, root = b.add_node(
+        "loop", *start, regions=(body,), trips=ROOTS, carried=3, test=True
+    ).values
+    return root, count
 
 
 def _rooted(type_: TensorType, counts: TensorType) -> Graph:

@@ -211,13 +211,16 @@ def test_spaces_of_equal_eigenvalues_have_a_derivative():
 
 # Matrices that are not Hermitian.
 
+
+def of_eigen(w: Any, v: Any) -> Any:
+    return (v * np.exp(w / 9)[..., None, :]) @ np.linalg.inv(v)
+
+
 OF_EIG: dict[str, Any] = {
     "eigvals": lambda a: np.linalg.eigvals(a),
     "values": lambda a: np.linalg.eig(a)[0],
     "sizes": lambda a: np.abs(np.linalg.eig(a)[1]) ** 2,
-    "a function": lambda a: (
-        lambda w, v: (v * np.exp(w / 9)[..., None, :]) @ np.linalg.inv(v)
-    )(*np.linalg.eig(a)),
+    "a function": lambda a: of_eigen(*np.linalg.eig(a)),
 }
 
 

@@ -379,7 +379,7 @@ def _cholesky(a: Array) -> Array:
     for i, j in np.ndindex(a.shape):
         if j <= i:
             rest = a[i, j] - made[i, :j] @ np.conj(made[j, :j])
-            made[i, j] = np.sqrt(rest.real) if i == j else rest / made[j, j]
+            made[i, j] = np.sqrt(np.real(rest)) if i == j else rest / made[j, j]
     return made
 
 
@@ -431,7 +431,7 @@ def _qr(a: Array, *, complete: bool = False) -> Any:
 
 
 def _eigh(a: Array) -> tuple[Array, Array]:
-    return eigh(a, driver="evd") if a.size else (a.real.reshape(0), a)
+    return eigh(a, driver="evd") if a.size else (np.real(a).reshape(0), a)
 
 
 def _svd(a: Array, *, complete: bool = False) -> tuple[Array, Array, Array]:
@@ -444,7 +444,8 @@ def _svd(a: Array, *, complete: bool = False) -> tuple[Array, Array, Array]:
 
 def schur_form(a: Array) -> tuple[Array, Array]:
     """SciPy's."""
-    return schur(a, output="complex") if a.size else (a, a)
+    t, z = schur(a, output="complex")[:2] if a.size else (a, a)
+    return t, z
 
 
 ORACLES: dict[str, Callable[..., Any]] = {
