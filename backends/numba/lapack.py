@@ -108,7 +108,7 @@ def _solve_lu(
     return whole(made.array, node.type.shape)
 
 
-@prints("det", "logdet", "pinv")
+@prints("det", "logdet", "pinv", "expm", "sqrtm", "logm", "sylvester")
 def _handed_on(p: Printer, node: Node, *operands: Access) -> Access:
     """The value, the last operand, is read where it is."""
     return operands[-1]

@@ -9,19 +9,19 @@ __all__ = ["MATRICES"]
 
 MATRICES = '''
 def cholesky_over(a):
-    """L over the lower triangle of A = L L^T, zeros above; whether there is one."""
+    """L over the lower triangle of A = L L^H, zeros above; whether there is one."""
     n = a.shape[0]
     for j in range(n):
-        total = a[j, j]
+        size = a[j, j].real
         for k in range(j):
-            total -= a[j, k] * a[j, k]
-        if not total > 0 and total == total:
+            size -= (a[j, k] * np.conj(a[j, k])).real
+        if not size > 0 and size == size:
             return False
-        a[j, j] = np.sqrt(total)
+        a[j, j] = np.sqrt(size)
         for i in range(j + 1, n):
             total = a[i, j]
             for k in range(j):
-                total -= a[i, k] * a[j, k]
+                total -= a[i, k] * np.conj(a[j, k])
             a[i, j] = total / a[j, j]
             a[j, i] = a[j, j] - a[j, j]
     return True
@@ -66,6 +66,10 @@ def divide_triangular(a, x, lower, transposed, unit):
                 total -= (a[k, i] if transposed else a[i, k]) * x[k, c]
             x[i, c] = total if unit else total / a[i, i]
 
+def size_of(z):
+    """The sizes of the parts, added up."""
+    return abs(z.real) + abs(z.imag)
+
 def lu_over(a, order):
     """L and U over A[order]; the order of rows, and its sign."""
     n = a.shape[0]
@@ -75,7 +79,7 @@ def lu_over(a, order):
     for k in range(n):
         best = k
         for i in range(k + 1, n):
-            if abs(a[i, k]) > abs(a[best, k]):
+            if size_of(a[i, k]) > size_of(a[best, k]):
                 best = i
         if best != k:
             sign = -sign
@@ -102,4 +106,20 @@ def divide_lu(factors, order, x, transposed):
             x[i] = moved[order[i]]
         divide_triangular(factors, x, True, False, True)
         divide_triangular(factors, x, False, False, False)
+
+def schur_of(a):
+    """The complex Schur form of a matrix, by SciPy."""
+    with objmode(triangle="complex128[:,::1]", vectors="complex128[:,::1]"):
+        triangle, vectors = scipy_linalg.schur(a, "complex")
+        triangle = np.ascontiguousarray(triangle, np.complex128)
+        vectors = np.ascontiguousarray(vectors, np.complex128)
+    return triangle, vectors
+
+def eig_of(a):
+    """Eigenvalues and vectors, complex ones, by NumPy."""
+    with objmode(values="complex128[::1]", vectors="complex128[:,::1]"):
+        values, vectors = np.linalg.eig(a)
+        values = np.ascontiguousarray(values, np.complex128)
+        vectors = np.ascontiguousarray(vectors, np.complex128)
+    return values, vectors
 '''

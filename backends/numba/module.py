@@ -162,7 +162,7 @@ def print_module(graph: Graph) -> str:
 def imports_of(text: str) -> str:
     """The imports that a text needs."""
     plain = [f"import {name}" for name in ("ctypes", "math") if f"{name}." in text]
-    modules = [line for name, line in MODULES.items() if f"{name}." in text]
+    modules = [line for name, line in MODULES.items() if name in text]
     known = ["import numpy as np", "from numba import njit", *modules]
     return "\n".join([*plain, *([""] if plain else []), *known, ""])
 

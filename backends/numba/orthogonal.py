@@ -81,3 +81,19 @@ def _svd(p: Printer, node: Node, a: Access, *, complete: bool) -> list[Access]:
         for number, value in enumerate(values):
             _store(p, value, point, f"{made}[{number}]")
     return values
+
+
+@prints("schur", "eig")
+def _by_lapack(p: Printer, node: Node, a: Access) -> list[Access]:
+    """Matrix by matrix: Numba has no Schur form, and refuses complex eigenvalues."""
+    values = [_new(p, value) for value in node.values]
+    shape = p.types(node)[0].shape
+    if 0 in shape:
+        return values
+    array = operand(p, node, 0, a)
+    with p.lines.loops(shape[:-2]) as point:
+        made = ", ".join(p.lines.names.new(name) for name in ("first", "vectors"))
+        p.lines.add(f"{made} = {node.op}_of({part(array, point)})")
+        for name, value in zip(made.split(", "), values, strict=True):
+            _store(p, value, point, name)
+    return values

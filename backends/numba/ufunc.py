@@ -31,10 +31,12 @@ __all__ = [
 ]
 
 MODULES = {
-    "fft_loops": "from numpy.fft import _pocketfft_umath as fft_loops",
-    "special": "from scipy import special",
+    "objmode(": "from numba import objmode",
+    "fft_loops.": "from numpy.fft import _pocketfft_umath as fft_loops",
+    "scipy_linalg.": "from scipy import linalg as scipy_linalg",
+    "special.": "from scipy import special",
 }
-"""Where ufuncs are: names in printed code, and what imports them."""
+"""What is imported where printed code has such a name."""
 
 INNER_LOOP = '''\
 def inner_loop(ufunc, types):

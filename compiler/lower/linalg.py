@@ -2,7 +2,7 @@
 
 Whoever needs a matrix factored asks for the node ``lu(a)``; equal ones are merged, so a
 function that solves twice with one matrix and takes its determinant factors it once,
-and so does its gradient. All is done in float64, as NumPy does it.
+and so does its gradient. All is done in float64 or complex128, as NumPy does it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from ...ir.builder import Builder
 from ...ir.errors import ShapeError
 from ...ir.graph import Node
 from ...ir.ops.lapack import identity
-from ...ir.ops.linalg import transposed
+from ...ir.ops.linalg import adjoined
 from ..lowerings import lowers
 from ..trace import Trace
+from .complex import with_imaginary
 
 __all__ = [
     "broadcast_stacks",
@@ -30,11 +31,18 @@ __all__ = [
     "narrowed",
     "solved",
     "symmetric",
+    "wide",
 ]
 
 
+NARROW_OF: dict[Any, Any] = {
+    np.dtype(np.float64): np.dtype(np.float32),
+    np.dtype(np.complex128): np.dtype(np.complex64),
+}
+
+
 def matrix(trace: Trace, a: Any, what: str, *, square: bool = True) -> Node:
-    """``a`` as a matrix of float64 or a stack of them."""
+    """``a`` as a matrix of float64 or complex128, or a stack of them."""
     array = trace.array(a)
     if np.ndim(array) < 2:
         raise np.linalg.LinAlgError(
@@ -46,13 +54,20 @@ def matrix(trace: Trace, a: Any, what: str, *, square: bool = True) -> Node:
             f"{what}: Last 2 dimensions of the array must be square, "
             f"not {tuple(array.shape)}"
         )
-    return trace.node(array, "f64")
+    return wide(trace, array)
+
+
+def wide(trace: Trace, x: Any) -> Node:
+    """An array as complex128 where it is complex, else as float64."""
+    node = trace.node(x)
+    return trace.node(x, "c128" if node.type.is_complex else "f64")
 
 
 def lowers_narrowed(*functions: Any, arrays: int = 1) -> Callable[[Any], Any]:
-    """Register a lowering whose results are f32 where its first arguments are.
+    """Register a lowering whose results are narrow where its first arguments are.
 
-    NumPy's linear algebra computes in float64, and so does the lowering.
+    NumPy's linear algebra computes in float64 or complex128, and so does the lowering;
+    of float32 and complex64 the results are these.
     """
 
     def add(lowering: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,7 +76,7 @@ def lowers_narrowed(*functions: Any, arrays: int = 1) -> Callable[[Any], Any]:
             given = [*args, *named.values()][:arrays]
             made = lowering(trace, *args, **named)
             kinds = {getattr(trace.array(x), "dtype", None) for x in given}
-            return narrowed(made) if kinds == {np.dtype(np.float32)} else made
+            return narrowed(made) if kinds <= {*NARROW_OF.values()} else made
 
         return lowers(*functions)(lower)
 
@@ -69,16 +84,18 @@ def lowers_narrowed(*functions: Any, arrays: int = 1) -> Callable[[Any], Any]:
 
 
 def narrowed(made: Any) -> Any:
-    """Floats as float32, in a tuple too."""
+    """Floats as float32 and complex numbers as complex64, in a tuple too."""
     if isinstance(made, tuple):
         items = [narrowed(item) for item in made]
         return type(made)(*items) if hasattr(made, "_fields") else tuple(items)
-    is_wide = getattr(made, "dtype", None) == np.float64
-    return made.astype(np.float32) if is_wide else made
+    narrow = NARROW_OF.get(getattr(made, "dtype", None))
+    return made if narrow is None else made.astype(narrow)
 
 
 def broadcast_stacks(trace: Trace, a: Node, x: Node) -> tuple[Node, Node]:
-    """Two stacks of matrices as stacks of one shape."""
+    """Two stacks of matrices as stacks of one shape, of one dtype."""
+    if a.type.is_complex or x.type.is_complex:
+        a, x = (trace.builder.cast(node, "c128") for node in (a, x))
     stacks = a.type.shape[:-2], x.type.shape[:-2]
     if stacks[0] == stacks[1]:
         return a, x
@@ -96,11 +113,11 @@ def broadcast_stacks(trace: Trace, a: Node, x: Node) -> tuple[Node, Node]:
 
 
 def symmetric(b: Builder, a: Node) -> Node:
-    """``a``, of which one triangle is read, with the derivative of a symmetric matrix.
+    """``a``, of which one triangle is read, with the derivative of a Hermitian matrix.
 
     A change of an entry counts half for it and half for the one across the diagonal.
     """
-    both = b.add(a, transposed(b, a))
+    both = b.add(a, adjoined(b, a))
     return b.straight_through(a, b.mul(both, b.like(both, 0.5)))
 
 
@@ -137,7 +154,7 @@ def _right_side(trace: Trace, b: Any, what: str) -> Node:
     array = trace.array(b)
     if np.ndim(array) == 0:
         raise ShapeError(f"{what}: the right side has no dimensions")
-    return trace.node(array, "f64")
+    return wide(trace, array)
 
 
 @lowers_narrowed(np.linalg.inv)
@@ -200,12 +217,17 @@ def _expanded(b: Builder, a: Node) -> Node:
 def _slogdet(trace: Trace, a: Any) -> Any:
     b, node = trace.builder, matrix(trace, a, "slogdet")
     factors, order, odd = b.lu(node).values
-    pivots, last = _diagonal(b, factors), (node.type.rank - 2,)
-    signs = b.reduce_prod(b.sign(pivots), axes=last)
-    sign = b.mul(b.cast(odd, node.type.dtype), signs)
-    value = b.reduce_sum(b.log(b.abs(pivots)), axes=last)
-    made = trace.wrap(sign), trace.wrap(b.logdet(node, factors, order, value))
-    return type(np.linalg.slogdet(np.eye(1)))(*made)
+    pivots = trace.wrap(_diagonal(b, factors))
+    sign = trace.wrap(odd) * np.prod(np.sign(pivots), axis=-1)
+    value = np.sum(np.log(np.abs(pivots)), axis=-1)
+    if node.type.is_complex:
+        value = with_imaginary(value, np.angle(sign))
+    value = trace.wrap(b.logdet(node, factors, order, trace.node(value)))
+    if node.type.is_complex:
+        turned = with_imaginary(np.cos(value.imag), np.sin(value.imag))
+        sign = b.straight_through(trace.node(sign), trace.node(turned))
+        sign, value = trace.wrap(sign), value.real
+    return type(np.linalg.slogdet(np.eye(1)))(sign, value)
 
 
 @lowers_narrowed(np.linalg.cholesky)
@@ -215,12 +237,12 @@ def _cholesky(trace: Trace, a: Any, /, *, upper: bool = False) -> Any:
 
 
 def cholesky(b: Builder, a: Node, *, upper: bool) -> Node:
-    """L of ``a = L Lᵀ``, read from the lower triangle; its transpose where ``upper``.
+    """L of ``a = L Lᴴ``, read from the lower triangle; Lᴴ where ``upper``.
 
     Then NumPy reads the upper triangle.
     """
-    made = b.cholesky(transposed(b, a) if upper else a)
-    return transposed(b, made) if upper else made
+    made = b.cholesky(adjoined(b, a) if upper else a)
+    return adjoined(b, made) if upper else made
 
 
 @lowers(np.linalg.tensorsolve)

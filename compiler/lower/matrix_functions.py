@@ -12,10 +12,10 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from ...ir.builder import Builder
 from ...ir.errors import ShapeError, UnsupportedError
 from ...ir.graph import Node
-from ...ir.ops.linalg import transposed
+from ...ir.ops.linalg import adjoined
 from ..lowerings import lowers
 from ..trace import Trace
-from .linalg import lowers_narrowed, matrix
+from .linalg import lowers_narrowed, matrix, wide
 from .orthogonal import eigen, singular
 from .reductions import given, root, squares
 from .ufuncs import UNSET, reject
@@ -155,7 +155,7 @@ def _rank(
 
 
 def pseudo_inverse(b: Builder, a: Node, rcond: float, symmetric: bool) -> Node:
-    """``v diag(1 / s) uᵀ`` of the singular values above ``rcond`` times the largest.
+    """``v diag(1 / s) uᴴ`` of the singular values above ``rcond`` times the largest.
 
     With the derivative of a pseudo-inverse whose rank stays, see ``pinv``.
     """
@@ -167,14 +167,15 @@ def pseudo_inverse(b: Builder, a: Node, rcond: float, symmetric: bool) -> Node:
         left, size = right, b.abs(s)
     else:
         left, s, vt = singular(b, a)
-        right, size = transposed(b, vt), s
+        right, size = adjoined(b, vt), s
     last = len(lead)
     top = b.reshape(b.reduce_max(size, axes=(last,)), (*lead, 1))
     limit = b.broadcast(b.mul(top, b.like(top, rcond)), s.type)
     is_kept = b.gt(size, limit)
     inverse = b.select(is_kept, b.div(b.like(s, 1.0), s), b.like(s, 0.0))
-    scale = b.broadcast(b.reshape(inverse, (*lead, 1, s.type.shape[-1])), right.type)
-    return b.pinv(a, b.matmul(b.mul(right, scale), transposed(b, left)))
+    row = b.reshape(b.cast(inverse, right.type.dtype), (*lead, 1, s.type.shape[-1]))
+    scale = b.broadcast(row, right.type)
+    return b.pinv(a, b.matmul(b.mul(right, scale), adjoined(b, left)))
 
 
 @lowers_narrowed(np.linalg.pinv)
@@ -186,7 +187,7 @@ def _pinv(
     *,
     rtol: Any = UNSET,
 ) -> Any:
-    narrow = trace.array(a).dtype == np.float32
+    narrow = trace.array(a).dtype in ("f4", "c8")
     node = matrix(trace, a, "pinv", square=False)
     if given(rtol) is not None:
         rcond = rtol
@@ -212,12 +213,12 @@ def _lstsq(trace: Trace, a: Any, b: Any, rcond: Any = None) -> Any:
 
     NumPy leaves them out where the rank is less, which only running tells.
     """
-    narrow = trace.array(a).dtype == np.float32
+    narrow = trace.array(a).dtype in ("f4", "c8")
     node = matrix(trace, a, "lstsq", square=False)
     if node.type.rank != 2:
         raise np.linalg.LinAlgError("lstsq: takes one matrix, no stack")
     rows, columns = node.type.shape
-    right = trace.wrap(trace.node(trace.array(b), "f64"))
+    right = trace.wrap(wide(trace, trace.array(b)))
     if right.shape[0] != rows:
         raise np.linalg.LinAlgError("Incompatible dimensions")
     if rcond is None:
@@ -229,7 +230,7 @@ def _lstsq(trace: Trace, a: Any, b: Any, rcond: Any = None) -> Any:
     build = trace.builder
     x = trace.wrap(pseudo_inverse(build, node, number, False)) @ right
     wrapped = trace.wrap(node)
-    residuals = np.sum((wrapped @ x - right) ** 2, axis=0)
+    residuals = np.sum(squares(trace, wrapped @ x - right), axis=0)
     kept = np.reshape(residuals, -1) if rows > columns else np.zeros(0)
     values = np.linalg.svd(wrapped, compute_uv=False)
     above = values > np.max(values, initial=0.0) * number

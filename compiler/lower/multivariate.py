@@ -71,7 +71,7 @@ def _distances(trace: Trace, x: Any, mean: Any, cov: Any, size: int) -> tuple[An
         raise ShapeError(f"points {list(np.shape(x))} have no {size} components")
     away = np.reshape(x - mean, (-1, size)).T
     factor = np.linalg.cholesky(cov)
-    white = triangular(trace, factor, away, lower=True, transposed=False)
+    white = triangular(trace, factor, away, lower=True)
     logdet = 2 * np.sum(np.log(np.diagonal(factor)))
     return np.reshape(np.sum(white * white, axis=0), np.shape(x)[:-1]), logdet
 

@@ -9,7 +9,7 @@ import numpy as np
 from ...ir.builder import Builder
 from ...ir.errors import UnsupportedError
 from ...ir.graph import Node
-from ...ir.ops.linalg import transposed
+from ...ir.ops.linalg import adjoined
 from ..trace import Trace
 from .linalg import lowers_narrowed, matrix, symmetric
 
@@ -17,10 +17,10 @@ __all__ = ["eigen", "singular"]
 
 
 def eigen(b: Builder, a: Node, uplo: str = "L") -> tuple[Node, ...]:
-    """Eigenvalues in ascending order and vectors of a symmetric matrix."""
+    """Eigenvalues in ascending order and vectors of a Hermitian matrix."""
     if uplo not in ("L", "U"):
         raise ValueError("UPLO argument must be 'L' or 'U'")
-    return b.eigh(symmetric(b, transposed(b, a) if uplo == "U" else a)).values
+    return b.eigh(symmetric(b, adjoined(b, a) if uplo == "U" else a)).values
 
 
 def singular(b: Builder, a: Node, complete: bool = False) -> tuple[Node, ...]:
@@ -75,3 +75,15 @@ def _svd(
 @lowers_narrowed(np.linalg.svdvals)
 def _svdvals(trace: Trace, x: Any, /) -> Any:
     return np.linalg.svd(x, compute_uv=False)
+
+
+@lowers_narrowed(np.linalg.eig)
+def _eig(trace: Trace, a: Any) -> Any:
+    """Complex of a real matrix too: NumPy's dtype follows from the values."""
+    values = trace.builder.eig(matrix(trace, a, "eig")).values
+    return _wrapped(trace, type(np.linalg.eig(np.eye(1))), values)
+
+
+@lowers_narrowed(np.linalg.eigvals)
+def _eigvals(trace: Trace, a: Any) -> Any:
+    return trace.wrap(trace.builder.eig(matrix(trace, a, "eigvals")).values[0])

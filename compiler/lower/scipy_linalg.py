@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import UnsupportedError
+from ...ir.ops.linalg import adjoined
 from ..lowerings import lowers_in
 from ..trace import Trace
-from .linalg import broadcast_stacks, cholesky, matrix, narrowed
+from .linalg import NARROW_OF, broadcast_stacks, cholesky, matrix, narrowed, wide
 from .orthogonal import eigen, singular
 from .ufuncs import reject
 
@@ -26,7 +27,7 @@ _HOW = ("overwrite_a", "overwrite_b", "check_finite", "lwork", "lapack_driver")
 
 
 def lowers_scipy(*names: str, arrays: int = 1) -> Callable[[Any], Any]:
-    """Register a lowering that computes in float64; float32 of float32."""
+    """Register a lowering that computes in wide numbers; narrow ones of narrow ones."""
 
     def add(lowering: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(lowering)
@@ -37,10 +38,11 @@ def lowers_scipy(*names: str, arrays: int = 1) -> Callable[[Any], Any]:
                 np.dtype(array.dtype)
                 for array in map(trace.array, flat)
                 if getattr(array, "dtype", None) is not None
-                and np.dtype(array.dtype).kind == "f"
+                and np.dtype(array.dtype).kind in "fc"
             }
             made = lowering(trace, *args, **named)
-            return narrowed(made) if kinds == {np.dtype(np.float32)} else made
+            is_narrow = kinds and kinds <= {*NARROW_OF.values()}
+            return narrowed(made) if is_narrow else made
 
         return lowers_in("scipy.linalg", *names)(lower)
 
@@ -54,25 +56,29 @@ def _without_how(named: dict[str, Any]) -> None:
 
 def _columns(trace: Trace, b: Any) -> tuple[Any, bool]:
     """A right side as a matrix, and whether it is a vector."""
-    array = trace.wrap(trace.node(trace.array(b), "f64"))
+    array = trace.wrap(wide(trace, trace.array(b)))
     vector = array.ndim == 1
     return (array[:, None] if vector else array), vector
 
 
+def _adjoined(trace: Trace, x: Any) -> Any:
+    """The conjugate transpose."""
+    return trace.wrap(adjoined(trace.builder, trace.node(x)))
+
+
 def triangular(
-    trace: Trace, a: Any, b: Any, *, lower: bool, transposed: bool, unit: bool = False
+    trace: Trace, a: Any, b: Any, *, lower: bool, trans: Any = 0, unit: bool = False
 ) -> Any:
-    left, right = broadcast_stacks(
-        trace, matrix(trace, a, "solve_triangular"), trace.node(b, "f64")
-    )
-    made = trace.builder.solve_triangular(
-        left, right, lower=lower, transposed=transposed, unit=unit, strict=True
-    )
-    return trace.wrap(made)
+    """Solve with a triangle, its transpose, or (2, "C") its conjugate transpose."""
+    build, plain = trace.builder, matrix(trace, a, "solve_triangular")
+    left = build.conj(plain) if trans in (2, "C") else plain
+    left, right = broadcast_stacks(trace, left, wide(trace, b))
+    flags = {"lower": lower, "transposed": trans not in (0, "N"), "unit": unit}
+    return trace.wrap(build.solvetriangular(left, right, **flags, strict=True))
 
 
 @lowers_scipy("solve_triangular", arrays=2)
-def _solve_triangular(
+def _solvetriangular(
     trace: Trace,
     a: Any,
     b: Any,
@@ -88,7 +94,7 @@ def _solve_triangular(
         a,
         right,
         lower=bool(lower),
-        transposed=trans not in (0, "N"),
+        trans=trans,
         unit=bool(unit_diagonal),
     )
     return made[:, 0] if vector else made
@@ -128,8 +134,8 @@ def _cho_solve(
 ) -> Any:
     factor, lower = c_and_lower
     made, vector = _columns(trace, b)
-    for transposed in (not lower, bool(lower)):
-        made = triangular(trace, factor, made, lower=bool(lower), transposed=transposed)
+    for trans in (0, "C") if lower else ("C", 0):
+        made = triangular(trace, factor, made, lower=bool(lower), trans=trans)
     return made[:, 0] if vector else made
 
 
@@ -177,11 +183,11 @@ def _lu_solve(
         order = np.where(np.arange(n) == i, there, swapped)
     if trans in (0, "N"):
         made = np.take(made, order, axis=0)
-        made = triangular(trace, factors, made, lower=True, transposed=False, unit=True)
-        made = triangular(trace, factors, made, lower=False, transposed=False)
+        made = triangular(trace, factors, made, lower=True, unit=True)
+        made = triangular(trace, factors, made, lower=False)
     else:
-        made = triangular(trace, factors, made, lower=False, transposed=True)
-        made = triangular(trace, factors, made, lower=True, transposed=True, unit=True)
+        made = triangular(trace, factors, made, lower=False, trans=trans)
+        made = triangular(trace, factors, made, lower=True, trans=trans, unit=True)
         places = np.argmax(np.equal(order[None, :], np.arange(n)[:, None]), axis=1)
         made = np.take(made, places, axis=0)
     return made[:, 0] if vector else made
@@ -231,7 +237,7 @@ def _solve(
             left,
             right,
             lower=kind == "lower triangular",
-            transposed=bool(transposed),
+            trans=int(transposed),
         )
     elif kind == "pos":
         factor = _cholesky(trace, left, lower)
@@ -240,7 +246,8 @@ def _solve(
         if kind not in (None, "gen", "general"):
             half = np.tril(left) if lower else np.triu(left)
             other = np.tril(left, -1) if lower else np.triu(left, 1)
-            left = half + np.swapaxes(other, -1, -2)
+            is_hermitian = kind in ("her", "hermitian")
+            left = half + (_adjoined(trace, other) if is_hermitian else other.mT)
         turned = np.swapaxes(left, -1, -2) if transposed else left
         made = np.linalg.solve(turned, right)
     else:
@@ -319,14 +326,15 @@ def _eigh(
         whole = trace.wrap(node)
         half = np.tril(whole, -1) if lower else np.triu(whole, 1)
         kept = np.tril(whole) if lower else np.triu(whole)
-        left = triangular(trace, factor, kept + half.mT, lower=True, transposed=False)
-        inner = triangular(trace, factor, left.mT, lower=True, transposed=False)
+        both = kept + _adjoined(trace, half)
+        left = triangular(trace, factor, both, lower=True)
+        inner = triangular(trace, factor, _adjoined(trace, left), lower=True)
         node, uplo = trace.node(inner), "L"
     values, vectors = (trace.wrap(x) for x in eigen(trace.builder, node, uplo))
     if eigvals_only:
         return values
     if factor is not None:
-        vectors = triangular(trace, factor, vectors, lower=True, transposed=True)
+        vectors = triangular(trace, factor, vectors, lower=True, trans="C")
     return values, vectors
 
 
@@ -345,5 +353,5 @@ def _polar(trace: Trace, a: Any, side: str = "right") -> Any:
         raise ValueError("side must be either 'right' or 'left'")
     w, s, vt = _svd(trace, a, full_matrices=False)
     if side == "right":
-        return w @ vt, (vt.mT * s) @ vt
-    return w @ vt, (w * s) @ w.mT
+        return w @ vt, (_adjoined(trace, vt) * s) @ vt
+    return w @ vt, (w * s) @ _adjoined(trace, w)

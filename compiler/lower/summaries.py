@@ -235,7 +235,7 @@ def _kernels(trace: Trace, self: Any, points: Any) -> Any:
         raise ValueError(f"points have dimension {np.shape(x)[0]}, not {self.d}")
     factor = np.asarray(self.cho_cov)  # lower, of the covariance
     samples = np.linalg.solve(factor, self.dataset)
-    white = triangular(trace, factor, x, lower=True, transposed=False)
+    white = triangular(trace, factor, x, lower=True)
     away = white[:, None, :] - samples[:, :, None]
     norm = self.d / 2 * math.log(2 * math.pi) + np.sum(np.log(np.diag(factor)))
     logs = np.log(np.asarray(self.weights))[:, None] - norm

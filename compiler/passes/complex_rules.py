@@ -28,8 +28,11 @@ BY_PARTS = frozenset(
 )
 """The ops that do to each part what they do to the whole."""
 
-OPAQUE = frozenset("fft ifft rfft irfft callback wofz lambertw".split())
-"""The ops of their own that take complex numbers whole."""
+OPAQUE = frozenset(
+    "fft ifft rfft irfft callback wofz lambertw cholesky solve_triangular lu "
+    "solve_lu qr eigh svd schur eig".split()
+)
+"""The ops that take complex numbers whole, and are no functions of single numbers."""
 
 
 def _const(b: Builder, n: Node, *, value: complex, dtype: str = "") -> Pair:
@@ -235,6 +238,11 @@ def _step(row: TensorType, first: int) -> Graph:
     return b.build([Output(node.name) for node in (*made, *made)])
 
 
+def _handed_on(b: Builder, n: Node, *operands: Any) -> Any:
+    """The value, the last operand."""
+    return operands[-1]
+
+
 RULES: dict[str, Callable[..., Any]] = {
     "const": _const,
     "cast": _cast,
@@ -258,4 +266,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "isfinite": _test("isfinite", "logical_and"),
     "reduce_prod": _reduce_prod,
     "recurrence": _recurrence,
+    **dict.fromkeys(
+        ("det", "logdet", "pinv", "expm", "sqrtm", "logm", "sylvester"), _handed_on
+    ),
 }

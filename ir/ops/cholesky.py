@@ -1,8 +1,9 @@
 """Cholesky's factor of a symmetric matrix, and the cotangent of the matrix.
 
-Both are differentiated as functions of a symmetric matrix, of which the lower triangle
-is read. The formulas: Murray 2016, "Differentiation of the Cholesky decomposition".
-Phi takes the lower triangle and half of the diagonal; S(X) is ``(X + Xᵀ) / 2``.
+Both are differentiated as functions of a symmetric matrix, or of a Hermitian one, of
+which the lower triangle is read. The formulas: Murray 2016, "Differentiation of the
+Cholesky decomposition". Phi takes the lower triangle and half of the diagonal; S(X) is
+``(X + Xᴴ) / 2``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from ..errors import LinAlgError
 from ..types import TensorType
 from .lapack import divided, require_square, scaled_diagonal, triangle
-from .linalg import transposed
+from .linalg import adjoined, transposed
 from .spec import OpDef, register, require
 
 if TYPE_CHECKING:
@@ -39,8 +40,22 @@ def _cholesky(a: Any) -> Any:
 
 
 def _cholesky_adjoint(b: Builder, n: Node, g: Node, a: Node) -> tuple[Node]:
-    """``A.bar = L⁻ᵀ S(Phi(Lᵀ L.bar)) L⁻¹`` (Murray 2016, equation 10)."""
+    """``A.bar = L⁻ᴴ S(Phi(Lᴴ L.bar)) L⁻¹`` (Murray 2016, equation 10)."""
+    if n.type.is_complex:
+        return (_hermitian_input(b, n, g),)
     return (b.cholesky_input(n, g),)
+
+
+def _hermitian_input(b: Builder, n: Node, g: Node) -> Node:
+    """The same of complex matrices, by solving from both sides."""
+    inner = b.matmul(adjoined(b, n), triangle(b, g, lower=True))
+    phi = triangle(b, scaled_diagonal(b, inner, 0.5), lower=True)
+    low = b.conj(n)
+    left = divided(b, low, phi, lower=True, transposed=True)
+    # X L⁻¹ is (L⁻ᴴ Xᴴ)ᴴ.
+    right = divided(b, low, adjoined(b, left), lower=True, transposed=True)
+    both = b.add(right, adjoined(b, right))
+    return b.mul(both, b.like(both, 0.5))
 
 
 def _input_type(factor: TensorType, bar: TensorType) -> TensorType:

@@ -1,7 +1,8 @@
 """Determinants: values that pivots give, with the derivatives of the matrix's.
 
 ``det(a, factors, order, value)`` and ``logdet(...)`` hand on a value that plain nodes
-make of the factors of ``lu(a)``, and know its derivative by ``a``.
+make of the factors of ``lu(a)``, and know its derivative by ``a``. The logarithm of a
+complex matrix is a complex number: its imaginary part is the determinant's angle.
 """
 
 from __future__ import annotations
@@ -45,24 +46,24 @@ def _spread(b: Builder, g: Node, a: Node) -> Node:
     return b.broadcast(b.reshape(g, (*lead, 1, 1)), a.type)
 
 
-def _inverse_transposed(b: Builder, a: Node, factors: Node, order: Node) -> Node:
+def _inverse_adjoined(b: Builder, a: Node, factors: Node, order: Node) -> Node:
     one = identity(b, a.type)
-    return b.solve_lu(a, factors, order, one, transposed=True, strict=False)
+    return b.conj(b.solve_lu(a, factors, order, one, transposed=True, strict=False))
 
 
 def _det_adjoint(
     b: Builder, n: Node, g: Node, a: Node, factors: Node, order: Node, value: Node
 ) -> tuple[Node, None, None, None]:
-    """``A.bar = d.bar d A⁻ᵀ`` (Giles 2008, 2.2.4)."""
-    inverse = _inverse_transposed(b, a, factors, order)
-    return b.mul(_spread(b, b.mul(g, n), a), inverse), None, None, None
+    """``A.bar = d.bar d* A⁻ᴴ`` (Giles 2008, 2.2.4), d* the conjugate."""
+    inverse = _inverse_adjoined(b, a, factors, order)
+    return b.mul(_spread(b, b.mul(g, b.conj(n)), a), inverse), None, None, None
 
 
 def _logdet_adjoint(
     b: Builder, n: Node, g: Node, a: Node, factors: Node, order: Node, value: Node
 ) -> tuple[Node, None, None, None]:
-    """``A.bar = y.bar A⁻ᵀ`` (Giles 2008, 2.2.4); of a singular matrix inf and NaN."""
-    inverse = _inverse_transposed(b, a, factors, order)
+    """``A.bar = y.bar A⁻ᴴ`` (Giles 2008, 2.2.4); of a singular matrix inf and NaN."""
+    inverse = _inverse_adjoined(b, a, factors, order)
     return b.mul(_spread(b, g, a), inverse), None, None, None
 
 

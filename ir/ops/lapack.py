@@ -4,11 +4,13 @@ A factorization is a node of its own, so whatever needs one matrix factored read
 node: `dedupe` merges the equal ones, and the way back uses the factors of the way
 forwards. ``solve_lu(a, factors, order, b)`` computes with the factors and is
 differentiated as a function of ``a`` and ``b``: its rule is made of the same op, so it
-holds at every order. All operands may be stacks. The rules are for real numbers; where
-complex ones come, each transpose in a rule becomes a conjugate transpose.
+holds at every order. All operands may be stacks. Where numbers are complex each
+transpose of a formula is a conjugate transpose, written ᴴ.
 
 The formulas: Giles 2008, "Collected matrix derivative results"; de Hoog, Anderssen,
-Lukas 2011, "Differentiation of matrix functionals using triangular factorization" (LU).
+Lukas 2011, "Differentiation of matrix functionals using triangular factorization" (LU);
+Boeddeker, Hanebrink, Drude, Heymann, Haeb-Umbach 2017, "On the computation of
+complex-valued gradients with application to statistically optimum beamforming".
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import numpy as np
 
 from ..errors import LinAlgError
 from ..types import TensorType
-from .linalg import transposed
+from .linalg import adjoined, transposed
 from .spec import FLAG, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -43,10 +45,13 @@ SINGULAR = "Singular matrix"
 
 
 def require_square(op: str, a: TensorType) -> None:
-    """Raise unless ``a`` is a float matrix with as many rows as columns, or a stack."""
+    """Raise unless ``a`` is a matrix with as many rows as columns, or a stack.
+
+    Its numbers are floats or complex.
+    """
     require(a.rank >= 2, op, f"{a} is not a matrix")
     require(a.shape[-1] == a.shape[-2], op, f"{a} is not square")
-    require_dtype(a.is_float, op, f"takes floats, not {a}")
+    require_dtype(a.has_gradient, op, f"takes floats or complex numbers, not {a}")
 
 
 # What rules are made of.
@@ -80,11 +85,11 @@ def identity(b: Builder, type_: TensorType) -> Node:
 
 
 def lower_symmetric(b: Builder, s: Node) -> Node:
-    """The cotangent of a symmetric matrix of which only the lower triangle is read.
+    """The cotangent of a Hermitian matrix of which only the lower triangle is read.
 
     ``s`` is that of all its entries; those above the diagonal count for those below.
     """
-    both = b.add(s, transposed(b, s))
+    both = b.add(s, adjoined(b, s))
     return triangle(b, scaled_diagonal(b, both, 0.5), lower=True)
 
 
@@ -146,16 +151,16 @@ def _triangular_adjoint(
     unit: bool,
     strict: bool,
 ) -> tuple[Node, Node]:
-    """``y = T⁻¹ x``;  ``x.bar = T⁻ᵀ y.bar``,  ``T.bar = -x.bar yᵀ`` where T is read."""
-    x_bar = b.solve_triangular(
-        a, g, lower=lower, transposed=not transposed, unit=unit, strict=False
-    )
+    """``y = T⁻¹ x``;  ``x.bar = T⁻ᴴ y.bar``,  ``T.bar = -x.bar yᴴ`` where T is read."""
+    flags = {"lower": lower, "transposed": not transposed, "unit": unit}
+    x_bar = b.solve_triangular(b.conj(a), g, **flags, strict=False)
     a_bar = triangle(b, _matrix_bar(b, n, x_bar, transposed), lower=lower, strict=unit)
     return a_bar, x_bar
 
 
 def _matrix_bar(b: Builder, n: Node, x_bar: Node, is_transposed: bool) -> Node:
-    """``-x.bar nᵀ``, and its transpose where the transposed matrix is solved with."""
+    """``-x.bar nᴴ``, and its transpose where the transposed matrix is solved with."""
+    n = b.conj(n)
     rows, columns = n.type.shape[-2:]
     if columns <= rows:
         x_bar = b.neg(x_bar)
@@ -189,7 +194,8 @@ def _lu_type(a: TensorType) -> tuple[TensorType, TensorType, TensorType]:
 def _lu(a: Any) -> tuple[Any, Any, Any]:
     """``a[order] = L U`` with L (unit) and U in one matrix, and the order's sign.
 
-    The row of the largest element is taken next. There may be zeros on the diagonal.
+    The row of the largest element is taken next, by LAPACK's size of a complex number:
+    its parts' sizes added up. There may be zeros on the diagonal.
     """
     n, count = a.shape[-1], math.prod(a.shape[:-2])
     factors = np.array(a).reshape(count, n, n)
@@ -197,7 +203,7 @@ def _lu(a: Any) -> tuple[Any, Any, Any]:
     sign = np.ones(count, np.int64)
     for number, matrix in enumerate(factors):
         for k in range(n):
-            best = k + int(np.argmax(np.abs(matrix[k:, k])))
+            best = k + int(np.argmax(_size(matrix[k:, k])))
             if best != k:
                 matrix[[k, best]] = matrix[[best, k]]
                 order[number, [k, best]] = order[number, [best, k]]
@@ -212,10 +218,14 @@ def _lu(a: Any) -> tuple[Any, Any, Any]:
     )
 
 
+def _size(x: Any) -> Any:
+    return np.abs(x.real) + np.abs(x.imag) if np.iscomplexobj(x) else np.abs(x)
+
+
 def _lu_adjoint(
     b: Builder, n: Node, g: tuple[Node | None, ...], a: Node
 ) -> tuple[Node]:
-    """``A.bar = Pᵀ L⁻ᵀ (tril₋(Lᵀ L.bar) + triu(U.bar Uᵀ)) U⁻ᵀ``.
+    """``A.bar = Pᵀ L⁻ᴴ (tril₋(Lᴴ L.bar) + triu(U.bar Uᴴ)) U⁻ᴴ``.
 
     De Hoog, Anderssen, Lukas 2011; tril₋ has zeros on the diagonal.
     """
@@ -224,16 +234,21 @@ def _lu_adjoint(
     below = triangle(b, n, lower=True, strict=True)
     unit = b.add(below, identity(b, n.type))
     upper = triangle(b, n, lower=False)
-    of_lower = b.matmul(transposed(b, unit), triangle(b, bar, lower=True, strict=True))
-    of_upper = b.matmul(triangle(b, bar, lower=False), transposed(b, upper))
+    of_lower = b.matmul(adjoined(b, unit), triangle(b, bar, lower=True, strict=True))
+    of_upper = b.matmul(triangle(b, bar, lower=False), adjoined(b, upper))
     inner = b.add(
         triangle(b, of_lower, lower=True, strict=True),
         triangle(b, of_upper, lower=False),
     )
-    # X U⁻ᵀ is (U⁻¹ Xᵀ)ᵀ.
-    right = divided(b, n, transposed(b, inner), lower=False, transposed=False)
+    # X U⁻ᴴ is (U⁻¹ Xᴴ)ᴴ.
+    right = divided(b, n, adjoined(b, inner), lower=False, transposed=False)
     left = b.solve_triangular(
-        n, transposed(b, right), lower=True, transposed=True, unit=True, strict=False
+        b.conj(n),
+        adjoined(b, right),
+        lower=True,
+        transposed=True,
+        unit=True,
+        strict=False,
     )
     return (_unordered(b, left, n.values[1]),)
 
@@ -299,11 +314,12 @@ def _solve_lu_adjoint(
     transposed: bool,
     strict: bool,
 ) -> tuple[Node, None, None, Node]:
-    """``y = A⁻¹ x``;  ``x.bar = A⁻ᵀ y.bar`` by the same factors, ``A.bar = -x.bar yᵀ``.
+    """``y = A⁻¹ x``;  ``x.bar = A⁻ᴴ y.bar`` by the same factors, ``A.bar = -x.bar yᴴ``.
 
-    Giles 2008, 2.2.3.
+    Giles 2008, 2.2.3. A⁻ᴴ y is the conjugate of A⁻ᵀ times the conjugate of y.
     """
-    x_bar = b.solve_lu(a, factors, order, g, transposed=not transposed, strict=strict)
+    flags = {"transposed": not transposed, "strict": strict}
+    x_bar = b.conj(b.solve_lu(a, factors, order, b.conj(g), **flags))
     return _matrix_bar(b, n, x_bar, transposed), None, None, x_bar
 
 

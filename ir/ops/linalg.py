@@ -13,13 +13,18 @@ if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["MATMUL", "MATMUL_ADD", "transposed"]
+__all__ = ["MATMUL", "MATMUL_ADD", "adjoined", "transposed"]
 
 
 def transposed(b: Builder, x: Node) -> Node:
     """``x`` with its last two axes exchanged."""
     rank = x.type.rank
     return b.transpose(x, (*range(rank - 2), rank - 1, rank - 2))
+
+
+def adjoined(b: Builder, x: Node) -> Node:
+    """The conjugate transpose; of a real matrix the transpose."""
+    return transposed(b, b.conj(x))
 
 
 def _matmul_type(x: TensorType, y: TensorType) -> TensorType:
@@ -41,8 +46,7 @@ def _matmul_adjoint(
     b: Builder, n: Node, g: Node, x: Node, y: Node
 ) -> tuple[Node, Node]:
     """``z = x y``;  ``x.bar = z.bar yᴴ``,  ``y.bar = xᴴ z.bar``."""
-    x_bar = b.matmul(g, transposed(b, b.conj(y)))
-    return x_bar, b.matmul(transposed(b, b.conj(x)), g)
+    return b.matmul(g, adjoined(b, y)), b.matmul(adjoined(b, x), g)
 
 
 def _matmul_add_type(x: TensorType, y: TensorType, z: TensorType) -> TensorType:

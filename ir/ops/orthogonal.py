@@ -4,15 +4,20 @@ The rules divide by the distances of eigenvalues, or of singular values. Where t
 equal their vectors are anything in a plane. A function of vectors alone has a
 derivative there if it does not depend on the choice; then what is divided is zero but
 for rounding, and counts as zero, see `_is_nothing`. Anything else is infinite or NaN
-there. The rules are for real numbers; a transpose becomes a conjugate transpose for
-complex ones.
+there. Of complex numbers each transpose is a conjugate transpose, written ᴴ, and
+vectors have phases besides, which no derivative moves: ``vᴴ dv`` is 0, and so is
+``uᴴ du + vᴴ dv``. What does not depend on the phases has its derivative.
 
-All is done in f64, as NumPy does it: in f32 the signs of vectors follow from rounding.
+All is done in f64 or c128, as NumPy does it: in f32 the signs of vectors follow from
+rounding.
 
 The formulas: Walter, Lehmann 2012, "Algorithmic differentiation of linear algebra
 functions with application in optimum experimental design" (QR); Giles 2008, "Collected
 matrix derivative results", 3.1 and 3.2 (eigenvalues, singular values); Townsend 2016,
-"Differentiating the singular value decomposition" (of rectangular matrices).
+"Differentiating the singular value decomposition" (of rectangular matrices); Wan,
+Zhang 2019, "Automatic differentiation for complex valued SVD"; Roberts, Roberts 2020,
+"QR and LQ decomposition matrix backpropagation algorithms for square, wide, and deep
+matrices - real or complex - and their software implementation".
 """
 
 from __future__ import annotations
@@ -24,20 +29,15 @@ import numpy as np
 
 from ..errors import LinAlgError
 from ..types import TensorType
-from .lapack import (
-    identity,
-    lower_symmetric,
-    require_square,
-    triangle,
-)
-from .linalg import transposed
+from .lapack import identity, lower_symmetric, require_square, scaled_diagonal, triangle
+from .linalg import adjoined
 from .spec import FLAG, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["EIGH", "QR", "SVD"]
+__all__ = ["EIGH", "NO_EIGENVALUES", "QR", "SVD", "Bars", "distances", "on_diagonal"]
 
 NO_EIGENVALUES = "Eigenvalues did not converge"
 NO_SINGULAR_VALUES = "SVD did not converge"
@@ -46,7 +46,7 @@ Bars: TypeAlias = "tuple[Node | None, ...]"
 
 def _require_matrix(op: str, a: TensorType) -> None:
     require(a.rank >= 2, op, f"{a} is not a matrix")
-    require_dtype(a.dtype == "f64", op, f"takes f64, not {a}")
+    require_dtype(a.dtype in ("f64", "c128"), op, f"takes f64 or c128, not {a}")
 
 
 # What rules are made of.
@@ -80,15 +80,20 @@ def _columns(b: Builder, x: Node, type_: TensorType) -> Node:
     return b.broadcast(b.reshape(x, (*x.type.shape, 1)), type_)
 
 
-def _on_diagonal(b: Builder, x: Node) -> Node:
-    """The matrix with a vector on its diagonal."""
+def on_diagonal(b: Builder, x: Node, dtype: str) -> Node:
+    """The matrix of a dtype with a vector on its diagonal."""
     *lead, n = x.type.shape
     type_ = x.type.with_shape((*lead, n, n))
-    return b.mul(_rows(b, x, type_), identity(b, type_))
+    return b.cast(b.mul(_rows(b, x, type_), identity(b, type_)), dtype)
 
 
 def _skew(b: Builder, x: Node) -> Node:
-    return b.sub(x, transposed(b, x))
+    return b.sub(x, adjoined(b, x))
+
+
+def _hollow(b: Builder, x: Node) -> Node:
+    """A skew matrix with zeros on its diagonal, where a complex one turns phases."""
+    return scaled_diagonal(b, x, 0.0) if x.type.is_complex else x
 
 
 def _quotient(b: Builder, x: Node, distance: Node, nothing: Node) -> Node:
@@ -99,6 +104,7 @@ def _quotient(b: Builder, x: Node, distance: Node, nothing: Node) -> Node:
     """
     left_out = b.logical_and(nothing, b.eq(distance, b.like(distance, 0.0)))
     zero = b.straight_through(b.like(x, 0.0), x)
+    distance = b.cast(distance, x.type.dtype)
     kept = b.chain(zero, b.div(b.like(distance, 1.0), distance))
     return b.select(left_out, kept, b.div(x, distance))
 
@@ -119,20 +125,27 @@ def _is_nothing(
     eps = 32 * float(np.finfo(np.float64).eps)
     scale = _sum(b, *(_largest(b, part) for part in of))
     assert scale is not None, "there is a part"
-    small = b.le(b.abs(x), b.mul(scale, b.like(scale, eps)))
+    small = b.le(_size(b, x), b.mul(scale, b.like(scale, eps)))
     return b.logical_or(found, small)
 
 
 def _largest(b: Builder, x: Node) -> Node:
     """The largest magnitude of each matrix, at each of its entries; no derivative."""
-    rank = x.type.rank
+    rank, type_ = x.type.rank, x.type.part
     if 0 in x.type.shape:
-        return b.like(x, 0.0)
-    top = b.reduce_max(b.abs(b.stop_gradient(x)), axes=(rank - 2, rank - 1))
-    return b.broadcast(b.reshape(top, (*x.type.shape[:-2], 1, 1)), x.type)
+        return b.full(type_, 0.0)
+    top = b.reduce_max(_size(b, b.stop_gradient(x)), axes=(rank - 2, rank - 1))
+    return b.broadcast(b.reshape(top, (*x.type.shape[:-2], 1, 1)), type_)
 
 
-def _distances(b: Builder, w: Node) -> Node:
+def _size(b: Builder, x: Node) -> Node:
+    """The magnitude; of a complex number the parts' added up."""
+    if not x.type.is_complex:
+        return b.abs(x)
+    return b.add(b.abs(b.real(x)), b.abs(b.imag(x)))
+
+
+def distances(b: Builder, w: Node) -> Node:
     """``w[j] - w[i]`` at i, j, and 1 on the diagonal."""
     *lead, n = w.type.shape
     type_ = w.type.with_shape((*lead, n, n))
@@ -154,7 +167,7 @@ def _within(b: Builder, g: Node | None, q: Node, thin: int) -> Node | None:
     """The cotangent of the first columns of an orthogonal matrix.
 
     The others span what the first ones do not, so a function of their space is one of
-    the first: ``Q1.bar - Q2 (Q2.barᵀ Q1)``.
+    the first: ``Q1.bar - Q2 (Q2.barᴴ Q1)``.
     """
     rows, columns = q.type.shape[-2:]
     if g is None or columns == thin:
@@ -162,7 +175,7 @@ def _within(b: Builder, g: Node | None, q: Node, thin: int) -> Node | None:
     rest = columns - thin
     first, other = _part(b, q, rows, thin), _block(b, q, (0, thin), (rows, rest))
     g_first, g_other = _part(b, g, rows, thin), _block(b, g, (0, thin), (rows, rest))
-    moved = b.matmul(other, b.matmul(transposed(b, g_other), first))
+    moved = b.matmul(other, b.matmul(adjoined(b, g_other), first))
     return b.sub(g_first, moved)
 
 
@@ -182,10 +195,11 @@ def _qr(a: Any, *, complete: bool) -> tuple[Any, Any]:
 
 
 def _qr_adjoint(b: Builder, n: Node, g: Bars, a: Node, *, complete: bool) -> Any:
-    """``A.bar = (Q.bar + Q copyltu(R R.barᵀ - Q.barᵀ Q)) R⁻ᵀ``.
+    """``A.bar = (Q.bar + Q copyltu(R R.barᴴ - Q.barᴴ Q)) R⁻ᴴ``.
 
-    copyltu copies the lower triangle to the upper one (Walter, Lehmann 2012). Of a wide
-    matrix ``[X Y]`` the first columns are factored, ``X = Q U``, and ``V = Qᵀ Y``.
+    copyltu copies the lower triangle to the upper one (Walter, Lehmann 2012), and takes
+    the real part of the diagonal (Roberts, Roberts 2020): that of R is real. Of a wide
+    matrix ``[X Y]`` the first columns are factored, ``X = Q U``, and ``V = Qᴴ Y``.
     """
     rows, columns = a.type.shape[-2:]
     thin = min(rows, columns)
@@ -203,7 +217,7 @@ def _qr_adjoint(b: Builder, n: Node, g: Bars, a: Node, *, complete: bool) -> Any
     if r_bar is not None:
         u_bar = _part(b, r_bar, thin, thin)
         v_bar = _block(b, r_bar, (0, thin), (thin, more))
-        q_bar = _sum(b, q_bar, b.matmul(y, transposed(b, v_bar)))
+        q_bar = _sum(b, q_bar, b.matmul(y, adjoined(b, v_bar)))
         y_bar = b.matmul(q, v_bar)
     x_bar = _square_qr(b, q, u, q_bar, u_bar)
     y_bar = b.like(y, 0.0) if y_bar is None else y_bar
@@ -215,25 +229,17 @@ def _square_qr(
 ) -> Node:
     of_r = of_q = None
     if r_bar is not None:
-        of_r = b.matmul(r, transposed(b, triangle(b, r_bar, lower=False)))
+        of_r = b.matmul(r, adjoined(b, triangle(b, r_bar, lower=False)))
     if q_bar is not None:
-        of_q = b.neg(b.matmul(transposed(b, q_bar), q))
+        of_q = b.neg(b.matmul(adjoined(b, q_bar), q))
     m = _sum(b, of_r, of_q)
     assert m is not None, "one of the values has a cotangent"
-    below = triangle(b, m, lower=True)
-    above = transposed(b, triangle(b, m, lower=True, strict=True))
-    inner = _sum(b, q_bar, b.matmul(q, b.add(below, above)))
+    half = triangle(b, scaled_diagonal(b, m, 0.5), lower=True)
+    inner = _sum(b, q_bar, b.matmul(q, b.add(half, adjoined(b, half))))
     assert inner is not None, "there is the product"
-    # X R⁻ᵀ is (R⁻¹ Xᵀ)ᵀ.
-    divided = b.solve_triangular(
-        r,
-        transposed(b, inner),
-        lower=False,
-        transposed=False,
-        unit=False,
-        strict=False,
-    )
-    return transposed(b, divided)
+    # X R⁻ᴴ is (R⁻¹ Xᴴ)ᴴ.
+    flags = {"lower": False, "transposed": False, "unit": False, "strict": False}
+    return adjoined(b, b.solve_triangular(r, adjoined(b, inner), **flags))
 
 
 QR = register(OpDef("qr", 1, _qr_type, _qr, _qr_adjoint, {"complete": FLAG}))
@@ -245,7 +251,7 @@ QR = register(OpDef("qr", 1, _qr_type, _qr, _qr_adjoint, {"complete": FLAG}))
 def _eigh_type(a: TensorType) -> tuple[TensorType, TensorType]:
     require_square("eigh", a)
     _require_matrix("eigh", a)
-    return a.with_shape(a.shape[:-1]), a
+    return a.part.with_shape(a.shape[:-1]), a
 
 
 def _eigh(a: Any) -> tuple[Any, Any]:
@@ -257,23 +263,23 @@ def _eigh(a: Any) -> tuple[Any, Any]:
 
 
 def _eigh_adjoint(b: Builder, n: Node, g: Bars, a: Node) -> tuple[Node]:
-    """``A.bar = V (diag(w.bar) + F ∘ (Vᵀ V.bar)) Vᵀ``, ``F[i, j] = 1 / (w[j] - w[i])``.
+    """``A.bar = V (diag(w.bar) + F ∘ (Vᴴ V.bar)) Vᴴ``, ``F[i, j] = 1 / (w[j] - w[i])``.
 
     Giles 2008, 3.1; the half of it that is skew is all that counts. ``a`` is read below
     its diagonal only.
     """
     w, v = n.values
-    of_w = None if g[0] is None else _on_diagonal(b, g[0])
+    of_w = None if g[0] is None else on_diagonal(b, g[0], v.type.dtype)
     of_v = None
     if g[1] is not None:
-        k = b.matmul(transposed(b, v), g[1])
-        half = b.mul(_skew(b, k), b.like(k, 0.5))
-        parts = k, transposed(b, k)
+        k = b.matmul(adjoined(b, v), g[1])
+        half = _hollow(b, b.mul(_skew(b, k), b.like(k, 0.5)))
+        parts = k, adjoined(b, k)
         nothing = _is_nothing(b, half, parts, without_values=g[0] is None)
-        of_v = _quotient(b, half, _distances(b, w), nothing)
+        of_v = _quotient(b, half, distances(b, w), nothing)
     inner = _sum(b, of_w, of_v)
     assert inner is not None, "one of the values has a cotangent"
-    s = b.matmul(b.matmul(v, inner), transposed(b, v))
+    s = b.matmul(b.matmul(v, inner), adjoined(b, v))
     return (lower_symmetric(b, s),)
 
 
@@ -294,7 +300,7 @@ def _svd_type(
     rows, columns = (m, n) if complete else (k, k)
     return (
         a.with_shape((*lead, m, rows)),
-        a.with_shape((*lead, k)),
+        a.part.with_shape((*lead, k)),
         a.with_shape((*lead, columns, n)),
     )
 
@@ -308,28 +314,29 @@ def _svd(a: Any, *, complete: bool) -> tuple[Any, Any, Any]:
 
 
 def _svd_adjoint(b: Builder, n: Node, g: Bars, a: Node, *, complete: bool) -> Any:
-    """``A.bar = U (diag(s.bar) + M) Vᵀ``, and what leaves the spaces of U and V.
+    """``A.bar = U (diag(s.bar) + M) Vᴴ``, and what leaves the spaces of U and V.
 
-    With P and Q the skew parts of ``Uᵀ U.bar`` and ``Vᵀ V.bar``, Townsend's terms
+    With P and Q the skew parts of ``Uᴴ U.bar`` and ``Vᴴ V.bar``, Townsend's terms
     ``(F ∘ P) S + S (F ∘ Q)``, where ``F = 1 / (s[j]² - s[i]²)``, are the same as
     ``(P + Q) / (s[j] - s[i])`` and ``(P - Q) / (s[j] + s[i])``, half of each. So only
-    what depends on the choice of vectors is divided by the distance of two values.
+    what depends on the choice of vectors is divided by the distance of two values. The
+    diagonal of ``P - Q`` is what Wan, Zhang 2019 add for complex numbers.
     """
     u_all, s, vt_all = n.values
     rows, columns = a.type.shape[-2:]
     k = min(rows, columns)
     u, vt = _part(b, u_all, rows, k), _part(b, vt_all, k, columns)
-    v = transposed(b, vt)
+    v = adjoined(b, vt)
     u_bar = _within(b, g[0], u_all, k)
-    v_all = transposed(b, vt_all)
-    v_bar = _within(b, None if g[2] is None else transposed(b, g[2]), v_all, k)
-    inner = None if g[1] is None else _on_diagonal(b, g[1])
+    v_all = adjoined(b, vt_all)
+    v_bar = _within(b, None if g[2] is None else adjoined(b, g[2]), v_all, k)
+    inner = None if g[1] is None else on_diagonal(b, g[1], a.type.dtype)
     without_values = g[1] is None
     p = q = None
     if u_bar is not None:
-        p = b.matmul(transposed(b, u), u_bar)
+        p = b.matmul(adjoined(b, u), u_bar)
     if v_bar is not None:
-        q = b.matmul(transposed(b, v), v_bar)
+        q = b.matmul(adjoined(b, v), v_bar)
     if p is not None or q is not None:
         inner = _sum(b, inner, _turned(b, s, p, q, without_values))
     assert inner is not None, "one of the values has a cotangent"
@@ -339,8 +346,8 @@ def _svd_adjoint(b: Builder, n: Node, g: Bars, a: Node, *, complete: bool) -> An
         total = b.add(total, b.matmul(_over(b, out, u_bar, s, without_values), vt))
     if v_bar is not None and q is not None and columns > k:
         out = b.sub(v_bar, b.matmul(v, q))
-        across = b.matmul(_over(b, out, v_bar, s, without_values), transposed(b, u))
-        total = b.add(total, transposed(b, across))
+        across = b.matmul(_over(b, out, v_bar, s, without_values), adjoined(b, u))
+        total = b.add(total, adjoined(b, across))
     return (total,)
 
 
@@ -349,19 +356,21 @@ def _turned(
 ) -> Node:
     """What turns U and V within their spaces contributes, between the two."""
     there = [x for x in (p, q) if x is not None]
-    parts = [x for part in there for x in (part, transposed(b, part))]
+    parts = [x for part in there for x in (part, adjoined(b, part))]
     skew_p, skew_q = (None if x is None else _skew(b, x) for x in (p, q))
     plus = _sum(b, skew_p, skew_q)
     minus = _sum(b, skew_p, None if skew_q is None else b.neg(skew_q))
     assert plus is not None, "there is p or q"
     assert minus is not None, "there is p or q"
-    type_ = plus.type
-    one = identity(b, type_)
+    type_ = plus.type.part
     sums = b.add(_rows(b, s, type_), _columns(b, s, type_))
-    sums = b.select(b.ne(one, b.like(one, 0.0)), one, sums)
+    if not plus.type.is_complex:  # a skew matrix has nothing on its diagonal
+        one = identity(b, type_)
+        sums = b.select(b.ne(one, b.like(one, 0.0)), one, sums)
+    plus = _hollow(b, plus)
     of_plus, of_minus = (
         _quotient(b, x, by, _is_nothing(b, x, parts, without_values=without_values))
-        for x, by in ((plus, _distances(b, s)), (minus, sums))
+        for x, by in ((plus, distances(b, s)), (minus, sums))
     )
     made = b.add(of_plus, of_minus)
     return b.mul(made, b.like(made, 0.5))
@@ -370,7 +379,7 @@ def _turned(
 def _over(b: Builder, x: Node, bar: Node, s: Node, without_values: bool) -> Node:
     """The columns of what is made of a cotangent, divided by the singular values."""
     nothing = _is_nothing(b, x, [bar], without_values=without_values)
-    return _quotient(b, x, _rows(b, s, x.type), nothing)
+    return _quotient(b, x, _rows(b, s, x.type.part), nothing)
 
 
 SVD = register(

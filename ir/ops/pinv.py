@@ -8,7 +8,7 @@ import numpy as np
 
 from ..types import TensorType
 from .lapack import identity
-from .linalg import transposed
+from .linalg import adjoined
 from .spec import OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def _pinv_type(a: TensorType, value: TensorType) -> TensorType:
     turned = a.with_shape((*a.shape[:-2], a.shape[-1], a.shape[-2]))
     require(value.shape == turned.shape, "pinv", f"{value} is not made of {a}")
     require_dtype(
-        a.is_float and a.dtype == value.dtype, "pinv", f"{a} and {value} differ"
+        a.has_gradient and a.dtype == value.dtype, "pinv", f"{a} and {value} differ"
     )
     return value
 
@@ -37,12 +37,12 @@ def _pinv_adjoint(
 ) -> tuple[Node, None]:
     """``value`` handed on as A⁺; its derivative while the rank stays is
 
-    ``dA⁺ = -A⁺ dA A⁺ + A⁺ A⁺ᵀ dAᵀ (1 - A A⁺) + (1 - A⁺ A) dAᵀ A⁺ᵀ A⁺``
+    ``dA⁺ = -A⁺ dA A⁺ + A⁺ A⁺ᴴ dAᴴ (1 - A A⁺) + (1 - A⁺ A) dAᴴ A⁺ᴴ A⁺``
 
     (Golub, Pereyra 1973, "The differentiation of pseudo-inverses and nonlinear least
     squares problems whose variables separate").
     """
-    turned, bar = transposed(b, n), transposed(b, g)
+    turned, bar = adjoined(b, n), adjoined(b, g)
     inverse = b.neg(b.matmul(b.matmul(turned, g), turned))
     outer, inner = b.matmul(a, n), b.matmul(n, a)
     off_rows = b.sub(identity(b, outer.type), outer)

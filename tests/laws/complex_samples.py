@@ -13,10 +13,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from scipy.linalg import eig, expm
 
 from anabranch.ir import OPS
 from anabranch.ir.types import DTYPES
 from tests.laws.op_cases import CASES, SHAPES, Case
+from tests.laws.op_oracles import ORACLES, each_matrix, schur_form
 from tests.laws.op_samples import DOMAINS, LAYOUTS, Array, Sample, each, lay_out, number
 from tests.oracles.special_functions import mp
 
@@ -28,7 +30,9 @@ _LIKE_REAL = (
     "power power_log1 power_log2 power_log3 power_log4 straight_through select eq ne "
     "isnan isinf isfinite reduce_sum reduce_prod cumsum recurrence matmul identity "
     "stop_gradient reshape transpose broadcast_to slice pad concatenate take "
-    "scatter_add update put slice_at update_at add_at windows fold cast"
+    "scatter_add update put slice_at update_at add_at windows fold cast "
+    "cholesky lu solve_triangular solve_lu det logdet pinv expm qr eigh svd "
+    "sqrtm logm sylvester"
 ).split()
 
 _FUNCTIONS = [{"function": name} for name in ("sqrt", "sin", "arctan", "exp2")]
@@ -39,6 +43,8 @@ _OWN: dict[str, list[Case]] = {
         for op in ("conj", "real", "imag", "reciprocal", "wofz")
     },
     "lambertw": [Case((shape,) * 3, {}) for shape in SHAPES],
+    "schur": list(CASES["eigh"]),
+    "eig": list(CASES["eigh"]),
     "complex": [Case((shape, shape), {}) for shape in SHAPES],
     "of_complex": [
         *(Case((shape,), _FUNCTIONS[place % 4]) for place, shape in enumerate(SHAPES)),
@@ -80,6 +86,14 @@ def _operands(op: str, case: Case, dtype: str, rng: np.random.Generator) -> list
         x = np.asarray(x)
         is_float = x.dtype.kind == "f"
         made.append((x + 1j * np.asarray(y)).astype(DTYPES[dtype]) if is_float else x)
+    if op in ("solve_lu", "det", "logdet"):
+        made[1:3] = OPS["lu"].reference(made[0])[:2]
+    if op == "pinv":
+        made[1] = np.linalg.pinv(made[0])
+    if op in ("sqrtm", "logm"):
+        made[1] = made[0]
+    if op == "expm":
+        made[2] = expm(made[0]) if made[0].size else made[0]
     return made
 
 
@@ -107,8 +121,10 @@ def smooth_complex(op: str) -> tuple[Sample, ...]:
     return tuple(x for x in made if op != "cast" or x.attrs["dtype"] in kept)
 
 
+_WIDE = ("qr", "eigh", "eig", "svd", "schur", "sqrtm", "logm", "sylvester")
 COMPLEX_SAMPLES: Mapping[str, tuple[Sample, ...]] = {
-    op: _samples(op, ("c128", "c64")) for op in (*_LIKE_REAL, *_OWN)
+    op: _samples(op, ("c128",) if op in _WIDE else ("c128", "c64"))
+    for op in (*_LIKE_REAL, *_OWN)
 }
 
 
@@ -164,4 +180,10 @@ COMPLEX_ORACLES: Mapping[str, Callable[..., Array]] = {
     "wofz": _parts(_faddeeva),
     "lambertw": _parts(_lambert),
     "irfft": lambda z, size: _of_frequencies(z, size),
+    "schur": each_matrix(schur_form),
+    "eig": each_matrix(lambda a: eig(a) if a.size else (a.reshape(0), a)),
+    **{
+        op: ORACLES[op]
+        for op in "cholesky lu solve_triangular solve_lu qr eigh svd".split()
+    },
 }

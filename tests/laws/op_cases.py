@@ -388,6 +388,9 @@ def _matrices() -> dict[str, list[Case]]:
         ],
         "det": values,
         "logdet": values,
+        **{op: [Case((a, a), {}) for a in SQUARE] for op in ("sqrtm", "logm")},
+        "sylvester": [Case((a, (*x[:-2], x[-1], x[-1]), x, x), {}) for a, x in pairs],
+        "expm": [Case((a, a[:-2], a), {}) for a in SQUARE],
         "pinv": [Case((a, (*a[:-2], a[-1], a[-2])), {}) for a in RECTANGULAR],
         "eigh": [Case((a,), {}) for a in SQUARE],
         "qr": [

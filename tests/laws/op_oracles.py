@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy.linalg import eigh, lu_factor, qr, svd
+from scipy.linalg import eigh, lu_factor, qr, schur, svd
 from scipy.special import spherical_jn
 
 from anabranch.ir import OPS
@@ -20,7 +20,7 @@ from anabranch.ir.literals import NO_ATTRS
 from anabranch.ir.types import DTYPES, TensorType
 from tests.oracles.special_functions import TRUTH, mp
 
-__all__ = ["ORACLES"]
+__all__ = ["ORACLES", "each_matrix", "schur_form"]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 Ints: TypeAlias = tuple[int, ...]
@@ -403,8 +403,8 @@ def _cholesky(a: Array) -> Array:
     made = np.zeros_like(a)
     for i, j in np.ndindex(a.shape):
         if j <= i:
-            rest = a[i, j] - made[i, :j] @ made[j, :j]
-            made[i, j] = np.sqrt(rest) if i == j else rest / made[j, j]
+            rest = a[i, j] - made[i, :j] @ np.conj(made[j, :j])
+            made[i, j] = np.sqrt(np.real(rest)) if i == j else rest / made[j, j]
     return made
 
 
@@ -471,15 +471,21 @@ def _qr(a: Array, *, complete: bool = False) -> Any:
 
 
 def _eigh(a: Array) -> tuple[Array, Array]:
-    return eigh(a, driver="evd") if a.size else (a[0:0].reshape(0), a)
+    return eigh(a, driver="evd") if a.size else (np.real(a).reshape(0), a)
 
 
 def _svd(a: Array, *, complete: bool = False) -> tuple[Array, Array, Array]:
     if not a.size:
         m, n = a.shape if complete else (0, 0)
         left, right = np.eye(a.shape[0], m), np.eye(n, a.shape[1])
-        return left.astype(a.dtype), np.zeros(0, a.dtype), right.astype(a.dtype)
+        return left.astype(a.dtype), np.zeros(0, a.real.dtype), right.astype(a.dtype)
     return svd(a, full_matrices=complete)
+
+
+def schur_form(a: Array) -> tuple[Array, Array]:
+    """SciPy's."""
+    t, z = schur(a, output="complex")[:2] if a.size else (a, a)
+    return t, z
 
 
 ORACLES: dict[str, Callable[..., Any]] = {
@@ -548,6 +554,9 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "svd": each_matrix(_svd),
     "solve_triangular": each_matrix(_solve_triangular),
     "solve_lu": each_matrix(_solve_lu),
+    "expm": lambda a, squarings, value: value,
+    **dict.fromkeys(("sqrtm", "logm"), lambda a, value: value),
+    "sylvester": lambda p, q, c, value: value,
     "pinv": lambda a, value: value,
     "det": lambda a, factors, order, value: value,
     "logdet": lambda a, factors, order, value: value,

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.random import Generator
+from scipy import linalg
 from scipy.special import expit
 
 from anabranch.ir import OPS
@@ -249,6 +250,33 @@ def _inverted(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array
     return [a, np.asarray(np.linalg.pinv(a), a.dtype)]
 
 
+def _exponentials(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+    """Small matrices, how often they are halved, and their exponentials."""
+    a = np.asarray(0.4 * number(rng, shapes[0], dtype), DTYPES[dtype])
+    value = np.asarray(linalg.expm(a) if a.size else a, a.dtype)
+    return [a, np.ones(shapes[1], np.int64), value]
+
+
+def _function_of(name: str) -> Domain:
+    """Matrices near to diagonal ones, and what a function of SciPy makes of them."""
+
+    def draw(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+        a = np.asarray(_spread(rng, shapes[0], dtype), DTYPES[dtype])
+        made = np.zeros(a.shape, np.complex128)
+        for place in np.ndindex(a.shape[:-2]) if a.size else ():
+            made[place] = getattr(linalg, name)(a[place].astype(np.float64))
+        return [a, np.asarray(made.real, a.dtype)]
+
+    return draw
+
+
+def _solved(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+    """``p x + x q = c`` and x."""
+    p, q = (_spread(rng, shape, dtype) for shape in shapes[:2])
+    x = number(rng, shapes[2], dtype)
+    return [p, q, np.asarray(p @ x + x @ q, x.dtype), x]
+
+
 def _factored(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
     """Matrices, what lu makes of them, and one more operand."""
     a = _turned(rng, shapes[0], dtype)
@@ -325,6 +353,9 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "check": (("i64",), each(number)),
         "cholesky": (FLOATS, _definite),
         "lu": (FLOATS, each(_turned)),
+        "expm": (FLOATS, _exponentials),
+        **{name: (("f64",), _function_of(name)) for name in ("sqrtm", "logm")},
+        "sylvester": (("f64",), _solved),
         "pinv": (FLOATS, _inverted),
         **dict.fromkeys(("qr", "eigh", "svd"), (("f64",), each(_spread))),
         **dict.fromkeys(("solve_triangular", "cholesky_input"), (FLOATS, _triangular)),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+from scipy.linalg import expm_frechet
 from scipy.special import spherical_jn
 
 from anabranch.backends.reference.interpreter import evaluate
@@ -341,6 +342,45 @@ def _pseudo_inverse_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> A
     return np.linalg.solve(_swapped(a) @ a, _swapped(t) - square @ n)
 
 
+def _exponential_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """One matrix after the other, by SciPy."""
+    made = np.zeros(xs[0].shape)
+    for place in np.ndindex(xs[0].shape[:-2]):
+        if made[place].size:
+            made[place] = expm_frechet(xs[0][place], ts[0][place], compute_expm=False)
+    return made
+
+
+def _sylvester_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """``p dx + dx q = dc - dp x - x dq``, by the Kronecker product."""
+    (p, q, _, x), (tp, tq, tc, _) = xs, ts
+    return _by_kronecker(p, q, tc - tp @ x - x @ tq)
+
+
+def _by_kronecker(p: Any, q: Any, c: Any) -> Any:
+    made = np.zeros(c.shape)
+    for k in np.ndindex(c.shape[:-2]):
+        left = np.kron(p[k], np.eye(len(q[k]))) + np.kron(np.eye(len(p[k])), q[k].T)
+        made[k] = np.linalg.solve(left, c[k].ravel()).reshape(c[k].shape)
+    return made
+
+
+def _root_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    return _by_kronecker(xs[1], xs[1], ts[0])
+
+
+def _logarithm_moved(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    """What the derivative of the exponential makes the tangent of."""
+    made = np.zeros(xs[0].shape)
+    for k in np.ndindex(made.shape[:-2]) if made.size else ():
+        n = made.shape[-1]
+        units = np.eye(n * n).reshape(-1, n, n)
+        columns = [expm_frechet(xs[1][k], e, compute_expm=False) for e in units]
+        slope = np.reshape(columns, (n * n, n * n)).T
+        made[k] = np.linalg.solve(slope, ts[0][k].ravel()).reshape(n, n)
+    return made
+
+
 TANGENTS: dict[str, Rule] = {
     **dict.fromkeys(LINEAR, _linear),
     **dict.fromkeys(BILINEAR, _bilinear),
@@ -369,6 +409,10 @@ TANGENTS: dict[str, Rule] = {
     "cholesky": _factor_moved,
     "cholesky_input": _factor_pulled,
     "lu": _factors_moved,
+    "expm": _exponential_moved,
+    "sqrtm": _root_moved,
+    "logm": _logarithm_moved,
+    "sylvester": _sylvester_moved,
     "pinv": _pseudo_inverse_moved,
     "qr": _qr_moved,
     "eigh": _eigen_moved,
@@ -398,6 +442,11 @@ STILL = {
     ("max_pool_input", 1),
     *((op, slot) for op in ("solve_lu", "det", "logdet") for slot in (1, 2)),
     ("pinv", 1),
+    ("sqrtm", 1),
+    ("logm", 1),
+    ("sylvester", 3),
+    ("expm", 1),
+    ("expm", 2),
     ("det", 3),
     ("logdet", 3),
 }

@@ -12,7 +12,8 @@ import numpy as np
 __all__ = ["Program", "copied", "every_program", "leaves", "loss_of", "program"]
 
 FIELDS = (
-    "linear_algebra pdes dynamics sequences learning statistics geometry scipy_users"
+    "linear_algebra pdes dynamics sequences learning statistics geometry scipy_users "
+    "decompositions"
 ).split()
 
 

@@ -169,6 +169,7 @@ def _divide(
         trans=ord("T" if transposed == (a.swapped == vector) else "N"),
         diag=ord("U" if unit else "N"),
         one=int.from_bytes(ONES[dtype], "little"),
+        zero=0,
         strict=int(status > 0),
         status=status,
         routine=routine("trsv" if vector else "trsm", dtype).address,
@@ -258,7 +259,7 @@ def solve_lu(
     """Two triangular systems, and the rows moved in front of them or behind."""
     if is_small(factors.type, node.type):
         return small_solve(p, node, a, x, transposed=transposed, strict=strict)
-    if _is_identity(p, p.graph[node.operands[3]]):
+    if node.type.is_float and _is_identity(p, p.graph[node.operands[3]]):
         return _inverse(p, node, factors, order, transposed, strict)
     target = _packed(p, node)
     status = p.status(node) if strict else 0
@@ -338,12 +339,13 @@ def _reorder(
         return
     *lead, n, columns = x.type.shape
     x, order = (p.contiguous(node, view) for view in (x, order))
-    words = ReorderWords(matrices=math.prod(lead), n=n, columns=columns)
-    kernel = Source.of(reorder_source, dtype=x.type.dtype, back=back)
+    numbers = columns * (2 if x.type.is_complex else 1)
+    words = ReorderWords(matrices=math.prod(lead), n=n, columns=numbers)
+    kernel = Source.of(reorder_source, dtype=x.type.part.dtype, back=back)
     p.call(node, "reorder", kernel, (x, order, target), words)
 
 
-@emits("det", "logdet", "pinv")
+@emits("det", "logdet", "pinv", "expm", "sqrtm", "logm", "sylvester")
 def handed_on(p: Planner, node: Node, *operands: View) -> View:
     """A copy of the value, the last operand."""
     value = operands[-1]

@@ -10,9 +10,11 @@ import math
 from collections.abc import Sequence
 
 from ....ir.graph import Node
-from ....ir.types import TensorType
+from ....ir.types import DTYPES, TensorType
 from ..kernels.orthogonal import (
+    PairsWords,
     TriangleWords,
+    pairs_source,
     routine_source,
     routine_words,
     triangle_source,
@@ -27,8 +29,23 @@ from .lapack import call, columns_first
 GEQRF = "n0 n1 m0 n0 m1 m2 n2 m3"
 ORGQR = "n0 n1 n2 m0 n0 m1 m2 n3 m3"
 SYEVD = "n0 n1 n2 m0 n2 m1 m2 n3 m3 n4 m4"
+HEEVD = "n0 n1 n2 m0 n2 m1 m2 n3 m3 n4 m4 n5 m5"
 GESDD = "n0 n1 n2 m0 n1 m1 m2 n1 m3 n3 m4 n4 m5 m6"
-WORK = {GEQRF: 2, ORGQR: 2, SYEVD: 2, GESDD: 4}
+COMPLEX_GESDD = "n0 n1 n2 m0 n1 m1 m2 n1 m3 n3 m4 n4 m5 m6 m7"
+GEES = "n0 n1 m5 n2 m0 n2 m5 m1 m2 n2 m3 n3 m4 m5 m6"
+GEEV = "n0 n1 n2 m0 n2 m1 m2 m3 n2 m4 n2 m5 n3 m6"
+COMPLEX_GEEV = "n0 n1 n2 m0 n2 m1 m2 n2 m3 n2 m4 n3 m5 m6"
+WORK = {
+    GEQRF: 2,
+    ORGQR: 2,
+    SYEVD: 2,
+    HEEVD: 2,
+    GESDD: 4,
+    COMPLEX_GESDD: 4,
+    GEES: 3,
+    GEEV: 5,
+    COMPLEX_GEEV: 4,
+}
 
 
 def _invoke(
@@ -47,7 +64,7 @@ def _invoke(
     """
     dtype = memories[0].type.dtype if isinstance(memories[0], View) else "f64"
     asked = workspace(name, dtype, len(memories) + 2, arguments, tuple(numbers))
-    size = 4 if dtype == "f32" else 8
+    size = DTYPES[dtype].itemsize
     listed = list(memories)
     listed.insert(WORK[arguments], -(-asked * size // 8))
     listed.append(1)
@@ -148,13 +165,14 @@ def qr(p: Planner, node: Node, a: View, *, complete: bool) -> list[View]:
     kernel = Source.of(triangle_source, dtype=a.type.dtype)
     p.call(node, "triangle", kernel, (stack, target), words)
     numbers = (rows, across, thin, -1)
-    _invoke(p, node, "orgqr", ORGQR, (stack, tau), numbers, work)
+    name = "ungqr" if a.type.is_complex else "orgqr"
+    _invoke(p, node, name, ORGQR, (stack, tau), numbers, work)
     return [_as_value(stack, q.type), target]
 
 
 @emits("eigh")
 def eigh(p: Planner, node: Node, a: View) -> list[View]:
-    """By syevd, with vectors where something reads them."""
+    """By syevd or heevd, with vectors where something reads them."""
     w, v = node.values
     if 0 in a.type.shape:
         return [p.allocate(w.type), p.allocate(v.type)]
@@ -162,9 +180,13 @@ def eigh(p: Planner, node: Node, a: View) -> list[View]:
     stack = _copied(p, node, a)
     values = _stacked(p, w.type, 1)
     job = "V" if p.is_read(v) else "N"
-    numbers = (ord(job), ord("L"), n, -1, 3 + 5 * n)
     work = _matrices(stack) * n**3 * (4 if job == "V" else 1)
-    _invoke(p, node, "syevd", SYEVD, (stack, values, 3 + 5 * n), numbers, work)
+    if a.type.is_complex:
+        name, arguments, rooms = "heevd", HEEVD, (1 + 5 * n + 2 * n * n, 3 + 5 * n)
+    else:
+        name, arguments, rooms = "syevd", SYEVD, (3 + 5 * n,)
+    numbers = (ord(job), ord("L"), n, -1, *rooms)
+    _invoke(p, node, name, arguments, (stack, values, *rooms), numbers, work)
     return [values.reshaped(w.type.shape), _as_value(stack, v.type)]
 
 
@@ -184,10 +206,56 @@ def svd(p: Planner, node: Node, a: View, *, complete: bool) -> list[View]:
     numbers = (ord(job), rows, columns, vt.type.shape[-2], -1)
     thin = min(rows, columns)
     work = _matrices(stack) * rows * columns * thin * (8 if vectors else 2)
-    memories = (stack, values, left, right, 8 * thin)
-    _invoke(p, node, "gesdd", GESDD, memories, numbers, work)
+    memories = [stack, values, left, right, 8 * thin]
+    if a.type.is_complex:
+        wide = max(rows, columns)
+        memories.insert(4, thin * max(7, 5 * thin + 7, 2 * (wide + thin) + 1))
+    arguments = COMPLEX_GESDD if a.type.is_complex else GESDD
+    _invoke(p, node, "gesdd", arguments, memories, numbers, work)
     return [
         _as_value(left, u.type),
         values.reshaped(s.type.shape),
         _as_value(right, vt.type),
     ]
+
+
+@emits("schur")
+def schur(p: Planner, node: Node, a: View) -> list[View]:
+    """By gees; what it does not sort by is one word of room."""
+    if 0 in a.type.shape:
+        return [p.allocate(a.type), p.allocate(a.type)]
+    n = a.type.shape[-1]
+    stack, vectors = _copied(p, node, a), _stacked(p, a.type)
+    values = p.allocate(a.type.with_shape((_matrices(stack), n)))
+    memories = (stack, values, vectors, n, 1)
+    numbers = (ord("V"), ord("N"), n, -1)
+    work = _matrices(stack) * n**3 * 25
+    _invoke(p, node, "gees", GEES, memories, numbers, work)
+    return [_as_value(stack, a.type), _as_value(vectors, a.type)]
+
+
+@emits("eig")
+def eig(p: Planner, node: Node, a: View) -> list[View]:
+    """By geev, with vectors where something reads them."""
+    w, v = node.values
+    if 0 in a.type.shape:
+        return [p.allocate(w.type), p.allocate(v.type)]
+    n = a.type.shape[-1]
+    stack = _copied(p, node, a)
+    values, vectors = _stacked(p, w.type, 1), _stacked(p, v.type)
+    left = _stacked(p, a.type)  # where vectors of the other side would be
+    wanted = p.is_read(v)
+    numbers = (ord("N"), ord("V" if wanted else "N"), n, -1)
+    work = _matrices(stack) * n**3 * (25 if wanted else 10)
+    if a.type.is_complex:
+        memories = (stack, values, left, vectors, 2 * n)
+        _invoke(p, node, "geev", COMPLEX_GEEV, memories, numbers, work)
+    else:
+        re, im = (_stacked(p, w.type.part, 1) for _ in range(2))
+        pairs = _stacked(p, a.type)
+        memories = (stack, re, im, left, pairs)
+        _invoke(p, node, "geev", GEEV, memories, numbers, work)
+        words = PairsWords(matrices=_matrices(stack), n=n, vectors=int(wanted))
+        kernel = Source.of(pairs_source)
+        p.call(node, "pairs", kernel, (re, im, pairs, values, vectors), words)
+    return [values.reshaped(w.type.shape), _as_value(vectors, v.type)]

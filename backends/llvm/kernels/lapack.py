@@ -8,12 +8,15 @@ matrix by matrix. LAPACK is column-major and takes a row-major matrix for its tr
 - Triangular systems: the right side is row-major, so ``T X = B`` is asked for as
   ``Xᵀ Tᵀ = Bᵀ``, from the right. T may lie either way, see `TriangularWords`.
 - LU: the factors are column-major, for another order would choose other pivots.
+
+A complex number is ``{parts}`` floats of the kind ``{t}`` side by side.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from ....ir.types import DTYPES, PART_OF
 from .routines import passing
 from .source import read
 
@@ -30,8 +33,6 @@ __all__ = [
     "triangular_source",
 ]
 
-SIZES = {"f32": 4, "f64": 8}
-
 _CHOLESKY = """
 def kernel(buffers, words):
     # l, info: buffer and offset each
@@ -46,8 +47,8 @@ def kernel(buffers, words):
             return {status}
         m = {t}_pointer(now, 0)
         for i in range(n):
-            for j in range(i + 1, n):
-                m[i * n + j] = 0.0
+            for j in range((i + 1) * {parts}, n * {parts}):
+                m[i * n * {parts} + j] = 0.0
     return 0
 """
 
@@ -63,7 +64,7 @@ def kernel(buffers, words):
             d = {t}_pointer(now, 0)
             zero = False
             for i in range(n):
-                zero = zero or d[i * {diagonal}] == 0.0
+                zero = zero or {is_zero}
             if zero:
                 return {status}
         at = x + b * n * {columns} * {size}
@@ -171,7 +172,7 @@ class TriangularWords(NamedTuple):
     ``uplo``, ``trans`` and ``diag`` are as BLAS sees the matrix, ``right`` is "R".
     ``a_batch`` elements further is the next matrix, ``diagonal`` further the next
     element of a diagonal. Where ``strict``, a zero there gives the ``status``. ``one``
-    is 1.0.
+    is 1.0, of complex numbers with the ``zero`` behind it.
     """
 
     matrices: int
@@ -185,6 +186,7 @@ class TriangularWords(NamedTuple):
     trans: int
     diag: int
     one: int
+    zero: int
     strict: int
     status: int
     routine: int
@@ -222,23 +224,34 @@ class ReorderWords(NamedTuple):
     columns: int
 
 
+def _written(template: str, dtype: str, names: dict[str, str], **more: object) -> str:
+    """A template for the numbers of a dtype."""
+    part = PART_OF.get(dtype, dtype)
+    kind = {"t": part, "parts": 2 if part != dtype else 1}
+    size = DTYPES[dtype].itemsize
+    return template.lstrip().format(**kind, size=size, **names, **more)
+
+
 def cholesky_source(dtype: str) -> str:
     """L over A, by potrf; the upper triangle becomes zero."""
     names = passing(CholeskyWords, "l", "info")
-    return _CHOLESKY.lstrip().format(t=dtype, size=SIZES[dtype], **names)
+    return _written(_CHOLESKY, dtype, names)
 
 
 def triangular_source(dtype: str, vector: bool) -> str:
     """The solution over the right side, by trsm; by trsv where that is a vector."""
     names = passing(TriangularWords, "a", "x")
     call = (_VECTOR if vector else _MATRIX).format(**names)
-    return _TRIANGULAR.lstrip().format(t=dtype, size=SIZES[dtype], call=call, **names)
+    step = f"i * {names['diagonal']}"
+    places = [f"2 * {step}", f"2 * {step} + 1"] if dtype in PART_OF else [step]
+    is_zero = " and ".join(f"d[{place}] == 0.0" for place in places)
+    return _written(_TRIANGULAR, dtype, names, call=call, is_zero=f"({is_zero})")
 
 
 def lu_source(dtype: str, bits: int) -> str:
     """The factors over A, by getrf, and the order of rows that its exchanges make."""
     names = passing(LuWords, "factors", "order", "sign", "pivots", "info")
-    return _LU.lstrip().format(size=SIZES[dtype], bits=bits, **names)
+    return _written(_LU, dtype, names, bits=bits)
 
 
 def inverse_source(dtype: str) -> str:
@@ -258,7 +271,7 @@ def inverse_source(dtype: str) -> str:
     )
     return _INVERSE.lstrip().format(
         t=dtype,
-        size=SIZES[dtype],
+        size=DTYPES[dtype].itemsize,
         solve=solve,
         invert=f"invoke({{trtri}}, {invert}".format(**names),
         divide=divide,

@@ -6,11 +6,14 @@ import ctypes
 from functools import cache
 from typing import NamedTuple
 
+from ....ir.types import TensorType
 from .routines import routine
 from .source import read
 
 __all__ = [
+    "PairsWords",
     "TriangleWords",
+    "pairs_source",
     "routine_source",
     "routine_words",
     "triangle_source",
@@ -26,7 +29,9 @@ def kernel(buffers, words):
         y = {t}_pointer({y} + b * rows * columns * {size}, 1)
         for i in range(rows):
             for j in range(columns):
-                y[i * columns + j] = x[j * height + i] if j >= i else 0.0
+                to, of = (i * columns + j) * {parts}, (j * height + i) * {parts}
+                for k in range({parts}):
+                    y[to + k] = x[of + k] if j >= i else 0.0
     return 0
 """
 
@@ -47,9 +52,50 @@ class TriangleWords(NamedTuple):
 
 def triangle_source(dtype: str) -> str:
     """Copy the upper triangles, with zeros below."""
-    size = 4 if dtype == "f32" else 8
+    type_ = TensorType(dtype, ())
+    kind = {"t": type_.part.dtype, "parts": 2 if type_.is_complex else 1}
     names = read(TriangleWords, "x", "y")
-    return _TRIANGLE.lstrip().format(t=dtype, size=size, **names)
+    return _TRIANGLE.lstrip().format(size=type_.nbytes, **kind, **names)
+
+
+_PAIRS = """
+def kernel(buffers, words):
+    # re, im, x, w, v: buffer and offset each
+    n = {n}
+    re = f64_pointer({re}, 0)
+    im = f64_pointer({im}, 1)
+    x = f64_pointer({x}, 2)
+    w = f64_pointer({w}, 3)
+    v = f64_pointer({v}, 4)
+    for b in range({matrices} * n):
+        w[2 * b] = re[b]
+        w[2 * b + 1] = im[b]
+    if {vectors} != 0:
+        for b in range({matrices} * n):
+            of_re = b if im[b] >= 0.0 else b - 1
+            of_im = of_re + 1 if im[b] != 0.0 else of_re
+            sign = 0.0 if im[b] == 0.0 else (1.0 if im[b] > 0.0 else -1.0)
+            for i in range(n):
+                v[2 * (b * n + i)] = x[of_re * n + i]
+                v[2 * (b * n + i) + 1] = sign * x[of_im * n + i]
+    return 0
+"""
+
+
+class PairsWords(NamedTuple):
+    """The numbers of ``matrices`` matrices of n rows, and whether there are vectors."""
+
+    matrices: int
+    n: int
+    vectors: int
+
+
+def pairs_source() -> str:
+    """Complex eigenvalues and vectors of the real numbers that geev makes.
+
+    Of two conjugates it has the real parts of a vector, and then the imaginary ones.
+    """
+    return _PAIRS.lstrip().format(**read(PairsWords, "re", "im", "x", "w", "v"))
 
 
 def routine_source(memories: int, arguments: str) -> str:
@@ -116,5 +162,5 @@ def workspace(
     work = rooms[int(listed[listed.index(length) - 1][1:])]
     function = ctypes.CFUNCTYPE(None)(routine(name, dtype).address)
     function(*passed, ctypes.c_size_t(1), ctypes.c_size_t(1))
-    kind = ctypes.c_float if dtype == "f32" else ctypes.c_double
+    kind = ctypes.c_float if dtype in ("f32", "c64") else ctypes.c_double
     return int(kind.from_buffer(work).value) + 1

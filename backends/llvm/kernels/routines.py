@@ -21,8 +21,13 @@ from .source import read
 
 __all__ = ["LETTERS", "MINUS_ONES", "ONES", "Routine", "passing", "routine"]
 
-LETTERS = {"f32": "s", "f64": "d"}
-ONES = {"f32": struct.pack("<f", 1.0), "f64": struct.pack("<d", 1.0)}
+LETTERS = {"f32": "s", "f64": "d", "c64": "c", "c128": "z"}
+ONES = {
+    "f32": struct.pack("<f", 1.0),
+    "f64": struct.pack("<d", 1.0),
+    "c64": struct.pack("<ff", 1.0, 0.0),
+    "c128": struct.pack("<d", 1.0),  # its first word; the second is 0
+}
 MINUS_ONES = {"f32": struct.pack("<f", -1.0), "f64": struct.pack("<d", -1.0)}
 # As NumPy's wheels, and as other builds of OpenBLAS and MKL call them.
 NUMPY_SYMBOLS = ("scipy_{}_64_", "scipy_{}_", "{}_64_", "{}_")
