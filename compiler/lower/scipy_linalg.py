@@ -74,11 +74,11 @@ def triangular(
     left = build.conj(plain) if trans in (2, "C") else plain
     left, right = broadcast_stacks(trace, left, wide(trace, b))
     flags = {"lower": lower, "transposed": trans not in (0, "N"), "unit": unit}
-    return trace.wrap(build.solvetriangular(left, right, **flags, strict=True))
+    return trace.wrap(build.solve_triangular(left, right, **flags, strict=True))
 
 
 @lowers_scipy("solve_triangular", arrays=2)
-def _solvetriangular(
+def _solve_triangular(
     trace: Trace,
     a: Any,
     b: Any,

@@ -33,7 +33,7 @@ from tests.laws.op_samples import SAMPLES, Array
 from tests.laws.test_ops import assert_adjoint
 
 OTHER_SLOPES = (
-    *("straight_through", "solve_lu", "det", "logdet", "pinv", "expm"),
+    *("straight_through", "cholesky", "solve_lu", "det", "logdet", "pinv", "expm"),
     *("sqrtm", "logm", "sylvester"),
     # Their vectors have phases, see `test_lower_complex_linalg`.
     *("eigh", "eig", "svd"),
