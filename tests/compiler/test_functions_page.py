@@ -81,8 +81,8 @@ REAL = "f32 f64 i64 bool"
         "np.argmax": (REAL, "none", "none"),
         "np.less": (ALL, "none", "none"),
         "np.bitwise_and": ("i64 bool", "none", "none"),
-        "np.linalg.solve": (REAL, "yes", "yes"),
-        "scipy.linalg.solve": (REAL, "yes", "yes"),
+        "np.linalg.solve": (ALL, "yes", "yes"),
+        "scipy.linalg.solve": (ALL, "yes", "yes"),
         "np.add.at": ("f32 f64 c64 c128 i64", "yes", "zero"),
         "scipy.special.jv": (REAL, "yes, not by the order", "yes"),
         "scipy.special.hyp1f1": (
