@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch import ConcretizationError, grad, jit, value_and_grad
+from anabranch import ConcretizationError, clear_caches, grad, jit, value_and_grad
 from anabranch.compiler.frontend import control, loops
 
 X = np.array([0.5, -1.0, 2.0, 1.5])
@@ -340,6 +340,7 @@ def test_gradient_is_that_of_the_unrolled_loop(
     unrolled = value_and_grad(function, which, backend=backend)(*args)
     monkeypatch.setattr(control, "MIN_TRIPS", 2)
     monkeypatch.setattr(loops, "MIN_NODES", 0)
+    clear_caches()
     made = value_and_grad(function, which, backend=backend)
     value, gradient = made(*args)
     assert has_loop(made)
