@@ -53,7 +53,8 @@ def places(name: str) -> dict[str, list[str]]:
             found[path.parent.name] = _in_backend(op, path.parent)
     found["lowering"] = _lowering(op)
     given = name in ("input", "const")  # every graph has them
-    truth = "oracles/special_functions.py" if op.ufunc is not None else None
+    special = op.ufunc is not None or "special" in Path(file).name
+    truth = "oracles/special_functions.py" if special else None
     samples = truth or f"{_SAMPLES.get(name, 'laws/op_samples')}.py"
     found["samples"] = [NEEDLESS] if given else _named(name, f"tests/{samples}")
     own = name == "callback" or op.regions  # with tests of their own

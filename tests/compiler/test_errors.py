@@ -118,8 +118,7 @@ def test_all_unsupported_calls_are_listed_at_once(backend):
     def function(x):
         y = np.spacing(x)
         z = np.frexp(np.outer(y, y))[0]
-        w = np.linalg.eig(z)[0]
-        return np.nextafter(w.real, 1.0)[0] + np.exp(x)[0]
+        return np.nextafter(z, 1.0)[0] + np.exp(x)[0]
 
     with pytest.raises(UnsupportedError) as raised:
         anabranch.jit(function, backend=backend)(X)
@@ -128,11 +127,10 @@ def test_all_unsupported_calls_are_listed_at_once(backend):
     for name, line in (
         ("np.spacing", 1),
         ("np.frexp", 2),
-        ("np.linalg.eig", 3),
-        ("np.nextafter", 4),
+        ("np.nextafter", 3),
     ):
         assert re.search(rf"{re.escape(name)} +{HERE}:{first + line}: ", text)
-    assert text.count(__file__) == 4
+    assert text.count(__file__) == 3
     assert "`anabranch docs functions`" in text
 
 
@@ -164,7 +162,6 @@ def test_an_unsupported_argument_has_its_line(backend):
 @pytest.mark.parametrize(
     "function",
     [
-        lambda x: np.linalg.eig(np.outer(x, x)),
         lambda x: np.gcd(x.astype(int), 2),
         lambda x: np.frexp(x),
         lambda x: np.spacing(x),

@@ -267,7 +267,8 @@ def test_what_has_no_order_and_no_parts_is_refused() -> None:
 
 def test_views_of_the_parts_are_written(same: Any) -> None:
     def write(z: Any, x: Any) -> Any:
-        y, made = z.copy(), np.zeros(z.shape, complex)
+        y: Any = z.copy()
+        made: Any = np.zeros(z.shape, complex)
         y.real[0] = 1.0
         y.imag *= x.real
         made.real[1:] = x.real[1:]

@@ -36,18 +36,20 @@ SMOOTH: list[Any] = [
     (lambda x: np.polydiv(x, 2.0), X),
 ]
 if hasattr(np, "matvec"):  # NumPy 2.2 and later
-    SMOOTH += [
-        (np.matvec, Y, X[:5]),
-        (np.matvec, W, V),
-        (lambda a, b: np.matvec(a, b), np.stack([Y, Y**2]), Y[:2]),
-        (np.vecmat, X[:4], Y),
-        (np.vecmat, V[:3], W),
-        (lambda a, b: np.vecmat(a, b), Y[:2, :4], np.stack([Y, Y**2])),
-    ]
+    SMOOTH.extend(
+        [
+            (np.matvec, Y, X[:5]),
+            (np.matvec, W, V),
+            (lambda a, b: np.matvec(a, b), np.stack([Y, Y**2]), Y[:2]),
+            (np.vecmat, X[:4], Y),
+            (np.vecmat, V[:3], W),
+            (lambda a, b: np.vecmat(a, b), Y[:2, :4], np.stack([Y, Y**2])),
+        ]
+    )
 EXACT: list[Any] = [
     (np.modf, ODD),
     (np.modf, VECTOR.astype(np.int32)),
-    (lambda x: np.ldexp(x, 3), np.float32([0.3, 1e30])),
+    (lambda x: np.ldexp(x, 3), np.array([0.3, 1e30], np.float32)),
     (lambda x, i: np.ldexp(x, i), np.array([1e-300, 1e300, 3.0]), VECTOR[1:] * 600),
     (np.ldexp, ODD, np.arange(8)),
     (np.sort, TIES),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -247,7 +249,7 @@ def flat_stores(x):
 
 
 def parts_of_elements(x):
-    z = np.zeros(x.size, complex)
+    z: Any = np.zeros(x.size, complex)
     for i in range(x.size):
         z.real[i] = x[i]
         z.imag[-1 - i] = x[i] ** 2
