@@ -176,8 +176,11 @@ def _dict_of(names: Mapping[str, Any]) -> dict[str, Any]:
 
 def _items(container: Any) -> tuple[Any, ...]:
     """How much a list, dict or set holds, and what; of a large one a sample."""
-    size = len(container)
-    items = (*container, *container.values()) if type(container) is dict else container
+    kind = next(one for one in _CONTAINERS if isinstance(container, one))
+    size = kind.__len__(container)  # a subclass may show something else
+    items = kind.__iter__(container)
+    if kind is dict:
+        items = (*items, *dict.values(container))
     if size > MAX_ITEMS and not debugging():
         items = tuple(items)[:: size // MAX_ITEMS]
     return (size, *items)
@@ -230,9 +233,13 @@ class _Search:
                 self._waiting.append(value.__func__)
             case np.ndarray():
                 self.arrays[id(value)] = _sampled(value)
+                if value.dtype == object:
+                    self._waiting += value.ravel().tolist()
             case ModuleType():
                 if not is_installed(getattr(value, "__file__", None) or "<frozen>"):
                     self._objects.append(value)
+            case _ if type(value).__module__.startswith("scipy.sparse"):
+                self._waiting += vars(value).values()
             case _ if isinstance(value, _CONTAINERS):
                 found = _items(value)
                 if not isinstance(value, (tuple, frozenset)):

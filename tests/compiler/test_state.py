@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import anabranch
 from anabranch import grad, jit
@@ -425,3 +426,28 @@ def test_many_functions_with_contents_have_no_fast_path() -> None:
             table[0] = float(n + turn)
             for _ in range(3):
                 np.testing.assert_array_equal(compiled(X, n=n), X * (n + turn))
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo", "dok", "lil", "dia", "bsr"])
+def test_sparse_matrices_are_read_as_they_are(kind: str) -> None:
+    matrix: Any = sparse.eye_array(3).asformat(kind)
+    compiled = jit(lambda x: matrix @ x)
+    assert_follows(compiled, lambda x: matrix @ x)
+    if kind in ("dok", "lil"):
+        matrix[0, 0] = 5.0
+    else:
+        matrix.data *= 5.0
+    assert_follows(compiled, lambda x: matrix @ x)
+
+
+def test_a_dict_that_shows_no_end_of_keys() -> None:
+    class Endless(dict[str, float]):
+        def __iter__(self) -> Any:
+            while True:
+                yield object()
+
+    table = Endless(a=2.0)
+    compiled = jit(lambda x: table["a"] * x)
+    assert_follows(compiled, lambda x: 2.0 * x)
+    table["a"] = 3.0
+    assert_follows(compiled, lambda x: 3.0 * x)
