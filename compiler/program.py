@@ -17,6 +17,7 @@ from .progress import shown
 from .running import find_trace, is_traced
 from .source import definition_line
 from .trace import Trace
+from .tracer import Unsized
 from .tree import (
     MAX_PATH,
     LeafType,
@@ -152,7 +153,9 @@ def _result(trace: Trace, value: Any) -> Node:
     except ConcretizationError:
         raise
     except (TraceError, DTypeError) as error:
-        what = f"{trace.builder.name} returned a {type(value).__name__}: {error.what}"
+        what = error.what
+        if not isinstance(value, Unsized):
+            what = f"{trace.builder.name} returned a {type(value).__name__}: {what}"
         raise TraceError(
             what,
             source=error.source,

@@ -250,8 +250,8 @@ def _isscalar(value: Any) -> bool:
 
 @instead_of(warnings.warn)
 def _warn(message: Any, category: Any = None, stacklevel: int = 1, **rest: Any) -> None:
-    """A warning of the user's line: each call has a frame of ours beside it."""
-    warnings.warn(message, category, 2 * stacklevel + 1, **rest)
+    """A warning of the user's line: each call has a frame of ours, and this one two."""
+    warnings.warn(message, category, 2 * stacklevel + 2, **rest)
 
 
 # What a loop goes over.
