@@ -202,8 +202,8 @@ def test_every_function_has_points_and_a_truth() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_derivatives(name: str, order: int) -> None:
     points = POINTS[name]
-    if order == 3:
-        points = points[:: 1 + len(points) // 16]  # the truth takes its time
+    if order > 1:
+        points = points[:: 1 + len(points) // (32 // order)]  # the truth takes its time
     columns = [np.array(column) for column in zip(*points, strict=True)]
     wrong: list[str] = []
     for slots, result in product(
