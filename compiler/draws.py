@@ -33,6 +33,8 @@ __all__ = [
 
 Shape = int | Sequence[int]
 
+MANY = 1e6  # events, from which on their number is as good as normal
+
 
 def _inside(key: Any, shape: Any, *parameters: Any) -> Any:
     """Uniform numbers between 0 and 1, of which neither is drawn.
@@ -117,10 +119,15 @@ def dirichlet(key: Any, alpha: Any, shape: Shape = ()) -> Any:
 
 
 def poisson(key: Any, mean: Any, shape: Shape | None = None) -> Any:
-    """Counts, ``int64``, of events of which there are ``mean`` on average."""
+    """Counts, ``int64``, of events of which there are ``mean`` on average.
+
+    From a million on it is a normal number of this mean and variance, rounded.
+    """
     u = _inside(key, shape, mean)
-    made = np.ceil(ufunc_of("pdtrik")(u, mean))
+    few = np.less(mean, MANY)
+    made = np.ceil(ufunc_of("pdtrik")(u, np.where(few, mean, 1.0)))
+    made = np.where(few, made, np.rint(mean + np.sqrt(mean) * ufunc_of("ndtri")(u)))
     less = np.maximum(made - 1, 0.0)
-    known = ufunc_of("gammaincc")(less + 1, mean) >= u
+    known = np.logical_and(few, ufunc_of("gammaincc")(less + 1, mean) >= u)
     count = np.where(known, less, made)
     return count.astype(np.int64) if is_traced(count) else np.int64(count)

@@ -111,6 +111,8 @@ class Compiled(Inspectable, HasNative):
         self._converted: dict[str, str] = {}  # by the name of the argument
         self._fast_path: Callable[[Any], Any] = _no_fast_path
         self._states: tuple[State, ...] = ()  # of the entries, equal ones once
+        self.sees_everything = True
+        """Whether nothing that its traces read can change unseen."""
         self._watched = self._states  # the first with contents, which no guard tells of
 
     @property
@@ -417,7 +419,9 @@ class Compiled(Inspectable, HasNative):
             leaf if type_ is None else type_
             for leaf, type_ in zip(call.leaves, types, strict=True)
         ]
-        state = self._known(State(functions, program.captured, before))
+        after = State(functions, program.captured, before)
+        self.sees_everything &= after.is_complete
+        state = self._known(after)
         call = call._replace(leaves=known)
         return Entry(traced, program, seconds, call, state, asked)
 

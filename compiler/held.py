@@ -9,8 +9,12 @@ state of the compiled function, as ever.
 Where the cells are others that hold the same, as those of a lambda that a function
 returns, the compiled function is another, which begins with what the first one knows.
 
-What is kept holds on to the function, so the table is bounded: in number, and in the
-bytes that the compiled functions keep.
+A function whose state cannot tell of all that it reads is not held: what installed
+packages do, names that are computed, attributes in slots, large arrays of which a
+sample is compared.
+
+What is kept holds on to the function, and to what that closes over, so of closures,
+methods and partial functions there are only a few.
 """
 
 from __future__ import annotations
@@ -22,7 +26,8 @@ from typing import Any
 
 from .function import Compiled
 from .running import active_trace
-from .signatures import Signatures
+from .signatures import FEW, Signatures
+from .source import is_installed
 from .static import exact
 
 __all__ = ["clear_caches", "held"]
@@ -47,7 +52,8 @@ class _Held:
 
 
 _table: Signatures[_Held] = Signatures(lambda entry: None)
-_by_contents: Signatures[_Held] = Signatures(lambda entry: None)
+_closures: Signatures[_Held] = Signatures(lambda entry: None, FEW)
+_by_contents: Signatures[_Held] = Signatures(lambda entry: None, FEW)
 
 
 def held(function: Any, options: Hashable, make: Callable[[], Compiled]) -> Compiled:
@@ -55,20 +61,40 @@ def held(function: Any, options: Hashable, make: Callable[[], Compiled]) -> Comp
 
     Inside of a trace it is always a new one, for it may close over traced values.
     """
-    if active_trace() is not None:
+    if active_trace() is not None or not _is_users(function):
         return make()
+    plain = type(function) is FunctionType and not function.__closure__
+    table = _table if plain else _closures
     try:
         key = _key(function), options
-        known = _table.get(key)
+        known = table.get(key)
     except TypeError:  # a list among the options
         return make()
-    if known is None:
-        made = make()
-        if _begins_with_another(made, function, options):
-            return made
-        known = _table.keep(key, _Held(made, function))
-    known.used = True
-    return known.compiled
+    if known is not None and _is_good(known, key[0]):
+        known.used = True
+        return known.compiled
+    made = make()
+    if known is not None:
+        table.forget(lambda entry: entry is known)
+    if not (known and not known.compiled.sees_everything) and (
+        plain or not _begins_with_another(made, function, options)
+    ):
+        table.keep(key, _Held(made, function))
+    return made
+
+
+def _is_users(function: Any) -> bool:
+    """Whether a state can tell what a function reads, as it cannot of packages'."""
+    while type(function) in (MethodType, partial):
+        function = getattr(function, "__func__", None) or function.func
+    if type(function) is not FunctionType:
+        return isinstance(function, Compiled) and _is_users(function.function)
+    return not is_installed(function.__code__.co_filename)
+
+
+def _is_good(known: _Held, key: Hashable) -> bool:
+    """Whether what is held is still that of a key, and sees all that changes."""
+    return known.compiled.sees_everything and _key(known.function) == key
 
 
 def _begins_with_another(made: Compiled, function: Any, options: Hashable) -> bool:
@@ -88,7 +114,7 @@ def _begins_with_another(made: Compiled, function: Any, options: Hashable) -> bo
         _by_contents.keep(key, _Held(made, function))
         return False
     known.used = True
-    if known.compiled.hand_on(made):
+    if known.compiled.sees_everything and known.compiled.hand_on(made):
         return True
     known.compiled, known.function = made, function
     return False
@@ -101,6 +127,7 @@ def clear_caches() -> None:
     that.
     """
     _table.clear()
+    _closures.clear()
     _by_contents.clear()
 
 

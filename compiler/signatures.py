@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["MAX_SIGNATURES", "Signatures"]
+__all__ = ["FEW", "MAX_SIGNATURES", "Signatures"]
 
 MAX_SIGNATURES = 256  # six layers, with their gradient, take half a megabyte each
 MAX_BYTES = 2**30  # of scratch memory, where there are more than `FEW`
@@ -30,7 +30,7 @@ T = TypeVar("T", bound=Kept)
 
 
 class Signatures(Generic[T]):
-    """At most ``MAX_SIGNATURES`` entries by key; ``drop`` is told of those that go.
+    """At most ``most`` entries by key (256); ``drop`` is told of those that go.
 
     They keep ``MAX_BYTES`` of scratch memory at most when one is added, however large
     the arrays of a function are, but a few stay in any case.
@@ -44,8 +44,9 @@ class Signatures(Generic[T]):
     has gone; an entry never without its key.
     """
 
-    def __init__(self, drop: Callable[[T], object]) -> None:
+    def __init__(self, drop: Callable[[T], object], most: int | None = None) -> None:
         self.made = 0
+        self._most = most
         self._drop = drop
         self._entries: dict[Hashable, T] = {}
         self._turns: deque[Hashable] = deque()
@@ -90,9 +91,10 @@ class Signatures(Generic[T]):
 
     def _too_much(self) -> bool:
         entries = self.values()
-        if FEW < len(entries) <= MAX_SIGNATURES:
+        most = self._most or MAX_SIGNATURES
+        if FEW < len(entries) <= most:
             return sum(entry.scratch_bytes() for entry in entries) > MAX_BYTES
-        return len(entries) > MAX_SIGNATURES
+        return len(entries) > most
 
     def _take_turn(self) -> bool:
         """Let the next entry go, or come up again if it was used; False without one."""

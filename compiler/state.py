@@ -22,7 +22,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import lru_cache, partial
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from inspect import getattr_static
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    CodeType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    ModuleType,
+    WrapperDescriptorType,
+)
 from typing import Any, TypeVar
 
 import numpy as np
@@ -39,7 +49,18 @@ EXACT = 4096
 SAMPLE = 64  # elements of a larger array
 MAX_ITEMS = 1000  # of a list, dict or set that are looked at
 _NUMBERS = (int, float, complex, str, bytes, type(None), np.generic)
+_FIXED = (
+    *(BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType, np.ufunc),
+    *(np.dtype, range, slice, type(...), type(NotImplemented), ModuleType),
+)
+"""Kinds of objects that never change, or that nobody changes."""
+_COMPUTED = frozenset(
+    "getattr vars globals locals eval exec __import__ __dict__ environ getenv "
+    "attrgetter methodcaller asdict astuple".split()
+)
+"""Names by which code reads what its own names do not tell."""
 _KINDS = {
+    **dict.fromkeys(("IMPORT_NAME", "IMPORT_FROM", "MATCH_CLASS"), "unseen"),
     **dict.fromkeys(("LOAD_GLOBAL", "LOAD_NAME"), "global"),
     **dict.fromkeys(("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"), "attribute"),
 }
@@ -67,6 +88,8 @@ class State:
         before: State | None = None,
     ) -> None:
         found = _Search(functions, [id(array) for array in live])
+        self.is_complete = not found.unseen
+        """Whether nothing that the functions may read can change unseen."""
         self._guards = _unwritten(
             found.guards, None if before is None else before._guards
         )
@@ -208,6 +231,7 @@ class _Search:
         self._words: set[str] = set()  # attributes in the code of all functions
         self._objects: list[Any] = []
         self._inherited: dict[type, set[str]] = {}
+        self.unseen = False  # whether there is what no watch tells of
         self._waiting = deque[Any](functions)
         while self._waiting:
             while self._waiting:
@@ -233,6 +257,7 @@ class _Search:
                 self._waiting.append(value.__func__)
             case np.ndarray():
                 self.arrays[id(value)] = _sampled(value)
+                self.unseen |= value.nbytes > EXACT
                 if value.dtype == object:
                     self._waiting += value.ravel().tolist()
             case ModuleType():
@@ -244,8 +269,9 @@ class _Search:
                 found = _items(value)
                 if not isinstance(value, (tuple, frozenset)):
                     self.containers[id(value)] = value, found
+                    self.unseen |= len(found) > MAX_ITEMS
                 self._waiting += found
-            case _ if hasattr(value, "py_func"):
+            case _ if getattr_static(value, "py_func", None) is not None:
                 self._waiting.append(value.py_func)
             case type():
                 if not is_installed(file_of(value)):
@@ -256,15 +282,20 @@ class _Search:
             case _ if hasattr(value, "__dict__"):
                 self._objects.append(value)
                 self._waiting += type(value).__mro__
+                self.unseen |= not _shows_attributes(type(value))
             case _:
-                pass
+                self.unseen |= not isinstance(value, _FIXED)
 
     def _function(self, function: FunctionType) -> None:
         """What a function of the user's names, and what it closes over."""
         if is_installed(function.__code__.co_filename):
             return
         names = function.__globals__
+        self.unseen |= bool(function.__dict__.keys() - {"__wrapped__"})
         for kind, word in _reads(function.__code__):
+            self.unseen |= kind == "unseen" or word in _COMPUTED
+            if kind == "unseen":
+                continue
             if kind == "attribute":
                 self._words.add(word)
             elif word in names:
@@ -297,6 +328,15 @@ class _Search:
                 return
             self.guards[key] = Guard(_dict_of(names), name, value)
             self._waiting.append(value)
+
+
+def _shows_attributes(kind: type) -> bool:
+    """Whether the attributes of a user's class are those in the dicts of objects."""
+    if is_installed(file_of(kind)):
+        return False
+    computed = ("__getattr__", "__getattribute__", "__slots__")
+    users = (one for one in kind.__mro__ if not is_installed(file_of(one)))
+    return not any(name in vars(one) for one in users for name in computed)
 
 
 def _class_attributes(kind: type) -> set[str]:

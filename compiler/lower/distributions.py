@@ -84,6 +84,14 @@ def between_zero_and_one(*shapes: Any) -> tuple[Any, Any]:
     return 0.0, 1.0
 
 
+def _cotangent(q: Any) -> Any:
+    """``cot(pi q)`` with all digits, in the tails and in the middle."""
+    low = np.less(q, 0.5)
+    tail = np.where(low, 1.0, -1.0) / np.tan(math.pi * np.where(low, q, 1 - q))
+    middle = np.tan(math.pi * (0.5 - q))
+    return np.where(np.abs(q - 0.5) < 0.25, middle, tail)
+
+
 def _t_log(x: Any, df: Any) -> Any:
     norm = sp.betaln(df / 2, 0.5) + 0.5 * np.log(df)
     return -norm - (df + 1) / 2 * np.log1p(x * x / df)
@@ -216,8 +224,8 @@ DISTRIBUTIONS: dict[str, Distribution] = {
         {
             "cdf": lambda x: np.arctan2(1.0, -x) / math.pi,
             "sf": lambda x: np.arctan2(1.0, x) / math.pi,
-            "ppf": lambda q: np.tan(math.pi * q - math.pi / 2),
-            "isf": lambda q: np.tan(math.pi / 2 - math.pi * q),
+            "ppf": lambda q: -_cotangent(q),
+            "isf": lambda q: _cotangent(q),
         },
     ),
     "logistic": Distribution(

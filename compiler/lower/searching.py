@@ -8,6 +8,7 @@ import numpy as np
 
 from ...ir.errors import DomainError, ShapeError
 from ...ir.graph import Node
+from ..lost_parts import complex_refused
 from ..lowerings import lowers
 from ..running import find_trace
 from ..trace import Trace
@@ -54,8 +55,8 @@ def _digitize(trace: Trace, x: Any, bins: Any, right: bool = False) -> Any:
         raise ShapeError("digitize: bins is a row")
     side = "left" if right else "right"
     message = "bins must be monotonically increasing or decreasing"
-    steps = np.diff(bins) if np.shape(bins)[0] > 1 else np.zeros(1)
-    rises, falls = np.all(steps >= 0), np.all(steps <= 0)
+    low, high = bins[:-1], bins[1:]
+    rises, falls = np.all(low <= high), np.all(low >= high)
     if find_trace(bins) is None:
         if not (rises or falls):
             raise ValueError(message)
@@ -83,6 +84,8 @@ def _interp(
     period: Any = None,
 ) -> Any:
     """The line through two knots; at a knot its slope is that of the right one."""
+    if trace.node(fp).type.is_complex:
+        raise complex_refused(trace.node(fp))
     x, xp, fp = (
         np.asarray(v, np.float64) if find_trace(v) is None else v.astype("f8")
         for v in map(trace.array, (x, xp, fp))

@@ -89,13 +89,14 @@ def _pairs(loop: Node, results: set[str]) -> Iterator[_Pair]:
     for number in range(count, len(loop.values)):
         rows.setdefault(body.results[number], number)
     first = 1 + len(parts.invariants)
+    taken = {n for n, name in enumerate(loop.names) if name in results}
     for number, state in enumerate(body.inputs[first : first + count]):
         before, after = rows.get(state.name), rows.get(body.results[number])
         if before is None or after is None or before == after or not state.type.rank:
             continue
-        if not {loop.names[before], loop.names[after]} & results:
+        if not {before, after} & taken:
             yield _Pair(number, before, after)
-            del rows[body.results[number]]  # it may be the state of two
+            taken |= {before, after}  # they may be the states of two
 
 
 def _show(b: Builder, loop: Node, made: Node, pair: _Pair) -> None:

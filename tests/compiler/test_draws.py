@@ -67,6 +67,14 @@ def test_counts_of_poisson(backend: str) -> None:
     np.testing.assert_allclose(found, stats.poisson.pmf(np.arange(12), 2.5), atol=0.03)
 
 
+@pytest.mark.parametrize("mean", [2e6, 1e12])
+def test_large_counts_of_poisson(mean: float) -> None:
+    counts = anabranch.jit(lambda key: random.poisson(key, mean, COUNT))(KEY)
+    away = (counts - mean) / np.sqrt(mean)
+    assert abs(np.mean(away)) < 5 / np.sqrt(COUNT)
+    assert abs(np.std(away) - 1) < 5 / np.sqrt(COUNT)
+
+
 def test_covariances_are_right() -> None:
     made = random.multivariate_normal(KEY, np.zeros(2), COV, COUNT)
     np.testing.assert_allclose(np.cov(made.T), COV, atol=0.15)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import functools
 import gc
 import threading
+import types
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -298,3 +302,91 @@ def test_what_is_held_is_documented_to_go() -> None:
     ab.clear_caches()
     assert ab.grad(cube) is not first
     assert held.held(cube, [], lambda: first) is first  # type: ignore[arg-type]
+
+
+# What no watch tells of is not held.
+
+
+@dataclasses.dataclass(slots=True)
+class Slotted:
+    scale: float
+
+
+class Computed:
+    def __init__(self) -> None:
+        self.__dict__["_held"] = {"scale": 1.0}
+
+    def __getattr__(self, name: str) -> float:
+        return self._held[name]
+
+    def __setattr__(self, name: str, value: float) -> None:
+        self._held[name] = value
+
+
+def test_what_can_change_unseen_is_not_held() -> None:
+    slotted, computed, queue = Slotted(1.0), Computed(), collections.deque([1.0])
+    large, attributes = np.ones(1000), types.SimpleNamespace(scale=1.0)
+
+    def by_attribute(w: Any) -> Any:
+        return by_attribute.scale * np.sum(w)  # type: ignore[attr-defined]
+
+    def by_name(w: Any) -> Any:
+        return getattr(attributes, "sca" + "le") * np.sum(w)
+
+    for scale in (1.0, 2.0, 3.0):
+        slotted.scale = computed.scale = queue[0] = large[7] = scale
+        by_attribute.scale = attributes.scale = scale  # type: ignore[attr-defined]
+        for function in (
+            lambda w: slotted.scale * np.sum(w),
+            lambda w: computed.scale * np.sum(w),
+            lambda w: queue[0] * np.sum(w),
+            lambda w: large[7] * np.sum(w),
+            by_attribute,
+            by_name,
+        ):
+            assert ab.grad(function)(X)[0] == scale
+
+
+def test_functions_of_installed_packages_are_not_held(tmp_path: Path) -> None:
+    file = tmp_path / "site-packages" / "package.py"
+    file.parent.mkdir()
+    file.write_text(
+        "import numpy as np\n"
+        "def losses(scales):\n"
+        "    for scale in scales:\n"
+        "        yield lambda w: scale * np.sum(w)\n"
+    )
+    names: dict[str, Any] = {"__name__": "package"}
+    exec(compile(file.read_text(), str(file), "exec"), names)
+    found = [ab.grad(loss)(X)[0] for loss in names["losses"]([1.0, 2.0])]
+    assert found == [1.0, 2.0]
+
+
+def test_defaults_that_are_replaced_change_the_key() -> None:
+    def made(scale: float) -> Any:
+        def loss(w: Any, scale: float = scale) -> Any:
+            return scale * np.sum(w)
+
+        return loss
+
+    first = made(1.0)
+    ab.grad(first)(X)
+    first.__defaults__ = (5.0,)
+    assert ab.grad(made(1.0))(np.ones(3))[0] == 1.0
+
+
+def test_few_closures_are_kept_alive() -> None:
+    class Data:
+        """What a function may hold, however large it is."""
+
+    alive: list[weakref.ref[Data]] = []
+
+    def fit() -> None:
+        data = Data()
+        alive.append(weakref.ref(data))
+        ab.grad(lambda w: np.sum(w) * (data is not None))
+
+    for _ in range(40):
+        fit()
+    gc.collect()
+    assert sum(ref() is not None for ref in alive) <= 18

@@ -188,6 +188,25 @@ def test_digitize(same):
         anabranch.jit(np.digitize)(x, np.array([0.0, 2.0, 1.0]))
 
 
+@pytest.mark.parametrize(
+    ("x", "edges"),
+    [
+        (np.array([4, 9, 0, 1], "u1"), np.array([9, 5, 1], "u1")),
+        (np.array([True, True, False]), np.array([True, False])),
+        (np.array([4, -128], "i1"), np.array([5, 1, -128], "i1")),
+    ],
+)
+def test_digitize_by_edges_that_fall_in_narrow_dtypes(same, x, edges):
+    for right in (False, True):
+        same(lambda x, r=right: np.digitize(x, edges, r), x)
+        same(lambda x, e, r=right: np.digitize(x, e, r), x, edges)
+
+
+def test_interp_of_complex_values_is_refused():
+    with pytest.raises(anabranch.DTypeError, match="complex"):
+        anabranch.jit(lambda x: np.interp(x, [0.0, 1.0], [1.0, 1j]))(np.ones(2))
+
+
 def test_interp(same):
     rng = np.random.default_rng(1)
     xp, fp, x = np.arange(9) * 0.5 - 2.03, rng.normal(size=9), sample((3, 6))

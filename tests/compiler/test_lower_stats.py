@@ -165,3 +165,11 @@ def test_what_is_refused() -> None:
         anabranch.jit(lambda x: stats.levy.logpdf(x))(x)
     with pytest.raises(ConcretizationError, match="write the formula of the density"):
         anabranch.jit(lambda x: stats.norm.logpdf(x), rewrite=False)(x)
+
+
+def test_tails_of_cauchy_keep_their_digits() -> None:
+    q = np.array([1e-300, 1e-16, 1e-10, 0.2, 0.25, 0.5, 0.8, 1 - 1e-10])
+    for name in ("ppf", "isf"):
+        method = getattr(stats.cauchy, name)
+        made = anabranch.jit(lambda q: method(q))(q)  # noqa: B023
+        np.testing.assert_allclose(made, method(q), 1e-14)

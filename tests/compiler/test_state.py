@@ -451,3 +451,15 @@ def test_a_dict_that_shows_no_end_of_keys() -> None:
     assert_follows(compiled, lambda x: 2.0 * x)
     table["a"] = 3.0
     assert_follows(compiled, lambda x: 3.0 * x)
+
+
+def test_attributes_that_are_computed_are_asked_for_by_the_user_alone() -> None:
+    class Table:
+        def __init__(self) -> None:
+            self.__dict__["_values"] = {"scale": 2.0}
+
+        def __getattr__(self, name: str) -> float:
+            return self._values[name]
+
+    table = Table()
+    assert_follows(jit(lambda x: table.scale * x), lambda x: 2.0 * x)

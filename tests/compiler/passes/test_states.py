@@ -115,3 +115,18 @@ def test_a_recurrent_network_keeps_each_state_once() -> None:
     bytes_of_rows = xs.nbytes
     arena = int(str(gradient.report()).split("arena ")[1].split()[0])
     assert arena < 3.2 * bytes_of_rows  # states, what goes into tanh, cotangents
+
+
+def test_a_delay_line_keeps_the_first_of_its_states_once() -> None:
+    def loss(w: Any, xs: Any) -> Any:
+        def step(states: Any, x: Any) -> Any:
+            a, b = states
+            return (np.tanh(b * w + x), a), a
+
+        (a, b), ys = ab.scan(step, (np.ones(2), np.ones(2)), xs)
+        return np.sum(a * b) + np.sum(ys * ys)
+
+    w, xs = np.array([0.5, 0.7]), np.random.default_rng(0).normal(size=(12, 2))
+    expected = ab.grad(loss, (0, 1), backend="reference")(w, xs)
+    for one, other in zip(ab.grad(loss, (0, 1))(w, xs), expected, strict=True):
+        np.testing.assert_allclose(one, other, 1e-13)

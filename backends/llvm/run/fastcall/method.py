@@ -95,6 +95,7 @@ SYMBOLS = (
     *("Py_IncRef", "Py_DecRef", "PyContextVar_Get"),
     *("PyTuple_Pack", "PySequence_Concat", "PyObject_Call"),
 )
+SIGNATURE = b"__call__($self, /, *args, **kwargs)\n--\n\n"  # for `inspect`
 _kept: list[Any] = []  # a class lives as long as the process may call it
 
 
@@ -133,7 +134,7 @@ def put_in_front(kind: Any, fast: str, watched: str, off: ContextVar[Any]) -> No
         )
     )
     both_kinds = 0x0001 | 0x0002  # METH_VARARGS | METH_KEYWORDS
-    definition = MethodDef(b"__call__", thunk.address, both_kinds, None)
+    definition = MethodDef(b"__call__", thunk.address, both_kinds, SIGNATURE)
     _kept.append((thunk, definition, objects))
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_void_p)(
         ("PyDescr_NewMethod", ctypes.pythonapi)
