@@ -199,7 +199,7 @@ def _dict_of(names: Mapping[str, Any]) -> dict[str, Any]:
 
 def _items(container: Any) -> tuple[Any, ...]:
     """How much a list, dict or set holds, and what; of a large one a sample."""
-    kind = next(one for one in _CONTAINERS if isinstance(container, one))
+    kind: Any = next(one for one in _CONTAINERS if isinstance(container, one))
     size = kind.__len__(container)  # a subclass may show something else
     items = kind.__iter__(container)
     if kind is dict:

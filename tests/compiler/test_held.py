@@ -316,7 +316,7 @@ class Computed:
     def __init__(self) -> None:
         self.__dict__["_held"] = {"scale": 1.0}
 
-    def __getattr__(self, name: str) -> float:
+    def __getattr__(self, name: str) -> Any:
         return self._held[name]
 
     def __setattr__(self, name: str, value: float) -> None:
@@ -384,7 +384,7 @@ def test_few_closures_are_kept_alive() -> None:
     def fit() -> None:
         data = Data()
         alive.append(weakref.ref(data))
-        ab.grad(lambda w: np.sum(w) * (data is not None))
+        ab.grad(lambda w: np.sum(w) * len(repr(data)))
 
     for _ in range(40):
         fit()
