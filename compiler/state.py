@@ -203,7 +203,7 @@ def _items(container: Any) -> tuple[Any, ...]:
     size = kind.__len__(container)  # a subclass may show something else
     items = kind.__iter__(container)
     if kind is dict:
-        items = (*items, *dict.values(container))
+        items = (*items, *kind.values(container))
     if size > MAX_ITEMS and not debugging():
         items = tuple(items)[:: size // MAX_ITEMS]
     return (size, *items)
