@@ -202,8 +202,8 @@ def _items(container: Any) -> tuple[Any, ...]:
     kind: Any = next(one for one in _CONTAINERS if isinstance(container, one))
     size = kind.__len__(container)  # a subclass may show something else
     items = kind.__iter__(container)
-    if kind is dict:
-        items = (*items, *kind.values(container))
+    if isinstance(container, dict):
+        items = (*items, *dict.values(container))
     if size > MAX_ITEMS and not debugging():
         items = tuple(items)[:: size // MAX_ITEMS]
     return (size, *items)
