@@ -44,12 +44,18 @@ def shared(loop: Loop, state: State, done: Pass) -> Sharing:
     work = _Work(loop, state, done)
     for key, one in state.carried.items():
         work.check_start(key, one)
+    used = {
+        id(leaf)  # by one of the places that hold it
+        for key in state.carried
+        for number, leaf in enumerate(done.ending(key).leaves)
+        if not work.is_dead(key, number)
+    }
     for key, one in state.carried.items():
         for number, leaf in enumerate(done.ending(key).leaves):
             if one.unsure and not work.is_dead(key, number):
                 raise NoLoop(f"{one.slot.name} may have no value after a turn")
             if one.types[number] is not None:
-                work.leave(one.slot.name, leaf, work.is_dead(key, number))
+                work.leave(one.slot.name, leaf, id(leaf) not in used)
     for ends in done.items.values():
         for end in ends:
             if any(bound is not True for bound in end.bound):

@@ -307,6 +307,18 @@ def another_name_of_an_array(x):
     return np.sum(y * x)
 
 
+@kept(np.stack([X, 2 * X, X - 1, X * X]))
+def the_row_of_the_turn_before(rows):
+    """Two variables hold one row; the next turn reads it by one of them."""
+    before, state, total = np.ones(rows.shape[1]), np.ones(rows.shape[1]), 0.0
+    for t in range(len(rows)):
+        row = rows[t]
+        state = np.tanh(before + row)
+        before = row
+        total = total + np.sum(before * state)
+    return total + np.sum(before * row)  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
 def ids(case: Any) -> str:
     return case.__name__ if callable(case) else ""
 
