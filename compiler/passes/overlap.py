@@ -100,6 +100,8 @@ def _first(graph: Graph) -> _Sum | None:
     for node in graph:
         if node.op not in ("add", "add_n") or not node.type.is_float:
             continue
+        if not node.type.size:  # of a loop without a turn: no row is inside
+            continue
         rows: dict[str, list[_Row]] = {}
         loops: dict[str, Node] = {}
         for name in node.operands:

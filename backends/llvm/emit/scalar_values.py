@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
@@ -133,7 +134,8 @@ class Values:
         b, dtype = self.builder, node.type.dtype
         numbers = b.numbers(x)
         kept = [axis for axis in range(numbers.ndim) if axis not in axes]
-        rows = numbers.transpose(*kept, *axes).reshape(node.type.size, -1)
+        length = math.prod(numbers.shape[axis] for axis in axes)
+        rows = numbers.transpose(*kept, *axes).reshape(node.type.size, length)
         op, wide = combination(node.op).op, accumulator(node.op, dtype)
         made: list[int] = []
         for row in rows:

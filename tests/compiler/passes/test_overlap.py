@@ -353,3 +353,18 @@ def test_rows_of_few_elements_are_added_where_they_are_made(
     expected = ab.grad(energy, backend="reference")(x)
     for found in (*interpret(made, [x]), ab.grad(energy)(x)):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_loop_without_a_turn_has_no_rows_to_add() -> None:
+    def states(x: Any) -> Any:
+        _, found = ab.scan(
+            lambda h, r: (np.tanh(h + r),) * 2, np.ones(3), x, checkpoint_every=3
+        )
+        return np.sum(found)
+
+    def twice(x: Any, backend: str) -> Any:
+        gradient = ab.grad(states, backend=backend)
+        return ab.grad(lambda x: np.sum(gradient(x) ** 2), backend=backend)(x)
+
+    x = np.random.default_rng(0).normal(size=(12, 3))
+    np.testing.assert_allclose(twice(x, "llvm"), twice(x, "reference"), 1e-12)
