@@ -6,6 +6,7 @@ stand there with the reason why not. Operands are the samples that torch tests w
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -26,6 +27,7 @@ from tests.oracles.torch_ops.table import (
 )
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.filterwarnings("ignore")]
+DATABASE = "torch.testing._internal.common_methods_invocations"
 MOST = 64  # samples of an entry: the database has up to 1440
 
 
@@ -41,10 +43,10 @@ def _entries(torch: Any) -> dict[str, Any]:
     """The entries that have gradients in float64, by name and variant."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from torch.testing._internal.common_methods_invocations import op_db
+        database: Any = importlib.import_module(DATABASE)
     return {
         ".".join(filter(None, (op.name, op.variant_test_name))): op
-        for op in op_db
+        for op in database.op_db
         if op.supports_autograd and torch.float64 in op.supported_backward_dtypes("cpu")
     }
 

@@ -20,7 +20,7 @@ IMMUTABLE = (
     *(bool, complex, bytes, frozenset, range, np.generic, np.dtype),
     BuiltinFunctionType,
 )
-LONG_WORK = 20_000  # elements; about 10 us, from where the GIL is released
+LONG_WORK = 100_000  # elements; about 50 us, from where the GIL is released
 PRESENT = FIELDS.index("USED")
 BUSY = FIELDS.index("BUSY")
 
