@@ -263,7 +263,7 @@ class _Search:
             case ModuleType():
                 if not is_installed(getattr(value, "__file__", None) or "<frozen>"):
                     self._objects.append(value)
-            case _ if type(value).__module__.startswith("scipy.sparse"):
+            case _ if str(type(value).__module__).startswith("scipy.sparse"):
                 self._waiting += vars(value).values()
             case _ if isinstance(value, _CONTAINERS):
                 found = _items(value)

@@ -80,7 +80,8 @@ def test_every_op_equals_the_reference(ops: list[str]) -> None:
 def test_ops_of_complex_numbers_alone() -> None:
     cases = [(op, x) for op in COMPLEX_CASES for x in COMPLEX_SAMPLES[op][:4]]
     found = values(*side_by_side(cases))
-    for (op, sample), (_, made, expected) in zip(cases, found, strict=True):
+    owners = [(op, s) for op, s in cases for _ in one_op(op, s).results]
+    for (op, sample), (_, made, expected) in zip(owners, found, strict=True):
         assert_complex(made, expected, f"{op} {sample.label}")
 
 
