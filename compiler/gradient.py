@@ -53,8 +53,8 @@ def gradient(
         )
         return _compiled(function, transform, backend, static)
 
-    options = argnums, has_aux, with_value, holomorphic, backend, static
-    return held(function, options, make)
+    given = has_aux, with_value, holomorphic, backend, static
+    return held(function, (type(argnums), argnums, *given), make)
 
 
 def _compiled(
@@ -285,7 +285,7 @@ def with_residuals(
     def make() -> Compiled:
         return _compiled(function, transform, backend, static)
 
-    return held(function, ("residuals", argnums, backend, static), make)
+    return held(function, ("residuals", type(argnums), argnums, backend, static), make)
 
 
 @shows_users_frames

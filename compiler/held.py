@@ -70,15 +70,14 @@ def held(function: Any, options: Hashable, make: Callable[[], Compiled]) -> Comp
         known = table.get(key)
     except TypeError:  # a list among the options
         return make()
-    if known is not None and _is_good(known, key[0]):
+    if known is not None and _key(known.function) != key[0]:
+        table.forget(lambda entry: entry is known)  # its defaults were replaced
+        known = None
+    if known is not None and known.compiled.sees_everything:
         known.used = True
         return known.compiled
     made = make()
-    if known is not None:
-        table.forget(lambda entry: entry is known)
-    if not (known and not known.compiled.sees_everything) and (
-        plain or not _begins_with_another(made, function, options)
-    ):
+    if known is None and (plain or not _begins_with_another(made, function, options)):
         table.keep(key, _Held(made, function))
     return made
 
@@ -90,11 +89,6 @@ def _is_users(function: Any) -> bool:
     if type(function) is not FunctionType:
         return isinstance(function, Compiled) and _is_users(function.function)
     return not is_installed(function.__code__.co_filename)
-
-
-def _is_good(known: _Held, key: Hashable) -> bool:
-    """Whether what is held is still that of a key, and sees all that changes."""
-    return known.compiled.sees_everything and _key(known.function) == key
 
 
 def _begins_with_another(made: Compiled, function: Any, options: Hashable) -> bool:

@@ -50,8 +50,8 @@ SAMPLE = 64  # elements of a larger array
 MAX_ITEMS = 1000  # of a list, dict or set that are looked at
 _NUMBERS = (int, float, complex, str, bytes, type(None), np.generic)
 _FIXED = (
-    *(BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType, np.ufunc),
-    *(np.dtype, range, slice, type(...), type(NotImplemented), ModuleType),
+    *(MethodDescriptorType, WrapperDescriptorType, np.ufunc, np.dtype),
+    *(range, slice, type(...), type(NotImplemented)),
 )
 """Kinds of objects that never change, or that nobody changes."""
 _COMPUTED = frozenset(
@@ -249,6 +249,8 @@ class _Search:
                 self._function(value)
             case MethodType():
                 self._waiting += value.__func__, value.__self__
+            case BuiltinFunctionType():
+                self._waiting.append(value.__self__)  # of ``table.get``, or a module
             case partial():
                 self._waiting += value.func, *value.args, *value.keywords.values()
             case property():
@@ -269,7 +271,7 @@ class _Search:
                 found = _items(value)
                 if not isinstance(value, (tuple, frozenset)):
                     self.containers[id(value)] = value, found
-                    self.unseen |= len(found) > MAX_ITEMS
+                    self.unseen |= found[0] > MAX_ITEMS
                 self._waiting += found
             case _ if getattr_static(value, "py_func", None) is not None:
                 self._waiting.append(value.py_func)

@@ -65,6 +65,13 @@ def test_other_options_are_another(options: dict[str, Any]) -> None:
     assert ab.grad(cube, **options) is ab.grad(cube, **options)
 
 
+def test_an_option_that_is_none_is_refused_as_ever() -> None:
+    ab.grad(cube, 1)
+    wrong: Any = 1.0
+    with pytest.raises(ab.ArgumentError, match="argnums"):
+        ab.grad(cube, wrong)
+
+
 def test_options_in_a_list_are_not_held() -> None:
     gradient = ab.grad(cube, argnums=[0, 1])
     assert gradient is not ab.grad(cube, argnums=[0, 1])

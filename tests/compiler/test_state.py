@@ -463,3 +463,12 @@ def test_attributes_that_are_computed_are_asked_for_by_the_user_alone() -> None:
 
     table = Table()
     assert_follows(jit(lambda x: table.scale * x), lambda x: 2.0 * x)
+
+
+def test_what_a_bound_method_of_a_builtin_reads_is_watched() -> None:
+    table = {"scale": 1.0}
+    get = table.get
+    compiled = jit(lambda x: get("scale") * x)
+    assert_follows(compiled, lambda x: x)
+    table["scale"] = 3.0
+    assert_follows(compiled, lambda x: 3.0 * x)

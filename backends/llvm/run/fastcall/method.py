@@ -2,7 +2,8 @@
 
 A Python method in front of the fast path costs four times what the path does. This one
 is a builtin, made in place of it: it looks at two slots of the object, and calls the
-Python method where the fast path cannot be gone, or gives NotImplemented.
+Python method where the fast path cannot be gone, or gives NotImplemented. `Caller.call`
+takes a pair, of which it reads the items: here these lie on the stack, in their places.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ kind:
 ask:
   %get = inttoptr i64 {PyContextVar_Get} to ptr
   %status = call i32 %get(ptr inttoptr (i64 {off} to ptr), ptr null, ptr %value)
+  %found = icmp eq i32 %status, 0
+  br i1 %found, label %told, label %end
+told:
   %flag = load ptr, ptr %value
   %release = inttoptr i64 {Py_DecRef} to ptr
   call void %release(ptr %flag)
