@@ -59,9 +59,10 @@ class ArrayMethods:
         index = args[0] if len(args) == 1 else args
         if not args and self.size != 1:
             raise ValueError("can only convert an array of size 1 to a Python scalar")
-        of_flat = not isinstance(index, tuple) or not args
-        row = np.reshape(self, -1)
-        found = row[index if args else 0] if of_flat else self[index]
+        if args and isinstance(index, tuple):
+            found = self[index]
+        else:
+            found = np.reshape(self, -1)[index if args else 0]
         trace = self.owner.innermost
         return trace.wrap(trace.node(found, _PYTHON[self.dtype.kind]), weak=True)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..ir.errors import ArgumentError
 from ..ir.ops.special import ufunc_of
+from .lower.more_distributions import truncated_quantile
 from .random import normal, uniform
 from .running import is_traced
 
@@ -70,11 +71,8 @@ def truncated_normal(key: Any, low: Any, high: Any, shape: Shape | None = None) 
     By the tail that is nearer, so there are digits far out.
     """
     u = _inside(key, shape, low, high)
-    turned = np.greater(low, 0.0)
-    first, second = np.where(turned, -high, low), np.where(turned, -low, high)
-    below, above = ufunc_of("ndtr")(first), ufunc_of("ndtr")(second)
-    z = ufunc_of("ndtri")(below + u * (above - below))
-    return np.where(turned, -z, z)
+    with np.errstate(all="ignore"):  # in the half that is not taken
+        return truncated_quantile(1 - u, u, low, high)
 
 
 def multivariate_normal(key: Any, mean: Any, cov: Any, shape: Shape = ()) -> Any:

@@ -34,7 +34,7 @@ class Unsized:
     @property
     def chosen_by(self) -> list[Any]:
         """What stands for this in an index."""
-        raise NotImplementedError
+        raise NotImplementedError("each kind says what it can do")
 
 
 class MissingAttribute(TraceError, AttributeError):

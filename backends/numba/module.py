@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from textwrap import wrap
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ from .lines import Lines, Names
 from .parts import in_parts
 from .printer import Printer, shape_text
 from .scalars import dtype_text
-from .ufunc import INNER_LOOP, MODULES, InnerLoop
+from .ufunc import DECORATOR, INNER_LOOP, MODULES, InnerLoop
 
 __all__ = [
     "FAMILIES",
@@ -44,8 +45,6 @@ __all__ = [
     "print_function",
     "print_module",
 ]
-
-DECORATOR = '@njit(error_model="numpy", nogil=True)'
 
 # Importing a family registers its printers.
 FAMILIES = (
@@ -161,8 +160,13 @@ def print_module(graph: Graph) -> str:
 
 def imports_of(text: str) -> str:
     """The imports that a text needs."""
-    plain = [f"import {name}" for name in ("ctypes", "math") if f"{name}." in text]
-    modules = [line for name, line in MODULES.items() if name in text]
+    code = re.sub(r"(?m)^\s*#.*$", "", text)  # comments show lines of the user's
+
+    def has(name: str) -> bool:
+        return re.search(rf"(?<![\w.]){re.escape(name)}", code) is not None
+
+    plain = [f"import {name}" for name in ("ctypes", "math") if has(f"{name}.")]
+    modules = [line for name, line in MODULES.items() if has(name)]
     known = ["import numpy as np", "from numba import njit", *modules]
     return "\n".join([*plain, *([""] if plain else []), *known, ""])
 

@@ -92,8 +92,8 @@ def _by_lapack(p: Printer, node: Node, a: Access) -> list[Access]:
         return values
     array = operand(p, node, 0, a)
     with p.lines.loops(shape[:-2]) as point:
-        made = ", ".join(p.lines.names.new(name) for name in ("first", "vectors"))
-        p.lines.add(f"{made} = {node.op}_of({part(array, point)})")
-        for name, value in zip(made.split(", "), values, strict=True):
+        made = [p.lines.names.new(name) for name in ("first", "vectors")]
+        p.lines.add(f"{', '.join(made)} = {node.op}_of({part(array, point)})")
+        for name, value in zip(made, values, strict=True):
             _store(p, value, point, name)
     return values

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from ...ir.graph import Node
 from .lines import Lines
 
-__all__ = ["Function", "in_parts"]
+__all__ = ["in_parts"]
 
 LENGTH = 250  # of the lines of a part, at least
 

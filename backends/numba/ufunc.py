@@ -22,6 +22,7 @@ from .printer import Printer, shape_text
 from .scalars import dtype_text
 
 __all__ = [
+    "DECORATOR",
     "INNER_LOOP",
     "MODULES",
     "InnerLoop",
@@ -30,6 +31,7 @@ __all__ = [
     "inner_loop",
 ]
 
+DECORATOR = '@njit(error_model="numpy", nogil=True)'
 MODULES = {
     "objmode(": "from numba import objmode",
     "fft_loops.": "from numpy.fft import _pocketfft_umath as fft_loops",
@@ -94,7 +96,7 @@ class InnerLoop(NamedTuple):
                 f'{loop}, {data} = inner_loop({self.ufunc}, "{self.types}")',
                 "",
                 "",
-                '@njit(error_model="numpy", nogil=True)',
+                DECORATOR,
                 f"def {self.name}({', '.join(arrays)}):",
                 f"    table = np.array([{table}])",
                 f"    sizes = np.array([{counts}])",

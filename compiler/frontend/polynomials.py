@@ -30,7 +30,7 @@ from ..lower.polynomials import series
 from ..running import active_trace, find_trace, is_traced
 from .calls import CALLED, INSTEAD
 
-__all__ = ["Series", "refuse"]
+__all__ = ["Series", "as_array", "refuse"]
 
 _CLASSES: dict[str, Any] = {
     "poly": (Polynomial, polynomial.polyval),
@@ -43,7 +43,8 @@ _CLASSES: dict[str, Any] = {
 _KINDS = {made: kind for kind, (made, _) in _CLASSES.items()}
 
 
-def _array(x: Any) -> Any:
+def as_array(x: Any) -> Any:
+    """A traced array, or one of NumPy's."""
     trace = active_trace()
     assert trace is not None, "the table is used while a trace is made"
     x = trace.array(x)
@@ -60,7 +61,7 @@ class Series:
         self.window = window
 
     def __call__(self, x: Any) -> Any:
-        x = _array(x)
+        x = as_array(x)
         if self.domain is not None:
             start, scale = mapparms(self.domain, self.window)
             x = start + scale * x
@@ -74,7 +75,7 @@ class Series:
             one = None if np.array_equal(other.domain, other.window) else other.domain
         if self.kind != "poly" or self.domain is not None or one is not None:
             refuse("arithmetic")
-        value = np.atleast_1d(_array(other.coef if of_series else other)) * 1.0
+        value = np.atleast_1d(as_array(other.coef if of_series else other)) * 1.0
         return Series("poly", function(self.coef[::-1], value[::-1])[::-1], None, None)
 
     def __add__(self, other: Any) -> Series:
@@ -114,7 +115,7 @@ class Series:
         return Series("poly", function(self.coef[::-1], *args)[::-1], None, None)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
+        if name.startswith("_") or not hasattr(np.polynomial.Polynomial, name):
             raise AttributeError(name)
         refuse(f".{name}")
 
@@ -143,7 +144,7 @@ def _evaluation(kind: str, function: Any) -> None:
     def evaluate(x: Any, c: Any, tensor: bool = True) -> Any:
         if find_trace((x, c)) is None:
             return function(real(x), real(c), tensor)
-        return series(kind, _array(x), np.atleast_1d(_array(c)) * 1.0, tensor)
+        return series(kind, as_array(x), np.atleast_1d(as_array(c)) * 1.0, tensor)
 
     INSTEAD[function] = evaluate
 
@@ -155,9 +156,9 @@ def _construction(kind: str, made: Any) -> None:
         if find_trace((coef, domain, window)) is None:
             return made(real(coef), real(domain), real(window), symbol)
         if domain is not None:
-            domain = _array(domain)
-            window = made.window if window is None else _array(window)
-        return Series(kind, np.atleast_1d(_array(coef)) * 1.0, domain, window)
+            domain = as_array(domain)
+            window = made.window if window is None else as_array(window)
+        return Series(kind, np.atleast_1d(as_array(coef)) * 1.0, domain, window)
 
     INSTEAD[made] = construct
 

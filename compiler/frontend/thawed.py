@@ -27,16 +27,18 @@ def thawed(
     first argument; an object that is called, a spline say, as well.
     """
     owner: Any = getattr(function, "__self__", None)
+    if not _is_scipys(type(function if owner is None else owner)):
+        return function, args, kwargs
     if hasattr(owner, "kwds") and hasattr(owner, "dist"):
         return _of_numbers(function, owner, args, kwargs)
-    kind = type(owner).__name__.removesuffix("_frozen")
-    if kind in _PARAMETERS and not isinstance(owner, type):
+    kind, is_frozen, _ = type(owner).__name__.partition("_frozen")
+    if is_frozen and kind in _PARAMETERS:
         found = getattr(sys.modules["scipy.stats"], kind)
         method = getattr(found, function.__name__, None)
         if method is not None:
             return method, (*args, *_PARAMETERS[kind](owner)), kwargs
     inner: Any = getattr(function, "__func__", None)
-    if inner is None and _is_scipys(type(function)):
+    if owner is None:
         inner, owner = getattr(type(function), "__call__", None), function  # noqa: B004
     if inner is not None and lowering_of(inner) is not None:
         return inner, (owner, *args), kwargs
@@ -44,7 +46,7 @@ def thawed(
 
 
 def _is_scipys(kind: type) -> bool:
-    return kind.__module__.startswith("scipy.")
+    return str(kind.__module__).startswith("scipy.")
 
 
 def _of_numbers(

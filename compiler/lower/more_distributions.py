@@ -18,7 +18,7 @@ from .distributions import (
 )
 from .special_formulas import f_quantile
 
-__all__ = ["MORE"]
+__all__ = ["MORE", "truncated_quantile"]
 
 ROOT_HALF = math.sqrt(0.5)
 LOG_2 = math.log(2.0)
@@ -56,8 +56,8 @@ def _log_gamma_part(a: Any, x: Any) -> Any:
     return _log_of(sp.gammainc(a, x), sp.gammaincc(a, x))
 
 
-def _between(x: Any, q: Any, a: Any, b: Any) -> Any:
-    """Where the integral from a, as a part ``q`` of that to b, ends; 1 - q is ``x``."""
+def truncated_quantile(x: Any, q: Any, a: Any, b: Any) -> Any:
+    """Where the part ``q`` of the normal integral from a to b ends; ``x`` is 1 - q."""
     mass = log_mass(a, b)
     below = sp.ndtri_exp(np.logaddexp(sp.log_ndtr(a), np.log(q) + mass))
     above = -sp.ndtri_exp(np.logaddexp(sp.log_ndtr(-b), np.log(x) + mass))
@@ -286,8 +286,8 @@ MORE: dict[str, Distribution] = {
             "logcdf": lambda x, a, b: log_mass(a, x) - log_mass(a, b),
             "sf": lambda x, a, b: np.exp(log_mass(x, b) - log_mass(a, b)),
             "logsf": lambda x, a, b: log_mass(x, b) - log_mass(a, b),
-            "ppf": lambda q, a, b: _between(1 - q, q, a, b),
-            "isf": lambda q, a, b: _between(q, 1 - q, a, b),
+            "ppf": lambda q, a, b: truncated_quantile(1 - q, q, a, b),
+            "isf": lambda q, a, b: truncated_quantile(q, 1 - q, a, b),
         },
         lambda a, b: (a, b),
         lambda a, b: a < b,

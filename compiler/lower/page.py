@@ -56,7 +56,7 @@ _FAMILIES = {
     "Differences, integrals, convolutions": "calculus integrate",
     "Polynomials, splines, distances": "polynomials splines distances",
     "Linear algebra": "linalg orthogonal matrix_functions",
-    "Linear algebra of SciPy": "scipy_linalg matrices sparse",
+    "Linear algebra of SciPy": "scipy_linalg scipy_functions matrices sparse",
     "Fourier transforms": "fft cosines",
     "Filters": "filters",
     "`scipy.special`": "special special_formulas",

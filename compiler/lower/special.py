@@ -74,7 +74,7 @@ def _order(trace: Trace, name: str, order: Any) -> Node:
     """An order as i64; a whole float that is known counts as one."""
     if not is_traced(order) and np.all(np.equal(np.mod(order, 1), 0)):
         order = np.asarray(order).astype(np.int64)
-    if order.dtype.kind not in "iu":
+    if np.dtype(getattr(order, "dtype", type(order))).kind not in "iu":
         raise UnsupportedError(
             f"scipy.special.{name} of an order that is no integer is not supported",
             hint="pass integers",

@@ -231,27 +231,36 @@ def _pchip(trace: Trace, x: Any, y: Any, axis: int = 0, extrapolate: Any = None)
 _DEGREES = {"zero": 0, "slinear": 1, "linear": 1, "quadratic": 2, "cubic": 3}
 
 
+def _through(kind: str, knots: Any, values: Any) -> tuple[Any, Any]:
+    """The knots and the coefficients of the pieces through some values."""
+    degree = _DEGREES[kind]
+    if degree == 1:
+        h = np.reshape(np.diff(knots), (-1, *(1,) * (np.ndim(values) - 1)))
+        return knots, np.stack([(values[1:] - values[:-1]) / h, values[:-1]])
+    make = _scipys().make_interp_spline
+    if not is_traced(values):
+        return _pieces(make(knots, values, degree))
+    pieces, matrix = _pieces(make(knots, np.eye(len(knots)), degree))
+    return pieces, _combined(matrix, values)
+
+
 class Line:
     """`interp1d` of traced values, or of known ones."""
 
     def __init__(self, trace: Trace, x: Any, y: Any, kind: Any, fill: Any) -> None:
-        self._trace, self._x, self._y, self._kind = trace, x, y, kind
-        self._fill = fill
+        self._trace, self._x, self._y, self._fill = trace, x, y, fill
+        self._pieces = None if kind == "nearest" else _through(kind, x, y[0])
 
     def __call__(self, x: Any) -> Any:
         """The values at ``x``."""
         trace, knots = self._trace.innermost, self._x
         values, axis = self._y
         x = _float(trace, x)
-        if self._kind == "nearest":
+        if self._pieces is None:
             middles = knots[:-1] / 2 + knots[1:] / 2
             made = _take(trace, values, np.searchsorted(middles, x, "left"))
         else:
-            degree = _DEGREES[self._kind]
-            make = _scipys().make_interp_spline
-            pieces, matrix = _pieces(make(knots, np.eye(len(knots)), degree))
-            c = _combined(matrix, values)
-            made = _evaluated(trace, pieces, c, x, 0, True, 0)
+            made = _evaluated(trace, *self._pieces, x, 0, True, 0)
         if not isinstance(self._fill, str):
             wide = np.reshape(x, (*np.shape(x), *(1,) * (np.ndim(values) - 1)))
             below, above = self._fill

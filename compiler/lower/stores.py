@@ -138,8 +138,8 @@ def written_at(trace: Trace, x: Any, items: list[Any], value: Any) -> Any:
     places: Any = np.arange(math.prod(sizes)).reshape(sizes)
     places = trace.apply(GETITEM, (places, tuple(items)), {})
     rest = x.shape[1:] if rows else ()
-    source = trace.wrap(fitted(trace, value, x.type.dtype))
-    source = trace.wrap(_fitted(trace, trace.node(source), (*places.shape, *rest)))
+    stored = fitted(trace, value, x.type.dtype)
+    source = trace.wrap(_fitted(trace, stored, (*places.shape, *rest)))
     if source.size == 0:
         return x
     last = _last_stores(trace, np.reshape(places, -1), math.prod(sizes))

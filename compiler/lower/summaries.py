@@ -48,8 +48,7 @@ def _result(x: Any, axis: int, keepdims: bool) -> Any:
 def _zscore(
     trace: Trace, a: Any, axis: Any = 0, ddof: int = 0, nan_policy: str = "propagate"
 ) -> Any:
-    x = trace.array(a)
-    x, along = _sample(trace, x, axis, nan_policy)
+    x, along = _sample(trace, a, axis, nan_policy)
     mean = np.mean(x, axis=along, keepdims=True)
     made = (x - mean) / np.std(x, axis=along, ddof=ddof, keepdims=True)
     return np.reshape(made, np.shape(a))

@@ -7,12 +7,10 @@ complex matrix is a complex number: its imaginary part is the determinant's angl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ..types import TensorType
-from .lapack import identity, require_square
+from .lapack import handed_on, identity, require_square, spread
 from .spec import OpDef, register, require
 
 if TYPE_CHECKING:
@@ -36,16 +34,6 @@ def _value_type(
     return value
 
 
-def _handed_on(a: Any, factors: Any, order: Any, value: Any) -> Any:
-    return np.array(value)
-
-
-def _spread(b: Builder, g: Node, a: Node) -> Node:
-    """A number for each matrix, at each of its entries."""
-    *lead, _, _ = a.type.shape
-    return b.broadcast(b.reshape(g, (*lead, 1, 1)), a.type)
-
-
 def _inverse_adjoined(b: Builder, a: Node, factors: Node, order: Node) -> Node:
     one = identity(b, a.type)
     return b.conj(b.solve_lu(a, factors, order, one, transposed=True, strict=False))
@@ -56,7 +44,7 @@ def _det_adjoint(
 ) -> tuple[Node, None, None, None]:
     """``A.bar = d.bar d* A⁻ᴴ`` (Giles 2008, 2.2.4), d* the conjugate."""
     inverse = _inverse_adjoined(b, a, factors, order)
-    return b.mul(_spread(b, b.mul(g, b.conj(n)), a), inverse), None, None, None
+    return b.mul(spread(b, b.mul(g, b.conj(n)), a.type), inverse), None, None, None
 
 
 def _logdet_adjoint(
@@ -64,15 +52,15 @@ def _logdet_adjoint(
 ) -> tuple[Node, None, None, None]:
     """``A.bar = y.bar A⁻ᴴ`` (Giles 2008, 2.2.4); of a singular matrix inf and NaN."""
     inverse = _inverse_adjoined(b, a, factors, order)
-    return b.mul(_spread(b, g, a), inverse), None, None, None
+    return b.mul(spread(b, g, a.type), inverse), None, None, None
 
 
 _CONSTANT = (1, 2, 3)
 DET = register(
-    OpDef("det", 4, _value_type, _handed_on, _det_adjoint, constant_slots=_CONSTANT)
+    OpDef("det", 4, _value_type, handed_on, _det_adjoint, constant_slots=_CONSTANT)
 )
 LOGDET = register(
     OpDef(
-        "logdet", 4, _value_type, _handed_on, _logdet_adjoint, constant_slots=_CONSTANT
+        "logdet", 4, _value_type, handed_on, _logdet_adjoint, constant_slots=_CONSTANT
     )
 )

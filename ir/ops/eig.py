@@ -15,10 +15,10 @@ import numpy as np
 
 from ..errors import LinAlgError
 from ..types import TensorType
-from .lapack import identity, require_square
+from .lapack import identity, require_square, require_wide
 from .linalg import adjoined
 from .orthogonal import NO_EIGENVALUES, Bars, distances, on_diagonal
-from .spec import OpDef, register, require_dtype
+from .spec import OpDef, register
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -29,7 +29,7 @@ __all__ = ["EIG"]
 
 def _eig_type(a: TensorType) -> tuple[TensorType, TensorType]:
     require_square("eig", a)
-    require_dtype(a.dtype in ("f64", "c128"), "eig", f"takes f64 or c128, not {a}")
+    require_wide("eig", a)
     vectors = a.with_dtype("c128")
     return vectors.with_shape(a.shape[:-1]), vectors
 

@@ -14,11 +14,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..graph import Graph, Output
 from ..types import TensorType
-from .lapack import identity, require_square
+from .lapack import handed_on, identity, require_square, spread
 from .linalg import adjoined
 from .spec import OpDef, register, require
 
@@ -31,7 +29,6 @@ __all__ = [
     "exponential",
     "norm_of",
     "of_blocks",
-    "spread",
     "upper_right",
 ]
 
@@ -46,13 +43,6 @@ THETA = 4.74
 REST = 27
 """The power of the first term that the approximation leaves out."""
 REST_FACTOR = 1 / (math.comb(26, 13) * math.factorial(27))
-
-
-def spread(b: Builder, x: Node, type_: TensorType) -> Node:
-    """A number for each matrix, at each of its entries."""
-    *lead, _, _ = type_.shape
-    shaped = b.reshape(b.cast(x, type_.dtype), (*lead, 1, 1))
-    return b.broadcast(shaped, type_)
 
 
 def _magnitude(b: Builder, x: Node) -> Node:
@@ -144,16 +134,17 @@ def _value(b: Builder, a: Node, squarings: Node) -> Node:
     made = b.solve_lu(denominator, factors, order, b.add(even, odd), **flags)
     axes = tuple(range(squarings.type.rank))
     limit = b.reduce_max(squarings, axes=axes)
-    body = _squared(x.type, squarings.type)
+    body = _squared(x.type, squarings.type, b.source)
     operands = limit, squarings, made
     return b.add_node("loop", *operands, regions=(body,), carried=1, limit=True)
 
 
-def _squared(type_: TensorType, counts: TensorType) -> Graph:
+def _squared(type_: TensorType, counts: TensorType, source: Any) -> Graph:
     """The body of a loop: the square of each matrix that has not had all of them."""
     from ..builder import Builder
 
     b = Builder("body")
+    b.source = source
     t = b.input("t", TensorType("i64", ()))
     squarings, x = b.input("squarings", counts), b.input("x", type_)
     is_left = b.lt(b.broadcast(t, counts), squarings)
@@ -180,10 +171,6 @@ def _expm_type(a: TensorType, squarings: TensorType, value: TensorType) -> Tenso
     return value
 
 
-def _expm(a: Any, squarings: Any, value: Any) -> Any:
-    return np.array(value)
-
-
 def _expm_adjoint(
     b: Builder, n: Node, g: Node, a: Node, squarings: Node, value: Node
 ) -> tuple[Node, None, None]:
@@ -205,5 +192,5 @@ def upper_right(b: Builder, x: Node) -> Node:
 
 
 EXPM = register(
-    OpDef("expm", 3, _expm_type, _expm, _expm_adjoint, constant_slots=(1, 2))
+    OpDef("expm", 3, _expm_type, handed_on, _expm_adjoint, constant_slots=(1, 2))
 )

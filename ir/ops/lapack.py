@@ -34,10 +34,13 @@ __all__ = [
     "SOLVE_LU",
     "SOLVE_TRIANGULAR",
     "divided",
+    "handed_on",
     "identity",
     "lower_symmetric",
     "require_square",
+    "require_wide",
     "scaled_diagonal",
+    "spread",
     "triangle",
 ]
 
@@ -52,6 +55,16 @@ def require_square(op: str, a: TensorType) -> None:
     require(a.rank >= 2, op, f"{a} is not a matrix")
     require(a.shape[-1] == a.shape[-2], op, f"{a} is not square")
     require_dtype(a.has_gradient, op, f"takes floats or complex numbers, not {a}")
+
+
+def require_wide(op: str, a: TensorType) -> None:
+    """Raise unless the numbers are those that NumPy's linear algebra computes with."""
+    require_dtype(a.dtype in ("f64", "c128"), op, f"takes f64 or c128, not {a}")
+
+
+def handed_on(*operands: Any) -> Any:
+    """The reference of an op that hands on its last operand."""
+    return np.array(operands[-1])
 
 
 # What rules are made of.
@@ -74,6 +87,13 @@ def scaled_diagonal(b: Builder, x: Node, factor: float) -> Node:
     across = b.iota(shape=shape, axis=1, dtype="i64")
     mask = b.broadcast(b.eq(down, across), x.type.with_dtype("bool"))
     return b.select(mask, b.mul(x, b.like(x, factor)), x)
+
+
+def spread(b: Builder, x: Node, type_: TensorType) -> Node:
+    """A number for each matrix, at each of its entries."""
+    *lead, _, _ = type_.shape
+    shaped = b.reshape(b.cast(x, type_.dtype), (*lead, 1, 1))
+    return b.broadcast(shaped, type_)
 
 
 def identity(b: Builder, type_: TensorType) -> Node:
@@ -162,11 +182,11 @@ def _matrix_bar(b: Builder, n: Node, x_bar: Node, is_transposed: bool) -> Node:
     """``-x.bar nᴴ``, and its transpose where the transposed matrix is solved with."""
     n = b.conj(n)
     rows, columns = n.type.shape[-2:]
-    if columns <= rows:
-        x_bar = b.neg(x_bar)
+    is_smaller = columns <= rows  # than the product: that one is negated
+    x_bar = b.neg(x_bar) if is_smaller else x_bar
     sides = (n, x_bar) if is_transposed else (x_bar, n)
     made = b.matmul(sides[0], transposed(b, sides[1]))
-    return made if columns <= rows else b.neg(made)
+    return made if is_smaller else b.neg(made)
 
 
 _FLAGS = {"lower": FLAG, "transposed": FLAG, "unit": FLAG, "strict": FLAG}

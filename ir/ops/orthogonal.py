@@ -29,9 +29,16 @@ import numpy as np
 
 from ..errors import LinAlgError
 from ..types import TensorType
-from .lapack import identity, lower_symmetric, require_square, scaled_diagonal, triangle
+from .lapack import (
+    identity,
+    lower_symmetric,
+    require_square,
+    require_wide,
+    scaled_diagonal,
+    triangle,
+)
 from .linalg import adjoined
-from .spec import FLAG, OpDef, register, require, require_dtype
+from .spec import FLAG, OpDef, register, require
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -46,7 +53,7 @@ Bars: TypeAlias = "tuple[Node | None, ...]"
 
 def _require_matrix(op: str, a: TensorType) -> None:
     require(a.rank >= 2, op, f"{a} is not a matrix")
-    require_dtype(a.dtype in ("f64", "c128"), op, f"takes f64 or c128, not {a}")
+    require_wide(op, a)
 
 
 # What rules are made of.

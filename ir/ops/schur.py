@@ -20,8 +20,15 @@ import numpy as np
 from ..errors import LinAlgError
 from ..graph import Graph, Output
 from ..types import TensorType
-from .expm import norm_of, of_blocks, spread, upper_right
-from .lapack import identity, require_square, triangle
+from .expm import norm_of, of_blocks, upper_right
+from .lapack import (
+    handed_on,
+    identity,
+    require_square,
+    require_wide,
+    spread,
+    triangle,
+)
 from .linalg import adjoined
 from .spec import NONDIFFERENTIABLE, OpDef, register, require, require_dtype
 
@@ -202,18 +209,10 @@ def _sylvester_type(
         "sylvester",
         f"{p}, {q} and {c} do not fit",
     )
-    _require_wide("sylvester", c)
+    require_wide("sylvester", c)
     alike = p.dtype == q.dtype == c.dtype and value == c
     require_dtype(alike, "sylvester", f"{p}, {q}, {c} and {value} differ")
     return c
-
-
-def _require_wide(op: str, a: TensorType) -> None:
-    require_dtype(a.dtype in ("f64", "c128"), op, f"takes f64 or c128, not {a}")
-
-
-def _handed_on(*operands: Any) -> Any:
-    return np.array(operands[-1])
 
 
 def _sylvester_adjoint(
@@ -231,7 +230,7 @@ SYLVESTER = register(
         "sylvester",
         4,
         _sylvester_type,
-        _handed_on,
+        handed_on,
         _sylvester_adjoint,
         constant_slots=(3,),
     )
@@ -268,7 +267,7 @@ def _triangular_root(b: Builder, t: Node) -> Node:
 
 def _function_type(op: str, a: TensorType, value: TensorType) -> TensorType:
     require_square(op, a)
-    _require_wide(op, a)
+    require_wide(op, a)
     require(value == a, op, f"{value} is not made of {a}")
     return value
 
@@ -286,7 +285,7 @@ def _sqrtm_adjoint(
 
 
 SQRTM = register(
-    OpDef("sqrtm", 2, _sqrtm_type, _handed_on, _sqrtm_adjoint, constant_slots=(1,))
+    OpDef("sqrtm", 2, _sqrtm_type, handed_on, _sqrtm_adjoint, constant_slots=(1,))
 )
 
 
@@ -331,7 +330,7 @@ def _logarithm_value(b: Builder, a: Node) -> Node:
 def _near_one(b: Builder, t: Node) -> tuple[Node, Node]:
     """Square roots of each matrix until it is near to 1, and how many that took."""
     counts = TensorType("i64", t.type.shape[:-2])
-    body = _rooted(t.type, counts)
+    body = _rooted(t.type, counts, b.source)
     start = b.const(True, "bool"), b.full(counts, 0), t
     _, count, root = b.add_node(
         "loop", *start, regions=(body,), trips=ROOTS, carried=3, test=True
@@ -339,11 +338,12 @@ def _near_one(b: Builder, t: Node) -> tuple[Node, Node]:
     return root, count
 
 
-def _rooted(type_: TensorType, counts: TensorType) -> Graph:
+def _rooted(type_: TensorType, counts: TensorType, source: Any) -> Graph:
     """The body of that loop."""
     from ..builder import Builder
 
     b = Builder("body")
+    b.source = source
     b.input("i", INDEX)
     b.input("again", TensorType("bool", ()))
     count, t = b.input("count", counts), b.input("t", type_)
@@ -381,5 +381,5 @@ def _logm_adjoint(
 
 
 LOGM = register(
-    OpDef("logm", 2, _logm_type, _handed_on, _logm_adjoint, constant_slots=(1,))
+    OpDef("logm", 2, _logm_type, handed_on, _logm_adjoint, constant_slots=(1,))
 )

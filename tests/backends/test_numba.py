@@ -390,3 +390,15 @@ def test_the_backend_describes_itself() -> None:
     assert f.inspect_ir("plan") == f.inspect_ir("optimised")
     [(_, origin)] = f.report().kernels
     assert origin == "compiled: by Numba"
+
+
+def test_comments_import_nothing() -> None:
+    """They show the user's lines, which may speak of any module."""
+
+    def function(x: Any) -> Any:
+        return np.cos(x)  # special.erf, math.pi, scipy_linalg.expm
+
+    found = anabranch.jit(function).to_numba(np.ones(3))
+    imports = [line for line in found.splitlines() if "import" in line.split()[:3]]
+    assert "special.erf" in found
+    assert imports == ["import numpy as np", "from numba import njit"]

@@ -29,6 +29,14 @@ LAWS: dict[str, tuple[Callable[[Any], Any], Any]] = {
         lambda k: random.truncated_normal(k, 9.0, 10.0, COUNT),
         stats.truncnorm(9.0, 10.0),
     ),
+    "truncated_normal at the right": (
+        lambda k: random.truncated_normal(k, 40.0, 41.0, COUNT),
+        stats.truncnorm(40.0, 41.0),
+    ),
+    "truncated_normal at the left": (
+        lambda k: random.truncated_normal(k, -41.0, -40.0, COUNT),
+        stats.truncnorm(-41.0, -40.0),
+    ),
     "gamma": (lambda k: random.gamma(k, 0.4, COUNT, 3.0), stats.gamma(0.4, scale=3)),
     "beta": (lambda k: random.beta(k, 0.5, 2.0, COUNT), stats.beta(0.5, 2.0)),
     "the first of dirichlet": (

@@ -82,3 +82,12 @@ def test_what_a_traced_polynomial_lacks_is_said():
     with pytest.raises(anabranch.TraceError, match=r"\.roots of a polynomial") as error:
         anabranch.jit(lambda c: Polynomial(c).roots())(WEIGHTS)
     assert "np.polyder" in str(error.value)
+
+
+def test_the_integral_of_a_polynomial_with_a_traced_constant(backend: str) -> None:
+    def program(c: Any) -> Any:
+        return np.polynomial.Polynomial(c).integ(1, c[0])(2.0)
+
+    c = np.array([1.0, 2.0, 0.5])
+    made = anabranch.jit(program, backend=backend)(c)
+    np.testing.assert_allclose(made, program(c), 1e-14)

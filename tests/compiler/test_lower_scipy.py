@@ -214,3 +214,25 @@ def test_what_is_refused() -> None:
     refused(lambda x: interpolate.CubicSpline(GRID, x).roots(), x, "has no roots")
     known = interpolate.Akima1DInterpolator
     refused(lambda x: known(GRID, x), ConcretizationError, "Akima1DInterpolator")
+
+
+def test_objects_of_the_users_are_none_of_scipys() -> None:
+    """Whatever their classes and attributes are called."""
+
+    class dirichlet:  # as SciPy calls its own
+        kwds: tuple[Any, ...] = ()
+        dist = None
+
+        def pdf(self, x: Any) -> Any:
+            return 2.0 * x
+
+    law, x = dirichlet(), np.ones(2)
+    np.testing.assert_array_equal(anabranch.jit(lambda x: law.pdf(x))(x), 2 * x)
+
+
+def test_lines_through_many_points() -> None:
+    """What they need grows with the number of points."""
+    places = np.arange(20_000.0)
+    line = interpolate.interp1d(places, np.sin(places))
+    x = np.array([0.3, 7.5, 19_998.9])
+    np.testing.assert_allclose(anabranch.jit(lambda x: line(x))(x), line(x), 1e-12)

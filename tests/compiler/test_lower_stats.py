@@ -41,8 +41,9 @@ PARAMETERS: dict[str, tuple[float, ...]] = {
     "betabinom": (5.0, 1.5, 2.5),
     "hypergeom": (12.0, 5.0, 4.0),
 }
-# Of which SciPy's integrals are by quadrature, sums or series of its own.
+# Whose shapes may be negative.
 OF_ANY_SHAPE = ("genpareto", "genextreme", "skewnorm", "truncnorm")
+# Of which SciPy's integrals are by quadrature, sums or series of its own.
 DENSITIES = ("skewnorm", "vonmises", "betabinom", "hypergeom")
 X = np.array([-np.inf, -3.0, -0.2, 0.0, 0.3, 0.6, 1.0, 2.0, 5.0, 8.0, np.inf, np.nan])
 Q = np.array([-0.1, 0.0, 0.1, 0.5, 0.8, 1.0, 1.2, np.nan])

@@ -33,10 +33,11 @@ from tests.laws.op_samples import SAMPLES, Array
 from tests.laws.test_ops import assert_adjoint
 
 OTHER_SLOPES = (
-    *("straight_through", "cholesky", "solve_lu", "det", "logdet", "pinv", "expm"),
-    *("sqrtm", "logm", "sylvester"),
-    # Their vectors have phases, see `test_lower_complex_linalg`.
-    *("eigh", "eig", "svd"),
+    "straight_through",
+    # Functions of Hermitian matrices, of factors that another node made, and vectors
+    # that have phases: see `test_lower_complex_linalg`.
+    *("cholesky", "solve_lu", "det", "logdet", "pinv", "eigh", "eig", "svd"),
+    *("expm", "sqrtm", "logm", "sylvester"),  # see `test_lower_scipy_functions`
 )
 DIFFERENTIABLE = [
     op

@@ -161,6 +161,7 @@ def assert_near(graph: Graph, arrays: list[Array], tolerance: float) -> None:
 @pytest.mark.parametrize(
     "seeds",
     [
+        # Numba takes four seconds for each of them.
         *(pytest.param(range(n, n + 3), id=f"{n}") for n in range(0, 6, 3)),
         pytest.param(range(6, 300), id="fuzz", marks=pytest.mark.fuzz),
     ],

@@ -119,8 +119,7 @@ def _check(
     second = [_array(g) for g in _torch_slopes(torch, total, tensors)]
     ours = anabranch.grad(slope)(xs, weights, against)
     if name in NAN_IN_TORCH:
-        pairs = zip(second, ours, strict=True)
-        second = [np.where(np.isnan(g), mine, g) for g, mine in pairs]
+        second = [np.where(np.isnan(g), 0.0, g) for g in second]
     _compare(ours, second, 10 * tolerance, "gradient of the gradient")
 
 

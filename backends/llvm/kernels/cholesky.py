@@ -14,13 +14,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..machine import current
+from .products import SIZES
 from .routines import passing
 
 __all__ = ["CholeskyInputWords", "cholesky_input_source"]
 
 BLOCK = 64  # rows; also the longest rows that go element by element
 TILE = 32  # what is transposed at once
-SIZES = {"f32": 4, "f64": 8}
 
 _KERNEL = """
 def kernel(buffers, words):

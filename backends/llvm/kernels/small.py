@@ -17,6 +17,7 @@ from textwrap import indent
 from typing import Any, NamedTuple
 
 from ..machine import current
+from .products import SIZES
 from .source import read
 
 __all__ = [
@@ -36,7 +37,6 @@ __all__ = [
 
 LARGEST = 8
 LARGEST_FACTOR = 4  # rows or columns of the factors of a product
-SIZES = {"f32": 4, "f64": 8}
 
 
 def lanes_for(dtype: str, matrices: int) -> int:

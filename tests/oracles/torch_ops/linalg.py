@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 
 __all__ = ["LINALG", "SEEN_LINALG"]
 
@@ -216,6 +217,8 @@ _TRANSFORMS: dict[str, Callable[..., Any]] = {
 
 LINALG: dict[str, Callable[..., Any]] = {
     **_TRANSFORMS,
+    "linalg.eigvals": lambda a: np.linalg.eigvals(a),
+    "matrix_exp": lambda a: scipy.linalg.expm(a),
     "__rmatmul__": lambda a, b: b @ a,
     "addbmm": _added(lambda a, b: np.sum(a @ b, axis=0)),
     "addmm": _added(np.matmul),
