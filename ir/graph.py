@@ -49,12 +49,20 @@ class Section(NamedTuple):
     says that the section still has one sum node for every value with two or more
     contributing reads; a pass that rewrites the graph takes the claim back, and with it
     ``of`` and ``wrt``, whose values it may have replaced.
+
+    What a tangent pass added is a section too, whose suffix is ``dot``, then ``dot2``.
+    It claims nothing.
     """
 
     of: tuple[str, ...]
     wrt: tuple[str, ...]
     suffix: str = "bar"
     lawful: bool = True
+
+    @property
+    def direction(self) -> str:
+        """What a text calls the section: ``backward`` or ``tangent``."""
+        return "tangent" if self.suffix.startswith("dot") else "backward"
 
     def cotangent(self, value: str) -> str:
         """What the cotangent of a value is called."""

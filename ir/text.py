@@ -8,7 +8,8 @@
     node    := refs "=" OP "(" [refs] ")" ["{" attrs "}"] ":" types ["@k" INT] [regions]
     types   := type {"," type}                    as many as values
     regions := ":" block {block}                  those that the op has
-    section := "backward" NAME ["of" "(" [refs] ")" "wrt" "(" [refs] ")"] ":"
+    section := ("backward" | "tangent") NAME [claim] ":"
+    claim   := "of" "(" [refs] ")" "wrt" "(" [refs] ")"
     return  := "return" [[label "="] ref {"," [label "="] ref}]
     refs    := ref {"," ref}          ref := "%" NAME
     type    := DTYPE "[" [dim {"," dim}] "]"      dim := INT
@@ -62,9 +63,8 @@ _NODE = re.compile(
     rf"({_TYPE})((?:\s*+,\s*+{_TYPE})*+)\s*+(?:@k([0-9]{{1,9}}))?\s*+(:)?\Z"
 )
 _MORE_TYPES = re.compile(rf",\s*({_TYPE})")
-_SECTION = (
-    rf"backward\s+(\w+)\s*(?:of\s*\(\s*({_REFS})\)\s*wrt\s*\(\s*({_REFS})\)\s*)?:\Z"
-)
+_CLAIM = rf"of\s*\(\s*({_REFS})\)\s*wrt\s*\(\s*({_REFS})\)\s*"
+_SECTION = rf"(?:backward|tangent)\s+(\w+)\s*(?:{_CLAIM})?:\Z"
 _RETURN = r"return\b\s*(.*)\Z"
 _OUTPUT = rf"\s*(?:({_NAME})\s*=\s*)?%({_NAME})\s*(,|\Z)"
 _EXPECTED = "'graph name(%x: f64[8,4], ...) {'"
@@ -153,7 +153,7 @@ def _headers(graph: Graph, done: int, upto: int) -> Iterator[str]:
             if section.lawful
             else ""
         )
-        yield f"backward {section.suffix}{claim}:"
+        yield f"{section.direction} {section.suffix}{claim}:"
 
 
 def _refs(names: tuple[str, ...]) -> str:
@@ -336,7 +336,8 @@ class _Reader:
             name = self._one(param[1], param[1])
             nodes.append(Node(name, "input", (), _type(param[2])))
         while not (line := self.take()).startswith("return"):
-            if section := line.startswith("backward") and re.match(_SECTION, line):
+            begins = line.startswith(("backward", "tangent"))
+            if section := begins and re.match(_SECTION, line):
                 suffix, of, wrt = section.groups()
                 claim = tuple(_names(of or "")), tuple(_names(wrt or ""))
                 sections.append(Section(*claim, suffix, of is not None))

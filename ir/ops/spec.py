@@ -142,6 +142,16 @@ class OpDef:
     no rule has it: the adjoint pass raises where one is wanted, and a rule returns
     ``None`` there.
 
+    ``linear`` are groups of slots: the op is linear in the operands of a group together
+    while the others are held. Where the op is variadic, the last slot of a group stands
+    for those behind it as well. ``tangent(b, n, dots, *operands, **attrs)`` makes the
+    tangent of ``n``, a tuple where it has several values; ``dots`` has None for an
+    operand without one. Ops without this rule get theirs from ``linear`` or from the
+    adjoint (`compiler.tangent`).
+
+    ``vmap(b, n, size, mapped, *operands, **attrs)`` makes ``n`` with a new leading axis
+    of ``size``, which those of the operands have that are ``mapped`` (`compiler.vmap`).
+
     An op that makes several values has tuples of types and arrays, and ``g`` is a tuple
     with None where no cotangent arrives. ``regions`` are the names of the graphs that
     belong to a node. The type rule takes them as ``regions``, the reference as
@@ -167,6 +177,9 @@ class OpDef:
     refused: Mapping[int, str] = field(default_factory=dict[int, str])
     ufunc: str | None = None
     fails: tuple[str, str] | None = None
+    linear: tuple[tuple[int, ...], ...] = ()
+    tangent: Callable[..., Any] | None = None
+    vmap: Callable[..., Node] | None = None
 
     def is_differentiable(self, slot: int) -> bool:
         """Whether a read in this slot may contribute to a gradient."""
