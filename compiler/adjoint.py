@@ -18,7 +18,7 @@ whose names end in ``.bar2``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any, cast
 
@@ -28,9 +28,9 @@ from ..ir.errors import GradientError
 from ..ir.graph import Graph, Node, Output, Read, Section
 from ..ir.law import RETURN
 from ..ir.ops import OPS
-from ..ir.ops.spec import Adjoint
+from ..ir.ops.spec import Adjoint, OpDef
 
-__all__ = ["adjoint"]
+__all__ = ["adjoint", "check_refused", "free_suffix"]
 
 
 class _Cotangents:
@@ -111,7 +111,7 @@ def _adjoint(
     ]
     b.section = len(graph.sections) + 1
     active, wanted = _active(graph, wrt), set(wrt)
-    section = Section(starts, tuple(wrt), _suffix(graph))
+    section = Section(starts, tuple(wrt), free_suffix(graph, "bar"))
     cotangents = _Cotangents(b, graph, section)
     for slot, (name, seed) in enumerate(zip(starts, seeds, strict=True)):
         if name in active:
@@ -155,19 +155,26 @@ def _contribute(
     more: dict[str, Any] = {}
     if op.regions:
         more = {"slots": _slots(node, active), "adjoint": adjoint}
-    for slot, what in op.refused.items():
-        if node.operands[slot] in active:
-            raise GradientError(
-                f"{op.name}: there is no derivative with respect to {what}",
-                source=node.source,
-                hint="if it is to stay as it is, pass anabranch.stop_gradient of it",
-            )
+    check_refused(
+        op, [s for s, name in enumerate(node.operands) if name in active], node
+    )
     operands = graph.operands(node)
     contributions = rule(cotangents.b, node, g, *operands, **node.attrs, **more)
     for slot, contribution in enumerate(contributions):
         operand = node.operands[slot]
         if contribution is not None and operand in active:
             cotangents.add(operand, node.name, slot, contribution)
+
+
+def check_refused(op: OpDef, slots: Iterable[int], node: Node) -> None:
+    """Raise `GradientError` where a slot has a derivative that no rule has."""
+    for slot in slots:
+        if slot in op.refused:
+            raise GradientError(
+                f"{op.name}: there is no derivative with respect to {op.refused[slot]}",
+                source=node.source,
+                hint="if it is to stay as it is, pass anabranch.stop_gradient of it",
+            )
 
 
 def _active(graph: Graph, wrt: Sequence[str]) -> set[str]:
@@ -189,10 +196,10 @@ def _slots(node: Node, active: set[str]) -> list[int]:
     ]
 
 
-def _suffix(graph: Graph) -> str:
-    """``bar``, or ``bar2``, ... where the graph has cotangents already."""
+def free_suffix(graph: Graph, word: str) -> str:
+    """``bar``, or ``bar2``, ... where the graph has such names already."""
     parts = {part for name in graph.nodes for part in name.split(".")[1:]}
-    names = ("bar" if number == 1 else f"bar{number}" for number in count(1))
+    names = (word if number == 1 else f"{word}{number}" for number in count(1))
     return next(name for name in names if name not in parts)
 
 

@@ -38,7 +38,7 @@ from .static import Static, StaticArguments, marked, parameters
 from .tracebacks import shorten, shows_users_frames
 from .tree import flatten
 
-__all__ = ["Compiled", "Function", "Tracing", "Transform"]
+__all__ = ["Compiled", "Function", "OfFunction", "Tracing", "Transform"]
 
 MANY_VALUES = 16  # of an argument, each compiled: then a warning says so
 MAX_STATES = 8  # with contents that are looked at before each call of the fast path
@@ -66,7 +66,16 @@ class Tracing(NamedTuple):
         )
 
 
-class Compiled(Inspectable, HasNative):
+class OfFunction:
+    """What is made of a function of the user's."""
+
+    @property
+    def py_func(self) -> Callable[..., Any]:
+        """The plain Python function at the bottom."""
+        raise NotImplementedError
+
+
+class Compiled(Inspectable, HasNative, OfFunction):
     """A function compiled per signature.
 
     ``py_func`` is the user's function. Called with traced arguments it builds its
@@ -119,7 +128,7 @@ class Compiled(Inspectable, HasNative):
     def py_func(self) -> Callable[..., Any]:
         """The plain Python function at the bottom."""
         inner = self.function
-        return inner.py_func if isinstance(inner, Compiled) else inner
+        return inner.py_func if isinstance(inner, OfFunction) else inner
 
     @property
     def static(self) -> tuple[int | str, ...]:
@@ -204,6 +213,13 @@ class Compiled(Inspectable, HasNative):
             entry.add_recipe(caller, self.backend, entry.signature(call, names, out))
             self._fast_path = caller.call
         return out if has_out else result
+
+    def traced_call(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Call, Program]:
+        """A call inside of a trace, and the transformed program for it."""
+        call = self._call(args, kwargs)
+        return call, self._entry(call).program
 
     @shows_users_frames
     def program(self, *args: Any, **kwargs: Any) -> Program:

@@ -14,7 +14,7 @@ from .asked import may_be_asked
 from .frontend.failures import tied
 from .notes import Note, merged, notes_here, noting
 from .progress import shown
-from .running import find_trace, is_traced
+from .running import active_trace, find_trace, is_traced
 from .source import definition_line
 from .trace import Trace
 from .tracer import Unsized
@@ -28,7 +28,7 @@ from .tree import (
     unflatten,
 )
 
-__all__ = ["Program", "deeper", "inline", "level_of_next", "trace_program"]
+__all__ = ["Program", "deeper", "embedded", "inline", "level_of_next", "trace_program"]
 
 _state = threading.local()
 
@@ -166,17 +166,25 @@ def _result(trace: Trace, value: Any) -> Node:
 
 def inline(program: Program, leaves: Sequence[Any]) -> Any:
     """Build the nodes of ``program`` into the trace that ``leaves`` belong to."""
-    trace = find_trace([*leaves, *program.captured])
+    values = [*leaves, *program.captured]
+    return unflatten(program.result, embedded(program.graph, values, program.notes))
+
+
+def embedded(
+    graph: Graph, values: Sequence[Any], notes: Sequence[Note] = ()
+) -> list[Any]:
+    """The results of a graph, built into the trace that its inputs' values belong to.
+
+    Where none of them is traced it is the trace that runs.
+    """
+    trace = find_trace(values) or active_trace()
     if trace is None:
         raise TraceError("nothing here is traced")
     trace.enter()
-    if (notes := notes_here()) is not None:
-        notes.found += program.notes
+    if (here := notes_here()) is not None:
+        here.found += notes
     given = [
         trace.node(value, node.type.dtype)
-        for value, node in zip(
-            [*leaves, *program.captured], program.graph.inputs, strict=True
-        )
+        for value, node in zip(values, graph.inputs, strict=True)
     ]
-    results = map(trace.wrap, trace.builder.embed(program.graph, given))
-    return unflatten(program.result, list(results))
+    return list(map(trace.wrap, trace.builder.embed(graph, given)))

@@ -135,6 +135,7 @@ SLICE_AT = register(
         _slice_at_adjoint,
         _ATTRS | {"shape": INTS},
         variadic=True,
+        linear=((0,),),
     )
 )
 
@@ -188,6 +189,7 @@ UPDATE_AT = register(
         _update_at_adjoint,
         _ATTRS,
         variadic=True,
+        linear=((0, 1),),
         kind=Kind.STORE,
     )
 )
@@ -242,6 +244,7 @@ ADD_AT = register(
         _add_at_adjoint,
         _ATTRS,
         variadic=True,
+        linear=((0, 1),),
         kind=Kind.STORE,
     )
 )

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..literals import NO_ATTRS
 from ..types import COMPLEX_OF, TensorType
-from .spec import OPS, TEXT, OpDef, register, require, require_dtype
+from .spec import EVERY, OPS, TEXT, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -28,7 +28,14 @@ def _conj_type(z: TensorType) -> TensorType:
 
 
 CONJ = register(
-    OpDef("conj", 1, _conj_type, np.conjugate, lambda b, n, g, z: (b.conj(g),))
+    OpDef(
+        "conj",
+        1,
+        _conj_type,
+        np.conjugate,
+        lambda b, n, g, z: (b.conj(g),),
+        linear=((0,),),
+    )
 )
 
 
@@ -60,10 +67,24 @@ def _imag_adjoint(b: Builder, n: Node, g: Node, z: Node) -> tuple[Node]:
 
 
 REAL = register(
-    OpDef("real", 1, lambda z: _part_type("real", z), np.real, _real_adjoint)
+    OpDef(
+        "real",
+        1,
+        lambda z: _part_type("real", z),
+        np.real,
+        _real_adjoint,
+        linear=((0,),),
+    )
 )
 IMAG = register(
-    OpDef("imag", 1, lambda z: _part_type("imag", z), np.imag, _imag_adjoint)
+    OpDef(
+        "imag",
+        1,
+        lambda z: _part_type("imag", z),
+        np.imag,
+        _imag_adjoint,
+        linear=((0,),),
+    )
 )
 
 
@@ -118,4 +139,6 @@ OF_COMPLEX = register(  # a function that is computed on complex numbers as they
         variadic=True,
     )
 )
-COMPLEX_OP = register(OpDef("complex", 2, _complex_type, _complex, _complex_adjoint))
+COMPLEX_OP = register(
+    OpDef("complex", 2, _complex_type, _complex, _complex_adjoint, linear=(EVERY,))
+)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import VerifyError
 from ..types import TensorType
+from .bodies import active_values
 from .spec import OpDef, register, require_dtype
 
 if TYPE_CHECKING:
@@ -83,6 +84,42 @@ def _cond_adjoint(
     return tuple(contributions)
 
 
+def _cond_tangent(
+    b: Builder,
+    n: Node,
+    dots: Sequence[Node | None],
+    p: Node,
+    *operands: Node,
+    tangent: Callable[..., Graph],
+) -> tuple[Node | None, ...]:
+    """The same choice between the tangents of the regions.
+
+    y.dot = cond(p, x, x.dot), in which each region computes its values again and then
+    the tangents of all that one of them has a tangent of.
+    """
+    slots = [slot for slot, dot in enumerate(dots[1:]) if dot is not None]
+    moved: set[int] = set()
+    for region in n.regions:
+        found = active_values(region, [region.inputs[slot].name for slot in slots])
+        moved |= {k for k, name in enumerate(region.results) if name in found}
+    places = sorted(moved)
+    if not places:
+        return (None,) * len(n.values)
+    regions: list[Graph] = []
+    for region in n.regions:
+        results = region.results
+        made = tangent(
+            region,
+            wrt=[region.inputs[slot].name for slot in slots],
+            of=[results[place] for place in places],
+        )
+        regions.append(made.returning(made.outputs[len(results) :], region.name))
+    given = [dot for dot in dots if dot is not None]
+    made = b.add_node("cond", p, *operands, *given, regions=tuple(regions))
+    found = dict(zip(places, made.values, strict=True))
+    return tuple([found.get(place) for place in range(len(n.values))])
+
+
 COND = register(
     OpDef(
         "cond",
@@ -93,5 +130,6 @@ COND = register(
         constant_slots=(0,),
         variadic=True,
         regions=("then", "else"),
+        tangent=_cond_tangent,
     )
 )

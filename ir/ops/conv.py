@@ -125,7 +125,15 @@ WINDOWS = register(
     )
 )
 FOLD = register(
-    OpDef("fold", 1, _fold_type, fold, _fold_adjoint, {"shape": INTS, "stride": INTS})
+    OpDef(
+        "fold",
+        1,
+        _fold_type,
+        fold,
+        _fold_adjoint,
+        {"shape": INTS, "stride": INTS},
+        linear=((0,),),
+    )
 )
 
 
@@ -222,7 +230,17 @@ def _conv_kernel_adjoint(
     )
 
 
-CONV = register(OpDef("conv", 2, _conv_type, _conv, _conv_adjoint, {"stride": INTS}))
+CONV = register(
+    OpDef(
+        "conv",
+        2,
+        _conv_type,
+        _conv,
+        _conv_adjoint,
+        {"stride": INTS},
+        linear=((0,), (1,)),
+    )
+)
 CONV_INPUT = register(
     OpDef(
         "conv_input",
@@ -231,6 +249,7 @@ CONV_INPUT = register(
         _conv_input,
         _conv_input_adjoint,
         {"shape": INTS, "stride": INTS},
+        linear=((0,), (1,)),
     )
 )
 CONV_KERNEL = register(
@@ -241,5 +260,6 @@ CONV_KERNEL = register(
         _conv_kernel,
         _conv_kernel_adjoint,
         {"shape": INTS, "stride": INTS},
+        linear=((0,), (1,)),
     )
 )

@@ -300,6 +300,7 @@ CAST = register(
         {"dtype": DTYPE},
         kind=Kind.ELEMENTWISE,
         scalar="{0}",
+        linear=((0,),),
     )
 )
 

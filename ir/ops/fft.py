@@ -87,7 +87,19 @@ def _irfft_adjoint(b: Builder, n: Node, g: Node, x: Node, *, size: int) -> tuple
     return (_weighted(b, b.rfft(g), size, 2.0),)
 
 
-FFT = register(OpDef("fft", 1, _fft_type, np.fft.fft, lambda b, n, g, x: (b.ifft(g),)))
-IFFT = register(OpDef("ifft", 1, _ifft_type, _ifft, lambda b, n, g, x: (b.fft(g),)))
-RFFT = register(OpDef("rfft", 1, _rfft_type, np.fft.rfft, _rfft_adjoint))
-IRFFT = register(OpDef("irfft", 1, _irfft_type, _irfft, _irfft_adjoint, {"size": INT}))
+FFT = register(
+    OpDef(
+        "fft", 1, _fft_type, np.fft.fft, lambda b, n, g, x: (b.ifft(g),), linear=((0,),)
+    )
+)
+IFFT = register(
+    OpDef("ifft", 1, _ifft_type, _ifft, lambda b, n, g, x: (b.fft(g),), linear=((0,),))
+)
+RFFT = register(
+    OpDef("rfft", 1, _rfft_type, np.fft.rfft, _rfft_adjoint, linear=((0,),))
+)
+IRFFT = register(
+    OpDef(
+        "irfft", 1, _irfft_type, _irfft, _irfft_adjoint, {"size": INT}, linear=((0,),)
+    )
+)

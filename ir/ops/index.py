@@ -58,6 +58,7 @@ TAKE = register(
         _take_adjoint,
         {"axis": INT},
         constant_slots=(1,),
+        linear=((0,),),
     )
 )
 
@@ -97,6 +98,7 @@ SCATTER_ADD = register(
         _scatter_adjoint,
         {"axis": INT, "size": INT},
         constant_slots=(1,),
+        linear=((0,),),
     )
 )
 

@@ -198,6 +198,7 @@ SOLVE_TRIANGULAR = register(
         _solve_triangular,
         _triangular_adjoint,
         _FLAGS,
+        linear=((1,),),
         fails=("linalg", SINGULAR),
     )
 )
@@ -352,6 +353,7 @@ SOLVE_LU = register(
         _solve_lu_adjoint,
         {"transposed": FLAG, "strict": FLAG},
         constant_slots=(1, 2),
+        linear=((3,),),
         fails=("linalg", SINGULAR),
     )
 )

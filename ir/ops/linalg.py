@@ -67,7 +67,9 @@ def _matmul_add_adjoint(
     return *_matmul_adjoint(b, n, g, x, y), g
 
 
-MATMUL = register(OpDef("matmul", 2, _matmul_type, np.matmul, _matmul_adjoint))
+MATMUL = register(
+    OpDef("matmul", 2, _matmul_type, np.matmul, _matmul_adjoint, linear=((0,), (1,)))
+)
 MATMUL_ADD = register(
     OpDef(
         "matmul_add",

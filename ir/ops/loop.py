@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import VerifyError
 from ..types import TensorType
 from .loop_adjoint import loop_adjoint
+from .loop_tangent import loop_tangent
 from .parts import split_operands
 from .spec import FLAG, INT, OpDef, register, require_dtype
 
@@ -139,5 +140,6 @@ LOOP = register(
         ),
         variadic=True,
         regions=("body",),
+        tangent=loop_tangent,
     )
 )

@@ -18,9 +18,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .bodies import active_values, smooth_slots, taking
 from .loop_segments import counting_down, in_segments
 from .parts import Parts, loop_attrs, split_operands
-from .spec import OPS
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -167,7 +167,7 @@ class _Flow(NamedTuple):
         active = {taken[place] for place in given}
         active |= {taken[first + j] for j in carried}
         while True:  # what an iteration makes of active values is active in the next
-            found = _active(body, active)
+            found = active_values(body, active)
             more = {j for j in range(count) if ends[j] in found} - carried
             if not more:
                 break
@@ -197,34 +197,14 @@ class _Flow(NamedTuple):
         )
 
 
-def _active(body: Graph, wrt: Iterable[str]) -> set[str]:
-    """The values that depend on ``wrt`` in a differentiable way."""
-    found = set(wrt)
-    for node in body:
-        if any(node.operands[slot] in found for slot in _smooth(body, node)):
-            found.update(node.floats)
-    return found
-
-
 def _reached(body: Graph, active: set[str], of: Iterable[str]) -> set[str]:
     """The active values that have a cotangent where ``of`` have one."""
     found = {name for name in of if name in active}
     for node in reversed(list(body)):
         if node.makes(found):
-            read = {node.operands[slot] for slot in _smooth(body, node)}
+            read = {node.operands[slot] for slot in smooth_slots(body, node)}
             found |= read & active
     return found
-
-
-def _smooth(body: Graph, node: Node) -> list[int]:
-    """The slots of a node that a gradient passes through."""
-    if not node.floats:
-        return []
-    return [
-        slot
-        for slot, name in enumerate(node.operands)
-        if OPS[node.op].is_differentiable(slot) and body[name].type.has_gradient
-    ]
 
 
 def _taped(b: Builder, loop: _Loop) -> tuple[list[Node], list[Node]]:
@@ -269,17 +249,9 @@ def _counted(b: Builder, loop: _Loop, kept: Sequence[Output]) -> Node:
     return b.add_node(
         "loop",
         *parts._replace(carried=[*parts.carried, b.const(0, "i64")]).operands,
-        regions=(_taking(counting, [*inputs[:place], number, *inputs[place:]]),),
+        regions=(taking(counting, [*inputs[:place], number, *inputs[place:]]),),
         **loop_attrs({**attrs, "carried": count + 1}),
     )
-
-
-def _taking(region: Graph, inputs: Sequence[Node]) -> Graph:
-    """The region with its inputs in another order."""
-    from ..graph import Graph
-
-    nodes = [*inputs, *(node for node in region if node.op != "input")]
-    return Graph(region.name, nodes, region.outputs, region.sections)
 
 
 def _backwards(
@@ -327,4 +299,4 @@ def _backwards(
         *(body.inputs[0], *invariants, *seeds[:split], *sums),
         *(*carried, *stacked, *seeds[split:]),
     ]
-    return _taking(whole, inputs)
+    return taking(whole, inputs)

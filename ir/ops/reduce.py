@@ -56,6 +56,7 @@ def reduction(
     *,
     dtypes: str = "numbers",
     has_identity: bool = True,
+    linear: tuple[tuple[int, ...], ...] = (),
 ) -> OpDef:
     """Register a reduction; ``dtypes`` is ``numbers``, ``bool`` or ``ordered``."""
 
@@ -84,6 +85,7 @@ def reduction(
             {"axes": INTS},
             kind=Kind.REDUCTION,
             combine=combine,
+            linear=linear,
         )
     )
 
@@ -161,7 +163,7 @@ _SMALLEST = Combination("minimum", lambda dtype: _ends(dtype)[1])
 _ANY = Combination("logical_or", lambda dtype: False)
 _ALL = Combination("logical_and", lambda dtype: True)
 
-REDUCE_SUM = reduction("reduce_sum", _total, _sum_adjoint, _SUM)
+REDUCE_SUM = reduction("reduce_sum", _total, _sum_adjoint, _SUM, linear=((0,),))
 REDUCE_PROD = reduction("reduce_prod", _product, _prod_adjoint, _PRODUCT)
 REDUCE_MAX = reduction(
     "reduce_max",
@@ -229,6 +231,7 @@ CUMSUM = register(
         _cumsum,
         _cumsum_adjoint,
         {"axis": INT, "reverse": FLAG},
+        linear=((0,),),
     )
 )
 
@@ -283,5 +286,6 @@ RECURRENCE = register(
         _recurrence,
         _recurrence_adjoint,
         {"axis": INT, "reverse": FLAG},
+        linear=((1,),),
     )
 )

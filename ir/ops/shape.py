@@ -9,6 +9,7 @@ import numpy as np
 
 from ..types import Shape, TensorType
 from .spec import (
+    EVERY,
     INT,
     INTS,
     NUMBER,
@@ -317,5 +318,6 @@ CONCATENATE = register(
         _concatenate_adjoint,
         {"axis": INT},
         variadic=True,
+        linear=(EVERY,),
     )
 )

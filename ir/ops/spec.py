@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DTYPE",
+    "EVERY",
     "FLAG",
     "INT",
     "INTS",
@@ -47,6 +48,10 @@ Contributions: TypeAlias = "tuple[Node | None, ...]"
 Adjoint: TypeAlias = "Callable[..., Contributions]"
 Check: TypeAlias = Callable[[Any], bool]
 Types: TypeAlias = "TensorType | tuple[TensorType, ...]"
+
+
+EVERY = (-1,)
+"""The group of all operands of an op that is linear in them together."""
 
 
 class NonDifferentiable(Enum):
@@ -143,11 +148,11 @@ class OpDef:
     ``None`` there.
 
     ``linear`` are groups of slots: the op is linear in the operands of a group together
-    while the others are held. Where the op is variadic, the last slot of a group stands
-    for those behind it as well. ``tangent(b, n, dots, *operands, **attrs)`` makes the
-    tangent of ``n``, a tuple where it has several values; ``dots`` has None for an
-    operand without one. Ops without this rule get theirs from ``linear`` or from the
-    adjoint (`compiler.tangent`).
+    while the others are held; the group `EVERY` has them all. ``tangent(b, n, dots,
+    *operands, **attrs)`` makes a tuple of the tangents of the values of ``n``; ``dots``
+    has None for an operand without one. Where there are regions it takes ``tangent``,
+    which is `compiler.tangent.tangent`. Ops without this rule get their tangents from
+    ``linear`` or from the adjoint.
 
     ``vmap(b, n, size, mapped, *operands, **attrs)`` makes ``n`` with a new leading axis
     of ``size``, which those of the operands have that are ``mapped`` (`compiler.vmap`).

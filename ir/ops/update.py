@@ -54,6 +54,7 @@ UPDATE = register(
         _update,
         _update_adjoint,
         {"start": INTS, "step": INTS},
+        linear=((0, 1),),
         kind=Kind.STORE,
     )
 )
@@ -91,6 +92,7 @@ PUT = register(
         _put_adjoint,
         {"axis": INT},
         constant_slots=(2,),
+        linear=((0, 1),),
         kind=Kind.STORE,
     )
 )
