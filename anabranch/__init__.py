@@ -16,6 +16,7 @@ from .compiler.cond import cond, switch
 from .compiler.custom import custom_vjp
 from .compiler.entry import disable_jit
 from .compiler.explain import explain
+from .compiler.forward import hvp, jvp, linearize, make_hvp
 from .compiler.function import Compiled
 from .compiler.functions import (
     avg_pool,
@@ -88,10 +89,14 @@ __all__ = [
     "fwd_and_bwd",
     "gelu",
     "grad",
+    "hvp",
     "jit",
+    "jvp",
+    "linearize",
     "load",
     "log_softmax",
     "logsumexp",
+    "make_hvp",
     "make_ir",
     "map",
     "max_pool",

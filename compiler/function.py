@@ -216,10 +216,10 @@ class Compiled(Inspectable, HasNative, OfFunction):
 
     def traced_call(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Call, Program]:
-        """A call inside of a trace, and the transformed program for it."""
+    ) -> tuple[Program, Call]:
+        """The transformed program for a call inside of a trace, and the call."""
         call = self._call(args, kwargs)
-        return call, self._entry(call).program
+        return self._entry(call).program, call
 
     @shows_users_frames
     def program(self, *args: Any, **kwargs: Any) -> Program:

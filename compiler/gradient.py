@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import optree
 
@@ -22,12 +22,24 @@ from .program import Program
 from .tracebacks import shows_users_frames
 from .tree import NAMESPACE, flatten, leaf_names, leaf_type, outline, unflatten
 
-__all__ = ["Argnums", "Residuals", "gradient", "pull_back", "split", "with_residuals"]
+__all__ = [
+    "TIDY",
+    "Argnums",
+    "Backward",
+    "Residuals",
+    "check_aux",
+    "chosen_leaves",
+    "gradient",
+    "gradient_of",
+    "pull_back",
+    "split",
+    "with_residuals",
+]
 
 Argnums: TypeAlias = "int | str | Sequence[int | str]"
 StaticOptions: TypeAlias = "tuple[int | Sequence[int], str | Sequence[str]]"
 """The positions and the names of static arguments."""
-_TIDY = ("expand", "merge", "prune", "fold", "simplify", "dedupe", "tape", "prune")
+TIDY = ("expand", "merge", "prune", "fold", "simplify", "dedupe", "tape", "prune")
 
 
 def gradient(
@@ -57,6 +69,19 @@ def gradient(
     return held(function, (type(argnums), argnums, *given), make)
 
 
+def gradient_of(function: Function, argnums: Argnums, backend: str) -> Compiled:
+    """The compiled gradient with the options that most have."""
+    return gradient(
+        function,
+        argnums,
+        has_aux=False,
+        with_value=False,
+        holomorphic=False,
+        backend=backend,
+        static=((), ()),
+    )
+
+
 def _compiled(
     function: Function, transform: Transform, backend: str, static: StaticOptions
 ) -> Compiled:
@@ -80,7 +105,7 @@ def _with_gradient(
     holomorphic: bool,
 ) -> Program:
     value = _value_tree(program, has_aux)
-    chosen = _chosen(call, argnums)
+    chosen = chosen_leaves(call, argnums)
     wrt = _names(program, chosen, call)
     _check_complex(program.graph, wrt, holomorphic)
     graph = adjoint(program.graph, wrt=wrt, of=program.graph.results[:1])
@@ -149,8 +174,7 @@ def _value_tree(program: Program, has_aux: bool) -> Any:
     tree = unflatten(program.result, range(len(program.graph.outputs)))
     loss = tree
     if has_aux:
-        if not isinstance(tree, tuple) or len(tree) != 2:
-            raise GradientError(f"{name} with has_aux=True should return (loss, aux)")
+        check_aux(name, tree)
         loss = tree[0]
     if not isinstance(loss, int):
         raise GradientError(
@@ -160,7 +184,13 @@ def _value_tree(program: Program, has_aux: bool) -> Any:
     return tree
 
 
-def _chosen(call: Call, argnums: Argnums) -> Any:
+def check_aux(name: str, tree: Any) -> None:
+    """Raise `GradientError` unless a result is a pair."""
+    if not isinstance(tree, tuple) or len(cast("tuple[Any, ...]", tree)) != 2:
+        raise GradientError(f"{name} with has_aux=True should return (result, aux)")
+
+
+def chosen_leaves(call: Call, argnums: Argnums) -> Any:
     """The arguments to differentiate as a tree of the positions of their leaves."""
     if isinstance(argnums, (int, str)):
         return call.positions(argnums)
@@ -212,22 +242,37 @@ _register: Any = optree.register_pytree_node
 _register(Residuals, _take_apart, Residuals, namespace=NAMESPACE)
 
 
-class Backward:
-    """A backward pass: from residuals and cotangents of the outputs to cotangents."""
+_LIKE = {"cotangent": "result", "tangent": "arguments"}
+"""What a tree of these is like."""
 
-    def __init__(self, program: Program, names: Sequence[str], outputs: Any) -> None:
+
+class Backward:
+    """A backward pass: from residuals and cotangents of the outputs to cotangents.
+
+    Or the linear part of a function: from residuals and tangents to tangents, as
+    ``what`` says.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        names: Sequence[str],
+        outputs: Any,
+        what: str = "cotangent",
+    ) -> None:
         self.entry = Entry(program, program)
         self.names = tuple(names)
         self.outputs = outputs
+        self.what = what
         self.backend = DEFAULT
 
     def __call__(self, residuals: Residuals, cotangents: Any) -> Any:
         leaves, structure = flatten(cotangents)
         if structure != self.outputs:
             raise ArgumentError(
-                f"the cotangent is structured as {outline(structure)}, "
+                f"the {self.what} is structured as {outline(structure)}, "
                 f"not {outline(self.outputs)}",
-                hint="it is a tree of arrays like the result",
+                hint=f"it is a tree of arrays like the {_LIKE[self.what]}",
             )
         inputs = self.entry.program.graph.inputs
         for node, leaf in zip(inputs, residuals.values(), strict=False):
@@ -235,12 +280,13 @@ class Backward:
             if found != node.type:
                 raise ArgumentError(f"%{node.name} is {node.type}, not {found}")
         for node, leaf in zip(inputs[len(self.names) :], leaves, strict=True):
-            found, weak = leaf_type(leaf, f"the cotangent %{node.name}")
+            found, weak = leaf_type(leaf, f"the {self.what} %{node.name}")
             fits = found.is_float or (found.is_complex and node.type.is_complex)
             if found.shape != node.type.shape or not (weak or fits):
                 raise ArgumentError(
-                    f"%{node.name} is {node.type}, its cotangent {found}",
-                    hint="a cotangent has the shape of the result, and is of floats",
+                    f"%{node.name} is {node.type}, its {self.what} {found}",
+                    hint=f"a {self.what} has the shape of the {_LIKE[self.what]}, and "
+                    "is of floats",
                 )
         return self.entry([*residuals.values(), *leaves], self.backend)
 
@@ -254,7 +300,7 @@ def with_residuals(
     """The compiled forward pass: it returns the result and its `Residuals`."""
 
     def transform(program: Program, call: Call) -> Program:
-        chosen = _chosen(call, argnums)
+        chosen = chosen_leaves(call, argnums)
         floats = [
             out for out in program.graph.results if program.graph[out].type.has_gradient
         ]
@@ -267,9 +313,9 @@ def with_residuals(
         graph = adjoint(
             program.graph, wrt=_names(program, chosen, call), of=floats, seeded=True
         )
-        tidy = run_passes(graph, _TIDY)
+        tidy = run_passes(graph, TIDY)
         count = len(program.graph.outputs)
-        forward, backward, names = split(tidy, count)
+        forward, backward, names = split(tidy, count, count)
         second = Program(
             backward,
             tuple(node.name for node in backward.inputs),
@@ -299,15 +345,16 @@ def pull_back(residuals: Any, cotangents: Any) -> Any:
     return residuals.backward(residuals, cotangents)
 
 
-def split(graph: Graph, count: int) -> tuple[Graph, Graph, list[str]]:
-    """Cut an adjoint graph into forward, backward, and the names of the residuals.
+def split(graph: Graph, count: int, seeds: int) -> tuple[Graph, Graph, list[str]]:
+    """Cut a graph at its last section, with the names of the residuals.
 
-    ``graph`` is seeded; its first ``count`` outputs are the results. The forward graph
-    returns them and then the residuals; the backward graph takes the residuals and then
-    the seeds. Constants are not residuals: the backward graph has its own.
+    Its first ``count`` outputs are the results, and its last ``seeds`` inputs what the
+    section begins with. The first graph returns the results and then the residuals; the
+    second one takes the residuals and then the seeds. Constants are not residuals: the
+    second graph has its own.
     """
     last = len(graph.sections)
-    seeds = {node.name for node in graph.inputs[len(graph.inputs) - count :]}
+    given = {node.name for node in graph.inputs[len(graph.inputs) - seeds :]}
     backward = [node for node in graph if node.section == last and node.op != "input"]
     cotangents = graph.outputs[count:]
     wanted = {name for node in backward for name in node.operands}
@@ -317,16 +364,16 @@ def split(graph: Graph, count: int) -> tuple[Graph, Graph, list[str]]:
     residuals = [
         node
         for name, node in graph.nodes.items()
-        if node.section < last and name in wanted and name not in seeds | needed
+        if node.section < last and name in wanted and name not in given | needed
     ]
     results = graph.outputs[:count]
     forward = Graph(
         graph.name.removesuffix(".grad"),
-        [n for n in graph if n.section < last and n.name not in seeds],
+        [n for n in graph if n.section < last and n.name not in given],
         [*results, *(Output(node.name, f"residual.{node.name}") for node in residuals)],
     )
     b = Builder(f"{forward.name}.bwd")
-    for node in [*residuals, *(graph[name] for name in graph.nodes if name in seeds)]:
+    for node in [*residuals, *(graph[name] for name in graph.nodes if name in given)]:
         b.append(Node(node.name, "input", (), node.type, source=node.source))
     for node in graph:
         moved = node.section == last and node.op != "input"

@@ -200,7 +200,8 @@ def _grafted(
 ) -> dict[str, Node]:
     """Values of another graph, of which some are ``known`` here, as nodes added here.
 
-    An input that is not known is a cotangent, on which a linear rule does not depend.
+    Raises `GradientError` where they depend on another input, which is a cotangent: a
+    rule that is linear in it does not.
     """
     needed = set(ends)
     found: dict[str, Node] = {}
@@ -213,7 +214,12 @@ def _grafted(
         if node.name in known:
             values = tuple([known[name] for name in node.names])
         elif node.op == "input":
-            values = (b.like(node, 0.0),)
+            raise GradientError(
+                "a rule is not linear in its cotangent, so nothing follows from it for "
+                "forward mode",
+                source=b.source,
+                hint="give the function a rule of its own for tangents: custom_jvp",
+            )
         else:
             taken = [found[name] for name in node.operands]
             made = b.add_node(node.op, *taken, regions=node.regions, **node.attrs)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from typing import Any, NamedTuple
 
+from .call import Call
 from .function import Compiled, Function, OfFunction, Tracing
 from .program import Program
 from .static import Static
@@ -23,14 +24,16 @@ __all__ = ["Traced", "Transformed", "compiled"]
 
 
 class Traced(NamedTuple):
-    """The user's function traced for one call.
-
-    ``leaves`` are those of ``structure``, the tree of ``(args, kwargs)``.
-    """
+    """The user's function traced for one call."""
 
     program: Program
-    leaves: Sequence[Any]
-    structure: Any
+    call: Call
+
+    @property
+    def leaves(self) -> list[Any]:
+        """The arguments' leaves; static ones have no input in the graph."""
+        leaves = self.call.leaves
+        return [leaf.value if isinstance(leaf, Static) else leaf for leaf in leaves]
 
     def values(self, leaves: Sequence[Any]) -> list[Any]:
         """What the graph's inputs take where the arguments have these leaves."""
@@ -59,9 +62,7 @@ class Transformed(OfFunction):
 
     def traced(self, *args: Any, **kwargs: Any) -> Traced:
         """The function traced for such arguments; a type stands for an array of it."""
-        call, program = self.inner.traced_call(args, kwargs)
-        leaves = [x.value if isinstance(x, Static) else x for x in call.leaves]
-        return Traced(program, leaves, call.structure)
+        return Traced(*self.inner.traced_call(args, kwargs))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError

@@ -17,7 +17,8 @@ from ..errors import LinAlgError
 from ..types import TensorType
 from .lapack import identity, require_square, require_wide
 from .linalg import adjoined
-from .orthogonal import NO_EIGENVALUES, Bars, distances, on_diagonal
+from .orthogonal import NO_EIGENVALUES, Bars
+from .orthogonal_parts import distances, on_diagonal
 from .spec import OpDef, register
 
 if TYPE_CHECKING:

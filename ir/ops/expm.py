@@ -12,13 +12,14 @@ exponential and their computation" (by a matrix of twice the size).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..graph import Graph, Output
 from ..types import TensorType
 from .lapack import handed_on, identity, require_square, spread
 from .linalg import adjoined
-from .spec import OpDef, register, require
+from .spec import Adjoint, OpDef, register, require
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -28,6 +29,7 @@ __all__ = [
     "EXPM",
     "exponential",
     "norm_of",
+    "of_adjoined",
     "of_blocks",
     "upper_right",
 ]
@@ -183,6 +185,20 @@ def _expm_adjoint(
     return (adjoined(b, upper_right(b, made)), None, None)
 
 
+def of_adjoined(rule: Adjoint) -> Callable[..., tuple[Node]]:
+    """The tangent L(A, A.dot) of a function whose adjoint is L(A, V.barᴴ)ᴴ."""
+
+    def tangent(
+        b: Builder, n: Node, dots: Sequence[Node | None], a: Node, *others: Node
+    ) -> tuple[Node]:
+        assert dots[0] is not None, "no other operand has a tangent"
+        made = rule(b, n, adjoined(b, dots[0]), a, *others)[0]
+        assert made is not None, "a rule has a contribution for the matrix"
+        return (adjoined(b, made),)
+
+    return tangent
+
+
 def upper_right(b: Builder, x: Node) -> Node:
     """The block of half the size there."""
     *lead, n, _ = x.type.shape
@@ -192,5 +208,13 @@ def upper_right(b: Builder, x: Node) -> Node:
 
 
 EXPM = register(
-    OpDef("expm", 3, _expm_type, handed_on, _expm_adjoint, constant_slots=(1, 2))
+    OpDef(
+        "expm",
+        3,
+        _expm_type,
+        handed_on,
+        _expm_adjoint,
+        constant_slots=(1, 2),
+        tangent=of_adjoined(_expm_adjoint),
+    )
 )

@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import LinAlgError
 from ..graph import Graph, Output
 from ..types import TensorType
-from .expm import norm_of, of_blocks, upper_right
+from .expm import norm_of, of_adjoined, of_blocks, upper_right
 from .lapack import (
     handed_on,
     identity,
@@ -381,5 +381,13 @@ def _logm_adjoint(
 
 
 LOGM = register(
-    OpDef("logm", 2, _logm_type, handed_on, _logm_adjoint, constant_slots=(1,))
+    OpDef(
+        "logm",
+        2,
+        _logm_type,
+        handed_on,
+        _logm_adjoint,
+        constant_slots=(1,),
+        tangent=of_adjoined(_logm_adjoint),
+    )
 )

@@ -9,7 +9,7 @@ of the other shares in rows with a large one, and anything elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,7 +41,9 @@ WITH_SLOPE = elementwise(
 )
 
 
-def _first_of(name: str, arity: int, adjoint: Adjoint) -> OpDef:
+def _first_of(
+    name: str, arity: int, adjoint: Adjoint, tangent: Callable[..., tuple[Node]]
+) -> OpDef:
     """Register an op with its first operand as value and a derivative by its last."""
 
     def type_rule(*types: TensorType, axes: Axes) -> TensorType:
@@ -65,6 +67,7 @@ def _first_of(name: str, arity: int, adjoint: Adjoint) -> OpDef:
             constant_slots=tuple(range(arity - 1)),
             kind=Kind.ELEMENTWISE,
             scalar="{0}",
+            tangent=tangent,
         )
     )
 
@@ -111,5 +114,39 @@ def _log_share_adjoint(
     return None, None, None, b.select(large, at_large, elsewhere)
 
 
-SHARE = _first_of("share", 2, _share_adjoint)
-LOG_SHARE = _first_of("log_share", 4, _log_share_adjoint)
+def _share_tangent(
+    b: Builder, n: Node, dots: Sequence[Node | None], p: Node, x: Node, *, axes: Axes
+) -> tuple[Node]:
+    """The Jacobian of softmax is symmetric."""
+    dot = dots[1]
+    assert dot is not None, "no other operand has a tangent"
+    return (_share_adjoint(b, n, dot, p, x, axes=axes)[1],)
+
+
+def _log_share_tangent(
+    b: Builder,
+    n: Node,
+    dots: Sequence[Node | None],
+    y: Node,
+    p: Node,
+    rest: Node,
+    x: Node,
+    *,
+    axes: Axes,
+) -> tuple[Node]:
+    """``x_i.dot - sum_k p_k x_k.dot``; at the place m of the large share it is
+
+    x_m.dot sum_{k != m} p_k - sum_{k != m} p_k x_k.dot
+    """
+    dot = dots[3]
+    assert dot is not None, "no other operand has a tangent"
+    total, zero = _total(b, n, axes), b.like(n, 0.0)
+    large = b.gt(p, b.like(p, LARGE_SHARE))
+    parts = b.chain(dot, p)
+    others = total(b.select(large, zero, parts))
+    mean = b.add(others, total(b.select(large, parts, zero)))
+    return (b.select(large, b.sub(b.chain(dot, rest), others), b.sub(dot, mean)),)
+
+
+SHARE = _first_of("share", 2, _share_adjoint, _share_tangent)
+LOG_SHARE = _first_of("log_share", 4, _log_share_adjoint, _log_share_tangent)

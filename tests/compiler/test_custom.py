@@ -129,7 +129,7 @@ def split_of(f: Any) -> Any:
 
     graph = anabranch.make_ir(f)(X, Y)
     made = adjoint(graph, wrt=["x", "y"], seeded=True)
-    return split(run_passes(made, ("expand", "prune", "dedupe", "prune")), 1)
+    return split(run_passes(made, ("expand", "prune", "dedupe", "prune")), 1, 1)
 
 
 def test_methods_pytrees_keywords_and_what_is_no_array() -> None:

@@ -191,7 +191,7 @@ def test_the_two_halves_give_what_the_whole_gives(choice: tuple[bool, bool]) -> 
             continue
         graph = pulled_back(made.graph)
         tidy = run_passes(graph, ("prune", "fold", "simplify", "dedupe", "prune"))
-        forward, backward, _ = split(tidy, count)
+        forward, backward, _ = split(tidy, count, count)
         arrays = made.arrays(choice)
         point = point_of(made, pulled_back(made.straight[choice]), seed)
         seeds = point[len(made.sample.point) :]

@@ -297,7 +297,7 @@ def test_the_two_halves_give_what_the_whole_gives(seeds: range) -> None:
             continue
         made, cotangents = seeded(sample, seed)
         tidy = run_passes(made, ("prune", "fold", "simplify", "dedupe", "prune"))
-        forward, backward, names = split(tidy, count)
+        forward, backward, names = split(tidy, count, count)
         results = interpret(forward.verify(), sample.point)
         assert len(results) == count + len(names)
         bars = interpret(backward.verify(), [*results[count:], *cotangents])
