@@ -18,6 +18,7 @@ from ..graph import Graph, Output
 from ..types import TensorType
 from .lapack import handed_on, identity, require_square, spread
 from .linalg import adjoined
+from .mapped import same
 from .spec import OpDef, register, require
 
 if TYPE_CHECKING:
@@ -192,5 +193,13 @@ def upper_right(b: Builder, x: Node) -> Node:
 
 
 EXPM = register(
-    OpDef("expm", 3, _expm_type, handed_on, _expm_adjoint, constant_slots=(1, 2))
+    OpDef(
+        "expm",
+        3,
+        _expm_type,
+        handed_on,
+        _expm_adjoint,
+        constant_slots=(1, 2),
+        vmap=same,
+    )
 )

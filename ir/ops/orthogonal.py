@@ -38,6 +38,7 @@ from .lapack import (
     triangle,
 )
 from .linalg import adjoined
+from .mapped import same
 from .spec import FLAG, OpDef, register, require
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def _square_qr(
     return adjoined(b, b.solve_triangular(r, adjoined(b, inner), **flags))
 
 
-QR = register(OpDef("qr", 1, _qr_type, _qr, _qr_adjoint, {"complete": FLAG}))
+QR = register(OpDef("qr", 1, _qr_type, _qr, _qr_adjoint, {"complete": FLAG}, vmap=same))
 
 
 # Symmetric eigenvalues.
@@ -291,7 +292,15 @@ def _eigh_adjoint(b: Builder, n: Node, g: Bars, a: Node) -> tuple[Node]:
 
 
 EIGH = register(
-    OpDef("eigh", 1, _eigh_type, _eigh, _eigh_adjoint, fails=("linalg", NO_EIGENVALUES))
+    OpDef(
+        "eigh",
+        1,
+        _eigh_type,
+        _eigh,
+        _eigh_adjoint,
+        fails=("linalg", NO_EIGENVALUES),
+        vmap=same,
+    )
 )
 
 
@@ -398,5 +407,6 @@ SVD = register(
         _svd_adjoint,
         {"complete": FLAG},
         fails=("linalg", NO_SINGULAR_VALUES),
+        vmap=same,
     )
 )

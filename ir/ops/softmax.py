@@ -16,6 +16,7 @@ import numpy as np
 
 from ..types import TensorType
 from .elementwise import elementwise
+from .mapped import along
 from .reduce import Axes, restore
 from .spec import INTS, Adjoint, Kind, OpDef, register, require, require_dtype
 
@@ -65,6 +66,7 @@ def _first_of(name: str, arity: int, adjoint: Adjoint) -> OpDef:
             constant_slots=tuple(range(arity - 1)),
             kind=Kind.ELEMENTWISE,
             scalar="{0}",
+            vmap=along("axes"),
         )
     )
 
