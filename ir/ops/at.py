@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import BoundsError
 from ..types import Shape, TensorType
+from .mapped_places import add_at_vmap, slice_at_vmap, update_at_vmap
 from .shape import indices, require_inside
 from .spec import INTS, Kind, OpDef, register, require, require_dtype
 
@@ -136,6 +137,7 @@ SLICE_AT = register(
         _ATTRS | {"shape": INTS},
         variadic=True,
         linear=((0,),),
+        vmap=slice_at_vmap,
     )
 )
 
@@ -191,6 +193,7 @@ UPDATE_AT = register(
         variadic=True,
         linear=((0, 1),),
         kind=Kind.STORE,
+        vmap=update_at_vmap,
     )
 )
 
@@ -246,5 +249,6 @@ ADD_AT = register(
         variadic=True,
         linear=((0, 1),),
         kind=Kind.STORE,
+        vmap=add_at_vmap,
     )
 )

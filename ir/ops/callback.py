@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import GradientError
 from ..hosts import host_called
 from ..types import TensorType, spec
+from .mapped import in_turn
 from .spec import TEXT, OpDef, register, require
 
 if TYPE_CHECKING:
@@ -82,5 +83,6 @@ CALLBACK = register(
         optional=("vjp",),
         fails=("value", "a callback failed"),
         variadic=True,
+        vmap=in_turn,
     )
 )

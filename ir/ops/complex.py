@@ -13,6 +13,7 @@ import numpy as np
 
 from ..literals import NO_ATTRS
 from ..types import COMPLEX_OF, TensorType
+from .mapped import same
 from .spec import EVERY, OPS, TEXT, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ CONJ = register(
         np.conjugate,
         lambda b, n, g, z: (b.conj(g),),
         linear=((0,),),
+        vmap=same,
     )
 )
 
@@ -49,7 +51,14 @@ def _reciprocal_adjoint(b: Builder, n: Node, g: Node, z: Node) -> tuple[Node]:
 
 
 RECIPROCAL = register(  # 1 / z in NumPy's own way; of a real x it is a division
-    OpDef("reciprocal", 1, _reciprocal_type, np.reciprocal, _reciprocal_adjoint)
+    OpDef(
+        "reciprocal",
+        1,
+        _reciprocal_type,
+        np.reciprocal,
+        _reciprocal_adjoint,
+        vmap=same,
+    )
 )
 
 
@@ -74,6 +83,7 @@ REAL = register(
         np.real,
         _real_adjoint,
         linear=((0,),),
+        vmap=same,
     )
 )
 IMAG = register(
@@ -84,6 +94,7 @@ IMAG = register(
         np.imag,
         _imag_adjoint,
         linear=((0,),),
+        vmap=same,
     )
 )
 
@@ -137,8 +148,17 @@ OF_COMPLEX = register(  # a function that is computed on complex numbers as they
         _of_complex_adjoint,
         {"function": TEXT},
         variadic=True,
+        vmap=same,
     )
 )
 COMPLEX_OP = register(
-    OpDef("complex", 2, _complex_type, _complex, _complex_adjoint, linear=(EVERY,))
+    OpDef(
+        "complex",
+        2,
+        _complex_type,
+        _complex,
+        _complex_adjoint,
+        linear=(EVERY,),
+        vmap=same,
+    )
 )

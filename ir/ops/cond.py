@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import VerifyError
 from ..types import TensorType
 from .bodies import active_values
+from .mapped import chosen, each, may_fail
 from .spec import OpDef, register, require_dtype
 
 if TYPE_CHECKING:
@@ -120,6 +121,68 @@ def _cond_tangent(
     return tuple([found.get(place) for place in range(len(n.values))])
 
 
+def _cond_vmap(
+    b: Builder,
+    n: Node,
+    size: int,
+    mapped: Sequence[bool],
+    p: Node,
+    *operands: Node,
+    vmapped: Callable[..., tuple[Graph, tuple[bool, ...]]],
+    mask: Node | None,
+) -> Sequence[Node]:
+    """The same choice between the regions of all examples.
+
+    Where examples choose for themselves, both regions run, each masked by those that
+    chose it, and their values are selected.
+    """
+    if not mapped[0]:
+        return _cond_of_all(
+            b, n, size, mapped, p, *operands, vmapped=vmapped, mask=mask
+        )
+    made: list[Sequence[Node]] = []
+    for region, chooses in zip(n.regions, (p, b.logical_not(p)), strict=True):
+        fails = may_fail(region)
+        graph, flags = vmapped(region, mapped[1:], size, masked=fails)
+        alive = [] if not fails else [chooses]
+        if fails and mask is not None:
+            alive = [b.logical_and(mask, chooses)]
+        values = b.embed(graph, [*operands, *alive])
+        pairs = zip(values, flags, strict=True)
+        made.append([each(b, value, size, one) for value, one in pairs])
+    return [chosen(b, p, x, y) for x, y in zip(*made, strict=True)]
+
+
+def _cond_of_all(
+    b: Builder,
+    n: Node,
+    size: int,
+    mapped: Sequence[bool],
+    p: Node,
+    *operands: Node,
+    vmapped: Callable[..., tuple[Graph, tuple[bool, ...]]],
+    mask: Node | None,
+) -> Sequence[Node]:
+    masked = mask is not None and any(map(may_fail, n.regions))
+    wanted: list[int] = []
+    while True:  # a value is mapped if it is in one of the regions
+        made = [
+            vmapped(region, mapped[1:], size, wanted=wanted, masked=masked)
+            for region in n.regions
+        ]
+        of_each = [
+            k
+            for k, flags in enumerate(zip(made[0][1], made[1][1], strict=True))
+            if any(flags)
+        ]
+        if of_each == wanted:
+            break
+        wanted = of_each
+    more = [mask] if masked and mask is not None else []
+    regions = tuple([graph for graph, _ in made])
+    return b.add_node("cond", p, *operands, *more, regions=regions).values
+
+
 COND = register(
     OpDef(
         "cond",
@@ -131,5 +194,6 @@ COND = register(
         variadic=True,
         regions=("then", "else"),
         tangent=_cond_tangent,
+        vmap=_cond_vmap,
     )
 )

@@ -14,12 +14,14 @@ back where they came from. Padding is a node of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..types import TensorType
+from .mapped import in_turn, merged, parted, same
 from .spec import INTS, Kind, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -122,6 +124,7 @@ WINDOWS = register(
         _windows_adjoint,
         {"size": INTS, "stride": INTS},
         kind=Kind.VIEW,
+        vmap=same,
     )
 )
 FOLD = register(
@@ -133,6 +136,7 @@ FOLD = register(
         _fold_adjoint,
         {"shape": INTS, "stride": INTS},
         linear=((0,),),
+        vmap=same,
     )
 )
 
@@ -230,6 +234,35 @@ def _conv_kernel_adjoint(
     )
 
 
+def _with_axes(*axes: tuple[int, int]) -> Callable[..., Node]:
+    """The rule of a product where the examples are a part of a batch or of channels.
+
+    For each operand its axis, and the axis of the value that comes of it. Where both
+    operands are of each example, one example follows the other.
+    """
+
+    def rule(
+        b: Builder,
+        n: Node,
+        size: int,
+        mapped: Sequence[bool],
+        /,
+        *operands: Node,
+        **attrs: Ints,
+    ) -> Node:
+        if all(mapped):
+            (made,) = in_turn(b, n, size, mapped, *operands, **attrs)
+            return made
+        slot = mapped.index(True)
+        given = list(operands)
+        axis, place = axes[slot]
+        given[slot] = merged(b, operands[slot], axis)
+        made = b.add_node(n.op, *given, **attrs)
+        return parted(b, made, place, size, n.type.shape[place])
+
+    return rule
+
+
 CONV = register(
     OpDef(
         "conv",
@@ -239,6 +272,7 @@ CONV = register(
         _conv_adjoint,
         {"stride": INTS},
         linear=((0,), (1,)),
+        vmap=_with_axes((0, 0), (0, 1)),
     )
 )
 CONV_INPUT = register(
@@ -250,6 +284,7 @@ CONV_INPUT = register(
         _conv_input_adjoint,
         {"shape": INTS, "stride": INTS},
         linear=((0,), (1,)),
+        vmap=_with_axes((0, 0), (1, 1)),
     )
 )
 CONV_KERNEL = register(
@@ -261,5 +296,6 @@ CONV_KERNEL = register(
         _conv_kernel_adjoint,
         {"shape": INTS, "stride": INTS},
         linear=((0,), (1,)),
+        vmap=_with_axes((1, 1), (1, 0)),
     )
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import GradientError, VerifyError
 from ..types import TensorType
+from .mapped import may_fail
 from .spec import INT, OpDef, register
 
 if TYPE_CHECKING:
@@ -101,6 +102,65 @@ def _custom_vjp_adjoint(
     )
 
 
+def _custom_vjp_vmap(
+    b: Builder,
+    n: Node,
+    size: int,
+    mapped: Sequence[bool],
+    *operands: Node,
+    arguments: int,
+    vmapped: Callable[..., tuple[Graph, tuple[bool, ...]]],
+    mask: Node | None,
+) -> Sequence[Node]:
+    """The function and its rule of all examples.
+
+    The cotangents of an argument that they share are added up.
+    """
+    value, forward, backward = n.regions
+    masked = mask is not None and any(map(may_fail, n.regions))
+    first, behind = mapped[:arguments], mapped[arguments:]
+    mapping = {"size": size, "masked": masked}
+    made, values = vmapped(value, mapped, **mapping)
+    ahead, residuals = vmapped(forward, [*first, *values, *behind], **mapping)
+    results = zip(values, value.results, strict=True)
+    seeds = [one for one, name in results if value[name].type.has_gradient]
+    floats = [
+        one
+        for one, x in zip(first, operands[:arguments], strict=True)
+        if x.type.has_gradient
+    ]
+    back, bars = vmapped(
+        backward,
+        [*residuals, *seeds, *behind],
+        **mapping,
+        wanted=[k for k, one in enumerate(floats) if one],
+    )
+    shared = [one and not own for one, own in zip(bars, floats, strict=True)]
+    more = [mask] if masked and mask is not None else []
+    return b.add_node(
+        "custom_vjp",
+        *operands,
+        *more,
+        regions=(made, ahead, _added_up(back, shared)),
+        arguments=arguments,
+    ).values
+
+
+def _added_up(graph: Graph, which: Sequence[bool]) -> Graph:
+    """The graph with some of its results added up over the examples."""
+    from ..builder import Builder
+
+    b = Builder(graph.name, graph)
+    b.section = len(graph.sections)
+    outputs = [
+        output._replace(value=b.reduce_sum(b[output.value], axes=(0,)).name)
+        if one
+        else output
+        for output, one in zip(graph.outputs, which, strict=True)
+    ]
+    return b.build(outputs, graph.sections)
+
+
 CUSTOM_VJP = register(
     OpDef(
         "custom_vjp",
@@ -111,5 +171,6 @@ CUSTOM_VJP = register(
         attrs={"arguments": INT},
         variadic=True,
         regions=("value", "forward", "backward"),
+        vmap=_custom_vjp_vmap,
     )
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..types import TensorType
 from .lapack import handed_on, identity, require_square, spread
+from .mapped import same
 from .spec import OpDef, register, require
 
 if TYPE_CHECKING:
@@ -57,10 +58,24 @@ def _logdet_adjoint(
 
 _CONSTANT = (1, 2, 3)
 DET = register(
-    OpDef("det", 4, _value_type, handed_on, _det_adjoint, constant_slots=_CONSTANT)
+    OpDef(
+        "det",
+        4,
+        _value_type,
+        handed_on,
+        _det_adjoint,
+        constant_slots=_CONSTANT,
+        vmap=same,
+    )
 )
 LOGDET = register(
     OpDef(
-        "logdet", 4, _value_type, handed_on, _logdet_adjoint, constant_slots=_CONSTANT
+        "logdet",
+        4,
+        _value_type,
+        handed_on,
+        _logdet_adjoint,
+        constant_slots=_CONSTANT,
+        vmap=same,
     )
 )

@@ -17,6 +17,7 @@ from ..errors import LinAlgError
 from ..types import TensorType
 from .lapack import identity, require_square, require_wide
 from .linalg import adjoined
+from .mapped import same
 from .orthogonal import NO_EIGENVALUES, Bars
 from .orthogonal_parts import distances, on_diagonal
 from .spec import OpDef, register
@@ -68,5 +69,13 @@ def _eig_adjoint(b: Builder, n: Node, g: Bars, a: Node) -> tuple[Node]:
 
 
 EIG = register(
-    OpDef("eig", 1, _eig_type, _eig, _eig_adjoint, fails=("linalg", NO_EIGENVALUES))
+    OpDef(
+        "eig",
+        1,
+        _eig_type,
+        _eig,
+        _eig_adjoint,
+        fails=("linalg", NO_EIGENVALUES),
+        vmap=same,
+    )
 )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..types import COMPLEX_OF, TensorType
+from .mapped import same
 from .spec import INT, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -89,17 +90,38 @@ def _irfft_adjoint(b: Builder, n: Node, g: Node, x: Node, *, size: int) -> tuple
 
 FFT = register(
     OpDef(
-        "fft", 1, _fft_type, np.fft.fft, lambda b, n, g, x: (b.ifft(g),), linear=((0,),)
+        "fft",
+        1,
+        _fft_type,
+        np.fft.fft,
+        lambda b, n, g, x: (b.ifft(g),),
+        linear=((0,),),
+        vmap=same,
     )
 )
 IFFT = register(
-    OpDef("ifft", 1, _ifft_type, _ifft, lambda b, n, g, x: (b.fft(g),), linear=((0,),))
+    OpDef(
+        "ifft",
+        1,
+        _ifft_type,
+        _ifft,
+        lambda b, n, g, x: (b.fft(g),),
+        linear=((0,),),
+        vmap=same,
+    )
 )
 RFFT = register(
-    OpDef("rfft", 1, _rfft_type, np.fft.rfft, _rfft_adjoint, linear=((0,),))
+    OpDef("rfft", 1, _rfft_type, np.fft.rfft, _rfft_adjoint, linear=((0,),), vmap=same)
 )
 IRFFT = register(
     OpDef(
-        "irfft", 1, _irfft_type, _irfft, _irfft_adjoint, {"size": INT}, linear=((0,),)
+        "irfft",
+        1,
+        _irfft_type,
+        _irfft,
+        _irfft_adjoint,
+        {"size": INT},
+        linear=((0,),),
+        vmap=same,
     )
 )

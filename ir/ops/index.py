@@ -19,6 +19,8 @@ from ..errors import (
     UnboundError,
 )
 from ..types import TensorType
+from .mapped import same
+from .mapped_places import scatter_vmap, take_vmap
 from .spec import (
     INT,
     NONDIFFERENTIABLE,
@@ -59,6 +61,7 @@ TAKE = register(
         {"axis": INT},
         constant_slots=(1,),
         linear=((0,),),
+        vmap=take_vmap,
     )
 )
 
@@ -99,6 +102,7 @@ SCATTER_ADD = register(
         {"axis": INT, "size": INT},
         constant_slots=(1,),
         linear=((0,),),
+        vmap=scatter_vmap,
     )
 )
 
@@ -169,5 +173,6 @@ CHECK = register(
         _check,
         NONDIFFERENTIABLE,
         {"low": INT, "high": INT, "error": TEXT, "message": TEXT},
+        vmap=same,
     )
 )

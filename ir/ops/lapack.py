@@ -16,6 +16,7 @@ complex-valued gradients with application to statistically optimum beamforming".
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ import numpy as np
 from ..errors import LinAlgError
 from ..types import TensorType
 from .linalg import adjoined, transposed
+from .mapped import each, merged, parted, same
 from .spec import FLAG, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -189,6 +191,24 @@ def _matrix_bar(b: Builder, n: Node, x_bar: Node, is_transposed: bool) -> Node:
     return made if is_smaller else b.neg(made)
 
 
+def _solve_vmap(
+    b: Builder,
+    n: Node,
+    size: int,
+    mapped: Sequence[bool],
+    *operands: Node,
+    **attrs: bool,
+) -> Node:
+    """More columns where all examples share the matrix, else a stack of systems."""
+    if any(mapped[:-1]):
+        pairs = zip(operands, mapped, strict=True)
+        return b.add_node(n.op, *(each(b, x, size, one) for x, one in pairs), **attrs)
+    *matrix, x = operands
+    axis = n.type.rank - 1
+    made = b.add_node(n.op, *matrix, merged(b, x, axis), **attrs)
+    return parted(b, made, axis, size, n.type.shape[axis])
+
+
 _FLAGS = {"lower": FLAG, "transposed": FLAG, "unit": FLAG, "strict": FLAG}
 SOLVE_TRIANGULAR = register(
     OpDef(
@@ -200,6 +220,7 @@ SOLVE_TRIANGULAR = register(
         _FLAGS,
         linear=((1,),),
         fails=("linalg", SINGULAR),
+        vmap=_solve_vmap,
     )
 )
 
@@ -289,7 +310,7 @@ def _permutation(b: Builder, order: Node) -> Node:
     return b.eq(rows, across)
 
 
-LU = register(OpDef("lu", 1, _lu_type, _lu, _lu_adjoint))
+LU = register(OpDef("lu", 1, _lu_type, _lu, _lu_adjoint, vmap=same))
 
 
 def _solve_lu_type(
@@ -355,5 +376,6 @@ SOLVE_LU = register(
         constant_slots=(1, 2),
         linear=((3,),),
         fails=("linalg", SINGULAR),
+        vmap=_solve_vmap,
     )
 )

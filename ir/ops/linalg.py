@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..types import TensorType
+from .mapped import each, merged, parted
 from .spec import OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -49,6 +51,31 @@ def _matmul_adjoint(
     return b.matmul(g, adjoined(b, y)), b.matmul(adjoined(b, x), g)
 
 
+def _matmul_vmap(
+    b: Builder, n: Node, size: int, mapped: Sequence[bool], x: Node, y: Node
+) -> Node:
+    """One product where all examples share an operand: the others' rows together.
+
+    ``z = x y`` is ``zᵀ = yᵀ xᵀ`` where that is ``x``. Else there is a stack of
+    products, of which those of a column and a row are elementwise.
+    """
+    if all(mapped):
+        return _products(b, x, y)
+    if mapped[1]:
+        turned = transposed(b, y), transposed(b, x)
+        return transposed(b, _matmul_vmap(b, n, size, (True, False), *turned))
+    axis = y.type.rank - 2
+    made = b.matmul(merged(b, x, axis), y)
+    return parted(b, made, axis, size, x.type.shape[-2])
+
+
+def _products(b: Builder, x: Node, y: Node) -> Node:
+    if x.type.shape[-1] != 1 or x.type.dtype == "bool":
+        return b.matmul(x, y)
+    type_ = x.type.with_shape((*x.type.shape[:-1], y.type.shape[-1]))
+    return b.mul(b.broadcast(x, type_), b.broadcast(y, type_))
+
+
 def _matmul_add_type(x: TensorType, y: TensorType, z: TensorType) -> TensorType:
     made = _matmul_type(x, y)
     require(made.shape == z.shape, "matmul_add", f"{made} and {z} differ in shape")
@@ -67,8 +94,33 @@ def _matmul_add_adjoint(
     return *_matmul_adjoint(b, n, g, x, y), g
 
 
+def _matmul_add_vmap(
+    b: Builder,
+    n: Node,
+    size: int,
+    mapped: Sequence[bool],
+    x: Node,
+    y: Node,
+    z: Node,
+) -> Node:
+    """A product and a sum; passes make one of them where that is faster."""
+    if any(mapped[:2]):
+        made = _matmul_vmap(b, n, size, mapped[:2], x, y)
+    else:
+        made = each(b, b.matmul(x, y), size, False)
+    return b.add(made, each(b, z, size, mapped[2]))
+
+
 MATMUL = register(
-    OpDef("matmul", 2, _matmul_type, np.matmul, _matmul_adjoint, linear=((0,), (1,)))
+    OpDef(
+        "matmul",
+        2,
+        _matmul_type,
+        np.matmul,
+        _matmul_adjoint,
+        linear=((0,), (1,)),
+        vmap=_matmul_vmap,
+    )
 )
 MATMUL_ADD = register(
     OpDef(
@@ -77,5 +129,6 @@ MATMUL_ADD = register(
         _matmul_add_type,
         lambda x, y, z: np.matmul(x, y) + z,
         _matmul_add_adjoint,
+        vmap=_matmul_add_vmap,
     )
 )

@@ -11,6 +11,7 @@ from ..errors import VerifyError
 from ..types import TensorType
 from .loop_adjoint import loop_adjoint
 from .loop_tangent import loop_tangent
+from .loop_vmap import loop_vmap
 from .parts import split_operands
 from .spec import FLAG, INT, OpDef, register, require_dtype
 
@@ -141,5 +142,6 @@ LOOP = register(
         variadic=True,
         regions=("body",),
         tangent=loop_tangent,
+        vmap=loop_vmap,
     )
 )

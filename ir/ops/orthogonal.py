@@ -37,6 +37,7 @@ from .lapack import (
     triangle,
 )
 from .linalg import adjoined
+from .mapped import same
 from .orthogonal_parts import (
     as_columns,
     as_rows,
@@ -133,7 +134,7 @@ def _square_qr(
     return adjoined(b, b.solve_triangular(r, adjoined(b, inner), **flags))
 
 
-QR = register(OpDef("qr", 1, _qr_type, _qr, _qr_adjoint, {"complete": FLAG}))
+QR = register(OpDef("qr", 1, _qr_type, _qr, _qr_adjoint, {"complete": FLAG}, vmap=same))
 
 
 # Symmetric eigenvalues.
@@ -183,6 +184,7 @@ EIGH = register(
         _eigh_adjoint,
         fails=("linalg", NO_EIGENVALUES),
         tangent=eigh_tangent,
+        vmap=same,
     )
 )
 
@@ -291,5 +293,6 @@ SVD = register(
         {"complete": FLAG},
         fails=("linalg", NO_SINGULAR_VALUES),
         tangent=svd_tangent,
+        vmap=same,
     )
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..types import TensorType
 from .lapack import handed_on, identity
 from .linalg import adjoined
+from .mapped import same
 from .spec import OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -47,5 +48,13 @@ def _pinv_adjoint(
 
 
 PINV = register(
-    OpDef("pinv", 2, _pinv_type, handed_on, _pinv_adjoint, constant_slots=(1,))
+    OpDef(
+        "pinv",
+        2,
+        _pinv_type,
+        handed_on,
+        _pinv_adjoint,
+        constant_slots=(1,),
+        vmap=same,
+    )
 )

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..types import TensorType
 from .conv import fold, places, sliding_windows
+from .mapped import same
 from .reduce import restore
 from .spec import INTS, OpDef, register, require, require_dtype
 
@@ -88,7 +89,15 @@ def _max_pool_input_adjoint(
 
 
 MAX_POOL = register(
-    OpDef("max_pool", 1, _max_pool_type, _max_pool, _max_pool_adjoint, ATTRS)
+    OpDef(
+        "max_pool",
+        1,
+        _max_pool_type,
+        _max_pool,
+        _max_pool_adjoint,
+        ATTRS,
+        vmap=same,
+    )
 )
 MAX_POOL_INPUT = register(
     OpDef(
@@ -99,5 +108,6 @@ MAX_POOL_INPUT = register(
         _max_pool_input_adjoint,
         ATTRS,
         constant_slots=(1,),
+        vmap=same,
     )
 )

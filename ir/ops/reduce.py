@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..types import DTYPES, TensorType
+from .mapped import along
 from .spec import (
     FLAG,
     INT,
@@ -198,7 +199,17 @@ def position(name: str, reference: Callable[..., Any]) -> OpDef:
     def apply(x: Any, *, axis: int) -> Any:
         return reference(x, axis=axis)
 
-    return register(OpDef(name, 1, type_rule, apply, NONDIFFERENTIABLE, {"axis": INT}))
+    return register(
+        OpDef(
+            name,
+            1,
+            type_rule,
+            apply,
+            NONDIFFERENTIABLE,
+            {"axis": INT},
+            vmap=along("axis"),
+        )
+    )
 
 
 ARGMAX = position("argmax", np.argmax)
@@ -232,6 +243,7 @@ CUMSUM = register(
         _cumsum_adjoint,
         {"axis": INT, "reverse": FLAG},
         linear=((0,),),
+        vmap=along("axis"),
     )
 )
 
@@ -287,5 +299,6 @@ RECURRENCE = register(
         _recurrence_adjoint,
         {"axis": INT, "reverse": FLAG},
         linear=((1,),),
+        vmap=along("axis"),
     )
 )

@@ -30,6 +30,7 @@ from .lapack import (
     triangle,
 )
 from .linalg import adjoined
+from .mapped import same
 from .spec import NONDIFFERENTIABLE, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ SCHUR = register(
         _schur,
         NONDIFFERENTIABLE,
         fails=("linalg", NO_FORM),
+        vmap=same,
     )
 )
 
@@ -233,6 +235,7 @@ SYLVESTER = register(
         handed_on,
         _sylvester_adjoint,
         constant_slots=(3,),
+        vmap=same,
     )
 )
 
@@ -285,7 +288,15 @@ def _sqrtm_adjoint(
 
 
 SQRTM = register(
-    OpDef("sqrtm", 2, _sqrtm_type, handed_on, _sqrtm_adjoint, constant_slots=(1,))
+    OpDef(
+        "sqrtm",
+        2,
+        _sqrtm_type,
+        handed_on,
+        _sqrtm_adjoint,
+        constant_slots=(1,),
+        vmap=same,
+    )
 )
 
 
@@ -389,5 +400,6 @@ LOGM = register(
         _logm_adjoint,
         constant_slots=(1,),
         tangent=of_adjoined(_logm_adjoint),
+        vmap=same,
     )
 )

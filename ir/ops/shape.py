@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..types import Shape, TensorType
+from .mapped import along
 from .spec import (
     EVERY,
     INT,
@@ -44,6 +45,7 @@ RESHAPE = register(
         lambda b, n, g, x, *, shape: (b.reshape(g, x.type.shape),),
         {"shape": INTS},
         kind=Kind.VIEW,
+        vmap=along("shape"),
     )
 )
 
@@ -72,6 +74,7 @@ TRANSPOSE = register(
         _transpose_adjoint,
         {"perm": INTS},
         kind=Kind.VIEW,
+        vmap=along("perm"),
     )
 )
 
@@ -100,6 +103,15 @@ def _broadcast_adjoint(
     return (b.reshape(summed, x.type.shape),)
 
 
+def _broadcast_vmap(
+    b: Builder, n: Node, size: int, mapped: Ints, x: Node, *, shape: Shape
+) -> Node:
+    """The axes that are new to the value stand behind that of the examples."""
+    ones = (1,) * (len(shape) + 1 - x.type.rank)
+    spread = b.reshape(x, (size, *ones, *x.type.shape[1:]))
+    return b.broadcast_to(spread, shape=(size, *shape))
+
+
 BROADCAST_TO = register(
     OpDef(
         "broadcast_to",
@@ -109,6 +121,7 @@ BROADCAST_TO = register(
         _broadcast_adjoint,
         {"shape": INTS},
         kind=Kind.VIEW,
+        vmap=_broadcast_vmap,
     )
 )
 
@@ -200,6 +213,7 @@ SLICE = register(
         _slice_adjoint,
         {"start": INTS, "shape": INTS, "step": INTS},
         kind=Kind.VIEW,
+        vmap=along("start", "shape", "step"),
     )
 )
 
@@ -273,6 +287,7 @@ PAD = register(
         _pad,
         _pad_adjoint,
         {"low": INTS, "high": INTS, "interior": INTS, "value": NUMBER},
+        vmap=along("low", "high", "interior"),
     )
 )
 
@@ -319,5 +334,6 @@ CONCATENATE = register(
         {"axis": INT},
         variadic=True,
         linear=(EVERY,),
+        vmap=along("axis"),
     )
 )

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..types import TensorType
 from .elementwise import elementwise
+from .mapped import along
 from .reduce import Axes, restore
 from .spec import INTS, Adjoint, Kind, OpDef, register, require, require_dtype
 
@@ -68,6 +69,7 @@ def _first_of(
             kind=Kind.ELEMENTWISE,
             scalar="{0}",
             tangent=tangent,
+            vmap=along("axes"),
         )
     )
 

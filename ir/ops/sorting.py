@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..types import TensorType
+from .mapped import same
+from .mapped_places import searchsorted_vmap
 from .spec import FLAG, NONDIFFERENTIABLE, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def _sort_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
     return (b.reshape(back, x.type.shape),)
 
 
-SORT = register(OpDef("sort", 1, _sort_type, np.sort, _sort_adjoint))
+SORT = register(OpDef("sort", 1, _sort_type, np.sort, _sort_adjoint, vmap=same))
 """The entries of each row, which goes along the last axis, in order.
 
 Which of two zeros comes first is left open.
@@ -74,6 +76,7 @@ ARGSORT = register(
         _argsort_type,
         lambda x: np.argsort(x, axis=-1, kind="stable"),
         NONDIFFERENTIABLE,
+        vmap=same,
     )
 )
 """The positions that sort each row, which goes along the last axis; ties in order."""
@@ -98,6 +101,7 @@ SEARCHSORTED = register(
         _searchsorted,
         NONDIFFERENTIABLE,
         {"right": FLAG},
+        vmap=searchsorted_vmap,
     )
 )
 """How many entries of the sorted row ``a`` are below each ``v``; ``right``: not above.

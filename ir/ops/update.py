@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..types import TensorType
+from .mapped import along
+from .mapped_places import put_vmap
 from .shape import indices, require_inside
 from .spec import INT, INTS, Kind, OpDef, register, require, require_dtype
 
@@ -56,6 +58,7 @@ UPDATE = register(
         {"start": INTS, "step": INTS},
         linear=((0, 1),),
         kind=Kind.STORE,
+        vmap=along("start", "step"),
     )
 )
 
@@ -94,5 +97,6 @@ PUT = register(
         constant_slots=(2,),
         linear=((0, 1),),
         kind=Kind.STORE,
+        vmap=put_vmap,
     )
 )
