@@ -8,7 +8,16 @@
 """
 
 from . import random
-from .compiler.api import fwd_and_bwd, grad, jit, make_ir, value_and_grad, vjp
+from .compiler.api import (
+    elementwise_grad,
+    fwd_and_bwd,
+    grad,
+    grad_and_aux,
+    jit,
+    make_ir,
+    value_and_grad,
+    vjp,
+)
 from .compiler.callback import callback
 from .compiler.check import check_grads
 from .compiler.checkpointed import checkpointed
@@ -32,9 +41,19 @@ from .compiler.functions import (
     stop_gradient,
 )
 from .compiler.held import clear_caches
+from .compiler.jacobian import (
+    divergence,
+    hessian,
+    jacfwd,
+    jacobian,
+    jacrev,
+    laplacian,
+    value_and_jacobian,
+)
 from .compiler.load import load
 from .compiler.loop import fori_loop, map, scan, while_loop
 from .compiler.native import LogDensity, Native
+from .compiler.ravel import ravel_pytree
 from .ir import Graph, TensorType, parse, spec
 from .ir.errors import (
     AnabranchError,
@@ -84,14 +103,22 @@ __all__ = [
     "conv",
     "custom_vjp",
     "disable_jit",
+    "divergence",
+    "elementwise_grad",
     "explain",
     "fori_loop",
     "fwd_and_bwd",
     "gelu",
     "grad",
+    "grad_and_aux",
+    "hessian",
     "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
     "jit",
     "jvp",
+    "laplacian",
     "linearize",
     "load",
     "log_softmax",
@@ -103,6 +130,7 @@ __all__ = [
     "one_hot",
     "parse",
     "random",
+    "ravel_pytree",
     "relu",
     "scan",
     "sigmoid",
@@ -111,6 +139,7 @@ __all__ = [
     "stop_gradient",
     "switch",
     "value_and_grad",
+    "value_and_jacobian",
     "vjp",
     "while_loop",
 ]

@@ -45,6 +45,7 @@ class Report(NamedTuple):
     ``guards`` are the values that arguments have to have, and who asked for them.
     ``converted`` are the arguments that are no arrays of NumPy, or of another dtype.
     ``loops`` says of each of the user's loops whether it was kept or unrolled, and why.
+    ``jacobians`` says by which mode a Jacobian is made.
     ``tapes`` has what loops keep of each turn for the backward pass, in bytes.
     """
 
@@ -57,6 +58,7 @@ class Report(NamedTuple):
     guards: Sequence[str] = ()
     converted: Sequence[str] = ()
     loops: Sequence[str] = ()
+    jacobians: Sequence[str] = ()
     tapes: Sequence[str] = ()
 
     def __repr__(self) -> str:
@@ -76,6 +78,7 @@ class Report(NamedTuple):
                     for number, (label, origin) in enumerate(self.kernels)
                 ),
                 *(f"  loop {told}" for told in self.loops),
+                *(f"  jacobian {told}" for told in self.jacobians),
                 *(f"  tape {told}" for told in self.tapes),
             ]
         )

@@ -9,10 +9,26 @@ from typing import Any, overload
 from ..backends import DEFAULT
 from ..ir.graph import Graph
 from .function import Compiled, Function, Tracing
-from .gradient import Argnums, Residuals, gradient, pull_back, with_residuals
+from .gradient import (
+    Argnums,
+    Residuals,
+    gradient,
+    pull_back,
+    which,
+    with_residuals,
+)
 from .tracebacks import shows_users_frames
 
-__all__ = ["fwd_and_bwd", "grad", "jit", "make_ir", "value_and_grad", "vjp"]
+__all__ = [
+    "elementwise_grad",
+    "fwd_and_bwd",
+    "grad",
+    "grad_and_aux",
+    "jit",
+    "make_ir",
+    "value_and_grad",
+    "vjp",
+]
 
 _NONE: Any = object()
 
@@ -103,6 +119,7 @@ def grad(
     function: Function,
     argnums: Argnums = 0,
     *,
+    argnum: Argnums | None = None,
     has_aux: bool = False,
     holomorphic: bool = False,
     backend: str = DEFAULT,
@@ -113,8 +130,9 @@ def grad(
 
     Args:
         function: Returns one float scalar, or ``(scalar, aux)`` with ``has_aux``; with
-            ``holomorphic`` a complex scalar.
+            ``holomorphic`` a complex scalar. An array of size 1 counts as one.
         argnums: The argument to differentiate, by position or name, or several.
+        argnum: Another name of it.
         has_aux: Whether the function returns something beside the loss.
         holomorphic: Whether the function is complex differentiable, of complex
             arguments: the result is its derivative f'(z), not a direction to descend.
@@ -135,7 +153,7 @@ def grad(
     """
     return gradient(
         function,
-        argnums,
+        which(argnums, argnum),
         has_aux=has_aux,
         with_value=False,
         holomorphic=holomorphic,
@@ -148,6 +166,7 @@ def value_and_grad(
     function: Function,
     argnums: Argnums = 0,
     *,
+    argnum: Argnums | None = None,
     has_aux: bool = False,
     holomorphic: bool = False,
     backend: str = DEFAULT,
@@ -160,12 +179,63 @@ def value_and_grad(
     """
     return gradient(
         function,
-        argnums,
+        which(argnums, argnum),
         has_aux=has_aux,
         with_value=True,
         holomorphic=holomorphic,
         backend=backend,
         static=(static_argnums, static_argnames),
+    )
+
+
+def elementwise_grad(
+    function: Function,
+    argnums: Argnums = 0,
+    *,
+    argnum: Argnums | None = None,
+    holomorphic: bool = False,
+    backend: str = DEFAULT,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+) -> Compiled:
+    """The gradient of the sum of what a function returns.
+
+    Of a function that works element by element these are the derivatives of each.
+
+    >>> import numpy as np
+    >>> elementwise_grad(np.sin)(np.array([0.0, np.pi]))
+    array([ 1., -1.])
+    """
+    return gradient(
+        function,
+        which(argnums, argnum),
+        holomorphic=holomorphic,
+        elementwise=True,
+        backend=backend,
+        static=(static_argnums, static_argnames),
+    )
+
+
+def grad_and_aux(
+    function: Function,
+    argnums: Argnums = 0,
+    *,
+    argnum: Argnums | None = None,
+    backend: str = DEFAULT,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+) -> Compiled:
+    """The gradient of a function that returns ``(loss, aux)``, and ``aux``.
+
+    This is `grad` with ``has_aux``, under the name that autograd has for it.
+    """
+    return grad(
+        function,
+        which(argnums, argnum),
+        has_aux=True,
+        backend=backend,
+        static_argnums=static_argnums,
+        static_argnames=static_argnames,
     )
 
 

@@ -19,9 +19,10 @@ from .gradient import (
     Residuals,
     check_aux,
     chosen_leaves,
-    gradient_of,
+    gradient,
     pull_back,
     split,
+    which,
 )
 from .held import held
 from .pipeline import run_passes
@@ -250,7 +251,11 @@ def _settled(graph: Graph, seeds: int) -> Graph:
 
 
 def hvp(
-    function: Function, argnums: Argnums = 0, *, backend: str = DEFAULT
+    function: Function,
+    argnums: Argnums = 0,
+    *,
+    argnum: Argnums | None = None,
+    backend: str = DEFAULT,
 ) -> Compiled:
     """The product of the Hessian of a scalar function with a vector.
 
@@ -260,6 +265,7 @@ def hvp(
     Args:
         function: As in `grad`.
         argnums: As in `grad`; the Hessian is by this argument, or by several.
+        argnum: As in `grad`.
         backend: As in `jit`.
 
     Returns:
@@ -270,6 +276,7 @@ def hvp(
     >>> hvp(lambda x: x**3)(2.0, 1.0)
     np.float64(12.0)
     """
+    argnums = which(argnums, argnum)
     return held(
         function,
         ("hvp", type(argnums), argnums, backend),
@@ -281,7 +288,7 @@ class _HessianProduct(Transformed):
     """The function of arguments and a vector that pushes it through the gradient."""
 
     def __init__(self, function: Function, argnums: Argnums) -> None:
-        super().__init__(gradient_of(function, argnums, DEFAULT))
+        super().__init__(gradient(function, argnums))
         self.argnums = argnums
         self.__signature__ = inspect.signature(self.__call__)
 
@@ -300,7 +307,11 @@ class _HessianProduct(Transformed):
 
 
 def make_hvp(
-    function: Function, argnums: Argnums = 0, *, backend: str = DEFAULT
+    function: Function,
+    argnums: Argnums = 0,
+    *,
+    argnum: Argnums | None = None,
+    backend: str = DEFAULT,
 ) -> Callable[..., tuple[Callable[[Any], Any], Any]]:
     """The gradient at a point, and the function that multiplies with the Hessian there.
 
@@ -313,11 +324,12 @@ def make_hvp(
     >>> gradient, product(1.0)
     (np.float64(12.0), np.float64(12.0))
     """
+    argnums = which(argnums, argnum)
 
     @shows_users_frames
     def at(*args: Any, **kwargs: Any) -> tuple[Callable[[Any], Any], Any]:
-        made = _linear(gradient_of(function, argnums, backend), argnums, backend)
-        gradient, residuals = made(*args, **kwargs)
-        return partial(pull_back, residuals), gradient
+        made = _linear(gradient(function, argnums, backend=backend), argnums, backend)
+        slope, residuals = made(*args, **kwargs)
+        return partial(pull_back, residuals), slope
 
     return at

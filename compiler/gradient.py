@@ -27,12 +27,16 @@ __all__ = [
     "Argnums",
     "Backward",
     "Residuals",
+    "StaticOptions",
+    "check_argnums",
     "check_aux",
     "chosen_leaves",
+    "chosen_names",
+    "compiled_by",
     "gradient",
-    "gradient_of",
     "pull_back",
     "split",
+    "which",
     "with_residuals",
 ]
 
@@ -46,45 +50,38 @@ def gradient(
     function: Function,
     argnums: Argnums,
     *,
-    has_aux: bool,
-    with_value: bool,
-    holomorphic: bool,
-    backend: str,
-    static: StaticOptions,
+    has_aux: bool = False,
+    with_value: bool = False,
+    holomorphic: bool = False,
+    elementwise: bool = False,
+    backend: str = DEFAULT,
+    static: StaticOptions = ((), ()),
 ) -> Compiled:
-    """The compiled gradient of a scalar function, with its value if asked for."""
+    """The compiled gradient of a scalar function, with its value if asked for.
+
+    With ``elementwise`` it is that of the sum of what the function returns.
+    """
 
     def make() -> Compiled:
-        _check_argnums(argnums)
+        check_argnums(argnums)
         transform = partial(
             _with_gradient,
             argnums=argnums,
             has_aux=has_aux,
             with_value=with_value,
             holomorphic=holomorphic,
+            elementwise=elementwise,
         )
-        return _compiled(function, transform, backend, static)
+        return compiled_by(function, transform, backend, static)
 
-    given = has_aux, with_value, holomorphic, backend, static
+    given = has_aux, with_value, holomorphic, elementwise, backend, static
     return held(function, (type(argnums), argnums, *given), make)
 
 
-def gradient_of(function: Function, argnums: Argnums, backend: str) -> Compiled:
-    """The compiled gradient with the options that most have."""
-    return gradient(
-        function,
-        argnums,
-        has_aux=False,
-        with_value=False,
-        holomorphic=False,
-        backend=backend,
-        static=((), ()),
-    )
-
-
-def _compiled(
+def compiled_by(
     function: Function, transform: Transform, backend: str, static: StaticOptions
 ) -> Compiled:
+    """A function compiled with a transform between tracing and optimisation."""
     numbers, names = static
     return Compiled(
         function,
@@ -103,13 +100,15 @@ def _with_gradient(
     has_aux: bool,
     with_value: bool,
     holomorphic: bool,
+    elementwise: bool,
 ) -> Program:
     value = _value_tree(program, has_aux)
     chosen = chosen_leaves(call, argnums)
-    wrt = _names(program, chosen, call)
+    wrt = chosen_names(program, chosen, call)
     _check_complex(program.graph, wrt, holomorphic)
-    graph = adjoint(program.graph, wrt=wrt, of=program.graph.results[:1])
     count = len(program.graph.outputs)
+    graph, loss = _scalar(program.graph, elementwise)
+    graph = adjoint(graph, wrt=wrt, of=[loss])
     if holomorphic:
         graph = _conjugated(graph, count)
     values, cotangents = graph.outputs[:count], graph.outputs[count:]
@@ -117,6 +116,25 @@ def _with_gradient(
         return _returning(program, graph, (*values, *cotangents), (value, chosen))
     tree = (chosen, value[1]) if has_aux else chosen
     return _returning(program, graph, (*cotangents, *values[1:]), tree)
+
+
+def _scalar(graph: Graph, elementwise: bool) -> tuple[Graph, str]:
+    """The graph with what a gradient starts from, and the name of that.
+
+    It is the first result where that is a scalar, the number in it where it has size 1,
+    and with ``elementwise`` the sum of it.
+    """
+    result = graph[graph.results[0]]
+    rank = result.type.rank
+    if rank == 0 or not (elementwise or result.type.size == 1):
+        return graph, result.name
+    b = Builder(graph.name, graph)
+    b.source, b.section = result.source, len(graph.sections)
+    if result.type.size == 1:
+        made = b.reshape(result, ())
+    else:
+        made = b.reduce_sum(result, axes=tuple(range(rank)))
+    return Graph(graph.name, list(b.nodes), graph.outputs, graph.sections), made.name
 
 
 def _check_complex(graph: Graph, wrt: Sequence[str], holomorphic: bool) -> None:
@@ -152,7 +170,15 @@ def _conjugated(graph: Graph, count: int) -> Graph:
     return Graph(graph.name, list(b.nodes), outputs, graph.sections)
 
 
-def _check_argnums(argnums: Any) -> None:
+def which(argnums: Argnums, argnum: Argnums | None) -> Argnums:
+    """The arguments to differentiate, by either of the names of the option."""
+    if argnum is not None and argnums != 0:
+        raise ArgumentError("argnums and argnum are two names of one option")
+    return argnums if argnum is None else argnum
+
+
+def check_argnums(argnums: Any) -> None:
+    """Raise `ArgumentError` for what names no arguments."""
     several = list(argnums) if isinstance(argnums, (list, tuple)) else [argnums]
     if not all(isinstance(which, (int, str)) for which in several):
         raise ArgumentError(
@@ -197,7 +223,8 @@ def chosen_leaves(call: Call, argnums: Argnums) -> Any:
     return tuple(call.positions(which) for which in argnums)
 
 
-def _names(program: Program, chosen: Any, call: Call) -> list[str]:
+def chosen_names(program: Program, chosen: Any, call: Call) -> list[str]:
+    """The inputs that these leaves became; `GradientError` for a static one."""
     names: list[str] = []
     for position in flatten(chosen)[0]:
         name = program.arguments[position]
@@ -311,7 +338,10 @@ def with_residuals(
                 "the others out",
             )
         graph = adjoint(
-            program.graph, wrt=_names(program, chosen, call), of=floats, seeded=True
+            program.graph,
+            wrt=chosen_names(program, chosen, call),
+            of=floats,
+            seeded=True,
         )
         tidy = run_passes(graph, TIDY)
         count = len(program.graph.outputs)
@@ -329,7 +359,7 @@ def with_residuals(
         return program.with_graph(forward, flatten((value, slots))[1])
 
     def make() -> Compiled:
-        return _compiled(function, transform, backend, static)
+        return compiled_by(function, transform, backend, static)
 
     return held(function, ("residuals", type(argnums), argnums, backend, static), make)
 

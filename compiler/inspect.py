@@ -108,12 +108,13 @@ class Inspectable:
         """
         kept = self._newest()
         made = kept.runner(self.backend).report()
-        graph = kept.optimised(self.backend)
+        graph, notes = kept.optimised(self.backend), kept.program.notes
         return made._replace(
             seconds=kept.seconds | dict(made.seconds),
             guards=kept.guards,
             converted=tuple(f"{name}: {how}" for name, how in self.converted.items()),
-            loops=tuple(map(str, kept.traced.notes)),
+            loops=tuple(str(n) for n in notes if n.kind != "jacobian"),
+            jacobians=tuple(str(n) for n in notes if n.kind == "jacobian"),
             tapes=tuple(map(str, tapes(graph))),
         )
 

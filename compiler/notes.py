@@ -32,9 +32,10 @@ _state = threading.local()
 class Note(NamedTuple):
     """What became of a line.
 
-    ``kind`` is ``loop``, ``unrolled``, ``plain``, ``branch``, ``store`` or ``refused``;
-    ``why`` is the rest of the sentence. ``turns`` is None where nobody counted.
-    ``times`` is how often it was so: a statement in an unrolled loop runs many times.
+    ``kind`` is ``loop``, ``unrolled``, ``plain``, ``branch``, ``store``, ``refused``
+    or ``jacobian``; ``why`` is the rest of the sentence. ``turns`` is None where nobody
+    counted. ``times`` is how often it was so: a statement in an unrolled loop runs many
+    times.
     """
 
     source: SourceLine
