@@ -11,6 +11,7 @@ from . import random
 from .compiler.api import fwd_and_bwd, grad, jit, make_ir, value_and_grad, vjp
 from .compiler.callback import callback
 from .compiler.check import check_grads
+from .compiler.checkpoint import checkpoint
 from .compiler.checkpointed import checkpointed
 from .compiler.cond import cond, switch
 from .compiler.custom import custom_vjp
@@ -77,6 +78,7 @@ __all__ = [
     "avg_pool",
     "callback",
     "check_grads",
+    "checkpoint",
     "checkpointed",
     "clear_caches",
     "cond",
