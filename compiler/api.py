@@ -9,7 +9,8 @@ from typing import Any, overload
 from ..backends import DEFAULT
 from ..ir.graph import Graph
 from .function import Compiled, Function, Tracing
-from .gradient import Argnums, Residuals, gradient, pull_back, with_residuals
+from .gradient import Argnums, gradient, with_residuals
+from .residuals import Residuals, pull_back
 from .tracebacks import shows_users_frames
 
 __all__ = ["fwd_and_bwd", "grad", "jit", "make_ir", "value_and_grad", "vjp"]
