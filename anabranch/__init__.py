@@ -20,6 +20,7 @@ from .compiler.api import (
 )
 from .compiler.callback import callback
 from .compiler.check import check_grads
+from .compiler.checkpoint import checkpoint
 from .compiler.checkpointed import checkpointed
 from .compiler.cond import cond, switch
 from .compiler.custom import custom_vjp
@@ -97,6 +98,7 @@ __all__ = [
     "avg_pool",
     "callback",
     "check_grads",
+    "checkpoint",
     "checkpointed",
     "clear_caches",
     "cond",

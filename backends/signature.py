@@ -7,7 +7,17 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-__all__ = ["ABSENT", "Caller", "Guard", "Leaf", "Recipe", "Signature", "Statics"]
+__all__ = [
+    "ABSENT",
+    "Caller",
+    "Constant",
+    "Guard",
+    "Leaf",
+    "Recipe",
+    "Signature",
+    "Slotted",
+    "Statics",
+]
 
 
 ABSENT = object()
@@ -26,6 +36,28 @@ class Leaf:
         self.value = value
         self.buffer = buffer
         self.guarded = guarded
+
+
+class Constant:
+    """An object that a result holds at every call. No tuple, as a `Leaf` is none."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class Slotted:
+    """An object of a result that is made by filling its slots, and by no constructor.
+
+    It has no place for anything but its slots, which lie in the order of their names.
+    """
+
+    __slots__ = ()
+
+    def filling(self) -> Sequence[Any]:
+        """What the slots hold, in their order: parts of a result."""
+        raise NotImplementedError
 
 
 class Guard(NamedTuple):
@@ -47,8 +79,9 @@ class Signature(NamedTuple):
     ``arguments`` is the pair ``(args, kwargs)`` with a `Leaf` for each leaf;
     ``with_out`` says that ``kwargs["out"]`` holds the outputs. ``captured`` are the
     arrays for the inputs that no argument gives, the last ones. ``result`` has the
-    number of an output for each leaf. All ``guards`` have to hold. ``written`` are
-    pairs of an input, an array, and the output that it is to hold after the call.
+    number of an output for each leaf, and may have a `Constant` in a `Slotted`. All
+    ``guards`` have to hold. ``written`` are pairs of an input, an array, and the output
+    that it is to hold after the call.
     """
 
     arguments: Any

@@ -9,14 +9,8 @@ from typing import Any, overload
 from ..backends import DEFAULT
 from ..ir.graph import Graph
 from .function import Compiled, Function, Tracing
-from .gradient import (
-    Argnums,
-    Residuals,
-    gradient,
-    pull_back,
-    which,
-    with_residuals,
-)
+from .gradient import Argnums, gradient, which, with_residuals
+from .residuals import Residuals, pull_back
 from .tracebacks import shows_users_frames
 
 __all__ = [

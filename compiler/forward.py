@@ -15,18 +15,15 @@ from .function import Compiled, Function
 from .gradient import (
     TIDY,
     Argnums,
-    Backward,
-    Residuals,
     check_aux,
     chosen_leaves,
     gradient,
-    pull_back,
-    split,
     which,
 )
 from .held import held
 from .pipeline import run_passes
 from .program import Program, embedded
+from .residuals import Backward, Residuals, pull_back, split
 from .tangent import tangent
 from .tracebacks import shows_users_frames
 from .transformed import Traced, Transformed, compiled

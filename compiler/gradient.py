@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeAlias, cast
-
-import optree
 
 from ..backends import DEFAULT
 from ..ir.builder import Builder
 from ..ir.errors import ArgumentError, GradientError
-from ..ir.graph import Graph, Node, Output
+from ..ir.graph import Graph, Output
 from .adjoint import adjoint
 from .call import Call
-from .entry import Entry
 from .function import Compiled, Function, Transform
 from .held import held
 from .pipeline import run_passes
 from .program import Program
-from .tracebacks import shows_users_frames
-from .tree import NAMESPACE, flatten, leaf_names, leaf_type, outline, unflatten
+from .residuals import Backward, Residuals, split
+from .tree import flatten, leaf_names, unflatten
 
 __all__ = [
     "TIDY",
     "Argnums",
-    "Backward",
-    "Residuals",
     "StaticOptions",
     "check_argnums",
     "check_aux",
@@ -34,8 +29,6 @@ __all__ = [
     "chosen_names",
     "compiled_by",
     "gradient",
-    "pull_back",
-    "split",
     "which",
     "with_residuals",
 ]
@@ -238,86 +231,6 @@ def chosen_names(program: Program, chosen: Any, call: Call) -> list[str]:
     return names
 
 
-class Residuals(Mapping[str, Any]):
-    """The forward values that a backward pass needs, by name.
-
-    ``backward`` is the compiled backward pass that they belong to.
-    """
-
-    def __init__(self, backward: Backward, values: Sequence[Any]) -> None:
-        self.backward = backward
-        self._values = dict(zip(backward.names, values, strict=True))
-
-    def __getitem__(self, name: str) -> Any:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"Residuals({', '.join(self._values)})"
-
-
-def _take_apart(residuals: Residuals) -> tuple[tuple[Any, ...], Backward]:
-    return tuple(residuals.values()), residuals.backward
-
-
-_register: Any = optree.register_pytree_node
-_register(Residuals, _take_apart, Residuals, namespace=NAMESPACE)
-
-
-_LIKE = {"cotangent": "result", "tangent": "arguments"}
-"""What a tree of these is like."""
-
-
-class Backward:
-    """A backward pass: from residuals and cotangents of the outputs to cotangents.
-
-    Or the linear part of a function: from residuals and tangents to tangents, as
-    ``what`` says.
-    """
-
-    def __init__(
-        self,
-        program: Program,
-        names: Sequence[str],
-        outputs: Any,
-        what: str = "cotangent",
-    ) -> None:
-        self.entry = Entry(program, program)
-        self.names = tuple(names)
-        self.outputs = outputs
-        self.what = what
-        self.backend = DEFAULT
-
-    def __call__(self, residuals: Residuals, cotangents: Any) -> Any:
-        leaves, structure = flatten(cotangents)
-        if structure != self.outputs:
-            raise ArgumentError(
-                f"the {self.what} is structured as {outline(structure)}, "
-                f"not {outline(self.outputs)}",
-                hint=f"it is a tree of arrays like the {_LIKE[self.what]}",
-            )
-        inputs = self.entry.program.graph.inputs
-        for node, leaf in zip(inputs, residuals.values(), strict=False):
-            found, _ = leaf_type(leaf, f"the residual %{node.name}")
-            if found != node.type:
-                raise ArgumentError(f"%{node.name} is {node.type}, not {found}")
-        for node, leaf in zip(inputs[len(self.names) :], leaves, strict=True):
-            found, weak = leaf_type(leaf, f"the {self.what} %{node.name}")
-            fits = found.is_float or (found.is_complex and node.type.is_complex)
-            if found.shape != node.type.shape or not (weak or fits):
-                raise ArgumentError(
-                    f"%{node.name} is {node.type}, its {self.what} {found}",
-                    hint=f"a {self.what} has the shape of the {_LIKE[self.what]}, and "
-                    "is of floats",
-                )
-        return self.entry([*residuals.values(), *leaves], self.backend)
-
-
 def with_residuals(
     function: Function,
     argnums: Argnums,
@@ -362,70 +275,3 @@ def with_residuals(
         return compiled_by(function, transform, backend, static)
 
     return held(function, ("residuals", type(argnums), argnums, backend, static), make)
-
-
-@shows_users_frames
-def pull_back(residuals: Any, cotangents: Any) -> Any:
-    """Run the backward pass that ``residuals`` belong to."""
-    if not isinstance(residuals, Residuals):
-        raise ArgumentError(
-            f"the first argument is a {type(residuals).__name__}, not residuals",
-            hint="result, residuals = forward(x), then backward(residuals, cotangent)",
-        )
-    return residuals.backward(residuals, cotangents)
-
-
-def split(graph: Graph, count: int, seeds: int) -> tuple[Graph, Graph, list[str]]:
-    """Cut a graph at its last section, with the names of the residuals.
-
-    Its first ``count`` outputs are the results, and its last ``seeds`` inputs what the
-    section begins with. The first graph returns the results and then the residuals; the
-    second one takes the residuals and then the seeds. Constants are not residuals: the
-    second graph has its own.
-    """
-    last = len(graph.sections)
-    given = {node.name for node in graph.inputs[len(graph.inputs) - seeds :]}
-    backward = [node for node in graph if node.section == last and node.op != "input"]
-    cotangents = graph.outputs[count:]
-    wanted = {name for node in backward for name in node.operands}
-    wanted.update(output.value for output in cotangents)
-    copied = _constants(graph, last)
-    needed = _closure(graph, wanted & copied)
-    residuals = [
-        node
-        for name, node in graph.nodes.items()
-        if node.section < last and name in wanted and name not in given | needed
-    ]
-    results = graph.outputs[:count]
-    forward = Graph(
-        graph.name.removesuffix(".grad"),
-        [n for n in graph if n.section < last and n.name not in given],
-        [*results, *(Output(node.name, f"residual.{node.name}") for node in residuals)],
-    )
-    b = Builder(f"{forward.name}.bwd")
-    for node in [*residuals, *(graph[name] for name in graph.nodes if name in given)]:
-        b.append(Node(node.name, "input", (), node.type, source=node.source))
-    for node in graph:
-        moved = node.section == last and node.op != "input"
-        if moved or node.makes(needed):
-            b.append(node._replace(section=0, kernel=None))
-    return forward, b.build(cotangents), [node.name for node in residuals]
-
-
-def _constants(graph: Graph, section: int) -> set[str]:
-    """The forward values that depend on no input."""
-    found: set[str] = set()
-    for node in graph:
-        forward = node.op != "input" and node.section < section
-        if forward and all(name in found for name in node.operands):
-            found.update(node.names)
-    return found
-
-
-def _closure(graph: Graph, names: set[str]) -> set[str]:
-    """The values and everything they are computed from."""
-    needed = set(names)
-    for node in reversed(list(graph)):
-        if node.makes(needed):
-            needed.update(node.operands)
-    return needed

@@ -152,15 +152,16 @@ def most_trips(limit: Interval | None) -> int | None:
 def region_intervals(
     node: Node, region: Graph, graph: Graph, intervals: Intervals
 ) -> dict[str, Interval]:
-    """Of the inputs of a region of ``node``, a `cond` or a `loop` of ``graph``.
+    """Of the inputs of a region of ``node`` of ``graph``, where it takes operands.
 
     Nothing is said of others: rules of a `custom_vjp` take more than the operands.
     """
-    if node.op not in ("cond", "loop"):
+    if node.op not in ("cond", "loop", "checkpoint", "recompute"):
         return {}
     found = [intervals.of(graph[name]) for name in node.operands]
-    if node.op == "cond":
-        pairs = zip(region.inputs, found[1:], strict=True)
+    if node.op != "loop":
+        first = 1 if node.op == "cond" else 0
+        pairs = zip(region.inputs, found[first:], strict=False)
         return {x.name: interval for x, interval in pairs if interval is not None}
     parts = split_operands(node.attrs, found)
     limit = parts.limit[0] if parts.limit else None

@@ -21,10 +21,10 @@ from ..ir.text import MAX_NAME, parse
 from ..ir.types import TensorType, dtype_name
 from .container import read_container
 from .function import Compiled
-from .gradient import Backward
 from .graph_function import Argument, Case, GraphFunction
 from .guard import guard
 from .program import Program
+from .residuals import Backward
 from .signatures import MAX_SIGNATURES
 from .static import Static
 from .tree import unflatten

@@ -37,9 +37,9 @@ from .call import Call
 from .container import write_container
 from .entry import Entry
 from .function import Compiled
-from .gradient import Backward
 from .graph_function import Argument, Case, bound_order, reordered, signature_of
 from .program import Program
+from .residuals import Backward
 from .static import Static
 from .tree_text import is_literal, tree_items
 

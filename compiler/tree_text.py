@@ -22,7 +22,7 @@ import optree
 
 from ..ir.errors import ArgumentError, ParseError
 from ..ir.literals import Literal
-from .gradient import Backward, Residuals
+from .residuals import Backward, Residuals
 from .static import Static
 from .tree import NAMESPACE, flatten, unflatten
 
@@ -94,7 +94,7 @@ def _item(tree: Any, number: Number) -> tuple[Literal, Sequence[Any]]:
             )
         return ("dict", *tree), list(tree.values())
     if kind is Residuals:
-        return ("residuals", number(tree.backward), len(tree)), list(tree.values())
+        return ("residuals", number(tree.backward), len(tree)), list(tree.arrays)
     if optree.is_namedtuple_class(kind):
         return ("namedtuple", class_name(kind), *kind._fields), tree
     if hasattr(kind, "__dataclass_fields__"):

@@ -11,6 +11,7 @@ from ...ir.types import TensorType
 from . import (
     at,
     callback,
+    checkpoint,
     complex,
     cond,
     conv,
@@ -50,6 +51,7 @@ __all__ = [
 FAMILIES = (
     at,
     callback,
+    checkpoint,
     complex,
     cond,
     conv,

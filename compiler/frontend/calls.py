@@ -16,6 +16,7 @@ import numpy as np
 
 from ...backends.numba_host import is_dispatcher
 from ...ir.errors import AnabranchError
+from ..checkpoint import checkpoint
 from ..cond import cond, switch
 from ..custom import custom_vjp
 from ..known import as_known, real, stored_to
@@ -154,8 +155,8 @@ def resolved(function: Any) -> Any:
     kind = type(function)
     if kind is FunctionType:
         return twin(function)
-    if kind is custom_vjp:
-        return cast("custom_vjp", function).mapped(resolved)
+    if kind in (custom_vjp, checkpoint):
+        return cast("custom_vjp | checkpoint", function).mapped(resolved)
     if kind is MethodType:
         inner = function.__func__
         if isinstance(inner, FunctionType) and (made := twin(inner)) is not inner:

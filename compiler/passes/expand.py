@@ -1,15 +1,15 @@
-"""Functions with rules of their own, as the nodes that they compute."""
+"""Functions that only a gradient asks about, as the nodes that they compute."""
 
 from __future__ import annotations
 
-from ...ir.builder import Builder
-from ...ir.graph import Graph, Output
+from ...ir.graph import Graph
+from ...ir.inlining import inlined
 
 __all__ = ["expand"]
 
 
 def expand(graph: Graph) -> Graph:
-    """Put what a `custom_vjp` computes in its place.
+    """Put what a `custom_vjp` or a `checkpoint` computes in its place.
 
     before:
         graph f(%x: f64[4]) {
@@ -35,20 +35,7 @@ def expand(graph: Graph) -> Graph:
         }
 
     Keeps results bit for bit. A rule is asked for when a graph is differentiated, and
-    no one asks for it afterwards.
+    no one asks for it afterwards. What a checkpoint computes again on the way back is
+    in a `recompute`, which stays.
     """
-    if all(node.op != "custom_vjp" for node in graph):
-        return graph
-    b = Builder(graph.name, reserved=graph.nodes)
-    names: dict[str, str] = {}
-    for node in graph:
-        kept = node.reading(tuple([names.get(name, name) for name in node.operands]))
-        if node.op != "custom_vjp":
-            b.append(kept)
-            continue
-        b.section, b.source = node.section, node.source
-        made = b.embed(node.regions[0], [b[name] for name in kept.operands])
-        for name, value in zip(node.names, made, strict=True):
-            names[name] = value.name
-    outputs = [Output(names.get(o.value, o.value), o.label) for o in graph.outputs]
-    return graph.with_nodes(list(b.nodes), outputs)
+    return inlined(graph, ("custom_vjp", "checkpoint"))

@@ -27,7 +27,8 @@ def prune(graph: Graph) -> Graph:
         }
 
     A check whose value is not used goes as well. A `cond` keeps the values that are
-    read, and the operands that a region reads. So does a `loop`, which also keeps what
+    read, and the operands that a region reads. So do a `recompute`, which keeps what it
+    comes `after`, and a `loop`, which also keeps what
     is carried from one iteration to what is read of the next.
     """
     read = set(graph.results)
@@ -66,6 +67,25 @@ def _trimmed_cond(cond: Node, read: set[str]) -> Node:
     return _making(cond, values)._replace(
         operands=(cond.operands[0], *[cond.operands[i + 1] for i in needed]),
         regions=regions,
+    )
+
+
+def _trimmed_body(node: Node, read: set[str]) -> Node:
+    """A `recompute` without values that nothing reads, nor what only they need."""
+    values = [i for i, name in enumerate(node.names) if name in read]
+    (body,) = node.regions
+    if len(values) < len(node.names):
+        body = prune(body.returning([body.outputs[i] for i in values]))
+    needed = [i for i, value in enumerate(body.inputs) if _is_read(body, value)]
+    needed = needed or [0]
+    if len(needed) < len(body.inputs):
+        body = _taking(body, needed)
+    if body is node.regions[0]:
+        return node
+    behind = node.operands[len(node.regions[0].inputs) :]
+    return _making(node, values)._replace(
+        operands=(*[node.operands[i] for i in needed], *behind),
+        regions=(body,),
     )
 
 
@@ -114,7 +134,7 @@ def _trimmed_loop(loop: Node, read: set[str]) -> Node:
     )
 
 
-_TRIMS = {"cond": _trimmed_cond, "loop": _trimmed_loop}
+_TRIMS = {"cond": _trimmed_cond, "loop": _trimmed_loop, "recompute": _trimmed_body}
 
 
 def _is_read(region: Graph, value: Node) -> bool:

@@ -195,6 +195,9 @@ class _Realified:
                 "stacked": sum(map(len, parts.stacked)),
             }
             attrs = Attrs(loop_attrs({**attrs, **counts}))
+        elif "after" in attrs:
+            taken = len(node.regions[0].inputs)
+            attrs = Attrs({"after": sum(map(len, operands[taken:]))})
         regions = tuple(self._region(region) for region in node.regions)
         several: list[Value] = []
         for value in node.values:

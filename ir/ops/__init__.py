@@ -3,6 +3,7 @@
 from . import (
     at,
     callback,
+    checkpoint,
     choice,
     cholesky,
     complex,
@@ -47,6 +48,7 @@ __all__ = [
     "OpDef",
     "at",
     "callback",
+    "checkpoint",
     "choice",
     "cholesky",
     "complex",

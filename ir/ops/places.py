@@ -25,11 +25,13 @@ ABSENT = "not installed"
 NEEDLESS = "not needed"
 _SAMPLES = {
     "callback": "compiler/test_callback",
+    "checkpoint": "compiler/test_checkpoint",
     "cond": "branching",
     "custom_vjp": "compiler/test_custom",
     "loop": "looping",
+    "recompute": "compiler/test_checkpoint",
 }
-_EXPANDED = {"custom_vjp": "by the pass expand"}
+_EXPANDED = dict.fromkeys(("custom_vjp", "checkpoint"), "by the pass expand")
 _LOWERINGS = ("compiler/lower", "compiler/functions.py", "compiler/trace.py")
 
 

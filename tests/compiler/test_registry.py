@@ -62,7 +62,7 @@ def positional(function):
 
 
 def test_our_own_functions_are_in_the_docs():
-    forms = ("callback", "checkpointed", "cond", "custom_vjp", "switch")
+    forms = ("callback", "checkpoint", "checkpointed", "cond", "custom_vjp", "switch")
     ours = (*functions.__all__, *loop.__all__, *forms)
     drawn = {f"anabranch.random.{name}" for name in anabranch.random.__all__}
     assert listed("anabranch") == {f"anabranch.{name}" for name in ours} | drawn

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from anabranch.backends import DEFAULT, find_backend
 from anabranch.backends.reference.interpreter import evaluate, interpret
 from anabranch.compiler.adjoint import adjoint
-from anabranch.compiler.gradient import split
 from anabranch.compiler.pipeline import optimise, run_passes
+from anabranch.compiler.residuals import split
 from anabranch.ir import OPS, Graph, Output, parse
 from tests.growth import DOMAINS
 from tests.laws.complex_samples import COMPLEX_SAMPLES

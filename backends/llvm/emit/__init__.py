@@ -6,6 +6,7 @@ from ..plan.planner import make_plan
 from . import (
     at,
     callback,
+    checkpoint,
     complex,
     cond,
     conv,
@@ -26,6 +27,7 @@ from . import running as reduce
 __all__ = [
     "at",
     "callback",
+    "checkpoint",
     "complex",
     "cond",
     "conv",

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ....ir.graph import Node
+from ....ir.inlining import inlined
 from ....ir.ops.parts import split_operands
 from ....ir.types import TensorType
 from ..kernels.scalar_loop import (
@@ -52,7 +53,7 @@ class _Lowered(NamedTuple):
 def scalar_loop(p: Planner, node: Node) -> list[View] | None:
     """The step of a scalar loop and the views of its results; None if it is none."""
     try:
-        lowered = _lowered(node, p.beyond)
+        lowered = _lowered(_whole(node), p.beyond)
     except Unfit:
         return None
     memories = {
@@ -91,6 +92,12 @@ def scalar_loop(p: Planner, node: Node) -> list[View] | None:
     work = lowered.weight * (1 if trips is None else int(str(trips)))
     p.step(node, "loop", kernel, tuple(words), views, (), 16 * work)
     return results
+
+
+def _whole(loop: Node) -> Node:
+    """The loop with what it computes again among its other statements."""
+    (body,) = loop.regions
+    return loop._replace(regions=(inlined(body, ("recompute",)),))
 
 
 def _memories(p: Planner, views: Sequence[View], read: int) -> Iterator[Memory]:

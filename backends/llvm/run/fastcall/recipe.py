@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .....ir.types import DEFAULT_DTYPES, TensorType
-from ....signature import ABSENT, Guard, Leaf, Signature
+from ....signature import ABSENT, Constant, Guard, Leaf, Signature, Slotted
 from ..executable import LLVMExecutable
 from .tables import FIELDS, MULTIPLIER, PARTS, ROWS
 
@@ -225,7 +225,16 @@ class Recipe:
             if kind is int:
                 parts.append((PARTS.index("LEAF"), item, 0))
             elif item is None:
-                parts.append((PARTS.index("THE_NONE"), 0, 0))
+                parts.append((PARTS.index("CONSTANT"), self._address(item), 0))
+            elif kind is Constant:
+                parts.append((PARTS.index("CONSTANT"), self._address(item.value), 0))
+            elif isinstance(item, Slotted):
+                slots = item.filling()
+                if kind.__basicsize__ != object.__basicsize__ + 8 * len(slots):
+                    raise Unfit
+                number = PARTS.index("NEW_OBJECT")
+                parts.append((number, len(slots), self._address(kind)))
+                waiting += slots
             elif kind is dict:
                 keys = self._table([len(item), *map(self._address, item)])
                 parts.append((PARTS.index("NEW_DICT"), len(item), keys))

@@ -144,7 +144,7 @@ def make_part(api, recipe, frame, kind, a, b, items):
     fields = i64_pointer(recipe)
     call = i64_pointer(api)
     stack = i64_pointer(items)
-    made = call[NONE]
+    made = a
     if kind == LEAF:
         objects = i64_pointer(frame + fields[OBJECTS])
         made = objects[a]
@@ -175,6 +175,10 @@ def make_part(api, recipe, frame, kind, a, b, items):
             made = invoke(call[ALLOC], b, a)
         for place in range(a if made != 0 else 0):
             i64_pointer(made)[ITEMS + place] = stack[place]
+    elif kind == NEW_OBJECT:
+        made = invoke(call[ALLOC], b, 0)
+        for place in range(a if made != 0 else 0):
+            i64_pointer(made)[HEADER + place] = stack[place]
     else:
         invoke(call[INCREF], made)
     return made
@@ -188,7 +192,7 @@ def build(api, recipe, frame):
         kind = parts[3 * number]
         a = parts[3 * number + 1]
         b = parts[3 * number + 2]
-        taken = a if kind == NEW_DICT or kind == NEW_LIST or kind == NEW_TUPLE else 0
+        taken = 0 if kind == LEAF or kind == CONSTANT else a
         items = frame + fields[STACK] + 8 * (top - taken)
         made = make_part(api, recipe, frame, kind, a, b, items)
         if made == 0:

@@ -43,7 +43,7 @@ FIELDS = (
     *("BACK", "BACK_COUNT"),  # pairs of the row of an argument that is written, output
 )
 ROWS = ("NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "TARGET", "WRITTEN")
-PARTS = ("LEAF", "NEW_TUPLE", "NEW_LIST", "NEW_DICT", "THE_NONE")
+PARTS = ("LEAF", "NEW_TUPLE", "NEW_LIST", "NEW_DICT", "NEW_OBJECT", "CONSTANT")
 API = (
     *("INDEX", "POSITIONS", "NAMES", "RUN", "INCREF", "DECREF", "RELEASE", "RESTORE"),
     *(
