@@ -24,6 +24,7 @@ from .compiler.checkpoint import checkpoint
 from .compiler.checkpointed import checkpointed
 from .compiler.cond import cond, switch
 from .compiler.custom import custom_vjp
+from .compiler.custom_jvp import custom_jvp
 from .compiler.entry import disable_jit
 from .compiler.explain import explain
 from .compiler.forward import hvp, jvp, linearize, make_hvp
@@ -55,6 +56,7 @@ from .compiler.load import load
 from .compiler.loop import fori_loop, map, scan, while_loop
 from .compiler.native import LogDensity, Native
 from .compiler.ravel import ravel_pytree
+from .compiler.steering import grad_clip, grad_scale
 from .ir import Graph, TensorType, parse, spec
 from .ir.errors import (
     AnabranchError,
@@ -103,6 +105,7 @@ __all__ = [
     "clear_caches",
     "cond",
     "conv",
+    "custom_jvp",
     "custom_vjp",
     "disable_jit",
     "divergence",
@@ -113,6 +116,8 @@ __all__ = [
     "gelu",
     "grad",
     "grad_and_aux",
+    "grad_clip",
+    "grad_scale",
     "hessian",
     "hvp",
     "jacfwd",

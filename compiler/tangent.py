@@ -22,7 +22,7 @@ tangent whose names end in ``.dot2``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import reduce
 from typing import Any, cast
 
@@ -163,7 +163,15 @@ def _transposed(
         for seed, slot in zip(seeds, slots, strict=True)
     }
     ends = dict(zip(bars.values(), made.results[len(slots) :], strict=True))
-    found = _grafted(b, made, known, ends.values())
+    try:
+        found = b.graft(made, known, ends.values())
+    except KeyError:  # it is the cotangent, on which a linear rule does not depend
+        raise GradientError(
+            "a rule is not linear in its cotangent, so nothing follows from it for "
+            "forward mode",
+            source=b.source,
+            hint="give the function a rule for tangents: custom_jvp",
+        ) from None
     return tuple([found.get(ends.get(value.name, "")) for value in node.values])
 
 
@@ -193,39 +201,6 @@ def _rule_graph(
     outputs = [Output(cast("Node", made[slot]).name) for slot in slots]
     names = {bar.name: v.name for bar, v in zip(bars, values, strict=True)}
     return b.build(outputs), names
-
-
-def _grafted(
-    b: Builder, graph: Graph, known: Mapping[str, Node], ends: Iterable[str]
-) -> dict[str, Node]:
-    """Values of another graph, of which some are ``known`` here, as nodes added here.
-
-    Raises `GradientError` where they depend on another input, which is a cotangent: a
-    rule that is linear in it does not.
-    """
-    needed = set(ends)
-    found: dict[str, Node] = {}
-    for node in reversed(list(graph)):
-        if node.makes(needed) and node.name not in known:
-            needed.update(node.operands)
-    for node in graph:
-        if not node.makes(needed):
-            continue
-        if node.name in known:
-            values = tuple([known[name] for name in node.names])
-        elif node.op == "input":
-            raise GradientError(
-                "a rule is not linear in its cotangent, so nothing follows from it for "
-                "forward mode",
-                source=b.source,
-                hint="give the function a rule of its own for tangents: custom_jvp",
-            )
-        else:
-            taken = [found[name] for name in node.operands]
-            made = b.add_node(node.op, *taken, regions=node.regions, **node.attrs)
-            values = made.values
-        found.update(zip(node.names, values, strict=True))
-    return found
 
 
 def _sum(b: Builder, terms: Sequence[Node | None]) -> Node | None:

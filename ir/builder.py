@@ -200,6 +200,33 @@ class Builder:
                 made[name], names[name] = value, value.name
         return [made[name] for name in graph.results]
 
+    def graft(
+        self, graph: Graph, known: Mapping[str, Node], ends: Iterable[str]
+    ) -> dict[str, Node]:
+        """Values of another graph by name, of which some are ``known`` here.
+
+        What the ``ends`` need besides is added. Raises `KeyError` where that is an
+        input which is not known.
+        """
+        needed = set(ends)
+        for node in reversed(list(graph)):
+            if node.makes(needed) and node.name not in known:
+                needed.update(node.operands)
+        found: dict[str, Node] = {}
+        for node in graph:
+            if not node.makes(needed):
+                continue
+            if node.name in known or node.op == "input":
+                values = tuple([known[name] for name in node.names])
+            else:
+                taken = [found[name] for name in node.operands]
+                made = self.add_node(
+                    node.op, *taken, regions=node.regions, **node.attrs
+                )
+                values = made.values
+            found.update(zip(node.names, values, strict=True))
+        return found
+
     def const(self, value: bool | int | float | complex, dtype: str) -> Node:
         """A scalar of ``dtype``; the same bits give the same node.
 

@@ -18,12 +18,12 @@ from ...backends.numba_host import is_dispatcher
 from ...ir.errors import AnabranchError
 from ..checkpoint import checkpoint
 from ..cond import cond, switch
-from ..custom import custom_vjp
 from ..known import as_known, real, stored_to
 from ..loop import fori_loop, scan, while_loop
 from ..loop import map as loops_map
 from ..lowerings import lowering_of
 from ..notes import note
+from ..rules import Ruled
 from ..running import active_trace, find_trace, innermost, is_traced
 from ..source import definition_line
 from ..trace import Trace
@@ -155,8 +155,8 @@ def resolved(function: Any) -> Any:
     kind = type(function)
     if kind is FunctionType:
         return twin(function)
-    if kind in (custom_vjp, checkpoint):
-        return cast("custom_vjp | checkpoint", function).mapped(resolved)
+    if isinstance(function, (Ruled, checkpoint)):
+        return function.mapped(resolved)
     if kind is MethodType:
         inner = function.__func__
         if isinstance(inner, FunctionType) and (made := twin(inner)) is not inner:

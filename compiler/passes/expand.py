@@ -9,7 +9,7 @@ __all__ = ["expand"]
 
 
 def expand(graph: Graph) -> Graph:
-    """Put what a `custom_vjp` or a `checkpoint` computes in its place.
+    """Put what a `custom_vjp`, a `custom_jvp` or a `checkpoint` computes in its place.
 
     before:
         graph f(%x: f64[4]) {
@@ -38,4 +38,4 @@ def expand(graph: Graph) -> Graph:
     no one asks for it afterwards. What a checkpoint computes again on the way back is
     in a `recompute`, which stays.
     """
-    return inlined(graph, ("custom_vjp", "checkpoint"))
+    return inlined(graph, ("custom_vjp", "custom_jvp", "checkpoint"))

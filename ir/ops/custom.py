@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Graph, Node
 
-__all__ = ["CUSTOM_VJP"]
+__all__ = [
+    "CUSTOM_VJP",
+    "check_behind",
+    "floats",
+    "inputs_of",
+    "require_rule",
+    "results_of",
+    "run_value",
+]
 
 
 def _custom_vjp_type(
@@ -28,39 +36,74 @@ def _custom_vjp_type(
     makes a cotangent for each argument that is a float.
     """
     value, forward, backward = regions
-    if not 0 <= arguments <= len(types):
-        raise VerifyError(f"custom_vjp: {arguments} of {len(types)} operands")
-    made, residuals = _results(value), _results(forward)
+    made, residuals = results_of(value), results_of(forward)
     first, behind = types[:arguments], types[arguments:]
-    seeds = [type_ for type_ in made if type_.has_gradient]
-    for what, found, wanted in (
-        ("value takes", _inputs(value), types),
-        ("forward takes", _inputs(forward), (*first, *made, *behind)),
-        ("backward takes", _inputs(backward), (*residuals, *seeds, *behind)),
-        ("backward makes", _results(backward), [x for x in first if x.has_gradient]),
-    ):
-        if found != list(wanted):
-            raise VerifyError(
-                f"custom_vjp: {what} ({', '.join(map(str, found))}), "
-                f"not ({', '.join(map(str, wanted))})"
-            )
-    if not made:
-        raise VerifyError("custom_vjp: there are no values")
+    require_rule(
+        "custom_vjp",
+        arguments,
+        types,
+        value,
+        ("forward takes", inputs_of(forward), (*first, *made, *behind)),
+        ("backward takes", inputs_of(backward), (*residuals, *floats(made), *behind)),
+        ("backward makes", results_of(backward), floats(first)),
+    )
     return tuple(made)
 
 
-def _inputs(region: Graph) -> list[TensorType]:
+def require_rule(
+    op: str,
+    arguments: int,
+    types: Sequence[TensorType],
+    value: Graph,
+    *rest: tuple[str, Sequence[TensorType], Sequence[TensorType]],
+) -> None:
+    """Raise `VerifyError` unless regions take and make what they should.
+
+    ``rest`` has what a region takes or makes, as text, its types, and those wanted.
+    """
+    if not 0 <= arguments <= len(types):
+        raise VerifyError(f"{op}: {arguments} of {len(types)} operands")
+    for what, found, wanted in (("value takes", inputs_of(value), types), *rest):
+        if list(found) != list(wanted):
+            raise VerifyError(
+                f"{op}: {what} ({', '.join(map(str, found))}), "
+                f"not ({', '.join(map(str, wanted))})"
+            )
+    if not value.outputs:
+        raise VerifyError(f"{op}: there are no values")
+
+
+def inputs_of(region: Graph) -> list[TensorType]:
+    """What a region takes."""
     return [node.type for node in region.inputs]
 
 
-def _results(region: Graph) -> list[TensorType]:
+def results_of(region: Graph) -> list[TensorType]:
+    """What a region makes."""
     return [region[name].type for name in region.results]
 
 
-def _custom_vjp(
+def floats(types: Sequence[TensorType]) -> list[TensorType]:
+    """Those that have derivatives."""
+    return [type_ for type_ in types if type_.has_gradient]
+
+
+def run_value(
     *operands: Any, arguments: int, regions: Sequence[Callable[..., Any]]
 ) -> Any:
+    """The values, which the first region makes of the operands."""
     return tuple(regions[0](operands))
+
+
+def check_behind(n: Node, slots: Sequence[int], arguments: int) -> None:
+    """Raise `GradientError` for the derivative by what a function closes over."""
+    if any(slot >= arguments for slot in slots):
+        raise GradientError(
+            "a function with a rule of its own reads a value that is no argument of "
+            "it, and that a gradient is wanted of",
+            source=n.source,
+            hint="pass it as an argument: the rule has no derivative for it",
+        )
 
 
 def _custom_vjp_adjoint(
@@ -78,13 +121,7 @@ def _custom_vjp_adjoint(
     themselves. What residuals are made of the values has the rule's derivative again.
     A rule says nothing of the operands behind the ``arguments``.
     """
-    if any(slot >= arguments for slot in slots):
-        raise GradientError(
-            "a function with a rule of its own reads a value that is no argument of "
-            "it, and that a gradient is wanted of",
-            source=n.source,
-            hint="pass it as an argument: the rule has no cotangent for it",
-        )
+    check_behind(n, slots, arguments)
     _, forward, backward = n.regions
     first, behind = operands[:arguments], operands[arguments:]
     residuals = b.embed(forward, [*first, *n.values, *behind])
@@ -166,7 +203,7 @@ CUSTOM_VJP = register(
         "custom_vjp",
         1,
         _custom_vjp_type,
-        _custom_vjp,
+        run_value,
         _custom_vjp_adjoint,
         attrs={"arguments": INT},
         variadic=True,

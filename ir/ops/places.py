@@ -27,11 +27,14 @@ _SAMPLES = {
     "callback": "compiler/test_callback",
     "checkpoint": "compiler/test_checkpoint",
     "cond": "branching",
+    "custom_jvp": "compiler/test_custom_jvp",
     "custom_vjp": "compiler/test_custom",
     "loop": "looping",
     "recompute": "compiler/test_checkpoint",
 }
-_EXPANDED = dict.fromkeys(("custom_vjp", "checkpoint"), "by the pass expand")
+_EXPANDED = dict.fromkeys(
+    ("custom_jvp", "custom_vjp", "checkpoint"), "by the pass expand"
+)
 _LOWERINGS = ("compiler/lower", "compiler/functions.py", "compiler/trace.py")
 
 
