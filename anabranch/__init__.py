@@ -54,6 +54,7 @@ from .compiler.jacobian import (
 )
 from .compiler.load import load
 from .compiler.loop import fori_loop, map, scan, while_loop
+from .compiler.mapped import vmap
 from .compiler.native import LogDensity, Native
 from .compiler.ravel import ravel_pytree
 from .compiler.steering import grad_clip, grad_scale
@@ -148,5 +149,6 @@ __all__ = [
     "value_and_grad",
     "value_and_jacobian",
     "vjp",
+    "vmap",
     "while_loop",
 ]

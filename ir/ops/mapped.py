@@ -167,6 +167,7 @@ def in_turn(
     /,
     *operands: Node,
     make: Callable[..., Sequence[Node]] = again,
+    segments: bool = False,
     **attrs: Any,
 ) -> Sequence[Node]:
     """A loop over the examples, each of which has what ``make(b, n, *operands)`` is."""
@@ -189,5 +190,5 @@ def in_turn(
         "loop",
         *(operands[slot] for slot in (*shared, *rows)),
         regions=(body,),
-        **loop_attrs({"trips": size, "stacked": len(rows)}),
+        **loop_attrs({"trips": size, "stacked": len(rows), "segments": segments}),
     ).values
