@@ -58,6 +58,7 @@ from .compiler.mapped import vmap
 from .compiler.native import LogDensity, Native
 from .compiler.ravel import ravel_pytree
 from .compiler.steering import grad_clip, grad_scale
+from .compiler.vectorize import vectorize
 from .ir import Graph, TensorType, parse, spec
 from .ir.errors import (
     AnabranchError,
@@ -148,6 +149,7 @@ __all__ = [
     "switch",
     "value_and_grad",
     "value_and_jacobian",
+    "vectorize",
     "vjp",
     "vmap",
     "while_loop",
