@@ -24,7 +24,7 @@ from anabranch.compiler.pipeline import optimise
 from anabranch.compiler.vmap import vmapped
 from anabranch.ir import OPS, Builder, Graph, Output, TensorType
 from anabranch.ir.errors import BoundsError, LinAlgError
-from anabranch.ir.ops import Kind
+from anabranch.ir.ops import Kind, lanes, loop_vmap
 from anabranch.ir.ops.mapped import rule_of
 from tests.branching import CHOICES, branching
 from tests.laws.complex_samples import COMPLEX_SAMPLES
@@ -301,6 +301,80 @@ def test_mapped_choices_are_each_example_stacked(seed: int) -> None:
     back = pulled_back(made.graph)
     points = with_seeds(back, points, seed)
     assert_stacked(back, points, [True] * len(points[0]), 1e6, backends)
+
+
+@pytest.fixture
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Loops put the axis of any number of examples last; which of them did."""
+    moved: list[bool] = []
+
+    def lanes_last(*given: Any) -> Graph | None:
+        made = lanes.lanes_last(*given)
+        moved.append(made is not None)
+        return made
+
+    monkeypatch.setattr(lanes, "MANY", 2)
+    monkeypatch.setattr(loop_vmap, "lanes_last", lanes_last)
+    return moved
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_an_axis_that_is_moved_in_a_loop_is_back_behind_it(
+    axis: int, few_are_many: list[bool]
+) -> None:
+    """Loops without products put it last, whatever else they do; others do not."""
+    for seed in range(axis, 30, 3):
+        made = looping(seed)
+        points = [made.moved(by) for by in (0.0, 0.3, -0.2)]
+        mapped = [True] * len(made.point)
+        backends = ["llvm"] if seed in (4, 5) else []
+        assert_stacked(made.graph, points, mapped, 1e5, backends)
+        back = pulled_back(made.graph)
+        points = with_seeds(back, points, seed)
+        assert_stacked(back, points, [True] * len(points[0]), 1e6)
+    assert {True, False} == set(few_are_many)
+
+
+MOVED = """graph f(%x: f64[2,4], %w: f64[2,4], %rows: f64[3,2,4]) {
+  %c, %s = loop(%w, %x, %rows) {trips=3, carried=1, stacked=1} :
+    f64[2,4], f64[3,4,2]:
+    body(%t: i64[], %w: f64[2,4], %x: f64[2,4], %row: f64[2,4]) {
+      %sum = reduce_sum(%x) {axes=(0,)} : f64[4]
+      %one = reshape(%sum) {shape=(1, 4)} : f64[1,4]
+      %wide = broadcast_to(%one) {shape=(2, 4)} : f64[2,4]
+      %cum = cumsum(%row) {axis=1, reverse=True} : f64[2,4]
+      %cut = slice(%cum) {start=(1, 3), shape=(1, 2), step=(1, -2)} : f64[1,2]
+      %put = update(%wide, %cut) {start=(0, 1), step=(1, 2)} : f64[2,4]
+      %i = iota() {shape=(2,), axis=0, dtype="i64"} : i64[2]
+      %two = take(%put, %i) {axis=1} : f64[2,2]
+      %back = scatter_add(%two, %i) {axis=1, size=4} : f64[2,4]
+      %all = put(%back, %two, %i) {axis=1} : f64[2,4]
+      %at = slice_at(%all, %t)
+        {axes=(1,), start=(0, 0), shape=(2, 1), step=(1, 1)} : f64[2,1]
+      %more = update_at(%x, %at, %t) {axes=(1,), start=(0, 0), step=(1, 1)} : f64[2,4]
+      %most = add_at(%more, %at, %t) {axes=(1,), start=(0, 0), step=(1, 1)} : f64[2,4]
+      %low = slice(%most) {start=(0, 0), shape=(2, 3), step=(1, 1)} : f64[2,3]
+      %pad = pad(%low) {low=(0, 1), high=(0, 0), interior=(0, 0), value=0.0} : f64[2,4]
+      %both = concatenate(%pad, %w) {axis=0} : f64[4,4]
+      %top = argmax(%both) {axis=0} : i64[4]
+      %float = cast(%top) {dtype="f64"} : f64[4]
+      %again = broadcast_to(%float) {shape=(2, 4)} : f64[2,4]
+      %end = add(%again, %most) : f64[2,4]
+      %turn = transpose(%end) {perm=(1, 0)} : f64[4,2]
+      return %end, %turn
+    }
+  return %c, %s
+}""".replace(":\n    f64", ": f64").replace("\n        {", " {")
+
+
+def test_all_that_moves_elements_takes_the_axis_last(few_are_many: list[bool]) -> None:
+    graph = parse(MOVED)
+    rng = np.random.default_rng(3)
+    points = [[rng.normal(size=x.type.shape) for x in graph.inputs] for _ in range(3)]
+    for mapped in product((True, False), repeat=3):
+        if any(mapped[::2]):
+            assert_stacked(graph, points, mapped, 0.0, ["llvm"] if all(mapped) else [])
+    assert all(few_are_many)
 
 
 def test_numba_runs_mapped_loops_and_choices() -> None:
