@@ -54,9 +54,11 @@ from .compiler.jacobian import (
 )
 from .compiler.load import load
 from .compiler.loop import fori_loop, map, scan, while_loop
+from .compiler.mapped import vmap
 from .compiler.native import LogDensity, Native
 from .compiler.ravel import ravel_pytree
 from .compiler.steering import grad_clip, grad_scale
+from .compiler.vectorize import vectorize
 from .ir import Graph, TensorType, parse, spec
 from .ir.errors import (
     AnabranchError,
@@ -147,6 +149,8 @@ __all__ = [
     "switch",
     "value_and_grad",
     "value_and_jacobian",
+    "vectorize",
     "vjp",
+    "vmap",
     "while_loop",
 ]

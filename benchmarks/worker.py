@@ -50,6 +50,8 @@ def main() -> None:
             name = subject.removeprefix("loop-memory ")
             other = next(loop for loop in LOOPS if loop != name)
             answer(_peak(prepared(peer, other), prepared(peer, name)))
+        elif subject.startswith("transform "):
+            _serve_transform(peer, subject.removeprefix("transform "), channel, answer)
         elif subject.startswith("memory "):
             answer(_weigh(peer, subject.removeprefix("memory ")))
         elif peer == "floor":
@@ -105,6 +107,25 @@ def _serve_loop(
     gradient = made[1] if isinstance(made, tuple) and len(made) == 2 else ()
     is_gradient = isinstance(gradient, tuple)
     answer([np.asarray(part) for part in gradient] if is_gradient else [])
+    while True:
+        seconds = channel.recv()
+        repeated(run, WARM_CALLS)
+        answer(repeated(run, max(1, int(seconds / once(run)))))
+
+
+def _serve_transform(
+    peer: str, name: str, channel: Connection, answer: Callable[[Any], None]
+) -> None:
+    """The first call's seconds, the arrays of the result, and the seconds per call."""
+    import numpy as np
+
+    from .transform_cases import prepared
+
+    run = prepared(peer, name)
+    start = time.perf_counter()
+    made = run()
+    answer(time.perf_counter() - start)
+    answer([np.asarray(part) for part in (made if type(made) is tuple else (made,))])
     while True:
         seconds = channel.recv()
         repeated(run, WARM_CALLS)

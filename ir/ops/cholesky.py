@@ -16,7 +16,7 @@ from ..errors import LinAlgError
 from ..types import TensorType
 from .lapack import divided, require_square, scaled_diagonal, triangle
 from .linalg import adjoined, transposed
-from .mapped import same
+from .mapped import stacked
 from .spec import OpDef, register, require
 
 if TYPE_CHECKING:
@@ -107,9 +107,11 @@ CHOLESKY = register(
         _cholesky,
         _cholesky_adjoint,
         fails=("linalg", NOT_DEFINITE),
-        vmap=same,
+        vmap=stacked,
     )
 )
 CHOLESKY_INPUT = register(
-    OpDef("cholesky_input", 2, _input_type, _cholesky_input, _input_adjoint, vmap=same)
+    OpDef(
+        "cholesky_input", 2, _input_type, _cholesky_input, _input_adjoint, vmap=stacked
+    )
 )

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..types import TensorType
-from .mapped import in_turn, merged, parted, same
+from .mapped import in_turn, merged, parted, stacked
 from .spec import INTS, Kind, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ WINDOWS = register(
         _windows_adjoint,
         {"size": INTS, "stride": INTS},
         kind=Kind.VIEW,
-        vmap=same,
+        vmap=stacked,
     )
 )
 FOLD = register(
@@ -136,7 +136,7 @@ FOLD = register(
         _fold_adjoint,
         {"shape": INTS, "stride": INTS},
         linear=((0,),),
-        vmap=same,
+        vmap=stacked,
     )
 )
 

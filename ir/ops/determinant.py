@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..types import TensorType
 from .lapack import handed_on, identity, require_square, spread
-from .mapped import same
+from .mapped import stacked
 from .spec import OpDef, register, require
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ DET = register(
         handed_on,
         _det_adjoint,
         constant_slots=_CONSTANT,
-        vmap=same,
+        vmap=stacked,
     )
 )
 LOGDET = register(
@@ -76,6 +76,6 @@ LOGDET = register(
         handed_on,
         _logdet_adjoint,
         constant_slots=_CONSTANT,
-        vmap=same,
+        vmap=stacked,
     )
 )

@@ -17,7 +17,7 @@ from ..errors import LinAlgError
 from ..types import TensorType
 from .lapack import identity, require_square, require_wide
 from .linalg import adjoined
-from .mapped import same
+from .mapped import stacked
 from .orthogonal import NO_EIGENVALUES, Bars
 from .orthogonal_parts import distances, on_diagonal
 from .spec import OpDef, register
@@ -76,6 +76,6 @@ EIG = register(
         _eig,
         _eig_adjoint,
         fails=("linalg", NO_EIGENVALUES),
-        vmap=same,
+        vmap=stacked,
     )
 )

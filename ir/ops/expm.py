@@ -19,7 +19,7 @@ from ..graph import Graph, Output
 from ..types import TensorType
 from .lapack import handed_on, identity, require_square, spread
 from .linalg import adjoined
-from .mapped import same
+from .mapped import stacked
 from .spec import Adjoint, OpDef, register, require
 
 if TYPE_CHECKING:
@@ -217,6 +217,6 @@ EXPM = register(
         _expm_adjoint,
         constant_slots=(1, 2),
         tangent=of_adjoined(_expm_adjoint),
-        vmap=same,
+        vmap=stacked,
     )
 )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..types import COMPLEX_OF, TensorType
-from .mapped import same
+from .mapped import stacked
 from .spec import INT, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ FFT = register(
         np.fft.fft,
         lambda b, n, g, x: (b.ifft(g),),
         linear=((0,),),
-        vmap=same,
+        vmap=stacked,
     )
 )
 IFFT = register(
@@ -107,11 +107,13 @@ IFFT = register(
         _ifft,
         lambda b, n, g, x: (b.fft(g),),
         linear=((0,),),
-        vmap=same,
+        vmap=stacked,
     )
 )
 RFFT = register(
-    OpDef("rfft", 1, _rfft_type, np.fft.rfft, _rfft_adjoint, linear=((0,),), vmap=same)
+    OpDef(
+        "rfft", 1, _rfft_type, np.fft.rfft, _rfft_adjoint, linear=((0,),), vmap=stacked
+    )
 )
 IRFFT = register(
     OpDef(
@@ -122,6 +124,6 @@ IRFFT = register(
         _irfft_adjoint,
         {"size": INT},
         linear=((0,),),
-        vmap=same,
+        vmap=stacked,
     )
 )

@@ -24,7 +24,7 @@ import numpy as np
 from ..errors import LinAlgError
 from ..types import TensorType
 from .linalg import adjoined, transposed
-from .mapped import each, merged, parted, same
+from .mapped import each, merged, parted, stacked
 from .spec import FLAG, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -310,7 +310,7 @@ def _permutation(b: Builder, order: Node) -> Node:
     return b.eq(rows, across)
 
 
-LU = register(OpDef("lu", 1, _lu_type, _lu, _lu_adjoint, vmap=same))
+LU = register(OpDef("lu", 1, _lu_type, _lu, _lu_adjoint, vmap=stacked))
 
 
 def _solve_lu_type(

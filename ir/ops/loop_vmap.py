@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..types import TensorType
+from .lanes import lanes_last, turned, turned_back
 from .mapped import chosen, each, may_fail
 from .parts import Parts, loop_attrs, split_operands
 
@@ -59,25 +60,37 @@ def loop_vmap(
     if body.masked:
         assert mask is not None, "the body is masked by it"
         invariants.append(mask)
-    rows = [
-        _exchanged(b, x) if one else x
-        for x, one in zip(parts.stacked, flags.stacked, strict=True)
-    ]
+    ends = [*[False] * body.tested, *body.carried]
+    rows = [one or differs for one in body.rows]
+    inner = [*flags.invariants, *[True] * (body.limited + body.masked)]
+    taken = [False, *inner, *ends, *flags.stacked]
+    moved = lanes_last(body.graph, taken, [*ends, *rows], size)
+
+    def placed(x: Node, is_mapped: bool) -> Node:
+        return turned(b, x) if is_mapped and moved else x
+
+    def given(x: Node, is_mapped: bool) -> Node:
+        return turned_back(b, x) if is_mapped and moved else x
+
     made = b.add_node(
         "loop",
         *limit,
-        *invariants,
-        *carried,
-        *rows,
-        regions=(body.graph,),
+        *map(placed, [*invariants, *carried], [*inner, *ends]),
+        *(
+            x if not one else turned(b, x) if moved else _exchanged(b, x)
+            for x, one in zip(parts.stacked, flags.stacked, strict=True)
+        ),
+        regions=(moved or body.graph,),
         **loop_attrs({**attrs, "carried": len(carried)}),
     ).values[body.tested :]
     count = len(parts.carried)
-    stacked = [
-        _exchanged(b, value) if one or differs else value
-        for value, one in zip(made[count:], body.rows, strict=True)
-    ]
-    return *made[:count], *stacked
+    return (
+        *map(given, made[:count], body.carried),
+        *(
+            x if not one else turned_back(b, x) if moved else _exchanged(b, x)
+            for x, one in zip(made[count:], rows, strict=True)
+        ),
+    )
 
 
 def _exchanged(b: Builder, x: Node) -> Node:

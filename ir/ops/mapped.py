@@ -10,6 +10,7 @@ What nothing does to many examples at once is a loop over them (`in_turn`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..types import TensorType
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ..graph import Graph, Node
 
 __all__ = [
+    "Along",
     "along",
     "chosen",
     "each",
@@ -31,6 +33,7 @@ __all__ = [
     "parted",
     "rule_of",
     "same",
+    "stacked",
 ]
 
 Rule = Callable[..., "Node | Sequence[Node]"]
@@ -58,13 +61,19 @@ def _with(type_: TensorType, size: int) -> TensorType:
     return type_.with_shape((size, *type_.shape))
 
 
-def along(*names: str) -> Rule:
+@dataclass(frozen=True)
+class Along:
     """The rule of an op that takes one more axis in front of all of its operands.
 
-    The attributes of these names say which axes there are, or something of each.
+    The attributes of these ``names`` say which axes there are, or something of each.
+    Where ``anywhere``, the op would take the axis at any other place as well.
     """
 
-    def rule(
+    names: tuple[str, ...] = ()
+    anywhere: bool = True
+
+    def __call__(
+        self,
         b: Builder,
         n: Node,
         size: int,
@@ -74,14 +83,20 @@ def along(*names: str) -> Rule:
         **attrs: Any,
     ) -> Node:
         taken = [each(b, x, size, one) for x, one in zip(operands, mapped, strict=True)]
-        attrs.update({name: _BEHIND[name](attrs[name], size) for name in names})
+        attrs.update({name: _BEHIND[name](attrs[name], size) for name in self.names})
         return b.add_node(n.op, *taken, **attrs)
 
-    return rule
+
+def along(*names: str) -> Along:
+    """The rule of an op whose attributes of these names count axes."""
+    return Along(names)
 
 
-same = along()
-"""The rule of an op that does to each element, row or matrix what it does to one."""
+same = Along()
+"""The rule of an op that does to each element what it does to one."""
+
+stacked = Along(anywhere=False)
+"""The rule of an op that does to each row or matrix what it does to one."""
 
 _BY_KIND = {Kind.ELEMENTWISE: same, Kind.REDUCTION: along("axes")}
 
@@ -167,6 +182,7 @@ def in_turn(
     /,
     *operands: Node,
     make: Callable[..., Sequence[Node]] = again,
+    segments: bool = False,
     **attrs: Any,
 ) -> Sequence[Node]:
     """A loop over the examples, each of which has what ``make(b, n, *operands)`` is."""
@@ -189,5 +205,5 @@ def in_turn(
         "loop",
         *(operands[slot] for slot in (*shared, *rows)),
         regions=(body,),
-        **loop_attrs({"trips": size, "stacked": len(rows)}),
+        **loop_attrs({"trips": size, "stacked": len(rows), "segments": segments}),
     ).values

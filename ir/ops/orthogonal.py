@@ -37,7 +37,7 @@ from .lapack import (
     triangle,
 )
 from .linalg import adjoined
-from .mapped import same
+from .mapped import stacked
 from .orthogonal_parts import (
     as_columns,
     as_rows,
@@ -134,7 +134,9 @@ def _square_qr(
     return adjoined(b, b.solve_triangular(r, adjoined(b, inner), **flags))
 
 
-QR = register(OpDef("qr", 1, _qr_type, _qr, _qr_adjoint, {"complete": FLAG}, vmap=same))
+QR = register(
+    OpDef("qr", 1, _qr_type, _qr, _qr_adjoint, {"complete": FLAG}, vmap=stacked)
+)
 
 
 # Symmetric eigenvalues.
@@ -184,7 +186,7 @@ EIGH = register(
         _eigh_adjoint,
         fails=("linalg", NO_EIGENVALUES),
         tangent=eigh_tangent,
-        vmap=same,
+        vmap=stacked,
     )
 )
 
@@ -293,6 +295,6 @@ SVD = register(
         {"complete": FLAG},
         fails=("linalg", NO_SINGULAR_VALUES),
         tangent=svd_tangent,
-        vmap=same,
+        vmap=stacked,
     )
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..types import TensorType
 from .lapack import handed_on, identity
 from .linalg import adjoined
-from .mapped import same
+from .mapped import stacked
 from .spec import OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -55,6 +55,6 @@ PINV = register(
         handed_on,
         _pinv_adjoint,
         constant_slots=(1,),
-        vmap=same,
+        vmap=stacked,
     )
 )

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..types import TensorType
 from .conv import fold, places, sliding_windows
-from .mapped import same
+from .mapped import stacked
 from .reduce import restore
 from .spec import INTS, OpDef, register, require, require_dtype
 
@@ -96,7 +96,7 @@ MAX_POOL = register(
         _max_pool,
         _max_pool_adjoint,
         ATTRS,
-        vmap=same,
+        vmap=stacked,
     )
 )
 MAX_POOL_INPUT = register(
@@ -108,6 +108,6 @@ MAX_POOL_INPUT = register(
         _max_pool_input_adjoint,
         ATTRS,
         constant_slots=(1,),
-        vmap=same,
+        vmap=stacked,
     )
 )

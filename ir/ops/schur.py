@@ -30,7 +30,7 @@ from .lapack import (
     triangle,
 )
 from .linalg import adjoined
-from .mapped import same
+from .mapped import stacked
 from .spec import NONDIFFERENTIABLE, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ SCHUR = register(
         _schur,
         NONDIFFERENTIABLE,
         fails=("linalg", NO_FORM),
-        vmap=same,
+        vmap=stacked,
     )
 )
 
@@ -235,7 +235,7 @@ SYLVESTER = register(
         handed_on,
         _sylvester_adjoint,
         constant_slots=(3,),
-        vmap=same,
+        vmap=stacked,
     )
 )
 
@@ -295,7 +295,7 @@ SQRTM = register(
         handed_on,
         _sqrtm_adjoint,
         constant_slots=(1,),
-        vmap=same,
+        vmap=stacked,
     )
 )
 
@@ -400,6 +400,6 @@ LOGM = register(
         _logm_adjoint,
         constant_slots=(1,),
         tangent=of_adjoined(_logm_adjoint),
-        vmap=same,
+        vmap=stacked,
     )
 )

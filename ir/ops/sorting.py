@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..types import TensorType
-from .mapped import same
+from .mapped import stacked
 from .mapped_places import searchsorted_vmap
 from .spec import FLAG, NONDIFFERENTIABLE, OpDef, register, require, require_dtype
 
@@ -57,7 +57,7 @@ def _sort_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
     return (b.reshape(back, x.type.shape),)
 
 
-SORT = register(OpDef("sort", 1, _sort_type, np.sort, _sort_adjoint, vmap=same))
+SORT = register(OpDef("sort", 1, _sort_type, np.sort, _sort_adjoint, vmap=stacked))
 """The entries of each row, which goes along the last axis, in order.
 
 Which of two zeros comes first is left open.
@@ -76,7 +76,7 @@ ARGSORT = register(
         _argsort_type,
         lambda x: np.argsort(x, axis=-1, kind="stable"),
         NONDIFFERENTIABLE,
-        vmap=same,
+        vmap=stacked,
     )
 )
 """The positions that sort each row, which goes along the last axis; ties in order."""

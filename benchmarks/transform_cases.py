@@ -1,0 +1,171 @@
+"""Transforms of functions, written once for all libraries that have them.
+
+A case is a function of a library (`Library`) that returns a call without arguments. The
+call returns arrays, when they are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .peers import OLD_JAX, OURS
+
+__all__ = ["CASES", "JAX", "LIBRARIES", "TORCH", "Library", "prepared"]
+
+JAX, TORCH = "JAX", "PyTorch"
+Call = Callable[[], Any]
+
+
+class Library(NamedTuple):
+    """What cases are written with: NumPy's names, and the transforms.
+
+    ``fori(n, f, x)`` is ``f(...f(x))``; ``array`` makes an array of the library;
+    ``done`` waits for results and returns arrays of NumPy.
+    """
+
+    xp: Any
+    jit: Callable[[Any], Any]
+    grad: Callable[[Any], Any]
+    vmap: Callable[..., Any]
+    fori: Callable[[int, Any, Any], Any]
+    array: Callable[[Any], Any]
+    done: Callable[[Any], Any]
+
+
+def _anabranch() -> Library:
+    import anabranch as ab
+
+    def fori(n: int, f: Any, x: Any) -> Any:
+        return ab.fori_loop(0, n, lambda _, x: f(x), x)
+
+    return Library(np, ab.jit, ab.grad, ab.vmap, fori, np.asarray, lambda x: x)
+
+
+def _jax() -> Library:
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+
+    def fori(n: int, f: Any, x: Any) -> Any:
+        return jax.lax.fori_loop(0, n, lambda _, x: f(x), x)
+
+    return Library(
+        jax.numpy,
+        jax.jit,
+        jax.grad,
+        jax.vmap,
+        fori,
+        jax.numpy.asarray,
+        jax.block_until_ready,
+    )
+
+
+def _torch() -> Library:
+    import torch
+
+    torch.set_num_threads(1)
+
+    def fori(n: int, f: Any, x: Any) -> Any:
+        for _ in range(n):
+            x = f(x)
+        return x
+
+    return Library(
+        torch,
+        lambda f: f,
+        torch.func.grad,
+        lambda f, in_axes=0: torch.func.vmap(f, in_dims=in_axes),
+        fori,
+        torch.as_tensor,
+        lambda x: x,
+    )
+
+
+LIBRARIES: dict[str, Callable[[], Library]] = {
+    OURS: _anabranch,
+    JAX: _jax,
+    OLD_JAX: _jax,
+    TORCH: _torch,
+}
+
+
+# The gradients of a network's loss by each of 128 examples: 784-64-10 in float32.
+
+
+def _network() -> list[Any]:
+    rng = np.random.default_rng(0)
+    sizes = (784, 64, 10)
+    weights = [
+        (0.05 * rng.normal(size=pair)).astype(np.float32) for pair in pairwise(sizes)
+    ]
+    offsets = [np.zeros(n, np.float32) for n in sizes[1:]]
+    x = rng.normal(size=(128, 784)).astype(np.float32)
+    target = np.eye(10, dtype=np.float32)[rng.integers(0, 10, 128)]
+    return [*weights, *offsets, x, target]
+
+
+def _loss(xp: Any, p: Any, x: Any, target: Any) -> Any:
+    """Of one example, or of all of them added up."""
+    v, w, a, b = p
+    z = xp.tanh(x @ v + a) @ w + b
+    return xp.sum(xp.log(xp.sum(xp.exp(z), -1))) - xp.sum(z * target)
+
+
+def _gradients(library: Library) -> Call:
+    *p, x, target = map(library.array, _network())
+    one = library.grad(partial(_loss, library.xp))
+    call = library.jit(library.vmap(one, in_axes=(None, 0, 0)))
+    return lambda: library.done(call(tuple(p), x, target))
+
+
+def _gradient(library: Library) -> Call:
+    *p, x, target = map(library.array, _network())
+    call = library.jit(library.grad(partial(_loss, library.xp)))
+    return lambda: library.done(call(tuple(p), x, target))
+
+
+# Three bodies in a plane from 10,000 starts: 100 steps by Runge and Kutta, in float64.
+
+
+def _bodies(library: Library) -> Call:
+    xp = library.xp
+    rng = np.random.default_rng(0)
+    mass = library.array(np.array([1.0, 0.5, 0.3]))
+    q = library.array(rng.normal(size=(10_000, 3, 2)))
+    v = library.array(0.1 * rng.normal(size=(10_000, 3, 2)))
+    h = 0.01
+
+    def pull(q: Any) -> Any:
+        apart = q[None, :, :] - q[:, None, :]
+        square = xp.sum(apart * apart, -1) + 1e-2
+        weight = mass[None, :] / (square * xp.sqrt(square))
+        return xp.sum(weight[:, :, None] * apart, 1)
+
+    def step(state: Any) -> Any:
+        q, v = state
+        q1, v1 = v, pull(q)
+        q2, v2 = v + h / 2 * v1, pull(q + h / 2 * q1)
+        q3, v3 = v + h / 2 * v2, pull(q + h / 2 * q2)
+        q4, v4 = v + h * v3, pull(q + h * q3)
+        dq, dv = q1 + 2 * q2 + 2 * q3 + q4, v1 + 2 * v2 + 2 * v3 + v4
+        return q + h / 6 * dq, v + h / 6 * dv
+
+    call = library.jit(library.vmap(lambda q, v: library.fori(100, step, (q, v))))
+    return lambda: library.done(call(q, v))
+
+
+CASES: dict[str, Callable[[Library], Call]] = {
+    "gradient of each example, MLP 784-64-10, batch 128": _gradients,
+    "their sum": _gradient,
+    "3 bodies, 100 steps, 10,000 starts": _bodies,
+}
+
+
+def prepared(peer: str, name: str) -> Call:
+    """The call of a case by a library."""
+    return CASES[name](LIBRARIES[peer]())
