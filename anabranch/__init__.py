@@ -57,6 +57,10 @@ from .compiler.loop import fori_loop, map, scan, while_loop
 from .compiler.mapped import vmap
 from .compiler.native import LogDensity, Native
 from .compiler.ravel import ravel_pytree
+from .compiler.solvers.initial_values import odeint, solve_ivp
+from .compiler.solvers.linear import linear_solve
+from .compiler.solvers.minima import minimize
+from .compiler.solvers.roots import fixed_point, root
 from .compiler.steering import grad_clip, grad_scale
 from .compiler.vectorize import vectorize
 from .ir import Graph, TensorType, parse, spec
@@ -113,6 +117,7 @@ __all__ = [
     "divergence",
     "elementwise_grad",
     "explain",
+    "fixed_point",
     "fori_loop",
     "fwd_and_bwd",
     "gelu",
@@ -128,6 +133,7 @@ __all__ = [
     "jit",
     "jvp",
     "laplacian",
+    "linear_solve",
     "linearize",
     "load",
     "log_softmax",
@@ -136,14 +142,18 @@ __all__ = [
     "make_ir",
     "map",
     "max_pool",
+    "minimize",
+    "odeint",
     "one_hot",
     "parse",
     "random",
     "ravel_pytree",
     "relu",
+    "root",
     "scan",
     "sigmoid",
     "softmax",
+    "solve_ivp",
     "spec",
     "stop_gradient",
     "switch",

@@ -93,16 +93,19 @@ class Trace(Captures):
     def _uncover(self, error: Exception | None) -> None:
         """Raise a refusal of ours that a library replaced by an error of its own.
 
-        NumPy does so where it was called, others from what they caught.
+        NumPy does so where it was called, others from what they caught, and libraries
+        in C by an error of any kind.
         """
         hidden = self._refused
-        if hidden is None or not isinstance(error, (TypeError, ValueError)):
+        if hidden is None or error is None:
             return
         line = last_line(error)
+        in_library = line is not None and is_installed(line.file)
+        if not (in_library or isinstance(error, (TypeError, ValueError))):
+            return
         caught = error.__cause__ or error.__context__
         if error is not hidden and (
-            line == self._refused_at
-            or (caught is hidden and line is not None and is_installed(line.file))
+            line == self._refused_at or (caught is hidden and in_library)
         ):
             raise hidden from None
 

@@ -49,6 +49,32 @@ _INSTEAD = {
     "scipy.sparse.spmatrix.__mul__": "A @ x",
     "statistics.fmean": "np.mean(x)",
     "statistics.mean": "np.mean(x)",
+    "scipy.integrate.odeint": "anabranch.odeint(f, y0, t, *args)",
+    "scipy.integrate.quad": (
+        "anabranch.odeint(lambda y, x: f(x), 0.0, np.array([a, b]))[-1]"
+    ),
+    "scipy.integrate.solve_ivp": "anabranch.solve_ivp(f, t_span, y0)",
+    "scipy.optimize.fixed_point": "anabranch.fixed_point(f, x0, *args).x",
+    **dict.fromkeys(
+        [
+            f"scipy.optimize.{name}"
+            for name in (
+                *("bisect", "brenth", "brentq", "fsolve", "newton", "ridder"),
+                *("root", "root_scalar", "toms748"),
+            )
+        ],
+        "anabranch.root(f, x0, *args).x",
+    ),
+    "scipy.optimize.minimize": "anabranch.minimize(f, x0, *args).x",
+    "scipy.optimize.minimize_scalar": "anabranch.minimize(f, x0, *args).x",
+    **dict.fromkeys(
+        ("scipy.optimize.curve_fit", "scipy.optimize.least_squares"),
+        "anabranch.minimize(lambda x: np.sum(residuals(x) ** 2), x0).x",
+    ),
+    **dict.fromkeys(
+        [f"scipy.sparse.linalg.{name}" for name in ("bicgstab", "cg", "gmres")],
+        "anabranch.linear_solve(A, b).x",
+    ),
 }
 
 

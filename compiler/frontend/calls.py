@@ -33,7 +33,7 @@ from .state import CONTAINERS, Content
 from .thawed import thawed
 from .twins import is_outside, is_users, twin, why_not
 
-__all__ = ["CALLED", "INSTEAD", "call", "closes_over_traced"]
+__all__ = ["CALLED", "INSTEAD", "call", "closes_over_traced", "takes_functions"]
 
 INSTEAD: dict[Any, Callable[..., Any]] = {}
 """What is called in the place of a function, where a trace is made."""
@@ -54,6 +54,14 @@ _OF_FUNCTIONS: set[Any] = {
     min,
     sorted,
 }
+
+
+def takes_functions(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Have functions of the user's that a function of ours is given be rewritten."""
+    _OF_FUNCTIONS.add(function)
+    return function
+
+
 _CHANGES = {
     "add",
     "append",
@@ -111,15 +119,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         if (instead := INSTEAD.get(function)) is not None:
             return _at_line(trace, instead, *args, **kwargs)
         if function in _OF_FUNCTIONS:
-            args = tuple(
-                [resolved(one) for one in cast("list[Any]", arg)]
-                if isinstance(arg, list)
-                else resolved(arg)
-                for arg in args
-            )
-            if callable(kwargs.get("key")):
-                kwargs["key"] = resolved(kwargs["key"])
-            return function(*args, **kwargs)
+            named = {name: _all_resolved(value) for name, value in kwargs.items()}
+            return function(*map(_all_resolved, args), **named)
         if find_trace((args, kwargs)) is not None:
             found, given, named = thawed(function, args, kwargs)
             if _is_lowered(found):
@@ -172,6 +173,13 @@ def resolved(function: Any) -> Any:
     if isinstance(called, FunctionType) and (made := twin(called)) is not called:
         return MethodType(made, function)
     return function
+
+
+def _all_resolved(value: Any) -> Any:
+    """What is given to a function that calls functions, alone or in a list."""
+    if isinstance(value, list):
+        return [resolved(one) for one in cast("list[Any]", value)]
+    return resolved(value)
 
 
 def closes_over_traced(function: Any) -> bool:

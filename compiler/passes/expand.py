@@ -9,7 +9,7 @@ __all__ = ["expand"]
 
 
 def expand(graph: Graph) -> Graph:
-    """Put what a `custom_vjp`, a `custom_jvp` or a `checkpoint` computes in its place.
+    """Put what functions with a rule compute in their place.
 
     before:
         graph f(%x: f64[4]) {
@@ -35,7 +35,8 @@ def expand(graph: Graph) -> Graph:
         }
 
     Keeps results bit for bit. A rule is asked for when a graph is differentiated, and
-    no one asks for it afterwards. What a checkpoint computes again on the way back is
+    no one asks for it afterwards. That goes for a `custom_vjp`, a `custom_jvp`, a
+    `checkpoint` and a `linear_solve`. What a checkpoint computes again on the way back is
     in a `recompute`, which stays.
     """
-    return inlined(graph, ("custom_vjp", "custom_jvp", "checkpoint"))
+    return inlined(graph, ("custom_vjp", "custom_jvp", "checkpoint", "linear_solve"))

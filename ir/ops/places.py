@@ -29,11 +29,12 @@ _SAMPLES = {
     "cond": "branching",
     "custom_jvp": "compiler/test_custom_jvp",
     "custom_vjp": "compiler/test_custom",
+    "linear_solve": "compiler/solvers/test_linear",
     "loop": "looping",
     "recompute": "compiler/test_checkpoint",
 }
 _EXPANDED = dict.fromkeys(
-    ("custom_jvp", "custom_vjp", "checkpoint"), "by the pass expand"
+    ("custom_jvp", "custom_vjp", "checkpoint", "linear_solve"), "by the pass expand"
 )
 _LOWERINGS = ("compiler/lower", "compiler/functions.py", "compiler/trace.py")
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.optimize
+import scipy.sparse.linalg
 import scipy.spatial.distance
 import scipy.special
 import scipy.stats
@@ -53,6 +55,44 @@ def test_the_error_names_the_users_line_and_the_function(
     first = function.__code__.co_firstlineno
     assert error.source.line in range(first, first + 3)
     assert "np.stack" not in (error.hint or "")
+
+
+SOLVED: dict[str, Any] = {
+    "root": lambda x: scipy.optimize.root(lambda y: y * x[0] - 1, 1.0),
+    "fsolve": lambda x: scipy.optimize.fsolve(lambda y: y * x[0] - 1, 1.0),
+    "root_scalar": lambda x: scipy.optimize.root_scalar(lambda y: y - x[0], x0=1.0),
+    "brentq": lambda x: scipy.optimize.brentq(lambda y: y - 1, 0, x[1]),
+    "newton": lambda x: scipy.optimize.newton(lambda y: y * x[0] - 1, 1.0),
+    "fixed_point": lambda x: scipy.optimize.fixed_point(lambda y: np.cos(y * x[0]), 1),
+    "minimize": lambda x: scipy.optimize.minimize(lambda y: y @ y, x),
+    "least_squares": lambda x: scipy.optimize.least_squares(lambda y: y - x, X),
+    "solve_ivp": lambda x: scipy.integrate.solve_ivp(lambda t, y: -x * y, (0, 1), X),
+    "odeint": lambda x: scipy.integrate.odeint(lambda y, t: -x[0] * y, 1.0, X),
+    "quad": lambda x: scipy.integrate.quad(lambda t: t * x[0], 0, 1),
+    "cg": lambda x: scipy.sparse.linalg.cg(np.eye(3), x),
+}
+WRITTEN = {
+    "fixed_point": "fixed_point",
+    "minimize": "minimize",
+    "least_squares": "minimize",
+    "solve_ivp": "solve_ivp",
+    "odeint": "odeint",
+    "quad": "odeint",
+    "cg": "linear_solve",
+}
+
+
+@pytest.mark.parametrize("name", SOLVED)
+def test_solvers_of_scipy_are_answered_by_ours(name: str, capfd: Any) -> None:
+    """By the user's line, also where a library in C raised an error of its own."""
+    with pytest.raises(ConcretizationError) as raised:
+        anabranch.jit(SOLVED[name])(X)
+    error = raised.value
+    capfd.readouterr()  # MINPACK prints what was raised
+    assert error.what.endswith(f".{name} needs the value of a traced array")
+    assert error.source is not None
+    assert error.source.line == SOLVED[name].__code__.co_firstlineno
+    assert f"anabranch.{WRITTEN.get(name, 'root')}(" in (error.hint or "")
 
 
 @pytest.mark.parametrize("name", ["logsumexp", "softmax", "log_softmax"])

@@ -1,0 +1,1 @@
+"""Solvers whose derivatives are those of what they solve, however they found it."""

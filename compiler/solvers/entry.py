@@ -1,0 +1,61 @@
+"""How solvers are called: in a trace they are built into it, else compiled and held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..function import Compiled
+from ..held import held
+from ..lowerings import lowers
+from ..running import active_trace
+from ..trace import Trace
+from ..tracebacks import shows_users_frames
+from .constants import here
+
+__all__ = ["require", "solver"]
+
+_SOLVER = "anabranch solver"
+
+
+@shows_users_frames
+def solver(
+    public: Callable[..., Any],
+    lower: Callable[..., Any],
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    options: Mapping[str, Any],
+    /,
+    **named: Any,
+) -> Any:
+    """What a solver makes of a function, which ``lower`` builds into a trace.
+
+    Without a trace the ``public`` function is compiled, and held for the next call.
+    ``options`` are not traced, and ``named`` may be.
+    """
+    trace = active_trace()
+    if trace is not None:
+        given = {**named, **options}
+        return trace.apply(_SOLVER, (lower, function, *args), given)
+
+    def make() -> Compiled:
+        return Compiled(partial(public, function, **options))
+
+    return held(function, (public, *options.items()), make)(*args, **named)
+
+
+@lowers(_SOLVER)
+def _lower(trace: Trace, lower: Any, /, *args: Any, **given: Any) -> Any:
+    return lower(*args, **given)
+
+
+def require(value: Any, holds: Any, message: str) -> Any:
+    """``value``, but a `DomainError` when running where a condition does not hold."""
+    trace = here()
+    b = trace.builder
+    flag = b.cast(trace.node(holds), "i64")
+    passed = trace.wrap(b.check(flag, low=1, high=2, error="value", message=message))
+    return np.where(passed == 1, value, value.dtype.type(np.nan))
