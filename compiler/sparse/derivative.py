@@ -1,0 +1,264 @@
+"""`sparse_jacobian` and its kin: derivatives as SciPy's sparse arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ...backends.base import Array
+from ...ir.errors import ArgumentError, GradientError, TraceError
+from ...ir.graph import Graph
+from ...ir.types import TensorType, dtype_name
+from ..call import Call
+from ..entry import Entry
+from ..function import Compiled
+from ..pipeline import run_passes
+from ..program import Program
+from ..running import is_traced
+from ..signatures import Signatures
+from ..static import Static
+from ..tracebacks import shows_users_frames
+from ..tree import flatten
+from .pattern import Sparsity
+from .products import products
+from .structure import structure
+
+if TYPE_CHECKING:
+    from ..gradient import Argnums
+
+__all__ = ["SparseDerivative", "as_it_is"]
+
+FORMATS = ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
+FEW = 4  # patterns of one signature, for other values of integers
+_INTEGERS = "iub"
+_TIDY = ("expand", "prune", "fold", "dedupe", "prune")
+
+
+def as_it_is(program: Program, call: Call) -> Program:
+    """A transform that changes nothing; with one, arguments cannot be written to."""
+    return program
+
+
+class SparseDerivative:
+    """The Jacobian of a function as a sparse array.
+
+    ``inner`` is the function, or its gradient where this is a Hessian. ``pattern`` is
+    what the user said it to be.
+    """
+
+    def __init__(
+        self,
+        inner: Compiled,
+        argnums: Argnums,
+        *,
+        symmetric: bool,
+        pattern: Any,
+        format: str,
+        backend: str,
+    ) -> None:
+        if format not in FORMATS:
+            raise ArgumentError(
+                f"no sparse array has the format {format!r}",
+                hint=f"one of {', '.join(FORMATS)}",
+            )
+        update_wrapper(self, inner, updated=())
+        self.inner, self.argnums, self.backend = inner, argnums, backend
+        self.symmetric, self.format = symmetric, format
+        self._given = None
+        if pattern is not None:
+            self._given = Sparsity.of(pattern, symmetric=symmetric)
+        self._held = _plans.setdefault(inner, Signatures(lambda plans: None))
+
+    @shows_users_frames
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        import scipy.sparse as sp
+
+        point = self._point(args, kwargs)
+        plan = self._plan(point)
+        data = plan.entry(point.program, self.backend).run(point.values, self.backend)
+        pattern = plan.sparsity
+        parts = data[0], plan.indices.copy(), plan.indptr.copy()
+        made = sp.csr_array(parts, shape=pattern.shape)
+        return made if self.format == "csr" else made.asformat(self.format)
+
+    @shows_users_frames
+    def sparsity(self, *args: Any, **kwargs: Any) -> Sparsity:
+        """Where the derivative may be other than zero; see `anabranch.sparsity`."""
+        return self._plan(self._point(args, kwargs)).sparsity
+
+    def __repr__(self) -> str:
+        kind = "Hessian" if self.symmetric else "Jacobian"
+        return f"<sparse {kind} of {getattr(self.inner, '__name__', 'a function')}>"
+
+    def _point(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Point:
+        call, program = self.inner.traced_call(args, kwargs)
+        leaves = [leaf for leaf in call.leaves if not isinstance(leaf, Static)]
+        if any(map(is_traced, [*leaves, *program.captured])):
+            raise TraceError(
+                "a sparse derivative is an array of SciPy's, which cannot be traced",
+                hint="inside of a traced function use jacobian or hessian, which make "
+                "arrays, or products: jvp, vjp, hvp",
+            )
+        return _Point(program, _wrt(program, call, self.argnums), leaves)
+
+    def _plan(self, point: _Point) -> _Plan:
+        """What is known of such a call, and of these values of its integers."""
+        graph = point.program.graph
+        key = id(graph), point.wrt, self.symmetric, id(self._given)
+        held = self._held.get(key)
+        if held is None:
+            held = self._held.keep(key, _Plans(graph, self._given))
+        given = point.given()
+        for plan in held.plans:
+            if plan.fits(given):
+                return plan
+        made = self._made(point, given)
+        held.plans = (made, *held.plans[: FEW - 1])
+        return made
+
+    def _made(self, point: _Point, given: Mapping[str, Array]) -> _Plan:
+        program = point.program
+        graph = program.graph
+        of = graph.results
+        for name in (*of, *point.wrt):
+            if not graph[name].type.is_float:
+                raise GradientError(
+                    f"no sparse derivative with %{name}: it is {graph[name].type}",
+                    source=graph[name].source,
+                    hint="results and arguments are real floats: return x.astype(float)"
+                    ", or the parts of complex numbers",
+                )
+        if self._given is not None:
+            sizes = [sum(graph[x].type.size for x in names) for names in (of, point.wrt)]
+            if tuple(sizes) != self._given.shape:
+                raise ArgumentError(
+                    f"the pattern is of shape {self._given.shape}, and the derivative "
+                    f"of {graph.name} of shape {tuple(sizes)}"
+                )
+            return _Plan(self._given, {}, point.wrt)
+        tidy = run_passes(graph, _TIDY)
+        captured = [x.name for x in graph.inputs[-len(program.captured) or len(graph) :]]
+        found = structure(
+            tidy,
+            point.wrt,
+            tidy.results,
+            {n: x for n, x in given.items() if x.dtype.kind in _INTEGERS},
+            {n: given[n] for n in captured if given[n].dtype.kind == "f"},
+        )
+        height = sum(graph[name].type.size for name in of)
+        width = sum(graph[name].type.size for name in point.wrt)
+        sparsity = Sparsity((height, width), found.ends, found.columns)
+        if self.symmetric:
+            sparsity = Sparsity.of(sparsity, symmetric=True)
+        used = {name: _as_used(given[name]).copy() for name in found.used}
+        return _Plan(sparsity, used, point.wrt)
+
+
+class _Point(NamedTuple):
+    """A call: the program for it, the inputs to differentiate by, and the leaves."""
+
+    program: Program
+    wrt: tuple[str, ...]
+    values: list[Any]
+
+    def given(self) -> dict[str, Array]:
+        """The values of the inputs, as far as there are some."""
+        values = [*self.values, *self.program.captured]
+        return {
+            node.name: np.asarray(value)
+            for node, value in zip(self.program.graph.inputs, values, strict=True)
+            if not isinstance(value, TensorType)
+        }
+
+
+def _as_used(value: Array) -> Array:
+    """What a structure depends on: integers, and where floats are zero."""
+    return value if value.dtype.kind in _INTEGERS else value != 0
+
+
+class _Plans:
+    """The plans of one program, for some values of its integers, the newest first."""
+
+    def __init__(self, graph: Graph, pattern: Sparsity | None) -> None:
+        self.kept = graph, pattern  # the key is good as long as these live
+        self.plans: tuple[_Plan, ...] = ()
+
+    def was_used(self) -> bool:
+        return True
+
+    def scratch_bytes(self) -> int:
+        return 0
+
+
+class _Plan:
+    """A pattern, the values that it was read for, and the products that it takes."""
+
+    def __init__(
+        self, sparsity: Sparsity, used: Mapping[str, Array], wrt: tuple[str, ...]
+    ) -> None:
+        self.sparsity, self.used, self.wrt = sparsity, used, wrt
+        pattern = sparsity.tocsr()  # in SciPy's own integers
+        self.indices, self.indptr = pattern.indices, pattern.indptr
+        self._entry: Entry | None = None
+
+    def fits(self, given: Mapping[str, Array]) -> bool:
+        """Whether the pattern is that for these values."""
+        return all(
+            name in given and np.array_equal(_as_used(given[name]), value)
+            for name, value in self.used.items()
+        )
+
+    def entry(self, program: Program, backend: str) -> Entry:
+        """The compiled products."""
+        if self._entry is None:
+            self._entry = self._compiled(program)
+        return self._entry
+
+    def _compiled(self, program: Program) -> Entry:
+        graph, of = program.graph, program.graph.results
+        colours, by_rows = self.sparsity.colouring
+        made = products(
+            graph,
+            self.wrt,
+            of,
+            count=self.sparsity.colouring.count,
+            nonzeros=self.sparsity.nnz,
+            dtype=dtype_name(np.result_type(*(graph[x].type.numpy for x in of))),
+            by_rows=by_rows,
+        )
+        seeds = _cut(self.sparsity.seeds(), [graph[x].type for x in of if by_rows] or [graph[x].type for x in self.wrt])
+        captured = (*program.captured, *seeds, self.sparsity.places)
+        second = program._replace(graph=made, captured=captured, result=flatten(0)[1])
+        return Entry(second, second)
+
+
+def _cut(seeds: Array, types: Sequence[TensorType]) -> list[Array]:
+    """The seeds for each value, of its dtype."""
+    ends = np.cumsum([type_.size for type_ in types])[:-1]
+    return [
+        part.reshape(-1, *type_.shape).astype(type_.numpy)
+        for part, type_ in zip(np.split(seeds, ends, axis=1), types, strict=True)
+    ]
+
+
+def _wrt(program: Program, call: Call, argnums: Argnums) -> tuple[str, ...]:
+    """The inputs that an argument, or several, consist of."""
+    several = (argnums,) if isinstance(argnums, (int, str)) else argnums
+    names: list[str] = []
+    for which in several:
+        for place in flatten(call.positions(which))[0]:
+            name = program.arguments[place]
+            if name is None:
+                raise GradientError(
+                    f"{call.name(place)} is static, and has no derivative",
+                    hint="keep it out of the arguments that argnums names",
+                )
+            names.append(name)
+    return tuple(names)
+
+
+_plans: WeakKeyDictionary[Compiled, Signatures[_Plans]] = WeakKeyDictionary()
