@@ -53,6 +53,11 @@ def _elementwise(walk: Walk, node: Node, *sets: Sets, **attrs: Any) -> Sequence[
     return [made] * len(node.values)
 
 
+def _share(walk: Walk, node: Node, *sets: Sets, axes: Ints) -> Sets:
+    """The derivative of a share of a sum is that of the sum's."""
+    return _spread(walk, node, _elementwise(walk, node, *sets)[0], axes)
+
+
 def _select(walk: Walk, node: Node, c: Sets, x: Sets, y: Sets) -> Sets:
     mask = walk.value(node.operands[0])
     if mask is None:
@@ -271,6 +276,8 @@ _OF_KIND: Mapping[Kind, Rule] = {
 }
 _RULES: Mapping[str, Rule] = {
     "select": _select,
+    "share": _share,
+    "log_share": _share,
     "pad": _pad,
     "concatenate": _concatenate,
     "cumsum": _scan,
