@@ -55,6 +55,8 @@ from .compiler.load import load
 from .compiler.loop import fori_loop, map, scan, while_loop
 from .compiler.native import LogDensity, Native
 from .compiler.ravel import ravel_pytree
+from .compiler.sparse.api import sparse_hessian, sparse_jacobian, sparsity
+from .compiler.sparse.pattern import Sparsity
 from .ir import Graph, TensorType, parse, spec
 from .ir.errors import (
     AnabranchError,
@@ -90,6 +92,7 @@ __all__ = [
     "ParseError",
     "RangeError",
     "ShapeError",
+    "Sparsity",
     "TensorType",
     "TraceError",
     "UnboundError",
@@ -137,6 +140,9 @@ __all__ = [
     "scan",
     "sigmoid",
     "softmax",
+    "sparse_hessian",
+    "sparse_jacobian",
+    "sparsity",
     "spec",
     "stop_gradient",
     "switch",

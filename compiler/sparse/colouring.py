@@ -11,6 +11,7 @@ colours that each row has met, bit by bit: they take a visit for each element.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ def _by_networkx(ends: Numbers, columns: Numbers, width: int) -> Iterable[Number
     graph: Any = nx.Graph()
     graph.add_nodes_from(range(width))
     held, first = columns.tolist(), ends.tolist()
-    for begin, end in zip(first, first[1:], strict=False):
+    for begin, end in pairwise(first):
         row = held[begin:end]
         graph.add_edges_from((a, b) for k, a in enumerate(row) for b in row[:k])
     for strategy in STRATEGIES:

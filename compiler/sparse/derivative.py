@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from ..function import Compiled
 from ..pipeline import run_passes
 from ..program import Program
 from ..running import is_traced
-from ..signatures import Signatures
 from ..static import Static
 from ..tracebacks import shows_users_frames
 from ..tree import flatten
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["SparseDerivative", "as_it_is"]
 
 FORMATS = ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
-FEW = 4  # patterns of one signature, for other values of integers
+FEW = 8  # patterns of one program: for other values, by other arguments
 _INTEGERS = "iub"
 _TIDY = ("expand", "prune", "fold", "dedupe", "prune")
 
@@ -71,7 +70,6 @@ class SparseDerivative:
         self._given = None
         if pattern is not None:
             self._given = Sparsity.of(pattern, symmetric=symmetric)
-        self._held = _plans.setdefault(inner, Signatures(lambda plans: None))
 
     @shows_users_frames
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -79,10 +77,9 @@ class SparseDerivative:
 
         point = self._point(args, kwargs)
         plan = self._plan(point)
-        data = plan.entry(point.program, self.backend).run(point.values, self.backend)
-        pattern = plan.sparsity
-        parts = data[0], plan.indices.copy(), plan.indptr.copy()
-        made = sp.csr_array(parts, shape=pattern.shape)
+        data = plan.elements(point, self.backend)
+        parts = data, plan.indices.copy(), plan.indptr.copy()  # which users may change
+        made = sp.csr_array(parts, shape=plan.sparsity.shape)
         return made if self.format == "csr" else made.asformat(self.format)
 
     @shows_users_frames
@@ -95,7 +92,7 @@ class SparseDerivative:
         return f"<sparse {kind} of {getattr(self.inner, '__name__', 'a function')}>"
 
     def _point(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Point:
-        call, program = self.inner.traced_call(args, kwargs)
+        program, call = self.inner.traced_call(args, kwargs)
         leaves = [leaf for leaf in call.leaves if not isinstance(leaf, Static)]
         if any(map(is_traced, [*leaves, *program.captured])):
             raise TraceError(
@@ -107,17 +104,16 @@ class SparseDerivative:
 
     def _plan(self, point: _Point) -> _Plan:
         """What is known of such a call, and of these values of its integers."""
-        graph = point.program.graph
-        key = id(graph), point.wrt, self.symmetric, id(self._given)
-        held = self._held.get(key)
-        if held is None:
-            held = self._held.keep(key, _Plans(graph, self._given))
+        plans = _plans_of(point.program.graph)
         given = point.given()
-        for plan in held.plans:
-            if plan.fits(given):
+        for plan in plans:
+            asked = plan.wrt, plan.symmetric, plan.pattern
+            same = asked == (point.wrt, self.symmetric, self._given)
+            if same and plan.fits(given):
                 return plan
         made = self._made(point, given)
-        held.plans = (made, *held.plans[: FEW - 1])
+        plans.insert(0, made)
+        del plans[FEW:]
         return made
 
     def _made(self, point: _Point, given: Mapping[str, Array]) -> _Plan:
@@ -133,15 +129,19 @@ class SparseDerivative:
                     ", or the parts of complex numbers",
                 )
         if self._given is not None:
-            sizes = [sum(graph[x].type.size for x in names) for names in (of, point.wrt)]
+            sizes = [
+                sum(graph[x].type.size for x in names) for names in (of, point.wrt)
+            ]
             if tuple(sizes) != self._given.shape:
                 raise ArgumentError(
                     f"the pattern is of shape {self._given.shape}, and the derivative "
                     f"of {graph.name} of shape {tuple(sizes)}"
                 )
-            return _Plan(self._given, {}, point.wrt)
+            return _Plan(self._given, {}, point.wrt, self.symmetric, self._given)
         tidy = run_passes(graph, _TIDY)
-        captured = [x.name for x in graph.inputs[-len(program.captured) or len(graph) :]]
+        captured = [
+            x.name for x in graph.inputs[-len(program.captured) or len(graph) :]
+        ]
         found = structure(
             tidy,
             point.wrt,
@@ -155,7 +155,7 @@ class SparseDerivative:
         if self.symmetric:
             sparsity = Sparsity.of(sparsity, symmetric=True)
         used = {name: _as_used(given[name]).copy() for name in found.used}
-        return _Plan(sparsity, used, point.wrt)
+        return _Plan(sparsity, used, point.wrt, self.symmetric)
 
 
 class _Point(NamedTuple):
@@ -180,29 +180,24 @@ def _as_used(value: Array) -> Array:
     return value if value.dtype.kind in _INTEGERS else value != 0
 
 
-class _Plans:
-    """The plans of one program, for some values of its integers, the newest first."""
-
-    def __init__(self, graph: Graph, pattern: Sparsity | None) -> None:
-        self.kept = graph, pattern  # the key is good as long as these live
-        self.plans: tuple[_Plan, ...] = ()
-
-    def was_used(self) -> bool:
-        return True
-
-    def scratch_bytes(self) -> int:
-        return 0
-
-
 class _Plan:
-    """A pattern, the values that it was read for, and the products that it takes."""
+    """A pattern, the values that it was read for, and the products that it takes.
+
+    ``pattern`` is what the user said it to be.
+    """
 
     def __init__(
-        self, sparsity: Sparsity, used: Mapping[str, Array], wrt: tuple[str, ...]
+        self,
+        sparsity: Sparsity,
+        used: Mapping[str, Array],
+        wrt: tuple[str, ...],
+        symmetric: bool,
+        pattern: Sparsity | None = None,
     ) -> None:
-        self.sparsity, self.used, self.wrt = sparsity, used, wrt
-        pattern = sparsity.tocsr()  # in SciPy's own integers
-        self.indices, self.indptr = pattern.indices, pattern.indptr
+        self.sparsity, self.used = sparsity, used
+        self.wrt, self.symmetric, self.pattern = wrt, symmetric, pattern
+        made = sparsity.tocsr()  # in SciPy's own integers
+        self.indices, self.indptr = made.indices, made.indptr
         self._entry: Entry | None = None
 
     def fits(self, given: Mapping[str, Array]) -> bool:
@@ -212,28 +207,36 @@ class _Plan:
             for name, value in self.used.items()
         )
 
-    def entry(self, program: Program, backend: str) -> Entry:
-        """The compiled products."""
+    def elements(self, point: _Point, backend: str) -> Array:
+        """The elements of the derivative at a point, row by row."""
+        if not self.sparsity.nnz:
+            return np.zeros(0, _dtype(point.program.graph))
         if self._entry is None:
-            self._entry = self._compiled(program)
-        return self._entry
+            self._entry = self._compiled(point.program)
+        return self._entry.run(point.values, backend)[0]
 
     def _compiled(self, program: Program) -> Entry:
-        graph, of = program.graph, program.graph.results
-        colours, by_rows = self.sparsity.colouring
+        graph, pattern = program.graph, self.sparsity
+        by_rows = pattern.colouring.by_rows
         made = products(
             graph,
             self.wrt,
-            of,
-            count=self.sparsity.colouring.count,
-            nonzeros=self.sparsity.nnz,
-            dtype=dtype_name(np.result_type(*(graph[x].type.numpy for x in of))),
+            graph.results,
+            count=pattern.colouring.products,
+            nonzeros=pattern.nnz,
+            dtype=dtype_name(_dtype(graph)),
             by_rows=by_rows,
         )
-        seeds = _cut(self.sparsity.seeds(), [graph[x].type for x in of if by_rows] or [graph[x].type for x in self.wrt])
-        captured = (*program.captured, *seeds, self.sparsity.places)
+        seeded = graph.results if by_rows else self.wrt
+        seeds = _cut(pattern.seeds(), [graph[name].type for name in seeded])
+        captured = (*program.captured, *seeds, pattern.places)
         second = program._replace(graph=made, captured=captured, result=flatten(0)[1])
         return Entry(second, second)
+
+
+def _dtype(graph: Graph) -> np.dtype[Any]:
+    """The dtype of a matrix with elements of all results."""
+    return np.result_type(*(graph[name].type.numpy for name in graph.results))
 
 
 def _cut(seeds: Array, types: Sequence[TensorType]) -> list[Array]:
@@ -261,4 +264,14 @@ def _wrt(program: Program, call: Call, argnums: Argnums) -> tuple[str, ...]:
     return tuple(names)
 
 
-_plans: WeakKeyDictionary[Compiled, Signatures[_Plans]] = WeakKeyDictionary()
+_plans: dict[int, tuple[ref[Graph], list[_Plan]]] = {}
+
+
+def _plans_of(graph: Graph) -> list[_Plan]:
+    """The plans for a graph, the newest first, which go when the graph does."""
+    number = id(graph)
+    known = _plans.get(number)
+    if known is None or known[0]() is not graph:
+        gone = ref(graph, lambda _: _plans.pop(number, None))
+        known = _plans[number] = gone, []
+    return known[1]

@@ -1,9 +1,9 @@
-"""`Sparsity`: where a derivative may be other than zero, and which columns go together."""
+"""`Sparsity`: where a derivative may be other than zero, and how it is compressed."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,8 @@ class Colouring(NamedTuple):
     by_rows: bool
 
     @property
-    def count(self) -> int:
-        """How many colours there are, and so products."""
+    def products(self) -> int:
+        """How many colours there are, each a product."""
         return int(self.colours.max(initial=-1)) + 1
 
 
@@ -63,13 +63,13 @@ class Sparsity:
             if matrix.symmetric or not symmetric:
                 return matrix
             matrix = matrix.tocsr()
-        if not sp.issparse(matrix):
-            matrix = np.asarray(matrix) != 0
-        if matrix.ndim != 2:
-            raise ArgumentError(f"a pattern is a matrix, not of {matrix.ndim} axes")
-        made = sp.coo_array(matrix)
-        made = sp.csr_array((np.ones(made.nnz, bool), made.coords), shape=made.shape)
-        height, width = cast("tuple[int, int]", made.shape)
+        given: Any = matrix if sp.issparse(matrix) else np.asarray(matrix) != 0
+        if given.ndim != 2:
+            raise ArgumentError(f"a pattern is a matrix, not of {given.ndim} axes")
+        stored: Any = sp.coo_array(given)
+        data = np.ones(stored.nnz, bool)
+        made: Any = sp.csr_array((data, stored.coords), shape=stored.shape)
+        height, width = made.shape
         if symmetric:
             if height != width:
                 raise ArgumentError(
@@ -101,10 +101,10 @@ class Sparsity:
         height, width = self.shape
         across = Colouring(colour_columns(self.indptr, self.indices, width), False)
         ends, rows = transposed(self.indptr, self.indices, width)
-        if across.count <= most_in_a_row(ends):
+        if across.products <= most_in_a_row(ends):
             return across
         down = Colouring(colour_columns(ends, rows, height), True)
-        return down if down.count < across.count else across
+        return down if down.products < across.products else across
 
     @cached_property
     def places(self) -> Numbers:
@@ -124,7 +124,7 @@ class Sparsity:
 
     def _is_alone(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Whether an element is the only one of its colour in its row."""
-        colours, count = self.colouring.colours, self.colouring.count
+        colours, count = self.colouring.colours, self.colouring.products
         keys = self.rows * count + colours[self.indices]
         order = np.argsort(keys, kind="stable")
         ordered = keys[order]
@@ -137,7 +137,7 @@ class Sparsity:
     def seeds(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """For each colour the columns, or the rows, that have it."""
         colours, _ = self.colouring
-        return colours == np.arange(self.colouring.count)[:, None]
+        return colours == np.arange(self.colouring.products)[:, None]
 
     def tocsr(self) -> Any:
         """The pattern as a sparse array of SciPy's, of bools."""
@@ -179,7 +179,7 @@ class Sparsity:
     def __str__(self) -> str:
         height, width = self.shape
         share = self.nnz / max(height * width, 1)
-        count = self.colouring.count
+        count = self.colouring.products
         products = "rows" if self.colouring.by_rows else "columns"
         return (
             f"{height}x{width}, {self.nnz} nonzeros ({share:.2g} of all), "

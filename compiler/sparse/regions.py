@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...ir.graph import Graph, Node
-from ...ir.ops.parts import Parts, split_operands
+from ...ir.ops.parts import split_operands
 from ...ir.types import TensorType
 from .unions import Numbers, Sets, Unions
 
@@ -92,8 +93,11 @@ class _Turns:
         return limit if self.trips is None else min(limit, self.trips)
 
     def _afford(self, turns: int) -> bool:
-        """Whether the budget has so many turns left, which then are taken."""
-        cost = turns * _weight(self.body)
+        """Whether the budget has so many turns left, which then are taken.
+
+        Loops inside of the body take theirs when they run.
+        """
+        cost = turns * len(self.body)
         if cost > self.walk.budget[0]:
             return False
         self.walk.budget[0] -= cost
@@ -222,11 +226,6 @@ def _row(ask: Callable[[], Array | None], t: int) -> Array | None:
     return None if value is None else np.asarray(value[t])
 
 
-def _weight(graph: Graph) -> int:
-    """How many nodes a run of a graph visits; loops inside count for themselves."""
-    return len(graph)
-
-
 def _any_turns(
     walk: Walk, node: Node, sets: Sequence[Sets], attrs: Mapping[str, Any]
 ) -> list[Sets]:
@@ -238,73 +237,52 @@ def _any_turns(
     """
     (body,) = node.regions
     parts = split_operands(attrs, sets)
-    counter, *taken = body.inputs
-    given = _any_row(walk, parts)
-    own, starts = _numbered([x.type for x in taken], given)
+    types = [taken.type for taken in body.inputs[1:]]
+    starts = list(accumulate([type_.size for type_ in types], initial=0))
+    own = dict(
+        zip([taken.name for taken in body.inputs[1:]], _numbers(types), strict=True)
+    )
     unions = Unions(starts[-1])
     first = len(parts.limit)
+    invariants = node.operands[first : first + len(parts.invariants)]
     known = {
-        x.name: partial(walk.value, name)
-        for x, name in zip(taken, node.operands[first:], strict=True)
-        if name in split_operands(attrs, node.operands).invariants
-        and name in walk.computable
+        taken.name: partial(walk.value, operand)
+        for taken, operand in zip(body.inputs[1:], invariants, strict=False)
+        if operand in walk.computable
     }
-    inside = walk.inner(
-        body, {x.name: n for x, n in zip(taken, own, strict=True)}, known, unions=unions
-    )
-    made = inside.run()
-    outer = np.concatenate(
-        [np.zeros(0, np.int64)]
-        + [_flat(x, t.type) for x, t in zip(given, taken, strict=True)]
-    )
-    count, before = len(parts.carried), len(parts.invariants)
-    values = node.values
-    links = unions.members(
-        np.concatenate(
-            [np.zeros(0, np.int64)]
-            + [
-                _flat(x, body[name].type)
-                for x, name in zip(made, body.results, strict=True)
-            ]
-        )
-    )
-    carried = slice(starts[before], starts[before + count])
-    closed = _closed(walk.unions, outer, links, carried)
-    found: list[Sets] = []
-    place = 0
-    for number, value in enumerate(values):
-        size = body[body.results[number]].type.size
-        part = closed[place : place + size]
-        place += size
-        shape = value.type.shape if number < count else value.type.shape[1:]
-        row = part.reshape(shape)
-        whole = row if number < count else np.broadcast_to(row, value.type.shape)
-        found.append(whole if part.any() else None)
-    return found
-
-
-def _any_row(walk: Walk, parts: Parts[Sets]) -> list[Sets]:
-    """The sets of what the body takes in some turn."""
+    made = walk.inner(body, own, known, unions=unions).run()
+    results = [body[name].type for name in body.results]
+    links = unions.members(_joined(made, results))
     rows = [None if x is None else walk.unions.along(x, (0,)) for x in parts.stacked]
-    return [*parts.invariants, *parts.carried, *rows]
+    outer = _joined([*parts.invariants, *parts.carried, *rows], types)
+    begin, count = len(parts.invariants), len(parts.carried)
+    carried = slice(starts[begin], starts[begin + count])
+    closed = _closed(walk.unions, outer, links, carried)
+    ends = list(accumulate([type_.size for type_ in results], initial=0))
+    return [
+        np.broadcast_to(
+            closed[ends[k] : ends[k + 1]].reshape(type_.shape), value.type.shape
+        )
+        for k, (value, type_) in enumerate(zip(node.values, results, strict=True))
+    ]
 
 
-def _flat(x: Sets, type_: TensorType) -> Numbers:
-    return np.zeros(type_.size, np.int64) if x is None else x.reshape(-1)
+def _numbers(types: Sequence[TensorType]) -> Iterator[Sets]:
+    """A number for each element; values without a gradient use up theirs unseen."""
+    first = 1
+    for type_ in types:
+        numbers = np.arange(first, first + type_.size).reshape(type_.shape)
+        first += type_.size
+        yield numbers if type_.has_gradient else None
 
 
-def _numbered(
-    types: Sequence[TensorType], given: Sequence[Sets]
-) -> tuple[list[Sets], list[int]]:
-    """A number for each element of floats, and where those of each value begin."""
-    starts = [0]
-    own: list[Sets] = []
-    for type_, _ in zip(types, given, strict=True):
-        first, size = starts[-1], type_.size
-        starts.append(first + size)
-        numbers = np.arange(first + 1, first + size + 1).reshape(type_.shape)
-        own.append(numbers if type_.has_gradient else None)
-    return own, starts
+def _joined(sets: Sequence[Sets], types: Sequence[TensorType]) -> Numbers:
+    """The sets of the elements of values, one behind the other."""
+    pairs = zip(sets, types, strict=True)
+    flat = [
+        np.zeros(t.size, np.int64) if x is None else x.reshape(-1) for x, t in pairs
+    ]
+    return np.concatenate([np.zeros(0, np.int64), *flat])
 
 
 def _closed(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["rule_of"]
 
-Rule: TypeAlias = "Callable[..., Sets | Sequence[Sets]]"
+Rule: TypeAlias = "Callable[..., Sets | list[Sets]]"
 """``rule(walk, node, *sets, **attrs)`` gives the sets of the node's value, or of each
 of several. ``sets`` has None for operands through which no derivative goes."""
 Ints: TypeAlias = tuple[int, ...]
@@ -42,12 +42,12 @@ def rule_of(node: Node) -> Rule:
     return _elementwise if op.ufunc is not None else _everything
 
 
-def _everything(walk: Walk, node: Node, *sets: Sets, **attrs: Any) -> Sequence[Sets]:
+def _everything(walk: Walk, node: Node, *sets: Sets, **attrs: Any) -> list[Sets]:
     """Each element of each value depends on all."""
     return walk.everything(node, sets)
 
 
-def _elementwise(walk: Walk, node: Node, *sets: Sets, **attrs: Any) -> Sequence[Sets]:
+def _elementwise(walk: Walk, node: Node, *sets: Sets, **attrs: Any) -> list[Sets]:
     some = [x for x in sets if x is not None]
     made = walk.unions.all(some, node.type.shape) if len(some) > 1 else (*some, None)[0]
     return [made] * len(node.values)

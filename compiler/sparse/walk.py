@@ -86,7 +86,7 @@ class Walk:
         if all(x is None for x in through):
             return
         made = rule_of(node)(self, node, *through, **node.attrs)
-        each = made if isinstance(made, (list, tuple)) else [made]
+        each = made if isinstance(made, list) else [made]
         for value, found in zip(node.values, each, strict=True):
             if value.type.has_gradient and found is not None:
                 self.sets[value.name] = found
@@ -208,4 +208,3 @@ def _computed(node: Node, operands: Sequence[Any]) -> Sequence[Array] | None:
     except (AnabranchError, IndexError):
         return None
     return [np.asarray(x) for x in (made if isinstance(made, tuple) else (made,))]
-
