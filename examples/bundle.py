@@ -61,7 +61,7 @@ def world(cameras: int, points: int, views: int) -> tuple[Array, Array, Scene]:
     poses = np.concatenate(
         [rng.normal(0, 0.2, (cameras, 3)), rng.normal(0, 0.3, (cameras, 3))], axis=1
     )
-    places = rng.uniform(-1, 1, (points, 3)) + [0, 0, 6]
+    places = rng.uniform(-1, 1, (points, 3)) + np.array([0, 0, 6])
     point = np.repeat(np.arange(points), views)
     camera = np.argsort(rng.random((points, cameras)), axis=1)[:, :views].ravel()
     seen = projected(poses, places, camera, point)

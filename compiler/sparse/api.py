@@ -7,7 +7,7 @@ from typing import Any
 
 from ...backends import DEFAULT
 from ..function import Compiled, Function
-from ..gradient import Argnums, gradient
+from ..gradient import Argnums, gradient, which
 from ..held import held
 from .derivative import SparseDerivative, as_it_is
 from .pattern import Sparsity
@@ -19,6 +19,7 @@ def sparse_jacobian(
     function: Function,
     argnums: Argnums = 0,
     *,
+    argnum: Argnums | None = None,
     pattern: Any = None,
     format: str = "csr",
     backend: str = DEFAULT,
@@ -35,6 +36,7 @@ def sparse_jacobian(
         function: As in `jit`; its result is an array of real floats, or a tree of them.
         argnums: The argument to differentiate by, by position or name, or several. A
             tree is one vector: its arrays one behind the other.
+        argnum: Another name of ``argnums``.
         pattern: Where the Jacobian may be other than zero: a `Sparsity`, or a matrix,
             NumPy's or SciPy's. It is believed: an element that is not in it is lost,
             and spoils others. Without, it is found.
@@ -74,7 +76,7 @@ def sparse_jacobian(
     inner = held(function, ("sparse", backend, static_argnums, static_argnames), make)
     return SparseDerivative(
         inner,
-        argnums,
+        which(argnums, argnum),
         symmetric=False,
         pattern=pattern,
         format=format,
@@ -86,6 +88,7 @@ def sparse_hessian(
     function: Function,
     argnums: Argnums = 0,
     *,
+    argnum: Argnums | None = None,
     pattern: Any = None,
     format: str = "csr",
     backend: str = DEFAULT,
@@ -108,7 +111,7 @@ def sparse_hessian(
     """
     inner = gradient(
         function,
-        argnums,
+        which(argnums, argnum),
         has_aux=False,
         with_value=False,
         holomorphic=False,
@@ -117,7 +120,7 @@ def sparse_hessian(
     )
     return SparseDerivative(
         inner,
-        argnums,
+        which(argnums, argnum),
         symmetric=True,
         pattern=pattern,
         format=format,

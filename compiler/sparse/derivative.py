@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from weakref import ref
 
 import numpy as np
@@ -16,6 +16,7 @@ from ...ir.types import TensorType, dtype_name
 from ..call import Call
 from ..entry import Entry
 from ..function import Compiled
+from ..gradient import Argnums, chosen_leaves, chosen_names
 from ..pipeline import run_passes
 from ..program import Program
 from ..running import is_traced
@@ -26,15 +27,12 @@ from .pattern import Sparsity
 from .products import products
 from .structure import structure
 
-if TYPE_CHECKING:
-    from ..gradient import Argnums
-
 __all__ = ["SparseDerivative", "as_it_is"]
 
 FORMATS = ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
 FEW = 8  # patterns of one program: for other values, by other arguments
 _INTEGERS = "iub"
-_TIDY = ("expand", "prune", "fold", "dedupe", "prune")
+_TIDY = ("prune", "fold", "dedupe", "prune")  # keeps what has a rule of its own
 
 
 def as_it_is(program: Program, call: Call) -> Program:
@@ -100,7 +98,8 @@ class SparseDerivative:
                 hint="inside of a traced function use jacobian or hessian, which make "
                 "arrays, or products: jvp, vjp, hvp",
             )
-        return _Point(program, _wrt(program, call, self.argnums), leaves)
+        chosen = chosen_leaves(call, self.argnums)
+        return _Point(program, tuple(chosen_names(program, chosen, call)), leaves)
 
     def _plan(self, point: _Point) -> _Plan:
         """What is known of such a call, and of these values of its integers."""
@@ -246,22 +245,6 @@ def _cut(seeds: Array, types: Sequence[TensorType]) -> list[Array]:
         part.reshape(-1, *type_.shape).astype(type_.numpy)
         for part, type_ in zip(np.split(seeds, ends, axis=1), types, strict=True)
     ]
-
-
-def _wrt(program: Program, call: Call, argnums: Argnums) -> tuple[str, ...]:
-    """The inputs that an argument, or several, consist of."""
-    several = (argnums,) if isinstance(argnums, (int, str)) else argnums
-    names: list[str] = []
-    for which in several:
-        for place in flatten(call.positions(which))[0]:
-            name = program.arguments[place]
-            if name is None:
-                raise GradientError(
-                    f"{call.name(place)} is static, and has no derivative",
-                    hint="keep it out of the arguments that argnums names",
-                )
-            names.append(name)
-    return tuple(names)
 
 
 _plans: dict[int, tuple[ref[Graph], list[_Plan]]] = {}
