@@ -61,6 +61,8 @@ from .compiler.solvers.initial_values import odeint, solve_ivp
 from .compiler.solvers.linear import linear_solve
 from .compiler.solvers.minima import minimize
 from .compiler.solvers.roots import fixed_point, root
+from .compiler.sparse.api import sparse_hessian, sparse_jacobian, sparsity
+from .compiler.sparse.pattern import Sparsity
 from .compiler.steering import grad_clip, grad_scale
 from .compiler.vectorize import vectorize
 from .ir import Graph, TensorType, parse, spec
@@ -98,6 +100,7 @@ __all__ = [
     "ParseError",
     "RangeError",
     "ShapeError",
+    "Sparsity",
     "TensorType",
     "TraceError",
     "UnboundError",
@@ -154,6 +157,9 @@ __all__ = [
     "sigmoid",
     "softmax",
     "solve_ivp",
+    "sparse_hessian",
+    "sparse_jacobian",
+    "sparsity",
     "spec",
     "stop_gradient",
     "switch",

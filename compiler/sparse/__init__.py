@@ -1,0 +1,1 @@
+"""Sparse derivatives: their structure, groups of columns, and as many products."""

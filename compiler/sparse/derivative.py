@@ -1,0 +1,260 @@
+"""`sparse_jacobian` and its kin: derivatives as SciPy's sparse arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import update_wrapper
+from typing import Any, NamedTuple
+from weakref import ref
+
+import numpy as np
+
+from ...backends.base import Array
+from ...ir.errors import ArgumentError, GradientError, TraceError
+from ...ir.graph import Graph
+from ...ir.types import TensorType, dtype_name
+from ..call import Call
+from ..entry import Entry
+from ..function import Compiled
+from ..gradient import Argnums, chosen_leaves, chosen_names
+from ..pipeline import run_passes
+from ..program import Program
+from ..running import is_traced
+from ..static import Static
+from ..tracebacks import shows_users_frames
+from ..tree import flatten
+from .pattern import Sparsity
+from .products import products
+from .structure import structure
+
+__all__ = ["SparseDerivative", "as_it_is"]
+
+FORMATS = ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
+FEW = 8  # patterns of one program: for other values, by other arguments
+_INTEGERS = "iub"
+_TIDY = ("prune", "fold", "dedupe", "prune")  # keeps what has a rule of its own
+
+
+def as_it_is(program: Program, call: Call) -> Program:
+    """A transform that changes nothing; with one, arguments cannot be written to."""
+    return program
+
+
+class SparseDerivative:
+    """The Jacobian of a function as a sparse array.
+
+    ``inner`` is the function, or its gradient where this is a Hessian. ``pattern`` is
+    what the user said it to be.
+    """
+
+    def __init__(
+        self,
+        inner: Compiled,
+        argnums: Argnums,
+        *,
+        symmetric: bool,
+        pattern: Any,
+        format: str,
+        backend: str,
+    ) -> None:
+        if format not in FORMATS:
+            raise ArgumentError(
+                f"no sparse array has the format {format!r}",
+                hint=f"one of {', '.join(FORMATS)}",
+            )
+        update_wrapper(self, inner, updated=())
+        self.inner, self.argnums, self.backend = inner, argnums, backend
+        self.symmetric, self.format = symmetric, format
+        self._given = None
+        if pattern is not None:
+            self._given = Sparsity.of(pattern, symmetric=symmetric)
+
+    @shows_users_frames
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        import scipy.sparse as sp
+
+        point = self._point(args, kwargs)
+        plan = self._plan(point)
+        data = plan.elements(point, self.backend)
+        parts = data, plan.indices.copy(), plan.indptr.copy()  # which users may change
+        made = sp.csr_array(parts, shape=plan.sparsity.shape)
+        return made if self.format == "csr" else made.asformat(self.format)
+
+    @shows_users_frames
+    def sparsity(self, *args: Any, **kwargs: Any) -> Sparsity:
+        """Where the derivative may be other than zero; see `anabranch.sparsity`."""
+        return self._plan(self._point(args, kwargs)).sparsity
+
+    def __repr__(self) -> str:
+        kind = "Hessian" if self.symmetric else "Jacobian"
+        return f"<sparse {kind} of {getattr(self.inner, '__name__', 'a function')}>"
+
+    def _point(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Point:
+        program, call = self.inner.traced_call(args, kwargs)
+        leaves = [leaf for leaf in call.leaves if not isinstance(leaf, Static)]
+        if any(map(is_traced, [*leaves, *program.captured])):
+            raise TraceError(
+                "a sparse derivative is an array of SciPy's, which cannot be traced",
+                hint="inside of a traced function use jacobian or hessian, which make "
+                "arrays, or products: jvp, vjp, hvp",
+            )
+        chosen = chosen_leaves(call, self.argnums)
+        return _Point(program, tuple(chosen_names(program, chosen, call)), leaves)
+
+    def _plan(self, point: _Point) -> _Plan:
+        """What is known of such a call, and of these values of its integers."""
+        plans = _plans_of(point.program.graph)
+        given = point.given()
+        for plan in plans:
+            asked = plan.wrt, plan.symmetric, plan.pattern
+            same = asked == (point.wrt, self.symmetric, self._given)
+            if same and plan.fits(given):
+                return plan
+        made = self._made(point, given)
+        plans.insert(0, made)
+        del plans[FEW:]
+        return made
+
+    def _made(self, point: _Point, given: Mapping[str, Array]) -> _Plan:
+        program = point.program
+        graph = program.graph
+        of = graph.results
+        for name in (*of, *point.wrt):
+            if not graph[name].type.is_float:
+                raise GradientError(
+                    f"no sparse derivative with %{name}: it is {graph[name].type}",
+                    source=graph[name].source,
+                    hint="results and arguments are real floats: return x.astype(float)"
+                    ", or the parts of complex numbers",
+                )
+        if self._given is not None:
+            sizes = [
+                sum(graph[x].type.size for x in names) for names in (of, point.wrt)
+            ]
+            if tuple(sizes) != self._given.shape:
+                raise ArgumentError(
+                    f"the pattern is of shape {self._given.shape}, and the derivative "
+                    f"of {graph.name} of shape {tuple(sizes)}"
+                )
+            return _Plan(self._given, {}, point.wrt, self.symmetric, self._given)
+        tidy = run_passes(graph, _TIDY)
+        captured = [
+            x.name for x in graph.inputs[-len(program.captured) or len(graph) :]
+        ]
+        found = structure(
+            tidy,
+            point.wrt,
+            tidy.results,
+            {n: x for n, x in given.items() if x.dtype.kind in _INTEGERS},
+            {n: given[n] for n in captured if given[n].dtype.kind == "f"},
+        )
+        height = sum(graph[name].type.size for name in of)
+        width = sum(graph[name].type.size for name in point.wrt)
+        sparsity = Sparsity((height, width), found.ends, found.columns)
+        if self.symmetric:
+            sparsity = Sparsity.of(sparsity, symmetric=True)
+        used = {name: _as_used(given[name]).copy() for name in found.used}
+        return _Plan(sparsity, used, point.wrt, self.symmetric)
+
+
+class _Point(NamedTuple):
+    """A call: the program for it, the inputs to differentiate by, and the leaves."""
+
+    program: Program
+    wrt: tuple[str, ...]
+    values: list[Any]
+
+    def given(self) -> dict[str, Array]:
+        """The values of the inputs, as far as there are some."""
+        values = [*self.values, *self.program.captured]
+        return {
+            node.name: np.asarray(value)
+            for node, value in zip(self.program.graph.inputs, values, strict=True)
+            if not isinstance(value, TensorType)
+        }
+
+
+def _as_used(value: Array) -> Array:
+    """What a structure depends on: integers, and where floats are zero."""
+    return value if value.dtype.kind in _INTEGERS else value != 0
+
+
+class _Plan:
+    """A pattern, the values that it was read for, and the products that it takes.
+
+    ``pattern`` is what the user said it to be.
+    """
+
+    def __init__(
+        self,
+        sparsity: Sparsity,
+        used: Mapping[str, Array],
+        wrt: tuple[str, ...],
+        symmetric: bool,
+        pattern: Sparsity | None = None,
+    ) -> None:
+        self.sparsity, self.used = sparsity, used
+        self.wrt, self.symmetric, self.pattern = wrt, symmetric, pattern
+        made = sparsity.tocsr()  # in SciPy's own integers
+        self.indices, self.indptr = made.indices, made.indptr
+        self._entry: Entry | None = None
+
+    def fits(self, given: Mapping[str, Array]) -> bool:
+        """Whether the pattern is that for these values."""
+        return all(
+            name in given and np.array_equal(_as_used(given[name]), value)
+            for name, value in self.used.items()
+        )
+
+    def elements(self, point: _Point, backend: str) -> Array:
+        """The elements of the derivative at a point, row by row."""
+        if not self.sparsity.nnz:
+            return np.zeros(0, _dtype(point.program.graph))
+        if self._entry is None:
+            self._entry = self._compiled(point.program)
+        return self._entry.run(point.values, backend)[0]
+
+    def _compiled(self, program: Program) -> Entry:
+        graph, pattern = program.graph, self.sparsity
+        by_rows = pattern.colouring.by_rows
+        made = products(
+            graph,
+            self.wrt,
+            graph.results,
+            count=pattern.colouring.products,
+            nonzeros=pattern.nnz,
+            dtype=dtype_name(_dtype(graph)),
+            by_rows=by_rows,
+        )
+        seeded = graph.results if by_rows else self.wrt
+        seeds = _cut(pattern.seeds(), [graph[name].type for name in seeded])
+        captured = (*program.captured, *seeds, pattern.places)
+        second = program._replace(graph=made, captured=captured, result=flatten(0)[1])
+        return Entry(second, second)
+
+
+def _dtype(graph: Graph) -> np.dtype[Any]:
+    """The dtype of a matrix with elements of all results."""
+    return np.result_type(*(graph[name].type.numpy for name in graph.results))
+
+
+def _cut(seeds: Array, types: Sequence[TensorType]) -> list[Array]:
+    """The seeds for each value, of its dtype."""
+    ends = np.cumsum([type_.size for type_ in types])[:-1]
+    return [
+        part.reshape(-1, *type_.shape).astype(type_.numpy)
+        for part, type_ in zip(np.split(seeds, ends, axis=1), types, strict=True)
+    ]
+
+
+_plans: dict[int, tuple[ref[Graph], list[_Plan]]] = {}
+
+
+def _plans_of(graph: Graph) -> list[_Plan]:
+    """The plans for a graph, the newest first, which go when the graph does."""
+    number = id(graph)
+    known = _plans.get(number)
+    if known is None or known[0]() is not graph:
+        gone = ref(graph, lambda _: _plans.pop(number, None))
+        known = _plans[number] = gone, []
+    return known[1]
