@@ -62,9 +62,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    cache = tempfile.TemporaryDirectory(prefix="anabranch-")
-    config.add_cleanup(cache.cleanup)
-    os.environ["ANABRANCH_CACHE"] = cache.name  # never the user's own
+    if not hasattr(config, "workerinput"):  # the workers of xdist share that of its own
+        cache = tempfile.TemporaryDirectory(prefix="anabranch-")
+        config.add_cleanup(cache.cleanup)
+        os.environ["ANABRANCH_CACHE"] = cache.name  # never the user's own
     os.environ.setdefault("ANABRANCH_TRACEBACK", "full")  # who debugs a test, us
     unknown = set(str(config.getoption("--backends")).split(",")) - set(NAMES)
     if unknown:

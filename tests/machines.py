@@ -33,5 +33,10 @@ def _levels() -> dict[str, Machine]:
     return found
 
 
-MACHINES = {f"{width} bytes": with_vectors(width) for width in WIDTHS} | _levels()
-"""Those whose code runs here: all vectors, and whichever of x86-64's levels."""
+MACHINES = _levels()
+MACHINES |= {
+    f"{width} bytes": with_vectors(width)
+    for width in WIDTHS
+    if width not in {machine.vector_bytes for machine in MACHINES.values()}
+}
+"""Those whose code runs here: x86-64's levels, and wider vectors than they have."""

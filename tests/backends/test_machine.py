@@ -101,12 +101,13 @@ def test_an_unknown_processor_is_refused(wanted: str) -> None:
 def test_the_environment_is_asked_by_whoever_compiles(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    narrow = with_vectors(16)
     monkeypatch.setenv("ANABRANCH_CPU", "pentium")
     with pytest.raises(anabranch.AnabranchError, match="ANABRANCH_CPU=pentium"):
         anabranch.jit(np.negative)(np.ones(3))
     interpreted = anabranch.jit(np.negative, backend="reference")
     assert interpreted(np.ones(3)).tolist() == [-1, -1, -1]
-    with using(MACHINES["16 bytes"]):
+    with using(narrow):
         assert anabranch.jit(np.negative)(np.ones(3)).tolist() == [-1, -1, -1]
     monkeypatch.setenv("ANABRANCH_CPU", "")
     assert current().processor.name == llvm.get_host_cpu_name()

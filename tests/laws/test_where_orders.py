@@ -44,7 +44,7 @@ def test_branches_of_one_variable(name: str, backend: str) -> None:
     x = np.where(MASK, point, X)
     for order in ORDERS:
         made = derivative(lambda x: np.where(MASK, ours(x), 0.0), order, backend)(x)
-        alone = derivative(ours, order, backend)(np.array([point]))
+        alone = derivative(ours, order, "reference")(np.array([point]))
         assert_masked(made, alone, f"{name}, order {order}")
 
 
@@ -56,7 +56,7 @@ def test_masked_derivatives(name: str, backend: str) -> None:
     inner = derivative(ours, 1, backend)
     for order in 1, 2:
         made = derivative(lambda x: np.where(MASK, inner(x), 0.0), order, backend)(x)
-        alone = derivative(inner, order, backend)(np.array([point]))
+        alone = derivative(ours, 1 + order, "reference")(np.array([point]))
         assert_masked(made, alone, f"{name}, order {order} of a masked derivative")
 
 
@@ -79,7 +79,7 @@ def test_branches_of_two_variables(name: str, slot: int, backend: str) -> None:
 
     for order in ORDERS:
         made = derivative(lambda x: np.where(MASK, along(x), 0.0), order, backend)
-        expected = derivative(alone, order, backend)(both[slot][MASK])
+        expected = derivative(alone, order, "reference")(both[slot][MASK])
         assert_masked(made(both[slot]), expected, f"{name}, order {order}")
 
 
@@ -127,9 +127,9 @@ def test_masked_rows(name: str, backend: str) -> None:
         made, expected = masked, alone
         for _ in range(order):
             made = along(made, weights, backend)
-            expected = along(expected, weights, backend)
+            expected = along(expected, weights, "reference")
         got = anabranch.grad(made, backend=backend)(ROWS)
-        right = anabranch.grad(expected, backend=backend)(ROWS[KEPT])
+        right = anabranch.grad(expected, backend="reference")(ROWS[KEPT])
         what = f"{name}, order {order + 1}"
         np.testing.assert_array_equal(got[~KEPT], np.zeros_like(ROWS[:-1]), what)
         np.testing.assert_allclose(got[KEPT], right, rtol=1e-9, atol=1e-12)

@@ -19,6 +19,9 @@ Files are written under another name and then renamed, so readers see whole ones
 and there is no lock. Losing an entry costs time and nothing else. For the same reason
 nothing is synced to the disk: the checksum tells what a crash left behind.
 
+All entries are counted before a process writes its first one, and then after each
+sixty-fourth of the limit that it writes. So a few processes at once may exceed it.
+
 The environment variable ``ANABRANCH_CACHE`` is a path of the folder, with a slash in
 it, or ``0`` or ``off``.
 """
@@ -42,6 +45,7 @@ __all__ = ["Cache", "CacheError", "Found", "find_cache", "load", "store"]
 
 MAGIC = b"anabranch kern 1"
 LIMIT = 256 * 2**20
+PARTS = 64  # of the limit, of which a process writes one between two counts
 HOUR = 3600.0
 MADE = re.compile(r"[0-9a-f]{40}\.(kernel|[0-9a-f]+\.tmp)")
 # Never follow a link, nor wait for the other end of a pipe.
@@ -62,7 +66,7 @@ class Found(NamedTuple):
 
 
 class Cache(NamedTuple):
-    """The entries in one folder, together at most ``limit`` bytes."""
+    """The entries in one folder, together about ``limit`` bytes at most."""
 
     folder: Path
     limit: int = LIMIT
@@ -89,7 +93,7 @@ class Cache(NamedTuple):
         return Found(code)
 
     def store(self, codes: Mapping[str, bytes]) -> None:
-        """Write entries by key, and then remove the least used ones above the limit.
+        """Write entries by key; above the limit the least used ones are removed.
 
         Raises `CacheError` where that cannot be done.
         """
@@ -97,10 +101,13 @@ class Cache(NamedTuple):
             self._check()
             _make(self.folder)
             self._check()
+            room = _room.get(self.folder, 0)
             for key, code in codes.items():
+                data = pack(key, code)
+                room -= len(data)
                 with suppress(FileNotFoundError):  # another process clears the folder
-                    self._write(self.path(key), pack(key, code))
-            self._evict()
+                    self._write(self.path(key), data)
+            _room[self.folder] = room if room > 0 else self._evict()
         except OSError as error:
             raise CacheError(f"{error.strerror}: {self.folder}") from error
 
@@ -153,8 +160,12 @@ class Cache(NamedTuple):
         finally:
             _remove(temporary)
 
-    def _evict(self) -> None:
-        """Keep to the limit, and remove what interrupted writers left long ago."""
+    def _evict(self) -> int:
+        """Keep to the limit, and remove what interrupted writers left long ago.
+
+        Returns how much this process may write before the next time. Where the limit is
+        met a part of it is freed, else every store would count again.
+        """
         total = 0
         entries: list[tuple[int, int, Path]] = []
         for path, status in self._files():
@@ -163,12 +174,18 @@ class Cache(NamedTuple):
                 total += status.st_size
             elif status.st_mtime < time.time() - HOUR:
                 _remove(path)
+        part = self.limit // PARTS
         if total > self.limit:
             for _, size, path in sorted(entries):
                 _remove(path)
                 total -= size
-                if total <= self.limit:
+                if total <= self.limit - part:
                     break
+        return min(self.limit - total, part)
+
+
+_room: dict[Path, int] = {}
+"""How much this process may write into a folder before it counts what is there."""
 
 
 def pack(key: str, code: bytes) -> bytes:

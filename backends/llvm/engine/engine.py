@@ -14,9 +14,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -157,11 +157,29 @@ def compiler_files() -> str:
     What cannot be read has a hash that nothing else ever had.
     """
     with suppress(OSError):
-        files = sorted(Path(__file__).parents[2].rglob("*.py"))
-        hashes = [sha256(file.read_bytes()).digest() for file in files]
-        if hashes:
-            return sha256(b"".join(hashes)).hexdigest()
+        stamps = sorted(_stamps(os.fspath(Path(__file__).parents[2])))
+        if stamps:
+            return _hash(tuple(stamps))
     return os.urandom(32).hex()
+
+
+def _stamps(folder: str) -> Iterator[tuple[str, int, int, int]]:
+    """The Python files in and below a folder, with what each write of them changes."""
+    with os.scandir(folder) as found:
+        for item in found:
+            if item.is_dir():
+                yield from _stamps(item.path)
+            elif item.name.endswith(".py"):
+                status = item.stat()
+                times = status.st_mtime_ns, status.st_ctime_ns
+                yield item.path, status.st_size, *times
+
+
+@lru_cache(maxsize=1)
+def _hash(stamps: tuple[tuple[str, int, int, int], ...]) -> str:
+    """The hash of files; they are read again only when one of them was written."""
+    hashes = [sha256(Path(path).read_bytes()).digest() for path, *_ in stamps]
+    return sha256(b"".join(hashes)).hexdigest()
 
 
 COMPILER = compiler_files()
