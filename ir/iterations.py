@@ -5,7 +5,13 @@ from __future__ import annotations
 from .graph import Graph, Node
 from .ops.parts import split_operands
 
-__all__ = ["counts", "rows_beyond", "runs_alike", "runs_as_often"]
+__all__ = ["counts", "is_static", "rows_beyond", "runs_alike", "runs_as_often"]
+
+
+def is_static(loop: Node) -> bool:
+    """Whether the loop has a known number of iterations, and one at least."""
+    dynamic = loop.attrs.get("limit") or loop.attrs.get("test")
+    return bool(loop.attrs.get("trips")) and not dynamic
 
 
 def runs_alike(loop: Node) -> tuple[object, ...]:

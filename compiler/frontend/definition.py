@@ -10,10 +10,10 @@ import __future__
 import ast
 import copy
 import linecache
-import operator
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache, reduce
+from functools import cache, lru_cache, reduce
 from itertools import pairwise
+from operator import itemgetter, or_
 from types import CodeType, FunctionType, ModuleType
 from typing import TypeAlias
 
@@ -25,7 +25,7 @@ Definition: TypeAlias = "ast.FunctionDef | ast.Lambda"
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)
 _FUTURE = reduce(
-    operator.or_,
+    or_,
     (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names),
 )
 
@@ -41,7 +41,8 @@ class NoSource(Exception):
 def definition(function: FunctionType) -> Definition:
     """A new tree of a function; `NoSource` where none fits its code.
 
-    The lines of the function alone are parsed first: a file may be long.
+    Its lines alone are parsed first, or the statement that a lambda stands in: a file
+    may be long.
     """
     code = function.__code__
     linecache.checkcache(code.co_filename)
@@ -51,8 +52,8 @@ def definition(function: FunctionType) -> Definition:
     imported = _imported(function)
     for node in _candidates(_part(code, lines), code):
         if _fits(node, code, imported):
-            return node
-    whole = _whole("".join(lines))
+            return copy.deepcopy(node) if isinstance(node, ast.Lambda) else node
+    whole = _shared("".join(lines))
     imported.append(_imports(whole))
     for node in _candidates(whole, code):
         if _fits(node, code, imported):
@@ -63,22 +64,42 @@ def definition(function: FunctionType) -> Definition:
 def _part(code: CodeType, lines: Sequence[str]) -> ast.AST | None:
     """The tree of a function's lines, if they can be parsed without the others."""
     first = code.co_firstlineno
-    text = lines[first - 1 : max(_last_line(code), first)]
-    if code.co_name == "<lambda>" or not text:
+    last = max(_last_line(code), first)
+    is_lambda = code.co_name == "<lambda>"
+    if is_lambda:
+        first, last = _statement(lines, first, last)
+    text = lines[first - 1 : last]
+    if not text:
         return None
     around = ["if 1:\n"] if text[0][:1].isspace() and first > 1 else []
     before = ["\n"] * (first - 1 - len(around))
-    return _parsed("".join([*before, *around, *text]))
+    part = "".join([*before, *around, *text])
+    return _shared(part) if is_lambda else _parsed(part)
 
 
 def _last_line(code: CodeType) -> int:
     """The last line that an instruction is of, those of inner functions included."""
-    last = max((end or 0 for _, end, _, _ in code.co_positions()), default=0)
-    return max([last, *map(_last_line, _codes(code))])
+    ends = filter(None, map(itemgetter(1), code.co_positions()))
+    return max([max(ends, default=0), *map(_last_line, _codes(code))])
+
+
+def _statement(lines: Sequence[str], first: int, last: int) -> tuple[int, int]:
+    """The lines of the outermost statement around some, as indentation tells."""
+    while 1 < first <= len(lines) and not _begins(lines[first - 1]):
+        first -= 1
+    while last < len(lines) and not _begins(lines[last]):
+        last += 1
+    return first, last
+
+
+def _begins(line: str) -> bool:
+    """Whether a statement of the module may begin with a line."""
+    return not line[:1].isspace() and line[:1] not in ")]}#"
 
 
 @lru_cache(maxsize=8)
-def _whole(text: str) -> ast.AST | None:
+def _shared(text: str) -> ast.AST | None:
+    """The tree of a text that several functions may stand in; nobody changes it."""
     return _parsed(text)
 
 
@@ -164,7 +185,7 @@ def compiled(
         defined = at(node, ast.ClassDef(private, [], [], [defined], []))
         names.insert(0, private)
     bound = list(free)
-    parameters = [at(node, ast.arg(name)) for name in bound]
+    parameters = [_parameter(name) for name in bound]
     made: list[ast.stmt] = [defined]
     if names[0] not in bound and isinstance(defined, (ast.FunctionDef, ast.ClassDef)):
         # What calls itself, or its class, by a global name does not close over it.
@@ -181,6 +202,12 @@ def compiled(
     for name in (MAKER, *names):
         code = next(c for c in _codes(code) if c.co_name == name)
     return code
+
+
+@cache
+def _parameter(name: str) -> ast.arg:
+    """A parameter of the maker, which no traceback shows."""
+    return ast.arg(name, lineno=1, end_lineno=1, col_offset=0, end_col_offset=1)
 
 
 def _arguments(parameters: list[ast.arg]) -> ast.arguments:

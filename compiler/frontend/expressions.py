@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from .definition import NoSource
@@ -46,6 +47,10 @@ class Expressions(ast.NodeTransformer):
         self.special = [one for one in inside(body) if isinstance(one, _SPECIAL)]
         self.suspends = any(isinstance(one, _SUSPENSIONS) for one in self.special)
         self.binds = any(isinstance(one, ast.NamedExpr) for one in self.special)
+
+    def visit(self, node: ast.AST) -> Any:
+        """As Python's, which makes the name of the method for each node anew."""
+        return _visitor(type(self), type(node))(self, node)
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         """Visit what is below, but for leaves: half of a tree is contexts."""
@@ -242,6 +247,12 @@ class Expressions(ast.NodeTransformer):
         kinds = names_tuple(node, (type(one).__name__ for one in node.ops))
         values = [thunk(node, self.visit(one)) for one in node.comparators]
         return call(node, "compare", kinds, self.visit(node.left), *values)
+
+
+@cache
+def _visitor(rewriter: type[Expressions], kind: type[ast.AST]) -> Callable[..., Any]:
+    """The method for a kind of node."""
+    return getattr(rewriter, f"visit_{kind.__name__}", rewriter.generic_visit)
 
 
 def _is_text(node: ast.expr) -> bool:

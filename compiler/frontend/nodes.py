@@ -45,6 +45,7 @@ _BINDING: dict[type[ast.AST], tuple[str, ...]] = {  # fields that are no values
     ast.While: ("body", "orelse"),
 }
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_CLOSED = {*FUNCTIONS, ast.Name, ast.Constant}  # with nothing of the block in them
 
 
 def at(place: Any, node: N) -> N:
@@ -135,7 +136,7 @@ def inside(statements: Iterable[ast.AST]) -> Iterator[ast.AST]:
     while waiting:
         node = waiting.pop()
         yield node
-        if not isinstance(node, FUNCTIONS):
+        if type(node) not in _CLOSED:
             waiting += children(node)
 
 

@@ -12,15 +12,10 @@ from typing import Any, NamedTuple
 from ...ir.builder import Builder
 from ...ir.extent import Extent
 from ...ir.graph import Node
+from ...ir.ops.at import AT, STORES
 from .rewrite import instead
 
-__all__ = ["AT", "STORES", "Place", "add_up", "added", "place_of", "settle", "skipped"]
-
-AT = {"slice_at": 1, "update_at": 2, "add_at": 2}
-"""The ops with positions, and the slot of the first."""
-
-STORES = ("update", "update_at", "add_at")
-"""The ops that write a slice."""
+__all__ = ["Place", "add_up", "added", "place_of", "settle", "skipped"]
 
 MAX_CONSTANT = 2**31  # what is added to a position that is inside wraps nowhere
 MAX_SKIPPED = 8

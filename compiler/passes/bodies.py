@@ -15,7 +15,6 @@ from .prune import prune
 __all__ = [
     "Numbers",
     "is_costly",
-    "is_static",
     "is_view",
     "lifted",
     "parts_of",
@@ -225,12 +224,6 @@ def without_carried(loop: Node, gone: Container[int]) -> Node | None:
         attrs=Attrs(loop_attrs({**loop.attrs, "carried": len(kept)})),
         regions=(made.with_nodes(nodes),),
     )
-
-
-def is_static(loop: Node) -> bool:
-    """Whether the loop has a known number of iterations, and one at least."""
-    dynamic = loop.attrs.get("limit") or loop.attrs.get("test")
-    return bool(loop.attrs.get("trips")) and not dynamic
 
 
 def is_view(node: Node) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node, Output
 from ...ir.ops import OPS, Kind
+from ...ir.ops.at import STORES
 from ...ir.types import TensorType
-from .at import STORES
 from .bodies import is_costly
 from .stores import same_literal
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node
-from .bodies import is_costly, is_static, lifted, parts_of, with_taken
+from ...ir.iterations import is_static
+from .bodies import is_costly, lifted, parts_of, with_taken
 from .rewrite import rewrite
 
 __all__ = ["hoist"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ...ir.graph import Graph, Node
+from ...ir.iterations import is_static
 from ...ir.ops import OPS, Kind
 from .begin import free_name
-from .bodies import is_static, parts_of, with_inputs
+from .bodies import parts_of, with_inputs
 
 __all__ = ["invariant"]
 

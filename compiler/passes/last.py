@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ...ir.affine import Affine, Range, Scope, Store
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node, Value
+from ...ir.iterations import is_static
 from ...ir.literals import Attrs
-from .affine import Affine, Range, Scope, Store
-from .at import STORES
-from .bodies import is_static, parts_of
+from ...ir.ops.at import STORES
+from .bodies import parts_of
 
 __all__ = ["last"]
 

@@ -8,10 +8,11 @@ from typing import NamedTuple
 from ...ir.builder import Builder
 from ...ir.extent import whole
 from ...ir.graph import Graph, Node
+from ...ir.iterations import is_static
 from ...ir.literals import Attrs
 from ...ir.types import TensorType
 from .at import Place, place_of
-from .bodies import is_static, parts_of, with_rows, with_taken, without_carried
+from .bodies import parts_of, with_rows, with_taken, without_carried
 from .prune import prune
 
 __all__ = ["rows"]

@@ -12,8 +12,9 @@ from typing import Any
 
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node
+from ...ir.ops.at import AT
 from ...ir.types import DTYPES
-from .at import AT, settle
+from .at import settle
 from .rewrite import rewrite
 
 __all__ = ["RULES", "simplify"]

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node
+from ...ir.iterations import is_static
 from ...ir.literals import Attrs
-from .bodies import is_static, parts_of
+from .bodies import parts_of
 
 __all__ = ["states"]
 

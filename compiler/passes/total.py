@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node
+from ...ir.iterations import is_static
 from ...ir.literals import NO_ATTRS
-from .bodies import is_static, lifted, parts_of, with_rows, without_carried
+from .bodies import lifted, parts_of, with_rows, without_carried
 
 __all__ = ["total"]
 

@@ -14,8 +14,8 @@ from ...ir.builder import Builder
 from ...ir.graph import Graph, Node, Output, Value
 from ...ir.iterations import runs_as_often
 from ...ir.literals import Attrs
+from ...ir.ops.at import STORES
 from ...ir.ops.parts import loop_attrs, split_operands
-from .at import STORES
 from .bodies import Numbers, parts_of, with_rows
 from .undoing import Plan, carried_as, plan_of, small_plan, walk
 

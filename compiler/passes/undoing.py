@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeAlias
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node, Output
 from ...ir.literals import Attrs
+from ...ir.ops.at import AT, STORES
 from ...ir.ops.parts import loop_attrs
-from .at import AT, STORES
 from .bodies import parts_of, with_rows
 
 __all__ = ["Plan", "can_undo", "carried_as", "plan_of", "small_plan", "walk"]

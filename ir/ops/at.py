@@ -22,9 +22,15 @@ if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["ADD_AT", "SLICE_AT", "UPDATE_AT", "limits"]
+__all__ = ["ADD_AT", "AT", "SLICE_AT", "STORES", "UPDATE_AT", "limits"]
 
 Ints = tuple[int, ...]
+
+AT = {"slice_at": 1, "update_at": 2, "add_at": 2}
+"""The ops with positions, and the slot of the first."""
+
+STORES = ("update", "update_at", "add_at")
+"""The ops that write a slice."""
 
 
 def limits(

@@ -317,7 +317,7 @@ def test_a_loop_that_reads_more_than_it_stores_over_has_its_own_memory() -> None
         def f(u: Any) -> Any:
             for _ in range(3):
                 new = u.copy()
-                for i in range(1, len(u) - 1):
+                for i in range(1, len(u) - 1, 2):
                     new[i] = sum([u[i + by] for by in shifts]) / 2
                 u = new
             return u
@@ -330,4 +330,4 @@ def test_a_loop_that_reads_more_than_it_stores_over_has_its_own_memory() -> None
         np.testing.assert_allclose(jit(f)(u), f(u), rtol=1e-13)
         plan = make_plan(optimise(anabranch.make_ir(f)(u)))
         copies.append([step.work for step in plan.steps if step.label == "copy"])
-    assert copies == [[200, 200, 200], [200, 198, 198]]
+    assert copies == [[200, 200, 200], [200, 99, 99]]

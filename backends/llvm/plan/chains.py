@@ -15,6 +15,7 @@ from ....ir.extent import Extent, ExtentIndex, extent_of, whole
 from ....ir.graph import Graph, Node
 from ....ir.ops import OPS, Kind
 from ....ir.ops.parts import split_operands
+from .begun import begun_with
 
 __all__ = ["Chain", "chains", "place_of", "written_over"]
 
@@ -121,7 +122,7 @@ def chains(
     Of several stores of one value the last in program order goes on with its memory,
     and the others begin chains of their own. ``inside`` are inputs that lie in the
     memory of a chain, each with its last version. With ``apart`` a chain ends where
-    more would have to be moved out of its memory than there is in it.
+    more would have to be moved out of its memory than copied into another.
     """
     links = [
         (graph[name], node.operands[slot])
@@ -136,8 +137,8 @@ def chains(
     for node, base in links:
         chain = found.get(base) if following[base] == node.name else None
         if chain is not None and node.regions and apart:
-            size = graph[base].type.size
-            if _in_the_way(graph, place, node, base) > size:
+            moved = _in_the_way(graph, place, node, base)
+            if moved > sum(piece.size for piece in begun_with(node)):
                 chain = None
         if chain is None:
             chain = Chain(base)

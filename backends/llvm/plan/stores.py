@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from ....ir.extent import Extent, ExtentIndex, whole
 from ....ir.graph import Node
+from .begun import begun_with
 from .chains import Chain, chains, place_of
-from .view import View
+from .view import View, strided
 
 if TYPE_CHECKING:
     from .concatenation import Home
@@ -169,8 +170,12 @@ class Stores:
                 memory = self._memory(chain)
             for name in list(memory.aliases.overlapping(whole(root.type.shape))):
                 self._move(name)
-            if not chain.covered:
-                self._planner.copy(chain.stores[0], root, memory.view)
+            first = chain.stores[0]
+            for start, shape, step in [] if chain.covered else begun_with(first):
+                pieces = (
+                    strided(view, start, shape, step) for view in (root, memory.view)
+                )
+                self._planner.copy(first, *pieces)
         memory.begun = True
         return memory.view
 

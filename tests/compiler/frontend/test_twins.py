@@ -126,6 +126,36 @@ def test_stale_source_is_no_source(tmp_path, changed):
         anabranch.jit(module.bend)(X)
 
 
+TABLE = """
+def double(x):
+    return x * 2
+
+TABLE = {
+    "bend": lambda x: x if x[0] > 0 else -x, "flip": lambda x: (
+        -x if x[0] > 0 else x
+    ),
+# a comment at the margin
+}
+TEXT = {
+    "text": lambda x: x if x[0] > 0 else -x * len(\"\"\"
+of several lines\"\"\"),
+}
+"""
+
+
+def test_lambdas_are_found_in_the_statement_around_them(tmp_path):
+    """Whatever became of the rest of the file; strings at the margin need all of it."""
+    path = tmp_path / "written.py"
+    module = module_of(path, TABLE)
+    table, text = module.TABLE, module.TEXT["text"]
+    path.write_text(TABLE.replace("def double(x)", "def double(x, of nothing"))
+    for name in ("bend", "flip"):
+        made = anabranch.jit(table[name])(-X)
+        np.testing.assert_array_equal(made, table[name](-X))
+    path.write_text(TABLE.replace("x * 2", "x * 2.0"))
+    np.testing.assert_array_equal(anabranch.jit(text)(-X), text(-X))
+
+
 BOUND = """
 import os.path
 if True:

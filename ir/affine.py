@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ...ir.graph import Graph, Node
-from .at import AT, STORES
-from .bodies import parts_of
+from .graph import Graph, Node
+from .ops.at import AT, STORES
+from .ops.parts import split_operands
 
 __all__ = ["Affine", "Range", "Scope", "Store"]
 
@@ -76,7 +76,7 @@ class Scope:
         self.body: Graph = loop.regions[0]
         trips: Any = loop.attrs.get("trips")
         self.trips: int | None = trips
-        parts = parts_of(loop)
+        parts = split_operands(loop.attrs, loop.operands)
         inputs = [x.name for x in self.body.inputs[1:]]
         self.invariants = dict(zip(inputs, parts.invariants, strict=False))
         self.makers = {name: node for node in self.body for name in node.names}
@@ -139,7 +139,9 @@ class Scope:
             if node.op in STORES:
                 found.append(node.operands[0])
                 continue
-            carried = parts_of(node).carried if node.op == "loop" else ()
+            if node.op != "loop":
+                return None
+            carried = split_operands(node.attrs, node.operands).carried
             place = node.names.index(found[-1])
             if place >= len(carried):
                 return None
