@@ -165,8 +165,8 @@ def for_(
     """
     slots = slots_of(body, names)
     turns = turns_of(iterable) if active_trace() is not None else None
-    if turns is not None and turns.segment is not None:
-        _run_in_segments(turns, turns.segment, body, slots, goes_on)
+    if turns is not None and turns.segments:
+        _run_in_segments(turns, body, slots, goes_on)
     elif turns is not None and _is_node(turns, body, slots, goes_on):
         turns.finish()
     else:
@@ -224,7 +224,6 @@ def _run_each(
 
 def _run_in_segments(
     turns: Turns,
-    segment: int,
     body: Callable[[Any], None],
     slots: Sequence[Slot],
     goes_on: Callable[[], Any] | None,
@@ -233,15 +232,18 @@ def _run_in_segments(
 
     The loop back of the outer one keeps what each segment begins with.
     """
+    segment, *inner = turns.segments
     whole = turns.count // segment
 
     def run(turns: Turns, body: Callable[[Any], None], segments: bool = False) -> None:
-        if not _is_node(turns, body, slots, goes_on, segments):
+        if turns.segments:
+            _run_in_segments(turns, body, slots, goes_on)
+        elif not _is_node(turns, body, slots, goes_on, segments):
             _run_each(turns, body, slots, goes_on)
 
     def part(k: Any, count: Any = segment) -> None:
         first = k * segment
-        run(Turns(count, lambda t: turns.item(first + t)), body)
+        run(Turns(count, lambda t: turns.item(first + t), inner), body)
 
     run(Turns(whole, lambda k: k), part, segments=True)
     left = turns.count - whole * segment

@@ -30,13 +30,14 @@ class Turns(Iterator[Any]):
     """An iterator whose items are known by the number of the turn.
 
     ``count`` is the number of turns, traced or not, and ``item`` gives that of a turn.
-    A loop over ``segment`` turns is to be one part of the loop over all of them.
+    A loop over as many as the first of ``segments`` is to be one part of the loop over
+    all of them, and in it a loop over as many as the second.
     """
 
     def __init__(
-        self, count: Any, item: Callable[[Any], Any], segment: int | None = None
+        self, count: Any, item: Callable[[Any], Any], segments: Sequence[int] = ()
     ) -> None:
-        self.count, self.item, self.segment = count, item, segment
+        self.count, self.item, self.segments = count, item, segments
         self._next = 0
 
     @property
@@ -67,7 +68,7 @@ def turns_of(iterable: Any) -> Turns | None:
                 f"checkpointed: nothing says what the turns over a {kind} are",
                 hint="go over a range, an array, enumerate, zip or reversed of these",
             )
-        return Turns(turns.count, turns.item, iterable.segment(turns.count))
+        return Turns(turns.count, turns.item, iterable.segments(turns.count))
     if type(iterable) is range:
         return _range(iterable.start, iterable.stop, iterable.step)
     if isinstance(iterable, list):

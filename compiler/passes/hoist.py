@@ -65,6 +65,7 @@ class _Outside:
         self.b = b
         self.body = loop.regions[0]
         self.trips: Any = loop.attrs["trips"]
+        self._segments = loop.attrs.get("segments")  # which are to keep no rows
         self.rows: list[tuple[str, str]] = []
         self.invariants: list[tuple[str, str]] = []
         parts = parts_of(loop)
@@ -85,7 +86,9 @@ class _Outside:
         fixed = node.name in self._fixed
         if fixed and is_costly(node) and not node.several and self._is_read(node):
             self.invariants.append((self._outer(node).name, node.name))
-        elif node.op == "matmul" and node.type.rank == 2 and not fixed:
+        elif self._segments or fixed:
+            return
+        elif node.op == "matmul" and node.type.rank == 2:
             self._product(node)
 
     def _is_read(self, node: Node) -> bool:

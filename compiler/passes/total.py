@@ -51,14 +51,15 @@ def total(graph: Graph) -> Graph:
         }
 
     The gradient of a weight that a loop reads is such a sum. As one product it is
-    written once. A loop that may end early is left alone. Keeps results up to rounding.
+    written once. A loop that may end early is left alone, and so is one over segments,
+    which is to keep no rows of what is inside. Keeps results up to rounding.
     """
     if all(node.op != "loop" for node in graph):
         return graph
     b = Builder(graph.name, reserved=graph.nodes)
     changed = False
     for node in graph:
-        sums = _sums(node) if node.op == "loop" and is_static(node) else []
+        sums = _sums(node) if node.op == "loop" and _is_whole(node) else []
         b.section, b.source = node.section, node.source
         if not sums:
             b.append(node)
@@ -66,6 +67,11 @@ def total(graph: Graph) -> Graph:
         _behind(b, node, sums)
         changed = True
     return graph.with_nodes(list(b.nodes)) if changed else graph
+
+
+def _is_whole(loop: Node) -> bool:
+    """Whether a loop runs all of its iterations, and may keep rows of them."""
+    return is_static(loop) and not loop.attrs.get("segments")
 
 
 def _sums(loop: Node) -> list[_Sum]:

@@ -124,6 +124,7 @@ def _bars(
                 "stacked": len(stacked),
                 "limit": bool(limit),
                 "reverse": not attrs.get("reverse"),
+                "segments": attrs.get("segments"),
             }
         ),
     )

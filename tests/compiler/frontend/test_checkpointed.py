@@ -85,14 +85,48 @@ def test_it_is_the_same_function(f: Any, every: int | None) -> None:
         np.testing.assert_allclose(other, bar, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("f", [counted, ended])
+def test_levels_of_segments(f: Any) -> None:
+    """53 turns in three levels, and a loop that ends before all of them."""
+    wanted = grad(lambda w, h, xs: f(w, h, xs, lambda x: x), (0, 1, 2))(W, H, XS)
+    for memory in 12, 53:
+
+        def found(w: Any, h: Any, xs: Any, memory: int = memory) -> Any:
+            return f(w, h, xs, lambda x: checkpointed(x, memory=memory))
+
+        bars = grad(found, (0, 1, 2))(W, H, XS)
+        for bar, other in zip(bars, wanted, strict=True):
+            np.testing.assert_allclose(bar, other, rtol=1e-10, atol=1e-12)
+
+
+def test_sizes_of_levels() -> None:
+    for count in (0, 1, 2, 3, 7, 8, 9, 53, 1000, 10_000):
+        for memory in (14, 20, 28, 100, 200, 10_000):
+            if memory < 28 and count >= 1000:
+                continue
+            strides = checkpointed(range(count), memory=memory).segments(count)
+            sizes: list[int] = []
+            left = count
+            for stride in strides:
+                assert stride > 0
+                sizes.append(-(-left // stride))
+                left = min(left, stride)
+            assert sum(sizes) + left <= max(memory, 1)
+    assert checkpointed(range(100), memory=100).segments(100) == ()
+    assert checkpointed(range(10_000)).segments(10_000) == (100,)
+
+
 @pytest.mark.parametrize("f", [counted, stored])
 def test_second_derivatives(f: Any) -> None:
     def slope(over: Iterables) -> Any:
         inner = grad(lambda w, h: f(w, h, XS[:12], over))
         return grad(lambda h: np.sum(np.sin(inner(W, h))))(H)
 
+    wanted = slope(lambda x: x)
     kept = slope(lambda x: checkpointed(x, 5))
-    np.testing.assert_allclose(kept, slope(lambda x: x), rtol=1e-10)
+    np.testing.assert_allclose(kept, wanted, rtol=1e-10)
+    levels = slope(lambda x: checkpointed(x, memory=8))
+    np.testing.assert_allclose(levels, wanted, rtol=1e-10)
 
 
 @pytest.mark.parametrize("every", [1, 5, 53, 80])
@@ -160,6 +194,25 @@ def test_what_is_kept_grows_like_the_root() -> None:
     assert kept(lambda x: x, 900) % 900 == 0
     assert kept(checkpointed, 900) < 900 / 4
     assert kept(checkpointed, 3600) <= 2 * kept(checkpointed, 900) + 2
+    assert kept(lambda x: checkpointed(x, memory=45), 3600) < kept(checkpointed, 3600)
+
+
+def test_sums_of_products_keep_no_rows_of_all_turns() -> None:
+    """Nor do products of the rows that each turn reads."""
+
+    def arena(over: Iterables) -> int:
+        xs = np.ones((900, 4))
+        slopes = grad(lambda w, u: deep(w, u, xs, over), (0, 1))
+        slopes(W, W)
+        return slopes.report().arena_bytes
+
+    def deep(w: Any, u: Any, xs: Any, over: Iterables) -> Any:
+        h = H
+        for t in over(range(len(xs))):
+            h = np.tanh(w @ h + u @ xs[t])
+        return np.sum(h)
+
+    assert arena(checkpointed) < arena(lambda x: x) / 5
 
 
 def test_large_tapes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,6 +232,11 @@ def test_outside_of_a_function_it_is_a_loop() -> None:
 def test_what_is_refused() -> None:
     with pytest.raises(ArgumentError, match="at least 1 turn, not 0"):
         checkpointed(range(3), every=0)
+    for every, memory in (3, 3), (None, 0):
+        with pytest.raises(ArgumentError, match="give one of the two"):
+            checkpointed(range(3), every, memory=memory)
+    with pytest.raises(ArgumentError, match=r"1,000 turns .* 5 states\n.*memory=20 is"):
+        checkpointed(range(1000), memory=5).segments(1000)
     with pytest.raises(ArgumentError, match="at least 1 turn, not -2"):
         grad(lambda h: scan(lambda c, x: (c, x), np.sum(h), H, None, False, -2)[0])(H)
 
