@@ -35,8 +35,8 @@ def expand(graph: Graph) -> Graph:
         }
 
     Keeps results bit for bit. A rule is asked for when a graph is differentiated, and
-    no one asks for it afterwards. That goes for a `custom_vjp`, a `custom_jvp`, a
-    `checkpoint` and a `linear_solve`. What a checkpoint computes again on the way back is
+    no one asks for it afterwards. That goes for `custom_vjp`, `custom_jvp`,
+    `checkpoint` and `linear_solve`. What a checkpoint computes again on the way back is
     in a `recompute`, which stays.
     """
     return inlined(graph, ("custom_vjp", "custom_jvp", "checkpoint", "linear_solve"))

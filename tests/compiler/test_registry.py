@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.compiler import functions, loop
+from anabranch.compiler import functions, loop, steering
 from anabranch.compiler.lower.refused import REFUSED
 from anabranch.compiler.lowerings import lowered_functions, lowering_of
 from anabranch.compiler.tracer import (
@@ -62,8 +62,10 @@ def positional(function):
 
 
 def test_our_own_functions_are_in_the_docs():
-    forms = ("callback", "checkpoint", "checkpointed", "cond", "custom_vjp", "switch")
-    ours = (*functions.__all__, *loop.__all__, *forms)
+    forms = ("callback", "checkpoint", "checkpointed", "cond", "switch")
+    rules = ("custom_jvp", "custom_vjp", *steering.__all__)
+    solvers = ("fixed_point", "linear_solve", "minimize", "odeint", "root", "solve_ivp")
+    ours = (*functions.__all__, *loop.__all__, *forms, *rules, *solvers)
     drawn = {f"anabranch.random.{name}" for name in anabranch.random.__all__}
     assert listed("anabranch") == {f"anabranch.{name}" for name in ours} | drawn
 
