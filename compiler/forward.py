@@ -31,6 +31,9 @@ from .tree import flatten, leaf_type, outline, unflatten
 
 __all__ = ["hvp", "jvp", "linearize", "make_hvp"]
 
+_CUT = tuple(name for name in TIDY if name != "merge")
+"""A loop of values and one of tangents stay two, so there is a cut between them."""
+
 
 @shows_users_frames
 def jvp(
@@ -216,7 +219,7 @@ def _linearized(
     of = [_floats(graph, name) for name in graph.results]
     wrt = [name for name in moved if name is not None]
     both = tangent(graph, wrt=wrt, of=[name for name in of if name is not None])
-    both = _settled(run_passes(both, TIDY), len(wrt))
+    both = _settled(run_passes(both, _CUT), len(wrt))
     first, second, kept = split(both, count, len(wrt))
     inputs = tuple(node.name for node in second.inputs)
     result = flatten(unflatten(program.result, of))[1]

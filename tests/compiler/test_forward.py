@@ -100,6 +100,24 @@ def test_linear_parts_hold_no_functions_of_the_point() -> None:
     assert not ops & {"sin", "cos", "exp"}
 
 
+def test_linear_parts_of_loops_and_branches() -> None:
+    def f(x: Any) -> Any:
+        total = x
+        for t in range(30):
+            total = np.sin(total) * x[0] + t
+        if total[0] > 0:
+            total = total**2
+        return total
+
+    x, v = np.array([0.3, -0.7, 1.1]), np.array([1.0, 2.0, -0.5])
+    y, push = ab.linearize(f, x)
+    np.testing.assert_array_equal(y, f(x))
+    np.testing.assert_allclose(push(v), ab.jvp(f, (x,), (v,))[1], rtol=1e-12)
+    product, _ = ab.make_hvp(lambda x: np.sum(f(x)))(x)
+    expected = ab.hvp(lambda x: np.sum(f(x)))(x, v)
+    np.testing.assert_allclose(product(v), expected, rtol=1e-10)
+
+
 def test_hvp_of_several_arguments() -> None:
     f = lambda a, b: np.sum(a * b) ** 2  # noqa: E731
     a, b, v = np.ones(SIZE), np.arange(3.0), (np.ones(SIZE), np.zeros(SIZE))
