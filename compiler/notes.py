@@ -56,6 +56,8 @@ class Note(NamedTuple):
             often = "" if self.times == 1 else f", {self.times:,} times"
             turns = "" if self.turns is None else _count(self.turns, "turn") + ", "
             return f"unrolled: {turns}{made}{often}; {self.why}"
+        if self.kind == "jacobian":
+            return f"its Jacobian is {self.why}"
         if self.kind == "refused":
             return f"refused: {self.why}"
         return self.why
