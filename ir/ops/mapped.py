@@ -84,7 +84,7 @@ class Along:
     ) -> Node:
         taken = [each(b, x, size, one) for x, one in zip(operands, mapped, strict=True)]
         attrs.update({name: _BEHIND[name](attrs[name], size) for name in self.names})
-        return b.add_node(n.op, *taken, **attrs)
+        return b.add_node(n.op, *taken, reads=n.reads, **attrs)
 
 
 def along(*names: str) -> Along:

@@ -19,6 +19,7 @@ from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise
 from anabranch.compiler.tangent import tangent
+from anabranch.compiler.vmap import vmapped
 from anabranch.ir import OPS, Graph, parse
 from anabranch.ir.errors import GradientError
 from anabranch.ir.ops import NONDIFFERENTIABLE
@@ -216,3 +217,33 @@ def test_integers_have_no_tangents() -> None:
     )
     with pytest.raises(GradientError, match="no tangent of n: it is i64"):
         tangent(graph, wrt=["n"])
+
+
+def sums(graph: Graph) -> dict[str, tuple[Any, ...]]:
+    """The labels of sum nodes by name, those of regions too."""
+    found = {node.name: node.reads for node in graph if node.reads}
+    for node in graph:
+        for region in node.regions:
+            found |= {f"{node.name}.{name}": r for name, r in sums(region).items()}
+    return found
+
+
+def test_what_was_transformed_has_a_lawful_adjoint() -> None:
+    """The verifier counts reads; a mapped graph keeps all sum nodes of an adjoint."""
+    made = [graph_of(seed).graph for seed in range(8)]
+    made += [graph for _, graph, _ in regions()[::6]]
+    judged = 0
+    for graph in made:
+        wrt = [node.name for node in graph.inputs if node.type.is_float]
+        first = adjoint(graph, wrt=wrt, seeded=True)
+        ones = [node.type.is_float for node in graph.inputs]
+        for other in (first, tangent(graph, wrt=wrt), vmapped(graph, ones, 3)[0]):
+            of = [name for name in other.results if other[name].type.is_float]
+            again = adjoint(other, wrt=wrt, of=of, seeded=True).verify()
+            assert again.sections[-1].lawful
+            judged += len(sums(again))
+        more = len(first.inputs) - len(graph.inputs)
+        mapped, _ = vmapped(first, [*ones, *[True] * more], 3)
+        assert sums(first).keys() <= sums(mapped).keys()
+        assert {name: sums(mapped)[name] for name in sums(first)} == sums(first)
+    assert judged > 100
