@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import VerifyError
 from ..types import TensorType
+from .mapped import may_fail
 from .spec import INT, OpDef, register
 
 if TYPE_CHECKING:
@@ -151,6 +152,25 @@ def _tangent(
     return tuple([found.get(k) for k in range(len(n.values))])
 
 
+def _vmap(
+    b: Builder,
+    n: Node,
+    size: int,
+    mapped: Sequence[bool],
+    *operands: Node,
+    vmapped: Callable[..., tuple[Graph, tuple[bool, ...]]],
+    mask: Node | None,
+    **attrs: int,
+) -> Sequence[Node]:
+    """The body of all examples."""
+    (body,) = n.regions
+    count, masked = len(body.inputs), mask is not None and may_fail(body)
+    made, _ = vmapped(body, mapped[:count], size, masked=masked)
+    more = [mask] if masked and mask is not None else []
+    taken = *operands[:count], *more, *operands[count:]
+    return b.add_node(n.op, *taken, regions=(made,), **attrs).values
+
+
 CHECKPOINT = register(
     OpDef(
         "checkpoint",
@@ -163,6 +183,7 @@ CHECKPOINT = register(
         variadic=True,
         regions=("body",),
         tangent=_tangent,
+        vmap=_vmap,
     )
 )
 
@@ -178,5 +199,6 @@ RECOMPUTE = register(
         variadic=True,
         regions=("body",),
         tangent=_tangent,
+        vmap=_vmap,
     )
 )

@@ -335,6 +335,23 @@ def test_callbacks_run_for_one_example_after_the_other(backend: str) -> None:
     np.testing.assert_array_equal(slopes, [[2, 2], [1, 1], [2, 2]])
 
 
+def test_what_is_computed_again_is_mapped(backend: str) -> None:
+    """In a branch that others did not choose, too."""
+
+    def f(x: Any, i: Any) -> Any:
+        if x[0] > 0:
+            return anabranch.checkpoint(lambda x: np.sum(np.sin(x)) * x[i])(x)
+        return np.sum(x)
+
+    x, i = XS[:3].copy(), np.array([1, 99, 2])
+    x[:, 0] = [1.0, -1.0, 2.0]
+    made = vmap(anabranch.value_and_grad(f), backend=backend)(x, i)
+    for k in range(3):
+        value, bar = anabranch.value_and_grad(f)(x[k], i[k])
+        np.testing.assert_allclose(made[0][k], value, rtol=1e-14)
+        np.testing.assert_allclose(made[1][k], bar, rtol=1e-13)
+
+
 # vectorize
 
 
