@@ -14,6 +14,7 @@ for ever, for a branch that it did not choose or an iteration that it does not h
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from ..ir.builder import Builder
 from ..ir.collection import paused_collection
@@ -131,9 +132,10 @@ class _Walk:
         if mask is None or not (node.op == "check" or linear):
             return operands
         made: list[Node] = []
+        low: Any = node.attrs.get("low")
         for x, one in zip(operands, flags, strict=True):
             if node.op == "check":
-                instead = b.like(x, node.attrs["low"])
+                instead = b.like(x, low)
             elif x.type.has_gradient:
                 instead = _eye(b, x.type)
             else:

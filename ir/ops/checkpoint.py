@@ -160,7 +160,7 @@ def _vmap(
     *operands: Node,
     vmapped: Callable[..., tuple[Graph, tuple[bool, ...]]],
     mask: Node | None,
-    **attrs: int,
+    **attrs: Any,
 ) -> Sequence[Node]:
     """The body of all examples."""
     (body,) = n.regions

@@ -248,10 +248,10 @@ def _with_axes(*axes: tuple[int, int]) -> Callable[..., Node]:
         mapped: Sequence[bool],
         /,
         *operands: Node,
-        **attrs: Ints,
+        **attrs: Any,
     ) -> Node:
         if all(mapped):
-            (made,) = in_turn(b, n, size, mapped, *operands, **attrs)
+            (made,) = in_turn(b, n, size, mapped, *operands)
             return made
         slot = mapped.index(True)
         given = list(operands)

@@ -170,11 +170,12 @@ def _moved(node: Node, place: int, shape: Shape) -> tuple[dict[str, Any], int | 
         raise _Unmoved
     attrs |= {name: _MOVED[name](attrs[name], place, len(shape)) for name in names}
     if OPS[node.op].kind is Kind.REDUCTION:
-        axes = node.attrs["axes"]
+        axes: Any = node.attrs["axes"]
         before = sum(axis < place for axis in axes)
         return attrs, None if place in axes else place - before
     if node.op in ("argmax", "argmin"):
-        return attrs, place - (node.attrs["axis"] < place)
+        axis: Any = node.attrs["axis"]
+        return attrs, place - (axis < place)
     return attrs, place
 
 

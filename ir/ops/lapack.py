@@ -197,7 +197,7 @@ def _solve_vmap(
     size: int,
     mapped: Sequence[bool],
     *operands: Node,
-    **attrs: bool,
+    **attrs: Any,
 ) -> Node:
     """More columns where all examples share the matrix, else a stack of systems."""
     if any(mapped[:-1]):

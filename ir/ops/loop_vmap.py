@@ -178,7 +178,7 @@ class _Masked(NamedTuple):
     """What is around a body whose examples are not all active in each iteration."""
 
     invariants: Sequence[bool]
-    count: int
+    total: int
     limited: bool
     tested: bool
     masked: bool
@@ -203,7 +203,7 @@ class _Masked(NamedTuple):
         if self.tested:
             b.input("any", BOOL)
         taken += [b.input(x.name, x.type) for x in inputs[first:]]
-        carried = taken[first : first + self.count]
+        carried = taken[first : first + self.total]
         if self.tested:
             masks.append(carried[0])
         active = masks[0]
@@ -218,7 +218,7 @@ class _Masked(NamedTuple):
             rows = [
                 each(b, row, size, one)
                 for row, one in zip(
-                    results[self.count :], made[self.count :], strict=True
+                    results[self.total :], made[self.total :], strict=True
                 )
             ]
             rows = [chosen(b, active, row, b.like(row, 0)) for row in rows]

@@ -151,6 +151,12 @@ def chosen(b: Builder, mask: Node, x: Node, y: Node) -> Node:
     return b.select(b.broadcast(shaped, wide), x, y)
 
 
+def again(b: Builder, n: Node, *operands: Node) -> Sequence[Node]:
+    """What ``n`` makes of other operands of the same types."""
+    attrs: dict[str, Any] = dict(n.attrs)
+    return b.add_node(n.op, *operands, regions=n.regions, **attrs).values
+
+
 def only_if(b: Builder, n: Node, p: Node, *operands: Node) -> Sequence[Node]:
     """What ``n`` makes of the operands if ``p`` is true, else zeros."""
     from ..builder import Builder
@@ -162,16 +168,11 @@ def only_if(b: Builder, n: Node, p: Node, *operands: Node) -> Sequence[Node]:
         inner.source = n.source
         taken = [inner.input(f"x{k}", x.type) for k, x in enumerate(operands)]
         if name == "then":
-            made = inner.add_node(n.op, *taken, regions=n.regions, **n.attrs).values
+            made = again(inner, n, *taken)
         else:
             made = tuple([inner.full(v.type, 0) for v in n.values])
         regions.append(inner.build([Output(value.name) for value in made]))
     return b.add_node("cond", p, *operands, regions=tuple(regions)).values
-
-
-def again(b: Builder, n: Node, *operands: Node) -> Sequence[Node]:
-    """What ``n`` makes of other operands of the same types."""
-    return b.add_node(n.op, *operands, regions=n.regions, **n.attrs).values
 
 
 def in_turn(

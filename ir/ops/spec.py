@@ -8,7 +8,7 @@ a backend names an op only where it has a rule for just this one.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
@@ -156,6 +156,11 @@ class OpDef:
 
     ``vmap(b, n, size, mapped, *operands, **attrs)`` makes ``n`` with a new leading axis
     of ``size``, which those of the operands have that are ``mapped`` (`compiler.vmap`).
+    It returns a node, or the values of several; those that depend on no mapped operand
+    may lack the axis. Ops without this rule get that of their kind
+    (`ir.ops.mapped.rule_of`). Where a node has regions, the rule takes ``vmapped``,
+    which is `compiler.vmap.vmapped`, and ``mask``: which of the examples run the node,
+    or None.
 
     An op that makes several values has tuples of types and arrays, and ``g`` is a tuple
     with None where no cotangent arrives. ``regions`` are the names of the graphs that
@@ -184,7 +189,7 @@ class OpDef:
     fails: tuple[str, str] | None = None
     linear: tuple[tuple[int, ...], ...] = ()
     tangent: Callable[..., Any] | None = None
-    vmap: Callable[..., Node] | None = None
+    vmap: Callable[..., Node | Sequence[Node]] | None = None
 
     def is_differentiable(self, slot: int) -> bool:
         """Whether a read in this slot may contribute to a gradient."""
