@@ -87,6 +87,8 @@ def scan(
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """``f`` of each element along the first axis of ``xs``, results stacked.
 
+    One element comes after the other, in a loop; `vmap` has all of them at once.
+
     Args:
         f: A function of a pytree like ``xs`` whose arrays lack the first axis.
         xs: A pytree of arrays whose first axes have one size.
