@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .mapped import Along, rule_of
 from .spec import NONDIFFERENTIABLE, OPS, RECORDS, Kind, OpDef
 
 __all__ = ["places"]
@@ -53,6 +54,7 @@ def places(name: str) -> dict[str, list[str]]:
         "type rule": _function(op.type_rule),
         "reference": _function(op.reference),
         "adjoint": rule,
+        "vmap": _mapping(op),
     }
     for path in sorted(ROOT.glob("backends/*/backend.py")):
         if path.parent.name != "reference":  # which runs the record's
@@ -89,6 +91,17 @@ def _function(function: Any) -> list[str]:
     if code is not None:
         return [f"{_short(code.co_filename)}:{code.co_firstlineno}"]
     return [f"np.{function.__name__}"]
+
+
+def _mapping(op: OpDef) -> list[str]:
+    """The rule for many examples, or how the op takes one more axis."""
+    rule = rule_of(op)
+    if rule is None:
+        return [NEEDLESS] if op.kind is Kind.SOURCE else []
+    if isinstance(rule, Along):
+        names = " and ".join(rule.names)
+        return [f"one more axis, as {names} tell" if names else "one more axis"]
+    return _function(rule)
 
 
 def _in_backend(op: OpDef, folder: Path) -> list[str]:
