@@ -132,7 +132,8 @@ def _gradient(library: Library) -> Call:
 # Three bodies in a plane from 10,000 starts: 100 steps by Runge and Kutta, in float64.
 
 
-def _bodies(library: Library) -> Call:
+def _bodies(library: Library, chunk: int | None = None) -> Call:
+    """``chunk`` starts at a time, where the library has chunks."""
     xp = library.xp
     rng = np.random.default_rng(0)
     mass = library.array(np.array([1.0, 0.5, 0.3]))
@@ -155,7 +156,9 @@ def _bodies(library: Library) -> Call:
         dq, dv = q1 + 2 * q2 + 2 * q3 + q4, v1 + 2 * v2 + 2 * v3 + v4
         return q + h / 6 * dq, v + h / 6 * dv
 
-    call = library.jit(library.vmap(lambda q, v: library.fori(100, step, (q, v))))
+    options = {"chunk": chunk} if chunk and xp is np else {}
+    run = library.vmap(lambda q, v: library.fori(100, step, (q, v)), **options)
+    call = library.jit(run)
     return lambda: library.done(call(q, v))
 
 
@@ -163,6 +166,7 @@ CASES: dict[str, Callable[[Library], Call]] = {
     "gradient of each example, MLP 784-64-10, batch 128": _gradients,
     "their sum": _gradient,
     "3 bodies, 100 steps, 10,000 starts": _bodies,
+    "the same, ours by chunks of 100": partial(_bodies, chunk=100),
 }
 
 

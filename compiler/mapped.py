@@ -57,7 +57,8 @@ def vmap(
         out_axes: Where the axis is in each result; None for a result that does not
             depend on what is mapped.
         chunk: Map so many examples at a time, one chunk after the other in a loop, for
-            the sake of memory; `map` is a loop over single examples.
+            the sake of memory, or of caches: a long loop over small arrays may take
+            less than half of the time in chunks of 100. `map` has one at a time.
         backend: As in `jit`.
         static_argnums: As in `jit`; such arguments are shared.
         static_argnames: As in `jit`.
