@@ -18,12 +18,13 @@ from ..custom import custom_vjp
 from .closed import Closed
 from .constants import here
 from .krylov import gmres
-from .linear import solution
+from .linear import checked, solution
 
 __all__ = ["DENSE", "implicit", "lenient_solve", "newton_step"]
 
 DENSE = 100  # unknowns, up to which the Jacobian is a matrix
 _EXACT = 1e-13  # of what is left of a system, in a derivative
+_SINGULAR = "no derivative of a solution: GMRES does not solve with its Jacobian"
 _LOOSE = 1e-4  # the same in a step that is corrected by the next one
 
 
@@ -65,7 +66,8 @@ def _pulled_through(f: Closed, z: Any, reads: Any, bar: Any, dense: bool) -> Any
     def back(v: Any) -> Any:
         return f.pull(z, *reads, v, of=[0])[0]
 
-    solve = _by_gmres(_EXACT, z.shape[0])
+    enough = float(np.sqrt(np.finfo(z.dtype).eps))
+    solve = checked(_by_gmres(_EXACT, z.shape[0]), enough, _SINGULAR)
     return solution(back, forth, solve, solve, bar)[0]
 
 

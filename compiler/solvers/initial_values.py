@@ -91,7 +91,8 @@ def solve_ivp(
         steps: How many steps of ``RK4`` there are from one time to the next.
         gradient: ``steps`` differentiates what was computed, for which it runs parts
             of it again; ``adjoint`` solves the adjoint equation from the end to the
-            beginning, which keeps nothing and has an error of its own.
+            beginning, which keeps nothing, has an error of its own, and is for reverse
+            mode alone.
         throw: Whether it is a `DomainError` when running if the end is not reached.
             Else ``success`` says so.
 
@@ -102,7 +103,8 @@ def solve_ivp(
         ArgumentError: For another method or gradient, or what does not go together:
             events with ``RK4`` or ``adjoint``.
         TraceError: Where ``f`` returns another structure or other shapes.
-        DomainError: When running, as ``throw`` says.
+        DomainError: When running, as ``throw`` says, and where ``t_eval`` is not in the
+            order of ``t_span``, or leaves it.
 
     >>> import numpy as np, anabranch
     >>> made = anabranch.solve_ivp(lambda t, y, k: -k * y, (0, 1), [1.0], args=(2.0,))
@@ -153,7 +155,8 @@ def odeint(
         y at the times, which are the first axis of each array.
 
     Raises:
-        DomainError: When running, where the last time is not reached.
+        DomainError: When running, where the last time is not reached, or the times do
+            not go one way.
 
     >>> import numpy as np, anabranch
     >>> t = np.linspace(0, 1, 3)
@@ -189,6 +192,7 @@ def _odeint(
     check_gradient("odeint", gradient)
     start, lay = unknown("the y0 of odeint", y0)
     times = array(t, lay.dtype)
+    times = _in_order("odeint", times[0], times, times[-1])
     slope = _slope(lambda t, y: f(y, t, *args), "odeint", lay, f)
     how = _How("RK45", rtol, atol, max_steps, 0)
     made = _run(how, gradient, slope, start, times[0], times)
@@ -196,9 +200,18 @@ def _odeint(
     return _along_first(lay, rows)
 
 
+_UNORDERED = "{}: the times do not go from the beginning to the end"
 _FAILED = (
     "{}: the end is not reached: max_steps is too small, or a step became too short"
 )
+
+
+def _in_order(what: str, t: Any, times: Any, end: Any) -> Any:
+    """The times, but an error when running where one is in front of the one before."""
+    way = np.sign(stop_gradient(end - t))
+    whole = np.concatenate([np.reshape(t, (1,)), times, np.reshape(end, (1,))])
+    apart = stop_gradient(whole[1:] - whole[:-1])
+    return require(times, np.all(apart * way >= 0), _UNORDERED.format(what))
 
 
 def _along_first(lay: Layout, rows: Any) -> Any:
@@ -302,6 +315,7 @@ def _solve_ivp(
     start, lay = unknown("the y0 of solve_ivp", y0)
     t, end = [array(time, lay.dtype) for time in t_span]
     times = np.stack([t, end]) if t_eval is None else array(t_eval, lay.dtype)
+    times = _in_order("solve_ivp", t, times, end)
     slope = _slope(lambda t, y: f(t, y, *args), "solve_ivp", lay, f)
     how = _How(method, rtol, atol, max_steps, steps)
     event: tuple[Any, ...] = ()
@@ -346,7 +360,7 @@ def _until_event(
     reads = slope.reads
     steps = _steps(how, slope, reads, watch=watch, directions=directions)
     state = first_state(steps, lambda t, y: slope(t, y, *reads), t, y, end)
-    way = np.sign(state.h)
+    way = np.sign(stop_gradient(end - t))
     targets = np.concatenate([times, np.reshape(end, (1,))])
     state, rows = along(steps, state, targets, end)
     event = first_event(watches, state, end)

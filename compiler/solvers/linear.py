@@ -12,7 +12,6 @@ from ...ir.errors import ArgumentError
 from ...ir.graph import Node
 from ...ir.types import TensorType
 from ..frontend.calls import takes_functions
-from ..functions import stop_gradient
 from ..regions import region_graph, taken_in, trace_region
 from ..tree import flatten
 from .closed import Closed, unknown
@@ -20,7 +19,7 @@ from .constants import full, here
 from .entry import require, solver
 from .krylov import METHODS, Map, Solver, norm
 
-__all__ = ["LinearResult", "linear_solve", "solution"]
+__all__ = ["LinearResult", "checked", "linear_solve", "solution"]
 
 _REGIONS = "solve", "apply", "solve_adjoint", "apply_adjoint"
 
@@ -122,25 +121,43 @@ def _linear_solve(
         return Closed.of(f"the {what} of linear_solve", run, [lay.type], function)
 
     multiply = operator if callable(operator) else partial(np.matmul, operator)
-    a = _both(mapped("operator", multiply), lay.type)
-    near = [_same, _same]
+    forth, back = _both(mapped("operator", multiply), lay.type)
+    near_forth, near_back = _same, _same
     if preconditioner is not None:
-        near = _both(mapped("preconditioner", preconditioner), lay.type)
+        near = mapped("preconditioner", preconditioner)
+        near_forth, near_back = _both(near, lay.type)
     iterate = partial(METHODS[method], tol=tol, most=most)
-    solves = [partial(iterate, precondition=precondition) for precondition in near]
-    x, count = solution(*a, *solves, rhs)
-    left = stop_gradient(norm(rhs - a[0](x)))
-    success = left <= 10 * tol * stop_gradient(norm(rhs))
-    if throw:
-        x = require(x, success, f"linear_solve: {method} leaves too large a residual")
-    return LinearResult(lay.unravel(x), success, count, left)
+    message = f"linear_solve: {method} leaves too large a residual" if throw else None
+    solve, solve_back = [
+        checked(partial(iterate, precondition=one), 10 * tol, message)
+        for one in (near_forth, near_back)
+    ]
+    x, *told = solution(forth, back, solve, solve_back, rhs)
+    return LinearResult(lay.unravel(x), *told)
+
+
+def checked(iterate: Solver, tol: float, message: str | None) -> Solver:
+    """What ``iterate`` makes, whether it is exact enough, and what is left.
+
+    With a message it is an error when running if it is not, in derivatives too.
+    """
+
+    def solve(apply: Map, b: Any) -> Any:
+        x, count = iterate(apply, b)
+        left = norm(b - apply(x))
+        success = left <= tol * norm(b)
+        if message is not None:
+            x = require(x, success, message)
+        return x, success, count, left
+
+    return solve
 
 
 def _same(v: Any) -> Any:
     return v
 
 
-def _both(a: Closed, type_: TensorType) -> list[Map]:
+def _both(a: Closed, type_: TensorType) -> tuple[Map, Map]:
     """A linear function, and its adjoint: where it is differentiated is the same."""
 
     def forth(v: Any) -> Any:
@@ -149,13 +166,13 @@ def _both(a: Closed, type_: TensorType) -> list[Map]:
     def back(v: Any) -> Any:
         return a.pull(full(type_.shape, 0.0, type_.numpy), *a.reads, v, of=[0])[0]
 
-    return [forth, back]
+    return forth, back
 
 
 def solution(
     apply: Map, adjoint: Map, solve: Solver, solve_adjoint: Solver, b: Any
 ) -> list[Any]:
-    """What ``solve(apply, b)`` makes, with the derivative of A⁻¹ b.
+    """What ``solve(apply, b)`` makes, of which the first has the derivative of A⁻¹ b.
 
     ``adjoint`` multiplies with the adjoint of A, ``solve_adjoint`` solves with it.
     """

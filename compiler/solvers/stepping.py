@@ -102,7 +102,7 @@ def along(steps: Steps, state: State, targets: Any, end: Any) -> tuple[State, An
     """
     end = stop_gradient(end)
     kind = state.y.dtype.type
-    way = np.sign(state.h)
+    way = np.sign(end - stop_gradient(state.t))
 
     def goes_on(state: State, target: Any) -> Any:
         short = (target - state.t) * way > 0
@@ -123,7 +123,8 @@ def along(steps: Steps, state: State, targets: Any, end: Any) -> tuple[State, An
         factor = np.where(fine, factor, np.minimum(factor, kind(1)))
         factor = np.where(np.isfinite(error), factor, kind(_SHRINK))
         t = np.where(reaches, end, state.t + h)
-        tiny = np.abs(h) <= 10 * np.finfo(state.y.dtype).eps * np.abs(state.t)
+        least = 10 * np.finfo(state.y.dtype).eps * np.abs(state.t)
+        tiny = ~(np.abs(h) > least)  # or NaN
         count = state.count + 1
         watched, hit = state.watched, state.hit
         if steps.watch:

@@ -89,7 +89,7 @@ def _linear_solve_vmap(
     *closed: Node,
     vmapped: Callable[..., tuple[Graph, tuple[bool, ...]]],
     mask: Node | None,
-) -> Sequence[Node]:
+) -> Node:
     """One system of all examples, whose regions take all of them at once."""
     masked = mask is not None and any(map(may_fail, n.regions))
     regions = [
@@ -104,8 +104,7 @@ def _linear_solve_vmap(
     ]
     more = [mask] if masked and mask is not None else []
     given = each(b, rhs, size, mapped[0])
-    made = b.add_node("linear_solve", given, *closed, *more, regions=tuple(regions))
-    return made.values
+    return b.add_node("linear_solve", given, *closed, *more, regions=tuple(regions))
 
 
 LINEAR_SOLVE = register(

@@ -215,6 +215,30 @@ def test_what_never_arrives_is_an_error_at_the_users_line() -> None:
     assert not made.success
 
 
+def test_times_are_in_order_and_within_the_span() -> None:
+    def run(span: Any, times: Any) -> Any:
+        return anabranch.solve_ivp(lambda t, y: -y, span, 1.0, t_eval=times).y
+
+    assert run((0, 1), [0.25, 0.5, 0.5]).shape == (3,)
+    assert run((1, 0), [1.0, 0.5]).shape == (2,)
+    for span, times in (
+        ((0, 1), [0.5, 0.25]),
+        ((0, 1), [0.5, 1.5]),
+        ((1, 0), [0.25, 0.5]),
+        ((0, np.nan), None),
+    ):
+        with pytest.raises(DomainError, match="do not go from the beginning to"):
+            run(span, times)
+    with pytest.raises(DomainError, match="odeint: the times do not go"):
+        anabranch.odeint(lambda y, t: -y, 1.0, np.array([0.0, 1.0, 0.5, 2.0]))
+
+
+def test_a_slope_that_is_no_number_fails_at_once() -> None:
+    made = anabranch.solve_ivp(lambda t, y: y * np.nan, (0, 1), 1.0, throw=False)
+    assert not made.success
+    assert made.steps < 10
+
+
 def test_what_is_refused() -> None:
     run = anabranch.solve_ivp
     with pytest.raises(ArgumentError, match="no method 'BDF'"):

@@ -159,6 +159,32 @@ def test_a_root_without_a_derivative_is_an_error() -> None:
         )
 
 
+def test_many_unknowns_are_solved_by_products_alone() -> None:
+    n = 120
+    grid = np.linspace(0, 1, n)
+
+    def f(x: Any, a: Any) -> Any:
+        ends = np.zeros(1)
+        around = np.concatenate([x[1:], ends]) + np.concatenate([ends, x[:-1]])
+        return 3 * x - around + a * x**3 - grid
+
+    def total(a: Any, jacobian: str | None = None) -> Any:
+        return np.sum(anabranch.root(f, np.zeros(n), a, jacobian=jacobian).x ** 2)
+
+    assert f"f64[{n},{n}]" not in str(anabranch.make_ir(anabranch.grad(total))(0.5))
+    made = anabranch.grad(total)(0.5)
+    wanted = anabranch.grad(lambda a: total(a, "dense"))(0.5)
+    np.testing.assert_allclose(made, wanted, rtol=1e-8)
+
+
+def test_a_singular_jacobian_of_many_is_an_error_too() -> None:
+    def x(a: Any) -> Any:
+        return anabranch.root(lambda x: a * x**3, np.zeros(2), jacobian="krylov").x
+
+    with pytest.raises(DomainError, match="GMRES does not solve with its Jacobian"):
+        anabranch.grad(lambda a: np.sum(x(a)))(1.0)
+
+
 def test_what_is_refused() -> None:
     with pytest.raises(ArgumentError, match="no jacobian 'sparse'"):
         anabranch.root(np.sin, 1.0, jacobian="sparse")
