@@ -57,6 +57,7 @@ from .compiler.loop import fori_loop, map, scan, while_loop
 from .compiler.mapped import vmap
 from .compiler.native import LogDensity, Native
 from .compiler.ravel import ravel_pytree
+from .compiler.saved import SavedResidual, SavedResiduals, saved_residuals
 from .compiler.solvers.initial_values import odeint, solve_ivp
 from .compiler.solvers.linear import linear_solve
 from .compiler.solvers.minima import minimize
@@ -99,6 +100,8 @@ __all__ = [
     "Native",
     "ParseError",
     "RangeError",
+    "SavedResidual",
+    "SavedResiduals",
     "ShapeError",
     "Sparsity",
     "TensorType",
@@ -153,6 +156,7 @@ __all__ = [
     "ravel_pytree",
     "relu",
     "root",
+    "saved_residuals",
     "scan",
     "sigmoid",
     "softmax",

@@ -154,6 +154,8 @@ class Backend(NamedTuple):
     ``make_caller`` makes the fast path of a function's calls, where there is one;
     ``put_in_front`` has a class of functions go it before its method ``__call__``.
     ``make_door`` makes the C function of an executable and its captured arrays.
+    ``scratch_bytes`` says how much scratch memory a graph will need, before its code is
+    made.
     """
 
     name: str
@@ -162,3 +164,4 @@ class Backend(NamedTuple):
     make_caller: Callable[[Statics], Caller] | None = None
     put_in_front: Callable[..., None] | None = None
     make_door: Callable[[Any, Sequence[Array]], Door] | None = None
+    scratch_bytes: Callable[[Graph], int] | None = None

@@ -119,6 +119,7 @@ def grad(
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    memory_limit: int | str | None = None,
 ) -> Compiled:
     """The gradient of a scalar function.
 
@@ -133,6 +134,10 @@ def grad(
         backend: As in `jit`.
         static_argnums: As in `jit`.
         static_argnames: As in `jit`.
+        memory_limit: The most scratch memory that a call may take beside its arguments
+            and results, in bytes, or as a text: "64MB", "1.5GiB". What does not fit is
+            computed again on the way back, as little of it as was found (a minimum cut
+            through the graph). `saved_residuals` shows what is kept.
 
     Returns:
         A compiled function whose result is the gradient, shaped like the argument (a
@@ -144,6 +149,8 @@ def grad(
     Raises:
         GradientError: At the first call, where the loss is not a float scalar or the
             argument is of integers or bools.
+        ArgumentError: For a ``memory_limit`` that is no number of bytes, or of another
+            backend; at the first call, where it cannot be kept, with the least.
     """
     return gradient(
         function,
@@ -153,6 +160,7 @@ def grad(
         holomorphic=holomorphic,
         backend=backend,
         static=(static_argnums, static_argnames),
+        memory_limit=memory_limit,
     )
 
 
@@ -166,6 +174,7 @@ def value_and_grad(
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    memory_limit: int | str | None = None,
 ) -> Compiled:
     """Like `grad`, but the result is ``(value, gradient)``.
 
@@ -179,6 +188,7 @@ def value_and_grad(
         holomorphic=holomorphic,
         backend=backend,
         static=(static_argnums, static_argnames),
+        memory_limit=memory_limit,
     )
 
 
@@ -240,10 +250,11 @@ def fwd_and_bwd(
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    memory_limit: int | str | None = None,
 ) -> tuple[Compiled, Callable[[Residuals, Any], Any]]:
     """The forward and the backward pass as two compiled functions.
 
-    Options are those of `jit`.
+    Options are those of `jit` and `grad`; ``memory_limit`` is that of the residuals.
 
     Returns:
         ``fwd`` and ``bwd``. ``fwd(*args)`` returns the result and the residuals, a
@@ -252,7 +263,8 @@ def fwd_and_bwd(
         those of the arguments.
     """
     static = static_argnums, static_argnames
-    return with_residuals(function, argnums, backend, static), pull_back
+    made = with_residuals(function, argnums, backend, static, memory_limit)
+    return made, pull_back
 
 
 @shows_users_frames

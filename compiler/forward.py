@@ -13,7 +13,6 @@ from ..ir.graph import Graph, Node
 from .call import Call
 from .function import Compiled, Function
 from .gradient import (
-    TIDY,
     Argnums,
     check_aux,
     chosen_leaves,
@@ -21,7 +20,7 @@ from .gradient import (
     which,
 )
 from .held import held
-from .pipeline import run_passes
+from .pipeline import TIDY, run_passes
 from .program import Program, embedded
 from .residuals import Backward, Residuals, pull_back, split
 from .tangent import tangent

@@ -14,13 +14,13 @@ from .adjoint import adjoint
 from .call import Call
 from .function import Compiled, Function, Transform
 from .held import held
-from .pipeline import run_passes
+from .limit import Limit, limit_of
+from .pipeline import TIDY, run_passes
 from .program import Program
 from .residuals import Backward, Residuals, split
 from .tree import flatten, leaf_names, unflatten
 
 __all__ = [
-    "TIDY",
     "Argnums",
     "StaticOptions",
     "check_argnums",
@@ -36,7 +36,6 @@ __all__ = [
 Argnums: TypeAlias = "int | str | Sequence[int | str]"
 StaticOptions: TypeAlias = "tuple[int | Sequence[int], str | Sequence[str]]"
 """The positions and the names of static arguments."""
-TIDY = ("expand", "merge", "prune", "fold", "simplify", "dedupe", "tape", "prune")
 
 
 def gradient(
@@ -49,11 +48,13 @@ def gradient(
     elementwise: bool = False,
     backend: str = DEFAULT,
     static: StaticOptions = ((), ()),
+    memory_limit: int | str | None = None,
 ) -> Compiled:
     """The compiled gradient of a scalar function, with its value if asked for.
 
     With ``elementwise`` it is that of the sum of what the function returns.
     """
+    limit = limit_of(memory_limit, backend)
 
     def make() -> Compiled:
         check_argnums(argnums)
@@ -64,11 +65,13 @@ def gradient(
             with_value=with_value,
             holomorphic=holomorphic,
             elementwise=elementwise,
+            limit=limit,
         )
         return compiled_by(function, transform, backend, static)
 
     given = has_aux, with_value, holomorphic, elementwise, backend, static
-    return held(function, (type(argnums), argnums, *given), make)
+    options = type(argnums), argnums, memory_limit, *given
+    return held(function, options, make)
 
 
 def compiled_by(
@@ -94,6 +97,7 @@ def _with_gradient(
     with_value: bool,
     holomorphic: bool,
     elementwise: bool,
+    limit: Limit | None = None,
 ) -> Program:
     value = _value_tree(program, has_aux)
     chosen = chosen_leaves(call, argnums)
@@ -104,6 +108,8 @@ def _with_gradient(
     graph = adjoint(graph, wrt=wrt, of=[loss])
     if holomorphic:
         graph = _conjugated(graph, count)
+    if limit is not None:
+        graph = limit.of_scratch(graph)
     values, cotangents = graph.outputs[:count], graph.outputs[count:]
     if with_value:
         return _returning(program, graph, (*values, *cotangents), (value, chosen))
@@ -236,8 +242,10 @@ def with_residuals(
     argnums: Argnums,
     backend: str,
     static: StaticOptions = ((), ()),
+    memory_limit: int | str | None = None,
 ) -> Compiled:
     """The compiled forward pass: it returns the result and its `Residuals`."""
+    limit = limit_of(memory_limit, backend)
 
     def transform(program: Program, call: Call) -> Program:
         chosen = chosen_leaves(call, argnums)
@@ -258,6 +266,8 @@ def with_residuals(
         )
         tidy = run_passes(graph, TIDY)
         count = len(program.graph.outputs)
+        if limit is not None:
+            tidy = limit.of_residuals(tidy, count)
         forward, backward, names = split(tidy, count, count)
         second = Program(
             backward,
@@ -274,4 +284,5 @@ def with_residuals(
     def make() -> Compiled:
         return compiled_by(function, transform, backend, static)
 
-    return held(function, ("residuals", type(argnums), argnums, backend, static), make)
+    given = type(argnums), argnums, backend, static, memory_limit
+    return held(function, ("residuals", *given), make)

@@ -44,7 +44,7 @@ from .passes.total import total
 from .passes.undo import undo
 from .passes.widen import widen
 
-__all__ = ["PASSES", "ROUNDING", "optimise", "run_passes"]
+__all__ = ["PASSES", "ROUNDING", "TIDY", "optimise", "run_passes"]
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
     "expand": expand,
@@ -89,6 +89,10 @@ ROUNDING = frozenset(
 )
 """The passes that keep results up to rounding and the sign of zeros; others keep bits.
 """
+
+
+TIDY = ("expand", "merge", "prune", "fold", "simplify", "dedupe", "tape", "prune")
+"""What comes before a graph is cut in two: loops share what they know."""
 
 
 def run_passes(

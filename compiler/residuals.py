@@ -19,7 +19,7 @@ from .static import StaticArguments
 from .tracebacks import shows_users_frames
 from .tree import NAMESPACE, flatten, leaf_type, outline
 
-__all__ = ["Backward", "Residuals", "pull_back", "split"]
+__all__ = ["Backward", "Residuals", "closure", "pull_back", "split"]
 
 
 class Residuals(Mapping[str, Any], Slotted):
@@ -172,7 +172,7 @@ def split(graph: Graph, count: int, seeds: int) -> tuple[Graph, Graph, list[str]
     wanted = {name for node in backward for name in node.operands}
     wanted.update(output.value for output in cotangents)
     copied = _constants(graph, last)
-    needed = _closure(graph, wanted & copied)
+    needed = closure(graph, wanted & copied)
     residuals = [
         node
         for name, node in graph.nodes.items()
@@ -204,7 +204,7 @@ def _constants(graph: Graph, section: int) -> set[str]:
     return found
 
 
-def _closure(graph: Graph, names: set[str]) -> set[str]:
+def closure(graph: Graph, names: set[str]) -> set[str]:
     """The values and everything they are computed from."""
     needed = set(names)
     for node in reversed(list(graph)):

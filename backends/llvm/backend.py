@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..base import Backend
 from .run.door.door import LLVMDoor
-from .run.executable import prepare
+from .run.executable import prepare, scratch_bytes
 from .run.fastcall.caller import Caller
 from .run.fastcall.method import put_in_front
 
@@ -63,4 +63,5 @@ BACKEND = Backend(
     make_caller=Caller,
     put_in_front=put_in_front,
     make_door=LLVMDoor,
+    scratch_bytes=scratch_bytes,
 )

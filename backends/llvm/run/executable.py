@@ -33,7 +33,7 @@ from ..plan.step import Plan, Step
 from .listing import kernel_numbers, listing
 from .threads import parallel_address, pool_address, pool_sources
 
-__all__ = ["LLVMExecutable", "prepare"]
+__all__ = ["LLVMExecutable", "prepare", "scratch_bytes"]
 
 MAX_IDLE_FRAMES = 4
 
@@ -242,3 +242,8 @@ def prepare(graph: Graph) -> LLVMExecutable:
         with seconds.timed("plan"):
             plan = make_plan(graph)
         return LLVMExecutable(plan, seconds)
+
+
+def scratch_bytes(graph: Graph) -> int:
+    """How much scratch memory the plan of a graph has."""
+    return make_plan(graph).arena_bytes
