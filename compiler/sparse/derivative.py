@@ -25,6 +25,7 @@ from ..tracebacks import shows_users_frames
 from ..tree import flatten
 from .pattern import Sparsity
 from .products import products
+from .spread import spread
 from .structure import structure
 
 __all__ = ["SparseDerivative", "as_it_is"]
@@ -137,7 +138,7 @@ class SparseDerivative:
                     f"of {graph.name} of shape {tuple(sizes)}"
                 )
             return _Plan(self._given, {}, point.wrt, self.symmetric, self._given)
-        tidy = run_passes(graph, _TIDY)
+        tidy = run_passes(spread(run_passes(graph, _TIDY)), _TIDY)
         captured = [
             x.name for x in graph.inputs[-len(program.captured) or len(graph) :]
         ]
