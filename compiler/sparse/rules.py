@@ -16,7 +16,7 @@ from ...ir.graph import Node
 from ...ir.ops import OPS, Kind
 from ...ir.ops.at import limits
 from ...ir.ops.shape import indices
-from .regions import cond, loop
+from .regions import body, cond, custom_jvp, custom_vjp, loop
 from .unions import Numbers, Sets
 
 if TYPE_CHECKING:
@@ -293,6 +293,10 @@ _RULES: Mapping[str, Rule] = {
     "matmul": _matmul,
     "matmul_add": _matmul,
     "cond": cond,
+    "checkpoint": body,
+    "recompute": body,
+    "custom_jvp": custom_jvp,
+    "custom_vjp": custom_vjp,
     "loop": loop,
     **dict.fromkeys(_ROWS, _rows),
     **dict.fromkeys(_ALIKE, _elementwise),

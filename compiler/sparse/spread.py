@@ -36,8 +36,8 @@ def spread(graph: Graph) -> Graph:
         graph f(%x: f64[100]) {
           %z = const() {value=0.0} : f64[]
           %v = sin(%x) : f64[100]
-          %s = loop(%z, %x, %v) {trips=100, carried=1, stacked=2} : f64[]:
-            body(%t: i64[], %c: f64[], %row: f64[], %v: f64[]) {
+          %s = loop(%z, %v) {trips=100, carried=1, stacked=1} : f64[]:
+            body(%t: i64[], %c: f64[], %v: f64[]) {
               %r = add(%c, %v) : f64[]
               return %r
             }
@@ -58,7 +58,8 @@ def spread(graph: Graph) -> Graph:
             kept = node._replace(section=0, reads=())
             made = b.append(kept.reading(tuple([x.name for x in operands]))).values
         values.update(zip(node.names, made, strict=True))
-    return b.build([Output(values[x.value].name, x.label) for x in graph.outputs])
+    outputs = [Output(values[x.value].name, x.label) for x in graph.outputs]
+    return prune(b.build(outputs))
 
 
 def _spread(b: Builder, node: Node, operands: Sequence[Node]) -> Sequence[Node] | None:
@@ -111,7 +112,7 @@ def _rest(
     """The values of the loop, which reads ``rows`` and computes what is ``left``."""
     (body,) = node.regions
     inputs = [x for x in left if x.op == "input"]
-    inputs += [body[name]._replace(op="input", operands=()) for name in rows]
+    inputs += [Node(name, "input", (), body[name].type) for name in rows]
     count = len(parts.carried)
     kept = [
         number

@@ -163,10 +163,25 @@ def test_a_rule_of_the_users_has_a_structure_of_its_own():
     def odd(x):
         return x * 1.0
 
-    odd.defvjp(lambda x: (odd(x), None), lambda _, g: (g + np.sum(g),))
-    made = sparse_hessian(lambda x: np.sum(odd(x) ** 2))
-    assert made.sparsity(POINT).nnz == 144
-    np.testing.assert_array_equal(made(POINT)[0, 1], made(POINT)[1, 0])
+    @anabranch.custom_jvp
+    def odder(x):
+        return x * 1.0
+
+    odd.defvjp(lambda x: (odd(x), None), lambda _, g: (g[::-1] + g,))
+    odder.defjvp(lambda primals, dots: (odder(*primals), dots[0][::-1] + dots[0]))
+    wanted = np.eye(12) + np.eye(12)[::-1]
+    for function in (odd, odder):
+        made = sparse_jacobian(lambda x, f=function: f(x))
+        np.testing.assert_array_equal(made(POINT).toarray(), wanted)
+        assert made.sparsity(POINT).nnz == 24
+        twice = sparse_hessian(lambda x, f=function: np.sum(f(x * x)))
+        assert twice.sparsity(POINT).nnz == 12
+
+
+def test_what_is_computed_again_has_the_same_structure():
+    kept = sparsity(grad(lambda x: np.sum(np.sin(x[1:] * x[:-1]))))(POINT)
+    again = anabranch.checkpoint(lambda x: np.sin(x[1:] * x[:-1]))
+    assert sparsity(grad(lambda x: np.sum(again(x))))(POINT) == kept
 
 
 def test_formats_and_dtypes():
