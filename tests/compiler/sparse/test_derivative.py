@@ -108,10 +108,31 @@ def test_a_jacobian_equals_the_dense_one(function: Any, backend: str):
     assert made.sparsity(POINT).colouring.products == JACOBIANS[function]
 
 
-@pytest.mark.parametrize("function", [stencil, stepper, implicit, gathered, masked])
+def convolved(x):
+    return np.convolve(x, np.array([1.0, -2.0, 3.0])) ** 2
+
+
+def solved(x):
+    stack = x.reshape(3, 2, 2) + 3 * np.eye(2)
+    return np.linalg.inv(stack) * np.linalg.det(stack)[:, None, None] ** 2
+
+
+def transformed(x):
+    return np.fft.rfft(x.reshape(3, 4)).real[:, :1]
+
+
+EXACT = (stencil, stepper, implicit, gathered, masked, convolved, solved, transformed)
+
+
+@pytest.mark.parametrize("function", EXACT)
 def test_a_structure_that_is_known_is_exact(function: Any):
     found = sparsity(function)(POINT).toarray()
     np.testing.assert_array_equal(found, dense(function, POINT) != 0)
+
+
+def test_a_pooling_depends_on_its_windows():
+    found = sparsity(lambda x: anabranch.max_pool(x.reshape(1, 1, 12), 3))(POINT)
+    np.testing.assert_array_equal(found.toarray(), np.kron(np.eye(4), np.ones(3)))
 
 
 def test_a_hessian_equals_the_dense_one_and_its_transpose(backend: str):
