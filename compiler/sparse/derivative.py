@@ -25,8 +25,6 @@ from ..tracebacks import shows_users_frames
 from ..tree import flatten
 from .pattern import Sparsity
 from .products import products
-from .spread import spread
-from .structure import structure
 
 __all__ = ["SparseDerivative", "as_it_is"]
 
@@ -117,6 +115,9 @@ class SparseDerivative:
         return made
 
     def _made(self, point: _Point, given: Mapping[str, Array]) -> _Plan:
+        from .spread import spread  # not needed to import the library
+        from .structure import structure
+
         program = point.program
         graph = program.graph
         of = graph.results
