@@ -17,7 +17,6 @@ from ..call import Call
 from ..entry import Entry
 from ..function import Compiled
 from ..gradient import Argnums, chosen_leaves, chosen_names
-from ..pipeline import run_passes
 from ..program import Program
 from ..running import is_traced
 from ..static import Static
@@ -31,7 +30,6 @@ __all__ = ["SparseDerivative", "as_it_is"]
 FORMATS = ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
 FEW = 8  # patterns of one program: for other values, by other arguments
 _INTEGERS = "iub"
-_TIDY = ("prune", "fold", "dedupe", "prune")  # keeps what has a rule of its own
 
 
 def as_it_is(program: Program, call: Call) -> Program:
@@ -115,7 +113,7 @@ class SparseDerivative:
         return made
 
     def _made(self, point: _Point, given: Mapping[str, Array]) -> _Plan:
-        from .spread import spread  # not needed to import the library
+        from .spread import prepared  # not needed to import the library
         from .structure import structure
 
         program = point.program
@@ -139,7 +137,7 @@ class SparseDerivative:
                     f"of {graph.name} of shape {tuple(sizes)}"
                 )
             return _Plan(self._given, {}, point.wrt, self.symmetric, self._given)
-        tidy = run_passes(spread(run_passes(graph, _TIDY)), _TIDY)
+        tidy = prepared(graph)
         captured = [
             x.name for x in graph.inputs[-len(program.captured) or len(graph) :]
         ]

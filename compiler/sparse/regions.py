@@ -147,7 +147,7 @@ class _Turns:
 
         Loops inside of the body take theirs when they run.
         """
-        cost = turns * len(self.body)
+        cost = turns * (len(self.body) - len(self.body.inputs))
         if cost > self.walk.budget[0]:
             return False
         self.walk.budget[0] -= cost

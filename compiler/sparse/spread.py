@@ -10,12 +10,37 @@ from ...ir.errors import TraceError
 from ...ir.graph import Graph, Node, Output
 from ...ir.ops.parts import Parts, loop_attrs, split_operands
 from ..passes.prune import prune
+from ..pipeline import run_passes
 from ..vmap import vmapped
 
-__all__ = ["spread"]
+__all__ = ["prepared", "spread"]
 
 FEW = 16  # turns, which are walked as fast one by one
 MOST = 20_000_000  # elements of all turns
+
+
+def prepared(graph: Graph) -> Graph:
+    """The graph as a walk takes it, with the same derivatives.
+
+    Passes that know of values alone would take away what has the value of one operand
+    and the derivative of another.
+    """
+    tidy = run_passes(graph, ("prune", "fold", "dedupe"))
+    return spread(run_passes(_without_identities(tidy), ("steady", "prune")))
+
+
+def _without_identities(graph: Graph) -> Graph:
+    """The graph in which what reads an identity reads the value itself."""
+    names: dict[str, str] = {}
+    nodes: list[Node] = []
+    for node in graph.map_regions(_without_identities):
+        operands = tuple([names.get(name, name) for name in node.operands])
+        if node.op == "identity":
+            names[node.name] = operands[0]
+        else:
+            nodes.append(node.reading(operands))
+    outputs = [x._replace(value=names.get(x.value, x.value)) for x in graph.outputs]
+    return graph.with_nodes(nodes, outputs) if names or graph.depth > 1 else graph
 
 
 def spread(graph: Graph) -> Graph:

@@ -80,7 +80,7 @@ def structure(
     except Crowded:
         raise GradientError(
             f"the Jacobian of {graph.name} is not sparse",
-            hint=f"more than {MAX_PAIRS:,} elements may be other than zero: take "
-            "products with it, by jvp and vjp",
+            hint=f"more than {MAX_PAIRS:,} elements may be other than zero, as far as "
+            "is known: take products with it, by jvp and vjp, or give its pattern",
         ) from None
     return Structure(ends, columns, tuple(used))

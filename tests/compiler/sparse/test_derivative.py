@@ -24,6 +24,7 @@ from anabranch import (
 from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.sparse import derivative, structure, unions
+from anabranch.ir import Builder, Output
 
 POINT = np.random.default_rng(0).uniform(0.5, 1.5, 12)
 
@@ -255,6 +256,22 @@ def test_the_zeros_of_an_argument_do_not_count():
     assert found.nnz == 144
 
 
+def test_what_has_the_value_of_one_and_the_derivative_of_another():
+    """A softmax is made of shares, which passes for values take for their values."""
+    found = sparse_jacobian(lambda x: anabranch.softmax(x.reshape(4, 3)))
+    wanted = np.kron(np.eye(4), np.ones((3, 3)))
+    np.testing.assert_array_equal(found.sparsity(POINT).toarray(), wanted)
+
+
+def test_the_derivative_of_one_operand_counts_and_not_its_value():
+    b = Builder("f")
+    x, y = (b.input(name, spec("f64[2]")) for name in "xy")
+    made = b.build([Output(b.straight_through(x, y).name)])
+    zeros = np.zeros(2)
+    found = [sparse_jacobian(made, name)(zeros, zeros).nnz for name in ("x", "y")]
+    assert found == [0, 2]
+
+
 def test_types_stand_for_arrays():
     found = sparsity(lambda x, i: x[i])(spec("f64[12]"), np.array([3, 4]))
     assert found.nnz == 2
@@ -339,6 +356,26 @@ def test_long_loops_are_any_number_of_turns(visits: int, monkeypatch: Any):
         return y
 
     assert sparsity(decay)(POINT).nnz == 12  # as good as turn by turn
+
+
+def by_turns(x):
+    total = 0.0
+    for i in range(len(x) - 1):
+        total += 100 * (x[i + 1] - x[i] ** 2) ** 2 + (1 - x[i]) ** 2
+    return total
+
+
+def test_turns_that_do_not_need_each_other_are_not_followed(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(structure, "MAX_VISITS", 0)
+    found = sparsity(sparse_hessian(by_turns))(spec("f64[100]"))
+    assert found == sparsity(sparse_hessian(rosenbrock))(spec("f64[100]"))
+    monkeypatch.setattr(structure, "MAX_VISITS", 98)  # a store in each of 98 turns
+    assert sparsity(stencil)(spec("f64[100]")).nnz == 3 * 98
+    monkeypatch.setattr(structure, "MAX_VISITS", 97)
+    derivative._plans.clear()
+    assert sparsity(stencil)(spec("f64[100]")).nnz > 3 * 98
 
 
 def test_patterns_of_a_hundred_thousand_are_found_by_whole_arrays(
