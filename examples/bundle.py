@@ -93,7 +93,7 @@ def fit(cameras: int, points: int, views: int) -> Fit:
     found = least_squares(
         lambda x: off(*apart(x), scene),
         start,
-        jac=lambda x: jacobian(*apart(x), scene),
+        jac=lambda x: jacobian(*apart(x), scene),  # pyright: ignore[reportArgumentType]
         x_scale="jac",
         method="trf",
     )

@@ -55,7 +55,7 @@ def sparse_jacobian(
 
     Raises:
         GradientError: At the call, where results or arguments are no real floats, or
-            where more than some hundred million elements may be other than zero.
+            where more than some ten million elements may be other than zero.
         TraceError: At the call inside of a traced function.
 
     >>> import numpy as np
@@ -129,7 +129,10 @@ def sparse_hessian(
 
 
 def sparsity(
-    function: Function | SparseDerivative, argnums: Argnums = 0
+    function: Function | SparseDerivative,
+    argnums: Argnums = 0,
+    *,
+    argnum: Argnums | None = None,
 ) -> Callable[..., Sparsity]:
     """Which elements of a Jacobian may be other than zero.
 
@@ -147,4 +150,4 @@ def sparsity(
     """
     if isinstance(function, SparseDerivative):
         return function.sparsity
-    return sparse_jacobian(function, argnums).sparsity
+    return sparse_jacobian(function, argnums, argnum=argnum).sparsity

@@ -17,7 +17,6 @@ from ..call import Call
 from ..entry import Entry
 from ..function import Compiled
 from ..gradient import Argnums, chosen_leaves, chosen_names
-from ..pipeline import run_passes
 from ..program import Program
 from ..running import is_traced
 from ..static import Static
@@ -25,14 +24,12 @@ from ..tracebacks import shows_users_frames
 from ..tree import flatten
 from .pattern import Sparsity
 from .products import products
-from .structure import structure
 
 __all__ = ["SparseDerivative", "as_it_is"]
 
 FORMATS = ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
 FEW = 8  # patterns of one program: for other values, by other arguments
 _INTEGERS = "iub"
-_TIDY = ("prune", "fold", "dedupe", "prune")  # keeps what has a rule of its own
 
 
 def as_it_is(program: Program, call: Call) -> Program:
@@ -116,6 +113,9 @@ class SparseDerivative:
         return made
 
     def _made(self, point: _Point, given: Mapping[str, Array]) -> _Plan:
+        from .spread import prepared  # not needed to import the library
+        from .structure import structure
+
         program = point.program
         graph = program.graph
         of = graph.results
@@ -137,7 +137,7 @@ class SparseDerivative:
                     f"of {graph.name} of shape {tuple(sizes)}"
                 )
             return _Plan(self._given, {}, point.wrt, self.symmetric, self._given)
-        tidy = run_passes(graph, _TIDY)
+        tidy = prepared(graph)
         captured = [
             x.name for x in graph.inputs[-len(program.captured) or len(graph) :]
         ]

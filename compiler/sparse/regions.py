@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ...backends.base import Array
     from .walk import Ask, Walk
 
-__all__ = ["cond", "loop"]
+__all__ = ["body", "cond", "custom_jvp", "custom_vjp", "loop"]
 
 
 def cond(walk: Walk, node: Node, p: Sets, *sets: Sets) -> list[Sets]:
@@ -46,6 +46,56 @@ def _through(
     }
     given = dict(zip(names, sets, strict=True))
     return walk.inner(region, given, known).run()
+
+
+def body(walk: Walk, node: Node, *sets: Sets, **attrs: Any) -> list[Sets]:
+    """What the only region makes of the first operands."""
+    (region,) = node.regions
+    count = len(region.inputs)
+    return _through(walk, region, node.operands[:count], sets[:count])
+
+
+def custom_jvp(walk: Walk, node: Node, *sets: Sets, arguments: int) -> list[Sets]:
+    """What the rule makes of tangents, which are as the arguments."""
+    _, rule = node.regions
+    first = [walk.operand(node, slot) for slot in range(arguments)]
+    moved = [x for x, arg in zip(sets, first, strict=False) if arg.type.has_gradient]
+    taken = rule.inputs[arguments + len(node.values) :]
+    names = [tangent.name for tangent in taken[: len(moved)]]
+    made = iter(walk.inner(rule, dict(zip(names, moved, strict=True)), {}).run())
+    return [next(made) if v.type.has_gradient else None for v in node.values]
+
+
+def custom_vjp(walk: Walk, node: Node, *sets: Sets, arguments: int) -> list[Sets]:
+    """The transpose of what the rule makes of cotangents.
+
+    Where the cotangent of an element of an argument is made of that of an element of a
+    value, the latter depends on what the former depends on.
+    """
+    *_, rule = node.regions
+    first = [walk.operand(node, slot) for slot in range(arguments)]
+    pairs = [
+        (x, arg.type)
+        for x, arg in zip(sets, first, strict=False)
+        if arg.type.has_gradient
+    ]
+    values = [value.type for value in node.values if value.type.has_gradient]
+    behind = len(node.operands) - arguments
+    seeds = rule.inputs[len(rule.inputs) - behind - len(values) :][: len(values)]
+    names = [seed.name for seed in seeds]
+    total = sum(type_.size for type_ in values)
+    unions = Unions(total)
+    own = dict(zip(names, _numbers(values), strict=True))
+    bars = walk.inner(rule, own, {}, unions=unions).run()
+    types = [type_ for _, type_ in pairs]
+    ends, columns = unions.members(_joined(bars, types))
+    outer = _joined([x for x, _ in pairs], types)
+    made = walk.unions.grouped(np.repeat(outer, np.diff(ends)), columns, total)
+    parts = iter(np.split(made, np.cumsum([type_.size for type_ in values])[:-1]))
+    return [
+        next(parts).reshape(v.type.shape) if v.type.has_gradient else None
+        for v in node.values
+    ]
 
 
 def loop(walk: Walk, node: Node, *sets: Sets, **attrs: Any) -> list[Sets]:
@@ -97,7 +147,7 @@ class _Turns:
 
         Loops inside of the body take theirs when they run.
         """
-        cost = turns * len(self.body)
+        cost = turns * (len(self.body) - len(self.body.inputs))
         if cost > self.walk.budget[0]:
             return False
         self.walk.budget[0] -= cost

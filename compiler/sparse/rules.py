@@ -16,8 +16,17 @@ from ...ir.graph import Node
 from ...ir.ops import OPS, Kind
 from ...ir.ops.at import limits
 from ...ir.ops.shape import indices
-from .regions import cond, loop
+from .regions import body, cond, custom_jvp, custom_vjp, loop
 from .unions import Numbers, Sets
+from .windows import (
+    conv,
+    conv_input,
+    conv_kernel,
+    fold,
+    gathered,
+    max_pool,
+    max_pool_input,
+)
 
 if TYPE_CHECKING:
     from .walk import Walk
@@ -30,6 +39,10 @@ of several. ``sets`` has None for operands through which no derivative goes."""
 Ints: TypeAlias = tuple[int, ...]
 
 _ROWS = ("fft", "ifft", "rfft", "irfft", "sort")
+_MATRICES = (
+    *("solve_triangular", "lu", "solve_lu", "cholesky", "cholesky_input"),
+    *("det", "logdet", "pinv", "qr", "eigh", "svd", "eig"),
+)
 _ALIKE = ("real", "imag", "conj", "complex", "of_complex", "reciprocal")
 
 
@@ -99,6 +112,25 @@ def _rows(walk: Walk, node: Node, x: Sets, **attrs: Any) -> Sets:
     return None if x is None else _spread(walk, node, x, (x.ndim - 1,))
 
 
+def _matrices(walk: Walk, node: Node, *sets: Sets, **attrs: Any) -> list[Sets]:
+    """All that is made of one matrix of a stack is made of all of that matrix."""
+    ranks = [walk.operand(node, slot).type.rank for slot in range(len(sets))]
+    lead = max(ranks) - 2
+    united: Sets = None
+    for x in sets:
+        if x is not None:
+            one = walk.unions.along(x, tuple(range(lead, x.ndim)))
+            united = walk.both(united, one)
+    assert united is not None, "a visited node has an operand that depends"
+    return [
+        np.broadcast_to(
+            united.reshape(united.shape + (1,) * (value.type.rank - lead)),
+            value.type.shape,
+        )
+        for value in node.values
+    ]
+
+
 def _scan(walk: Walk, node: Node, *sets: Sets, axis: int, reverse: bool) -> Sets:
     """Each element depends on those before it: twice as far with each step."""
     x = _elementwise(walk, node, *sets)[0]
@@ -138,22 +170,7 @@ def _scatter_add(
         united = walk.unions.along(x, tuple(range(axis, axis + rank)))
         return np.broadcast_to(np.expand_dims(united, axis), shape)
     where = np.arange(node.type.size).reshape(shape)
-    return _gathered(walk, node, x, np.take(where, places, axis=axis, mode="clip"))
-
-
-def _fold(walk: Walk, node: Node, x: Sets, *, shape: Ints, stride: Ints) -> Sets:
-    if x is None:
-        return None
-    where = np.arange(node.type.size).reshape(node.type.shape)
-    size = x.shape[x.ndim - len(shape) :]
-    moved = OPS["windows"].reference(where, size=size, stride=stride)
-    return _gathered(walk, node, x, moved)
-
-
-def _gathered(walk: Walk, node: Node, x: Numbers, where: Numbers) -> Numbers:
-    """The union of all that is added at each place; ``where`` says at which."""
-    flat = x.reshape(-1), where.reshape(-1)
-    return walk.unions.grouped(*flat, node.type.size).reshape(node.type.shape)
+    return gathered(walk, node, x, np.take(where, places, axis=axis, mode="clip"))
 
 
 class _Places:
@@ -284,7 +301,12 @@ _RULES: Mapping[str, Rule] = {
     "recurrence": _scan,
     "take": _take,
     "scatter_add": _scatter_add,
-    "fold": _fold,
+    "fold": fold,
+    "conv": conv,
+    "conv_input": conv_input,
+    "conv_kernel": conv_kernel,
+    "max_pool": max_pool,
+    "max_pool_input": max_pool_input,
     "slice_at": _slice_at,
     "update": _store,
     "update_at": _store,
@@ -293,7 +315,12 @@ _RULES: Mapping[str, Rule] = {
     "matmul": _matmul,
     "matmul_add": _matmul,
     "cond": cond,
+    "checkpoint": body,
+    "recompute": body,
+    "custom_jvp": custom_jvp,
+    "custom_vjp": custom_vjp,
     "loop": loop,
     **dict.fromkeys(_ROWS, _rows),
+    **dict.fromkeys(_MATRICES, _matrices),
     **dict.fromkeys(_ALIKE, _elementwise),
 }

@@ -11,7 +11,7 @@ import numpy as np
 from ...backends.base import Array
 from ...ir.errors import GradientError
 from ...ir.graph import Graph
-from .unions import Crowded, Numbers, Sets, Unions
+from .unions import MAX_PAIRS, Crowded, Numbers, Sets, Unions
 from .walk import Walk
 
 __all__ = ["Structure", "structure"]
@@ -80,7 +80,7 @@ def structure(
     except Crowded:
         raise GradientError(
             f"the Jacobian of {graph.name} is not sparse",
-            hint="it has more than a hundred million elements that may be other than "
-            "zero: take products with it, by jvp and vjp",
+            hint=f"more than {MAX_PAIRS:,} elements may be other than zero, as far as "
+            "is known: take products with it, by jvp and vjp, or give its pattern",
         ) from None
     return Structure(ends, columns, tuple(used))

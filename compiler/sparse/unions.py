@@ -22,7 +22,7 @@ Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 Sets: TypeAlias = "Numbers | None"
 """The same, None where no element depends on anything."""
 
-MAX_PAIRS = 200_000_000  # of a set and what is in it: some gigabytes
+MAX_PAIRS = 50_000_000  # of a set and what is in it: a gigabyte or two
 
 
 class Crowded(Exception):

@@ -148,3 +148,20 @@ def test_loops(
     for seed in seeds:
         made = grow(seed)
         assert_covers(made.graph, made.point)
+
+
+@pytest.mark.parametrize("grow", [looping, storing])
+@seeds(3, 120)
+def test_gradients_of_loops(grow: Callable[[int], Any], seeds: range):
+    """Structures of Hessians are those of gradients, with loops that run backwards."""
+    for seed in seeds:
+        made = grow(seed)
+        rng = np.random.default_rng(seed)
+        graph = made.graph
+        inputs = real(graph, [node.name for node in graph.inputs])
+        results = real(graph, graph.results)
+        bars = adjoint(graph, wrt=inputs, of=results, seeded=True)
+        bars = prune(bars.returning(bars.outputs[len(graph.outputs) :]))
+        types = [graph[name].type for name in results]
+        cotangents = [rng.uniform(-1, 1, t.shape).astype(t.numpy) for t in types]
+        assert_covers(bars, [*made.point, *cotangents])

@@ -24,6 +24,7 @@ from anabranch import (
 from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.sparse import derivative, structure, unions
+from anabranch.ir import Builder, Output
 
 POINT = np.random.default_rng(0).uniform(0.5, 1.5, 12)
 
@@ -108,10 +109,31 @@ def test_a_jacobian_equals_the_dense_one(function: Any, backend: str):
     assert made.sparsity(POINT).colouring.products == JACOBIANS[function]
 
 
-@pytest.mark.parametrize("function", [stencil, stepper, implicit, gathered, masked])
+def convolved(x):
+    return np.convolve(x, np.array([1.0, -2.0, 3.0])) ** 2
+
+
+def solved(x):
+    stack = x.reshape(3, 2, 2) + 3 * np.eye(2)
+    return np.linalg.inv(stack) * np.linalg.det(stack)[:, None, None] ** 2
+
+
+def transformed(x):
+    return np.fft.rfft(x.reshape(3, 4)).real[:, :1]
+
+
+EXACT = (stencil, stepper, implicit, gathered, masked, convolved, solved, transformed)
+
+
+@pytest.mark.parametrize("function", EXACT)
 def test_a_structure_that_is_known_is_exact(function: Any):
     found = sparsity(function)(POINT).toarray()
     np.testing.assert_array_equal(found, dense(function, POINT) != 0)
+
+
+def test_a_pooling_depends_on_its_windows():
+    found = sparsity(lambda x: anabranch.max_pool(x.reshape(1, 1, 12), 3))(POINT)
+    np.testing.assert_array_equal(found.toarray(), np.kron(np.eye(4), np.ones(3)))
 
 
 def test_a_hessian_equals_the_dense_one_and_its_transpose(backend: str):
@@ -163,10 +185,25 @@ def test_a_rule_of_the_users_has_a_structure_of_its_own():
     def odd(x):
         return x * 1.0
 
-    odd.defvjp(lambda x: (odd(x), None), lambda _, g: (g + np.sum(g),))
-    made = sparse_hessian(lambda x: np.sum(odd(x) ** 2))
-    assert made.sparsity(POINT).nnz == 144
-    np.testing.assert_array_equal(made(POINT)[0, 1], made(POINT)[1, 0])
+    @anabranch.custom_jvp
+    def odder(x):
+        return x * 1.0
+
+    odd.defvjp(lambda x: (odd(x), None), lambda _, g: (g[::-1] + g,))
+    odder.defjvp(lambda primals, dots: (odder(*primals), dots[0][::-1] + dots[0]))
+    wanted = np.eye(12) + np.eye(12)[::-1]
+    for function in (odd, odder):
+        made = sparse_jacobian(lambda x, f=function: f(x))
+        np.testing.assert_array_equal(made(POINT).toarray(), wanted)
+        assert made.sparsity(POINT).nnz == 24
+        twice = sparse_hessian(lambda x, f=function: np.sum(f(x * x)))
+        assert twice.sparsity(POINT).nnz == 12
+
+
+def test_what_is_computed_again_has_the_same_structure():
+    kept = sparsity(grad(lambda x: np.sum(np.sin(x[1:] * x[:-1]))))(POINT)
+    again = anabranch.checkpoint(lambda x: np.sin(x[1:] * x[:-1]))
+    assert sparsity(grad(lambda x: np.sum(again(x))))(POINT) == kept
 
 
 def test_formats_and_dtypes():
@@ -217,6 +254,22 @@ def test_zeros_of_a_known_matrix_that_change_are_looked_at_again():
 def test_the_zeros_of_an_argument_do_not_count():
     found = sparsity(lambda x, a: a @ x)(POINT, np.eye(12))
     assert found.nnz == 144
+
+
+def test_what_has_the_value_of_one_and_the_derivative_of_another():
+    """A softmax is made of shares, which passes for values take for their values."""
+    found = sparse_jacobian(lambda x: anabranch.softmax(x.reshape(4, 3)))
+    wanted = np.kron(np.eye(4), np.ones((3, 3)))
+    np.testing.assert_array_equal(found.sparsity(POINT).toarray(), wanted)
+
+
+def test_the_derivative_of_one_operand_counts_and_not_its_value():
+    b = Builder("f")
+    x, y = (b.input(name, spec("f64[2]")) for name in "xy")
+    made = b.build([Output(b.straight_through(x, y).name)])
+    zeros = np.zeros(2)
+    found = [sparse_jacobian(made, name)(zeros, zeros).nnz for name in ("x", "y")]
+    assert found == [0, 2]
 
 
 def test_types_stand_for_arrays():
@@ -303,6 +356,26 @@ def test_long_loops_are_any_number_of_turns(visits: int, monkeypatch: Any):
         return y
 
     assert sparsity(decay)(POINT).nnz == 12  # as good as turn by turn
+
+
+def by_turns(x):
+    total = 0.0
+    for i in range(len(x) - 1):
+        total += 100 * (x[i + 1] - x[i] ** 2) ** 2 + (1 - x[i]) ** 2
+    return total
+
+
+def test_turns_that_do_not_need_each_other_are_not_followed(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(structure, "MAX_VISITS", 0)
+    found = sparsity(sparse_hessian(by_turns))(spec("f64[100]"))
+    assert found == sparsity(sparse_hessian(rosenbrock))(spec("f64[100]"))
+    monkeypatch.setattr(structure, "MAX_VISITS", 98)  # a store in each of 98 turns
+    assert sparsity(stencil)(spec("f64[100]")).nnz == 3 * 98
+    monkeypatch.setattr(structure, "MAX_VISITS", 97)
+    derivative._plans.clear()
+    assert sparsity(stencil)(spec("f64[100]")).nnz > 3 * 98
 
 
 def test_patterns_of_a_hundred_thousand_are_found_by_whole_arrays(
