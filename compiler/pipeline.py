@@ -27,6 +27,7 @@ from .passes.join import join
 from .passes.last import last
 from .passes.merge import merge
 from .passes.nest import nest
+from .passes.once import once
 from .passes.overlap import overlap
 from .passes.passed import passed
 from .passes.place import place
@@ -62,6 +63,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "nest": nest,
     "invariant": invariant,
     "last": last,
+    "once": once,
     "states": states,
     "passed": passed,
     "steady": steady,

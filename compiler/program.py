@@ -8,14 +8,14 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ..ir.errors import ConcretizationError, DTypeError, TraceError
+from ..ir.errors import AnabranchError, ConcretizationError, DTypeError, TraceError
 from ..ir.graph import Graph, Node, Output
 from .asked import may_be_asked
 from .frontend.failures import tied
 from .notes import Note, merged, notes_here, noting
 from .progress import shown
 from .running import active_trace, find_trace, is_traced
-from .source import definition_line
+from .source import definition_line, user_line_of
 from .trace import Trace
 from .tracer import Unsized
 from .tree import (
@@ -117,12 +117,15 @@ def trace_program(
         try:
             with noting() as notes, trace, shown(f"tracing {name}", trace.progress):
                 result = run(function, *args, **kwargs)
-        except (TypeError, AttributeError) as error:
-            for given in lists_of_numbers(function, *unflatten(structure, leaves)):
-                error.add_note(
-                    f"  {given} is a list of numbers, each traced on its own: pass "
-                    f"np.asarray({given}) where it is to be an array"
-                )
+        except Exception as error:
+            if isinstance(error, AnabranchError):
+                error.at(user_line_of(error))
+            if isinstance(error, (TypeError, AttributeError)):
+                for given in lists_of_numbers(function, *unflatten(structure, leaves)):
+                    error.add_note(
+                        f"  {given} is a list of numbers, each traced on its own: pass "
+                        f"np.asarray({given}) where it is to be an array"
+                    )
             raise
         labels = path_names(result)
         written = [

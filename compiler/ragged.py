@@ -231,6 +231,11 @@ class Ragged(NDArrayOperatorsMixin):
     def __bool__(self) -> bool:
         self.refuse()
 
+    def __format__(self, format_spec: str) -> str:
+        if format_spec:
+            self.refuse()
+        return str(self)
+
     def __getitem__(self, index: Any) -> Any:
         return self.home.apply(GETITEM, (self, index), {})
 

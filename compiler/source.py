@@ -30,6 +30,7 @@ __all__ = [
     "last_line",
     "library_call",
     "user_line",
+    "user_line_of",
 ]
 
 BLOCK = ".<block>"  # the end of the qualified name of a block in a function
@@ -179,6 +180,18 @@ def last_line(error: BaseException) -> SourceLine | None:
             found = SourceLine(
                 traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
             )
+        traceback = traceback.tb_next
+    return found
+
+
+def user_line_of(error: BaseException) -> SourceLine | None:
+    """The innermost line of the user that an error went through."""
+    found: SourceLine | None = None
+    traceback = error.__traceback__
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if not is_inside(traceback.tb_frame) and not is_installed(file):
+            found = SourceLine(file, traceback.tb_lineno)
         traceback = traceback.tb_next
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from .extent import Extent
 from .graph import Graph, Node
 from .ops.at import AT, STORES
 from .ops.parts import split_operands
@@ -62,6 +63,32 @@ class Store(NamedTuple):
 
     scope: Scope
     node: Node
+
+    def extent(self) -> Extent | None:
+        """What all iterations store, where a counter moves an axis by itself.
+
+        An iteration of a counter that moves no axis stores there again.
+        """
+        attrs: Any = self.node.attrs
+        shape = self.scope.makers[self.node.operands[1]].type.shape
+        counters: set[Scope] = set()
+        axes: list[tuple[int, int, int]] = []
+        for place, start, count, step in zip(
+            self.scope.places(self.node),
+            attrs["start"],
+            shape,
+            attrs["step"],
+            strict=True,
+        ):
+            if place is None or len(place.terms) > 1:
+                return None
+            for key, by in place.terms.items():
+                if isinstance(key, str) or key in counters or count != 1:
+                    return None
+                counters.add(key)
+                count, step = key.trips or 0, by
+            axes.append((start + place.number, count, step))
+        return Extent(*(tuple(axis[k] for axis in axes) for k in range(3)))
 
 
 class Scope:

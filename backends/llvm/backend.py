@@ -44,6 +44,7 @@ BACKEND = Backend(
         "widen",
         "place",
         "last",
+        "once",
         "states",
         "join",
         "prune",

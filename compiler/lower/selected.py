@@ -178,6 +178,11 @@ class Selected(Unsized, NDArrayOperatorsMixin):
     __len__ = __iter__ = __bool__ = __array__ = refuse_here
     __float__ = __int__ = __index__ = refuse_here
 
+    def __format__(self, format_spec: str) -> str:
+        if format_spec:
+            self.refuse_here()
+        return str(self)
+
     def __getattr__(self, name: str) -> Any:
         function = getattr(np, name, None)
         if name.startswith("_") or not hasattr(np.ndarray, name):

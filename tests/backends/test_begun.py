@@ -213,3 +213,48 @@ def test_what_is_stored_first_is_never_read_before() -> None:
         poisoned = interpret(graph.with_nodes(list(b.nodes)), point)
         np.testing.assert_array_equal(poisoned, interpret(graph, point))
     assert boxes > 40
+
+
+def side_by_side(x):
+    out = np.ones(2 * N)
+    for i in range(N):
+        out[2 * i] = x[0, i]
+        out[2 * i + 1] = x[1, i] * x[0, i]
+    return out
+
+
+def one_after_the_other(x):
+    out = np.ones(2 * N + 2)
+    for i in range(N):
+        out[2 * i + 2] = x[0, i]
+        out[2 * i] = x[1, i] * x[0, i]
+    return out
+
+
+def read_between(x):
+    out = np.ones(2 * N + 3)
+    for i in range(N):
+        out[2 * i + 3] = x[0, i] + out[2 * i]
+        out[2 * i + 2] = x[1, i] * out[2 * i + 1]
+    return out
+
+
+@pytest.mark.parametrize(
+    ("function", "in_lanes", "copies"),
+    [
+        (side_by_side, True, []),
+        (one_after_the_other, False, [2 * N + 2]),
+        (read_between, False, [2 * N + 3]),
+    ],
+    ids=lambda one: getattr(one, "__name__", None),
+)
+def test_stores_that_never_meet_are_in_lanes(function, in_lanes, copies):
+    compiled = jit(function)
+    xs = RNG.normal(size=(3, N, N))
+    for x in xs:
+        np.testing.assert_allclose(compiled(x), function(x), rtol=1e-12)
+    sweeps = compiled.inspect_source().split("# kernel")
+    (loop,) = (text for text in sweeps if ", loop, step" in text)
+    assert ("lanes(" in loop) == in_lanes
+    plan = make_plan(optimise(anabranch.make_ir(function)(xs[0])))
+    assert [step.work for step in plan.steps if step.label == "copy"] == copies

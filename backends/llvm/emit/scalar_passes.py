@@ -9,6 +9,7 @@ import math
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 
@@ -275,7 +276,17 @@ def _is_apart(places: Collection[Places], counter: int) -> bool:
         for axis, x in enumerate(at)
         if x.factor(counter) or not any(x.factor(counter) for x in at)
     }
-    return len(moving) == 1
+    along = {x for _, x in moving}
+    alike = len({axis for axis, _ in moving}) == 1
+    return alike and all(
+        _never_meet(one, other, counter) for one, other in combinations(along, 2)
+    )
+
+
+def _never_meet(one: Linear, other: Linear, counter: int) -> bool:
+    """Whether ``2 * i`` and ``2 * i + 1``, as it were, differ in all iterations."""
+    gap, by = one.plus(other, -1), one.factor(counter)
+    return not gap.terms and by != 0 and gap.number % by != 0
 
 
 def _from_the_first(

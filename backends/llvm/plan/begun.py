@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
-from ....ir.affine import Affine, Scope
+from ....ir.affine import Affine, Scope, Store
 from ....ir.extent import Extent, whole
 from ....ir.graph import Node
 from ....ir.iterations import is_static
 
 __all__ = ["around", "begun_with", "stored_first"]
 
+MOST_TILES = 16
 PIECE = 128  # elements that are copied in the time that another step takes
 
 _SLICES = ("slice", "slice_at")
@@ -83,9 +85,7 @@ shape=(1,)} : f64[1]
         levels.append((scope, versions))
         node = scope.makers[versions[1]]
         number = node.names.index(versions[1])
-    first = _first(levels[-1][0], node)
-    if first is None:
-        return None
+    first, looks = _first(levels[-1][0], node), False
     for scope, versions in levels:
         if [x for x in scope.body.results if x in versions] != versions[-1:]:
             return None
@@ -95,11 +95,35 @@ shape=(1,)} : f64[1]
                     is_next = version == versions[0] or reader.op in _STORES
                     if not is_next or reader.operands.count(version) > 1:
                         return None
-                elif reader.op not in _SLICES or not first.is_there(
-                    scope, reader, version != versions[0]
-                ):
+                    continue
+                looks, behind = True, version != versions[0]
+                if first is None or reader.op not in _SLICES:
                     return None
-    return first.box
+                if not first.is_there(scope, reader, behind):
+                    return None
+    scope, versions = levels[-1]
+    tiled = (
+        None if looks else _tiled([Store(scope, scope.makers[x]) for x in versions[1:]])
+    )
+    return tiled or (first and first.box)
+
+
+def _tiled(stores: Sequence[Store]) -> Extent | None:
+    """The box that stores fill together, each a part of it."""
+    extents = [x.extent() if x.node.op in _STORES else None for x in stores]
+    known = [extent for extent in extents if extent is not None]
+    if len(known) < len(extents) or len(known) > MOST_TILES:
+        return None
+    ends = [
+        [(a, a + (n - 1) * by) for a, n, by in zip(*extent, strict=True)]
+        for extent in known
+    ]
+    low = [min(map(min, axis)) for axis in zip(*ends, strict=True)]
+    high = [max(map(max, axis)) for axis in zip(*ends, strict=True)]
+    shape = tuple(b - a + 1 for a, b in zip(low, high, strict=True))
+    box = Extent(tuple(low), shape, (1,) * len(shape))
+    apart = not any(one.overlaps(other) for one, other in combinations(known, 2))
+    return box if apart and sum(x.size for x in known) == box.size else None
 
 
 def _readers(scope: Scope, name: str) -> list[Node]:
