@@ -1,6 +1,8 @@
 # Everything runs in .venv, made on first use by $(PYTHON), 3.11 or newer.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests of one file share what they compile, so each worker has half of the files.
+TWO := -n 2 --dist worksteal
 
 .PHONY: demo quick test lint types numba fuzz matrix diff-codegen bench clean
 
@@ -8,10 +10,10 @@ demo: .venv/.demo.stamp
 	$(BIN)/python examples/digits.py
 
 quick: .venv/.stamp
-	$(BIN)/python -m pytest -n 2 tests/ir tests/compiler/passes tests/test_golden.py
+	$(BIN)/python -m pytest $(TWO) tests/ir tests/compiler/passes tests/test_golden.py
 
 test: .venv/.stamp
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest $(TWO)
 
 lint: .venv/.stamp
 	$(BIN)/ruff check
@@ -22,10 +24,10 @@ types: .venv/.stamp
 
 # What is tested with every backend, with numba: an hour, for it compiles in seconds.
 numba: .venv/.stamp
-	$(BIN)/python -m pytest -n 2 --backends=numba
+	$(BIN)/python -m pytest $(TWO) --backends=numba
 
 fuzz: .venv/.fuzz.stamp
-	$(BIN)/python -m pytest -n 2 -m fuzz
+	$(BIN)/python -m pytest $(TWO) -m fuzz
 
 # Every Python, old and new dependencies, processors; some with ROWS='py312-* nohup'.
 matrix:

@@ -259,7 +259,8 @@ def run_tests(row: Row, python: Path, log: IO[str], workers: str) -> Outcome:
     versions = probe(row, python, log)
     report = BUILD / f"{row.name}.xml"
     report.unlink(missing_ok=True)
-    command = [python, "-m", "pytest", "-n", workers, "-q", f"--junitxml={report}"]
+    command = [python, "-m", "pytest", "-n", workers, "--dist", "worksteal", "-q"]
+    command.append(f"--junitxml={report}")
     run = subprocess.run(
         [*command, *(WITHOUT_NUMBA if row.dependencies == "next" else ())],
         cwd=ROOT,

@@ -23,21 +23,27 @@ __all__ = ["evaluate", "interpret", "prepare"]
 
 def evaluate(graph: Graph, arrays: Sequence[Array]) -> Iterator[tuple[Node, Array]]:
     """Every value of ``graph``, as `Node.values` has it, with what it is, in order."""
-    values: dict[str, Any] = {}
-    inputs = iter(arrays)
+    made = _values(graph, arrays)
     for node in graph:
-        if node.op == "input":
-            made: Sequence[Any] = [next(inputs)]
-        else:
-            with np.errstate(all="ignore"):
-                made = _apply(node, [values[name] for name in node.operands])
-        for value, array in zip(node.values, made, strict=True):
-            values[value.name] = array
-            yield value, array
+        for value in node.values:
+            yield value, made[value.name]
 
 
-def _apply(node: Node, operands: list[Any]) -> Sequence[Array]:
-    """The values of a node; those of the region that runs are made in turn."""
+def _values(graph: Graph, arrays: Sequence[Array]) -> dict[str, Array]:
+    """Every value of ``graph`` by its name."""
+    values: dict[str, Array] = {}
+    inputs = iter(arrays)
+    with np.errstate(all="ignore"):
+        for node in graph:
+            if node.op == "input":
+                values[node.name] = next(inputs)
+            else:
+                values.update(_apply(node, [values[name] for name in node.operands]))
+    return values
+
+
+def _apply(node: Node, operands: list[Any]) -> Iterator[tuple[str, Array]]:
+    """The values of a node by name; those of a region that runs are made in turn."""
     more: dict[str, Any] = {}
     if node.regions:
         more = {"regions": [Region(region) for region in node.regions]}
@@ -45,13 +51,14 @@ def _apply(node: Node, operands: list[Any]) -> Sequence[Array]:
         found = OPS[node.op].reference(*operands, **more, **node.attrs)
     except AnabranchError as error:
         raise error.at(node.source, format_node(node)) from None
-    made = [np.asarray(x) for x in (found if isinstance(found, tuple) else (found,))]
-    for value, array in zip(node.values, made, strict=True):
+    results = found if isinstance(found, tuple) else (found,)
+    for value, result in zip(node.values, results, strict=True):
+        array = np.asarray(result)
         if array.dtype != value.type.numpy or array.shape != value.type.shape:
             raise AssertionError(
                 f"{format_node(node)}: the reference made {array.dtype}{array.shape}"
             )
-    return made
+        yield value.name, array
 
 
 class Region(NamedTuple):
@@ -69,7 +76,7 @@ class Region(NamedTuple):
 
 def interpret(graph: Graph, arrays: Sequence[Array]) -> list[Array]:
     """The outputs of ``graph``: fresh, contiguous arrays."""
-    values = {node.name: value for node, value in evaluate(graph, arrays)}
+    values = _values(graph, arrays)
     return [np.array(values[name], order="C") for name in graph.results]
 
 

@@ -57,23 +57,32 @@ def alike(graph: Graph, numbers: Numbers, first: Node, second: Node) -> Alike | 
     return Alike(first, second, known, found)
 
 
-def alike_inside(numbers: Numbers, pair: Alike) -> Iterator[Alike]:
+def alike_inside(
+    numbers: Numbers, pair: Alike, *, nests: bool = False
+) -> Iterator[Alike]:
     """The loops in the bodies of two that run as often, in each iteration.
 
-    A loop that is wholly the same in both is not among them.
+    A loop that is wholly the same in both is not among them. With ``nests`` the second
+    one of each pair has loops in it.
     """
     (body,), (back,) = pair.first.regions, pair.second.regions
     same = set(pair.known.values())
+    firsts = [node for node in body if node.op == "loop"]
+    begun: dict[str, dict[str, int]] = {}
+    depth = pair.depth + 1
     for second in back:
         if second.op != "loop" or pair.found[second.name] in same:
             continue
-        for first in body:
-            runs = first.op == "loop" and _runs(first, pair.known)
+        if nests and all(node.op != "loop" for node in second.regions[0]):
+            continue
+        for first in firsts:
+            runs = _runs(first, pair.known)
             if not runs or runs != _runs(second, pair.found):
                 continue
-            depth = pair.depth + 1
-            inputs = _inputs(numbers, first, pair.known, {}, depth, "begun")
-            known = numbers.values(first.regions[0], inputs)
+            if first.name not in begun:
+                inputs = _inputs(numbers, first, pair.known, {}, depth, "begun")
+                begun[first.name] = numbers.values(first.regions[0], inputs)
+            known = begun[first.name]
             carried = len(parts_of(first).carried)
             ends = first.regions[0].results[carried:]
             rows = {

@@ -47,12 +47,13 @@ def merge(graph: Graph) -> Graph:
     nodes.
     """
     firsts: dict[tuple[object, ...], list[Node]] = {}
+    bodies = _Bodies()
     for node in graph:
         if node.op != "loop":
             continue
         for first in firsts.setdefault(runs_alike(node), []):
             for less, more in ((first, node), (node, first)):
-                found = _contained(less, more)
+                found = _contained(bodies, less, more)
                 made = found and _merged(graph, first, node, *found)
                 if made:
                     return merge(made)
@@ -60,7 +61,25 @@ def merge(graph: Graph) -> Graph:
     return graph
 
 
-def _contained(less: Node, more: Node) -> tuple[Node, dict[str, str]] | None:
+class _Bodies:
+    """The numbers of the values in the bodies of a graph's loops, each found once."""
+
+    def __init__(self) -> None:
+        self._numbers = Numbers()
+        self._found: dict[tuple[str, tuple[int, ...]], dict[str, int]] = {}
+
+    def values(self, loop: Node, places: Sequence[int]) -> dict[str, int]:
+        """By name, where the carried values have these places."""
+        key = loop.name, tuple(places)
+        if key not in self._found:
+            inputs = self._numbers.inputs(loop, places=places)
+            self._found[key] = self._numbers.values(loop.regions[0], inputs)
+        return self._found[key]
+
+
+def _contained(
+    bodies: _Bodies, less: Node, more: Node
+) -> tuple[Node, dict[str, str]] | None:
     """``more``, and the names there of the values of ``less``; None if some lack.
 
     Rows that are not stacked there are stacked too, under their old names.
@@ -70,10 +89,9 @@ def _contained(less: Node, more: Node) -> tuple[Node, dict[str, str]] | None:
     if places is None:
         return None
     count = len(places)
-    numbers = Numbers()
     (body,), (other,) = less.regions, more.regions
-    known = numbers.values(other, numbers.inputs(more))
-    found = numbers.values(body, numbers.inputs(less, places=places))
+    known = bodies.values(more, range(len(parts.carried)))
+    found = bodies.values(less, places)
     wanted = [found[name] for name in body.results]
     made = [known[name] for name in other.results]
     if wanted[:count] != [made[place] for place in places]:

@@ -125,7 +125,7 @@ def _handed(
     times *= trips
     (body,), (back,) = pair.first.regions, pair.second.regions
     names = {*names, *body.nodes, *back.nodes}
-    for inner in alike_inside(numbers, pair):
+    for inner in alike_inside(numbers, pair, nests=True):
         made = _kept(inner, names, times) or _handed(numbers, inner, names, times)
         if made is None:
             continue

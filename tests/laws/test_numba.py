@@ -79,7 +79,12 @@ def test_every_op_is_printed() -> None:
     "ops", in_groups(list(SAMPLES), 8), ids=lambda ops: f"{ops[0]}-{ops[-1]}"
 )
 def test_every_op_equals_the_reference(ops: list[str]) -> None:
-    check([case for op in ops for case in distinct(op, 2)])
+    check([case for op in ops for case in distinct(op, 1 + needs_another(op))])
+
+
+def needs_another(op: str) -> bool:
+    """Whether one sample says little: its loops are of its own, not of any element."""
+    return op not in ELEMENTWISE and not OPS[op].ufunc
 
 
 def test_ops_of_complex_numbers_alone() -> None:
@@ -167,8 +172,8 @@ def assert_near(graph: Graph, arrays: list[Array], tolerance: float) -> None:
     "seeds",
     [
         # Numba takes four seconds for each of them.
-        *(pytest.param(range(n, n + 3), id=f"{n}") for n in range(0, 6, 3)),
-        pytest.param(range(6, 300), id="fuzz", marks=pytest.mark.fuzz),
+        *(pytest.param(range(n, n + 1), id=f"{n}") for n in range(3)),
+        pytest.param(range(3, 300), id="fuzz", marks=pytest.mark.fuzz),
     ],
 )
 def test_gradients_of_random_graphs(seeds: range, mixed: bool) -> None:

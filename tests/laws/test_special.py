@@ -205,13 +205,20 @@ def test_derivatives(name: str, order: int) -> None:
     if order > 1:
         points = points[:: 1 + len(points) // (32 // order)]  # the truth takes its time
     columns = [np.array(column) for column in zip(*points, strict=True)]
+    wanted = [
+        (slots, result)
+        for slots in product(smooth(name), repeat=order)
+        for result in range(results(name))
+        # The orders of taking them are tried with two.
+        if list(slots) == sorted(slots) or order < 3
+    ]
+    together = anabranch.jit(  # a kernel of them all is compiled faster than one of each
+        lambda *operands: [
+            partial(name, slots, "llvm", result)(*operands) for slots, result in wanted
+        ]
+    )
     wrong: list[str] = []
-    for slots, result in product(
-        product(smooth(name), repeat=order), range(results(name))
-    ):
-        if list(slots) != sorted(slots) and order == 3:
-            continue  # the orders of taking them are tried with two
-        made = partial(name, slots, "llvm", result)(*columns)
+    for (slots, result), made in zip(wanted, together(*columns), strict=True):
         orders = tuple(slots.count(slot) for slot in range(len(columns)))
         for got, point in zip(made, points, strict=True):
             right = truth(name, result, point, orders)

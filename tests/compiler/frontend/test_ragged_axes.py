@@ -12,7 +12,7 @@ import anabranch
 from anabranch.compiler.frontend import control
 from tests.compiler.frontend.conftest import check_as_python, has_loop
 
-N = 5
+N = 4
 
 
 def matrix(seed: int = 0) -> Any:

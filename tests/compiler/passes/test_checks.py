@@ -11,7 +11,7 @@ import anabranch as ab
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import Graph, Node
 
-N, ROWS = 12, 20
+N, ROWS = 12, 10
 
 
 def ranking(worth: Any, order: Any) -> Any:
