@@ -9,13 +9,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import autograd
-import autograd.numpy as anp
 import numpy as np
 import pytest
-from autograd.misc import flatten
 
 import anabranch as ab
+
+autograd: Any = import_module("autograd")
+anp: Any = import_module("autograd.numpy")
+flatten: Any = import_module("autograd.misc").flatten
 
 PAGE = (Path(__file__).parents[2] / "docs" / "coming-from.md").read_text("utf-8")
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| `")]
