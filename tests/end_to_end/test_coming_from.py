@@ -56,7 +56,9 @@ def test_every_transform_of_ours_is_on_the_page() -> None:
     transforms = """
         divergence elementwise_grad fwd_and_bwd grad grad_and_aux hessian hvp jacfwd
         jacobian jacrev jvp laplacian linearize make_hvp value_and_grad
-        value_and_jacobian vjp
+        value_and_jacobian vjp vmap vectorize checkpoint checkpointed sparse_jacobian
+        sparse_hessian sparsity root fixed_point minimize linear_solve odeint
+        grad_clip grad_scale
     """.split()
     derivatives = PAGE + (Path(__file__).parents[2] / "docs/derivatives.md").read_text()
     assert [name for name in transforms if f"ab.{name}(" not in derivatives] == []
