@@ -316,7 +316,7 @@ def show_docs(
     if page is None:
         for name, path in pages.items():
             with path.open(encoding="utf-8") as file:
-                typer.echo(f"{name:<9} {file.readline().lstrip('# ').rstrip()}")
+                typer.echo(f"{name:<12} {file.readline().lstrip('# ').rstrip()}")
     elif page in pages:
         show(pages[page].read_text("utf-8"))
     else:

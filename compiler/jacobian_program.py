@@ -17,6 +17,7 @@ from ..ir.graph import Graph, Node, Output
 from ..ir.types import TensorType
 from .adjoint import adjoint
 from .call import Call
+from .diagonal import with_identity
 from .gradient import Argnums, check_aux, chosen_leaves, chosen_names
 from .notes import Note
 from .program import Program
@@ -159,6 +160,8 @@ class _Rows(Builder):
         else:
             flags = [place >= first for place in range(len(graph.inputs))]
             made, _ = vmapped(graph, flags, self.total, wanted=ends)
+            if len(parts) == 1:
+                made = with_identity(made, made.inputs[first].name)
         self.sections = made.sections
         super().__init__(graph.name, made.inputs[:first], reserved=made.nodes)
         for seed, offset in zip(made.inputs[first:], self._offsets(), strict=True):

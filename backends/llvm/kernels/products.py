@@ -148,9 +148,10 @@ a_row, b_column, c_row = {a_row}, {b_column}, {c_row}
 a = {t}_pointer(a_start, 0)
 b = {t}_pointer(b_start, 1)
 c = {t}_pointer(c_start, 2)
-for i in range(m):
-    j = 0
-    while j < n:
+j = 0
+while j < n:
+{columns}
+    for i in range(m):
 {starts}
         p = 0
         while p < k:
@@ -160,7 +161,7 @@ for i in range(m):
         place = i * c_row + j
         known = {v}_load(c, place, n - j if old else 0)
         {v}_store(c, place, lane_sums({sums}) + known, n - j)
-        j += {lanes}
+    j += {lanes}
 """
 
 
@@ -343,11 +344,12 @@ def _pack(t: str, lanes: int) -> str:
 
 def _dots(t: str, lanes: int) -> str:
     v = f"{t}x{lanes}"
+    columns: list[str] = []
     starts: list[str] = []
     products: list[str] = []
     for x in range(lanes):
         column = f"j + {x} if j + {x} < n else n - 1" if x else "j"
-        starts.append(f"column{x} = {column}")
+        columns.append(f"column{x} = {column}")
         starts.append(f"s{x} = {v}_splat(0.0)")
         place = f"column{x} * b_column + p"
         products.append(f"s{x} = multiply_add(v, {v}_load(b, {place}, k - p), s{x})")
@@ -355,6 +357,7 @@ def _dots(t: str, lanes: int) -> str:
         t=t,
         v=v,
         lanes=lanes,
+        columns=_shifted("\n".join(columns), 1),
         starts=_shifted("\n".join(starts), 2),
         products=_shifted("\n".join(products), 3),
         sums=_listed("s", lanes),
