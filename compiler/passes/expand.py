@@ -1,19 +1,23 @@
-"""Functions with rules of their own, as the nodes that they compute."""
+"""Values without what only their derivatives are for."""
 
 from __future__ import annotations
 
 from ...ir.builder import Builder
-from ...ir.graph import Graph, Output
+from ...ir.graph import Graph, Node, Output
+from .rewrite import rewrite
 
 __all__ = ["expand"]
 
+_LIKE_FIRST = "stop_gradient straight_through with_slope share log_share".split()
+
 
 def expand(graph: Graph) -> Graph:
-    """Put what a `custom_vjp` computes in its place.
+    """Put what a `custom_vjp` computes in its place, and x for ``stop_gradient(x)``.
 
     before:
         graph f(%x: f64[4]) {
-          %y = custom_vjp(%x) {arguments=1} : f64[4]:
+          %z = stop_gradient(%x) : f64[4]
+          %y = custom_vjp(%z) {arguments=1} : f64[4]:
             value(%v: f64[4]) {
               %s = sin(%v) : f64[4]
               return %s
@@ -35,8 +39,9 @@ def expand(graph: Graph) -> Graph:
         }
 
     Keeps results bit for bit. A rule is asked for when a graph is differentiated, and
-    no one asks for it afterwards.
+    no one asks for it afterwards: this is no pass for graphs that a trace may take in.
     """
+    graph = rewrite(graph, dict.fromkeys(_LIKE_FIRST, _first))
     if all(node.op != "custom_vjp" for node in graph):
         return graph
     b = Builder(graph.name, reserved=graph.nodes)
@@ -52,3 +57,7 @@ def expand(graph: Graph) -> Graph:
             names[name] = value.name
     outputs = [Output(names.get(o.value, o.value), o.label) for o in graph.outputs]
     return graph.with_nodes(list(b.nodes), outputs)
+
+
+def _first(b: Builder, n: Node, x: Node, *_: Node) -> Node:
+    return x
