@@ -93,8 +93,11 @@ ROUNDING = frozenset(
 """
 
 
-TIDY = ("expand", "merge", "prune", "fold", "simplify", "dedupe", "tape", "prune")
-"""What comes before a graph is cut in two: loops share what they know."""
+TIDY = ("merge", "prune", "fold", "simplify", "dedupe", "tape", "prune")
+"""What comes before a graph is cut in two: loops share what they know.
+
+It keeps what derivatives of the graph would ask for.
+"""
 
 
 def run_passes(

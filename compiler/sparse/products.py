@@ -14,7 +14,7 @@ from ..vmap import vmapped
 
 __all__ = ["products"]
 
-_TIDY = ("expand", "prune", "dedupe")
+_TIDY = ("prune", "dedupe")
 
 
 def products(
