@@ -20,8 +20,8 @@ def with_vectors(vector_bytes: int) -> Machine:
     return current()._replace(vector_bytes=vector_bytes)
 
 
-def _levels() -> dict[str, Machine]:
-    """The levels that the processor at hand has."""
+def _machines() -> dict[str, Machine]:
+    """The levels that the processor at hand has, and the widths that they lack."""
     found: dict[str, Machine] = {}
     for level in LEVELS:
         try:
@@ -30,13 +30,10 @@ def _levels() -> dict[str, Machine]:
             )
         except AnabranchError:
             break
-    return found
+    known = {machine.vector_bytes for machine in found.values()}
+    wider = {f"{w} bytes": with_vectors(w) for w in WIDTHS if w not in known}
+    return found | wider
 
 
-MACHINES = _levels()
-MACHINES |= {
-    f"{width} bytes": with_vectors(width)
-    for width in WIDTHS
-    if width not in {machine.vector_bytes for machine in MACHINES.values()}
-}
+MACHINES = _machines()
 """Those whose code runs here: x86-64's levels, and wider vectors than they have."""

@@ -206,7 +206,9 @@ def test_adjoint_agrees_with_differences(op: str) -> None:
 
 @pytest.mark.parametrize("op", BY_DIFFERENCES)
 def test_adjoint_of_the_adjoint_agrees_with_differences(op: str) -> None:
-    for number, sample in enumerate(smooth(op)):
+    """Of ops of elements, which know of no shapes, a third of the samples."""
+    of_elements = OPS[op].scalar is not None or OPS[op].ufunc is not None
+    for number, sample in enumerate(smooth(op)[:: 3 if of_elements else 1]):
         second, wrt = pulled_back_twice(op, sample)
         if not wrt:
             continue

@@ -212,8 +212,7 @@ def test_derivatives(name: str, order: int) -> None:
         # The orders of taking them are tried with two.
         if list(slots) == sorted(slots) or order < 3
     ]
-    # A kernel of them all is compiled faster than one of each.
-    together = anabranch.jit(
+    together = anabranch.jit(  # one kernel of them all takes less than one of each
         lambda *operands: [
             partial(name, slots, "llvm", result)(*operands) for slots, result in wanted
         ]
