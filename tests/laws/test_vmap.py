@@ -301,7 +301,7 @@ def test_mapped_choices_are_each_example_stacked(seed: int) -> None:
         assert size(many) < 3 * size(made.graph)
     back = pulled_back(made.graph)
     points = with_seeds(back, points, seed)
-    assert_stacked(back, points, [True] * len(points[0]), 1e6, backends)
+    assert_stacked(back, points, [True] * len(points[0]), 1e6)
 
 
 def test_loops_in_loops_are_mapped_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
