@@ -123,6 +123,23 @@ def _gradients(library: Library) -> Call:
     return lambda: library.done(call(tuple(p), x, target))
 
 
+def _clipped(library: Library) -> Call:
+    """Each is cut to length 1, and then they are added up."""
+    xp = library.xp
+    *p, x, target = map(library.array, _network())
+    gradient = library.grad(partial(_loss, xp))
+
+    def one(p: Any, x: Any, target: Any) -> Any:
+        found = gradient(p, x, target)
+        square = sum(xp.sum(g * g) for g in found)
+        scale = xp.where(square > 1.0, 1.0 / xp.sqrt(square), 1.0)
+        return tuple(g * scale for g in found)
+
+    each = library.vmap(one, in_axes=(None, 0, 0))
+    call = library.jit(lambda *given: tuple(xp.sum(g, 0) for g in each(*given)))
+    return lambda: library.done(call(tuple(p), x, target))
+
+
 def _gradient(library: Library) -> Call:
     *p, x, target = map(library.array, _network())
     call = library.jit(library.grad(partial(_loss, library.xp)))
@@ -164,6 +181,7 @@ def _bodies(library: Library, chunk: int | None = None) -> Call:
 
 CASES: dict[str, Callable[[Library], Call]] = {
     "gradient of each example, MLP 784-64-10, batch 128": _gradients,
+    "the same, clipped and added up": _clipped,
     "their sum": _gradient,
     "3 bodies, 100 steps, 10,000 starts": _bodies,
     "the same, ours by chunks of 100": partial(_bodies, chunk=100),

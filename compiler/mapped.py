@@ -153,8 +153,8 @@ class Mapped(Transformed):
         given = self.in_axes
         if isinstance(given, tuple) and len(given) != len(args):
             raise ArgumentError(
-                f"vmap: in_axes is for {len(given)} arguments by position, "
-                f"the call has {len(args)}",
+                f"vmap: in_axes has {len(given)} entries, "
+                f"and the call {len(args)} arguments by position",
                 hint="arguments by name are mapped along their first axis",
             )
         axes = leaf_axes(given, tuple(args), "vmap: in_axes and the arguments")

@@ -18,6 +18,7 @@ from .passes.choose import choose
 from .passes.contract import contract
 from .passes.dedupe import dedupe
 from .passes.expand import expand
+from .passes.factor import factor
 from .passes.fold import fold
 from .passes.forward import forward
 from .passes.fuse import fuse
@@ -75,6 +76,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "begin": begin,
     "widen": widen,
     "join": join,
+    "factor": factor,
     "contract": contract,
     "batch": batch,
     "powers": powers,
@@ -86,7 +88,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
 ROUNDING = frozenset(
     {
         *("realify", "hoist", "total", "overlap", "place", "begin", "widen", "join"),
-        *("contract", "batch", "powers", "accumulate"),
+        *("factor", "contract", "batch", "powers", "accumulate"),
     }
 )
 """The passes that keep results up to rounding and the sign of zeros; others keep bits.

@@ -13,8 +13,8 @@ for ever, for a branch that it did not choose or an iteration that it does not h
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeAlias
 
 from ..ir.builder import Builder
 from ..ir.collection import paused_collection
@@ -26,6 +26,8 @@ from ..ir.types import TensorType
 
 __all__ = ["vmapped"]
 
+Mapped: TypeAlias = "tuple[Graph, tuple[bool, ...]]"
+
 
 def vmapped(
     graph: Graph,
@@ -34,7 +36,7 @@ def vmapped(
     *,
     wanted: Collection[int] = (),
     masked: bool = False,
-) -> tuple[Graph, tuple[bool, ...]]:
+) -> Mapped:
     """The graph for ``size`` examples, and which of its results are of each.
 
     ``mapped`` says for each input whether examples have one of their own, as rows along
@@ -44,12 +46,28 @@ def vmapped(
 
     Raises `TraceError` for an op that has no rule.
     """
+    known: dict[Any, Mapped] = {}
+
+    def once(
+        graph: Graph,
+        mapped: Sequence[bool],
+        size: int,
+        *,
+        wanted: Collection[int] = (),
+        masked: bool = False,
+    ) -> Mapped:
+        """Rules ask for a region again and again, until they know what is mapped."""
+        key = graph, tuple(mapped), size, tuple(wanted), masked
+        if key not in known:
+            walk = _Walk(graph, mapped, size, masked, once)
+            for node in graph:
+                if node.op != "input":
+                    walk.add(node)
+            known[key] = walk.results(wanted)
+        return known[key]
+
     with paused_collection(len(graph)):
-        walk = _Walk(graph, mapped, size, masked)
-        for node in graph:
-            if node.op != "input":
-                walk.add(node)
-        return walk.results(wanted)
+        return once(graph, mapped, size, wanted=wanted, masked=masked)
 
 
 class _Walk:
@@ -59,9 +77,14 @@ class _Walk:
     """
 
     def __init__(
-        self, graph: Graph, mapped: Sequence[bool], size: int, masked: bool
+        self,
+        graph: Graph,
+        mapped: Sequence[bool],
+        size: int,
+        masked: bool,
+        once: Callable[..., Mapped],
     ) -> None:
-        self.graph, self.size = graph, size
+        self.graph, self.size, self.once = graph, size, once
         self.b = Builder(graph.name, reserved=graph.nodes)
         self.values: dict[str, Node] = {}
         self.mapped: set[str] = set()
@@ -115,7 +138,7 @@ class _Walk:
             raise TraceError(f"vmap has no rule for {op.name}", source=node.source)
         attrs = dict(node.attrs)
         if op.regions:
-            attrs |= {"vmapped": vmapped, "mask": mask}
+            attrs |= {"vmapped": self.once, "mask": mask}
         made = rule(b, node, self.size, flags, *operands, **attrs)
         return made.values if isinstance(made, Node) else made
 
@@ -144,7 +167,7 @@ class _Walk:
             made.append(x if instead is x else chosen(b, alive, x, instead))
         return made
 
-    def results(self, wanted: Collection[int]) -> tuple[Graph, tuple[bool, ...]]:
+    def results(self, wanted: Collection[int]) -> Mapped:
         """The graph, and which of its results have the axis."""
         b, graph = self.b, self.graph
         b.section = len(graph.sections)

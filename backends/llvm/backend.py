@@ -48,6 +48,7 @@ BACKEND = Backend(
         "states",
         "join",
         "prune",
+        "factor",
         "contract",
         "prune",
         "batch",

@@ -146,7 +146,7 @@ class _Walk:
                 raise _Unmoved
             operands.append(value)
         attrs, end = _moved(node, place, shape)
-        made = self.b.add_node(node.op, *operands, **attrs)
+        made = self.b.add_node(node.op, *operands, reads=node.reads, **attrs)
         self.b.suggest(made, node.name)
         self.keep(node, made, end)
         rest = made.type.shape[:-1]

@@ -115,7 +115,10 @@ def test_a_value_that_is_asked_for_is_shared() -> None:
             lambda: vmap(loss, in_axes=({"w": 0}, 0))(W, XS),
             "({'w': *}, *) does not begin like ({'w': *, 'b': *}, *)",
         ),
-        (lambda: vmap(loss, in_axes=(0,))(W, XS), "is for 1 arguments by position"),
+        (
+            lambda: vmap(loss, in_axes=(0,))(W, XS),
+            "in_axes has 1 entries, and the call 2 arguments by",
+        ),
         (
             lambda: vmap(lambda x: (x, x), out_axes=(0, 0, 0))(XS),
             "out_axes and the result: (*, *, *) does not begin like (*, *)",
