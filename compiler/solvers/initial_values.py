@@ -70,7 +70,8 @@ def solve_ivp(
 
     Args:
         f: A function of the time and of a pytree like ``y0``, which returns one of the
-            same structure and shapes. For an array it may return a list of numbers.
+            same structure and shapes. For an array it may return a list or a tuple of
+            numbers.
         t_span: Where to begin and where to end; the end may come first.
         y0: A pytree of real numbers.
         method: ``RK45``, the method of Dormand and Prince of order 5; ``Rodas4``, a

@@ -131,8 +131,9 @@ def test_pytrees_float32_and_lists() -> None:
     assert x["v"].dtype == np.float32
     np.testing.assert_allclose(x["u"], 2.0, rtol=1e-5)
     np.testing.assert_allclose(x["v"], [[0.5, 0.5]], rtol=1e-5)
-    x = anabranch.root(lambda x: [x[0] - 1, x[1] - x[0] - 1], [0.0, 0.0]).x
-    np.testing.assert_allclose(x, [1.0, 2.0])
+    for kind in (list, tuple):
+        x = anabranch.root(lambda x, k=kind: k([x[0] - 1, x[1] - x[0] - 1]), [0.0, 0.0])
+        np.testing.assert_allclose(x.x, [1.0, 2.0])
 
 
 def test_steps_are_halved_where_newton_alone_runs_away() -> None:
