@@ -114,7 +114,7 @@ def solve_ivp(
     """
     options = {
         "method": method,
-        "events": events,
+        "events": tuple(events) if isinstance(events, list) else events,
         "rtol": rtol,
         "max_steps": max_steps,
         "steps": steps,
@@ -329,7 +329,7 @@ def _solve_ivp(
             hint="leave out events, or take method='RK45' or 'Rodas4'",
         )
     else:
-        several = list(events) if isinstance(events, (list, tuple)) else [events]
+        several = events if isinstance(events, tuple) else (events,)
         ways = np.array([getattr(one, "direction", 0) for one in several])
         watches = [_watch(one, lay, args) for one in several]
         (times, rows, done, count), found = _until_event(

@@ -10,6 +10,7 @@ import scipy.optimize
 
 import anabranch
 from anabranch import ArgumentError, DomainError, TraceError
+from anabranch.compiler.solvers.entry import _kept
 
 A = np.array([0.3, 1.2])
 
@@ -247,3 +248,18 @@ def test_a_known_function_does_not_trace_again() -> None:
     found = [anabranch.root(f, 1.0, a).x for a in (4.0, 9.0, 16.0)]
     np.testing.assert_allclose(found, [2.0, 3.0, 4.0])
     assert len(calls) == 1
+
+
+def test_functions_of_numpy_are_held_and_changes_are_seen() -> None:
+    target = [2.0]
+
+    def f(x: Any) -> Any:
+        return x - target[0]
+
+    assert anabranch.root(f, 1.0).x == 2.0
+    target[0] = 3.0
+    assert anabranch.root(f, 1.0).x == 3.0
+    anabranch.fixed_point(np.cos, 1.0)
+    before = _kept.cache_info().hits
+    anabranch.fixed_point(np.cos, 0.5)
+    assert _kept.cache_info().hits == before + 1
