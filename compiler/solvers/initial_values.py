@@ -244,7 +244,9 @@ def _run(
 ) -> tuple[Any, ...]:
     """The states at the times, whether the last is reached, and how many steps."""
     if gradient == "adjoint":
-        return with_continuous_adjoint(partial(integrated, how), slope, y, t, times)
+        least = np.min(how.atol) if np.ndim(how.atol) else how.atol
+        ways = partial(integrated, how), partial(integrated, how._replace(atol=least))
+        return with_continuous_adjoint(*ways, slope, y, t, times)
     return integrated(how, slope, slope.reads, y, t, times)
 
 
