@@ -15,7 +15,7 @@ import numpy as np
 
 from .peers import OLD_JAX, OURS
 
-__all__ = ["CASES", "JAX", "LIBRARIES", "TORCH", "Library", "prepared"]
+__all__ = ["APART", "CASES", "JAX", "LIBRARIES", "TORCH", "Library", "prepared"]
 
 JAX, TORCH = "JAX", "PyTorch"
 Call = Callable[[], Any]
@@ -25,7 +25,7 @@ class Library(NamedTuple):
     """What cases are written with: NumPy's names, and the transforms.
 
     ``fori(n, f, x)`` is ``f(...f(x))``; ``array`` makes an array of the library;
-    ``done`` waits for results and returns arrays of NumPy.
+    ``done`` waits for results and returns arrays of NumPy. PyTorch has no ``odeint``.
     """
 
     xp: Any
@@ -35,6 +35,7 @@ class Library(NamedTuple):
     fori: Callable[[int, Any, Any], Any]
     array: Callable[[Any], Any]
     done: Callable[[Any], Any]
+    odeint: Callable[..., Any] | None = None
 
 
 def _anabranch() -> Library:
@@ -43,11 +44,14 @@ def _anabranch() -> Library:
     def fori(n: int, f: Any, x: Any) -> Any:
         return ab.fori_loop(0, n, lambda _, x: f(x), x)
 
-    return Library(np, ab.jit, ab.grad, ab.vmap, fori, np.asarray, lambda x: x)
+    return Library(
+        np, ab.jit, ab.grad, ab.vmap, fori, np.asarray, lambda x: x, ab.odeint
+    )
 
 
 def _jax() -> Library:
     import jax
+    from jax.experimental.ode import odeint
 
     jax.config.update("jax_enable_x64", True)
 
@@ -62,6 +66,7 @@ def _jax() -> Library:
         fori,
         jax.numpy.asarray,
         jax.block_until_ready,
+        odeint,
     )
 
 
@@ -179,13 +184,39 @@ def _bodies(library: Library, chunk: int | None = None) -> Call:
     return lambda: library.done(call(q, v))
 
 
+# The gradient of a fit of Lotka and Volterra's equations by 21 times, in float64.
+
+
+def _hunters(library: Library) -> Call:
+    xp, odeint = library.xp, library.odeint
+    if odeint is None:
+        raise NotImplementedError("it has no odeint")
+    times = library.array(np.linspace(0.0, 10.0, 21))
+    start = library.array(np.array([10.0, 5.0]))
+    parameters = library.array(np.array([1.1, 0.4, 0.4, 0.1]))
+
+    def slope(y: Any, t: Any, p: Any) -> Any:
+        return xp.stack([y[0] * (p[0] - p[1] * y[1]), y[1] * (p[3] * y[0] - p[2])])
+
+    def loss(p: Any) -> Any:
+        made = odeint(slope, start, times, p, rtol=1e-8, atol=1e-8)
+        return xp.sum(xp.sin(made))
+
+    call = library.jit(library.grad(loss))
+    return lambda: library.done(call(parameters))
+
+
+FIT = "Lotka-Volterra fit, adaptive steps"
 CASES: dict[str, Callable[[Library], Call]] = {
     "gradient of each example, MLP 784-64-10, batch 128": _gradients,
     "the same, clipped and added up": _clipped,
     "their sum": _gradient,
     "3 bodies, 100 steps, 10,000 starts": _bodies,
     "the same, ours by chunks of 100": partial(_bodies, chunk=100),
+    FIT: _hunters,
 }
+APART: dict[str, float] = {FIT: 1e-6}
+"""How far results may be apart that are not exact to rounding."""
 
 
 def prepared(peer: str, name: str) -> Call:

@@ -176,9 +176,9 @@ def resolved(function: Any) -> Any:
 
 
 def _all_resolved(value: Any) -> Any:
-    """What is given to a function that calls functions, alone or in a list."""
-    if isinstance(value, list):
-        return [resolved(one) for one in cast("list[Any]", value)]
+    """What is given to a function that calls functions, alone or in a sequence."""
+    if type(value) in (list, tuple):
+        return type(value)(map(resolved, value))
     return resolved(value)
 
 

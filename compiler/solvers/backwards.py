@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.errors import ArgumentError
 from ..custom import custom_vjp
 from ..loop import scan
-from .closed import Closed, layout
+from .closed import Closed, Layout, layout
 from .constants import full, here
 from .entry import require
 
@@ -27,9 +28,22 @@ _FAILED = "the adjoint of an initial value problem does not reach the beginning"
 
 
 def with_continuous_adjoint(
-    integrate: Callable[..., Any], slope: Closed, y: Any, t: Any, times: Any
+    integrate: Callable[..., Any],
+    integrate_back: Callable[..., Any],
+    slope: Closed,
+    y: Any,
+    t: Any,
+    times: Any,
 ) -> tuple[Any, ...]:
-    """What ``integrate(slope, reads, y, t, times)`` makes, y at the times first."""
+    """What ``integrate(slope, reads, y, t, times)`` makes, y at the times first.
+
+    ``integrate_back`` does so for states of other sizes.
+    """
+    if any(read.dtype.kind == "c" for read in slope.reads):
+        raise ArgumentError(
+            "gradient='adjoint': the function reads complex numbers",
+            hint="take gradient='steps', or pass their real and imaginary parts",
+        )
 
     def run(y: Any, t: Any, times: Any, *reads: Any) -> Any:
         return integrate(slope, reads, y, t, times)
@@ -43,7 +57,7 @@ def with_continuous_adjoint(
     def backward(kept: Any, bars: Any) -> Any:
         rows, y, t, times, reads = kept
         smooth = [i for i, read in enumerate(reads) if here().node(read).type.is_float]
-        back = _Backwards(integrate, slope, reads, smooth, y)
+        back = _Backwards(integrate_back, slope, reads, smooth, y)
         before = np.concatenate([np.reshape(t, (1,)), times[:-1]])
         start = np.zeros_like(y), full((back.size,), 0.0, y.dtype)
         elements = times, before, rows, bars[0]
@@ -69,11 +83,12 @@ class _Backwards:
         smooth: Sequence[int],
         y: Any,
     ) -> None:
-        self.integrate, self.slope, self.reads, self.smooth = (
-            integrate, slope, reads, smooth,
-        )  # fmt: skip
-        chosen = [reads[i] for i in smooth]
-        self.lay = layout("what the function reads", chosen) if chosen else None
+        self.integrate, self.slope = integrate, slope
+        self.reads, self.smooth = reads, smooth
+        self.lay: Layout | None = None
+        if smooth:
+            chosen = [reads[i] for i in smooth]
+            self.lay = layout("what the function reads", chosen)._replace(dtype=y.dtype)
         self.size = self.lay.size if self.lay else 0
         self.n = y.shape[0]
 

@@ -49,7 +49,9 @@ class Layout(NamedTuple):
 
     def ravel(self, what: str, tree: Any) -> Any:
         """The vector of a pytree that is like this; `TraceError` where it is not."""
-        leaves, structure = flatten(as_array(tree) if self.is_array else tree)
+        if self.is_array:
+            tree = as_array(tree, (list, tuple))
+        leaves, structure = flatten(tree)
         if structure != self.structure:
             raise TraceError(
                 f"{what} returns {outline(structure)}, not {outline(self.structure)}",
@@ -76,17 +78,13 @@ class Layout(NamedTuple):
         return unflatten(self.structure, leaves)
 
 
-def as_array(tree: Any) -> Any:
+def as_array(tree: Any, kinds: Any = list) -> Any:
     """A list of numbers as an array, as SciPy takes it; other trees as they are."""
-    if not isinstance(tree, list):
+    if not isinstance(tree, kinds):
         return tree
-    numbers = cast("list[Any]", tree)
-    kinds = is_traced, np.isscalar
-    if numbers and all(
-        any(is_(x) for is_ in kinds) and not np.ndim(x) for x in numbers
-    ):
-        return here().array(numbers)
-    return tree
+    items = cast("Sequence[Any]", tree)
+    numbers = [x for x in items if (is_traced(x) or np.isscalar(x)) and not np.ndim(x)]
+    return here().array(numbers) if len(numbers) == len(items) > 0 else tree
 
 
 def array(value: Any, dtype: np.dtype[Any]) -> Any:

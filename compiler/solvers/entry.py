@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -41,10 +41,31 @@ def solver(
         given = {**named, **options}
         return trace.apply(_SOLVER, (lower, function, *args), given)
 
-    def make() -> Compiled:
-        return Compiled(partial(public, function, **options))
+    functions = (function,) if callable(function) else ()
+    key = public, *options.items()
+    users = [x for x in (*functions, *options.values()) if _may_change(x)]
+    if users:
+        make = partial(_compiled, key, *functions)
+        others = tuple([x for x in functions if x is not users[0]])
+        made = held(users[0], (len(functions), others, *key), make)
+    else:
+        made = _kept(key, *functions)
+    return made(*args, **named) if functions else made(function, *args, **named)
 
-    return held(function, (public, *options.items()), make)(*args, **named)
+
+def _may_change(value: Any) -> bool:
+    """Whether a value is a function, which may read what changes."""
+    if isinstance(value, tuple):
+        return any(map(_may_change, value))
+    return callable(value) and not isinstance(value, np.ufunc)
+
+
+def _compiled(key: tuple[Any, ...], *functions: Any) -> Compiled:
+    public, *options = key
+    return Compiled(partial(public, *functions, **dict(options)))
+
+
+_kept = lru_cache(maxsize=64)(_compiled)
 
 
 @lowers(_SOLVER)

@@ -70,7 +70,8 @@ def solve_ivp(
 
     Args:
         f: A function of the time and of a pytree like ``y0``, which returns one of the
-            same structure and shapes. For an array it may return a list of numbers.
+            same structure and shapes. For an array it may return a list or a tuple of
+            numbers.
         t_span: Where to begin and where to end; the end may come first.
         y0: A pytree of real numbers.
         method: ``RK45``, the method of Dormand and Prince of order 5; ``Rodas4``, a
@@ -113,7 +114,7 @@ def solve_ivp(
     """
     options = {
         "method": method,
-        "events": events,
+        "events": tuple(events) if isinstance(events, list) else events,
         "rtol": rtol,
         "max_steps": max_steps,
         "steps": steps,
@@ -243,7 +244,9 @@ def _run(
 ) -> tuple[Any, ...]:
     """The states at the times, whether the last is reached, and how many steps."""
     if gradient == "adjoint":
-        return with_continuous_adjoint(partial(integrated, how), slope, y, t, times)
+        least = np.min(how.atol) if np.ndim(how.atol) else how.atol
+        ways = partial(integrated, how), partial(integrated, how._replace(atol=least))
+        return with_continuous_adjoint(*ways, slope, y, t, times)
     return integrated(how, slope, slope.reads, y, t, times)
 
 
@@ -328,7 +331,7 @@ def _solve_ivp(
             hint="leave out events, or take method='RK45' or 'Rodas4'",
         )
     else:
-        several = list(events) if isinstance(events, (list, tuple)) else [events]
+        several = events if isinstance(events, tuple) else (events,)
         ways = np.array([getattr(one, "direction", 0) for one in several])
         watches = [_watch(one, lay, args) for one in several]
         (times, rows, done, count), found = _until_event(

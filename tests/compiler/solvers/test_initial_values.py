@@ -80,17 +80,49 @@ def test_derivatives_by_what_there_is(method: str, gradient: str) -> None:
     np.testing.assert_allclose(made, [by_a, 1 / below**2, by_time, -by_time], rtol=1e-7)
 
 
-def test_second_order_and_forward_mode() -> None:
+@pytest.mark.parametrize(
+    "method", ["RK4", pytest.param("RK45", marks=pytest.mark.fuzz)]
+)
+def test_second_order_and_forward_mode(method: str) -> None:
     """Of y = 1 / (1 + a t)."""
 
     def end(a: Any) -> Any:
-        return anabranch.odeint(
-            lambda y, t, a: -a * y * y, 1.0, np.array([0.0, 0.5, 1.0]), a, **TIGHT
-        )[-1]
+        return anabranch.solve_ivp(
+            lambda t, y: -a * y * y, (0, 1), 1.0, method=method, **TIGHT
+        ).y[-1]
 
     value, dot = anabranch.jvp(end, (2.0,), (1.0,))
-    np.testing.assert_allclose([value, dot], [1 / 3, -1 / 9], rtol=1e-9)
+    np.testing.assert_allclose([value, dot], [1 / 3, -1 / 9], rtol=1e-8)
     np.testing.assert_allclose(anabranch.hvp(end)(2.0, 1.0), 2 / 27, rtol=1e-8)
+
+
+def test_many_starts_have_their_own_steps() -> None:
+    """Of y' = -a y² from several starts, one of which is at rest."""
+
+    def end(y0: Any) -> Any:
+        return anabranch.solve_ivp(lambda t, y: -2 * y * y, (0, 1), y0, **TIGHT).y[-1]
+
+    starts = np.array([0.0, 0.5, 30.0])
+    below = 1 + 2 * starts
+    np.testing.assert_allclose(anabranch.vmap(end)(starts), starts / below, rtol=1e-8)
+
+
+@pytest.mark.parametrize("gradient", ["steps", "adjoint"])
+def test_each_of_the_state_may_have_its_own_tolerance(gradient: str) -> None:
+    def end(a: Any) -> Any:
+        y0, tolerances = np.array([1.0, 1e-6]), np.array([1e-10, 1e-16])
+        return anabranch.odeint(
+            lambda y, t: -a * y,
+            y0,
+            np.array([0.0, 1.0]),
+            rtol=1e-10,
+            atol=tolerances,
+            gradient=gradient,
+        )[-1, 1]
+
+    value, bar = anabranch.value_and_grad(end)(2.0)
+    np.testing.assert_allclose(value, 1e-6 * np.exp(-2), rtol=1e-8)
+    np.testing.assert_allclose(bar, -1e-6 * np.exp(-2), rtol=1e-6)
 
 
 def test_the_adjoint_equation_has_no_forward_mode() -> None:
@@ -251,5 +283,11 @@ def test_what_is_refused() -> None:
         run(lambda t, y: y[:1], (0, 1), START)
     with pytest.raises(TraceError, match=r"an event returns a value of shape \(2,\)"):
         run(fall, (0, 1), START, events=lambda t, y, g: y, args=(1.0,))
+    with pytest.raises(ArgumentError, match="the function reads complex numbers"):
+        anabranch.grad(
+            lambda z: run(
+                lambda t, y: y * np.abs(z), (0, 1), 1.0, gradient="adjoint"
+            ).y[-1]
+        )(1.0 + 1.0j)
     with pytest.raises(ArgumentError, match="t is an array of times"):
         anabranch.odeint(lambda y, t: y, START, 1.0)

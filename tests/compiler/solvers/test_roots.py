@@ -10,7 +10,7 @@ import scipy.optimize
 
 import anabranch
 from anabranch import ArgumentError, DomainError, TraceError
-from anabranch.compiler.vmap import vmapped
+from anabranch.compiler.solvers.entry import _kept
 
 A = np.array([0.3, 1.2])
 
@@ -132,8 +132,9 @@ def test_pytrees_float32_and_lists() -> None:
     assert x["v"].dtype == np.float32
     np.testing.assert_allclose(x["u"], 2.0, rtol=1e-5)
     np.testing.assert_allclose(x["v"], [[0.5, 0.5]], rtol=1e-5)
-    x = anabranch.root(lambda x: [x[0] - 1, x[1] - x[0] - 1], [0.0, 0.0]).x
-    np.testing.assert_allclose(x, [1.0, 2.0])
+    for kind in (list, tuple):
+        x = anabranch.root(lambda x, k=kind: k([x[0] - 1, x[1] - x[0] - 1]), [0.0, 0.0])
+        np.testing.assert_allclose(x.x, [1.0, 2.0])
 
 
 def test_steps_are_halved_where_newton_alone_runs_away() -> None:
@@ -197,12 +198,15 @@ def test_what_is_refused() -> None:
 
 
 def test_many_roots_at_once_are_each_alone() -> None:
-    graph = anabranch.make_ir(lambda a: anabranch.root(coupled, A, a).x)(A)
-    many, _ = vmapped(graph, [True, *[False] * (len(graph.inputs) - 1)], 3, wanted=[0])
+    def x(a: Any) -> Any:
+        return anabranch.root(coupled, A, a).x
+
     rows = np.array([A, 2 * A, -A])
-    made = anabranch.jit(many)(rows, *[A] * (len(graph.inputs) - 1))
-    wanted = [anabranch.root(coupled, A, row).x for row in rows]
-    np.testing.assert_allclose(made, wanted, rtol=1e-8)
+    made = anabranch.vmap(x)(rows)
+    np.testing.assert_allclose(made, list(map(x, rows)), rtol=1e-8)
+    bars = anabranch.vmap(anabranch.grad(lambda a: np.sum(x(a))))(rows)
+    wanted = [anabranch.grad(lambda a: np.sum(x(a)))(row) for row in rows]
+    np.testing.assert_allclose(bars, wanted, rtol=1e-8)
 
 
 @pytest.mark.parametrize("memory", [0, 1, 5])
@@ -244,3 +248,18 @@ def test_a_known_function_does_not_trace_again() -> None:
     found = [anabranch.root(f, 1.0, a).x for a in (4.0, 9.0, 16.0)]
     np.testing.assert_allclose(found, [2.0, 3.0, 4.0])
     assert len(calls) == 1
+
+
+def test_functions_of_numpy_are_held_and_changes_are_seen() -> None:
+    target = [2.0]
+
+    def f(x: Any) -> Any:
+        return x - target[0]
+
+    assert anabranch.root(f, 1.0).x == 2.0
+    target[0] = 3.0
+    assert anabranch.root(f, 1.0).x == 3.0
+    anabranch.fixed_point(np.cos, 1.0)
+    before = _kept.cache_info().hits
+    anabranch.fixed_point(np.cos, 0.5)
+    assert _kept.cache_info().hits == before + 1
