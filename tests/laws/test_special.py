@@ -212,10 +212,13 @@ def test_derivatives(name: str, order: int) -> None:
         # The orders of taking them are tried with two.
         if list(slots) == sorted(slots) or order < 3
     ]
-    together = anabranch.jit(  # a kernel of them all is compiled faster than one of each
-        lambda *operands: [
-            partial(name, slots, "llvm", result)(*operands) for slots, result in wanted
-        ]
+    together = (
+        anabranch.jit(  # a kernel of them all is compiled faster than one of each
+            lambda *operands: [
+                partial(name, slots, "llvm", result)(*operands)
+                for slots, result in wanted
+            ]
+        )
     )
     wrong: list[str] = []
     for (slots, result), made in zip(wanted, together(*columns), strict=True):
