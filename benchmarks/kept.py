@@ -1,15 +1,14 @@
 """``python -m benchmarks.kept``: what gradients of 10,000 turns keep, and their time.
 
 Each program is differentiated with everything kept, and with `checkpointed` by fewer
-and fewer states. All take turns, on one thread, and the medians are compared with that
-of everything. The values must be equal to the bit, the gradients to 1e-9. The numbers
+and fewer states. All take turns, and the medians are compared with that of everything;
+ANABRANCH_THREADS=1 and OPENBLAS_NUM_THREADS=1 keep them to one core. The values must be equal to the bit, the gradients to 1e-9. The numbers
 go to build/kept.json, and the picture to docs/kept.svg.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterable
 from html import escape
@@ -17,9 +16,6 @@ from math import log10
 from pathlib import Path
 from statistics import median
 from typing import Any
-
-os.environ["ANABRANCH_THREADS"] = "1"
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
