@@ -2,8 +2,9 @@
 
 Each program is differentiated with everything kept, and with `checkpointed` by fewer
 and fewer states. All take turns, and the medians are compared with that of everything;
-ANABRANCH_THREADS=1 and OPENBLAS_NUM_THREADS=1 keep them to one core. The values must be equal to the bit, the gradients to 1e-9. The numbers
-go to build/kept.json, and the picture to docs/kept.svg.
+ANABRANCH_THREADS=1 and OPENBLAS_NUM_THREADS=1 keep them to one core. The values must be
+equal to the bit, the gradients to 1e-9. The numbers go to build/kept.json, and the
+picture to docs/kept.svg.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ text { fill: #e6edf3 }
 """
 LEFT, TOP, WIDTH, HEIGHT = 60, 60, 620, 300
 LOW, HIGH = 0.003, 1.0  # shares of the memory of everything
-SLOWEST = 3.0
+SLOWEST = 3.5
 
 
 def draw(results: dict[str, dict[str, dict[str, float]]]) -> str:
@@ -152,7 +153,7 @@ def draw(results: dict[str, dict[str, dict[str, float]]]) -> str:
         f'<line class="axis" x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{y(ratio):.1f}" '
         f'y2="{y(ratio):.1f}"/><text x="{LEFT - 8}" y="{y(ratio) + 4:.1f}" '
         f'text-anchor="end">{ratio:g}</text>'
-        for ratio in (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+        for ratio in (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5)
     ]
     parts.append(
         f'<text x="{LEFT + WIDTH / 2}" y="{bottom + 42}" text-anchor="middle">memory'
