@@ -69,11 +69,14 @@ shape=(1,)} : f64[1]
     ask for twice as many elements as there are; a loop with a limit is taken to end
     halfway, and one with a test after an iteration. In a loop that cannot run in lanes
     a function of each element once is enough, for it is one in lanes in front of it.
-    What a branch computes is left alone. Keeps results bit for bit; `prune` drops what
-    is left over.
+    What a branch computes is left alone, and so is what segments begin with, whose
+    tables would be kept as well. Keeps results bit for bit; `prune` drops what is left
+    over.
     """
 
     def rule(b: Builder, node: Node, *operands: Node) -> Node | None:
+        if node.attrs.get("segments") and parts_of(node).stacked:
+            return None
         nest = _Nest(b, node, operands)
         wanted: list[_Wanted] = []
         for table in nest.tables:

@@ -61,8 +61,8 @@ def tape(graph: Graph) -> Graph:
     Keeps results bit for bit. The second loop reads rows that the first one stacked, or
     that it reads as well, so it knows the same values. What is cheap is computed again:
     it costs less than to write it and to read it. Of an array that an iteration stores
-    into, what is read of it is kept, and never the array. `prune` drops what is left
-    over.
+    into, what is read of it is kept, and never the array. A loop over segments keeps
+    nothing but what they begin with. `prune` drops what is left over.
     """
     return taped(graph, lambda numbers, first, second: first)
 
@@ -100,7 +100,7 @@ def _taped(
 
     ``names`` are taken, and those of the rows are added to them.
     """
-    if not runs_as_often(graph, first, second):
+    if first.attrs.get("segments") or not runs_as_often(graph, first, second):
         return None
     numbers = Numbers()
     first = grow(numbers, first, second)

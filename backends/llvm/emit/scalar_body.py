@@ -18,6 +18,7 @@ from .elements import (
     Place,
     Unfit,
     repeated,
+    uniform,
     whole_place,
 )
 from .scalar_order import addressed, in_order
@@ -115,10 +116,7 @@ class Lowering(Values):
             b.next_version(x) if isinstance(x, Place) else b.fresh_like(b.numbers(x))
             for x in starts
         ]
-        stacked = [
-            row_of(self._kept(x) if isinstance(x, Lazy) else x, counter)
-            for x in parts.stacked
-        ]
+        stacked = [row_of(self._in_rows(x), counter) for x in parts.stacked]
         inner = [row.row(counter) for row in rows]
         entered = dict(b.versions)
         b.weigh(2)
@@ -194,6 +192,13 @@ class Lowering(Values):
             invariants=[kept(x) for x in parts.invariants],
             stacked=[kept(x) for x in parts.stacked],
         )
+
+    def _in_rows(self, value: Elements) -> Elements:
+        """A stacked value where a row at a traced position can be read of it."""
+        if isinstance(value, Lazy):
+            return self._kept(value)
+        in_registers = not isinstance(value, Place) and uniform(value) is None
+        return self._kept(value) if in_registers and 0 not in value.shape else value
 
     def _stacked_at_once(
         self, carried: Mapping[str, Elements], rows: Mapping[str, Place]

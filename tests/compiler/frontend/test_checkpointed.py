@@ -215,6 +215,26 @@ def test_sums_of_products_keep_no_rows_of_all_turns() -> None:
     assert arena(checkpointed) < arena(lambda x: x) / 5
 
 
+def numbers(x: Any, over: Iterables) -> Any:
+    """As one kernel, in which rows of up to 16 turns are in registers."""
+    q, v = x[0], x[1]
+    for _ in over(range(1000)):
+        v = v - 0.01 * (np.sin(q) + 0.1 * v * np.abs(v))
+        q = q + 0.01 * v
+    return q * q
+
+
+@pytest.mark.parametrize("options", [{"every": 5}, {"memory": 40}])
+def test_short_segments_of_numbers_keep_no_rows(options: dict[str, int]) -> None:
+    """Neither of what they compute, nor tables of what they begin with."""
+    x = np.array([1.0, 0.0])
+    plain = grad(lambda x: numbers(x, lambda turns: turns))
+    kept = grad(lambda x: numbers(x, lambda turns: checkpointed(turns, **options)))
+    np.testing.assert_allclose(kept(x), plain(x), rtol=1e-12)
+    assert kept.report().arena_bytes < plain.report().arena_bytes / 5
+    assert kept.report().steps <= plain.report().steps
+
+
 def test_large_tapes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tapes, "LARGE", 2000)
     with pytest.warns(RuntimeWarning, match=r"keeps .* of its loops") as found:
