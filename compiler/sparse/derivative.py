@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import update_wrapper
 from typing import Any, NamedTuple
 from weakref import ref
@@ -226,9 +226,8 @@ class _Plan:
             dtype=dtype_name(_dtype(graph)),
             by_rows=by_rows,
         )
-        seeded = graph.results if by_rows else self.wrt
-        seeds = _cut(pattern.seeds(), [graph[name].type for name in seeded])
-        captured = (*program.captured, *seeds, pattern.places)
+        more = pattern.colouring.colours, pattern.places
+        captured = (*program.captured, *more)
         second = program._replace(graph=made, captured=captured, result=flatten(0)[1])
         return Entry(second, second)
 
@@ -236,15 +235,6 @@ class _Plan:
 def _dtype(graph: Graph) -> np.dtype[Any]:
     """The dtype of a matrix with elements of all results."""
     return np.result_type(*(graph[name].type.numpy for name in graph.results))
-
-
-def _cut(seeds: Array, types: Sequence[TensorType]) -> list[Array]:
-    """The seeds for each value, of its dtype."""
-    ends = np.cumsum([type_.size for type_ in types])[:-1]
-    return [
-        part.reshape(-1, *type_.shape).astype(type_.numpy)
-        for part, type_ in zip(np.split(seeds, ends, axis=1), types, strict=True)
-    ]
 
 
 _plans: dict[int, tuple[ref[Graph], list[_Plan]]] = {}

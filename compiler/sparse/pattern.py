@@ -134,11 +134,6 @@ class Sparsity:
         alone[order[:-1][same]] = False
         return alone
 
-    def seeds(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """For each colour the columns, or the rows, that have it."""
-        colours, _ = self.colouring
-        return colours == np.arange(self.colouring.products)[:, None]
-
     def tocsr(self) -> Any:
         """The pattern as a sparse array of SciPy's, of bools."""
         import scipy.sparse as sp

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from anabranch import sparse_jacobian
 from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.passes.prune import prune
@@ -165,3 +166,24 @@ def test_gradients_of_loops(grow: Callable[[int], Any], seeds: range):
         types = [graph[name].type for name in results]
         cotangents = [rng.uniform(-1, 1, t.shape).astype(t.numpy) for t in types]
         assert_covers(bars, [*made.point, *cotangents])
+
+
+@pytest.mark.parametrize("grow", [random_sample, looping, storing])
+@seeds(3, 100)
+def test_sparse_equals_dense(grow: Callable[[int], Any], seeds: range):
+    """All elements are taken from where they are in the products."""
+    for seed in seeds:
+        made = grow(seed)
+        graph, point = made.graph, made.point
+        results = real(graph, graph.results)
+        graph = graph.returning([x for x in graph.outputs if x.value in results])
+        height = sum(graph[name].type.size for name in graph.results)
+        wrt = tuple(k for k, x in enumerate(point) if x.dtype.kind == "f")
+        everywhere = np.ones((height, sum(point[k].size for k in wrt)))
+        sparse, dense = (
+            sparse_jacobian(graph, wrt, backend="reference", pattern=pattern)(*point)
+            for pattern in (None, everywhere)
+        )
+        np.testing.assert_allclose(
+            sparse.toarray(), dense.toarray(), rtol=1e-12, atol=1e-14
+        )

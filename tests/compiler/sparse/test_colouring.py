@@ -25,8 +25,9 @@ def arrow(size: int, tip: int) -> Any:
 
 def compressed(matrix: Any, pattern: Sparsity) -> Any:
     """The products of a matrix with the seeds of a pattern, and its elements again."""
-    seeds = pattern.seeds().astype(float)
-    made = seeds @ matrix if pattern.colouring.by_rows else seeds @ matrix.T
+    colours, by_rows = pattern.colouring
+    seeds = 1.0 * (colours == np.arange(pattern.colouring.products)[:, None])
+    made = seeds @ matrix if by_rows else seeds @ matrix.T
     return made.reshape(-1)[pattern.places]
 
 
