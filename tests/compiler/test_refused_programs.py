@@ -306,7 +306,7 @@ def test_a_loss_without_its_other_values() -> None:
     def loss(x):
         return x.sum()
 
-    message = r"loss with has_aux=True should return \(loss, aux\)"
+    message = r"loss with has_aux=True should return \(result, aux\)"
     with pytest.raises(ab.GradientError, match=message):
         ab.grad(loss, has_aux=True)(X)
 
