@@ -193,6 +193,14 @@ class Trace(Captures):
         if lowering is None:
             return self._stand_in(function, args, kwargs)
         args, kwargs, out = without_out(function, args, kwargs)
+        target = out[0] if isinstance(out, tuple) else out
+        where = kwargs.pop("where", True) if isinstance(function, np.ufunc) else True
+        if where is not True and target is None:
+            raise UnsupportedError(
+                f"{function_name(function)} with where= leaves the rest of its result "
+                "undetermined",
+                hint="say what stands there: np.where(mask, f(x), other), or out=",
+            )
         try:
             result = lowering(self, *args, **kwargs)
         except TypeError as error:
@@ -204,9 +212,10 @@ class Trace(Captures):
             ) from None
         if is_view(function):
             share(result, args[0] if args else next(iter(kwargs.values())))
-        if out is None:
+        if target is None:
             return result
-        target = out[0] if isinstance(out, tuple) else out
+        if where is not True:
+            result = np.where(where, result, target)
         if not is_traced(target):
             raise TraceError("out= would write a traced value into a real array")
         return target.write(result)

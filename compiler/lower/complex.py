@@ -13,6 +13,7 @@ import numpy as np
 
 from ...ir.builder import Builder
 from ...ir.graph import Node
+from ...ir.ops.complex import magnitude
 from ..lowerings import lowers
 from ..running import is_traced
 from ..trace import Trace
@@ -32,10 +33,6 @@ def number(b: Builder, node: Node) -> bool | int | float | None:
     if isinstance(value, complex):
         return value.real if value.imag == 0 else None
     return b.literal(node)
-
-
-def _size(b: Builder, z: Node) -> Node:
-    return b.hypot(b.real(z), b.imag(z))
 
 
 def square_of_size(b: Builder, z: Node) -> Node:
@@ -79,7 +76,7 @@ def _chosen(b: Builder, x: Node, y: Node, order: Node, nan_wins: bool) -> Node:
 
 
 ON_COMPLEX: dict[str, Callable[..., Node]] = {
-    "abs": _size,
+    "abs": magnitude,
     "sign": _sign,
     "identity": lambda b, z: b.identity(z),
     "rint": lambda b, z: by_parts(b, b.rint, z),

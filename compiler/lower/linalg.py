@@ -7,8 +7,8 @@ and so does its gradient. All is done in float64 or complex128, as NumPy does it
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Sequence
+from functools import reduce, wraps
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from ...ir.builder import Builder
 from ...ir.errors import ShapeError
 from ...ir.graph import Node
+from ...ir.ops.complex import magnitude
 from ...ir.ops.lapack import identity
 from ...ir.ops.linalg import adjoined
 from ..lowerings import lowers
@@ -187,6 +188,10 @@ def determinant(trace: Trace, a: Node) -> Node:
     return b.det(a, factors, order, value)
 
 
+# Rows beyond it are scaled, so that no product of three and no sum of six overflow.
+_LARGE = 2.0**340
+
+
 def _expanded(b: Builder, a: Node) -> Node:
     """The determinant of one, two or three rows, along the first."""
     *lead, n, _ = a.type.shape
@@ -196,21 +201,43 @@ def _expanded(b: Builder, a: Node) -> Node:
         made = b.slice(a, start=(*start, i, j), shape=(*lead, 1, 1), step=step)
         return b.reshape(made, tuple(lead))
 
-    def minor(j: int, k: int) -> Node:
-        row = n - 2
-        return b.sub(
-            b.mul(entry(row, j), entry(row + 1, k)),
-            b.mul(entry(row, k), entry(row + 1, j)),
-        )
-
+    rows = [[entry(i, j) for j in range(n)] for i in range(n)]
     if n == 1:
-        return entry(0, 0)
-    if n == 2:
+        return rows[0][0]
+    scaled, factors = zip(*(_within_reach(b, row) for row in rows), strict=True)
+    made = _alternating(b, scaled)
+    for factor in factors:
+        made = b.mul(made, b.cast(factor, a.type.dtype))
+    return made
+
+
+def _alternating(b: Builder, rows: Sequence[Sequence[Node]]) -> Node:
+    """The sum of the products, of two or three rows."""
+
+    def minor(j: int, k: int) -> Node:
+        upper, lower = rows[-2:]
+        return b.sub(b.mul(upper[j], lower[k]), b.mul(upper[k], lower[j]))
+
+    if len(rows) == 2:
         return minor(0, 1)
     first, second, third = (
-        b.mul(entry(0, j), minor(*(k for k in range(3) if k != j))) for j in range(3)
+        b.mul(rows[0][j], minor(*(k for k in range(3) if k != j))) for j in range(3)
     )
     return b.add(b.sub(first, second), third)
+
+
+def _within_reach(b: Builder, row: Sequence[Node]) -> tuple[list[Node], Node]:
+    """A row by a power of two where it is very large or small, and that power."""
+    size = reduce(b.maximum, [magnitude(b, x) for x in row])
+    one, up, down = (b.like(size, x) for x in (1.0, _LARGE**2, _LARGE**-2))
+    is_large = b.gt(size, b.like(size, _LARGE))
+    is_small = b.lt(size, b.like(size, 1 / _LARGE))
+
+    def chosen(large: Node, small: Node) -> Node:
+        return b.select(is_large, large, b.select(is_small, small, one))
+
+    factor = b.cast(chosen(down, up), row[0].type.dtype)
+    return [b.mul(x, factor) for x in row], chosen(up, down)
 
 
 @lowers_narrowed(np.linalg.slogdet)

@@ -57,7 +57,7 @@ def _vector(trace: Trace, x: Any, ord: Any, axes: Any, keepdims: Any) -> Any:
     if isinstance(ord, str):
         raise ValueError(f"Invalid norm order '{ord}' for vectors")
     if ord == np.inf:
-        return np.max(np.abs(x), **over)
+        return _largest(np.abs(x), **over)
     if ord == -np.inf:
         return np.min(np.abs(x), **over)
     size = np.abs(x)
@@ -69,6 +69,20 @@ def _vector(trace: Trace, x: Any, ord: Any, axes: Any, keepdims: Any) -> Any:
     return np.sum(size**power, **over) ** size.dtype.type(1 / ord)
 
 
+def _largest(x: Any, **over: Any) -> Any:
+    """The largest size; of none it is 0."""
+    return np.max(x, **over) if x.size else np.max(x, initial=0, **over)
+
+
+def _of_singular_values(values: Any, ord: Any) -> Any:
+    """The sum, the first or the last; of none the first is 0."""
+    if ord == "nuc":
+        return np.sum(values, axis=-1)
+    if not values.shape[-1]:
+        return _largest(values, axis=-1) if ord == 2 else np.min(values, axis=-1)
+    return values[..., 0 if ord == 2 else -1]
+
+
 def _matrix(trace: Trace, x: Any, ord: Any, axes: Any, keepdims: Any) -> Any:
     """Norms by entries, by sums of rows and columns, and by singular values."""
     over: Any = {"axis": axes, "keepdims": bool(keepdims)}
@@ -77,14 +91,10 @@ def _matrix(trace: Trace, x: Any, ord: Any, axes: Any, keepdims: Any) -> Any:
     moved = np.moveaxis(x, axes, (-2, -1))
     if ord in (1, -1, np.inf, -np.inf):
         sums = np.sum(np.abs(moved), axis=-2 if abs(ord) == 1 else -1)
-        made = np.max(sums, axis=-1) if ord > 0 else np.min(sums, axis=-1)
+        made = _largest(sums, axis=-1) if ord > 0 else np.min(sums, axis=-1)
     elif ord in (2, -2, "nuc"):
         values = np.linalg.svd(moved, compute_uv=False)
-        made = (
-            np.sum(values, axis=-1)
-            if ord == "nuc"
-            else values[..., 0 if ord == 2 else -1]
-        )
+        made = _of_singular_values(values, ord)
     else:
         raise ValueError("Invalid norm order for matrices.")
     return np.expand_dims(made, axes) if keepdims else made
@@ -121,6 +131,9 @@ def _matrix_norm(
 @lowers(np.linalg.cond)
 def _cond(trace: Trace, x: Any, p: Any = None) -> Any:
     """The largest singular value by the smallest, or a norm times the inverse's."""
+    x = trace.array(x)
+    if 0 in x.shape[-2:]:
+        raise np.linalg.LinAlgError("cond is not defined on empty arrays")
     if p is None or p in (2, -2):
         values = np.linalg.svd(x, compute_uv=False)
         large, small = values[..., 0], values[..., -1]

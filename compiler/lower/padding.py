@@ -48,6 +48,8 @@ def _pad(
     pairs: list[tuple[int, int]] = list(map(tuple, widths.tolist()))
     if mode == "constant" and find_trace(option) is None:
         return _pad_constant(trace, array, pairs, option)
+    if mode not in ("constant", "empty"):
+        _check_entries(array.shape, pairs)
     if mode in _PLACES:
         return _pad_places(array, pairs, mode, odd=option == "odd")
     if mode not in _MODES:
@@ -56,11 +58,23 @@ def _pad(
             hint=f"the modes are {', '.join((*_PLACES, *_MODES))}",
         )
     for axis, width in enumerate(pairs):
+        if not any(width):
+            continue
         of_axis = _of_axis(trace, option, axis, array.ndim)
         before, after = _MODES[mode](array, axis, width, of_axis)
         kind = array.dtype
         array = np.concatenate((before.astype(kind), array, after.astype(kind)), axis)
     return array
+
+
+def _check_entries(shape: Any, pairs: list[tuple[int, int]]) -> None:
+    """Raise what NumPy raises where there is nothing to go on from."""
+    for axis, (size, width) in enumerate(zip(shape, pairs, strict=True)):
+        if not size and any(width):
+            raise ValueError(
+                f"can't extend empty axis {axis} using modes other than 'constant' or "
+                "'empty'"
+            )
 
 
 def _of_axis(trace: Trace, option: Any, axis: int, rank: int) -> tuple[Any, Any]:
@@ -81,9 +95,11 @@ def _edge(x: Any, axis: int, place: int) -> Any:
 
 
 def _constant(x: Any, axis: int, width: Any, values: Any) -> Any:
-    first = _edge(x, axis, 0)
-    full = [np.full_like(first, 0) + value for value in values]
-    return tuple(_spread(y, axis, n) for y, n in zip(full, width, strict=True))
+    made: list[Any] = []
+    for count, value in zip(width, values, strict=True):
+        shape = (*x.shape[:axis], count, *x.shape[axis + 1 :])
+        made.append(np.broadcast_to(np.zeros((), x.dtype) + value, shape))
+    return tuple(made)
 
 
 def _ramp(x: Any, axis: int, width: Any, values: Any) -> Any:

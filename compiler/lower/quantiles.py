@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.errors import DomainError, ShapeError, UnsupportedError
+from ...ir.errors import BoundsError, DomainError, ShapeError, UnsupportedError
 from ..lowerings import lowers
 from ..running import find_trace, is_traced
 from ..trace import Trace
@@ -113,12 +113,15 @@ def _quantile(
     rows, axes = rows_over(trace, a, axis)
     *outer, length = rows.shape
     lead = np.shape(q)
-    if length == 0:
+    if length == 0 and method != _MEDIAN and not skips:
+        raise BoundsError("a quantile of no elements")
+    if length == 0 or (skips and a.size == 0):
+        lead = ()  # of no elements NumPy makes one mean, whatever q is
         made: Any = np.full_like(rows, np.nan, dtype=to, shape=(*lead, *outer))
         return _with_axes(made, a.ndim, axes, len(lead)) if keepdims else made
     ordered = sorted_rows(trace, rows)
     q = np.reshape(q, -1)
-    if skips and a.dtype.kind == "f":
+    if skips and a.dtype.kind in "fc":
         missing = np.isnan(rows)
         n = np.sum(np.logical_not(missing), axis=-1, keepdims=True).astype(np.float64)
         made = _between(trace, ordered, n, q, method, to)
@@ -126,7 +129,7 @@ def _quantile(
         made = np.where(empty, ordered[..., :1].astype(to), made)
     else:
         made = _between(trace, ordered, float(length), q, method, to)
-        if a.dtype.kind == "f":  # a NaN is last, and all there is to say
+        if a.dtype.kind in "fc":  # a NaN is last, and all there is to say
             last = ordered[..., -1:]
             made = np.where(np.isnan(last), last.astype(to), made)
     made = np.reshape(np.moveaxis(made, -1, 0), (*lead, *outer))
@@ -194,6 +197,9 @@ def _between(
     last = np.maximum(n - 1, 0.0)
     place = np.minimum(np.maximum(place, 0.0), last)
     below = np.floor(place)
+    if method == "averaged_inverted_cdf":  # an entry ends a line
+        ends = (place == below) & (place > 0) & (place < last)
+        below = np.where(ends, below - 1, below)
     low = _entries(trace, rows, below)
     if method in _EXACT:
         return low.astype(to)
@@ -234,6 +240,8 @@ def _lower(function: Any, scale: float, skips: bool, what: str) -> Any:
             raise ShapeError("q has at most two axes")
         a, q = trace.array(a), trace.array(q)
         to = _dtype(function, a, q, method)
+        if method == "linear" and scale == 1 and _kind(q).kind in "iub":
+            method = "lower"  # an entry itself, beside an infinity too
         q = _in_floats(q, a.dtype)
         q, keep = _checked(trace, q, scale, what), bool(given(keepdims))
         return _quantile(trace, a, q, axis, method, to, keepdims=keep, skips=skips)

@@ -10,7 +10,7 @@ from ...ir.errors import DomainError, ShapeError
 from ...ir.graph import Node
 from ..lost_parts import complex_refused
 from ..lowerings import lowers
-from ..running import find_trace
+from ..running import find_trace, is_traced
 from ..trace import Trace
 from .ufuncs import resolve
 
@@ -23,11 +23,19 @@ def places_in(trace: Trace, row: Any, values: Any, side: str) -> Any:
         raise DomainError(f"searchsorted: side={side!r} is neither left nor right")
     if np.ndim(row) != 1:
         raise ShapeError(f"searchsorted: the sorted array has {np.ndim(row)} axes")
-    row, values = trace.array(row), trace.array(values)
+    row, values = _strong(trace, row), _strong(trace, values)
     bools = _is_bool(row) and _is_bool(values)
     to = "bool" if bools else resolve(np.add, row, values)[-1]
     a, v = trace.node(row, to), trace.node(values, to)
     return trace.wrap(trace.builder.searchsorted(a, v, right=side == "right"))
+
+
+def _strong(trace: Trace, x: Any) -> Any:
+    """Python numbers as the arrays that `np.searchsorted` makes of them."""
+    x = trace.array(x)
+    if is_traced(x):
+        return x.astype(x.dtype) if x.weak else x
+    return np.asarray(x)
 
 
 def _is_bool(x: Any) -> bool:
@@ -55,8 +63,7 @@ def _digitize(trace: Trace, x: Any, bins: Any, right: bool = False) -> Any:
         raise ShapeError("digitize: bins is a row")
     side = "left" if right else "right"
     message = "bins must be monotonically increasing or decreasing"
-    low, high = bins[:-1], bins[1:]
-    rises, falls = np.all(low <= high), np.all(low >= high)
+    rises, falls = _directions(bins)
     if find_trace(bins) is None:
         if not (rises or falls):
             raise ValueError(message)
@@ -71,6 +78,17 @@ def _digitize(trace: Trace, x: Any, bins: Any, right: bool = False) -> Any:
     return np.where(
         np.logical_and(rises, trace.wrap(b.cast(checked, "bool"))), up, down
     )
+
+
+def _directions(bins: Any) -> tuple[Any, Any]:
+    """Whether bins rise, or fall, by the first two that differ as a NaN does."""
+    if np.shape(bins)[0] < 2:
+        return np.True_, np.False_
+    low, high = bins[:-1], bins[1:]
+    up = (low <= high)[np.argmax(low != high)]
+    rises = np.logical_and(up, np.logical_not(np.any(low > high)))
+    falls = np.logical_and(np.logical_not(up), np.logical_not(np.any(low < high)))
+    return rises, falls
 
 
 @lowers(np.interp)

@@ -116,6 +116,8 @@ def _vdot(x: Any, y: Any) -> Any:
 def _norm(x: Selected, ord: Any = None, axis: Any = None) -> Any:
     flat_of(x)
     along_mask(x, axis)
+    if isinstance(ord, str):
+        raise ValueError(f"Invalid norm order '{ord}' for vectors")
     x = x if x.dtype.kind in "fc" else x * 1.0
     if ord is None or ord == 2:
         return root(here(x), sum_of(_squares(x), None))
@@ -124,7 +126,9 @@ def _norm(x: Selected, ord: Any = None, axis: Any = None) -> Any:
         return sum_of(sizes, None)
     if math.isinf(ord):
         return largest(sizes, None) if ord > 0 else smallest(sizes, None)
-    return sum_of(sizes != 0, None) * 1.0 if ord == 0 else _power_norm(sizes, ord)
+    if ord == 0:
+        return sum_of(sizes != 0, None).astype(sizes.dtype)
+    return _power_norm(sizes, ord)
 
 
 def _power_norm(sizes: Selected, ord: float) -> Any:
@@ -134,6 +138,8 @@ def _power_norm(sizes: Selected, ord: float) -> Any:
 @stands_for(np.cov)
 def _cov(m: Selected, y: Any = None, *, bias: bool = False, ddof: Any = None) -> Any:
     rows = [m] if y is None else [m, y]
+    to = np.result_type(*(row.dtype for row in rows), np.float64)
+    rows = [np.astype(row, to) for row in rows]
     ddof = (0 if bias else 1) if ddof is None else ddof
     apart = [row - mean_of(row, None) for row in rows]
     made = [[_dot(a, b) / (m.size - ddof) for b in apart] for a in apart]

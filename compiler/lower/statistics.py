@@ -44,7 +44,9 @@ def _cov(
         x = np.concatenate((x, y), axis=0)
     if ddof is None:
         ddof = 0 if bias else 1
-    weights = [trace.array(w) for w in (fweights, aweights) if w is not None]
+    weights = [
+        trace.array(w).astype(np.float64) for w in (fweights, aweights) if w is not None
+    ]
     if not weights:
         free: Any = float(max(x.shape[1] - ddof, 0))
         mean, weighted = np.mean(x, axis=1, keepdims=True), None
@@ -60,7 +62,7 @@ def _cov(
     other = x if weighted is None else x * weighted
     with np.errstate(divide="ignore"):
         scale = np.true_divide(1.0, free)
-    return np.squeeze(np.dot(x, np.conj(other.T)) * scale)
+    return np.squeeze((np.dot(x, np.conj(other.T)) * scale).astype(x.dtype))
 
 
 def _kind(x: Any) -> np.dtype[Any]:

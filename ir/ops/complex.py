@@ -20,7 +20,20 @@ if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["COMPLEX_OP", "CONJ", "IMAG", "OF_COMPLEX", "REAL", "RECIPROCAL"]
+__all__ = [
+    "COMPLEX_OP",
+    "CONJ",
+    "IMAG",
+    "OF_COMPLEX",
+    "REAL",
+    "RECIPROCAL",
+    "magnitude",
+]
+
+
+def magnitude(b: Builder, x: Node) -> Node:
+    """The absolute values, floats."""
+    return b.hypot(b.real(x), b.imag(x)) if x.type.is_complex else b.abs(x)
 
 
 def _conj_type(z: TensorType) -> TensorType:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..graph import Graph, Output
 from ..types import TensorType
+from .complex import magnitude
 from .lapack import handed_on, identity, require_square, spread
 from .linalg import adjoined
 from .mapped import stacked
@@ -48,15 +49,10 @@ REST = 27
 REST_FACTOR = 1 / (math.comb(26, 13) * math.factorial(27))
 
 
-def _magnitude(b: Builder, x: Node) -> Node:
-    """The absolute values."""
-    return b.hypot(b.real(x), b.imag(x)) if x.type.is_complex else b.abs(x)
-
-
 def norm_of(b: Builder, x: Node) -> Node:
     """The largest sum of magnitudes of a column of each matrix."""
     rank = x.type.rank
-    sums = b.reduce_sum(_magnitude(b, x), axes=(rank - 2,))
+    sums = b.reduce_sum(magnitude(b, x), axes=(rank - 2,))
     return b.reduce_max(sums, axes=(rank - 2,))
 
 
@@ -87,7 +83,7 @@ def _squarings(b: Builder, a: Node) -> Node:
     norm = norm_of(b, a)
     size = b.minimum(norm, b.maximum(*roots))
     first = _halvings(b, b.div(size, b.like(size, THETA)))
-    scaled = _scaled(b, _magnitude(b, a), first)
+    scaled = _scaled(b, magnitude(b, a), first)
     *lead, n, _ = a.type.shape
     row = b.full(scaled.type.with_shape((*lead, 1, n)), 1.0)
     for _ in range(REST):

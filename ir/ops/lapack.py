@@ -44,6 +44,7 @@ __all__ = [
     "scaled_diagonal",
     "spread",
     "triangle",
+    "unordered",
 ]
 
 SINGULAR = "Singular matrix"
@@ -292,10 +293,10 @@ def _lu_adjoint(
         unit=True,
         strict=False,
     )
-    return (_unordered(b, left, n.values[1]),)
+    return (unordered(b, left, n.values[1]),)
 
 
-def _unordered(b: Builder, x: Node, order: Node) -> Node:
+def unordered(b: Builder, x: Node, order: Node) -> Node:
     """The rows where ``order`` says that they come from."""
     permutation = b.cast(_permutation(b, order), x.type.dtype)
     return b.matmul(transposed(b, permutation), x)

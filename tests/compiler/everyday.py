@@ -5,13 +5,25 @@ A case is a function and its arguments; `grads` are those whose gradients are ch
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
+import pytest
 
 import anabranch
 
-__all__ = ["HOLES", "VECTOR", "WEIGHTS", "X", "Y", "Z", "check_case", "check_slope"]
+__all__ = [
+    "HOLES",
+    "VECTOR",
+    "WEIGHTS",
+    "X",
+    "Y",
+    "Z",
+    "check_case",
+    "check_refused",
+    "check_slope",
+]
 
 _RNG = np.random.default_rng(0)
 X = _RNG.normal(size=7)
@@ -32,3 +44,14 @@ def check_slope(case: tuple[Any, ...], order: int = 2) -> None:
     """Its gradient is that of differences."""
     function, *args = case
     anabranch.check_grads(function, args, order=order)
+
+
+def check_refused(
+    args: tuple[Any, ...], function: Any, error: type[Exception], match: str
+) -> None:
+    """The error says so itself, and not by the user's line, which may say the same."""
+    with pytest.raises(error) as raised:
+        anabranch.jit(function)(*args)
+    said = getattr(raised.value, "what", raised.value.args[0])
+    hint = getattr(raised.value, "hint", None)
+    assert re.search(match, f"{said}\n{hint}"), said

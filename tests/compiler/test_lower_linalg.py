@@ -183,13 +183,68 @@ def test_wrong_shapes_are_errors_of_the_trace(f, a):
 
 
 def test_determinants_of_singular_matrices():
-    """Of n < 4 everything is a polynomial; logarithms are NumPy's."""
+    """All are polynomials; logarithms are NumPy's."""
     a = np.array([[1.0, 2.0], [2.0, 4.0]])
     np.testing.assert_allclose(ab.grad(np.linalg.det)(a), [[4.0, -2.0], [-2.0, 1.0]])
     ab.check_grads(np.linalg.det, (np.arange(9.0).reshape(3, 3),), order=2)
     sign, value = ab.jit(lambda a: tuple(np.linalg.slogdet(a)))(np.ones((4, 4)))
     assert (sign, value) == (0.0, -np.inf)
     assert ab.jit(np.linalg.det)(np.ones((4, 4))) == 0.0
+
+
+def cofactors(a: Any) -> Any:
+    made = np.zeros_like(a)
+    for i, j in np.ndindex(a.shape):
+        minor = np.delete(np.delete(a, i, 0), j, 1)
+        made[i, j] = (-1) ** (i + j) * np.linalg.det(minor)
+    return made
+
+
+SINGULAR = {
+    "equal columns": lambda a: a[:, [0, 0, *range(2, len(a))]],
+    "a row of zeros": lambda a: a * (np.arange(len(a)) != 2)[:, None],
+    "shifted": lambda a: np.eye(len(a), k=1),
+    "of rank one": lambda a: np.outer(a[0], np.ones(len(a))),
+    "nothing": np.zeros_like,
+    "complex": lambda a: (a + 1j * a[::-1])[:, [0, 0, *range(2, len(a))]],
+    "regular": lambda a: a,
+}
+
+
+@pytest.mark.parametrize("size", [4, 9])
+@pytest.mark.parametrize("name", SINGULAR)
+def test_the_gradient_of_a_determinant_is_its_cofactors(backend, name, size):
+    a = SINGULAR[name](well(size, size))
+    slope = ab.grad(lambda a: np.linalg.det(a).real, backend=backend)
+    scale = np.linalg.norm(a, 2) ** (size - 1)
+    expected = np.conj(cofactors(a))
+    np.testing.assert_allclose(slope(a), expected, rtol=1e-11, atol=1e-13 * scale)
+
+
+def test_cofactors_of_a_stack(backend):
+    a = np.stack([make(well(4, 4)) for make in SINGULAR.values()][:5])
+    slope = ab.grad(lambda a: np.linalg.det(a).sum(), backend=backend)
+    expected = np.stack([cofactors(x) for x in a])
+    np.testing.assert_allclose(slope(a), expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("scale", [1e200, 1e-200, 1.0])
+def test_determinants_of_large_and_small_numbers(backend, size, scale):
+    """As LAPACK has them: products that go beyond the numbers are no NaN."""
+    a = scale * (np.eye(size) + 1 / 8)
+    b = scale * np.arange(1.0, size * size + 1).reshape(size, size)
+    mixed = np.diag([1e300, 1e-300, 1e300][:size])
+    stack = np.stack([a, b, np.full_like(a, scale), mixed])
+    made = ab.jit(np.linalg.det, backend=backend)(stack)
+    np.testing.assert_allclose(made[0], np.linalg.det(a), rtol=1e-14)
+    assert made[2] == 0
+    np.testing.assert_allclose(made[3], np.prod(np.diag(mixed)), rtol=1e-15)
+    cornered = a.copy()
+    cornered[0] = np.arange(size)
+    slope = ab.grad(np.linalg.det, backend=backend)(cornered)
+    np.testing.assert_allclose(slope[0], cofactors(cornered)[0], rtol=1e-12)
 
 
 # One factorization.

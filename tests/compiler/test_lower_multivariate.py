@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import stats as scipy_stats
 
 import anabranch
 from anabranch.ir.errors import LinAlgError, ShapeError, TraceError, UnsupportedError
+from tests.compiler.everyday import check_refused
 
 stats: Any = scipy_stats
 normal, student = stats.multivariate_normal, stats.multivariate_t
@@ -113,10 +115,7 @@ def test_what_is_outside() -> None:
 
 
 def test_what_is_refused() -> None:
-    def refused(function: Any, error: type[Exception], match: str) -> None:
-        with pytest.raises(error, match=match):
-            anabranch.jit(function)(X)
-
+    refused = partial(check_refused, (X,))
     x = UnsupportedError
     refused(lambda x: normal.logpdf(x, x, A, allow_singular=True), x, "allow_singular=")
     refused(lambda x: normal.logpdf(x, x, A[:2, :2]), ShapeError, "a covariance")

@@ -68,6 +68,27 @@ def test_gradients(number):
     check_slope((CASES + TRACED)[number])
 
 
+MODES = "edge linear_ramp maximum mean median minimum reflect symmetric wrap".split()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_axes_without_entries(same, mode):
+    for shape in ((0,), (0, 3), (3, 0)):
+        x = np.zeros(shape)
+        empty = shape.index(0)
+        widths = [(0, 0) if axis == empty else (1, 2) for axis in range(x.ndim)]
+        same(lambda x, widths=widths: pad(x, widths, mode=mode), x)
+        with pytest.raises(ValueError, match=f"can't extend empty axis {empty}"):
+            anabranch.jit(lambda x: pad(x, 1, mode=mode))(x)
+
+
+def test_constants_around_nothing(same):
+    x = np.zeros((3, 0))
+    same(lambda x, f: pad(x, 1, constant_values=f), x, 2.5)
+    made = anabranch.jit(lambda x: pad(x, 1, mode="empty"))(x)
+    assert made.shape == (5, 2)
+
+
 def test_what_is_refused():
     with pytest.raises(anabranch.UnsupportedError, match="wider than the array"):
         anabranch.jit(lambda x: pad(x, 9, mode="reflect", reflect_type="odd"))(X)

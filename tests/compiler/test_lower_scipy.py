@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.spatial import distance
 
 import anabranch
 from anabranch.ir.errors import ConcretizationError, UnsupportedError
+from tests.compiler.everyday import check_refused
 
 lines: Any = interpolate
 METRICS: list[Any] = (
@@ -200,10 +202,7 @@ def test_points_that_coincide_have_slope_zero() -> None:
 
 
 def test_what_is_refused() -> None:
-    def refused(function: Any, error: type[Exception], match: str) -> None:
-        with pytest.raises(error, match=match):
-            anabranch.jit(function)(X)
-
+    refused = partial(check_refused, (X,))
     x = UnsupportedError
     refused(lambda x: distance.pdist(x[:, None], "jaccard"), x, "metric 'jaccard'")
     refused(lambda x: ndimage.gaussian_filter1d(X, x[0]), x, "a traced width")

@@ -120,6 +120,30 @@ def test_quantiles(same, method):
     )
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("method", METHODS)
+def test_quantiles_beside_infinities(same, method):
+    """NumPy's, which are NaN where its line is."""
+    inf = np.inf
+    rows = [[1, 2, 2.5, inf, inf], [-inf, 1, 2, 3, inf], [-inf, -inf, 1, 3, inf]]
+    x, q = np.array(rows), np.linspace(0, 1, 9)
+    same(lambda x: quantile(x, q, axis=1, method=method), x)
+    same(lambda x, q: quantile(x, q, axis=1, method=method), x, q)
+    same(lambda x: (quantile(x, 0, 1, method=method), quantile(x, 1, 1)), x)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_quantiles_of_nothing(same):
+    for shape, axis in (((0,), None), ((0, 3), 0), ((3, 0), 1), ((0, 3), 1)):
+        x = np.zeros(shape)
+        for q in (0.5, [0.2, 0.5]):
+            same(lambda x, q=q, a=axis: np.nanquantile(x, q, a), x)
+        same(lambda x, a=axis: (np.median(x, a), np.nanmedian(x, a)), x)
+    same(lambda x: quantile(x, [0.2, 0.5], 1), np.zeros((0, 3)))
+    with pytest.raises(IndexError, match="a quantile of no elements"):
+        anabranch.jit(lambda x: quantile(x, 0.5))(np.zeros(0))
+
+
 def test_arguments_of_quantiles(same):
     x = sample((3, 4, 5))
     same(lambda x: np.percentile(x, 30, (0, 2)), x, rtol=1e-12)
@@ -157,6 +181,8 @@ def test_median(same):
     same(lambda x: np.median(x), np.array([4, 1, 2, 2]))
     same(lambda x: (np.median(x), np.nanmedian(x)), np.array([4.0, NAN, 2.0]))
     same(lambda x: np.median(x, 0), np.zeros((0, 3)))
+    parts = [1 + 2j, complex(NAN, 1), 3], [1 + 2j, complex(1, NAN), 3], [1j, 2, 3]
+    same(lambda z: (np.median(z, 1), np.nanmedian(z, 1)), np.array(parts))
     holes = np.arange(20).reshape(4, 5) % 3 == 0
     anabranch.check_grads(
         lambda x: np.nanmedian(np.where(holes, NAN, x), 1) ** 2,
@@ -174,6 +200,12 @@ def test_searchsorted(same):
         same(lambda a, s=side: searchsorted(a, 0.5, s), row.astype("f4"))
     same(lambda a: searchsorted(a[::-1], a, sorter=np.arange(20)[::-1]), row)
     same(lambda a: searchsorted(a, np.zeros(2)), np.zeros(0))
+    same(
+        lambda a: (searchsorted(a, 300), searchsorted(a, -200)),
+        np.arange(3, dtype="i1"),
+    )
+    same(lambda a: searchsorted(a, 0.1), np.array([0.1], "f4"))
+    same(searchsorted, np.arange(3, dtype="i1"), 300)
     with pytest.raises(anabranch.DomainError, match="neither left nor right"):
         anabranch.jit(lambda a: searchsorted(a, 1.0, "middle"))(row)
 
@@ -184,8 +216,13 @@ def test_digitize(same):
         for edges in (bins, bins[::-1].copy()):
             same(lambda x, e=edges, r=right: np.digitize(x, e, r), x)
             same(lambda x, e, r=right: np.digitize(x, e, r), x, edges)
-    with pytest.raises(ValueError, match="monotonic"):
-        anabranch.jit(np.digitize)(x, np.array([0.0, 2.0, 1.0]))
+    for edges in ([1, 2, NAN], [NAN, 2, 1], [NAN, NAN, 1], [2, 1, NAN], [NAN], [2]):
+        row = np.array([0, 1, 1.5, 2, 3, NAN])
+        same(lambda x, e=edges: np.digitize(x, e), row)
+        same(lambda x, e: np.digitize(x, e, right=True), row, np.array(edges, float))
+    for edges in ([0.0, 2.0, 1.0], [NAN, 1.0, 2.0]):
+        with pytest.raises(ValueError, match="monotonic"):
+            anabranch.jit(np.digitize)(x, np.array(edges))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import sparse
 
 import anabranch
 from anabranch.ir.errors import ConcretizationError, ShapeError, UnsupportedError
+from tests.compiler.everyday import check_refused
 
 FORMATS = "bsr coo csc csr dia lil".split()
 X = np.array([0.3, 0.5, 2.0])
@@ -73,10 +75,7 @@ def test_nothing_in_it() -> None:
 
 
 def test_what_is_refused() -> None:
-    def refused(function: Any, error: type[Exception], match: str) -> None:
-        with pytest.raises(error, match=match):
-            anabranch.jit(function)(X)
-
+    refused = partial(check_refused, (X,))
     x = UnsupportedError
     refused(lambda x: S @ x[:2], ShapeError, r"a sparse \(4, 3\) times a dense \(2,\)")
     refused(lambda x: S @ np.reshape(x, (3, 1, 1)), x, "a dense one of 3")

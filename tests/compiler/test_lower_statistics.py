@@ -96,6 +96,16 @@ EXACT: list[Any] = [
 ]
 
 
+def test_dtypes_of_covariances(same):
+    x = Y.astype(np.float32)
+    w = np.arange(1, 6)
+    same(lambda x: np.cov(x, dtype=np.float32), x, rtol=1e-6)
+    same(lambda x, w: np.cov(x, aweights=w), x, w.astype(np.float32), rtol=1e-12)
+    same(lambda x, w: np.cov(x, fweights=w), x, w, rtol=1e-12)
+    same(lambda x: np.cov(x[0][x[0] > 0]), x, rtol=1e-6)
+    same(lambda x: np.linalg.norm(x[0][x[0] > 0], 0), x)
+
+
 @pytest.mark.parametrize("number", range(len(SMOOTH + EXACT)))
 def test_values(same, number):
     check_case(same, (SMOOTH + EXACT)[number])

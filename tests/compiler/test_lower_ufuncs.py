@@ -317,8 +317,23 @@ def test_where_argument_needs_out(backend):
     function = anabranch.jit(
         lambda x: np.add(x, 1, where=np.array([True, False])), backend=backend
     )
-    with pytest.raises(TypeError, match="where"):
+    with pytest.raises(anabranch.UnsupportedError) as raised:
         function(np.ones(2))
+    assert "np.add with where= leaves the rest" in raised.value.what
+    assert "np.where(mask, f(x), other), or out=" in raised.value.hint
+
+
+def test_where_argument_keeps_the_rest_of_out(same):
+    def kept(x, out):
+        made = out * 1
+        np.multiply(x, 2, where=x > 1, out=made)
+        np.exp(x, made, where=np.array([True, False, False]))
+        return made
+
+    x = np.array([0.5, 2.0, 3.0])
+    same(kept, x, x[::-1].copy(), ulps=2)
+    same(kept, x, x.astype("f4"), ulps=2)
+    anabranch.check_grads(kept, (x, x[::-1].copy()), order=2)
 
 
 def test_operand_that_is_no_array(backend):
