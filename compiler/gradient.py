@@ -36,7 +36,8 @@ __all__ = [
 Argnums: TypeAlias = "int | str | Sequence[int | str]"
 StaticOptions: TypeAlias = "tuple[int | Sequence[int], str | Sequence[str]]"
 """The positions and the names of static arguments."""
-TIDY = ("expand", "merge", "prune", "fold", "simplify", "dedupe", "tape", "prune")
+TIDY = ("merge", "prune", "fold", "simplify", "dedupe", "tape", "prune")
+"""Passes that keep what derivatives of the graph would ask for."""
 
 
 def gradient(

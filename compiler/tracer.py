@@ -6,6 +6,7 @@ a `Memory`, which has the newest; each reads it, and writes to it, through its p
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,6 +19,7 @@ from ..ir.types import DTYPES, TensorType
 from .array_methods import ArrayMethods
 from .asked import ask
 from .flat import Flat
+from .layout import is_contiguous
 from .paths import Path, path_to
 from .peel import is_of_counters
 from .views import Memory
@@ -347,6 +349,17 @@ class Tracer(ArrayMethods):
     def __setitem__(self, index: Any, value: Any) -> None:
         self.owner.apply(SETITEM, (self, plain_index(index), value), {})
 
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Of an array in C order; `AttributeError` where that is not known."""
+        if self.known is not None:
+            return self.known.strides
+        if not is_contiguous(self.path, self.memory):
+            self._lack(".strides", _LAYOUT)
+        item = self.dtype.itemsize
+        behind = (self.shape[axis + 1 :] for axis in range(self.ndim))
+        return tuple([item * math.prod(max(n, 1) for n in rest) for rest in behind])
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of unsized object")
@@ -444,7 +457,7 @@ class Tracer(ArrayMethods):
 
 _LISTED = "`anabranch docs numpy` lists what they have"
 _AFTERWARDS = "return the array, and do it after the call"
-_LAYOUT = "they have no layout, and results are C-contiguous"
+_LAYOUT = "the layout of an argument is not known while tracing; x.copy() is in C order"
 _INSTEAD = {
     **dict.fromkeys(("tobytes", "tofile", "dump", "dumps"), _AFTERWARDS),
     **dict.fromkeys(("strides", "flags", "setflags"), _LAYOUT),

@@ -49,6 +49,12 @@ def _of_kernels(f: Any, a: Any) -> Any:
     return f(_known("stats", "gaussian_kde", np.arange(5.0)), a[0])
 
 
+def _on_grid(f: Any, a: Any) -> Any:
+    known = _known("interpolate", "RegularGridInterpolator", _GRID, MATRIX)
+    return f(known, a[:, :2])
+
+
+_GRID = np.arange(3.0), np.arange(3.0)
 _PLACES = np.arange(3.0), np.arange(3.0) ** 2
 _SPLINES = "CubicSpline PchipInterpolator interp1d".split()
 _ORDERED = (
@@ -83,6 +89,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "np.isin": lambda f, a, b: f(a, b),
     "np.ldexp": lambda f, a: f(a, 2),
     "np.lib.stride_tricks.sliding_window_view": lambda f, a: f(a, 2, axis=0),
+    "np.lib.stride_tricks.as_strided": lambda f, a: f(
+        a.copy(), (2, 2), (3 * a.dtype.itemsize, a.dtype.itemsize)
+    ),
     "np.linalg.matrix_power": lambda f, a: f(a, 3),
     "np.linalg.multi_dot": lambda f, a, b, c: f([a, b, c]),
     "np.linalg.tensorinv": lambda f, a: f(a, 1),
@@ -102,6 +111,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "np.putmask": lambda f, a, b: _written(f, a, np.eye(3) > 0, b),
     "np.quantile": lambda f, a: f(a, 0.5),
     "np.ravel_multi_index": lambda f, a: f((a > 0).astype(int), (3, 3, 3)),
+    "np.roots": lambda f, a: f(a[0]),
     "np.repeat": lambda f, a: f(a, 2),
     "np.reshape": lambda f, a: f(a, (9,)),
     "np.resize": lambda f, a: f(a, (2, 3)),
@@ -141,10 +151,23 @@ CALLS: dict[str, Callable[..., Any]] = {
         f"scipy.stats.gaussian_kde.{name}": _of_kernels
         for name in ("evaluate", "pdf", "logpdf")
     },
+    "scipy.interpolate.RegularGridInterpolator": lambda f, a: f(_GRID, a)([0.5, 1.5]),
+    "scipy.interpolate.RegularGridInterpolator.__call__": _on_grid,
+    "scipy.interpolate.interpn": lambda f, a, b: f(_GRID, a, b[:, :2]),
+    "scipy.ndimage.map_coordinates": lambda f, a, b: f(a, b[:2], order=1),
+    "scipy.ndimage.shift": lambda f, a, b: f(a, b[0, :2], order=1),
+    "scipy.ndimage.zoom": lambda f, a: f(a, 2, order=1),
+    "scipy.ndimage.rotate": lambda f, a, b: f(a, b[0, 0], order=1, reshape=False),
+    "scipy.ndimage.affine_transform": lambda f, a, b: f(a, b[:2, :2], order=1),
     "scipy.linalg.block_diag": lambda f, a, b: f(a, b),
     "scipy.linalg.cho_solve": lambda f, a, b: f((a, True), b),
     "scipy.linalg.lu_solve": lambda f, a, b: f((a, np.arange(3)), b),
     "scipy.signal.lfilter": lambda f, a, b: f(a[0], b[0], np.arange(9.0)),
+    "scipy.signal.filtfilt": lambda f, a, b: f(a[0], b[0], np.arange(12.0)),
+    "scipy.signal.savgol_filter": lambda f, a: f(a, 3, 1),
+    "scipy.signal.sosfilt": lambda f, a, b: f(a.reshape(-1)[None, :6], b),
+    "scipy.signal.sosfilt_zi": lambda f, a: f(a.reshape(-1)[None, :6]),
+    "scipy.signal.sosfiltfilt": lambda f, a, b: f(a.reshape(-1)[None, :6], b, padlen=1),
 }
 """By the name of the function; its matrices are the arguments after it."""
 for _name in ("hstack", "vstack", "dstack", "column_stack", "block"):

@@ -30,13 +30,31 @@ _NAMES = {
     "np.linalg.cond np.linalg.matrix_rank np.linalg.tensorsolve np.linalg.tensorinv "
     "scipy.linalg.solve scipy.linalg.inv scipy.linalg.det "
     "scipy.linalg.solve_triangular scipy.linalg.cholesky scipy.linalg.cho_solve "
-    "scipy.linalg.svdvals scipy.linalg.eigvalsh scipy.linalg.polar",
+    "scipy.linalg.svdvals scipy.linalg.eigvalsh scipy.linalg.polar scipy.linalg.lu",
     "computed in float64; signs of vectors as of `np.linalg`": "scipy.linalg.qr "
     "scipy.linalg.svd scipy.linalg.eigh",
     "computed in float64; zeros in the other triangle": "scipy.linalg.cho_factor",
-    "computed in float64; square matrices": "scipy.linalg.lu scipy.linalg.lu_factor "
+    "computed in float64; square matrices": "scipy.linalg.lu_factor "
     "scipy.linalg.lu_solve",
+    "complex always; the first coefficient is not 0": "np.roots",
+    "elements inside of an array whose layout is known; nobody writes into it": (
+        "np.lib.stride_tricks.as_strided"
+    ),
+    "known windows": "scipy.signal.welch scipy.signal.csd scipy.signal.periodogram "
+    "scipy.signal.coherence scipy.signal.stft",
+    "known windows; `mode` is `psd`": "scipy.signal.spectrogram",
+    "without `method='gust'`": "scipy.signal.filtfilt",
+    "`order` is 0 or 1": "scipy.ndimage.map_coordinates scipy.ndimage.shift "
+    "scipy.ndimage.affine_transform",
+    "`order` is 0 or 1; a known size": "scipy.ndimage.zoom scipy.ndimage.rotate",
+    "with `size`, and no `footprint`": "scipy.ndimage.maximum_filter "
+    "scipy.ndimage.minimum_filter scipy.ndimage.median_filter",
+    "of known knots, `linear` and `nearest`; NaN outside where SciPy raises": (
+        "scipy.interpolate.RegularGridInterpolator scipy.interpolate.interpn "
+        "scipy.interpolate.RegularGridInterpolator.__call__"
+    ),
     "one or two dimensions": "scipy.signal.convolve scipy.ndimage.convolve "
+    "scipy.signal.correlate "
     "scipy.ndimage.correlate scipy.ndimage.convolve1d scipy.ndimage.correlate1d "
     "scipy.ndimage.gaussian_filter scipy.ndimage.gaussian_filter1d",
     "one or two dimensions; summed directly": "scipy.signal.fftconvolve",

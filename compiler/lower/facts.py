@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,8 +80,8 @@ def facts_of(name: str, function: Any) -> Facts:
 
 
 def _as_rewritten(name: str, function: Any) -> Callable[..., Any]:
-    """The function as rewritten code calls it; NumPy's come here by themselves."""
-    if name.startswith("np."):
+    """The function as rewritten code calls it; NumPy dispatches the others."""
+    if name.startswith("np.") and not isinstance(function, FunctionType):
         return getattr(*function) if isinstance(function, tuple) else function
 
     def called(*args: Any, **named: Any) -> Any:

@@ -129,6 +129,20 @@ def _along_several(
     return _along(trace, op, x, *pairs[-1], norm) if op == "irfft" else x
 
 
+def _hermitian_several(
+    trace: Trace, a: Any, s: Any, axes: Any, norm: str | None
+) -> Any:
+    turned = np.conjugate(trace.array(a))
+    return _along_several(trace, "irfft", turned, s, axes, _SWAPPED.get(norm, norm))
+
+
+def _inverse_hermitian_several(
+    trace: Trace, a: Any, s: Any, axes: Any, norm: str | None
+) -> Any:
+    made = _along_several(trace, "rfft", a, s, axes, _SWAPPED.get(norm, norm))
+    return np.conjugate(made)
+
+
 def _register(name: str, transform: Callable[..., Any]) -> None:
     """Register a transform along one axis under the names that both libraries use."""
 
@@ -153,13 +167,15 @@ def _register(name: str, transform: Callable[..., Any]) -> None:
     lowers_in("scipy.fft", name)(scipys)
 
 
-def _register_several(name: str, op: str, last: tuple[int, ...] | None) -> None:
+def _register_several(
+    name: str, transform: Callable[..., Any], last: tuple[int, ...] | None
+) -> None:
     """Likewise along several axes, by default the ``last`` ones, or all."""
 
     def numpys(
         trace: Trace, a: Any, s: Any = None, axes: Any = last, norm: str | None = None
     ) -> Any:
-        return _along_several(trace, op, a, s, axes, norm)
+        return transform(trace, a, s, axes, norm)
 
     def scipys(
         trace: Trace,
@@ -171,9 +187,10 @@ def _register_several(name: str, op: str, last: tuple[int, ...] | None) -> None:
         workers: Any = None,
         plan: Any = None,
     ) -> Any:
-        return _along_several(trace, op, x, s, axes, norm)
+        return transform(trace, x, s, axes, norm)
 
-    lowers(getattr(np.fft, name))(numpys)
+    if hasattr(np.fft, name):  # the Hermitian ones are SciPy's alone
+        lowers(getattr(np.fft, name))(numpys)
     lowers_in("scipy.fft", name)(scipys)
 
 
@@ -181,12 +198,22 @@ def _transform(op: str) -> Callable[..., Any]:
     return lambda trace, a, n, axis, norm: _along(trace, op, a, n, axis, norm)
 
 
+def _transform_several(op: str) -> Callable[..., Any]:
+    return lambda trace, a, s, axes, norm: _along_several(trace, op, a, s, axes, norm)
+
+
 for _op in ("fft", "ifft", "rfft", "irfft"):
     _register(_op, _transform(_op))
-    _register_several(f"{_op}2", _op, (-2, -1))
-    _register_several(f"{_op}n", _op, None)
+    _register_several(f"{_op}2", _transform_several(_op), (-2, -1))
+    _register_several(f"{_op}n", _transform_several(_op), None)
 _register("hfft", _hermitian)
 _register("ihfft", _inverse_hermitian)
+for _name, _several in (
+    ("hfft", _hermitian_several),
+    ("ihfft", _inverse_hermitian_several),
+):
+    _register_several(f"{_name}2", _several, (-2, -1))
+    _register_several(f"{_name}n", _several, None)
 
 
 def _shift(sign: int) -> Callable[..., Any]:

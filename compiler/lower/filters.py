@@ -15,6 +15,17 @@ from ..running import is_traced
 from ..trace import Trace
 from .ufuncs import reject
 
+__all__ = [
+    "NDIMAGE",
+    "SIGNAL",
+    "along_axis",
+    "both_float",
+    "each_axis",
+    "gaussian_filter",
+    "lfilter",
+    "padded",
+]
+
 SIGNAL, NDIMAGE = "scipy.signal", "scipy.ndimage"
 # What `numpy.pad` calls the modes of `scipy.ndimage`.
 _MODES = {
@@ -29,7 +40,7 @@ _MODES = {
 }
 
 
-def _floats(trace: Trace, *values: Any) -> list[Any]:
+def both_float(trace: Trace, *values: Any) -> list[Any]:
     """Arrays of one float dtype."""
     arrays = [trace.array(np.asarray(v) if not is_traced(v) else v) for v in values]
     dtype = np.result_type(*(array.dtype for array in arrays))
@@ -53,7 +64,7 @@ def _flipped(x: Any) -> Any:
 
 
 def _convolve(trace: Trace, in1: Any, in2: Any, mode: str) -> Any:
-    x, w = _floats(trace, in1, in2)
+    x, w = both_float(trace, in1, in2)
     if np.ndim(x) != np.ndim(w):
         raise ShapeError("in1 and in2 should have the same dimensionality")
     pairs = list(zip(np.shape(x), np.shape(w), strict=True))
@@ -87,15 +98,27 @@ def _fftconvolve(
     return _convolve(trace, in1, in2, mode)
 
 
+@lowers_in(SIGNAL, "correlate")
+def _signal_correlate(
+    trace: Trace, in1: Any, in2: Any, mode: str = "full", method: str = "auto"
+) -> Any:
+    """A convolution with the second turned around."""
+    x, w = both_float(trace, in1, in2)
+    pairs = list(zip(np.shape(x), np.shape(w), strict=False))
+    if mode == "valid" and any(n < k for n, k in pairs):
+        return _flipped(_convolve(trace, w, _flipped(x), mode))
+    return _convolve(trace, x, _flipped(w), mode)
+
+
 @lowers_in(SIGNAL, "lfilter")
-def _lfilter(
+def lfilter(
     trace: Trace, b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None
 ) -> Any:
     """The direct form II transposed: a loop over time that carries the state.
 
     Oppenheim and Schafer, Discrete-Time Signal Processing, section 6.3.
     """
-    b, a, x, *given = _floats(trace, b, a, x, *([] if zi is None else [zi]))
+    b, a, x, *given = both_float(trace, b, a, x, *([] if zi is None else [zi]))
     b, a = np.atleast_1d(b), np.atleast_1d(a)
     b, a = b / a[0], a / a[0]
     size = max(np.shape(a)[0], np.shape(b)[0])
@@ -119,7 +142,7 @@ def _lfilter(
     return made if zi is None else (made, np.moveaxis(last, 0, axis))
 
 
-def _padded(x: Any, sizes: Any, origin: Any, mode: str, cval: float) -> Any:
+def padded(x: Any, sizes: Any, origin: Any, mode: str, cval: float) -> Any:
     """With what a window of these sizes sees beyond the edges."""
     if mode not in _MODES:
         raise ValueError(f"the mode is one of {', '.join(_MODES)}, not {mode!r}")
@@ -145,16 +168,16 @@ def _correlate(
 ) -> Any:
     """Of the dtype of the input, as SciPy's."""
     x = trace.array(given[0])
-    wide, w = _floats(trace, x, given[1])
+    wide, w = both_float(trace, x, given[1])
     shifts = [origin] * np.ndim(w) if np.ndim(origin) == 0 else list(origin)
     if turned:
         w = _flipped(w)
         shifts = [-o - (n % 2 == 0) for o, n in zip(shifts, np.shape(w), strict=True)]
-    made = _inner_products(_padded(wide, np.shape(w), shifts, mode, cval), w)
+    made = _inner_products(padded(wide, np.shape(w), shifts, mode, cval), w)
     return made.astype(x.dtype)
 
 
-def _along(
+def along_axis(
     trace: Trace,
     given: tuple[Any, Any],
     axis: int,
@@ -166,14 +189,14 @@ def _along(
 ) -> Any:
     """The same along one axis; each row is an image of its own."""
     x = trace.array(given[0])
-    wide, w = _floats(trace, x, given[1])
+    wide, w = both_float(trace, x, given[1])
     size = np.shape(w)[0]
     if turned:
         w, origin = w[::-1], -origin - (size % 2 == 0)
     rows = np.moveaxis(wide, axis, -1)
     still = [1] * (np.ndim(rows) - 1)
-    padded = _padded(rows, (*still, size), (*(0 for _ in still), origin), mode, cval)
-    flat = np.reshape(padded, (-1, 1, np.shape(padded)[-1]))
+    around = padded(rows, (*still, size), (*(0 for _ in still), origin), mode, cval)
+    flat = np.reshape(around, (-1, 1, np.shape(around)[-1]))
     made = np.reshape(functions.conv(flat, w[None, None]), np.shape(rows))
     return np.moveaxis(made, -1, axis).astype(x.dtype)
 
@@ -207,7 +230,7 @@ def _register(name: str, turned: bool) -> None:
     ) -> Any:
         reject({"output": output})
         given = input, weights
-        return _along(trace, given, axis, mode, cval, origin, turned=turned)
+        return along_axis(trace, given, axis, mode, cval, origin, turned=turned)
 
 
 _register("correlate", turned=False)
@@ -246,11 +269,20 @@ def _gaussian_filter1d(
 ) -> Any:
     reject({"output": output})
     given = input, _gaussian(sigma, order, truncate, radius)
-    return _along(trace, given, axis, mode, cval, 0, turned=True)
+    return along_axis(trace, given, axis, mode, cval, 0, turned=True)
+
+
+def each_axis(rank: int, *settings: Any) -> list[tuple[Any, ...]]:
+    """What is said of each axis; one value is for all."""
+    columns = [
+        [*value] if isinstance(value, (list, tuple, np.ndarray)) else [value] * rank
+        for value in settings
+    ]
+    return list(zip(*columns, strict=True))
 
 
 @lowers_in(NDIMAGE, "gaussian_filter")
-def _gaussian_filter(
+def gaussian_filter(
     trace: Trace,
     input: Any,
     sigma: Any,
@@ -268,13 +300,9 @@ def _gaussian_filter(
     made = trace.array(input)
     rank = np.ndim(made)
 
-    def each(value: Any) -> list[Any]:
-        several = isinstance(value, (list, tuple, np.ndarray))
-        return [*value] if several else [value] * rank
-
-    settings = zip(each(sigma), each(order), each(mode), each(radius), strict=True)
+    settings = each_axis(rank, sigma, order, mode, radius)
     for axis, (width, number, edge, reach) in enumerate(settings):
         if is_traced(width) or width > 1e-15:
             given = made, _gaussian(width, number, truncate, reach)
-            made = _along(trace, given, axis, edge, cval, 0, turned=True)
+            made = along_axis(trace, given, axis, edge, cval, 0, turned=True)
     return made

@@ -43,22 +43,22 @@ Sizes or dtypes of their results are what only values tell.
 |---|---|
 """
 _FAMILIES = {
-    "Ufuncs and complex numbers": "ufuncs complex numbers",
+    "Ufuncs and complex numbers": "ufuncs complex numbers neighbours",
     "Methods of ufuncs": "methods scatter",
     "Choosing, filling, rounding": "values choosing",
     "Reductions": "reductions running missing",
     "Products": "products einsum",
     "Shapes, joining, splitting": "shapes joins padding",
-    "Building": "building",
+    "Building": "building strided",
     "Indexing and storing": "indexing storing selected_items",
     "Sorting and searching": "sorting searching",
     "Statistics": "statistics quantiles",
     "Differences, integrals, convolutions": "calculus integrate",
-    "Polynomials, splines, distances": "polynomials splines distances",
+    "Polynomials, splines, distances": "polynomials splines grids distances",
     "Linear algebra": "linalg orthogonal matrix_functions",
     "Linear algebra of SciPy": "scipy_linalg scipy_functions matrices sparse",
     "Fourier transforms": "fft cosines",
-    "Filters": "filters",
+    "Filters, spectra, images": "filters rank_filters signals spectra images pixels",
     "`scipy.special`": "special special_formulas",
     "`scipy.stats`": "stats multivariate summaries",
 }

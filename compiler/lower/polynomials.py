@@ -152,6 +152,27 @@ def _poly(trace: Trace, seq_of_zeros: Any) -> Any:
     return made
 
 
+@lowers(np.roots)
+def _roots(trace: Trace, p: Any) -> Any:
+    """The eigenvalues of the companion matrix, complex numbers always.
+
+    How many there are NumPy sees in the first coefficient, which must not be 0.
+    """
+    p = trace.array(p)
+    if np.ndim(p) != 1:
+        raise ValueError("Input must be a rank-1 array.")
+    count = np.shape(p)[0] - 1
+    if count < 1:
+        return np.zeros(0, np.complex128)
+    b, message = trace.builder, "np.roots: the first coefficient is 0"
+    counts = b.cast(trace.node(np.not_equal(p[0], 0)), "i64")
+    counts = b.check(counts, low=1, high=2, error="value", message=message)
+    first = np.where(trace.wrap(b.cast(counts, "bool")), p[0], 1)
+    row = np.reshape(-p[1:] / first, (1, count))
+    below = np.eye(count - 1, count, dtype=row.dtype)
+    return np.linalg.eigvals(np.concatenate([row, below]))
+
+
 @lowers(np.polyfit)
 def _polyfit(
     trace: Trace,

@@ -193,6 +193,42 @@ def _lu_solve(
     return made[:, 0] if vector else made
 
 
+def _square_triangles(trace: Trace, node: Any) -> tuple[Any, Any, Any]:
+    made, order, _ = trace.builder.lu(node).values
+    factors = trace.wrap(made)
+    unit = np.tril(factors, -1) + np.eye(node.type.shape[-1])
+    return trace.wrap(order), unit, np.triu(factors)
+
+
+def _triangles(trace: Trace, node: Any) -> tuple[Any, Any, Any]:
+    """The order of the rows, and the factors of matrices of any shape.
+
+    Of wide ones the square in front is factored. Of tall ones a square with zeros at
+    its side tells the order and what is below; the square on top has the derivative.
+    """
+    b, (rows, columns) = trace.builder, node.type.shape[-2:]
+    if rows == columns:
+        return _square_triangles(trace, node)
+    a = trace.wrap(node)
+    if rows < columns:
+        order, unit, upper = _square_triangles(trace, trace.node(a[..., :rows]))
+        rest = np.take_along_axis(a[..., rows:], order[..., None], -2)
+        flags = {"lower": True, "transposed": False, "unit": True, "strict": False}
+        solved = b.solve_triangular(trace.node(unit), trace.node(rest), **flags)
+        return order, unit, np.concatenate([upper, trace.wrap(solved)], -1)
+    widths = [(0, 0)] * (a.ndim - 1) + [(0, rows - columns)]
+    whole = b.stop_gradient(trace.node(np.pad(a, widths)))
+    order, known, _ = _square_triangles(trace, whole)
+    a = np.take_along_axis(a, order[..., None], -2)
+    _, unit, upper = _square_triangles(trace, trace.node(a[..., :columns, :]))
+    flags = {"lower": False, "transposed": True, "unit": False, "strict": False}
+    below = trace.node(a[..., columns:, :].mT)
+    solved = trace.wrap(b.solve_triangular(trace.node(upper), below, **flags)).mT
+    found = known[..., columns:, :columns]
+    below = b.straight_through(trace.node(found), trace.node(solved))
+    return order, np.concatenate([unit, trace.wrap(below)], -2), upper
+
+
 @lowers_scipy("lu")
 def _lu(
     trace: Trace,
@@ -202,12 +238,10 @@ def _lu(
     check_finite: bool = True,
     p_indices: bool = False,
 ) -> Any:
-    node = matrix(trace, a, "lu")
-    made, order, _ = trace.builder.lu(node).values
-    factors, n = trace.wrap(made), node.type.shape[-1]
-    upper = np.triu(factors)
-    unit = np.tril(factors, -1) + np.eye(n)
-    places = np.equal(trace.wrap(order)[..., None, :], np.arange(n)[:, None])
+    node = matrix(trace, a, "lu", square=False)
+    order, unit, upper = _triangles(trace, node)
+    rows = np.arange(node.type.shape[-2])
+    places = np.equal(order[..., None, :], rows[:, None])
     if permute_l:
         return places.astype(np.float64) @ unit, upper
     if p_indices:

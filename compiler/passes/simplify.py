@@ -140,8 +140,8 @@ def _power(b: Builder, n: Node, x: Node, y: Node) -> Node | None:
     return x if _is(b, y, 1) else b.mul(x, x) if _is(b, y, 2) else None
 
 
-def _first(b: Builder, n: Node, x: Node, *_: Node) -> Node:
-    """``identity(x) => x``, and what has the value of x and another derivative"""
+def _first(b: Builder, n: Node, x: Node) -> Node:
+    """``identity(x) => x``"""
     return x
 
 
@@ -226,11 +226,6 @@ RULES: dict[str, Callable[..., Node | None]] = {
     **dict.fromkeys(("lt", "gt", "le", "ge", "eq", "ne"), _compared),
     "power": _power,
     "identity": _first,
-    "stop_gradient": _first,
-    "straight_through": _first,
-    "with_slope": _first,
-    "share": _first,
-    "log_share": _first,
     "cast": _cast,
     "reshape": _reshape,
     "transpose": _transpose,

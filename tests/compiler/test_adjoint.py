@@ -364,3 +364,30 @@ def test_a_chain_of_views_is_optimised_in_linear_time() -> None:
 
     small, large = (steps(optimise, views(count)) for count in (200, 2_000))
     assert large <= 12 * small
+
+
+def test_derivatives_of_a_pullback_keep_what_is_constant(backend: str) -> None:
+    """A backward pass inside of a function has lost no rule for its own derivative."""
+
+    def held(x: Any) -> Any:
+        return anabranch.stop_gradient(x) * np.sin(x)
+
+    @anabranch.custom_vjp
+    def ruled(x: Any) -> Any:
+        return np.floor(x)
+
+    ruled.defvjp(lambda x: (np.floor(x), x), lambda x, g: (g * x**2,))
+    cases: list[Any] = [
+        (held, -3 * np.sin(3.0)),
+        (lambda x: ruled(x) ** 2, 81 * 2 + 36),
+    ]
+    for function, expected in cases:
+        assert np.isclose(
+            anabranch.grad(anabranch.grad(function), backend=backend)(3.0), expected
+        )
+
+        def slope(x: Any, function: Any = function) -> Any:
+            return anabranch.vjp(function, x, backend=backend)[1](1.0)[0]
+
+        made = anabranch.grad(slope, backend=backend)(3.0)
+        assert np.isclose(made, expected)

@@ -91,3 +91,26 @@ def test_the_integral_of_a_polynomial_with_a_traced_constant(backend: str) -> No
     c = np.array([1.0, 2.0, 0.5])
     made = anabranch.jit(program, backend=backend)(c)
     np.testing.assert_allclose(made, program(c), 1e-14)
+
+
+@pytest.mark.parametrize(
+    "p", [[1.0, -3.0, 2.0], [2.0, 1.0, 5.0, -3.0, 7.0], [4, 2], [3]]
+)
+def test_roots(same, p):
+    """NumPy's are real where all are, which only values tell."""
+    same(lambda p: np.roots(p) + 0j, np.array(p), rtol=1e-12)
+
+
+def test_gradients_of_roots():
+    p = np.array([2.0, 1.0, 5.0, -3.0, 7.0])
+    anabranch.check_grads(lambda p: np.abs(np.roots(p)), (p,), order=2)
+    slope = anabranch.grad(lambda p: np.roots(p).imag.max())(np.array([1.0, 0.0, 4.0]))
+    np.testing.assert_allclose(slope, [-1.0, 0.0, 0.25], atol=1e-15)
+
+
+def test_roots_need_a_first_coefficient(backend):
+    roots = anabranch.jit(np.roots, backend=backend)
+    with pytest.raises(ValueError, match="the first coefficient is 0"):
+        roots(np.array([0.0, 1.0, 2.0]))
+    with pytest.raises(ValueError, match="rank-1"):
+        anabranch.jit(lambda p: np.roots(np.outer(p, p)))(np.ones(2))

@@ -47,6 +47,9 @@ OF_SCIPY: dict[str, Any] = {
     "lu": lambda a: sl.lu(a),
     "lu, permuted": lambda a: sl.lu(a, permute_l=True),
     "lu, indices": lambda a: sl.lu(a, p_indices=True),
+    "lu of a tall matrix": lambda a: sl.lu(a[:, :2]),
+    "lu of a wide matrix": lambda a: sl.lu(a[:3], permute_l=True),
+    "lu of a stack": lambda a: sl.lu(np.stack([a, a.T])[:, :, :3], p_indices=True),
     "solve": lambda a: sl.solve(a, V),
     "solve, definite": lambda a: sl.solve(spd(a), V, assume_a="pos"),
     "solve, symmetric": lambda a: sl.solve(spd(a), a, assume_a="sym"),
@@ -133,6 +136,13 @@ def test_gradients_agree_with_differences(name):
 
     if name != "norm along one axis":  # of a third power, with kinks at 0
         ab.check_grads(loss, (A,), order=1)
+
+
+def test_lu_of_a_tall_matrix_without_full_rank(backend):
+    a = np.outer([1.0, 4.0, 2.0, 0.0, -1.0], [1.0, 1.0, 2.0])
+    made = ab.jit(lambda a: sl.lu(a), backend=backend)(a)
+    for one, other in zip(made, sl.lu(a), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-15)
 
 
 def test_matrix_rank():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -343,3 +344,39 @@ def test_operand_that_is_no_array(backend):
     function = anabranch.jit(lambda x: x == None, backend=backend)  # noqa: E711 (what is tested)
     with pytest.raises(TypeError):
         function(np.ones(2))
+
+
+def beside(dtype: Any) -> Any:
+    """Numbers where steps change, and some of any bits."""
+    info: Any = np.finfo(dtype)
+    powers = np.ldexp(1.0, np.arange(info.minexp - info.nmant, info.maxexp))
+    with np.errstate(over="ignore"):
+        rows = [powers, np.array([0.0, np.inf, np.nan, 1.5, info.max])]
+        rows += [np.nextafter(powers.astype(dtype), dtype(0)), powers * 1.7]
+        rows = [row.astype(dtype) for row in rows]
+    unsigned = f"u{np.dtype(dtype).itemsize}"
+    rng = np.random.default_rng(0)
+    bits = rng.integers(0, np.iinfo(unsigned).max, 2000, dtype=unsigned)
+    some = np.concatenate(rows)
+    return np.concatenate([some, -some, bits.view(dtype)])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_numbers_beside_a_number(same, dtype):
+    x = beside(dtype)
+    y = np.random.default_rng(1).permutation(x)
+    for other in (np.inf, -np.inf, 0.0, -0.0, np.nan):
+        same(np.nextafter, x, np.full_like(x, other))
+    same(lambda x, y: (np.nextafter(x, y), np.nextafter(x, x)), x, y)
+    same(np.spacing, x)
+
+
+def test_slopes_of_the_numbers_beside(backend):
+    x = np.array([1.0, -2.5, 0.0])
+    slopes = anabranch.grad(
+        lambda x, y: np.sum(np.nextafter(x, y) ** 2), (0, 1), backend=backend
+    )(x, 1 + x)
+    np.testing.assert_allclose(slopes[0], 2 * x, atol=1e-300)
+    np.testing.assert_array_equal(slopes[1], 0 * x)
+    steps = anabranch.grad(lambda x: np.sum(np.spacing(x)), backend=backend)
+    np.testing.assert_array_equal(steps(x), 0 * x)

@@ -147,7 +147,7 @@ REFUSED: list[Any] = [
     (lambda x: np.asmatrix(x), "np.asmatrix", "arrays of two axes"),
     (lambda x: x.view(complex), r"\.view\(complex128\)", "parts of complex"),
     (lambda x: x.tobytes(), r"\.tobytes", "after the call"),
-    (lambda x: x.strides, r"\.strides", "no layout"),
+    (lambda x: x.strides, r"\.strides", r"x\.copy\(\) is in C order"),
     (lambda x: x.resize(3), r"\.resize", r"np\.resize"),
     (lambda x: np.ravel(np.outer(x, x), "K"), "follows the layout", "order='C'"),
     (set_shape, "shape that can be set", "reshape"),

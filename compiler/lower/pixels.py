@@ -1,0 +1,272 @@
+"""Images of `scipy.ndimage` between their pixels: moved, turned, scaled.
+
+There an image is that of the nearest pixel (order 0) or of lines (order 1).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from functools import reduce
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from ...ir.errors import ShapeError, UnsupportedError
+from ..lowerings import lowers_in
+from ..running import is_traced
+from ..trace import Trace
+from .filters import NDIMAGE
+from .ufuncs import reject
+
+__all__: list[str] = []
+
+_Places = Callable[[Any, int], Any]
+
+
+def _folded(place: Any, period: int, size: int, last: int) -> Any:
+    """Places on a strip that runs forth and back."""
+    place = np.remainder(place, period)
+    return np.where(place >= size, last - place, place)
+
+
+_BEYOND: dict[str, _Places] = {
+    "reflect": lambda k, n: _folded(k, 2 * n, n, 2 * n - 1),
+    "grid-mirror": lambda k, n: _folded(k, 2 * n, n, 2 * n - 1),
+    "mirror": lambda k, n: _folded(k, max(2 * n - 2, 1), n, 2 * n - 2),
+    "grid-wrap": np.remainder,
+    **dict.fromkeys(
+        ("nearest", "constant", "grid-constant", "wrap"),
+        lambda k, n: np.clip(k, 0, n - 1),
+    ),
+}
+"""Which pixel stands at a place, of so many."""
+
+
+def _wrapped(place: Any, size: int) -> Any:
+    """Places in the period of `wrap`, in which the first pixel is the last one too."""
+    last = max(size - 1, 1)
+    below = place + last * (np.trunc(-place / last) + 1)
+    above = place - last * np.trunc(place / last)
+    return np.where(place < 0, below, np.where(place > size - 1, above, place))
+
+
+def _read(
+    trace: Trace, x: Any, places: Sequence[Any], order: int, mode: str, cval: float
+) -> Any:
+    """The image at places, given for each of its axes, of the dtype of the image."""
+    if order not in (0, 1):
+        raise UnsupportedError(
+            f"reading an image by splines of order {order} is not supported",
+            hint="order=1 interpolates on lines, order=0 takes the nearest pixel",
+        )
+    if mode not in _BEYOND:
+        raise ValueError(f"the mode is one of {', '.join(_BEYOND)}, not {mode!r}")
+    wide = x if x.dtype.kind == "f" else x.astype(np.float64)
+    inside: Any = True
+    sides: list[list[tuple[Any, Any, Any]]] = []
+    for place, size in zip(places, np.shape(x), strict=True):
+        if mode == "wrap":
+            place = _wrapped(place, size)
+        if mode == "constant":
+            inside = inside & (place >= 0) & (place <= size - 1)
+        low = np.floor(place + 0.5 if order == 0 else place)
+        ends = [(low, 1.0 - (place - low)), (low + 1, place - low)]
+        sides.append([_side(k, w, size, mode) for k, w in ends[: order + 1]])
+    total: Any = 0.0
+    for corner in itertools.product(*sides):
+        index = tuple(k for k, _, _ in corner)
+        value = _at(trace, wide, index)
+        seen = [known for _, _, known in corner if known is not None]
+        if seen:
+            value = np.where(reduce(np.logical_and, seen), value, cval)
+        if order:
+            for _, weight, _ in corner:
+                value = value * weight
+        total = total + value
+    made = np.where(inside, total, cval) if mode == "constant" else total
+    return _as_pixels(made, x.dtype)
+
+
+def _side(place: Any, weight: Any, size: int, mode: str) -> tuple[Any, Any, Any]:
+    """A pixel, its weight, and whether it is inside where that matters."""
+    k = place.astype(np.int64)
+    known = (k >= 0) & (k < size) if mode == "grid-constant" else None
+    return _BEYOND[mode](k, size), weight, known
+
+
+def _at(trace: Trace, x: Any, index: tuple[Any, ...]) -> Any:
+    """``x[index]``, of places that are known to be inside."""
+    flat: Any = 0
+    for k, size in zip(index, np.shape(x), strict=True):
+        flat = flat * size + k
+    return trace.apply(np.take, (np.reshape(x, -1), flat), {})
+
+
+def _as_pixels(made: Any, dtype: Any) -> Any:
+    """Integers are rounded, halves away from 0."""
+    if dtype.kind in "iu":
+        made = np.trunc(made + np.where(made > 0, 0.5, -0.5))
+    return made.astype(dtype)
+
+
+@lowers_in(NDIMAGE, "map_coordinates")
+def _map_coordinates(
+    trace: Trace,
+    input: Any,
+    coordinates: Any,
+    output: Any = None,
+    order: int = 3,
+    mode: str = "constant",
+    cval: float = 0.0,
+    prefilter: bool = True,
+) -> Any:
+    reject({"output": output})
+    x, places = trace.array(input), trace.array(coordinates)
+    if np.shape(places)[:1] != (np.ndim(x),):
+        raise RuntimeError("invalid shape for coordinate array")
+    places = places.astype(np.float64)
+    return _read(trace, x, [*places], order, mode, cval)
+
+
+def _grid(shape: Sequence[int]) -> list[Any]:
+    """The places of the pixels of an image, axis by axis."""
+    return [np.asarray(g, np.float64) for g in np.ogrid[tuple(map(slice, shape))]]
+
+
+@lowers_in(NDIMAGE, "shift")
+def _shift(
+    trace: Trace,
+    input: Any,
+    shift: Any,
+    output: Any = None,
+    order: int = 3,
+    mode: str = "constant",
+    cval: float = 0.0,
+    prefilter: bool = True,
+) -> Any:
+    reject({"output": output})
+    x, by = trace.array(input), trace.array(shift)
+    by = np.broadcast_to(by, (np.ndim(x),))
+    places = [grid - by[axis] for axis, grid in enumerate(_grid(np.shape(x)))]
+    return _read(trace, x, places, order, mode, cval)
+
+
+@lowers_in(NDIMAGE, "zoom")
+def _zoom(
+    trace: Trace,
+    input: Any,
+    zoom: Any,
+    output: Any = None,
+    order: int = 3,
+    mode: str = "constant",
+    cval: float = 0.0,
+    prefilter: bool = True,
+    *,
+    grid_mode: bool = False,
+) -> Any:
+    """The corners stay, or with ``grid_mode`` the edges of the pixels there."""
+    reject({"output": output})
+    _known_size("zoom", zoom)
+    x = trace.array(input)
+    factors = np.broadcast_to(np.asarray(zoom, np.float64), (np.ndim(x),))
+    shape = [round(n * z) for n, z in zip(np.shape(x), factors.tolist(), strict=True)]
+    places: list[Any] = []
+    for grid, size, wanted in zip(_grid(shape), np.shape(x), shape, strict=True):
+        if grid_mode:
+            places.append((grid + 0.5) * (size / max(wanted, 1)) - 0.5)
+        else:
+            places.append(grid * ((size - 1) / (wanted - 1) if wanted > 1 else 1.0))
+    return _read(trace, x, places, order, mode, cval)
+
+
+def _known_size(name: str, value: Any) -> None:
+    if is_traced(value):
+        raise UnsupportedError(
+            f"{name} by a traced number makes an image of a size that only it tells",
+            hint="make the argument static, or call affine_transform with output_shape",
+        )
+
+
+@lowers_in(NDIMAGE, "affine_transform")
+def _affine_transform(
+    trace: Trace,
+    input: Any,
+    matrix: Any,
+    offset: Any = 0.0,
+    output_shape: Any = None,
+    output: Any = None,
+    order: int = 3,
+    mode: str = "constant",
+    cval: float = 0.0,
+    prefilter: bool = True,
+) -> Any:
+    reject({"output": output})
+    x, m, start = (trace.array(value) for value in (input, matrix, offset))
+    rank = np.ndim(x)
+    if np.ndim(m) == 2 and np.shape(m)[1] == rank + 1:
+        m, start = m[:rank, :rank], m[:rank, rank]
+    if np.shape(m) not in ((rank,), (rank, rank)):
+        raise ShapeError(f"affine_transform: a matrix {np.shape(m)} of {rank} axes")
+    start = np.broadcast_to(start, (rank,))
+    grids = _grid(np.shape(x) if output_shape is None else output_shape)
+    places: list[Any] = []
+    for axis in range(rank):
+        if np.ndim(m) == 1:
+            places.append(start[axis] + m[axis] * grids[axis])
+            continue
+        place = start[axis]
+        for grid, factor in zip(grids, [m[axis, k] for k in range(rank)], strict=True):
+            place = place + grid * factor
+        places.append(place)
+    return _read(trace, x, places, order, mode, cval)
+
+
+@lowers_in(NDIMAGE, "rotate")
+def _rotate(
+    trace: Trace,
+    input: Any,
+    angle: Any,
+    axes: Any = (1, 0),
+    reshape: bool = True,
+    output: Any = None,
+    order: int = 3,
+    mode: str = "constant",
+    cval: float = 0.0,
+    prefilter: bool = True,
+) -> Any:
+    """Around the middle of a plane, in degrees."""
+    reject({"output": output})
+    if reshape:
+        _known_size("rotate", angle)
+    x, turn = trace.array(input), trace.array(angle)
+    first, second = sorted(axis % np.ndim(x) for axis in axes)
+    shape, plane = [*np.shape(x)], [np.shape(x)[first], np.shape(x)[second]]
+    if is_traced(turn):
+        c, s = np.cos(np.deg2rad(turn)), np.sin(np.deg2rad(turn))
+    else:
+        c, s = _cosine_and_sine(float(turn))
+    if reshape:
+        wide = np.array([[c, s], [-s, c]]) @ [
+            [0, 0, *[plane[0]] * 2],
+            [0, plane[1]] * 2,
+        ]
+        shape[first], shape[second] = (np.ptp(wide, axis=1) + 0.5).astype(int).tolist()
+    made = (shape[first] - 1) / 2, (shape[second] - 1) / 2
+    middle = (plane[0] - 1) / 2, (plane[1] - 1) / 2
+    places = _grid(shape)
+    down, across = places[first], places[second]
+    starts = (
+        middle[0] - (c * made[0] + s * made[1]),
+        middle[1] - (-s * made[0] + c * made[1]),
+    )
+    places[first] = starts[0] + down * c + across * s
+    places[second] = starts[1] + down * -s + across * c
+    return _read(trace, x, places, order, mode, cval)
+
+
+def _cosine_and_sine(angle: float) -> tuple[float, float]:
+    """Of degrees; exact at right angles, as SciPy has them."""
+    special = import_module("scipy.special")
+    return float(special.cosdg(angle)), float(special.sindg(angle))
