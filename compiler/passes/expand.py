@@ -40,9 +40,9 @@ def expand(graph: Graph) -> Graph:
         }
 
     Keeps results bit for bit. A rule is asked for when a graph is differentiated, and
-    no one asks for it afterwards: no pass for graphs that a trace may take in. It goes for `custom_vjp`, `custom_jvp`,
-    `checkpoint` and `linear_solve`. What a checkpoint computes again on the way back is
-    in a `recompute`, which stays.
+    no one asks for it afterwards, so this is no pass for graphs that a trace may take
+    in. That goes for `custom_vjp`, `custom_jvp`, `checkpoint` and `linear_solve`. What
+    a checkpoint computes again on the way back is in a `recompute`, which stays.
     """
     graph = rewrite(graph, dict.fromkeys(_LIKE_FIRST, _first))
     return inlined(graph, ("custom_vjp", "custom_jvp", "checkpoint", "linear_solve"))
