@@ -209,7 +209,7 @@ def _triangles(trace: Trace, node: Any) -> tuple[Any, Any, Any]:
     b, (rows, columns) = trace.builder, node.type.shape[-2:]
     if rows == columns:
         return _square_triangles(trace, node)
-    a = trace.wrap(node)
+    a: Any = trace.wrap(node)
     if rows < columns:
         order, unit, upper = _square_triangles(trace, trace.node(a[..., :rows]))
         rest = np.take_along_axis(a[..., rows:], order[..., None], -2)
@@ -219,7 +219,7 @@ def _triangles(trace: Trace, node: Any) -> tuple[Any, Any, Any]:
     widths = [(0, 0)] * (a.ndim - 1) + [(0, rows - columns)]
     whole = b.stop_gradient(trace.node(np.pad(a, widths)))
     order, known, _ = _square_triangles(trace, whole)
-    a = np.take_along_axis(a, order[..., None], -2)
+    a = trace.apply(np.take_along_axis, (a, order[..., None], -2), {})
     _, unit, upper = _square_triangles(trace, trace.node(a[..., :columns, :]))
     flags = {"lower": False, "transposed": True, "unit": False, "strict": False}
     below = trace.node(a[..., columns:, :].mT)

@@ -75,6 +75,7 @@ class Segments(NamedTuple):
 
 def _segments(
     length: int,
+    is_real: bool,
     fs: float,
     window: Any,
     nperseg: Any,
@@ -109,6 +110,7 @@ def _segments(
     overlap = size // 2 if noverlap is None else operator.index(noverlap)
     if overlap >= size:
         raise ValueError("noverlap must be less than nperseg.")
+    one_sided = bool(one_sided and is_real)
     return Segments(weights, size, size - overlap, points, fs, detrend, one_sided)
 
 
@@ -127,9 +129,8 @@ def _cross_power(
     rows = _rows(trace, x, axis)
     others = rows if y is x else _rows(trace, y, axis)
     length = max(np.shape(rows)[-1], np.shape(others)[-1])
-    *first, one_sided = how
     is_real = rows.dtype.kind == others.dtype.kind == "f"
-    plan = _segments(length, *first, bool(one_sided and is_real))
+    plan = _segments(length, is_real, *how)
     if y is x:
         spectra = plan.transformed(trace, rows)
         power: Any = spectra.real**2 + spectra.imag**2
@@ -276,9 +277,8 @@ def _stft(
     if scaling not in ("spectrum", "psd"):
         raise ValueError(f"Parameter {scaling=} not in ['spectrum', 'psd']!")
     rows = _rows(trace, x, axis)
-    one_sided = bool(return_onesided and rows.dtype.kind == "f")
-    how = fs, window, nperseg, noverlap, nfft, detrend, one_sided
-    plan = _segments(np.shape(rows)[-1], *how)
+    how = fs, window, nperseg, noverlap, nfft, detrend, return_onesided
+    plan = _segments(np.shape(rows)[-1], rows.dtype.kind == "f", *how)
     half = plan.length // 2
     still = [(0, 0)] * (np.ndim(rows) - 1)
     if boundary == "zeros":

@@ -24,7 +24,11 @@ make: Any = interpolate.RegularGridInterpolator
 @pytest.mark.parametrize("method", ["linear", "nearest"])
 @pytest.mark.parametrize("fill", [np.nan, 0.5, None])
 def test_values(same, method, fill):
-    options = {"method": method, "bounds_error": False, "fill_value": fill}
+    options: dict[str, Any] = {
+        "method": method,
+        "bounds_error": False,
+        "fill_value": fill,
+    }
     known = make(GRID, VALUES, **options)
     same(lambda v: make(GRID, v, **options)(BEYOND), VALUES, rtol=1e-12)
     same(lambda x: known(x), BEYOND, rtol=1e-12)

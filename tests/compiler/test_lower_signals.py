@@ -18,13 +18,13 @@ X = RNG.standard_normal(40)
 ROWS = RNG.standard_normal((2, 40))
 IMAGE = RNG.standard_normal((5, 6))
 SOLID = RNG.standard_normal((3, 4, 3))
-B, A = signal.butter(3, 0.3)
-SOS: Any = signal.butter(4, 0.3, output="sos")
+s: Any = signal
+n: Any = ndimage
+B, A = s.butter(3, 0.3)
+SOS = s.butter(4, 0.3, output="sos")
 PLACES = RNG.uniform(-7, 12, (2, 4, 3))
 PLACES[:, 0] = [[0, 4, 2], [0, 5, 3]]
 TURN = np.array([[0.9, 0.2], [-0.1, 1.1]])
-s: Any = signal
-n: Any = ndimage
 
 SIGNALS: list[Any] = [
     (lambda x: s.sosfilt(SOS, x), ROWS),
