@@ -85,6 +85,7 @@ def solve_ivp(
             above 0 has it end only where the sign becomes positive, below 0 negative.
             At the times behind the event the results are those of the event, in ``t``
             as in ``y``.
+            A sign that changes twice within a step is not seen.
         args: What ``f`` and the events take behind t and y.
         rtol: The error of a step may be this part of y,
         atol: and this beside it: a number, or one for each of y.
