@@ -249,6 +249,25 @@ def test_what_stores_compiled() -> None:
         assert is_equal(given, before)
 
 
+def test_a_store_in_a_body_is_none_of_what_is_around() -> None:
+    graph = parse("""
+        graph f(%x: f64[4]) {
+          %s = sort(%x) : f64[4]
+          %y = recompute(%s) : f64[4]:
+            body(%a: f64[4]) {
+              %b = slice(%a) {start=(2,), shape=(1,), step=(1,)} : f64[1]
+              %u = update(%a, %b) {start=(0,), step=(1,)} : f64[4]
+              return %u
+            }
+          %z = mul(%y, %s) : f64[4]
+          %w = sort(%y) : f64[4]
+          return %z, %w
+        }""").verify()
+    given = [np.array([3.0, 1.0, 2.0, 0.5])]
+    found = find_backend("llvm").prepare(optimise(graph))(given)
+    assert is_equal(found, interpret(graph, given))
+
+
 @pytest.mark.parametrize("form", ["checkpoint", "custom_vjp"])
 def test_what_the_function_reads_is_watched(form: str) -> None:
     scale = 1.0
