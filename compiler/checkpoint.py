@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial, update_wrapper
 from typing import Any, cast
 
@@ -62,6 +62,11 @@ class checkpoint:  # a decorator
         update_wrapper(cast("Callable[..., Any]", self), function)
         self.function = function
         self.policy = _checked(policy)
+
+    @property
+    def traced_functions(self) -> Sequence[Callable[..., Any]]:
+        """What a trace runs, which is watched."""
+        return (self.function,)
 
     def mapped(self, change: Callable[[Any], Any]) -> checkpoint:
         """This with its function changed."""

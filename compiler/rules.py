@@ -55,6 +55,11 @@ class Ruled:
         self.nondiff_argnums = frozenset(nondiff_argnums)
         self.rule: tuple[Callable[..., Any], ...] | None = None
 
+    @property
+    def traced_functions(self) -> Sequence[Callable[..., Any]]:
+        """What a trace runs, which is watched."""
+        return self.function, *(self.rule or ())
+
     def mapped(self: R, change: Callable[[Any], Any]) -> R:
         """This with each function changed."""
         made = type(self)(self.function, tuple(self.nondiff_argnums))

@@ -275,6 +275,8 @@ class _Search:
                 self._waiting += found
             case _ if getattr_static(value, "py_func", None) is not None:
                 self._waiting.append(value.py_func)
+            case _ if getattr_static(type(value), "traced_functions", None) is not None:
+                self._waiting += value.traced_functions
             case type():
                 if not is_installed(file_of(value)):
                     self._objects.append(value)

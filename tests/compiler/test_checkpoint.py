@@ -15,6 +15,7 @@ from anabranch import (
     TraceError,
     VerifyError,
     checkpoint,
+    custom_vjp,
     grad,
     hessian,
     jit,
@@ -24,6 +25,7 @@ from anabranch import (
     value_and_grad,
     vmap,
 )
+from anabranch.backends import find_backend
 from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.passes.expand import expand
@@ -33,6 +35,7 @@ from anabranch.ir import Builder, Output
 from anabranch.ir.law import contributing_reads
 from tests.branching import CHOICES, branching
 from tests.looping import looping
+from tests.storing import storing
 from tests.strategies import random_sample
 
 RNG = np.random.default_rng(5)
@@ -230,6 +233,57 @@ def test_random_graphs_to_the_bit(orders: int) -> None:
             assert parse(made.as_text()) == made
             assert is_equal(interpret(prune(expand(made)), given), wanted)
         optimise(made).verify()
+
+
+def test_what_stores_compiled() -> None:
+    """A body may write over a copy of what it is given, and never over that."""
+    for seed in range(4):
+        sample = storing(seed)
+        made = pulled_back(wrapped(sample.graph), 1)
+        seeds = made.inputs[len(sample.point) :]
+        given = [*sample.point, *(np.ones(x.type.shape, x.type.numpy) for x in seeds)]
+        before = [array.copy() for array in given]
+        found = find_backend("llvm").prepare(optimise(made))(given)
+        for one, other in zip(found, interpret(made, given), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+        assert is_equal(given, before)
+
+
+def test_a_store_in_a_body_is_none_of_what_is_around() -> None:
+    graph = parse("""
+        graph f(%x: f64[4]) {
+          %s = sort(%x) : f64[4]
+          %y = recompute(%s) : f64[4]:
+            body(%a: f64[4]) {
+              %b = slice(%a) {start=(2,), shape=(1,), step=(1,)} : f64[1]
+              %u = update(%a, %b) {start=(0,), step=(1,)} : f64[4]
+              return %u
+            }
+          %z = mul(%y, %s) : f64[4]
+          %w = sort(%y) : f64[4]
+          return %z, %w
+        }""").verify()
+    given = [np.array([3.0, 1.0, 2.0, 0.5])]
+    found = find_backend("llvm").prepare(optimise(graph))(given)
+    assert is_equal(found, interpret(graph, given))
+
+
+@pytest.mark.parametrize("form", ["checkpoint", "custom_vjp"])
+def test_what_the_function_reads_is_watched(form: str) -> None:
+    scale = 1.0
+
+    def plain(x: Any) -> Any:
+        return scale * x
+
+    wrapped: Any = checkpoint(plain)
+    if form == "custom_vjp":
+        wrapped = custom_vjp(lambda x: 1.0 * x)
+        wrapped.defvjp(lambda x: (wrapped(x), None), lambda _, g: (scale * g,))
+    slope = grad(lambda x: np.sum(wrapped(x)))
+    for _ in range(3):
+        assert is_equal(slope(X), np.ones(X.shape))
+    scale = 2.0
+    assert is_equal(slope(X), np.full(X.shape, 2.0))
 
 
 def test_the_law_counts_a_checkpoint_as_one_read() -> None:

@@ -67,7 +67,7 @@ def written_over(node: Node) -> dict[str, int]:
     """
     if OPS[node.op].kind is _STORE:
         return {node.name: 0}
-    if not node.regions:
+    if node.op not in ("loop", "cond"):
         return {}
     if node.op == "loop":
         parts = split_operands(node.attrs, range(len(node.operands)))
