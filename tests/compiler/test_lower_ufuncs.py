@@ -321,7 +321,7 @@ def test_where_argument_needs_out(backend):
     with pytest.raises(anabranch.UnsupportedError) as raised:
         function(np.ones(2))
     assert "np.add with where= leaves the rest" in raised.value.what
-    assert "np.where(mask, f(x), other), or out=" in raised.value.hint
+    assert "np.where(mask, f(x), other), or out=" in str(raised.value.hint)
 
 
 def test_where_argument_keeps_the_rest_of_out(same):

@@ -74,6 +74,7 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "frac": lambda x: x - np.trunc(x),
     "frexp": _mantissa,
     "hypot": np.hypot,
+    "nextafter": np.nextafter,
     "i0": sp.i0,
     "ldexp": lambda x, y: x * 2.0**y,
     "lerp": lambda x, y, weight: x + weight * (y - x),

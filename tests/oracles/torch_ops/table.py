@@ -78,7 +78,6 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         "linalg.lu_factor_ex",
         "lu",
     ),
-    "np.nextafter has no lowering": ("nextafter",),
 }
 
 SEEN: dict[str, Callable[..., Any]] = {**SEEN_LINALG}
