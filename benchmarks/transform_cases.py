@@ -8,16 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .peers import OLD_JAX, OURS
+from .peers import OLD_JAX, OURS, Unavailable
 
-__all__ = ["APART", "CASES", "JAX", "LIBRARIES", "TORCH", "Library", "prepared"]
+__all__ = [
+    "APART",
+    "AUTOGRAD",
+    "CASES",
+    "JAX",
+    "LIBRARIES",
+    "TORCH",
+    "Library",
+    "prepared",
+]
 
-JAX, TORCH = "JAX", "PyTorch"
+JAX, TORCH, AUTOGRAD = "JAX", "PyTorch", "autograd"
 Call = Callable[[], Any]
 
 
@@ -31,6 +41,9 @@ class Library(NamedTuple):
     xp: Any
     jit: Callable[[Any], Any]
     grad: Callable[[Any], Any]
+    jacobian: Callable[[Any], Any]
+    hessian: Callable[[Any], Any]
+    hvp: Callable[[Any], Any]
     vmap: Callable[..., Any]
     fori: Callable[[int, Any, Any], Any]
     array: Callable[[Any], Any]
@@ -45,7 +58,17 @@ def _anabranch() -> Library:
         return ab.fori_loop(0, n, lambda _, x: f(x), x)
 
     return Library(
-        np, ab.jit, ab.grad, ab.vmap, fori, np.asarray, lambda x: x, ab.odeint
+        np,
+        ab.jit,
+        ab.grad,
+        ab.jacobian,
+        ab.hessian,
+        ab.hvp,
+        ab.vmap,
+        fori,
+        np.asarray,
+        lambda x: x,
+        ab.odeint,
     )
 
 
@@ -62,6 +85,9 @@ def _jax() -> Library:
         jax.numpy,
         jax.jit,
         jax.grad,
+        jax.jacrev,
+        jax.hessian,
+        lambda f: lambda x, v: jax.jvp(jax.grad(f), (x,), (v,))[1],
         jax.vmap,
         fori,
         jax.numpy.asarray,
@@ -75,20 +101,44 @@ def _torch() -> Library:
 
     torch.set_num_threads(1)
 
-    def fori(n: int, f: Any, x: Any) -> Any:
-        for _ in range(n):
-            x = f(x)
-        return x
-
     return Library(
         torch,
         lambda f: f,
         torch.func.grad,
+        torch.func.jacrev,
+        torch.func.hessian,
+        lambda f: lambda x, v: torch.func.jvp(torch.func.grad(f), (x,), (v,))[1],
         lambda f, in_axes=0: torch.func.vmap(f, in_dims=in_axes),
-        fori,
+        _fori,
         torch.as_tensor,
         lambda x: x,
     )
+
+
+def _autograd() -> Library:
+    autograd, xp = (import_module(name) for name in ("autograd", "autograd.numpy"))
+
+    def vmap(f: Any, in_axes: Any = 0) -> Any:
+        raise Unavailable("has no vmap")
+
+    return Library(
+        xp,
+        lambda f: f,
+        autograd.grad,
+        autograd.jacobian,
+        autograd.hessian,
+        autograd.hessian_vector_product,
+        vmap,
+        _fori,
+        np.asarray,
+        lambda x: x,
+    )
+
+
+def _fori(n: int, f: Any, x: Any) -> Any:
+    for _ in range(n):
+        x = f(x)
+    return x
 
 
 LIBRARIES: dict[str, Callable[[], Library]] = {
@@ -96,6 +146,7 @@ LIBRARIES: dict[str, Callable[[], Library]] = {
     JAX: _jax,
     OLD_JAX: _jax,
     TORCH: _torch,
+    AUTOGRAD: _autograd,
 }
 
 
@@ -206,6 +257,63 @@ def _hunters(library: Library) -> Call:
     return lambda: library.done(call(parameters))
 
 
+# Derivatives of one function: a network of 100 numbers, Rosenbrock's valley, a logistic
+# regression, and an oscillator of 400 steps by its two parameters; all in float64.
+
+
+def _jacobian(library: Library) -> Call:
+    rng = np.random.default_rng(0)
+    u, v, w = (library.array(0.1 * rng.normal(size=(100, 100))) for _ in range(3))
+    x = library.array(rng.normal(size=100))
+    tanh = library.xp.tanh
+    call = library.jit(library.jacobian(lambda x: tanh(tanh(x @ u) @ v) @ w))
+    return lambda: library.done(call(x))
+
+
+def _valley(library: Library) -> Call:
+    xp = library.xp
+    x = library.array(np.random.default_rng(0).normal(size=50))
+
+    def rosenbrock(x: Any) -> Any:
+        return xp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    call = library.jit(library.hessian(rosenbrock))
+    return lambda: library.done(call(x))
+
+
+def _product(library: Library) -> Call:
+    xp = library.xp
+    rng = np.random.default_rng(0)
+    x = library.array(rng.normal(size=(1000, 100)))
+    y = library.array((rng.random(1000) > 0.5).astype(float))
+    w, v = (library.array(0.1 * rng.normal(size=100)) for _ in range(2))
+
+    def regression(w: Any) -> Any:
+        z = x @ w
+        return xp.mean(xp.log(1 + xp.exp(z)) - y * z) + 0.01 * xp.sum(w * w)
+
+    call = library.jit(library.hvp(regression))
+    return lambda: library.done(call(w, v))
+
+
+def _oscillator(library: Library, derivative: Callable[[Any], Any]) -> Call:
+    p = library.array(np.array([2.0, 0.1]))
+    sin, h = library.xp.sin, 0.01
+
+    def step(p: Any, state: Any) -> Any:
+        q, v, t, loss = state
+        v = v - h * (p[0] * q + p[1] * v)
+        q = q + h * v
+        return q, v, t + h, loss + (q - sin(t)) ** 2
+
+    def fit(p: Any) -> Any:
+        start = tuple(library.array(np.array(x)) for x in (1.0, 0.0, 0.0, 0.0))
+        return library.fori(400, partial(step, p), start)[3]
+
+    call = library.jit(derivative(fit))
+    return lambda: library.done(call(p))
+
+
 FIT = "Lotka-Volterra fit, adaptive steps"
 CASES: dict[str, Callable[[Library], Call]] = {
     "gradient of each example, MLP 784-64-10, batch 128": _gradients,
@@ -214,6 +322,11 @@ CASES: dict[str, Callable[[Library], Call]] = {
     "3 bodies, 100 steps, 10,000 starts": _bodies,
     "the same, ours by chunks of 100": partial(_bodies, chunk=100),
     FIT: _hunters,
+    "Jacobian 100x100, MLP": _jacobian,
+    "Hessian, Rosenbrock 50": _valley,
+    "Hessian times vector, regression 1000x100": _product,
+    "gradient, oscillator of 400 steps": lambda x: _oscillator(x, x.grad),
+    "Hessian, oscillator of 400 steps": lambda x: _oscillator(x, x.hessian),
 }
 APART: dict[str, float] = {FIT: 1e-6}
 """How far results may be apart that are not exact to rounding."""

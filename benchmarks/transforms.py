@@ -1,4 +1,4 @@
-"""Transforms of functions side by side with JAX and torch.func.
+"""Transforms of functions side by side with JAX, torch.func and autograd.
 
     python -m benchmarks.transforms [--only NAME] [--rounds N]
 
@@ -29,10 +29,10 @@ LIMIT = 120.0  # seconds to wait for an answer
 
 
 class Row(NamedTuple):
-    """Seconds of a call and of the first one, of each library."""
+    """Seconds of a call, and of the import and the first call, of each library."""
 
     steady: dict[str, float]
-    first: dict[str, float]
+    first: dict[str, tuple[float, float]]
     failed: dict[str, str]
 
 
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each (5)")
     options = parser.parse_args()
     names = [name for name in CASES if options.only in name]
-    first = [f"first, s: {peer}" for peer in LIBRARIES]
+    first = [f"import + first, s: {peer}" for peer in LIBRARIES]
     table = Table("microseconds", *LIBRARIES, "to best peer", *first)
     ratios: list[float] = []
     console = Console(width=180)
@@ -115,7 +115,10 @@ def _cells(name: str, row: Row, ratios: list[float]) -> list[str]:
         else row.failed.get(peer, "-")[:24]
         for peer in LIBRARIES
     ]
-    first = [f"{row.first[p]:.2f}" if p in row.first else "-" for p in LIBRARIES]
+    first = [
+        "{:.2f} + {:.2f}".format(*row.first[p]) if p in row.first else "-"
+        for p in LIBRARIES
+    ]
     return [name, *times, f"{ratio:.2f}" if ratio else "-", *first]
 
 

@@ -116,15 +116,16 @@ def _serve_loop(
 def _serve_transform(
     peer: str, name: str, channel: Connection, answer: Callable[[Any], None]
 ) -> None:
-    """The first call's seconds, the arrays of the result, and the seconds per call."""
+    """Seconds of import and first call, arrays of the result, and seconds per call."""
     import numpy as np
 
     from .transform_cases import prepared
 
-    run = prepared(peer, name)
     start = time.perf_counter()
+    run = prepared(peer, name)
+    imported = time.perf_counter()
     made = run()
-    answer(time.perf_counter() - start)
+    answer((imported - start, time.perf_counter() - imported))
     answer([np.asarray(part) for part in (made if type(made) is tuple else (made,))])
     while True:
         seconds = channel.recv()
