@@ -188,6 +188,7 @@ def geodesic(np, d):
 
     change = d.jacobian(metric)
     q, v = numpy.array([0.5, 0.0]), numpy.array([0.3, 0.4])
+    symbols = numpy.zeros((2, 2, 2))
     for _ in range(6):
         g = change(q)  # [i, j, k] is the derivative of g_ij by q_k
         turned = numpy.einsum("ikj->ijk", g) - numpy.einsum("jki->ijk", g)
