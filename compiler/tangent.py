@@ -206,4 +206,6 @@ def _rule_graph(
 def _sum(b: Builder, terms: Sequence[Node | None]) -> Node | None:
     """The sum of those terms that there are."""
     given = [term for term in terms if term is not None]
+    if len(given) > 2:
+        return b.add_n(*given)
     return reduce(b.add, given) if given else None

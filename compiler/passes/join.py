@@ -2,7 +2,8 @@
 
 The gradient of a value that is cut into slices is a sum node over slices that are
 padded with zeros to the value's size. Where they do not overlap they are a
-concatenation, and the zeros are neither written nor added.
+concatenation, and the zeros are neither written nor added. The tangent of such a sum of
+two is an `add`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Piece(NamedTuple):
 
 
 def join(graph: Graph) -> Graph:
-    """Concatenate the padded operands of a sum node that do not overlap.
+    """Concatenate the padded operands of a sum that do not overlap.
 
     before:
         graph f(%x: f64[2], %y: f64[3], %z: f64[7]) {
@@ -50,7 +51,7 @@ def join(graph: Graph) -> Graph:
     Values that were padded alike are added before. Keeps results, but for the order of
     additions and the sign of a zero: -0.0 + 0.0 is 0.0.
     """
-    return rewrite(graph, {"add_n": _joined})
+    return rewrite(graph, {"add_n": _joined, "add": _joined})
 
 
 def _joined(b: Builder, node: Node, *operands: Node) -> Node | None:

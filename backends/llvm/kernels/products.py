@@ -9,7 +9,8 @@ m by n with rows of contiguous elements. Three kernels share their `ProductWords
              the call.
     row      m = 1, B with contiguous rows: a tile of one row by four vectors.
     dots     A with contiguous rows, B with contiguous columns, small m: as many inner
-             products at once as a vector has lanes, vectors along k.
+             products at once as a vector has lanes, vectors along k. B is read once for
+             two rows, where registers are enough.
 
 The summation order is fixed: `product` and `row` add up each element along k, one fused
 multiply-add after the other, whatever the tile, so that bits depend neither on m and n
@@ -151,16 +152,13 @@ c = {t}_pointer(c_start, 2)
 j = 0
 while j < n:
 {columns}
-    for i in range(m):
-{starts}
-        p = 0
-        while p < k:
-            v = {v}_load(a, i * a_row + p, k - p)
-{products}
-            p += {lanes}
-        place = i * c_row + j
-        known = {v}_load(c, place, n - j if old else 0)
-        {v}_store(c, place, lane_sums({sums}) + known, n - j)
+    i = 0
+    while i < m:
+        if m - i < {rows}:
+{last}
+        else:
+{whole}
+        i += {rows}
     j += {lanes}
 """
 
@@ -343,26 +341,41 @@ def _pack(t: str, lanes: int) -> str:
 
 
 def _dots(t: str, lanes: int) -> str:
-    v = f"{t}x{lanes}"
-    columns: list[str] = []
-    starts: list[str] = []
-    products: list[str] = []
-    for x in range(lanes):
-        column = f"j + {x} if j + {x} < n else n - 1" if x else "j"
-        columns.append(f"column{x} = {column}")
-        starts.append(f"s{x} = {v}_splat(0.0)")
-        place = f"column{x} * b_column + p"
-        products.append(f"s{x} = multiply_add(v, {v}_load(b, {place}, k - p), s{x})")
+    rows = 2 if lanes <= 8 else 1  # as many sums as lanes, for each row
+    columns = ["column0 = j"]
+    columns += [
+        f"column{x} = j + {x} if j + {x} < n else n - 1" for x in range(1, lanes)
+    ]
     return _DOTS.format(
         t=t,
-        v=v,
         lanes=lanes,
+        rows=rows,
         columns=_shifted("\n".join(columns), 1),
-        starts=_shifted("\n".join(starts), 2),
-        products=_shifted("\n".join(products), 3),
-        sums=_listed("s", lanes),
+        last=_shifted(_inner(t, lanes, 1), 3),
+        whole=_shifted(_inner(t, lanes, rows), 3),
         **read(ProductWords),
     )
+
+
+def _inner(t: str, lanes: int, rows: int) -> str:
+    """Inner products of rows from i on with as many columns as lanes."""
+    v = f"{t}x{lanes}"
+    lines = [f"s{r}_{x} = {v}_splat(0.0)" for r in range(rows) for x in range(lanes)]
+    lines += ["p = 0", "while p < k:"]
+    for r in range(rows):
+        lines.append(f"    v{r} = {v}_load(a, (i + {r}) * a_row + p, k - p)")
+    for x in range(lanes):
+        lines.append(f"    b{x} = {v}_load(b, column{x} * b_column + p, k - p)")
+        for r in range(rows):
+            lines.append(f"    s{r}_{x} = multiply_add(v{r}, b{x}, s{r}_{x})")
+    lines.append(f"    p += {lanes}")
+    for r in range(rows):
+        sums = ", ".join(f"s{r}_{x}" for x in range(lanes))
+        lines.append(f"place{r} = (i + {r}) * c_row + j")
+        lines.append(f"known{r} = {v}_load(c, place{r}, n - j if old else 0)")
+        total = f"lane_sums({sums}) + known{r}"
+        lines.append(f"{v}_store(c, place{r}, {total}, n - j)")
+    return "\n".join(lines)
 
 
 def _listed(name: str, count: int) -> str:

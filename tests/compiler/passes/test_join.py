@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anabranch import grad, make_ir
+from anabranch import grad, hessian, make_ir
 from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.passes.join import join
 from anabranch.compiler.pipeline import optimise
@@ -21,7 +21,12 @@ def ops(graph: Graph) -> Counter[str]:
     return Counter(node.op for node in graph)
 
 
-def padded(pieces: list[tuple[int, int]], axis: int = 0, dtype: str = "f64") -> Graph:
+def padded(
+    pieces: list[tuple[int, int]],
+    axis: int = 0,
+    dtype: str = "f64",
+    op: str = "add_n",
+) -> Graph:
     """The sum of pieces from start to stop, each padded to `SIZE` along an axis."""
     b = Builder("f")
     terms: list[Any] = []
@@ -33,7 +38,7 @@ def padded(pieces: list[tuple[int, int]], axis: int = 0, dtype: str = "f64") -> 
         around: Any = {"low": tuple(low), "high": tuple(high), "interior": (0, 0)}
         value = 0 if dtype[0] == "i" else 0.0
         terms.append(b.pad(x, **around, value=value))
-    return b.build([Output(b.add_n(*terms).name)])
+    return b.build([Output(b.add_node(op, *terms).name)])
 
 
 def check(graph: Graph) -> Graph:
@@ -130,3 +135,38 @@ def test_slices_of_shared_weights_meet_before_they_are_joined() -> None:
     made = optimise(make_ir(grad(loss))(np.ones((3, 4, 4)), np.ones((5, 2, 4))))
     assert ops(made)["concatenate"] - 1 <= 4, "the joined weights; xs and their factors"
     assert ops(made)["matmul"] == 6, "three forward, three backward"
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("dtype", ["f64", "i32"])
+@pytest.mark.parametrize(
+    ("pieces", "count"),
+    [
+        ([(0, 5), (5, 12)], 1),
+        ([(5, 12), (0, 5)], 1),
+        ([(1, 3), (9, 11)], 1),
+        ([(2, 4), (2, 4)], 1),
+        ([(0, 5), (4, 12)], 0),
+    ],
+)
+def test_sums_of_two_that_are_no_sum_nodes(
+    pieces: list[tuple[int, int]], count: int, axis: int, dtype: str
+) -> None:
+    graph = padded(pieces, axis, dtype, "add")
+    assert ops(check(graph))["concatenate"] == count
+
+
+def test_a_hessian_of_a_loop_pads_nothing() -> None:
+    """Its tangents of sum nodes are sums, so each turn stays a row of numbers."""
+
+    def swing(k: Any) -> Any:
+        q, v = 1.0, 0.0
+        for _ in range(400):
+            v = v - 0.01 * (k[0] * q + k[1] * v + k[2])
+            q = q + 0.01 * v
+        return q
+
+    graph = optimise(make_ir(hessian(swing))(np.array([2.0, 0.1, 0.3])))
+    bodies = [body for node in graph for body in node.regions]
+    assert len(bodies) == 2
+    assert all(not ops(body)["pad"] for body in bodies)
