@@ -58,7 +58,7 @@ def test_every_transform_of_ours_is_on_the_page() -> None:
         jacobian jacrev jvp laplacian linearize make_hvp value_and_grad
         value_and_jacobian vjp vmap vectorize checkpoint checkpointed sparse_jacobian
         sparse_hessian sparsity root fixed_point minimize linear_solve odeint
-        grad_clip grad_scale
+        grad_clip grad_scale saved_residuals
     """.split()
     derivatives = PAGE + (Path(__file__).parents[2] / "docs/derivatives.md").read_text()
     assert [name for name in transforms if f"ab.{name}(" not in derivatives] == []
