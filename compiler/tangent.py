@@ -133,7 +133,8 @@ def _linear(
         (dots[slot] or b.like(operand, 0.0)) if slot in group else operand
         for slot, operand in enumerate(operands)
     ]
-    return b.add_node(node.op, *taken, **node.attrs).values
+    attrs: Any = node.attrs
+    return b.add_node(node.op, *taken, **attrs).values
 
 
 def _diagonal(
