@@ -296,8 +296,8 @@ class _HessianProduct(Transformed):
             raise ArgumentError(
                 "hvp: there is no vector", hint="it is the last argument: hvp(f)(x, v)"
             )
-        *args, vector = args
-        made = self.traced(*args, **kwargs)
+        *taken, vector = args
+        made = self.traced(*taken, **kwargs)
         chosen = chosen_leaves(made.call, self.argnums)
         one = isinstance(self.argnums, (int, str))
         pair = ([chosen], [vector]) if one else (chosen, vector)

@@ -220,9 +220,8 @@ class Builder:
                 values = tuple([known[name] for name in node.names])
             else:
                 taken = [found[name] for name in node.operands]
-                made = self.add_node(
-                    node.op, *taken, regions=node.regions, **node.attrs
-                )
+                attrs: dict[str, Any] = dict(node.attrs)
+                made = self.add_node(node.op, *taken, regions=node.regions, **attrs)
                 values = made.values
             found.update(zip(node.names, values, strict=True))
         return found

@@ -137,7 +137,7 @@ def _power_norm(sizes: Selected, ord: float) -> Any:
 
 @stands_for(np.cov)
 def _cov(m: Selected, y: Any = None, *, bias: bool = False, ddof: Any = None) -> Any:
-    rows = [m] if y is None else [m, y]
+    rows: list[Any] = [m] if y is None else [m, y]
     to = np.result_type(*(row.dtype for row in rows), np.float64)
     rows = [np.astype(row, to) for row in rows]
     ddof = (0 if bias else 1) if ddof is None else ddof

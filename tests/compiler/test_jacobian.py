@@ -205,7 +205,8 @@ def test_the_mode_is_chosen_by_shapes_and_told() -> None:
         ab.jacobian(lambda x: x[:1] ** 2),
         ab.jacobian(lambda x: np.outer(x, x)),
     )
-    wide(X), tall(X)
+    wide(X)
+    tall(X)
     assert "made by reverse mode: 1 results, 3 inputs" in str(wide.report())
     assert "made by forward mode: 9 results, 3 inputs" in str(tall.report())
 
