@@ -11,6 +11,7 @@ import numpy as np
 from ..backends import DEFAULT
 from ..ir.errors import ArgumentError, GradientError
 from .api import jit, vjp
+from .forward import jvp
 from .frontend.operators import call
 from .tracebacks import shows_users_frames
 from .tree import flatten, leaf_names, unflatten
@@ -18,6 +19,10 @@ from .tree import flatten, leaf_names, unflatten
 __all__ = ["check_grads"]
 
 STEP = 1e-3
+_KINK = (
+    "at a kink (abs, max, where) differences are no judge: move the point a little, or "
+    "see `anabranch docs kinks`"
+)
 
 
 @shows_users_frames
@@ -26,6 +31,7 @@ def check_grads(
     args: Sequence[Any],
     *,
     order: int = 1,
+    modes: Sequence[str] = ("reverse",),
     tolerance: float = 1e-6,
     backend: str = DEFAULT,
     seed: int = 0,
@@ -37,8 +43,12 @@ def check_grads(
     them, if it has more). Complex ones are moved along the real and along the imaginary
     axis. With ``order=2`` the gradient itself is checked in the same way.
 
+    ``modes`` may have ``forward`` and ``reverse``. In forward mode the tangents along a
+    random direction of each argument are compared, which is for rules by `custom_jvp`
+    and for functions with a rule by `custom_vjp` that are pushed forward.
+
     Raises:
-        ArgumentError: Where ``args`` is no tuple or list.
+        ArgumentError: Where ``args`` is no tuple or list, or a mode is neither.
         GradientError: Naming the argument, the entry, and both numbers, where they
             differ by more than ``tolerance`` (relative to the larger of 1 and the
             gradient's largest entry).
@@ -48,6 +58,8 @@ def check_grads(
             f"args is a {type(args).__name__}, not the tuple of the arguments",
             hint="check_grads(f, (x,)) for f(x)",
         )
+    if not set(modes) <= _MODES.keys() or isinstance(modes, str):
+        raise ArgumentError(f"modes={modes!r} are not some of {', '.join(_MODES)}")
     rng = np.random.default_rng(seed)
     leaves, structure = flatten((tuple(args), {}))
     leaves = [_widened(leaf) for leaf in leaves]
@@ -63,7 +75,9 @@ def check_grads(
         return [out for out in flatten(result)[0] if _is_float(out)]
 
     points = [np.array(leaves[i]) for i in moving]
-    _compare(of_floats, points, [names[i] for i in moving], tolerance, backend, rng)
+    for mode in modes:
+        compare = _MODES[mode]
+        compare(of_floats, points, [names[i] for i in moving], tolerance, backend, rng)
     if order > 1:
         cotangents = [_normal(rng, y) for y in jit(of_floats)(*points)]
 
@@ -71,7 +85,8 @@ def check_grads(
             return list(vjp(of_floats, *floats, backend=backend)[1](cotangents))
 
         labels = [names[i] for i in moving]
-        _compare(gradients, points, labels, tolerance, backend, rng)
+        for mode in modes:
+            _MODES[mode](gradients, points, labels, tolerance, backend, rng)
 
 
 def _is_float(leaf: Any) -> bool:
@@ -116,8 +131,7 @@ def _compare(
             ) -> float:
                 moved = [p.copy() for p in points]
                 moved[which][entry] += offset * along
-                pairs = zip(cotangents, run(*moved), strict=True)
-                return float(sum(np.vdot(u, y).real for u, y in pairs))
+                return _weighed(cotangents, run(*moved))
 
             step = STEP * max(1.0, float(abs(point[entry])))
             numeric: complex = difference(partial(loss, along=1), step)
@@ -128,9 +142,52 @@ def _compare(
                 raise GradientError(
                     f"the gradient with respect to {name}[{where}] is "
                     f"{bar[entry].item()!r}, differences give {numeric!r}",
-                    hint="at a kink (abs, max, where) differences are no judge: move "
-                    "the point a little, or see `anabranch docs kinks`",
+                    hint=_KINK,
                 )
+
+
+def _compare_tangents(
+    function: Callable[..., list[Any]],
+    points: list[Any],
+    names: list[str],
+    tolerance: float,
+    backend: str,
+    rng: np.random.Generator,
+) -> None:
+    run = jit(function, backend=backend)
+    for which, (point, name) in enumerate(zip(points, names, strict=True)):
+        direction = _normal(rng, point)
+        tangents = [direction if k == which else None for k in range(len(points))]
+        _, dots = jvp(function, points, tangents, backend=backend)
+        weights = [_normal(rng, dot) for dot in dots]
+
+        def loss(
+            offset: float,
+            which: int = which,
+            direction: Any = direction,
+            weights: list[Any] = weights,
+        ) -> float:
+            moved = [*points]
+            moved[which] = points[which] + offset * direction
+            return _weighed(weights, run(*moved))
+
+        sizes = [float(np.max(np.abs(dot), initial=0.0)) for dot in dots]
+        made, numeric = _weighed(weights, dots), difference(loss, STEP)
+        if not abs(numeric - made) <= tolerance * max(1.0, *sizes):
+            raise GradientError(
+                f"the tangent along a direction of {name} is {made!r}, differences "
+                f"give {numeric!r}",
+                hint=_KINK,
+            )
+
+
+def _weighed(weights: Sequence[Any], values: Sequence[Any]) -> float:
+    """The inner product, over the reals."""
+    pairs = zip(weights, values, strict=True)
+    return float(sum(np.vdot(u, y).real for u, y in pairs))
+
+
+_MODES = {"forward": _compare_tangents, "reverse": _compare}
 
 
 def difference(f: Callable[[float], float], h: float) -> float:

@@ -190,3 +190,17 @@ def test_gradients_are_scaled_and_clipped() -> None:
     np.testing.assert_allclose(clipped(X), np.clip(2 * X, -1, 1))
     with pytest.raises(GradientError, match="not linear in its cotangent"):
         ab.jvp(lambda x: ab.grad_clip(x, -1.0, 1.0), (X,), (X,))
+
+
+def test_rules_are_checked_in_both_modes() -> None:
+    both = ("forward", "reverse")
+    ab.check_grads(softplus(), (X,), order=2, modes=both)
+    ab.check_grads(lambda z, n: np.exp(z) * np.conj(z) ** n, (X + 1j, 2), modes=both)
+    wrong = ab.custom_jvp(np.sin)
+    wrong.defjvp(lambda xs, dots: (np.sin(xs[0]), 2 * dots[0] * np.cos(xs[0])))
+    messages = {"forward": "the tangent along a direction", "reverse": "the gradient"}
+    for mode, message in messages.items():
+        with pytest.raises(GradientError, match=message):
+            ab.check_grads(wrong, (X,), modes=(mode,))
+    with pytest.raises(ArgumentError, match="not some of forward, reverse"):
+        ab.check_grads(wrong, (X,), modes=("backward",))
