@@ -7,12 +7,15 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..ir.types import TensorType
+
 __all__ = [
     "ABSENT",
     "Caller",
     "Constant",
     "Guard",
     "Leaf",
+    "Packed",
     "Recipe",
     "Signature",
     "Slotted",
@@ -36,6 +39,29 @@ class Leaf:
         self.value = value
         self.buffer = buffer
         self.guarded = guarded
+
+
+class Packed:
+    """Several inputs or outputs that lie in one array of ``nbytes`` bytes.
+
+    ``numbers`` are theirs, in ascending order, and ``types`` what the array is made
+    for; ``offsets`` are where each of them lies, the first one at 0. Arguments have it
+    in the place of the array.
+    """
+
+    __slots__ = ("nbytes", "numbers", "offsets", "types")
+
+    def __init__(
+        self,
+        numbers: Sequence[int],
+        types: Sequence[TensorType],
+        offsets: Sequence[int],
+        nbytes: int,
+    ) -> None:
+        self.numbers = numbers
+        self.types = types
+        self.offsets = offsets
+        self.nbytes = nbytes
 
 
 class Constant:
@@ -76,10 +102,12 @@ class Guard(NamedTuple):
 class Signature(NamedTuple):
     """How the objects of a call become inputs, and outputs become its result.
 
-    ``arguments`` is the pair ``(args, kwargs)`` with a `Leaf` for each leaf;
+    ``arguments`` is the pair ``(args, kwargs)``, or any other that calls are given by,
+    with a `Leaf` for each leaf;
     ``with_out`` says that ``kwargs["out"]`` holds the outputs. ``captured`` are the
     arrays for the inputs that no argument gives, the last ones. ``result`` has the
-    number of an output for each leaf, and may have a `Constant` in a `Slotted`. All
+    number of an output for each leaf, and may have a `Constant` in a `Slotted`. Both
+    may have a `Packed`, which is new at each call in a result. All
     ``guards`` have to hold. ``written`` are pairs of an input, an array, and the output
     that it is to hold after the call.
     """
@@ -118,7 +146,7 @@ class Caller(Protocol):
 
     @property
     def call(self) -> Callable[[Any], Any]:
-        """Take ``(args, kwargs)``; the result, or NotImplemented."""
+        """Take a pair, as ``(args, kwargs)``; the result, or NotImplemented."""
         ...
 
     def add(self, executable: Any, signature: Signature) -> Recipe | None:

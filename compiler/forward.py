@@ -189,7 +189,7 @@ def linearize(
 
 @shows_users_frames
 def _push(residuals: Residuals, *tangents: Any) -> Any:
-    return residuals.backward(residuals, tangents)
+    return pull_back(residuals, tangents)
 
 
 def _linear(function: Function, argnums: Argnums | None, backend: str) -> Compiled:

@@ -8,15 +8,17 @@ from typing import Any
 import optree
 
 from ..backends import DEFAULT, find_backend
+from ..backends.base import Array
 from ..backends.signature import Caller, Constant, Slotted
 from ..ir.builder import Builder
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph, Node, Output
+from .block import Layout
 from .call import Call
 from .entry import Entry, interpreted
 from .program import Program
 from .static import StaticArguments
-from .tracebacks import shows_users_frames
+from .tracebacks import shorten
 from .tree import NAMESPACE, flatten, leaf_type, outline
 
 __all__ = ["Backward", "Residuals", "closure", "pull_back", "split"]
@@ -25,29 +27,44 @@ __all__ = ["Backward", "Residuals", "closure", "pull_back", "split"]
 class Residuals(Mapping[str, Any], Slotted):
     """The forward values that a backward pass needs, by name.
 
-    ``backward`` is the compiled backward pass that they belong to.
+    ``backward`` is the compiled backward pass that they belong to. They are ``held`` in
+    one block of bytes, or in a tuple where `Backward.hold` says so; arrays in a block
+    are made when they are asked for.
     """
 
-    __slots__ = ("arrays", "backward")
+    __slots__ = ("backward", "held")
 
-    def __init__(self, backward: Backward, arrays: Sequence[Any]) -> None:
-        self.arrays = tuple(arrays)
+    def __init__(self, backward: Backward, values: Sequence[Any]) -> None:
         self.backward = backward
+        self.held = backward.hold(values)
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """The values, as the backward pass takes them."""
+        if isinstance(self.held, tuple):
+            return self.held
+        layout = self.backward.layout
+        return tuple(layout.view(self.held, place) for place in range(len(layout)))
 
     def __getitem__(self, name: str) -> Any:
-        return self.arrays[self.backward.places[name]]
+        place = self.backward.places[name]
+        if isinstance(self.held, tuple):
+            return self.held[place]
+        return self.backward.layout.view(self.held, place)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.backward.places)
 
     def __len__(self) -> int:
-        return len(self.arrays)
+        return len(self.backward.places)
 
     def __repr__(self) -> str:
         return f"Residuals({', '.join(self)})"
 
     def filling(self) -> Sequence[Any]:
-        return self.arrays, Constant(self.backward)
+        numbers = self.arrays
+        packed = self.backward.layout.packed(numbers) if numbers else ()
+        return Constant(self.backward), packed
 
 
 def _take_apart(residuals: Residuals) -> tuple[tuple[Any, ...], Backward]:
@@ -84,23 +101,34 @@ class Backward:
     ) -> None:
         self.entry = Entry(program, program)
         self.places = {name: place for place, name in enumerate(names)}
+        self.layout = Layout([node.type for node in program.graph.inputs[: len(names)]])
         self.outputs = outputs
         self.what = what
         self.backend = DEFAULT
         self._callers: dict[str, Caller] = {}
-        self._fast_path: Callable[[Any], Any] = _no_fast_path
+        self.fast_path: Callable[[Any], Any] = _no_fast_path
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the residuals."""
         return tuple(self.places)
 
+    def hold(self, values: Sequence[Any]) -> Array | tuple[Any, ...]:
+        """Values as residuals have them: in a block, if they can go the fast path."""
+        fast = find_backend(self.backend).make_caller is not None
+        if values and fast and self.layout.fits(values):
+            return self.layout.pack(values)
+        return tuple(values)
+
     def __call__(self, residuals: Residuals, cotangents: Any) -> Any:
-        if not interpreted.get():
-            pair = (residuals.arrays, cotangents), {}
-            made = self._fast_path(pair)
-            if made is not NotImplemented:
-                return made
+        if residuals.backward is not self:
+            if list(residuals) != list(self.places):
+                raise ArgumentError("these are the residuals of another function")
+            residuals = Residuals(self, residuals.arrays)
+        return pull_back(residuals, cotangents)
+
+    def slow_path(self, residuals: Residuals, cotangents: Any) -> Any:
+        """A call of a new form; the second of one makes a fast path."""
         leaves, structure = flatten(cotangents)
         if structure != self.outputs:
             raise ArgumentError(
@@ -139,22 +167,33 @@ class Backward:
             self.backend, backend.make_caller(StaticArguments(self, ()))
         )
         leaves, structure = flatten(((residuals.arrays, cotangents), {}))
-        call = Call(self, leaves, structure)
-        self.entry.add_recipe(
-            caller, self.backend, self.entry.signature(call, (), None)
-        )
-        self._fast_path = caller.call
+        signature = self.entry.signature(Call(self, leaves, structure), (), None)
+        held, given = signature.arguments[0]
+        if not isinstance(residuals.held, tuple):
+            held = self.layout.packed(range(len(self.layout)))
+        signature = signature._replace(arguments=(held, given))
+        self.entry.add_recipe(caller, self.backend, signature)
+        self.fast_path = caller.call
 
 
-@shows_users_frames
 def pull_back(residuals: Any, cotangents: Any) -> Any:
     """Run the backward pass that ``residuals`` belong to."""
-    if not isinstance(residuals, Residuals):
-        raise ArgumentError(
-            f"the first argument is a {type(residuals).__name__}, not residuals",
-            hint="result, residuals = forward(x), then backward(residuals, cotangent)",
-        )
-    return residuals.backward(residuals, cotangents)
+    try:
+        if not isinstance(residuals, Residuals):
+            raise ArgumentError(
+                f"the first argument is a {type(residuals).__name__}, not residuals",
+                hint="result, residuals = forward(x), then "
+                "backward(residuals, cotangent)",
+            )
+        backward = residuals.backward
+        if not interpreted.get():
+            made = backward.fast_path((residuals.held, cotangents))
+            if made is not NotImplemented:
+                return made
+        return backward.slow_path(residuals, cotangents)
+    except Exception as error:
+        shorten(error)
+        raise
 
 
 def split(graph: Graph, count: int, seeds: int) -> tuple[Graph, Graph, list[str]]:

@@ -113,13 +113,86 @@ def test_residuals_are_a_mapping_and_a_tree() -> None:
         backward(residuals, X)
 
 
+def mixed(x: Any, z: Any, n: Any) -> Any:
+    """Residuals of five dtypes, one of rank 0 and one without elements."""
+    y = np.sin(x) * x
+    kept = np.where(x > 0.5, y, x * n)
+    empty = np.sum(np.exp(x[:0]) * x[:0])
+    return np.tanh(np.sum(kept)) + empty, np.abs(z * np.exp(z)) * x.astype(np.float64)
+
+
+MIXED: Any = (
+    RNG.normal(size=5).astype(np.float32),
+    RNG.normal(size=5) + 1j * RNG.normal(size=5),
+    np.arange(5),
+)
+
+
+def test_one_block_has_values_of_all_dtypes(runs: list[Entry]) -> None:
+    forward, backward = anabranch.fwd_and_bwd(mixed, (0, 1))
+    bar = np.float64(2.0), RNG.normal(size=5)
+    kept: list[Any] = [forward(*MIXED)[1]]
+    made = [(kept[0], backward(kept[0], bar))]
+    for _ in range(3):
+        kept.append(forward(*MIXED)[1])
+        made.append((kept[-1], backward(kept[-1], bar)))
+    assert len(runs) == 4
+    residuals = kept[0]
+    types = {(value.dtype.name, value.ndim) for value in residuals.values()}
+    assert len({name for name, _ in types}) >= 4
+    assert any(rank == 0 for _, rank in types)
+    (first, wanted), *_, (last, bars) = made
+    for residuals in (first, last):  # by either path
+        block = residuals.held
+        assert block.dtype == np.uint8
+        for value in residuals.values():
+            assert isinstance(value, np.generic) == (value.ndim == 0)
+            if value.ndim:
+                assert value.base is block
+                assert value.flags.aligned
+    for name, value in first.items():
+        np.testing.assert_array_equal(last[name], value)
+    for one, other in zip(bars, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+    plain, back = anabranch.fwd_and_bwd(mixed, (0, 1), backend="reference")
+    _, residuals = plain(*MIXED)
+    assert isinstance(residuals.held, tuple)
+    for one, other in zip(back(residuals, bar), bars, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_residuals_of_ones_own_and_none_at_all(runs: list[Entry]) -> None:
+    forward, backward = anabranch.fwd_and_bwd(lambda x: np.sum(x * x))
+    residuals: Any = forward(X)[1]
+    *_, wanted = (backward(residuals, 1.0) for _ in range(3))
+    before = len(runs)
+    doubled: Any = optree.tree_map(lambda x: 2 * x, residuals, namespace=NAMESPACE)
+    np.testing.assert_array_equal(backward(doubled, 1.0), 2 * wanted)
+    assert len(runs) == before
+    short: Any = optree.tree_map(lambda x: x[1:], residuals, namespace=NAMESPACE)
+    with pytest.raises(ArgumentError, match=r"is f64\[4,3\], not f64\[3,3\]"):
+        backward(short, 1.0)
+    like: Any = anabranch.fwd_and_bwd(lambda x: np.sum(x * x))[0](X[1:])[1]
+    with pytest.raises(ArgumentError, match=r"is f64\[4,3\], not f64\[3,3\]"):
+        residuals.backward(like, 1.0)
+    other: Any = anabranch.fwd_and_bwd(net)[0]({"w": W}, X)[1]
+    with pytest.raises(ArgumentError, match="residuals of another function"):
+        residuals.backward(other, 1.0)
+    forward, backward = anabranch.fwd_and_bwd(lambda x: np.sum(x))
+    for _ in range(4):
+        _, nothing = forward(X)
+        assert not nothing
+        np.testing.assert_array_equal(backward(nothing, 3.0), np.full(X.shape, 3.0))
+
+
 def test_what_is_made_is_freed() -> None:
     forward, backward = anabranch.fwd_and_bwd(lambda p, x: net(p, x))
     _, residuals = forward({"w": W}, X)
     for _ in range(9):  # recipes are made at the 2nd, 4th, 8th call by the slow path
         _, residuals = forward({"w": W}, X)
         backward(residuals, cotangents(1.0))
-    first = next(iter(residuals.values()))
+    first = residuals.held
+    assert not isinstance(first, tuple)
     gone = weakref.ref(first)
     counts = sys.getrefcount(residuals.backward)
     many = [forward({"w": W}, X) for _ in range(10)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .....ir.types import DEFAULT_DTYPES, TensorType
-from ....signature import ABSENT, Constant, Guard, Leaf, Signature, Slotted
+from ....signature import ABSENT, Constant, Guard, Leaf, Packed, Signature, Slotted
 from ..executable import LLVMExecutable
 from .tables import FIELDS, MULTIPLIER, PARTS, ROWS
 
@@ -21,6 +21,7 @@ IMMUTABLE = (
     BuiltinFunctionType,
 )
 LONG_WORK = 100_000  # elements; about 50 us, from where the GIL is released
+BYTES = np.dtype(np.uint8)
 PRESENT = FIELDS.index("USED")
 BUSY = FIELDS.index("BUSY")
 
@@ -51,8 +52,8 @@ class Recipe:
         self._guards = list(map(self._guard, signature.guards))
         self.slots = self._survey(signature)
         self.hash = hash_of(self.words)
-        parts = self._parts(signature.result)
         outputs = [self._array(type_) for type_ in self._types[self._first_output :]]
+        parts = self._parts(signature.result, outputs)
         rows = len(self._rows)
         row_of = {buffer: row for row, (_, _, buffer, _) in enumerate(self._rows)}
         back = [(row_of[number], output) for number, output in signature.written]
@@ -139,6 +140,18 @@ class Recipe:
         dtype = self._address(type_.numpy)
         return self._table([dtype, type_.rank, type_.nbytes, *type_.shape])
 
+    def _pack(self, packed: Packed, outputs: list[int]) -> int:
+        """Specify outputs as the parts of an array; the first one has all of it."""
+        found = [self._types[self._first_output + number] for number in packed.numbers]
+        if found != list(packed.types):
+            raise Unfit
+        first, *others = packed.numbers
+        for number, offset in zip(others, packed.offsets[1:], strict=True):
+            outputs[number] = self._table([first, -1, offset])
+        size = packed.nbytes
+        outputs[first] = self._table([self._address(BYTES), 1, size, size])
+        return first
+
     def _survey(self, signature: Signature) -> int:
         """Go through the arguments as `caller_lookup` does; the number of slots."""
         args, kwargs = signature.arguments
@@ -157,6 +170,12 @@ class Recipe:
                     self._leaf(slot, item.value, item.buffer)
                 continue
             kind: type = type(item)
+            if kind is Packed:
+                self.words += self._address(BYTES), 1, item.nbytes
+                row = ROWS.index("PART")
+                pairs = zip(item.numbers, item.offsets, strict=True)
+                self._rows += [(row, slot, number, offset) for number, offset in pairs]
+                continue
             self.words.append(self._address(kind))
             if kind is dict:
                 self.words.append(len(item))
@@ -215,8 +234,11 @@ class Recipe:
                 raise Unfit
         self._rows.append((ROWS.index(name), slot, buffer, type_.nbytes))
 
-    def _parts(self, result: Any) -> list[tuple[int, int, int]]:
-        """The parts of the result, what a container holds before the container."""
+    def _parts(self, result: Any, outputs: list[int]) -> list[tuple[int, int, int]]:
+        """The parts of the result, what a container holds before the container.
+
+        Where ``outputs`` are packed, their specifications become those of parts.
+        """
         parts: list[tuple[int, int, int]] = []
         waiting = [result]
         while waiting:  # from the end: a container, then its items from the last one
@@ -224,6 +246,8 @@ class Recipe:
             kind: type = type(item)
             if kind is int:
                 parts.append((PARTS.index("LEAF"), item, 0))
+            elif kind is Packed:
+                parts.append((PARTS.index("LEAF"), self._pack(item, outputs), 0))
             elif item is None:
                 parts.append((PARTS.index("CONSTANT"), self._address(item), 0))
             elif kind is Constant:

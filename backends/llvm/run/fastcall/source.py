@@ -30,6 +30,8 @@ def fill(api, recipe, frame):
             buffers[buffer] = i64_pointer(item)[HEADER]
         elif kind == NUMBER:
             buffers[buffer] = item + 8 * HEADER
+        elif kind == PART:
+            buffers[buffer] = i64_pointer(item)[HEADER] + rows[4 * number + 3]
         elif kind == TARGET or kind == WRITTEN:
             if flags_of(item) & WRITABLE != WRITABLE:
                 return False
@@ -78,7 +80,8 @@ def drop(api, objects, count):
     return 0
 
 def allocate(api, recipe, frame):
-    # Make the arrays of the outputs; scalars are computed into cells of 16 bytes.
+    # Make the arrays of the outputs; scalars are computed into cells of 16 bytes, and
+    # those that are packed into the array of the first of them.
     fields = i64_pointer(recipe)
     call = i64_pointer(api)
     buffers = i64_pointer(frame + 8 + 8 * fields[FIRST_OUTPUT])
@@ -89,6 +92,8 @@ def allocate(api, recipe, frame):
         wanted = i64_pointer(outputs[number])
         objects[number] = 0
         buffers[number] = cells + 16 * number
+        if wanted[1] < 0:
+            buffers[number] = buffers[wanted[0]] + wanted[2]
         if wanted[1] > 0:
             invoke(call[INCREF], wanted[0])
             sizes = outputs[number] + 24

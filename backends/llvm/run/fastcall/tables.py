@@ -9,11 +9,12 @@
   room for slots, their marks (whether they are static), and words.
 - A *recipe* is a table of the words `FIELDS`.
 - A *guard* is a cell or a dict, the key in a dict, and the object that is to be there.
-- A *row* takes one argument: kind, slot, buffer, and bytes.
+- A *row* takes one argument: kind, slot, buffer, and bytes; a part of one its offset.
 - A *part* makes the result, as a stack machine: kind and two operands.
 - A *frame* is the memory of one call: a word, the buffers of the program, the objects
   and cells of the rows, the stack, and the objects and cells of the outputs.
-- An output is specified by its dtype object, rank, bytes, and sizes.
+- An output is specified by its dtype object, rank, bytes, and sizes; one that lies in
+  the array of another by the number of that, -1, and its offset.
 - The words `API` are addresses of C functions and of objects.
 """
 
@@ -42,7 +43,7 @@ FIELDS = (
     *("GUARDS", "GUARD_COUNT"),
     *("BACK", "BACK_COUNT"),  # pairs of the row of an argument that is written, output
 )
-ROWS = ("NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "TARGET", "WRITTEN")
+ROWS = ("NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "TARGET", "WRITTEN", "PART")
 PARTS = ("LEAF", "NEW_TUPLE", "NEW_LIST", "NEW_DICT", "NEW_OBJECT", "CONSTANT")
 API = (
     *("INDEX", "POSITIONS", "NAMES", "RUN", "INCREF", "DECREF", "RELEASE", "RESTORE"),
