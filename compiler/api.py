@@ -258,9 +258,9 @@ def fwd_and_bwd(
 
     Returns:
         ``fwd`` and ``bwd``. ``fwd(*args)`` returns the result and the residuals, a
-        mapping from the names of forward values to arrays; ``bwd(residuals,
-        cotangents)`` takes the cotangents in the structure of the result and returns
-        those of the arguments.
+        mapping from the names of forward values to arrays, which may lie in one block
+        of memory that each of them keeps; ``bwd(residuals, cotangents)`` takes the
+        cotangents in the structure of the result and returns those of the arguments.
     """
     static = static_argnums, static_argnames
     made = with_residuals(function, argnums, backend, static, memory_limit)

@@ -355,7 +355,8 @@ def test_booleans_are_zeros_and_ones(load: Any, whole: bytes) -> None:
         load(sealed(text, changed))
 
 
-def test_residuals_of_other_types_are_refused_at_the_call(load: Any) -> None:
+@pytest.mark.parametrize("name", ["reference", "llvm"])
+def test_residuals_of_other_types_are_refused_at_the_call(load: Any, name: str) -> None:
     """Else the backward pass would read behind their ends."""
     backward = (
         'backward {outputs=("array",), result=("array",)}\n'
@@ -363,7 +364,8 @@ def test_residuals_of_other_types_are_refused_at_the_call(load: Any) -> None:
     )
     both = '(("tuple", 2), "array", ("residuals", 0, 1), "array")'
     call = result(both).removeprefix(FUNCTION).replace("return %y", "return %y, %x")
-    forward = load(sealed(FUNCTION + backward + call))
+    text = (FUNCTION + backward + call).replace("reference", name)
+    forward = load(sealed(text))
     for _ in range(3):  # by the slow path, and then by the fast one if there is any
         y, residuals = forward(np.zeros(2))
         with pytest.raises(ArgumentError, match=r"%r is f64\[9000\], not f64\[2\]"):
