@@ -363,7 +363,7 @@ def _ranked() -> dict[str, list[Case]]:
     rows = [s for s in [*SHAPES, (3, 300)] if s and s[-1]]
     places = [{"places": ranks(s[-1])} for s in rows]
     values = [(*s[:-1], len(p["places"])) for s, p in zip(rows, places, strict=True)]
-    both = [Case(pair, p) for *pair, p in zip(rows, values, places, strict=True)]
+    both = [Case((s, v), p) for s, v, p in zip(rows, values, places, strict=True)]
     return {
         "ranked": [Case((s,), p) for s, p in zip(rows, places, strict=True)],
         "argranked": both,

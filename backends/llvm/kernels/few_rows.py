@@ -12,6 +12,7 @@ __all__ = ["BLOCK", "dots_body", "row_body"]
 BLOCK = 2**14  # bytes of a row of C: they stay in the first cache
 
 _ROW = """
+a_column, b_row = {a_column} * {size}, {b_row} * {size}
 start = 0
 while start < n:
     width = n - start if n - start < {block} else {block}
@@ -19,8 +20,8 @@ while start < n:
     p = 0
     while p < k:
         adds = old or p > 0
-        a_place = a_start + p * {a_column} * {size}
-        b_place = b_start + (p * {b_row} + start) * {size}
+        a_place = a_start + p * a_column
+        b_place = b_start + start * {size} + p * b_row
         if k - p < {few}:
 {one}
             p += 1
@@ -55,31 +56,30 @@ while j < n:
 
 def row_body(t: str, lanes: int, words: Mapping[str, str]) -> str:
     """Where m = 1 and B has contiguous rows."""
-    many, few = 8, 4
+    many = 16 if lanes * DTYPES[t].itemsize == 64 else 8  # AVX-512 has 32 registers
+    few = 4
     return _ROW.format(
         t=t,
         size=DTYPES[t].itemsize,
         block=BLOCK // DTYPES[t].itemsize,
         many=many,
         few=few,
-        one=shifted(_added(t, lanes, words, 1), 3),
-        several=shifted(_added(t, lanes, words, few), 4),
-        most=shifted(_added(t, lanes, words, many), 4),
+        one=shifted(_added(t, lanes, 1), 3),
+        several=shifted(_added(t, lanes, few), 4),
+        most=shifted(_added(t, lanes, many), 4),
         **words,
     )
 
 
-def _added(t: str, lanes: int, words: Mapping[str, str], rows: int) -> str:
+def _added(t: str, lanes: int, rows: int) -> str:
     """C, of one row, plus as many rows of B by their numbers of A."""
     v = f"{t}x{lanes}"
-    size = DTYPES[t].itemsize
     starts: list[str] = []
     sums: list[str] = []
     for r in range(rows):
-        a = f"a_place + {r} * {words['a_column']} * {size}"
-        b = f"b_place + {r} * {words['b_row']} * {size}"
-        starts.append(f"v{r}_{rows} = {v}_splat({t}_pointer({a}, 0)[0])")
-        starts.append(f"b{r}_{rows} = {t}_pointer({b}, 1)")
+        a = f"{t}_pointer(a_place + {r} * a_column, 0)"
+        starts.append(f"v{r}_{rows} = {v}_splat({a}[0])")
+        starts.append(f"b{r}_{rows} = {t}_pointer(b_place + {r} * b_row, 1)")
         load = f"{v}_load(b{r}_{rows}, at, {{count}})"
         sums.append(f"s = multiply_add(v{r}_{rows}, {load}, s)")
     sums = [f"s = {v}_load(c, at, known)", *sums, f"{v}_store(c, at, s, {{count}})"]
