@@ -315,62 +315,6 @@ def _oscillator(library: Library, derivative: Callable[[Any], Any]) -> Call:
 
 
 FIT = "Lotka-Volterra fit, adaptive steps"
-# Derivatives of one function: a network of 100 numbers, Rosenbrock's valley, a logistic
-# regression, and an oscillator of 400 steps by its two parameters; all in float64.
-
-
-def _jacobian(library: Library) -> Call:
-    rng = np.random.default_rng(0)
-    u, v, w = (library.array(0.1 * rng.normal(size=(100, 100))) for _ in range(3))
-    x = library.array(rng.normal(size=100))
-    tanh = library.xp.tanh
-    call = library.jit(library.jacobian(lambda x: tanh(tanh(x @ u) @ v) @ w))
-    return lambda: library.done(call(x))
-
-
-def _valley(library: Library) -> Call:
-    xp = library.xp
-    x = library.array(np.random.default_rng(0).normal(size=50))
-
-    def rosenbrock(x: Any) -> Any:
-        return xp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
-
-    call = library.jit(library.hessian(rosenbrock))
-    return lambda: library.done(call(x))
-
-
-def _product(library: Library) -> Call:
-    xp = library.xp
-    rng = np.random.default_rng(0)
-    x = library.array(rng.normal(size=(1000, 100)))
-    y = library.array((rng.random(1000) > 0.5).astype(float))
-    w, v = (library.array(0.1 * rng.normal(size=100)) for _ in range(2))
-
-    def regression(w: Any) -> Any:
-        z = x @ w
-        return xp.mean(xp.log(1 + xp.exp(z)) - y * z) + 0.01 * xp.sum(w * w)
-
-    call = library.jit(library.hvp(regression))
-    return lambda: library.done(call(w, v))
-
-
-def _oscillator(library: Library, derivative: Callable[[Any], Any]) -> Call:
-    p = library.array(np.array([2.0, 0.1]))
-    sin, h = library.xp.sin, 0.01
-
-    def step(p: Any, state: Any) -> Any:
-        q, v, t, loss = state
-        v = v - h * (p[0] * q + p[1] * v)
-        q = q + h * v
-        return q, v, t + h, loss + (q - sin(t)) ** 2
-
-    def fit(p: Any) -> Any:
-        start = tuple(library.array(np.array(x)) for x in (1.0, 0.0, 0.0, 0.0))
-        return library.fori(400, partial(step, p), start)[3]
-
-    call = library.jit(derivative(fit))
-    return lambda: library.done(call(p))
-
 
 CASES: dict[str, Callable[[Library], Call]] = {
     "gradient of each example, MLP 784-64-10, batch 128": _gradients,

@@ -95,8 +95,8 @@ class Intervals:
         if node.op == "iota":
             return Interval(0, max(attrs["shape"][attrs["axis"]] - 1, 0))
         operands = [self._nodes[name] for name in node.operands]
-        if node.op == "argsort":
-            return Interval(0, max(node.type.shape[-1] - 1, 0))
+        if node.op in ("argsort", "argranked"):
+            return Interval(0, max(operands[0].type.shape[-1] - 1, 0))
         if node.op == "searchsorted":
             return Interval(0, operands[0].type.shape[0])
         if node.op == "select":

@@ -11,7 +11,7 @@ __all__: list[str] = []
 
 def _by_rows(p: Printer, node: Node, x: Access, order: str) -> Access:
     """A NumPy function of each row."""
-    [type_] = p.types(node)
+    type_ = p.types(node)[0]
     array = p.array(f"{p.name(node)}_rows", x, type_)
     made = p.new(p.name(node), node.type)
     with p.lines.loops(node.type.shape[:-1]) as point:
@@ -28,6 +28,14 @@ def _sort(p: Printer, node: Node, x: Access) -> Access:
 @prints("argsort")
 def _argsort(p: Printer, node: Node, x: Access) -> Access:
     return _by_rows(p, node, x, "np.argsort({}, kind='mergesort')")
+
+
+@prints("argranked")
+def _argranked(
+    p: Printer, node: Node, x: Access, values: Access, *, places: tuple[int, ...]
+) -> Access:
+    order = f"np.argsort({{}}, kind='mergesort')[np.array({places})]"
+    return _by_rows(p, node, x, order)
 
 
 @prints("searchsorted")

@@ -10,7 +10,7 @@ entries that are no NaN, which a sort puts in front.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,6 +62,7 @@ _METHODS: dict[str, Callable[[Any, Any], Any]] = {
 }
 _MEDIAN = "median"
 _METHODS[_MEDIAN] = _METHODS["midpoint"]
+_FEW = 8  # quantiles: the way back goes twice through the row for each place
 _EXACT = ("inverted_cdf", "closest_observation", "lower", "higher", "nearest")
 
 
@@ -119,18 +120,19 @@ def _quantile(
         lead = ()  # of no elements NumPy makes one mean, whatever q is
         made: Any = np.full_like(rows, np.nan, dtype=to, shape=(*lead, *outer))
         return _with_axes(made, a.ndim, axes, len(lead)) if keepdims else made
-    ordered = sorted_rows(trace, rows)
     q = np.reshape(q, -1)
     if skips and a.dtype.kind in "fc":
+        ordered = sorted_rows(trace, rows)
         missing = np.isnan(rows)
         n = np.sum(np.logical_not(missing), axis=-1, keepdims=True).astype(np.float64)
         made = _between(trace, ordered, n, q, method, to)
         empty = np.isnan(ordered[..., :1])
         made = np.where(empty, ordered[..., :1].astype(to), made)
     else:
-        made = _between(trace, ordered, float(length), q, method, to)
+        ends = _ends(float(length), q, method)
+        low, high, last = _read(trace, rows, ends)
+        made = _inside(low, high, ends, method, to)
         if a.dtype.kind in "fc":  # a NaN is last, and all there is to say
-            last = ordered[..., -1:]
             made = np.where(np.isnan(last), last.astype(to), made)
     made = np.reshape(np.moveaxis(made, -1, 0), (*lead, *outer))
     return _with_axes(made, a.ndim, axes, len(lead)) if keepdims else made
@@ -192,7 +194,22 @@ def _dtype(function: Any, a: Any, q: Any, method: str) -> np.dtype[Any]:
 def _between(
     trace: Trace, rows: Any, n: Any, q: Any, method: str, to: np.dtype[Any]
 ) -> Any:
-    """For each row the values at the quantiles of its first ``n`` entries."""
+    """For each row in order the values at the quantiles of its first ``n``."""
+    ends = _ends(n, q, method)
+    low, high = (_entries(trace, rows, at) for at in (ends.below, ends.above))
+    return _inside(low, high, ends, method, to)
+
+
+class _Ends(NamedTuple):
+    """Places of quantiles in rows in order, and those of the entries around each."""
+
+    place: Any
+    below: Any
+    above: Any
+
+
+def _ends(n: Any, q: Any, method: str) -> _Ends:
+    """Of the quantiles of ``n`` entries."""
     place = _METHODS[method](n, q)
     last = np.maximum(n - 1, 0.0)
     place = np.minimum(np.maximum(place, 0.0), last)
@@ -200,16 +217,37 @@ def _between(
     if method == "averaged_inverted_cdf":  # an entry ends a line
         ends = (place == below) & (place > 0) & (place < last)
         below = np.where(ends, below - 1, below)
-    low = _entries(trace, rows, below)
+    above = below if method in _EXACT else np.minimum(below + 1, last)
+    return _Ends(place, below, above)
+
+
+def _inside(low: Any, high: Any, ends: _Ends, method: str, to: np.dtype[Any]) -> Any:
+    """The values at the quantiles, of the entries around each."""
+    place, below, _ = ends
     if method in _EXACT:
         return low.astype(to)
-    high = _entries(trace, rows, np.minimum(below + 1, last))
     if method == _MEDIAN:
         return np.where(place == below, low, low.astype(to) / 2 + high.astype(to) / 2)
     part = (place - below).astype(to)
     apart = (high - low).astype(to)
     rising, falling = low + apart * part, high - apart * (1 - part)
     return np.where(part >= 0.5, falling, rising).astype(to)
+
+
+def _read(trace: Trace, rows: Any, ends: _Ends) -> tuple[Any, Any, Any]:
+    """The entries below and above each quantile of rows in any order, and the last."""
+    last = rows.shape[-1] - 1
+    count = np.shape(ends.below)[-1]
+    known = find_trace(ends.below) is None and rows.dtype.kind != "c"
+    if not (known and 0 < count <= _FEW):
+        rows = sorted_rows(trace, rows)
+        low, high = (_entries(trace, rows, at) for at in (ends.below, ends.above))
+        return low, high, rows[..., last:]
+    places = [*ends.below, *ends.above, last]
+    node = trace.node(rows)
+    read = trace.builder.ranked(node, places=tuple(int(k) for k in places))
+    made = trace.wrap(read)
+    return made[..., :count], made[..., count:-1], made[..., -1:]
 
 
 def _entries(trace: Trace, rows: Any, places: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node
 from ...ir.inlining import inlined
@@ -43,11 +45,27 @@ def expand(graph: Graph) -> Graph:
     Keeps results bit for bit. A rule is asked for when a graph is differentiated, and
     no one asks for it afterwards: this is no pass for graphs that a trace may take in.
     That goes for `custom_vjp`, `custom_jvp`, `checkpoint` and `linear_solve`, and for
-    ops that hand on their first operand. What a checkpoint computes again on the way
+    ops that hand on their first operand. Values at places of a row in order, `ranked`,
+    are a sort and slices. What a checkpoint computes again on the way
     back is in a `recompute`, which stays.
     """
-    return rewrite(inlined(graph, _RULED), dict.fromkeys(_LIKE_FIRST, _first))
+    return rewrite(inlined(graph, _RULED), _RULES)
 
 
 def _first(b: Builder, n: Node, x: Node, *_: Node) -> Node:
     return x
+
+
+def _ranked(b: Builder, n: Node, x: Node) -> Node:
+    """One sort serves all places, and other readers of it."""
+    places: Any = n.attrs["places"]
+    *outer, _ = x.type.shape
+    ordered, axis, step = b.sort(x), len(outer), (1,) * x.type.rank
+    parts = [
+        b.slice(ordered, start=(*[0] * axis, k), shape=(*outer, 1), step=step)
+        for k in places
+    ]
+    return parts[0] if len(parts) == 1 else b.concatenate(*parts, axis=axis)
+
+
+_RULES = {**dict.fromkeys(_LIKE_FIRST, _first), "ranked": _ranked}

@@ -14,13 +14,13 @@ import numpy as np
 from ..types import TensorType
 from .mapped import stacked
 from .mapped_places import searchsorted_vmap
-from .spec import FLAG, NONDIFFERENTIABLE, OpDef, register, require, require_dtype
+from .spec import FLAG, INTS, NONDIFFERENTIABLE, OpDef, register, require, require_dtype
 
 if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Node
 
-__all__ = ["ARGSORT", "SEARCHSORTED", "SORT", "flat_places"]
+__all__ = ["ARGRANKED", "ARGSORT", "RANKED", "SEARCHSORTED", "SORT", "flat_places"]
 
 
 def flat_places(b: Builder, places: Node, length: int) -> Node:
@@ -49,12 +49,17 @@ def _sort_type(x: TensorType) -> TensorType:
     return x
 
 
-def _sort_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
-    size = x.type.size
-    places = flat_places(b, b.argsort(x), x.type.shape[-1])
-    rows, places = b.reshape(g, (size,)), b.reshape(places, (size,))
-    back = b.scatter_add(rows, places, axis=0, size=size)
+def _brought_back(b: Builder, g: Node, positions: Node, x: Node) -> tuple[Node]:
+    """Cotangents of entries of rows of x, where these entries were."""
+    count = (g.type.size,)
+    places = flat_places(b, positions, x.type.shape[-1])
+    rows, places = b.reshape(g, count), b.reshape(places, count)
+    back = b.scatter_add(rows, places, axis=0, size=x.type.size)
     return (b.reshape(back, x.type.shape),)
+
+
+def _sort_adjoint(b: Builder, n: Node, g: Node, x: Node) -> tuple[Node]:
+    return _brought_back(b, g, b.argsort(x), x)
 
 
 SORT = register(OpDef("sort", 1, _sort_type, np.sort, _sort_adjoint, vmap=stacked))
@@ -80,6 +85,58 @@ ARGSORT = register(
     )
 )
 """The positions that sort each row, which goes along the last axis; ties in order."""
+
+
+def _ranked_type(x: TensorType, *, places: tuple[int, ...]) -> TensorType:
+    _check("ranked", x)
+    inside = all(0 <= place < x.shape[-1] for place in places)
+    require(inside and len(places) > 0, "ranked", f"{places} are no places in {x}")
+    return TensorType(x.dtype, (*x.shape[:-1], len(places)))
+
+
+def _ranked_adjoint(
+    b: Builder, n: Node, g: Node, x: Node, *, places: tuple[int, ...]
+) -> tuple[Node]:
+    return _brought_back(b, g, b.argranked(x, n, places=places), x)
+
+
+RANKED = register(
+    OpDef(
+        "ranked",
+        1,
+        _ranked_type,
+        lambda x, *, places: np.sort(x)[..., list(places)],
+        _ranked_adjoint,
+        {"places": INTS},
+        vmap=stacked,
+    )
+)
+"""The entries at some places of each row in order: a slice of `sort`."""
+
+
+def _argranked_type(
+    x: TensorType, values: TensorType, *, places: tuple[int, ...]
+) -> TensorType:
+    made = _ranked_type(x, places=places)
+    require(values == made, "argranked", f"{values} are not {made}, the values there")
+    return made.with_dtype("i64")
+
+
+ARGRANKED = register(
+    OpDef(
+        "argranked",
+        2,
+        _argranked_type,
+        lambda x, values, *, places: np.argsort(x, kind="stable")[..., list(places)],
+        NONDIFFERENTIABLE,
+        {"places": INTS},
+        vmap=stacked,
+    )
+)
+"""The positions of `ranked` values, found by these: the same places of `argsort`.
+
+What it gives for other values is left open.
+"""
 
 
 def _searchsorted_type(a: TensorType, v: TensorType, *, right: bool) -> TensorType:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import anabranch as ab
-from anabranch.backends.llvm.kernels import products, routines
+from anabranch.backends.llvm.kernels import few_rows, products, routines
 from anabranch.backends.llvm.kernels.products import (
     KINDS,
     ProductWords,
@@ -190,6 +190,22 @@ def test_bits_do_not_depend_on_the_cut(dtype: str, flag: bool) -> None:
         columns = np.empty((21, cut), a.dtype)
         multiply(text, a, b[:, :cut], columns)
         np.testing.assert_array_equal(columns, whole[:, :cut])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_of_a_row_depend_on_no_block(dtype: str) -> None:
+    rng = np.random.default_rng(5)
+    text = product_source("row", dtype)
+    n = 2 * few_rows.BLOCK // DTYPES[dtype].itemsize + 3
+    a = operand(rng, (1, 13), dtype, False)
+    b = operand(rng, (13, n), dtype, False)
+    whole = np.ones((1, n), a.dtype)
+    multiply(text, a, b, whole, accumulate=True)
+    assert_close(whole, a, b, 1.0)
+    for first, last in ((0, 1), (n // 3, n // 2), (n - 40, n)):
+        part = np.ones((1, last - first), a.dtype)
+        multiply(text, a, b[:, first:last], part, accumulate=True)
+        np.testing.assert_array_equal(part, whole[:, first:last])
 
 
 # How the planner lays out and chooses.

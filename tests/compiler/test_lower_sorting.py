@@ -160,6 +160,23 @@ def test_arguments_of_quantiles(same):
     )
 
 
+def test_few_quantiles_sort_no_positions_and_have_the_gradient_of_many():
+    """With ties, and a NaN."""
+    x = np.round(sample((3, 40)))
+    x[1, 4] = NAN
+
+    def made(q, weights):
+        f = anabranch.grad(lambda x: np.sum(weights @ quantile(x, q, 1)))
+        return f(x), "argsort" in f.inspect_ir()
+
+    few, many = np.array([0.2, 0.5]), np.linspace(0.1, 0.9, 10)
+    many[:2] = few
+    found, sorts = made(few, np.array([1.0, 2.0]))
+    wanted, sorts_many = made(many, np.array([1.0, 2.0, *np.zeros(8)]))
+    np.testing.assert_array_equal(found, wanted)
+    assert (sorts, sorts_many) == (False, True)
+
+
 def test_quantiles_have_to_be_inside():
     x = sample((5,))
     with pytest.raises(anabranch.DomainError, match=r"range \[0, 1\]"):

@@ -354,6 +354,22 @@ def _padding() -> Sequence[Case]:
     ]
 
 
+def ranks(length: int) -> tuple[int, ...]:
+    """Places in a row: the middle, the first and the last."""
+    return length // 2, 0, length - 1
+
+
+def _ranked() -> dict[str, list[Case]]:
+    rows = [s for s in [*SHAPES, (3, 300)] if s and s[-1]]
+    places = [{"places": ranks(s[-1])} for s in rows]
+    values = [(*s[:-1], len(p["places"])) for s, p in zip(rows, places, strict=True)]
+    both = [Case((s, v), p) for s, v, p in zip(rows, values, places, strict=True)]
+    return {
+        "ranked": [Case((s,), p) for s, p in zip(rows, places, strict=True)],
+        "argranked": both,
+    }
+
+
 def _searched() -> list[Case]:
     flags = cycle((False, True))
     return [
@@ -457,6 +473,7 @@ def _table() -> dict[str, Sequence[Case]]:
             op: [Case((s,), {}) for s in [*SHAPES, (3, 300), (0, 90)] if s]
             for op in ("sort", "argsort")
         },
+        **_ranked(),
         "searchsorted": _searched(),
         **{op: _convolution(op) for op in ("conv", "conv_input", "conv_kernel")},
     }

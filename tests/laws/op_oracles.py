@@ -265,6 +265,14 @@ def _argsort(x: Array) -> Array:
     return made
 
 
+def _ranked(x: Array, *, places: tuple[int, ...]) -> Array:
+    return _sort(x)[..., list(places)]
+
+
+def _argranked(x: Array, values: Array, *, places: tuple[int, ...]) -> Array:
+    return _argsort(x)[..., list(places)]
+
+
 def _searchsorted(a: Array, v: Array, *, right: bool) -> Array:
     """The entries counted that come before."""
     counts = [
@@ -536,6 +544,8 @@ ORACLES: dict[str, Callable[..., Any]] = {
     "scatter_add": _scatter_add,
     "sort": _sort,
     "argsort": _argsort,
+    "ranked": _ranked,
+    "argranked": _argranked,
     "searchsorted": _searchsorted,
     "windows": _windows,
     "fold": _fold,

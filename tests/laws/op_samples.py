@@ -20,7 +20,7 @@ from scipy.special import expit
 
 from anabranch.ir import OPS
 from anabranch.ir.types import DTYPES
-from tests.laws.op_cases import CASES, SHAPES, Case, Shape
+from tests.laws.op_cases import CASES, SHAPES, Case, Shape, ranks
 from tests.oracles.special_functions import INTERVALS
 
 __all__ = ["DOMAINS", "SAMPLES", "Sample", "lay_out", "smooth"]
@@ -165,6 +165,12 @@ def _tied(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
     """Values of which many are equal, so that a stable order can be told."""
     values = number(rng, shapes[0], dtype)
     return [np.where(rng.random(shapes[0]) < 0.5, values, np.ones_like(values))]
+
+
+def _ranks(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
+    """Rows with ties, and some of their entries in order."""
+    [rows] = _tied(rng, shapes, dtype)
+    return [rows, np.sort(rows)[..., list(ranks(shapes[0][-1]))]]
 
 
 def _searched(rng: Generator, shapes: Sequence[Shape], dtype: str) -> list[Array]:
@@ -340,6 +346,8 @@ def _table() -> dict[str, tuple[tuple[str, ...], Domain]]:
         "take": (ANY, _indexed),
         "sort": (ANY, _distinct),
         "argsort": (ANY, _tied),
+        "ranked": (ANY, _distinct),
+        "argranked": (ANY, _ranks),
         "searchsorted": (ANY, _searched),
         "put": (ANY, _stored),
         "scatter_add": (NUMBERS, _indexed),

@@ -144,6 +144,10 @@ def _sorted(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     return np.take_along_axis(ts[0], np.argsort(xs[0], axis=-1, kind="stable"), -1)
 
 
+def _ranked(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
+    return _sorted(node, xs, ts)[..., list(node.attrs["places"])]
+
+
 def _stored(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
     return OPS[node.op].reference(ts[0], ts[1], xs[2], **node.attrs)
 
@@ -391,6 +395,7 @@ TANGENTS: dict[str, Rule] = {
     "scatter_add": _indexed,
     "put": _stored,
     "sort": _sorted,
+    "ranked": _ranked,
     **dict.fromkeys(("slice_at", "update_at", "add_at"), _moved),
     "select": _chosen,
     "pick": _picked,

@@ -9,8 +9,10 @@ from ....ir.types import TensorType
 from ..kernels.numpy_sorts import sort_address
 from ..kernels.sorting import (
     ArgsortWords,
+    RankWords,
     SearchWords,
     SortWords,
+    argranked_source,
     argsort_source,
     searchsorted_source,
     sort_source,
@@ -52,6 +54,23 @@ def argsort(p: Planner, node: Node, x: View) -> View:
     )
     kernel = Source.of(argsort_source, dtype=x.type.dtype)
     p.call(node, "argsort", kernel, (x, target, room), words)
+    return target
+
+
+@emits("argranked")
+def argranked(
+    p: Planner, node: Node, x: View, values: View, *, places: tuple[int, ...]
+) -> View:
+    """A step for each place: a count of what is below its value, and a search."""
+    target = p.allocate(node.type, node.name)
+    *outer, length = x.type.shape
+    if 0 in node.type.shape:
+        return target
+    x, values = p.contiguous(node, x), p.contiguous(node, values)
+    kernel = Source.of(argranked_source, dtype=x.type.dtype)
+    for column, place in enumerate(places):
+        words = RankWords(math.prod(outer), length, len(places), column, place)
+        p.call(node, "argranked", kernel, (x, values, target), words)
     return target
 
 

@@ -7,7 +7,8 @@ m by n with rows of contiguous elements. Three kernels share their `ProductWords
              some rows by two vectors. B is read a vector at a time; where its columns
              are what is contiguous, a panel of it is first transposed into memory of
              the call.
-    row      m = 1, B with contiguous rows: a tile of one row by four vectors.
+    row      m = 1, B with contiguous rows: as many rows of B at once as registers hold
+             their elements of A, and a block of C that stays in the first cache.
     dots     A with contiguous rows, B with contiguous columns, small m: as many inner
              products at once as a vector has lanes, vectors along k. B is read once for
              two rows, where registers are enough.
@@ -40,11 +41,12 @@ Narrower vectors have no masked loads on most machines, and go to BLAS.
 
 from __future__ import annotations
 
-from textwrap import indent
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..machine import current
-from .source import read
+from .few_rows import dots_body, row_body
+from .source import read, shifted
 
 __all__ = ["KINDS", "ProductWords", "kernel_for", "product_source"]
 
@@ -128,40 +130,6 @@ while at < depth:
     at += {lanes}
 """
 
-_ROW = """
-a_column = {a_column}
-a_rows, c_rows = {tables}
-adds = old
-depth = k
-panel_row = {b_row}
-j = 0
-while j < n:
-{masks}
-    panel = {t}_pointer(b_start + j * {size}, 1)
-    a_rows[0] = a_start
-    c_rows[0] = c_start + j * {size}
-{tile}
-    j += {width}
-"""
-
-_DOTS = """
-a_row, b_column, c_row = {a_row}, {b_column}, {c_row}
-a = {t}_pointer(a_start, 0)
-b = {t}_pointer(b_start, 1)
-c = {t}_pointer(c_start, 2)
-j = 0
-while j < n:
-{columns}
-    i = 0
-    while i < m:
-        if m - i < {rows}:
-{last}
-        else:
-{whole}
-        i += {rows}
-    j += {lanes}
-"""
-
 
 def kernel_for(m: int, n: int, k: int, b_rows: bool, a_rows: bool) -> str:
     """The kernel for a product: one of `KINDS`, or "gemm", which is BLAS.
@@ -214,13 +182,13 @@ def product_source(kind: str, dtype: str, width: int | None = None) -> str:
     It is written for vectors of ``width`` bytes, those of the machine by default.
     """
     width = width or current().vector_bytes
-    write = {"product": _product, "row": _row, "dots": _dots}[kind]
-    body = _shifted(write(dtype, width // SIZES[dtype]), 3)
+    write = {"product": _product_body, "row": row_body, "dots": dots_body}[kind]
     words = read(ProductWords)
+    body = shifted(write(dtype, width // SIZES[dtype], words), 3)
     return _FRAME.lstrip().format(size=SIZES[dtype], body=body, **words)
 
 
-def _product(t: str, lanes: int) -> str:
+def _product_body(t: str, lanes: int, words: Mapping[str, str]) -> str:
     many, few = (8, 4) if lanes * SIZES[t] == 64 else (6, 3)  # AVX-512 has 32 registers
     return _PRODUCT.format(
         t=t,
@@ -232,24 +200,12 @@ def _product(t: str, lanes: int) -> str:
         many=many,
         few=few,
         tables=_tables(many),
-        masks=_shifted(_masks(t, lanes, 2), 2),
-        pack=_shifted(_pack(t, lanes), 3),
-        many_by_two=_shifted(_tile(t, lanes, many, 2), 5),
-        few_by_two=_shifted(_tile(t, lanes, few, 2), 5),
-        many_by_one=_shifted(_tile(t, lanes, many, 1), 4),
-        **read(ProductWords),
-    )
-
-
-def _row(t: str, lanes: int) -> str:
-    return _ROW.format(
-        t=t,
-        size=SIZES[t],
-        width=4 * lanes,
-        tables=_tables(1),
-        masks=_shifted(_masks(t, lanes, 4), 1),
-        tile=_shifted(_tile(t, lanes, 1, 4), 1),
-        **read(ProductWords),
+        masks=shifted(_masks(t, lanes, 2), 2),
+        pack=shifted(_pack(t, lanes, words), 3),
+        many_by_two=shifted(_tile(t, lanes, many, 2), 5),
+        few_by_two=shifted(_tile(t, lanes, few, 2), 5),
+        many_by_one=shifted(_tile(t, lanes, many, 1), 4),
+        **words,
     )
 
 
@@ -297,7 +253,7 @@ def _tile(t: str, lanes: int, rows: int, vectors: int) -> str:
     return "\n".join([*starts, *loop, *ends])
 
 
-def _pack(t: str, lanes: int) -> str:
+def _pack(t: str, lanes: int, words: Mapping[str, str]) -> str:
     """The panel of B from row ``start`` and column j on, its rows made contiguous.
 
     A block of as many columns as lanes at a time is transposed: its vectors are
@@ -335,53 +291,10 @@ def _pack(t: str, lanes: int) -> str:
         lanes=lanes,
         width=2 * lanes,
         block=lanes * lanes * SIZES[t],
-        rounds=_shifted("\n".join(lines), 2),
-        **read(ProductWords),
+        rounds=shifted("\n".join(lines), 2),
+        **words,
     )
-
-
-def _dots(t: str, lanes: int) -> str:
-    rows = 2 if lanes <= 8 else 1  # as many sums as lanes, for each row
-    columns = ["column0 = j"]
-    columns += [
-        f"column{x} = j + {x} if j + {x} < n else n - 1" for x in range(1, lanes)
-    ]
-    return _DOTS.format(
-        t=t,
-        lanes=lanes,
-        rows=rows,
-        columns=_shifted("\n".join(columns), 1),
-        last=_shifted(_inner(t, lanes, 1), 3),
-        whole=_shifted(_inner(t, lanes, rows), 3),
-        **read(ProductWords),
-    )
-
-
-def _inner(t: str, lanes: int, rows: int) -> str:
-    """Inner products of rows from i on with as many columns as lanes."""
-    v = f"{t}x{lanes}"
-    lines = [f"s{r}_{x} = {v}_splat(0.0)" for r in range(rows) for x in range(lanes)]
-    lines += ["p = 0", "while p < k:"]
-    for r in range(rows):
-        lines.append(f"    v{r} = {v}_load(a, (i + {r}) * a_row + p, k - p)")
-    for x in range(lanes):
-        lines.append(f"    b{x} = {v}_load(b, column{x} * b_column + p, k - p)")
-        for r in range(rows):
-            lines.append(f"    s{r}_{x} = multiply_add(v{r}, b{x}, s{r}_{x})")
-    lines.append(f"    p += {lanes}")
-    for r in range(rows):
-        sums = ", ".join(f"s{r}_{x}" for x in range(lanes))
-        lines.append(f"place{r} = (i + {r}) * c_row + j")
-        lines.append(f"known{r} = {v}_load(c, place{r}, n - j if old else 0)")
-        total = f"lane_sums({sums}) + known{r}"
-        lines.append(f"{v}_store(c, place{r}, {total}, n - j)")
-    return "\n".join(lines)
 
 
 def _listed(name: str, count: int) -> str:
     return ", ".join(f"{name}{i}" for i in range(count))
-
-
-def _shifted(text: str, steps: int) -> str:
-    """The lines of ``text`` further to the right."""
-    return indent(text.strip("\n"), " " * 4 * steps)

@@ -30,8 +30,10 @@ from .source import read
 
 __all__ = [
     "ArgsortWords",
+    "RankWords",
     "SearchWords",
     "SortWords",
+    "argranked_source",
     "argsort_source",
     "searchsorted_source",
     "sort_source",
@@ -105,6 +107,31 @@ def kernel(buffers, words):
     return 0
 """
 
+_ARGRANKED = """
+def key(v):
+    {key}
+
+def kernel(buffers, words):
+    # x, v, y: buffer and offset each; rows, length, columns, column, place
+    length = {length}
+    for row in range({rows}):
+        entry = row * {columns} + {column}
+        x = {t}_pointer({x} + row * length * {size}, 0)
+        v = {t}_pointer({v} + entry * {size}, 1)
+        y = i64_pointer({y} + entry * 8, 2)
+        wanted = key(v[0])
+        below = 0
+        for i in range(length):
+            below += 1 if key(x[i]) < wanted else 0
+        equal = {place} - below
+        at = 0
+        while equal >= 0 and at < length:
+            equal -= 1 if key(x[at]) == wanted else 0
+            at += 1
+        y[0] = at - 1
+    return 0
+"""
+
 _SEARCH = """
 def kernel(buffers, words):
     # a, v, y: buffer and offset each; length, values
@@ -151,6 +178,19 @@ class ArgsortWords(NamedTuple):
     sort: int
 
 
+class RankWords(NamedTuple):
+    """The numbers of a search for an entry at a ``place`` of each row in order.
+
+    Its value is in a ``column`` of so many.
+    """
+
+    rows: int
+    length: int
+    columns: int
+    column: int
+    place: int
+
+
 class SearchWords(NamedTuple):
     """The numbers of a search for ``count`` values in a row of ``length``."""
 
@@ -187,6 +227,16 @@ def argsort_source(dtype: str) -> str:
         key=_key(dtype),
         size=_width(dtype) // 8,
         **read(ArgsortWords, "x", "y", "room"),
+    )
+
+
+def argranked_source(dtype: str) -> str:
+    """The positions of entries that are known by their places and their values."""
+    return _ARGRANKED.lstrip().format(
+        t=dtype,
+        key=_key(dtype),
+        size=_width(dtype) // 8,
+        **read(RankWords, "x", "v", "y"),
     )
 
 

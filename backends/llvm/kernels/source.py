@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from textwrap import indent
 from typing import Any, NamedTuple
 
-__all__ = ["Source", "plus", "read", "times"]
+__all__ = ["Source", "plus", "read", "shifted", "times"]
 
 
 class Source(NamedTuple):
@@ -50,6 +51,11 @@ def read(numbers: type[Any], *memory: str) -> dict[str, str]:
         name: f"buffers[words[{2 * i}]] + words[{2 * i + 1}]"
         for i, name in enumerate(memory)
     }
+
+
+def shifted(text: str, steps: int) -> str:
+    """The lines of ``text`` further to the right."""
+    return indent(text.strip("\n"), " " * 4 * steps)
 
 
 def plus(dtype: str, a: str, b: str) -> str:
