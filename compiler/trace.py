@@ -193,9 +193,9 @@ class Trace(Captures):
         if lowering is None:
             return self._stand_in(function, args, kwargs)
         args, kwargs, out = without_out(function, args, kwargs)
-        target = out[0] if isinstance(out, tuple) else out
+        targets: tuple[Any, ...] = out if isinstance(out, tuple) else (out,)
         where = kwargs.pop("where", True) if isinstance(function, np.ufunc) else True
-        if where is not True and target is None:
+        if where is not True and any(target is None for target in targets):
             raise UnsupportedError(
                 f"{function_name(function)} with where= leaves the rest of its result "
                 "undetermined",
@@ -212,13 +212,10 @@ class Trace(Captures):
             ) from None
         if is_view(function):
             share(result, args[0] if args else next(iter(kwargs.values())))
-        if target is None:
-            return result
-        if where is not True:
-            result = np.where(where, result, target)
-        if not is_traced(target):
-            raise TraceError("out= would write a traced value into a real array")
-        return target.write(result)
+        if len(targets) == 1:
+            return _stored(result, targets[0], where)
+        pairs = zip(result, targets, strict=True)
+        return tuple([_stored(part, target, where) for part, target in pairs])
 
     def _stand_in(self, function: Any, args: Any, kwargs: Any) -> Any:
         """Zeros in the place of a result that nothing can compute."""
@@ -409,6 +406,17 @@ def share(result: Any, base: Any) -> None:
             view.become_view(base, path)
         else:
             view.memory = Memory(view.node, origin=origin_of(base))
+
+
+def _stored(result: Any, target: Any, where: Any) -> Any:
+    """A result in the array of ``out``, if there is one, at the places of a mask."""
+    if target is None:
+        return result
+    if where is not True:
+        result = np.where(where, result, target)
+    if not is_traced(target):
+        raise TraceError("out= would write a traced value into a real array")
+    return target.write(result)
 
 
 def origin_of(base: Tracer) -> tuple[Memory, Extent]:
