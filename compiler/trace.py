@@ -28,7 +28,7 @@ from ..ir.text import format_node
 from ..ir.types import COMPLEX, DEFAULT_DTYPES, INEXACT, TensorType, dtype_name
 from .captures import Captures, leaked
 from .frontend.twins import why_not
-from .known import answer, real, stored_to
+from .known import answer, stored_to, without_known
 from .lost_parts import complex_refused
 from .lowerings import is_view, lowering_of, without_out
 from .paths import Move, follow
@@ -130,18 +130,16 @@ class Trace(Captures):
         """Lower a call of ``function``; lowerings may call NumPy on tracers again."""
         trace, known = survey((args, kwargs))
         if known is not None:
-            target = stored_to(function, args, without_out(function, args, kwargs)[2])
-            if target is not None:
+            targets = stored_to(function, args, without_out(function, args, kwargs)[2])
+            for target in targets:
                 target.check_alone()
-            at_home = target is None or target.owner.is_running
+            at_home = all(target.owner.is_running for target in targets)
             if trace is None and at_home and not isinstance(function, str):
                 return answer(innermost(known.owner), function, args, kwargs)
-            if target is not None:
+            for target in targets:
                 target.forget()
-            viewed = args[0] if function is GETITEM else None
-            args, kwargs = _without_known(
-                args, kwargs, viewed if target is None else target
-            )
+            viewed = args[:1] if function is GETITEM else ()
+            args, kwargs = without_known(args, kwargs, targets or viewed)
         trace = trace or innermost(self)
         if trace.finished:
             trace.enter()
@@ -376,16 +374,6 @@ class Trace(Captures):
             ),
         )
         raise self._refused
-
-
-def _without_known(args: Any, kwargs: Any, target: Any) -> tuple[Any, Any]:
-    """The arguments with real arrays, but for the one that is written or viewed."""
-
-    def plain(value: Any) -> Any:
-        alone = value[0] if type(value) is tuple and len(value) == 1 else value
-        return value if alone is target and target is not None else real(value)
-
-    return [plain(arg) for arg in args], {k: plain(v) for k, v in kwargs.items()}
 
 
 def share(result: Any, base: Any) -> None:

@@ -342,7 +342,9 @@ def test_each_of_several_results_goes_to_its_out(same):
         low, high = x * 0, x * 0
         _, other = np.divmod(x, 2.0, out=(low, None))
         np.divmod(x, 3.0, out=(high, low), where=x > 2)
-        return low, high, other
+        whole, rest = np.zeros(3), np.zeros(3)
+        np.modf(x, out=(whole, rest))
+        return low, high, other, whole, rest
 
     same(parts, np.array([1.0, 3.5, 5.0]))
 
