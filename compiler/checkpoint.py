@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from functools import partial, update_wrapper
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph, Node, Output
@@ -52,6 +52,8 @@ class checkpoint:  # a decorator
            [1.762, 0.695]])
     """
 
+    traced_attributes: ClassVar = ("function", "policy")
+
     def __init__(
         self,
         function: Callable[..., Any],
@@ -62,11 +64,6 @@ class checkpoint:  # a decorator
         update_wrapper(cast("Callable[..., Any]", self), function)
         self.function = function
         self.policy = _checked(policy)
-
-    @property
-    def traced_functions(self) -> Sequence[Callable[..., Any]]:
-        """What a trace runs, which is watched."""
-        return (self.function,)
 
     def mapped(self, change: Callable[[Any], Any]) -> checkpoint:
         """This with its function changed."""

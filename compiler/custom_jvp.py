@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.errors import TraceError
+from ..ir.errors import ArgumentError, TraceError
 from .lowerings import lowers
 from .regions import TracedRegion, is_weak
 from .rules import RuleCall, Ruled, fitted, innermost, inside, made_of, rule_of
@@ -67,8 +67,16 @@ class custom_jvp(Ruled):  # a decorator
         """Give a rule for each argument, None for one that moves nothing.
 
         ``rule(tangent, value, *args)`` is what the tangent of one argument adds to that
-        of the value; arguments and value are arrays.
+        of the value; arguments and value are arrays. It is an `ArgumentError` where
+        there are ``nondiff_argnums``.
         """
+        if self.nondiff_argnums:
+            raise ArgumentError(
+                "defjvps: it has a rule for each argument, and nondiff_argnums says "
+                "that some have none",
+                hint="leave nondiff_argnums out, with None for their rules, or use "
+                "defjvp",
+            )
 
         def rule(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
             value = self(*primals)

@@ -23,7 +23,7 @@ from .views import Memory
 if TYPE_CHECKING:
     from .trace import Trace
 
-__all__ = ["answer", "as_known", "real", "stored_to"]
+__all__ = ["answer", "as_known", "real", "stored_to", "without_known"]
 
 _STORES: set[Any] = {
     SETITEM,
@@ -53,13 +53,25 @@ def real(value: Any) -> Any:
     return value
 
 
-def stored_to(function: Any, args: Sequence[Any], out: Any) -> Tracer | None:
-    """The array that a call writes, if it does; ``out`` is that argument."""
-    target = out[0] if isinstance(out, tuple) else out
+def stored_to(function: Any, args: Sequence[Any], out: Any) -> list[Tracer]:
+    """The arrays that a call writes; ``out`` is that argument."""
+    targets: Sequence[Any] = out if isinstance(out, tuple) else (out,)
     is_at = isinstance(function, tuple) and function[1] == "at"
     if is_at or (function.__hash__ and function in _STORES):
-        target = args[0] if args else None
-    return target if isinstance(target, Tracer) else None
+        targets = args[:1]
+    return [target for target in targets if isinstance(target, Tracer)]
+
+
+def without_known(args: Any, kwargs: Any, kept: Sequence[Any]) -> tuple[Any, Any]:
+    """The arguments with real arrays, but for those that are written or viewed."""
+    ids = set(map(id, kept))
+
+    def plain(value: Any) -> Any:
+        parts = value if type(value) is tuple else (value,)
+        own = {id(part) for part in parts if part is not None}
+        return value if own and own <= ids else real(value)
+
+    return [plain(arg) for arg in args], {k: plain(v) for k, v in kwargs.items()}
 
 
 def answer(trace: Trace, function: Any, args: Sequence[Any], kwargs: Any) -> Any:

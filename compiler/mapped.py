@@ -124,12 +124,6 @@ class Mapped(Transformed):
         example, named = unflatten(structure, one)
         traced = self.traced(*example, **named)
         program = traced.program
-        if program.written:
-            name = leaf_names(self.py_func, args, kwargs)[program.written[0]]
-            raise ArgumentError(
-                f"vmap: {self.py_func.__name__} writes into its argument {name}",
-                hint="return the new array, or write into a copy",
-            )
         moved = [_first(x, axis) for x, axis in zip(leaves, axes, strict=True)]
         pairs = zip(program.arguments, axes, strict=True)
         mapped = [axis is not None for name, axis in pairs if name is not None]

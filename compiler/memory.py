@@ -32,6 +32,7 @@ from ..ir.errors import ArgumentError
 from ..ir.graph import Graph, Node, Output, Value
 from ..ir.literals import Attrs
 from ..ir.ops import OPS, Kind
+from .passes.bodies import take_name
 from .residuals import closure
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ class _Flow:
                 if node.makes(constants) or node.makes(inside)
             ),
         ]
-        several = [Value(_free(f"{x}.again", taken), graph[x].type) for x in values]
+        several = [Value(take_name(f"{x}.again", taken), graph[x].type) for x in values]
         made = Node(
             several[0].name,
             "recompute",
@@ -260,15 +261,6 @@ def _pieces(nodes: Sequence[Node]) -> list[list[Node]]:
         graph.add_edges_from((maker[x], node.name) for x in node.operands if x in maker)
     pieces = list(nx.connected_components(graph))
     return [[node for node in nodes if node.name in piece] for piece in pieces]
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """The name, or one like it, which is taken from now on."""
-    made, count = name, 0
-    while made in taken:
-        made, count = f"{name}_{count}", count + 1
-    taken.add(made)
-    return made
 
 
 def _made_of_nothing(nodes: Sequence[Node]) -> set[str]:

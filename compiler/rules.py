@@ -45,6 +45,7 @@ class Ruled:
 
     lowered_as: ClassVar[str]
     """What its calls in a trace are lowered as."""
+    traced_attributes: ClassVar = ("function", "rule")
 
     def __init__(
         self, function: Callable[..., Any], nondiff_argnums: Sequence[int] = ()
@@ -54,11 +55,6 @@ class Ruled:
         self.origin: Any = self
         self.nondiff_argnums = frozenset(nondiff_argnums)
         self.rule: tuple[Callable[..., Any], ...] | None = None
-
-    @property
-    def traced_functions(self) -> Sequence[Callable[..., Any]]:
-        """What a trace runs, which is watched."""
-        return self.function, *(self.rule or ())
 
     def mapped(self: R, change: Callable[[Any], Any]) -> R:
         """This with each function changed."""

@@ -275,8 +275,9 @@ class _Search:
                 self._waiting += found
             case _ if getattr_static(value, "py_func", None) is not None:
                 self._waiting.append(value.py_func)
-            case _ if getattr_static(type(value), "traced_functions", None) is not None:
-                self._waiting += value.traced_functions
+            case _ if getattr_static(value, "traced_attributes", None) is not None:
+                for name in value.traced_attributes:  # that a trace of ours reads
+                    self._watch(value, vars(value), name)
             case type():
                 if not is_installed(file_of(value)):
                     self._objects.append(value)

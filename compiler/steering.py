@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,14 +27,15 @@ def grad_scale(x: Any, factor: Any) -> Any:
     return _scaled(x, factor)
 
 
-def grad_clip(x: Any, low: float, high: float) -> Any:
+def grad_clip(x: Any, low: Any, high: Any) -> Any:
     """``x``, whose cotangent is clipped to the interval from ``low`` to ``high``.
 
     It is for gradients, and has no forward mode, as what clips is not linear.
 
     Args:
         x: An array of floats, or a number.
-        low: The least that an element of the cotangent may be.
+        low: The least that an element of the cotangent may be, a number or an array as
+            for `numpy.clip`. It has no derivative.
         high: The most.
 
     >>> import numpy as np, anabranch
@@ -45,22 +45,20 @@ def grad_clip(x: Any, low: float, high: float) -> Any:
     return _clipped(x, low, high)
 
 
-@partial(custom_jvp, nondiff_argnums=(1,))
+@custom_jvp
 def _scaled(x: Any, factor: Any) -> Any:
     return x
 
 
-@_scaled.defjvp
-def _(factor: Any, primals: tuple[Any], tangents: tuple[Any]) -> tuple[Any, Any]:
-    return primals[0], tangents[0] * factor
+_scaled.defjvps(lambda dot, value, x, factor: dot * factor, None)
 
 
-@partial(custom_vjp, nondiff_argnums=(1, 2))
-def _clipped(x: Any, low: float, high: float) -> Any:
+@custom_vjp
+def _clipped(x: Any, low: Any, high: Any) -> Any:
     return x
 
 
 _clipped.defvjp(
-    lambda x, low, high: (x, None),
-    lambda low, high, kept, g: (np.clip(g, low, high),),
+    lambda x, low, high: (x, (low, high)),
+    lambda bounds, g: (np.clip(g, *bounds), None, None),
 )

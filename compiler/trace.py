@@ -28,7 +28,7 @@ from ..ir.text import format_node
 from ..ir.types import COMPLEX, DEFAULT_DTYPES, INEXACT, TensorType, dtype_name
 from .captures import Captures, leaked
 from .frontend.twins import why_not
-from .known import answer, real, stored_to
+from .known import answer, stored_to, without_known
 from .lost_parts import complex_refused
 from .lowerings import is_view, lowering_of, without_out
 from .paths import Move, follow
@@ -130,18 +130,16 @@ class Trace(Captures):
         """Lower a call of ``function``; lowerings may call NumPy on tracers again."""
         trace, known = survey((args, kwargs))
         if known is not None:
-            target = stored_to(function, args, without_out(function, args, kwargs)[2])
-            if target is not None:
+            targets = stored_to(function, args, without_out(function, args, kwargs)[2])
+            for target in targets:
                 target.check_alone()
-            at_home = target is None or target.owner.is_running
+            at_home = all(target.owner.is_running for target in targets)
             if trace is None and at_home and not isinstance(function, str):
                 return answer(innermost(known.owner), function, args, kwargs)
-            if target is not None:
+            for target in targets:
                 target.forget()
-            viewed = args[0] if function is GETITEM else None
-            args, kwargs = _without_known(
-                args, kwargs, viewed if target is None else target
-            )
+            viewed = args[:1] if function is GETITEM else ()
+            args, kwargs = without_known(args, kwargs, targets or viewed)
         trace = trace or innermost(self)
         if trace.finished:
             trace.enter()
@@ -193,9 +191,9 @@ class Trace(Captures):
         if lowering is None:
             return self._stand_in(function, args, kwargs)
         args, kwargs, out = without_out(function, args, kwargs)
-        target = out[0] if isinstance(out, tuple) else out
+        targets: tuple[Any, ...] = out if isinstance(out, tuple) else (out,)
         where = kwargs.pop("where", True) if isinstance(function, np.ufunc) else True
-        if where is not True and target is None:
+        if where is not True and any(target is None for target in targets):
             raise UnsupportedError(
                 f"{function_name(function)} with where= leaves the rest of its result "
                 "undetermined",
@@ -212,13 +210,10 @@ class Trace(Captures):
             ) from None
         if is_view(function):
             share(result, args[0] if args else next(iter(kwargs.values())))
-        if target is None:
-            return result
-        if where is not True:
-            result = np.where(where, result, target)
-        if not is_traced(target):
-            raise TraceError("out= would write a traced value into a real array")
-        return target.write(result)
+        if len(targets) == 1:
+            return _stored(result, targets[0], where)
+        pairs = zip(result, targets, strict=True)
+        return tuple([_stored(part, target, where) for part, target in pairs])
 
     def _stand_in(self, function: Any, args: Any, kwargs: Any) -> Any:
         """Zeros in the place of a result that nothing can compute."""
@@ -381,16 +376,6 @@ class Trace(Captures):
         raise self._refused
 
 
-def _without_known(args: Any, kwargs: Any, target: Any) -> tuple[Any, Any]:
-    """The arguments with real arrays, but for the one that is written or viewed."""
-
-    def plain(value: Any) -> Any:
-        alone = value[0] if type(value) is tuple and len(value) == 1 else value
-        return value if alone is target and target is not None else real(value)
-
-    return [plain(arg) for arg in args], {k: plain(v) for k, v in kwargs.items()}
-
-
 def share(result: Any, base: Any) -> None:
     """Let ``result`` (or each of a list) be a view of ``base``, if that is traced."""
     if not is_traced(base):
@@ -409,6 +394,17 @@ def share(result: Any, base: Any) -> None:
             view.become_view(base, path)
         else:
             view.memory = Memory(view.node, origin=origin_of(base))
+
+
+def _stored(result: Any, target: Any, where: Any) -> Any:
+    """A result in the array of ``out``, if there is one, at the places of a mask."""
+    if target is None:
+        return result
+    if where is not True:
+        result = np.where(where, result, target)
+    if not is_traced(target):
+        raise TraceError("out= would write a traced value into a real array")
+    return target.write(result)
 
 
 def origin_of(base: Tracer) -> tuple[Memory, Extent]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from typing import Any, NamedTuple
 
+from ..ir.errors import ArgumentError
 from .call import Call
 from .function import Compiled, Function, OfFunction, Tracing
 from .program import Program
@@ -61,8 +62,18 @@ class Transformed(OfFunction):
         return self.inner.py_func
 
     def traced(self, *args: Any, **kwargs: Any) -> Traced:
-        """The function traced for such arguments; a type stands for an array of it."""
-        return Traced(*self.inner.traced_call(args, kwargs))
+        """The function traced for such arguments; a type stands for an array of it.
+
+        Raises `ArgumentError` where it writes into them.
+        """
+        made = Traced(*self.inner.traced_call(args, kwargs))
+        if made.program.written:
+            name = made.call.name(made.program.written[0])
+            raise ArgumentError(
+                f"{self.py_func.__name__} writes into its argument {name}",
+                hint="return the new array, or write into a copy",
+            )
+        return made
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError

@@ -21,6 +21,7 @@ from ..ir.collection import paused_collection
 from ..ir.errors import TraceError
 from ..ir.graph import Graph, Node, Output, Section
 from ..ir.ops import OPS
+from ..ir.ops.lapack import identity
 from ..ir.ops.mapped import chosen, each, in_turn, may_fail, only_if, rule_of
 from ..ir.types import TensorType
 
@@ -160,7 +161,7 @@ class _Walk:
             if node.op == "check":
                 instead = b.like(x, low)
             elif x.type.has_gradient:
-                instead = _eye(b, x.type)
+                instead = identity(b, x.type)
             else:
                 instead = x
             alive = mask if one else b.reduce_any(mask, axes=(0,))
@@ -181,11 +182,3 @@ class _Walk:
             flags.append(one)
         sections = [Section((), (), x.suffix, lawful=False) for x in graph.sections]
         return b.build(outputs, sections), tuple(flags)
-
-
-def _eye(b: Builder, type_: TensorType) -> Node:
-    """Ones on the diagonal of each matrix."""
-    shape = type_.shape[-2:]
-    down = b.iota(shape=shape, axis=0, dtype="i64")
-    across = b.iota(shape=shape, axis=1, dtype="i64")
-    return b.broadcast(b.cast(b.eq(down, across), type_.dtype), type_)

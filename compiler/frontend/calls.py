@@ -214,7 +214,7 @@ def _call_numpy(trace: Trace, function: Any, args: Any, kwargs: Any) -> Any:
         return trace.lower(function, args, kwargs)
     if not given_traced:
         given = owner, args, kwargs
-        if stored_to(function, args, kwargs.get("out")) is None:
+        if not stored_to(function, args, kwargs.get("out")):
             args, kwargs = tuple(map(real, args)), real(kwargs)
         return as_known(trace, function(*args, **kwargs), given)
     if lowering_of(function) is not None and not isinstance(function, np.ufunc):

@@ -18,6 +18,7 @@ __all__ = [
     "is_view",
     "lifted",
     "parts_of",
+    "take_name",
     "with_inputs",
     "with_rows",
     "with_taken",
@@ -224,6 +225,15 @@ def without_carried(loop: Node, gone: Container[int]) -> Node | None:
         attrs=Attrs(loop_attrs({**loop.attrs, "carried": len(kept)})),
         regions=(made.with_nodes(nodes),),
     )
+
+
+def take_name(name: str, taken: set[str]) -> str:
+    """The name, or one like it, that is not taken, which it is from now on."""
+    free, count = name, 0
+    while free in taken:
+        free, count = f"{name}_{count}", count + 1
+    taken.add(free)
+    return free
 
 
 def is_view(node: Node) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ...ir.graph import Graph, Node
 from .alike import Alike, alike, alike_inside, pairs_of
-from .bodies import Numbers, parts_of, with_inputs, with_rows, with_taken
+from .bodies import Numbers, parts_of, take_name, with_inputs, with_rows, with_taken
 from .tape import costly_values, taped
 from .undoing import can_undo
 
@@ -132,7 +132,7 @@ def _handed(
         theirs = [made.first if x is inner.first else x for x in body]
         ours = [made.second if x is inner.second else x for x in back]
         first = pair.first._replace(regions=(body.with_nodes(theirs),))
-        rows = [(_free(f"{name}.tape", names), name) for name in made.rows]
+        rows = [(take_name(f"{name}.tape", names), name) for name in made.rows]
         types = {value.name: value.type for value in made.first.values}
         taken = [(row, Node(name, "input", (), types[name])) for row, name in rows]
         nodes = [node for node in ours if node.op != "input"]
@@ -154,19 +154,10 @@ def _kept(pair: Alike, names: set[str], times: int) -> _Handed | None:
         return None
     if not wanted:
         return None
-    taken = [(_free(f"{name}.tape", names), name) for name in wanted]
+    taken = [(take_name(f"{name}.tape", names), name) for name in wanted]
     rows = [(row, places[pair.found[name]]) for row, name in taken]
     first, second = with_rows(pair.first, rows), with_taken(pair.second, taken)
     return _Handed(first, second, [row for row, _ in taken])
-
-
-def _free(name: str, names: set[str]) -> str:
-    """A name that is not taken, which it is from now on."""
-    fresh, count = name, 0
-    while fresh in names:
-        fresh, count = f"{name}_{count}", count + 1
-    names.add(fresh)
-    return fresh
 
 
 def _grown(numbers: Numbers, first: Node, second: Node) -> Node:
@@ -236,7 +227,7 @@ def _stacking(
     if made is None:
         return None
     inner, value = made
-    fresh = _free(name, set(body.nodes))
+    fresh = take_name(name, set(body.nodes))
     grown = with_rows(ours._replace(regions=(inner,)), [(fresh, value)])
     nodes = [grown if node is ours else node for node in body]
     return body.with_nodes(nodes), fresh

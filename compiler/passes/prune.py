@@ -28,8 +28,8 @@ def prune(graph: Graph) -> Graph:
 
     A check whose value is not used goes as well. A `cond` keeps the values that are
     read, and the operands that a region reads. So do a `recompute`, which keeps what it
-    comes `after`, and a `loop`, which also keeps what
-    is carried from one iteration to what is read of the next.
+    comes ``after``, and a `loop`, which also keeps what is carried from one iteration
+    to what is read of the next.
     """
     read = set(graph.results)
     kept: list[Node] = []

@@ -12,7 +12,7 @@ from ...ir.iterations import is_static
 from ...ir.literals import Attrs
 from ...ir.types import TensorType
 from .at import Place, place_of
-from .bodies import parts_of, with_rows, with_taken, without_carried
+from .bodies import parts_of, take_name, with_rows, with_taken, without_carried
 from .prune import prune
 
 __all__ = ["rows"]
@@ -125,7 +125,7 @@ def _apart(
     """An array with a row of its own for each iteration, in front of the loop."""
     type_ = graph[name].type
     shape = (type_.shape[0], 1, *type_.shape[1:])
-    made = _free(f"{name}.rows", names)
+    made = take_name(f"{name}.rows", names)
     attrs = Attrs({"shape": shape})
     rows_ = type_.with_shape(shape)
     front.append(Node(made, "reshape", (name,), rows_, attrs, loop.section))
@@ -156,7 +156,7 @@ def _stacking(
     """The loop that stacks the rows of a carried array, which is a reshape of them."""
     value = loop.values[found.number]
     begin = parts_of(loop).carried[found.number]
-    stacked = _free(f"{value.name}.rows", names)
+    stacked = take_name(f"{value.name}.rows", names)
     made = with_rows(loop, [(stacked, found.value)])
     if found.read:
         rows_ = _apart(graph, begin, front, names, loop)
@@ -168,10 +168,3 @@ def _stacking(
         Node(value.name, "reshape", (stacked,), value.type, attrs, loop.section)
     )
     return left
-
-
-def _free(name: str, names: set[str]) -> str:
-    while name in names:
-        name += "_"
-    names.add(name)
-    return name

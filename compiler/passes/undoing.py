@@ -10,7 +10,7 @@ from ...ir.graph import Graph, Node, Output
 from ...ir.literals import Attrs
 from ...ir.ops.at import AT, STORES
 from ...ir.ops.parts import loop_attrs
-from .bodies import parts_of, with_rows
+from .bodies import parts_of, take_name, with_rows
 
 __all__ = ["Plan", "can_undo", "carried_as", "plan_of", "small_plan", "walk"]
 
@@ -133,12 +133,6 @@ class _Planner:
         versions = [chain[0][0].names[chain[0][1]], *(x for _, _, x in chain)]
         return Plan(body, self.kept, self.outer, steps, versions)
 
-    def _free(self, name: str) -> str:
-        while name in self.names:
-            name += "_"
-        self.names.add(name)
-        return name
-
     def _keep(self, name: str) -> Need:
         if name not in self.kept:
             self.kept.append(name)
@@ -173,7 +167,7 @@ class _Planner:
         attrs: dict[str, Any] = dict(node.attrs)
         positions = node.operands[AT.get(node.op, len(node.operands)) :]
         type_ = self.body[node.operands[1]].type
-        name = self._free(f"{version}.old")
+        name = take_name(f"{version}.old", self.names)
         op, store = ("slice", "update")
         if node.op != "update":
             op, store = "slice_at", "update_at"
@@ -201,7 +195,7 @@ class _Planner:
         plan = plan_of(loop, number)
         if plan is None or attrs.get("test") or attrs.get("trips") is None:
             return None
-        rows = [(self._free(f"{name}.rows"), name) for name in plan.kept]
+        rows = [(take_name(f"{name}.rows", self.names), name) for name in plan.kept]
         made = with_rows(loop._replace(regions=(plan.body,)), rows)
         needs = [self.need(name) for name in parts_of(loop).limit]
         outer = [self.need(name) for name in plan.outer]

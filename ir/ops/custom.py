@@ -149,15 +149,16 @@ def _custom_vjp_vmap(
     vmapped: Callable[..., tuple[Graph, tuple[bool, ...]]],
     mask: Node | None,
 ) -> Sequence[Node]:
-    """The function and its rule of all examples.
+    """The function and its rule of all examples, with values of each.
 
-    The cotangents of an argument that they share are added up.
+    What a value has of one argument alone, a rule may give to another: of all examples
+    no cotangent is that of each. Those of an argument that they share are added up.
     """
     value, forward, backward = n.regions
     masked = mask is not None and any(map(may_fail, n.regions))
     first, behind = mapped[:arguments], mapped[arguments:]
     mapping = {"size": size, "masked": masked}
-    made, values = vmapped(value, mapped, **mapping)
+    made, values = vmapped(value, mapped, **mapping, wanted=range(len(value.outputs)))
     ahead, residuals = vmapped(forward, [*first, *values, *behind], **mapping)
     results = zip(values, value.results, strict=True)
     seeds = [one for one, name in results if value[name].type.has_gradient]

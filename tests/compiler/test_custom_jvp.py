@@ -204,3 +204,19 @@ def test_rules_are_checked_in_both_modes() -> None:
             ab.check_grads(wrong, (X,), modes=(mode,))
     with pytest.raises(ArgumentError, match="not some of forward, reverse"):
         ab.check_grads(wrong, (X,), modes=("backward",))
+
+
+def test_what_steers_gradients_may_be_traced_and_has_no_derivative() -> None:
+    assert ab.grad(lambda x: ab.grad_scale(x, x) ** 2)(3.0) == 18.0
+    assert ab.grad(lambda x: ab.grad_clip(x, -x, x / 4) ** 2)(2.0) == 0.5
+    shared = ab.grad(lambda s: ab.grad_scale(X, s) @ X)
+    assert shared(2.0) == 0.0
+    each = ab.vmap(ab.grad(lambda x, s: ab.grad_scale(x, s) ** 2))
+    np.testing.assert_allclose(each(X, np.arange(3.0)), 2 * X * np.arange(3.0))
+    assert ab.grad(lambda x, n: x * ab.grad_scale(n, 2.0))(3.0, 2) == 2.0
+
+
+def test_a_rule_for_each_argument_leaves_none_out() -> None:
+    power = ab.custom_jvp(lambda x, n: x**n, nondiff_argnums=(1,))
+    with pytest.raises(ArgumentError, match="leave nondiff_argnums out"):
+        power.defjvps(lambda dot, value, x, n: n * dot * value / x)

@@ -212,3 +212,12 @@ def test_a_rule_of_the_user_is_transposed() -> None:
     clipped.defvjp(lambda x: (x, None), lambda _, g: (np.clip(g, -1, 1),))
     with pytest.raises(GradientError, match="not linear in its cotangent"):
         ab.jvp(clipped, (0.3,), (1.0,))
+
+
+def test_functions_that_write_into_their_arguments_are_refused() -> None:
+    def f(x: Any) -> Any:
+        x[0] = 3.0
+        return np.sum(x**2)
+
+    with pytest.raises(ArgumentError, match="f writes into its argument x"):
+        ab.jvp(f, (np.ones(2),), (np.ones(2),))

@@ -244,7 +244,7 @@ def test_vectors_of_trees() -> None:
     tree = {"w": np.arange(4.0).reshape(2, 2), "b": np.float32(2.0), "n": 3}
     vector, unravel = ab.ravel_pytree(tree)
     np.testing.assert_array_equal(vector, [0.0, 1.0, 2.0, 3.0, 2.0, 3.0])
-    again = unravel(vector)
+    again = unravel(vector.tolist())
     np.testing.assert_array_equal(again["w"], tree["w"])
     assert again["b"].dtype == np.float32
     assert again["n"] == 3

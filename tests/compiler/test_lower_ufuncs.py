@@ -337,6 +337,18 @@ def test_where_argument_keeps_the_rest_of_out(same):
     anabranch.check_grads(kept, (x, x[::-1].copy()), order=2)
 
 
+def test_each_of_several_results_goes_to_its_out(same):
+    def parts(x):
+        low, high = x * 0, x * 0
+        _, other = np.divmod(x, 2.0, out=(low, None))
+        np.divmod(x, 3.0, out=(high, low), where=x > 2)
+        whole, rest = np.zeros(3), np.zeros(3)
+        np.modf(x, out=(whole, rest))
+        return low, high, other, whole, rest
+
+    same(parts, np.array([1.0, 3.5, 5.0]))
+
+
 def test_operand_that_is_no_array(backend):
     function = anabranch.jit(lambda x: x + "a", backend=backend)
     with pytest.raises(TypeError):

@@ -472,3 +472,15 @@ def test_what_a_bound_method_of_a_builtin_reads_is_watched() -> None:
     assert_follows(compiled, lambda x: x)
     table["scale"] = 3.0
     assert_follows(compiled, lambda x: 3.0 * x)
+
+
+@pytest.mark.parametrize("ruled", [anabranch.custom_jvp, anabranch.custom_vjp])
+def test_a_rule_that_is_given_anew_is_seen(ruled: Any) -> None:
+    f = ruled(lambda x: x**2)
+    made = grad(lambda x: np.sum(f(x)))
+    for slope in (1.0, 5.0):
+        if ruled is anabranch.custom_jvp:
+            f.defjvp(lambda xs, dots, slope=slope: (f(*xs), dots[0] * slope))
+        else:
+            f.defvjp(lambda x: (f(x), None), lambda _, g, slope=slope: (g * slope,))
+        assert_follows(made, lambda x, slope=slope: np.full(3, slope))

@@ -318,6 +318,14 @@ def test_rules_of_the_users_own() -> None:
     assert total == 50.0
 
 
+def test_rules_give_each_example_its_cotangent_of_a_shared_value() -> None:
+    f = anabranch.custom_vjp(lambda x, shared: 2.0 * shared)
+    f.defvjp(lambda x, shared: (f(x, shared), None), lambda _, g: (g, None))
+    weights = np.arange(5.0)
+    made = grad(lambda x: vmap(f, (0, None))(x, 3.0) @ weights)(np.ones(5))
+    np.testing.assert_array_equal(made, weights)
+
+
 def test_callbacks_run_for_one_example_after_the_other(backend: str) -> None:
     seen: list[Any] = []
 
