@@ -82,11 +82,17 @@ def _convolve(trace: Trace, in1: Any, in2: Any, mode: str) -> Any:
     return full[tuple(slice((k - 1) // 2, (k - 1) // 2 + n) for n, k in pairs)]
 
 
+def _as_given(trace: Trace, in1: Any, in2: Any, made: Any) -> Any:
+    """Integers, where both are."""
+    dtype = np.result_type(*(trace.array(x).dtype for x in (in1, in2)))
+    return made.astype(dtype) if dtype.kind in "iu" else made
+
+
 @lowers_in(SIGNAL, "convolve")
 def _signal_convolve(
     trace: Trace, in1: Any, in2: Any, mode: str = "full", method: str = "auto"
 ) -> Any:
-    return _convolve(trace, in1, in2, mode)
+    return _as_given(trace, in1, in2, _convolve(trace, in1, in2, mode))
 
 
 @lowers_in(SIGNAL, "fftconvolve")
@@ -106,8 +112,10 @@ def _signal_correlate(
     x, w = both_float(trace, in1, in2)
     pairs = list(zip(np.shape(x), np.shape(w), strict=False))
     if mode == "valid" and any(n < k for n, k in pairs):
-        return _flipped(_convolve(trace, w, _flipped(x), mode))
-    return _convolve(trace, x, _flipped(w), mode)
+        made = _flipped(_convolve(trace, w, _flipped(x), mode))
+    else:
+        made = _convolve(trace, x, _flipped(w), mode)
+    return _as_given(trace, in1, in2, made)
 
 
 @lowers_in(SIGNAL, "lfilter")

@@ -42,6 +42,7 @@ _BEYOND: dict[str, _Places] = {
     ),
 }
 """Which pixel stands at a place, of so many."""
+_TURNED = "reflect", "grid-mirror", "mirror"
 
 
 def _wrapped(place: Any, size: int) -> Any:
@@ -69,6 +70,8 @@ def _read(
     for place, size in zip(places, np.shape(x), strict=True):
         if mode == "wrap":
             place = _wrapped(place, size)
+        if order == 0 and mode in _TURNED:  # then halves are rounded as SciPy's
+            place = _BEYOND[mode](place, size)
         if mode == "constant":
             inside = inside & (place >= 0) & (place <= size - 1)
         low = np.floor(place + 0.5 if order == 0 else place)

@@ -11,7 +11,7 @@ from ..loop import fori_loop
 from .closed import Closed
 from .constants import full, here
 from .implicit import implicit
-from .stepping import State, between
+from .stepping import State, between, part_of
 
 __all__ = ["Event", "first_event"]
 
@@ -39,7 +39,7 @@ def first_event(
     )
     hit, part = np.any(state.hit), np.min(parts)
     t = np.where(hit, state.t_before + part * state.last, end)
-    y = np.where(hit, between(state, part), state.y)
+    y = between(state, np.where(hit, part, part_of(state, end)))
     return Event(t, y, np.where(hit, np.argmin(parts), -1))
 
 

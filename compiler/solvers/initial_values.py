@@ -319,6 +319,8 @@ def _solve_ivp(
     start, lay = unknown("the y0 of solve_ivp", y0)
     t, end = [array(time, lay.dtype) for time in t_span]
     times = np.stack([t, end]) if t_eval is None else array(t_eval, lay.dtype)
+    if np.ndim(times) != 1 or not np.shape(times)[0]:
+        raise ArgumentError("solve_ivp: t_eval is an array of times, of one axis")
     times = _in_order("solve_ivp", t, times, end)
     slope = _slope(lambda t, y: f(t, y, *args), "solve_ivp", lay, f)
     how = _How(method, rtol, atol, max_steps, steps)

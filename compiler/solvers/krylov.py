@@ -67,7 +67,7 @@ def bicgstab(apply: Map, b: Any, precondition: Map, tol: float, most: int) -> An
 
     def goes_on(state: Any) -> Any:
         _, r, _, rho, _, count = state
-        return (norm(r) > limit) & (rho != 0) & (count < most)
+        return (norm(r) > limit) & (rho != 0) & (count + 2 <= most)
 
     def step(state: Any) -> Any:
         x, r, p, rho, shadow, count = state
@@ -118,7 +118,7 @@ def gmres(
 
     def cycle(state: Any) -> Any:
         x, r, _, count = state
-        step, made = _cycle(apply, precondition, r, limit, size)
+        step, made = _cycle(apply, precondition, r, limit, size, most - count)
         x = x + step
         return x, b - apply(x), norm(r), count + made
 
@@ -127,7 +127,9 @@ def gmres(
     return x, count
 
 
-def _cycle(apply: Map, precondition: Map, r: Any, limit: Any, size: int) -> Any:
+def _cycle(
+    apply: Map, precondition: Map, r: Any, limit: Any, size: int, most: Any
+) -> Any:
     """What one Krylov space of r adds to x, and how many products it took.
 
     ``upper`` is the triangle that the rotations make of Hessenberg's matrix; columns
@@ -142,7 +144,7 @@ def _cycle(apply: Map, precondition: Map, r: Any, limit: Any, size: int) -> Any:
 
     def goes_on(state: Any) -> Any:
         _, _, _, _, left, j = state
-        return (left > limit) & (j < size)
+        return (left > limit) & (j < size) & (j < most)
 
     def step(state: Any) -> Any:
         basis, upper, turns, right, _, j = state

@@ -112,7 +112,7 @@ def _linear_solve(
             f"linear_solve: no method {method!r}", hint=f"one of {', '.join(METHODS)}"
         )
     rhs, lay = unknown("the b of linear_solve", b)
-    most = max_iterations or max(100, 10 * lay.size)
+    most = max(100, 10 * lay.size) if max_iterations is None else max_iterations
 
     def mapped(what: str, function: Any) -> Closed:
         def run(v: Any) -> Any:

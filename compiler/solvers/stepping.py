@@ -17,7 +17,7 @@ from ..loop import scan, while_loop
 from .constants import full
 from .runge_kutta import Made, Slope
 
-__all__ = ["State", "Steps", "along", "between", "first_state"]
+__all__ = ["State", "Steps", "along", "between", "first_state", "part_of"]
 
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0
 
@@ -130,6 +130,7 @@ def along(steps: Steps, state: State, targets: Any, end: Any) -> tuple[State, An
         if steps.watch:
             watched = steps.watch(t, made.y)
             hit = fine & _crossed(steps, state.watched, watched)
+        there = fine & reaches if hit is None else (fine & reaches) | np.any(hit)
 
         def kept(new: Any, old: Any) -> Any:
             return np.where(fine, new, old)
@@ -145,13 +146,13 @@ def along(steps: Steps, state: State, targets: Any, end: Any) -> tuple[State, An
             kept(made.rows, state.rows),
             None if watched is None else kept(watched, state.watched),
             hit,
-            (~fine & tiny) | (count > steps.most),
+            (~fine & tiny) | (~there & (count >= steps.most)),
             count,
         )
 
     def to(state: State, target: Any) -> tuple[State, Any]:
         state = while_loop(lambda state: goes_on(state, target), step, state)
-        y = between(state, _part(state, target))
+        y = between(state, part_of(state, target))
         beyond = state.failed & ((target - state.t) * way > 0)
         return state, np.where(beyond, kind(np.nan), y)
 
@@ -163,7 +164,7 @@ def _crossed(steps: Steps, before: Any, after: Any) -> Any:
     return (up & (steps.directions >= 0)) | (down & (steps.directions <= 0))
 
 
-def _part(state: State, target: Any) -> Any:
+def part_of(state: State, target: Any) -> Any:
     """Which part of the last step leads to a time."""
     made = state.last != 0
     return np.where(

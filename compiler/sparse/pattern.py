@@ -139,7 +139,8 @@ class Sparsity:
         import scipy.sparse as sp
 
         data = np.ones(self.nnz, bool)
-        return sp.csr_array((data, self.indices, self.indptr), shape=self.shape)
+        parts = data, self.indices.copy(), self.indptr.copy()  # users may change these
+        return sp.csr_array(parts, shape=self.shape)
 
     def toarray(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """The pattern as an array of bools."""

@@ -130,6 +130,7 @@ def test_images_between_their_pixels(same, order, mode):
 
     same(read, IMAGE, PLACES, rtol=1e-12)
     same(read, (20 * IMAGE).astype(int), PLACES)
+    same(read, IMAGE, np.full((2, 1), -0.5), rtol=1e-12)  # turned, and then rounded
     anabranch.check_grads(read, (IMAGE, np.floor(PLACES) + 0.3))
 
 
@@ -141,6 +142,11 @@ def test_float32_stays(same):
     same(lambda x: s.savgol_filter(x, 7, 2), x, rtol=1e-5)
     same(lambda x: n.zoom(x[:, :4], 2, order=1), x, rtol=1e-5)
     same(lambda x: n.uniform_filter((9 * x).astype(int)), x)
+
+
+def test_products_of_integers_are_integers(same):
+    same(s.correlate, np.arange(5), np.arange(3))
+    same(s.convolve, np.eye(4, dtype=np.int32), np.ones((2, 2), np.int32))
 
 
 def test_what_is_refused():

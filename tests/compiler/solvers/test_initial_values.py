@@ -232,6 +232,18 @@ def test_an_event_of_the_other_direction_is_none() -> None:
     np.testing.assert_allclose(made.y_event, [17.0, 8.0])
 
 
+def test_without_an_event_the_state_at_the_end_moves_with_both_ends() -> None:
+    def last(span: Any) -> Any:
+        made = anabranch.solve_ivp(
+            lambda t, y: -t * y, span, 1.0, events=lambda t, y: y - 2.0, rtol=1e-9
+        )
+        return made.y_event
+
+    span = np.array([0.5, 1.5])
+    wanted = np.exp(-1.0) * span * [1, -1]  # of exp((t₀² - t₁²) / 2)
+    np.testing.assert_allclose(anabranch.grad(last)(span), wanted, rtol=1e-6)
+
+
 def test_what_never_arrives_is_an_error_at_the_users_line() -> None:
     def pole(t: Any, y: Any) -> Any:
         return y * y
@@ -243,8 +255,11 @@ def test_what_never_arrives_is_an_error_at_the_users_line() -> None:
     made = anabranch.solve_ivp(pole, (0, 2), 1.0, t_eval=[0.0, 0.5, 2.0], throw=False)
     assert not made.success
     np.testing.assert_allclose(made.y, [1.0, 2.0, np.nan], rtol=1e-5)
-    made = anabranch.solve_ivp(pole, (0, 0.5), 1.0, max_steps=3, throw=False)
-    assert not made.success
+    enough = int(anabranch.solve_ivp(pole, (0, 0.5), 1.0).steps)
+    for most in (enough, enough - 1):
+        made = anabranch.solve_ivp(pole, (0, 0.5), 1.0, max_steps=most, throw=False)
+        assert made.success == (most == enough)
+        assert made.steps == most
 
 
 def test_times_are_in_order_and_within_the_span() -> None:
@@ -279,6 +294,9 @@ def test_what_is_refused() -> None:
         run(fall, (0, 1), START, gradient="forward", args=(1.0,))
     with pytest.raises(ArgumentError, match="events need a method that chooses"):
         run(fall, (0, 1), START, method="RK4", events=ground, args=(1.0,))
+    for times in (0.5, []):
+        with pytest.raises(ArgumentError, match="t_eval is an array of times"):
+            run(fall, (0, 1), START, t_eval=times, args=(1.0,))
     with pytest.raises(TraceError, match=r"function of solve_ivp returns .* \(1,\)"):
         run(lambda t, y: y[:1], (0, 1), START)
     with pytest.raises(TraceError, match=r"an event returns a value of shape \(2,\)"):

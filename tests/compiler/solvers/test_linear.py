@@ -131,6 +131,16 @@ def test_many_systems_at_once_are_each_alone() -> None:
     np.testing.assert_allclose(anabranch.grad(total)(B), bar, rtol=1e-7)
 
 
+@pytest.mark.parametrize("method", ["cg", "bicgstab", "gmres"])
+def test_no_more_products_than_asked_for(method: str) -> None:
+    for most in (0, 3):
+        made = anabranch.linear_solve(
+            A @ A.T, B, method=method, max_iterations=most, throw=False
+        )
+        assert made.iterations <= most
+        assert not made.success
+
+
 def test_the_graph_is_text_and_its_regions_are_checked() -> None:
     graph = anabranch.make_ir(solved("cg"))(A, B)
     assert "linear_solve(" in str(graph)

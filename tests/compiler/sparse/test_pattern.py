@@ -87,3 +87,10 @@ def test_a_large_picture_shows_how_full_parts_are():
 @pytest.mark.parametrize("shape", [(0, 3), (1, 1), (500, 3)])
 def test_any_shape_is_a_picture(shape: tuple[int, int]):
     ElementTree.fromstring(Sparsity.of(np.ones(shape)).to_svg())
+
+
+def test_what_users_take_of_a_pattern_is_theirs():
+    pattern = Sparsity.of(np.eye(3))
+    made = pattern.tocsr()
+    made.indices[:], made.indptr[:] = 0, 0
+    assert np.array_equal(pattern.toarray(), np.eye(3))

@@ -60,6 +60,15 @@ def _order(pivots: Any, rows: int) -> Any:
     return made
 
 
+def _packed(a: Any, *_: Any, **__: Any) -> Any:
+    """Both triangles in one matrix, without the ones of the lower."""
+    rows, columns = a.shape[-2:]
+    _, lower, upper = scipy.linalg.lu(a)
+    k = min(rows, columns)
+    below = np.tril(lower, -1) @ np.eye(k, columns)
+    return below + np.eye(rows, k) @ upper
+
+
 def _lu_solve(
     packed: Any, pivots: Any, b: Any, left: bool = True, adjoint: bool = False
 ) -> Any:
@@ -255,6 +264,9 @@ LINALG: dict[str, Callable[..., Any]] = {
     "linalg.inv_ex": np.linalg.inv,
     "linalg.lstsq": _lstsq,
     "linalg.lstsq.grad_oriented": _lstsq,
+    "linalg.lu": lambda a, **_: scipy.linalg.lu(a),
+    "linalg.lu_factor": _packed,
+    "linalg.lu_factor_ex": _packed,
     "linalg.lu_solve": _lu_solve,
     "linalg.matrix_norm": _matrix_norm,
     "linalg.matrix_power": np.linalg.matrix_power,
@@ -277,6 +289,7 @@ LINALG: dict[str, Callable[..., Any]] = {
     "linalg.vecdot": lambda x, y, dim=-1: linalg.vecdot(x, y, axis=dim),
     "linalg.vector_norm": _vector_norm,
     "logdet": lambda a: np.linalg.slogdet(a)[1],
+    "lu": _packed,
     "lu_solve": lambda b, packed, pivots: _lu_solve(packed, pivots, b),
     "lu_unpack": _lu_unpack,
     "matmul": np.matmul,
@@ -304,6 +317,7 @@ def _see_svd(made: Any) -> Any:
 SEEN_LINALG: dict[str, Callable[..., Any]] = {
     "linalg.lstsq": lambda made: made[0],
     "linalg.lstsq.grad_oriented": lambda made: made[0],
+    "linalg.lu": lambda made: made,
     "linalg.svd": _see_svd,
     "lu_unpack": lambda made: made,
     "pca_lowrank": lambda made: _see_svd((*made[:2], made[2].mT)),

@@ -72,12 +72,6 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         "nn.functional.ctc_loss",  # that of the logits, whatever was given
     ),
     "its vectors are of another length and phase": ("linalg.eig",),
-    "scipy.linalg.lu has a lowering for square matrices only": (
-        "linalg.lu",
-        "linalg.lu_factor",
-        "linalg.lu_factor_ex",
-        "lu",
-    ),
 }
 
 SEEN: dict[str, Callable[..., Any]] = {**SEEN_LINALG}
