@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import update_wrapper
 from os import PathLike
-from types import MethodType
+from types import CellType, MethodType
 from typing import Any, NamedTuple, TypeAlias
 
 from ..backends import DEFAULT, check_backend, find_backend
@@ -363,13 +363,12 @@ class Compiled(Inspectable, HasNative, OfFunction):
         self._entries.forget(lambda entry: id(entry.state) in stale)
         self._list_states()
 
-    def hand_on(self, other: Compiled) -> bool:
+    def hand_on(self, other: Compiled, cells: Mapping[int, CellType]) -> bool:
         """Whether a compiled function of the same code can begin with what this knows.
 
-        It takes over the entries that hold for its own closure cells.
+        It takes over the entries that hold for its own closure cells; ``cells`` has
+        them by the ids of ours.
         """
-        mine, theirs = (x.py_func.__closure__ or () for x in (self, other))
-        cells = {id(one): two for one, two in zip(mine, theirs, strict=True)}
         other._asked.update(self._asked)
         for key, entry in self._entries.items():
             if entry.state is None:

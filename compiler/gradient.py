@@ -223,18 +223,23 @@ def chosen_leaves(call: Call, argnums: Argnums) -> Any:
 
 
 def chosen_names(program: Program, chosen: Any, call: Call) -> list[str]:
-    """The inputs that these leaves became; `GradientError` for a static one."""
-    names: list[str] = []
+    """The inputs that these leaves became; an error for one static or named twice."""
+
+    def path(position: int) -> str:
+        return leaf_names(call.function, *call.tree())[position]
+
+    names: dict[str, None] = {}
     for position in flatten(chosen)[0]:
         name = program.arguments[position]
         if name is None:
-            path = leaf_names(call.function, *call.tree())[position]
             raise GradientError(
-                f"{path} is static, and has no gradient",
+                f"{path(position)} is static, and has no gradient",
                 hint="keep it out of the arguments that argnums names",
             )
-        names.append(name)
-    return names
+        if name in names:
+            raise ArgumentError(f"argnums names {path(position)} twice")
+        names[name] = None
+    return list(names)
 
 
 def with_residuals(

@@ -108,7 +108,9 @@ def _begins_with_another(made: Compiled, function: Any, options: Hashable) -> bo
         _by_contents.keep(key, _Held(made, function))
         return False
     known.used = True
-    if known.compiled.sees_everything and known.compiled.hand_on(made):
+    pairs = zip(known.function.__closure__, function.__closure__, strict=True)
+    cells = {id(one): two for one, two in pairs}
+    if known.compiled.sees_everything and known.compiled.hand_on(made, cells):
         return True
     known.compiled, known.function = made, function
     return False

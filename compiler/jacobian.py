@@ -100,7 +100,8 @@ def jacobian(
     """The Jacobian, by the mode that has fewer rows to make.
 
     It is `jacfwd` where the argument has no more elements than the result, and `jacrev`
-    elsewhere; ``report()`` says which. All else is as in `jacfwd`.
+    elsewhere; where one of them alone is complex, the mode that takes it. ``report()``
+    says which. All else is as in `jacfwd`.
 
     >>> import numpy as np
     >>> jacobian(np.cumsum)(np.ones(3))
@@ -138,13 +139,15 @@ def hessian(
     *,
     argnum: Argnums | None = None,
     has_aux: bool = False,
+    holomorphic: bool = False,
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
 ) -> Compiled:
     """The Hessian, by forward mode over reverse mode.
 
-    Arguments are those of `grad`; a function of several results has one for each.
+    Arguments are those of `grad`; a function of several results has one for each. Of
+    complex arguments there is one of a ``holomorphic`` function alone.
 
     Returns:
         A compiled function whose result is of shape ``(*argument, *argument)``, or a
@@ -157,8 +160,11 @@ def hessian(
            [1., 0.]])
     """
     static, argnums = (static_argnums, static_argnames), which(argnums, argnum)
-    first = _made(function, Options(argnums, "reverse", has_aux), backend, static)
-    return _made(first, Options(argnums, "forward", has_aux), backend, static)
+    made = function
+    for mode in ("reverse", "forward"):
+        options = Options(argnums, mode, has_aux, holomorphic=holomorphic)
+        made = _made(made, options, backend, static)
+    return made
 
 
 def divergence(

@@ -68,7 +68,7 @@ def with_jacobian(program: Program, call: Call, *, options: Options) -> Program:
     wrt = chosen_names(program, chosen, call)
     ends = _Ends([graph[graph.results[p]] for p in places], [graph[x] for x in wrt])
     made, taken = ends.sizes
-    forward = options.mode == "forward" or (options.mode == "chosen" and taken <= made)
+    forward = _is_forward(ends, options)
     _check(ends, options.holomorphic, forward)
     b = _forward(graph, ends) if forward else _reverse(graph, ends)
     if options.holomorphic and not forward:
@@ -89,6 +89,18 @@ def with_jacobian(program: Program, call: Call, *, options: Options) -> Program:
     line = definition_line(call.function)
     notes = [*program.notes, *([Note(line, "jacobian", why)] if line else [])]
     return program.with_graph(graph, result)._replace(notes=notes)
+
+
+def _is_forward(ends: _Ends, options: Options) -> bool:
+    """The mode: of those that take such numbers the one with fewer rows."""
+    if options.mode != "chosen":
+        return options.mode == "forward"
+    made, taken = ends.sizes
+    if not options.holomorphic:
+        complex_made, complex_taken = (any(x.type.is_complex for x in y) for y in ends)
+        if complex_made != complex_taken:
+            return complex_made
+    return taken <= made
 
 
 def _check(ends: _Ends, holomorphic: bool, forward: bool) -> None:
@@ -115,7 +127,7 @@ def _check(ends: _Ends, holomorphic: bool, forward: bool) -> None:
                 f"no Jacobian of a complex {what}: %{node.name} is {node.type}",
                 source=node.source,
                 hint="take real and imaginary parts apart; of a holomorphic function "
-                "holomorphic=True makes the complex Jacobian",
+                "jacobian(f, holomorphic=True) is the complex Jacobian",
             )
 
 

@@ -19,7 +19,7 @@ from .apart import Sharing, top
 from .branches import journal_here, said_here
 from .endings import Ending
 from .growing import Growing, Recent
-from .loop_state import Carried, Loop, State
+from .loop_state import Carried, Loop, NoLoop, State
 from .said import hand_on
 from .state import UNBOUND
 from .trial import Pass
@@ -42,7 +42,10 @@ class _Values(NamedTuple):
 
 
 def build(outer: Trace, loop: Loop, state: State, done: Pass, sharing: Sharing) -> None:
-    """Add the node, and have everything as it is after the loop."""
+    """Add the node, and have everything as it is after the loop.
+
+    Raises `NoLoop` where that would have no operands: its turns are plain Python.
+    """
     outer.enter()
     values = _carried_values(outer, loop, state, done, sharing)
     taken = [outer.node(value) for value in done.trace.closed_over()]
@@ -50,12 +53,12 @@ def build(outer: Trace, loop: Loop, state: State, done: Pass, sharing: Sharing) 
     items = _stacked_leaves(done, sharing)
     region = _region(done, values, [row for _, row in stacked], list(items.values()))
     limit = [] if loop.limit is None else [outer.node(loop.limit, "i64")]
+    operands = [*limit, *taken, *values.starts, *(x for x, _ in stacked)]
+    if not operands:
+        raise NoLoop("it reads nothing that is traced")
     node = outer.builder.add_node(
         "loop",
-        *limit,
-        *taken,
-        *values.starts,
-        *(x for x, _ in stacked),
+        *operands,
         regions=(region,),
         **loop_attrs(
             {

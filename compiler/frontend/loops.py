@@ -61,11 +61,11 @@ def loop_block(loop: Loop, slots: Sequence[Slot]) -> None:
             sharing = shared(loop, state, done)
             if state.growing:
                 _check_growth(loop, outer, slots, state, done, sharing)
+        build(outer, loop, state, done, sharing)
     except BaseException:
         for slot in lost:
             slot.put(UNBOUND)
         raise
-    build(outer, loop, state, done, sharing)
 
 
 def _lose(slots: Sequence[Slot], done: Pass, line: SourceLine | None) -> list[Slot]:

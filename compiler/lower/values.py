@@ -153,7 +153,21 @@ def _nan_to_num(
 def _sinc(trace: Trace, x: Any) -> Any:
     """``sin(pi x) / (pi x)``, 1 at 0."""
     angle = np.multiply(np.pi, x)
+    if angle.dtype.kind == "c":
+        return _complex_ratio(angle)
     return trace.wrap(trace.builder.bessel_ratio0(trace.node(angle)))
+
+
+def _complex_ratio(x: Any) -> Any:
+    """``sin(x) / x``, near 0 by its series, so that its derivatives keep digits."""
+    near = np.abs(x) < 0.5
+    one = x.dtype.type(1)
+    w = np.where(near, x * x, x.dtype.type(0))
+    series = one
+    for k in range(8, 0, -1):
+        series = one - w * series / (2 * k * (2 * k + 1))
+    far = np.where(near, one, x)
+    return np.where(near, series, np.sin(far) / far)
 
 
 @lowers(np.round, np.around)

@@ -100,7 +100,8 @@ class _Outside:
         """The same value in front of the loop."""
         if node.name not in self._whole:
             operands = [self._outer(self.body[name]) for name in node.operands]
-            self._whole[node.name] = self.b.copy(node, operands, {})
+            made = self.b.copy(node, operands, {})
+            self._whole.update(zip(node.names, made.values, strict=True))
         return self._whole[node.name]
 
     def _all_rows(self, node: Node) -> Node | None:

@@ -102,8 +102,8 @@ def solve_ivp(
         An `OdeResult`.
 
     Raises:
-        ArgumentError: For another method or gradient, or what does not go together:
-            events with ``RK4`` or ``adjoint``.
+        ArgumentError: For another method or gradient, a negative tolerance, no
+            ``steps``, or what does not go together: events with ``RK4`` or ``adjoint``.
         TraceError: Where ``f`` returns another structure or other shapes.
         DomainError: When running, as ``throw`` says, and where ``t_eval`` is not in the
             order of ``t_span``, or leaves it.
@@ -113,6 +113,7 @@ def solve_ivp(
     >>> made.y[0].round(6)
     array([1.      , 0.135335])
     """
+    _check_tolerances("solve_ivp", rtol, atol)
     options = {
         "method": method,
         "events": tuple(events) if isinstance(events, list) else events,
@@ -165,6 +166,7 @@ def odeint(
     >>> anabranch.odeint(lambda y, t: -y, 1.0, t).round(6)
     array([1.      , 0.606531, 0.367879])
     """
+    _check_tolerances("odeint", rtol, atol)
     options = {"rtol": rtol, "max_steps": max_steps, "gradient": gradient}
     return solver(odeint, _odeint, f, (y0, t, *args), options, atol=atol)
 
@@ -238,6 +240,12 @@ def check_gradient(what: str, gradient: str) -> None:
         raise ArgumentError(
             f"{what}: no gradient {gradient!r}", hint=f"one of {', '.join(_GRADIENTS)}"
         )
+
+
+def _check_tolerances(what: str, rtol: float, atol: Any) -> None:
+    for name, given in {"rtol": rtol, "atol": atol}.items():
+        if isinstance(given, (int, float, np.ndarray)) and np.any(np.less(given, 0)):
+            raise ArgumentError(f"{what}: {name}={given} is negative")
 
 
 def _run(
@@ -316,6 +324,8 @@ def _solve_ivp(
             f"solve_ivp: no method {method!r}", hint=f"one of {', '.join(_METHODS)}"
         )
     check_gradient("solve_ivp", gradient)
+    if steps < 1:
+        raise ArgumentError(f"solve_ivp: steps={steps}, and RK4 makes at least one")
     start, lay = unknown("the y0 of solve_ivp", y0)
     t, end = [array(time, lay.dtype) for time in t_span]
     times = np.stack([t, end]) if t_eval is None else array(t_eval, lay.dtype)
@@ -325,7 +335,8 @@ def _solve_ivp(
     slope = _slope(lambda t, y: f(t, y, *args), "solve_ivp", lay, f)
     how = _How(method, rtol, atol, max_steps, steps)
     event: tuple[Any, ...] = ()
-    if events is None:
+    several = list(events) if isinstance(events, (list, tuple)) else [events]
+    if several in ([], [None]):
         rows, done, count = _run(how, gradient, slope, start, t, times)
     elif method == "RK4" or gradient == "adjoint":
         raise ArgumentError(
@@ -334,7 +345,6 @@ def _solve_ivp(
             hint="leave out events, or take method='RK45' or 'Rodas4'",
         )
     else:
-        several = events if isinstance(events, tuple) else (events,)
         ways = np.array([getattr(one, "direction", 0) for one in several])
         watches = [_watch(one, lay, args) for one in several]
         (times, rows, done, count), found = _until_event(

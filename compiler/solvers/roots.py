@@ -177,7 +177,7 @@ def _newton(
         one = z.dtype.type(1)
         first = one, z + d, f(z + d)
         part, new, found = while_loop(is_worse, shorter, first)
-        small = (part == 1) & (size(d) <= tol * size(new))
+        small = (part == 1) & np.isfinite(size(d)) & (size(d) <= tol * size(new))
         failed = part <= _SHORTEST
         # What cannot be made smaller may be as small as rounding lets it be.
         done = (size(found) <= tol) | small
@@ -285,7 +285,8 @@ def _anderson(memory: int, tol: Any, most: int, f: Any, start: Any, reads: Any) 
     """
 
     def is_there(z: Any, left: Any) -> Any:
-        return np.max(np.abs(left)) <= tol * (1 + np.max(np.abs(z)))
+        size = np.max(np.abs(left))
+        return np.isfinite(size) & (size <= tol * (1 + np.max(np.abs(z))))
 
     def goes_on(state: Any) -> Any:
         z, left, _, _, count = state

@@ -154,6 +154,24 @@ def test_lambdas_of_other_calls_begin_with_what_is_known(
     assert count() == 2
 
 
+def test_solvers_of_lambdas_begin_with_what_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    count = traces(monkeypatch)
+    a = np.array([4.0, 9.0])
+
+    def root(a: Any) -> Any:
+        return ab.root(lambda x: x * x - a, np.ones(2)).x
+
+    for _ in range(3):
+        np.testing.assert_allclose(root(a), [2.0, 3.0])
+    known = count()
+    np.testing.assert_allclose(root(a / 4), [1.0, 1.5])
+    np.testing.assert_allclose(root(a), [2.0, 3.0])
+    assert known > 0
+    assert count() == 2 * known
+
+
 def test_what_is_begun_sees_its_own_cells() -> None:
     def both(scale: float) -> tuple[float, float]:
         gradient = ab.grad(lambda w: np.sum(scale * w))

@@ -181,6 +181,29 @@ def test_complex_jacobians(make: Any) -> None:
         make(lambda x: x * x, holomorphic=True)(X)
 
 
+def test_the_mode_follows_what_is_complex() -> None:
+    wave = ab.jacobian(lambda x: np.exp(1j * np.sum(x)))(X)
+    np.testing.assert_allclose(wave, 1j * np.exp(1j * np.sum(X)) * np.ones(X.size))
+    z = np.array([3 + 4j])
+    sizes = ab.jacobian(lambda z: np.abs(np.concatenate([z, 2 * z])))(z)
+    np.testing.assert_allclose(sizes, [[0.6 + 0.8j], [1.2 + 1.6j]])
+
+
+def test_a_complex_hessian() -> None:
+    z = np.array([1 + 1j, 2.0 - 0.5j])
+    made = ab.hessian(lambda z: np.sum(z**3) + z[0] * z[1], holomorphic=True)(z)
+    np.testing.assert_allclose(made, np.diag(6 * z) + np.eye(2)[::-1], rtol=1e-14)
+    with pytest.raises(GradientError, match="no Jacobian of a complex argument"):
+        ab.hessian(lambda z: np.sum(np.abs(z) ** 2))(z)
+
+
+@pytest.mark.parametrize("make", [ab.jacfwd, ab.jacrev, ab.hessian, ab.grad])
+@pytest.mark.parametrize("argnums", [(0, 0), (0, -1), (0, "x")])
+def test_an_argument_that_is_named_twice_is_refused(make: Any, argnums: Any) -> None:
+    with pytest.raises(ArgumentError, match="argnums names x twice"):
+        make(lambda x: np.sum(x**2), argnums)(X)
+
+
 def test_results_of_size_one_count_as_scalars() -> None:
     x = np.array([3.0])
     value, gradient = ab.value_and_grad(lambda x: x**2)(x)

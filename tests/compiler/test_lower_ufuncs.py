@@ -305,6 +305,17 @@ def test_sinc(same):
     same(np.sinc, np.array([0.0, 0.5, 1.0, -2.5], np.float32), ulps=2)
 
 
+@pytest.mark.parametrize("z", [0j, 1e-9j, 0.15 + 0.04j, 0.17 + 0j, 1 - 2j])
+def test_sinc_of_complex_numbers(z):
+    """It solves z f'' + 2 f' + pi^2 z f = 0, here differentiated once more."""
+    first = anabranch.grad(np.sinc, holomorphic=True)
+    second = anabranch.grad(first, holomorphic=True)
+    third = anabranch.grad(second, holomorphic=True)
+    assert np.isclose(anabranch.jit(np.sinc)(z), np.sinc(z), rtol=1e-14)
+    terms = z * third(z), 3 * second(z), np.pi**2 * np.sinc(z), np.pi**2 * z * first(z)
+    assert abs(sum(terms)) < 1e-12 * np.max(np.abs(terms))
+
+
 def test_warnings_of_numpy_do_not_leak(same):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

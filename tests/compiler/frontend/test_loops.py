@@ -264,6 +264,12 @@ def a_shape_by_the_counter(x):
     return s
 
 
+@runs_in_python(X)
+def a_list_of_the_counter_alone(x):
+    odd = [2 * k + 1 for k in range(6)]
+    return x * odd[3] + np.ones(odd[1] + 1)
+
+
 @kept([X, 2 * X, 3 * X])
 def an_index_of_a_list(xs):
     s = 0.0

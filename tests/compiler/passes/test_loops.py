@@ -169,6 +169,23 @@ def test_both_sides_of_a_product_are_hoisted() -> None:
     )
 
 
+def test_what_is_hoisted_reads_each_of_several_values() -> None:
+    def run(a: Any, xs: Any) -> Any:
+        def step(c: Any, x: Any) -> Any:
+            q, r = np.linalg.qr(a)
+            return c + np.sum((r @ r) @ x), np.sum((q @ q) @ x)
+
+        return anabranch.scan(step, 0.0, xs)
+
+    a, xs = np.arange(9.0).reshape(3, 3) + np.eye(3), np.ones((4, 3))
+    graph = anabranch.make_ir(run)(a, xs)
+    made = run_passes(graph, ("hoist", "prune"), Graph.verify)
+    (loop,) = loops_of(made)
+    assert {"qr", "matmul"}.isdisjoint(ops(loop))
+    for one, other in zip(interpret(made, [a, xs]), interpret(graph, [a, xs])):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
 PART = """anabranch 1
 graph f(%x: f64[4], %y: f64[], %xs: f64[4,1], %k: i64[]) {
   %a = loop(%k, %x, %xs) {trips=4, carried=1, stacked=1, reverse=True} : f64[4]:

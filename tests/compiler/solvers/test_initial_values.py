@@ -223,6 +223,11 @@ def test_the_first_event_ends_it_and_has_derivatives() -> None:
     np.testing.assert_allclose(anabranch.jvp(time, (9.81,), (2.0,))[1], -when / 9.81)
 
 
+def test_no_events_in_a_list_are_none() -> None:
+    made = anabranch.solve_ivp(fall, (0, 1), START, events=[], args=(1.0,))
+    assert made.t_event is None
+
+
 def test_an_event_of_the_other_direction_is_none() -> None:
     made = anabranch.solve_ivp(
         fall, (0, 2), [-1.0, 10.0], events=ground, args=(1.0,), t_eval=[0.0, 2.0]
@@ -307,5 +312,13 @@ def test_what_is_refused() -> None:
                 lambda t, y: y * np.abs(z), (0, 1), 1.0, gradient="adjoint"
             ).y[-1]
         )(1.0 + 1.0j)
+    with pytest.raises(ArgumentError, match="steps=0, and RK4 makes at least one"):
+        run(fall, (0, 1), START, method="RK4", steps=0, args=(1.0,))
+    with pytest.raises(
+        ArgumentError, match=r"solve_ivp: atol=\[ 1\. -1\.\] is negative"
+    ):
+        run(fall, (0, 1), START, atol=np.array([1.0, -1.0]), args=(1.0,))
+    with pytest.raises(ArgumentError, match=r"odeint: rtol=-1\.0 is negative"):
+        anabranch.odeint(lambda y, t: y, START, np.ones(2), rtol=-1.0)
     with pytest.raises(ArgumentError, match="t is an array of times"):
         anabranch.odeint(lambda y, t: y, START, 1.0)

@@ -153,6 +153,13 @@ def test_no_root_is_an_error_at_the_users_line() -> None:
     assert made.residual >= 1
 
 
+def test_a_step_to_infinity_is_no_root() -> None:
+    made = anabranch.root(lambda x: np.array([3.0, x[1]]), np.ones(2), throw=False)
+    assert not made.success
+    made = anabranch.fixed_point(lambda x: 1 / (1 + x), np.inf, throw=False)
+    assert not made.success
+
+
 def test_a_root_without_a_derivative_is_an_error() -> None:
     with pytest.raises(np.linalg.LinAlgError):
         anabranch.grad(lambda a: anabranch.root(lambda x: a * x**3, 1.0, tol=1e-3).x)(
