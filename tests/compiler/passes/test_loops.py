@@ -182,7 +182,9 @@ def test_what_is_hoisted_reads_each_of_several_values() -> None:
     made = run_passes(graph, ("hoist", "prune"), Graph.verify)
     (loop,) = loops_of(made)
     assert {"qr", "matmul"}.isdisjoint(ops(loop))
-    for one, other in zip(interpret(made, [a, xs]), interpret(graph, [a, xs])):
+    for one, other in zip(
+        interpret(made, [a, xs]), interpret(graph, [a, xs]), strict=True
+    ):
         np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
