@@ -38,7 +38,7 @@ Rule: TypeAlias = "Callable[..., Sets | list[Sets]]"
 of several. ``sets`` has None for operands through which no derivative goes."""
 Ints: TypeAlias = tuple[int, ...]
 
-_ROWS = ("fft", "ifft", "rfft", "irfft", "sort")
+_ROWS = ("fft", "ifft", "rfft", "irfft", "sort", "ranked")
 _MATRICES = (
     *("solve_triangular", "lu", "solve_lu", "cholesky", "cholesky_input"),
     *("det", "logdet", "pinv", "qr", "eigh", "svd", "eig"),

@@ -128,7 +128,7 @@ def kernel(buffers, words):
         while equal >= 0 and at < length:
             equal -= 1 if key(x[at]) == wanted else 0
             at += 1
-        y[0] = at - 1
+        y[0] = at - 1 if at > 0 else 0
     return 0
 """
 

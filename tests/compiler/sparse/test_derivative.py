@@ -131,6 +131,11 @@ def test_a_structure_that_is_known_is_exact(function: Any):
     np.testing.assert_array_equal(found, dense(function, POINT) != 0)
 
 
+def test_a_quantile_depends_on_its_row():
+    found = sparsity(lambda x: np.median(x, axis=1))(np.ones((3, 4)))
+    np.testing.assert_array_equal(found.toarray(), np.kron(np.eye(3), np.ones(4)) != 0)
+
+
 def test_a_pooling_depends_on_its_windows():
     found = sparsity(lambda x: anabranch.max_pool(x.reshape(1, 1, 12), 3))(POINT)
     np.testing.assert_array_equal(found.toarray(), np.kron(np.eye(4), np.ones(3)))
