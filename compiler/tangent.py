@@ -33,6 +33,7 @@ from ..ir.graph import Graph, Node, Output, Section
 from ..ir.ops import OPS, Kind
 from ..ir.ops.spec import EVERY, Adjoint
 from .adjoint import adjoint, check_refused, free_suffix
+from .passes.prune import prune
 
 __all__ = ["tangent"]
 
@@ -156,6 +157,8 @@ def _transposed(
     """What the transpose of an adjoint rule makes of the tangents in ``slots``."""
     rule, bars = _rule_graph(node, slots, operands)
     made = adjoint(rule, wrt=list(bars), of=rule.results, seeded=True)
+    # A loop may carry the cotangent beside what is read of it.
+    made = prune(made.returning(made.outputs[len(slots) :]))
     seeds = made.inputs[len(rule.inputs) :]
     known = {operand.name: operand for operand in operands}
     known |= {value.name: value for value in node.values}
@@ -163,7 +166,7 @@ def _transposed(
         seed.name: cast("Node", dots[slot])
         for seed, slot in zip(seeds, slots, strict=True)
     }
-    ends = dict(zip(bars.values(), made.results[len(slots) :], strict=True))
+    ends = dict(zip(bars.values(), made.results, strict=True))
     try:
         found = b.graft(made, known, ends.values())
     except KeyError:  # it is the cotangent, on which a linear rule does not depend

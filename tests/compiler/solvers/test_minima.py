@@ -69,6 +69,18 @@ def test_backends_and_forward_mode(backend: str) -> None:
     np.testing.assert_allclose(dot, near, rtol=1e-4)
 
 
+def test_forward_mode_where_the_function_has_a_loop() -> None:
+    def power(k: Any) -> Any:
+        return anabranch.fori_loop(0, 3, lambda i, y: y * k, 1.0)
+
+    def found(a: Any) -> Any:  # the cube root
+        return anabranch.minimize(lambda k: (power(k) - a) ** 2, 1.5, tol=1e-12).x
+
+    _, dot = anabranch.jvp(found, (8.0,), (1.0,))
+    np.testing.assert_allclose(dot, 1 / 12, rtol=1e-9)
+    np.testing.assert_allclose(anabranch.hessian(found)(8.0), -1 / 144, rtol=1e-9)
+
+
 def test_what_has_no_minimum_is_an_error_at_the_users_line() -> None:
     with pytest.raises(DomainError, match="no minimum within 500 steps of bfgs") as e:
         anabranch.minimize(lambda x: np.sum(x**3), np.ones(2))
