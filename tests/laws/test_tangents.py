@@ -182,7 +182,9 @@ def test_tangents_have_adjoints_and_tangents_of_their_own() -> None:
 def test_compiled_tangents_agree_with_the_interpreter(generator: str) -> None:
     made = [(graph_of(n).graph, graph_of(n).point) for n in FEW]
     made += [(graph, point) for _, graph, point in regions()[:: len(REGIONS) // 2]]
-    for graph, point in made[: None if generator == "llvm" else 4]:
+    if generator == "numba":  # which takes a second for any graph
+        made = made[len(FEW) - 1 : len(FEW) + 1]
+    for graph, point in made:
         wrt = [node.name for node in graph.inputs if node.type.is_float]
         pushed = tangent(graph, wrt=wrt)
         v = normal(np.random.default_rng(2), graph, wrt)
