@@ -61,7 +61,8 @@ def linear_solve(
             vectors; ``cg`` for a symmetric positive definite A.
         preconditioner: A linear function v -> about A⁻¹ v. The result does not depend
             on it, but for rounding.
-        tol: The norm of b - A x is to be at most this times that of b.
+        tol: The norm of b - A x is to be at most this times that of b. Rounding in the
+            iterations may leave up to ten times as much, which counts as success.
         max_iterations: The most products with A; without it 10 for each unknown, and
             at least 100.
         throw: Whether it is a `DomainError` when running if that is not enough. Else

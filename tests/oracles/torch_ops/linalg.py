@@ -63,7 +63,8 @@ def _order(pivots: Any, rows: int) -> Any:
 def _packed(a: Any, *_: Any, **__: Any) -> Any:
     """Both triangles in one matrix, without the ones of the lower."""
     rows, columns = a.shape[-2:]
-    _, lower, upper = scipy.linalg.lu(a)
+    made: Any = scipy.linalg.lu(a)
+    _, lower, upper = made
     k = min(rows, columns)
     below = np.tril(lower, -1) @ np.eye(k, columns)
     return below + np.eye(rows, k) @ upper
