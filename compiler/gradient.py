@@ -179,7 +179,7 @@ def which(argnums: Argnums, argnum: Argnums | None) -> Argnums:
 def check_argnums(argnums: Any) -> None:
     """Raise `ArgumentError` for what names no arguments."""
     several = list(argnums) if isinstance(argnums, (list, tuple)) else [argnums]
-    if not all(isinstance(which, (int, str)) for which in several):
+    if not all(isinstance(one, (int, str)) for one in several):
         raise ArgumentError(
             f"argnums={argnums!r} is no position or name of an argument, nor several"
         )
@@ -219,7 +219,7 @@ def chosen_leaves(call: Call, argnums: Argnums) -> Any:
     """The arguments to differentiate as a tree of the positions of their leaves."""
     if isinstance(argnums, (int, str)):
         return call.positions(argnums)
-    return tuple(call.positions(which) for which in argnums)
+    return tuple(call.positions(one) for one in argnums)
 
 
 def chosen_names(program: Program, chosen: Any, call: Call) -> list[str]:
