@@ -73,7 +73,7 @@ def with_jacobian(program: Program, call: Call, *, options: Options) -> Program:
     b = _forward(graph, ends) if forward else _reverse(graph, ends)
     if options.holomorphic and not forward:
         b.blocks = [b.conj(block) for block in b.blocks]
-    starts = range(count, count + len(b.blocks), max(len(wrt), 1))
+    starts = [count + place * len(wrt) for place in range(len(ends.of))]
     inner = flatten(chosen)[1]
     rows = [unflatten(inner, range(first, first + len(wrt))) for first in starts]
     tree = unflatten(structure, rows)
@@ -146,9 +146,10 @@ def _reverse(graph: Graph, ends: _Ends) -> _Rows:
     of, wrt = ends.names
     b = _Rows(adjoint(graph, wrt=wrt, of=of, seeded=True), ends.of, len(wrt))
     columns = [b.split(bar) for bar in b.rows]
-    for made, row in zip(ends.of, zip(*columns, strict=True), strict=True):
-        for block, taken in zip(row, ends.wrt, strict=True):
-            b.blocks.append(b.reshape(block, (*made.type.shape, *taken.type.shape)))
+    for place, made in enumerate(ends.of):
+        for column, taken in zip(columns, ends.wrt, strict=True):
+            shape = *made.type.shape, *taken.type.shape
+            b.blocks.append(b.reshape(column[place], shape))
     return b
 
 

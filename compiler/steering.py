@@ -35,7 +35,7 @@ def grad_clip(x: Any, low: Any, high: Any) -> Any:
     Args:
         x: An array of floats, or a number.
         low: The least that an element of the cotangent may be, a number or an array as
-            for `numpy.clip`. It has no derivative.
+            for `numpy.clip`; of a complex one either part. It has no derivative.
         high: The most.
 
     >>> import numpy as np, anabranch
@@ -60,5 +60,12 @@ def _clipped(x: Any, low: Any, high: Any) -> Any:
 
 _clipped.defvjp(
     lambda x, low, high: (x, (low, high)),
-    lambda bounds, g: (np.clip(g, *bounds), None, None),
+    lambda bounds, g: (_within(g, *bounds), None, None),
 )
+
+
+def _within(g: Any, low: Any, high: Any) -> Any:
+    """A cotangent between bounds; NumPy would order complex ones by their real part."""
+    if np.iscomplexobj(g):
+        return _within(g.real, low, high) + 1j * _within(g.imag, low, high)
+    return np.clip(g, low, high)

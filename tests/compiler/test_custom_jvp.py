@@ -190,6 +190,9 @@ def test_gradients_are_scaled_and_clipped() -> None:
     np.testing.assert_allclose(clipped(X), np.clip(2 * X, -1, 1))
     with pytest.raises(GradientError, match="not linear in its cotangent"):
         ab.jvp(lambda x: ab.grad_clip(x, -1.0, 1.0), (X,), (X,))
+    parts = ab.grad(lambda z: np.abs(ab.grad_clip(z, -1.0, 1.5)) ** 2)
+    assert parts(2 - 3j) == 1.5 - 1j
+    assert parts(np.complex64(0.25 - 3j)).dtype == np.complex64
 
 
 def test_rules_are_checked_in_both_modes() -> None:

@@ -181,6 +181,13 @@ def test_complex_jacobians(make: Any) -> None:
         make(lambda x: x * x, holomorphic=True)(X)
 
 
+@pytest.mark.parametrize("make", JACOBIANS)
+def test_no_arguments_make_no_blocks(make: Any) -> None:
+    assert make(lambda p: (X, X[0]))({}) == ({}, {})
+    assert make(lambda x: np.sum(x), ())(X) == ()
+    assert ab.hessian(lambda x: np.sum(x), ())(X) == ()
+
+
 def test_the_mode_follows_what_is_complex() -> None:
     wave = ab.jacobian(lambda x: np.exp(1j * np.sum(x)))(X)
     np.testing.assert_allclose(wave, 1j * np.exp(1j * np.sum(X)) * np.ones(X.size))
