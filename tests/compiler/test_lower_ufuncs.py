@@ -351,7 +351,8 @@ def test_where_argument_keeps_the_rest_of_out(same):
 def test_each_of_several_results_goes_to_its_out(same):
     def parts(x):
         low, high = x * 0, x * 0
-        _, other = np.divmod(x, 2.0, out=(low, None))
+        only_first: Any = (low, None)
+        _, other = np.divmod(x, 2.0, out=only_first)
         np.divmod(x, 3.0, out=(high, low), where=x > 2)
         whole, rest = np.zeros(3), np.zeros(3)
         np.modf(x, out=(whole, rest))

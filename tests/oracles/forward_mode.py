@@ -145,7 +145,8 @@ def _sorted(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
 
 
 def _ranked(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
-    return _sorted(node, xs, ts)[..., list(node.attrs["places"])]
+    places: Any = node.attrs["places"]
+    return _sorted(node, xs, ts)[..., list(places)]
 
 
 def _stored(node: Node, xs: Sequence[Any], ts: Sequence[Any]) -> Any:
