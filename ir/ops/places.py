@@ -35,7 +35,8 @@ _SAMPLES = {
     "recompute": "compiler/test_checkpoint",
 }
 _EXPANDED = dict.fromkeys(
-    ("custom_jvp", "custom_vjp", "checkpoint", "linear_solve"), "by the pass expand"
+    ("custom_jvp", "custom_vjp", "checkpoint", "linear_solve", "ranked"),
+    "by the pass expand",
 )
 _LOWERINGS = ("compiler/lower", "compiler/functions.py", "compiler/trace.py")
 
