@@ -89,10 +89,6 @@ class _Pushed(Transformed):
 
     def __call__(self, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
         made = self.traced(*primals)
-        if len(primals) != len(tangents):
-            raise ArgumentError(
-                f"jvp: {len(tangents)} tangents for {len(primals)} arguments"
-            )
         chosen = [made.call.positions(place) for place in range(len(primals))]
         values, dots = pushed(made, fitted(made, chosen, tangents))
         value, dot = (unflatten(made.program.result, x) for x in (values, dots))
@@ -121,12 +117,19 @@ def pushed(made: Traced, dots: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     ]
 
 
-def fitted(made: Traced, chosen: Any, tangents: Any) -> list[Any]:
+def fitted(made: Traced, chosen: Sequence[Any], tangents: Any) -> list[Any]:
     """The tangent of each leaf of the arguments, None for one without.
 
-    ``chosen`` is the tree of the positions of those leaves that ``tangents`` are for,
-    or a list of such trees. Raises `ArgumentError` where they do not fit.
+    ``chosen`` has the tree of the positions of its leaves for each argument that
+    ``tangents`` has a tree for. Raises `ArgumentError` where they do not fit.
     """
+    if not isinstance(tangents, (tuple, list)):
+        raise ArgumentError(
+            f"the tangents of {len(chosen)} arguments are no tuple",
+            hint="pass a tuple with one for each of them",
+        )
+    if len(chosen) != len(tangents):
+        raise ArgumentError(f"{len(tangents)} tangents for {len(chosen)} arguments")
     found: list[Any] = [None] * len(made.leaves)
     for tree, dot in zip(chosen, tangents, strict=True):
         places, structure = flatten(tree)

@@ -168,7 +168,7 @@ def test_a_changed_global_is_seen() -> None:
 @pytest.mark.parametrize(
     ("primals", "tangents", "message"),
     [
-        ((1.0,), (1.0, 2.0), "jvp: 2 tangents for 1 arguments"),
+        ((1.0,), (1.0, 2.0), "2 tangents for 1 arguments"),
         (1.0, (1.0,), "jvp: the primals are a float"),
         ((1.0,), 1.0, "jvp: the tangents are a float"),
         ((np.ones(2),), (np.ones(3),), r"x is f64\[2\], and its tangent f64\[3\]"),
@@ -195,6 +195,14 @@ def test_linear_parts_refuse_what_does_not_fit() -> None:
         push(np.ones(2), np.ones(2))
     with pytest.raises(ArgumentError, match="hvp: there is no vector"):
         ab.hvp(np.sin)(1.0)
+    product, x = ab.hvp(lambda a, b: a @ b, argnums=(0, 1)), np.ones(2)
+    with pytest.raises(ArgumentError, match="1 tangents for 2 arguments"):
+        product(x, x, (x,))
+    for vector in (np.ones((2, 2)), 1.0, {"a": x, "b": x}):
+        with pytest.raises(
+            ArgumentError, match="the tangents of 2 arguments are no tuple"
+        ):
+            product(x, x, vector)
 
 
 def test_a_rule_of_the_user_is_transposed() -> None:
