@@ -19,9 +19,9 @@ from .regions import TracedRegion, is_weak
 from .rules import (
     RuleCall,
     Ruled,
+    as_derivative,
+    call_around,
     described,
-    fitted,
-    innermost,
     inside,
     is_array,
     made_of,
@@ -78,7 +78,7 @@ class custom_vjp(Ruled):  # a decorator
 @lowers(custom_vjp.lowered_as)
 def _lower(trace: Trace, custom: custom_vjp, args: tuple[Any, ...]) -> Any:
     forwards, backwards = rule_of(custom, ".defvjp(forward, backward)")
-    if (around := innermost(custom)) is not None:
+    if (around := call_around(custom)) is not None:
         return around.again(custom, args)
     call = _Call(custom, args)
     value = call.value()
@@ -192,7 +192,7 @@ def cotangents(
             ) from None
     pairs = zip(leaves, wanted, strict=True)
     return [
-        fitted(what, bar, type_, "cotangent of the argument")
+        as_derivative(what, bar, type_, "cotangent", "the argument")
         for bar, type_ in pairs
         if type_ is not None
     ]

@@ -13,7 +13,7 @@ import numpy as np
 from ..ir.errors import ArgumentError, TraceError
 from .lowerings import lowers
 from .regions import TracedRegion, is_weak
-from .rules import RuleCall, Ruled, fitted, innermost, inside, made_of, rule_of
+from .rules import RuleCall, Ruled, as_derivative, call_around, inside, made_of, rule_of
 from .running import is_traced
 from .trace import Trace
 from .tree import flatten, outline, unflatten
@@ -93,7 +93,7 @@ class custom_jvp(Ruled):  # a decorator
 @lowers(custom_jvp.lowered_as)
 def _lower(trace: Trace, custom: custom_jvp, args: tuple[Any, ...]) -> Any:
     (rule,) = rule_of(custom, ".defjvp(rule)")
-    if (around := innermost(custom)) is not None:
+    if (around := call_around(custom)) is not None:
         return around.again(custom, args)
     call = _Call(custom, args)
     value = call.value()
@@ -159,9 +159,8 @@ class _Call(RuleCall):
                 f"{what} returns as tangent {outline(flatten(dot)[1])}, and the value "
                 f"is {outline(value.tree)}"
             ) from None
-        of = "tangent of the value"
         return [
-            fitted(what, part, node.type, of)
+            as_derivative(what, part, node.type, "tangent", "the value")
             for part, node in zip(parts, value.values, strict=True)
             if node.type.has_gradient
         ]

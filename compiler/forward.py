@@ -90,7 +90,7 @@ class _Pushed(Transformed):
     def __call__(self, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
         made = self.traced(*primals)
         chosen = [made.call.positions(place) for place in range(len(primals))]
-        values, dots = pushed(made, fitted(made, chosen, tangents))
+        values, dots = pushed(made, tangents_of(made, chosen, tangents))
         value, dot = (unflatten(made.program.result, x) for x in (values, dots))
         if not self.has_aux:
             return value, dot
@@ -117,7 +117,7 @@ def pushed(made: Traced, dots: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     ]
 
 
-def fitted(made: Traced, chosen: Sequence[Any], tangents: Any) -> list[Any]:
+def tangents_of(made: Traced, chosen: Sequence[Any], tangents: Any) -> list[Any]:
     """The tangent of each leaf of the arguments, None for one without.
 
     ``chosen`` has the tree of the positions of its leaves for each argument that
@@ -304,7 +304,7 @@ class _HessianProduct(Transformed):
         chosen = chosen_leaves(made.call, self.argnums)
         one = isinstance(self.argnums, (int, str))
         pair = ([chosen], [vector]) if one else (chosen, vector)
-        _, dots = pushed(made, fitted(made, *pair))
+        _, dots = pushed(made, tangents_of(made, *pair))
         return unflatten(made.program.result, dots)
 
 

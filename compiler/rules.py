@@ -26,9 +26,9 @@ from .tree import LeafType, flatten, leaf_names, leaf_type, outline, unflatten
 __all__ = [
     "RuleCall",
     "Ruled",
+    "as_derivative",
+    "call_around",
     "described",
-    "fitted",
-    "innermost",
     "inside",
     "is_array",
     "made_of",
@@ -118,7 +118,7 @@ def inside(call: RuleCall) -> Generator[None, None, None]:
         _state.calls = around
 
 
-def innermost(custom: Ruled) -> RuleCall | None:
+def call_around(custom: Ruled) -> RuleCall | None:
     """The call of the same function whose rule is traced, if there is one."""
     calls: tuple[RuleCall, ...] = getattr(_state, "calls", ())
     same = [call for call in calls if call.custom.origin is custom.origin]
@@ -230,15 +230,15 @@ def name_of(function: Any) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-def fitted(what: str, bar: Any, type_: TensorType, of: str) -> Any:
+def as_derivative(what: str, bar: Any, type_: TensorType, kind: str, owner: str) -> Any:
     """A cotangent or a tangent in the dtype of the value that it belongs to.
 
-    ``what`` says which rule returned it, ``of`` what it is, and of what.
+    ``what`` says which rule returned it, ``kind`` which of the two it is, and ``owner``
+    whose.
     """
     if bar is None:
         return np.zeros(type_.shape, type_.numpy)
     if isinstance(bar, (tuple, list, dict)) or np.shape(bar) != type_.shape:
-        kind, owner = of.split(" of ")
         raise TraceError(
             f"{what} returns as a {kind} of {type_} {described(bar)}",
             hint=f"a {kind} has the shape of {owner}: sum over what was broadcast",
