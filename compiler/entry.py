@@ -31,12 +31,17 @@ from .static import Static
 from .tapes import warn_of_large
 from .tree import flatten, unflatten
 
-__all__ = ["Entry", "disable_jit", "input_array", "interpreted"]
+__all__ = ["Entry", "disable_jit", "input_array", "interpreted", "no_fast_path"]
 
 MAX_RECIPES = 4  # of one signature, for calls with and without out, and for threads
 
 interpreted: ContextVar[bool] = ContextVar("interpreted", default=False)
 """Whether `disable_jit` is on."""
+
+
+def no_fast_path(pair: Any) -> Any:
+    """The caller of what has no recipes."""
+    return NotImplemented
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from ..ir.graph import Graph
 from .admit import kind_of
 from .asked import Asked, ValueAsked
 from .call import Call
-from .entry import Entry, interpreted
+from .entry import Entry, interpreted, no_fast_path
 from .frontend.chance import allowing
 from .frontend.operators import call as rewritten_call
 from .graph_function import GraphFunction
@@ -118,7 +118,7 @@ class Compiled(Inspectable, HasNative, OfFunction):
         )
         self._asked: dict[Hashable, Asked] = {}
         self._converted: dict[str, str] = {}  # by the name of the argument
-        self._fast_path: Callable[[Any], Any] = _no_fast_path
+        self._fast_path: Callable[[Any], Any] = no_fast_path
         self._states: tuple[State, ...] = ()  # of the entries, equal ones once
         self.sees_everything = True
         """Whether nothing that its traces read can change unseen."""
@@ -461,11 +461,6 @@ def _remade(
         static_argnames=names,
         tracing=tracing,
     )
-
-
-def _no_fast_path(pair: Any) -> Any:
-    """The caller of a function that has no recipes."""
-    return NotImplemented
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

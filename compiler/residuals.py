@@ -15,7 +15,7 @@ from ..ir.errors import ArgumentError
 from ..ir.graph import Graph, Node, Output
 from .block import Layout
 from .call import Call
-from .entry import Entry, interpreted
+from .entry import Entry, interpreted, no_fast_path
 from .program import Program
 from .static import StaticArguments
 from .tracebacks import shorten
@@ -75,11 +75,6 @@ _register: Any = optree.register_pytree_node
 _register(Residuals, _take_apart, Residuals, namespace=NAMESPACE)
 
 
-def _no_fast_path(pair: Any) -> Any:
-    """The caller of a backward pass that has no recipes."""
-    return NotImplemented
-
-
 _LIKE = {"cotangent": "result", "tangent": "arguments"}
 """What a tree of these is like."""
 
@@ -106,7 +101,7 @@ class Backward:
         self.what = what
         self.backend = DEFAULT
         self._callers: dict[str, Caller] = {}
-        self.fast_path: Callable[[Any], Any] = _no_fast_path
+        self.fast_path: Callable[[Any], Any] = no_fast_path
 
     @property
     def names(self) -> tuple[str, ...]:
