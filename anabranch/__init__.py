@@ -19,16 +19,12 @@ from .compiler.api import (
     vjp,
 )
 from .compiler.callback import callback
+from .compiler.calls.entry import disable_jit
+from .compiler.calls.function import Compiled
+from .compiler.calls.held import clear_caches
 from .compiler.check import check_grads
-from .compiler.checkpoint import checkpoint
-from .compiler.checkpointed import checkpointed
 from .compiler.cond import cond, switch
-from .compiler.custom import custom_vjp
-from .compiler.custom_jvp import custom_jvp
-from .compiler.entry import disable_jit
 from .compiler.explain import explain
-from .compiler.forward import hvp, jvp, linearize, make_hvp
-from .compiler.function import Compiled
 from .compiler.functions import (
     avg_pool,
     conv,
@@ -42,8 +38,21 @@ from .compiler.functions import (
     softmax,
     stop_gradient,
 )
-from .compiler.held import clear_caches
-from .compiler.jacobian import (
+from .compiler.loop import fori_loop, map, scan, while_loop
+from .compiler.native import LogDensity, Native
+from .compiler.saving.load import load
+from .compiler.solvers.initial_values import odeint, solve_ivp
+from .compiler.solvers.linear import linear_solve
+from .compiler.solvers.minima import minimize
+from .compiler.solvers.roots import fixed_point, root
+from .compiler.sparse.api import sparse_hessian, sparse_jacobian, sparsity
+from .compiler.sparse.pattern import Sparsity
+from .compiler.transforms.checkpoint import checkpoint
+from .compiler.transforms.checkpointed import checkpointed
+from .compiler.transforms.custom import custom_vjp
+from .compiler.transforms.custom_jvp import custom_jvp
+from .compiler.transforms.forward import hvp, jvp, linearize, make_hvp
+from .compiler.transforms.jacobian import (
     divergence,
     hessian,
     jacfwd,
@@ -52,20 +61,11 @@ from .compiler.jacobian import (
     laplacian,
     value_and_jacobian,
 )
-from .compiler.load import load
-from .compiler.loop import fori_loop, map, scan, while_loop
-from .compiler.mapped import vmap
-from .compiler.native import LogDensity, Native
-from .compiler.ravel import ravel_pytree
-from .compiler.saved import SavedResidual, SavedResiduals, saved_residuals
-from .compiler.solvers.initial_values import odeint, solve_ivp
-from .compiler.solvers.linear import linear_solve
-from .compiler.solvers.minima import minimize
-from .compiler.solvers.roots import fixed_point, root
-from .compiler.sparse.api import sparse_hessian, sparse_jacobian, sparsity
-from .compiler.sparse.pattern import Sparsity
-from .compiler.steering import grad_clip, grad_scale
-from .compiler.vectorize import vectorize
+from .compiler.transforms.mapped import vmap
+from .compiler.transforms.ravel import ravel_pytree
+from .compiler.transforms.saved import SavedResidual, SavedResiduals, saved_residuals
+from .compiler.transforms.steering import grad_clip, grad_scale
+from .compiler.transforms.vectorize import vectorize
 from .ir import Graph, TensorType, parse, spec
 from .ir.errors import (
     AnabranchError,

@@ -37,10 +37,10 @@ from .backends import DEFAULT, NAMES, find_backend
 from .backends.llvm.engine.cache import CacheError
 from .cache_cli import cache_app
 from .compiler.api import jit, make_ir, value_and_grad
-from .compiler.function import Compiled
+from .compiler.calls.function import Compiled
 from .compiler.graph_function import GraphFunction
 from .compiler.pipeline import optimise
-from .compiler.source import is_installed
+from .compiler.tracing.source import is_installed
 from .compiler.tree import flatten, path_names
 from .ir import Graph, TensorType, parse, spec
 from .ir.errors import AnabranchError, ParseError, SourceLine

@@ -8,10 +8,10 @@ from typing import Any, overload
 
 from ..backends import DEFAULT
 from ..ir.graph import Graph
-from .function import Compiled, Function, Tracing
-from .gradient import Argnums, gradient, which, with_residuals
-from .residuals import Residuals, pull_back
-from .tracebacks import shows_users_frames
+from .calls.function import Compiled, Function, Tracing
+from .calls.tracebacks import shows_users_frames
+from .transforms.gradient import Argnums, gradient, which, with_residuals
+from .transforms.residuals import Residuals, pull_back
 
 __all__ = [
     "elementwise_grad",

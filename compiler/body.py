@@ -11,8 +11,8 @@ from ..ir.ops.parts import loop_attrs
 from ..ir.types import TensorType
 from .intervals import counter_interval
 from .regions import TracedRegion, fits, is_weak, operand_type, trace_region
-from .running import is_traced
-from .trace import Trace
+from .tracing.running import is_traced
+from .tracing.trace import Trace
 from .tree import LeafType, flatten, outline, unflatten
 
 __all__ = ["Body", "Ends", "loop_node", "stable_body"]

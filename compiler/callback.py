@@ -17,10 +17,10 @@ from ..backends.numba_host import is_dispatcher, numba_host
 from ..ir.errors import ArgumentError, ParseError, TraceError
 from ..ir.hosts import Arrays, Host, register_host
 from ..ir.types import TensorType, dtype_name, spec
-from .custom import cotangents
-from .lowerings import lowers
-from .running import find_trace, is_traced
-from .trace import Trace
+from .tracing.lowerings import lowers
+from .tracing.running import find_trace, is_traced
+from .tracing.trace import Trace
+from .transforms.custom import cotangents
 from .tree import flatten, outline, unflatten
 
 __all__ = ["callback"]

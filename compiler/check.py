@@ -11,9 +11,9 @@ import numpy as np
 from ..backends import DEFAULT
 from ..ir.errors import ArgumentError, GradientError
 from .api import jit, vjp
-from .forward import jvp
+from .calls.tracebacks import shows_users_frames
 from .frontend.operators import call
-from .tracebacks import shows_users_frames
+from .transforms.forward import jvp
 from .tree import flatten, leaf_names, unflatten
 
 __all__ = ["check_grads"]

@@ -14,7 +14,6 @@ import numpy as np
 
 from ..ir.errors import ArgumentError, SourceLine, TraceError
 from ..ir.graph import Node
-from .lowerings import lowers
 from .regions import (
     TracedRegion,
     fits,
@@ -24,8 +23,9 @@ from .regions import (
     taken_in,
     trace_region,
 )
-from .running import is_traced
-from .trace import Trace
+from .tracing.lowerings import lowers
+from .tracing.running import is_traced
+from .tracing.trace import Trace
 from .tree import flatten, unflatten
 
 __all__ = ["choice", "cond", "integer", "switch"]

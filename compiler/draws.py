@@ -18,7 +18,7 @@ from ..ir.errors import ArgumentError
 from ..ir.ops.special import ufunc_of
 from .lower.more_distributions import truncated_quantile
 from .random import normal, uniform
-from .running import is_traced
+from .tracing.running import is_traced
 
 __all__ = [
     "beta",

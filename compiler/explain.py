@@ -10,10 +10,10 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from ..ir.errors import AnabranchError, SourceLine
-from .function import Compiled
-from .notes import Note, merged, noting
-from .source import definition_line
-from .tracebacks import shows_users_frames
+from .calls.function import Compiled
+from .calls.tracebacks import shows_users_frames
+from .tracing.notes import Note, merged, noting
+from .tracing.source import definition_line
 
 __all__ = ["Explanation", "explain"]
 

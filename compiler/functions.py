@@ -19,9 +19,9 @@ from ..ir.ops import OPS
 from ..ir.ops.softmax import LARGE_SHARE
 from ..ir.types import FLOATS, TensorType, dtype_name
 from .lower.reductions import axes_of
-from .lowerings import lowers
-from .running import find_trace, is_traced
-from .trace import Trace
+from .tracing.lowerings import lowers
+from .tracing.running import find_trace, is_traced
+from .tracing.trace import Trace
 
 __all__ = [
     "avg_pool",

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from ..ir.errors import ArgumentError
 from ..ir.graph import Graph
 from ..ir.types import TensorType
-from .asked import ValueAsked, may_be_asked
+from .calls.static import Static
 from .guard import guard
 from .program import Program, level_of_next
-from .static import Static
+from .tracing.asked import ValueAsked, may_be_asked
 from .tree import LeafType, flatten, path_names, unflatten
 
 if TYPE_CHECKING:
-    from .function import Compiled
+    from .calls.function import Compiled
 
 __all__ = [
     "Argument",
@@ -170,7 +170,7 @@ class GraphFunction:
 
     def compiled(self, backend: str) -> Compiled:
         """The function, compiled; `Compiled` knows of this class."""
-        from .function import Compiled
+        from .calls.function import Compiled
 
         numbers = [which for which in self.static if isinstance(which, int)]
         names = [which for which in self.static if isinstance(which, str)]

@@ -17,12 +17,12 @@ import numpy as np
 
 from ..ir.errors import ArgumentError, TraceError
 from .body import loop_node, stable_body
-from .checkpointed import check_every
 from .cond import integer
 from .intervals import most_trips
-from .lowerings import lowers
-from .running import active_trace, is_traced
-from .trace import Trace
+from .tracing.lowerings import lowers
+from .tracing.running import active_trace, is_traced
+from .tracing.trace import Trace
+from .transforms.checkpointed import check_every
 from .tree import flatten, leaf_type, unflatten
 
 __all__ = ["fori_loop", "map", "scan", "while_loop"]

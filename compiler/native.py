@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from ..backends.base import Array, Door
 from ..ir.errors import ArgumentError
 from ..ir.types import TensorType
+from .calls.tracebacks import shows_users_frames
 from .program import Program
-from .tracebacks import shows_users_frames
 
 __all__ = ["HasNative", "LogDensity", "Native"]
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from ..ir.graph import Node
 from ..ir.ops import OPS
-from .forms import Form, form_of
+from .tracing.forms import Form, form_of
 
 if TYPE_CHECKING:
-    from .trace import Trace
+    from .tracing.trace import Trace
 
 __all__ = ["Ends", "is_of_counters", "note_condition", "note_index"]
 

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 from ..ir.errors import AnabranchError, ConcretizationError, DTypeError, TraceError
 from ..ir.graph import Graph, Node, Output
-from .asked import may_be_asked
+from .calls.progress import shown
 from .frontend.failures import tied
-from .notes import Note, merged, notes_here, noting
-from .progress import shown
-from .running import active_trace, find_trace, is_traced
-from .source import definition_line, user_line_of
-from .trace import Trace
-from .tracer import Unsized
+from .tracing.asked import may_be_asked
+from .tracing.notes import Note, merged, notes_here, noting
+from .tracing.running import active_trace, find_trace, is_traced
+from .tracing.source import definition_line, user_line_of
+from .tracing.trace import Trace
+from .tracing.tracer import Unsized
 from .tree import (
     MAX_PATH,
     LeafType,

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.errors import ArgumentError
-from .running import find_trace, is_traced
+from .tracing.running import find_trace, is_traced
 
 __all__ = [
     "bernoulli",

@@ -10,9 +10,9 @@ from ..ir.graph import Graph, Node, Output
 from ..ir.types import DEFAULT_DTYPES, TensorType
 from .intervals import Interval
 from .program import deeper
-from .running import is_traced
-from .source import definition_line
-from .trace import Trace
+from .tracing.running import is_traced
+from .tracing.source import definition_line
+from .tracing.trace import Trace
 from .tree import LeafType, flatten, leaf_names, leaf_type, path_names, unflatten
 
 __all__ = [

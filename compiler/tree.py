@@ -15,9 +15,9 @@ import optree
 
 from ..ir.errors import AnabranchError, ArgumentError, ParseError
 from ..ir.types import DEFAULT_DTYPES, TensorType, dtype_name, spec
-from .captures import check_array
-from .running import is_traced
-from .static import Static
+from .calls.static import Static
+from .tracing.captures import check_array
+from .tracing.running import is_traced
 
 __all__ = [
     "LeafType",

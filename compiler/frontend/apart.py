@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..forms import form_of
-from ..running import is_traced
-from ..tracer import Tracer
+from ..tracing.forms import form_of
+from ..tracing.running import is_traced
+from ..tracing.tracer import Tracer
+from ..tracing.views import Memory
 from ..tree import flatten
-from ..views import Memory
 from .endings import type_of
 from .loop_state import Carried, Loop, NoLoop, State
 from .state import UNBOUND

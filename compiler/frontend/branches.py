@@ -22,13 +22,13 @@ from ...ir.graph import Node
 from ..cond import choice
 from ..program import deeper
 from ..regions import TracedRegion
-from ..running import active_trace, is_traced
-from ..source import is_inside
-from ..trace import Trace
-from ..tracer import Tracer
+from ..tracing.running import active_trace, is_traced
+from ..tracing.source import is_inside
+from ..tracing.trace import Trace
+from ..tracing.tracer import Tracer
+from ..tracing.undo import is_tried
+from ..tracing.views import Memory
 from ..tree import outline, unflatten
-from ..undo import is_tried
-from ..views import Memory
 from .endings import (
     Ending,
     ending_of,

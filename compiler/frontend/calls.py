@@ -16,17 +16,17 @@ import numpy as np
 
 from ...backends.numba_host import is_dispatcher
 from ...ir.errors import AnabranchError
-from ..checkpoint import checkpoint
 from ..cond import cond, switch
-from ..known import as_known, real, stored_to
 from ..loop import fori_loop, scan, while_loop
 from ..loop import map as loops_map
-from ..lowerings import lowering_of
-from ..notes import note
-from ..rules import Ruled
-from ..running import active_trace, find_trace, innermost, is_traced
-from ..source import definition_line
-from ..trace import Trace
+from ..tracing.known import as_known, real, stored_to
+from ..tracing.lowerings import lowering_of
+from ..tracing.notes import note
+from ..tracing.running import active_trace, find_trace, innermost, is_traced
+from ..tracing.source import definition_line
+from ..tracing.trace import Trace
+from ..transforms.checkpoint import checkpoint
+from ..transforms.rules import Ruled
 from .branches import journal_here
 from .chance import check_chance, is_maker, seeded
 from .state import CONTAINERS, Content

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from ...ir.errors import SourceLine
-from ..running import is_traced
+from ..tracing.running import is_traced
 from ..tree import flatten
 from .endings import Ending, is_alike, joined, type_of
 from .growing import MAX_ITEMS, Growing, appended

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ...ir.errors import TraceError
-from ..source import calling_frame, user_line
+from ..tracing.source import calling_frame, user_line
 
 __all__ = ["allowing", "check_chance", "is_maker", "seeded"]
 

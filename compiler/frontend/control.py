@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import AnabranchError, ConcretizationError, TraceError
-from ..asked import ask
-from ..notes import happened, unrolls
 from ..peel import note_condition
-from ..running import active_trace, find_trace, is_traced
-from ..source import calling_frame, user_line
+from ..tracing.asked import ask
+from ..tracing.notes import happened, unrolls
+from ..tracing.running import active_trace, find_trace, is_traced
+from ..tracing.source import calling_frame, user_line
 from .branches import choose_block
 from .failures import fail_unless
 from .lookup import member

@@ -9,8 +9,8 @@ import numpy as np
 
 from ...ir.graph import Node
 from ...ir.types import DEFAULT_DTYPES, TensorType, dtype_name
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from ..tree import flatten, unflatten
 from .state import UNBOUND
 

@@ -16,12 +16,12 @@ from ...ir.errors import AnabranchError, TraceError
 from ...ir.extent import whole
 from ...ir.graph import Node
 from ...ir.ops.index import ERRORS
-from ..notes import note
-from ..running import program_trace
-from ..source import calling_frame, last_line, user_line
-from ..trace import Trace
-from ..tracer import Tracer
-from ..views import Memory
+from ..tracing.notes import note
+from ..tracing.running import program_trace
+from ..tracing.source import calling_frame, last_line, user_line
+from ..tracing.trace import Trace
+from ..tracing.tracer import Tracer
+from ..tracing.views import Memory
 from .handlers import is_handled
 
 __all__ = ["Raised", "fail_unless", "tied"]

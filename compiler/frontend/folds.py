@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..lower.selected import Selected
-from ..running import is_traced
-from ..stacked import stacked_value
-from ..tracer import Tracer
+from ..tracing.running import is_traced
+from ..tracing.stacked import stacked_value
+from ..tracing.tracer import Tracer
 from .control import for_
 
 __all__ = ["extreme", "total"]

@@ -8,8 +8,8 @@ import numpy as np
 
 from ...ir.errors import TraceError
 from ..lower.allocations import counted
-from ..running import find_trace
-from ..trace import Trace
+from ..tracing.running import find_trace
+from ..tracing.trace import Trace
 
 __all__ = ["built"]
 

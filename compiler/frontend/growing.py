@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ...ir.errors import SourceLine
-from ..ragged import Ragged
-from ..stacked import with_stacks
-from ..trace import Trace
+from ..tracing.ragged import Ragged
+from ..tracing.stacked import with_stacks
+from ..tracing.trace import Trace
 from ..tree import flatten
 from .loop_state import Carried, NoLoop
 from .state import ByBranch, Content, Slot

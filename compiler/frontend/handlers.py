@@ -11,7 +11,7 @@ from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any
 
-from ..source import calling_frame, is_inside
+from ..tracing.source import calling_frame, is_inside
 
 __all__ = ["is_handled"]
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import AnabranchError, TraceError
-from ..known import as_known, real
-from ..running import active_trace, find_trace
-from ..tracer import GETITEM, plain_index
+from ..tracing.known import as_known, real
+from ..tracing.running import active_trace, find_trace
+from ..tracing.tracer import GETITEM, plain_index
 from .branches import journal_here
 from .grids import built
 from .lookup import entry

@@ -14,13 +14,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ...ir.graph import Node
-from ..asked import ask
 from ..intervals import Interval
-from ..known import real
 from ..peel import note_condition
-from ..running import is_traced, program_trace
-from ..trace import Trace
-from ..tracer import Tracer
+from ..tracing.asked import ask
+from ..tracing.known import real
+from ..tracing.running import is_traced, program_trace
+from ..tracing.trace import Trace
+from ..tracing.tracer import Tracer
 from ..tree import flatten, unflatten
 from .endings import joined, type_of
 from .failures import fail_unless

@@ -9,12 +9,12 @@ from ...ir.extent import whole
 from ...ir.graph import Graph, Node, Output
 from ...ir.ops.parts import loop_attrs
 from ...ir.types import TensorType
-from ..running import is_traced
-from ..stacked import RowMemory, with_lists
-from ..trace import Trace
-from ..tracer import Tracer
+from ..tracing.running import is_traced
+from ..tracing.stacked import RowMemory, with_lists
+from ..tracing.trace import Trace
+from ..tracing.tracer import Tracer
+from ..tracing.views import Memory
 from ..tree import flatten, unflatten
-from ..views import Memory
 from .apart import Sharing, top
 from .branches import journal_here, said_here
 from .endings import Ending

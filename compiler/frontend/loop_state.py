@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...ir.types import TensorType
 from ..peel import Ends
-from ..trace import Trace
-from ..tracer import Tracer
-from ..views import Memory
+from ..tracing.trace import Trace
+from ..tracing.tracer import Tracer
+from ..tracing.views import Memory
 from .endings import type_of
 from .state import Slot
 

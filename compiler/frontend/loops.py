@@ -20,8 +20,8 @@ from ...ir.errors import SourceLine
 from ...ir.graph import Graph, Node
 from ...ir.ops import OPS, Kind
 from ..peel import Ends
-from ..running import active_trace, is_traced
-from ..trace import Trace
+from ..tracing.running import active_trace, is_traced
+from ..tracing.trace import Trace
 from .apart import Sharing, shared
 from .carried import widened
 from .endings import is_same

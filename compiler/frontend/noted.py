@@ -9,10 +9,10 @@ from typing import Any, cast
 from ...ir.builder import Builder
 from ...ir.errors import SourceLine
 from ...ir.graph import Node
-from ..notes import Note, Notes, note, notes_here
-from ..running import active_trace, is_traced
-from ..source import calling_frame, user_line
-from ..tracer import Tracer
+from ..tracing.notes import Note, Notes, note, notes_here
+from ..tracing.running import active_trace, is_traced
+from ..tracing.source import calling_frame, user_line
+from ..tracing.tracer import Tracer
 from . import control, items
 from .loops import MIN_TRIPS
 from .turns import turns_of

@@ -19,9 +19,9 @@ from numpy.polynomial import (
 )
 
 from ...ir.errors import TraceError
-from ..known import real
 from ..lower.polynomials import series
-from ..running import find_trace
+from ..tracing.known import real
+from ..tracing.running import find_trace
 from .calls import CALLED, INSTEAD
 from .polynomials import as_array, refuse  # whose own functions come first
 

@@ -25,9 +25,9 @@ from numpy.polynomial import (
 from numpy.polynomial.polyutils import mapparms
 
 from ...ir.errors import TraceError
-from ..known import real
 from ..lower.polynomials import series
-from ..running import active_trace, find_trace, is_traced
+from ..tracing.known import real
+from ..tracing.running import active_trace, find_trace, is_traced
 from .calls import CALLED, INSTEAD
 
 __all__ = ["Series", "as_array", "refuse"]

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...ir.errors import ConcretizationError
-from ..notes import note
-from ..running import active_trace, is_traced
-from ..source import calling_frame, user_line
+from ..tracing.notes import note
+from ..tracing.running import active_trace, is_traced
+from ..tracing.source import calling_frame, user_line
 from .branches import said_here
 from .calls import call
 from .said import Said, hand_on

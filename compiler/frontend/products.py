@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..lower.sparse import is_sparse, product
-from ..running import find_trace
+from ..tracing.running import find_trace
 
 __all__ = ["matmul"]
 

@@ -13,11 +13,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ...ir.graph import Node
-from ..forms import form_of
 from ..lower.indices import path_of_row
-from ..running import is_traced
-from ..trace import Trace
-from ..tracer import Tracer
+from ..tracing.forms import form_of
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
+from ..tracing.tracer import Tracer
 
 __all__ = ["Rows", "element", "is_integer"]
 

@@ -13,7 +13,7 @@ from types import CellType, FunctionType, MemberDescriptorType
 from typing import Any, cast
 
 from ...ir.errors import SourceLine, TraceError
-from ..ragged import Ragged
+from ..tracing.ragged import Ragged
 from .said import Said
 
 __all__ = [

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import TraceError
-from ..known import as_known, real
 from ..lower.allocations import allocated, counted
 from ..lower.complex import with_imaginary
 from ..lower.numbers import kaiser
 from ..lower.selected import Selected
-from ..ragged import Ragged
-from ..running import active_trace, find_trace, is_traced
-from ..trace import Trace
+from ..tracing.known import as_known, real
+from ..tracing.ragged import Ragged
+from ..tracing.running import active_trace, find_trace, is_traced
+from ..tracing.trace import Trace
 from .calls import INSTEAD
 from .control import and_, or_, truth
 from .folds import extreme, total

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ..lowerings import lowering_of
+from ..tracing.lowerings import lowering_of
 
 __all__ = ["thawed"]
 

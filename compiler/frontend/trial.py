@@ -17,12 +17,12 @@ from ...ir.types import TensorType
 from ..intervals import counter_interval
 from ..peel import Ends
 from ..program import deeper
-from ..running import is_traced
-from ..trace import Trace
-from ..tracer import Tracer
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
+from ..tracing.tracer import Tracer
+from ..tracing.undo import undone
+from ..tracing.views import Alike, Memory
 from ..tree import flatten, unflatten
-from ..undo import undone
-from ..views import Alike, Memory
 from .branches import journals
 from .endings import Ending, ending_of
 from .loop_state import Carried, Loop, NoLoop, State

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import ArgumentError
-from ..checkpointed import Checkpointed
-from ..flat import Flat
 from ..intervals import Interval
-from ..known import real
-from ..ragged import Ragged
-from ..running import find_trace, is_traced
-from ..stacked import stacked_value
-from ..tracer import GETITEM, Tracer
+from ..tracing.flat import Flat
+from ..tracing.known import real
+from ..tracing.ragged import Ragged
+from ..tracing.running import find_trace, is_traced
+from ..tracing.stacked import stacked_value
+from ..tracing.tracer import GETITEM, Tracer
+from ..transforms.checkpointed import Checkpointed
 from .rows import element
 
 __all__ = ["Turns", "enumerated", "numbers", "reversed_", "turns_of", "zipped"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
-from ..source import BLOCK, is_standard
+from ..tracing.source import BLOCK, is_standard
 from .definition import WRAPPED, NoSource, class_name, compiled, definition
 from .rewriter import rewritten
 

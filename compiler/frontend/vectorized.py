@@ -9,9 +9,9 @@ from typing import Any, cast
 import numpy as np
 
 from ...ir.errors import ShapeError
-from ..known import as_known, real
 from ..loop import map as loop_map
-from ..running import active_trace, find_trace, is_traced
+from ..tracing.known import as_known, real
+from ..tracing.running import active_trace, find_trace, is_traced
 from .calls import CALLED, call, closes_over_traced
 
 __all__: list[str] = []

@@ -12,9 +12,9 @@ from typing import Any, cast
 import numpy as np
 
 from ...ir.errors import TraceError
-from ..known import as_known
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.known import as_known
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .cuts import axis_of_size, between, is_integer
 from .nests import finished
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ...ir.errors import DomainError, ShapeError
-from ..lowerings import lowers
-from ..running import find_trace, is_traced
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.running import find_trace, is_traced
+from ..tracing.trace import Trace
 from .ufuncs import resolve
 
 __all__: list[str] = []

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ...ir.errors import DomainError
-from ..lowerings import lowers
-from ..running import find_trace, is_traced
-from ..trace import Trace
-from ..tracer import GETITEM
+from ..tracing.lowerings import lowers
+from ..tracing.running import find_trace, is_traced
+from ..tracing.trace import Trace
+from ..tracing.tracer import GETITEM
 from .searching import at_places, places_in
 from .ufuncs import resolve
 

@@ -14,10 +14,10 @@ import numpy as np
 from ...ir.builder import Builder
 from ...ir.graph import Node
 from ...ir.ops.complex import magnitude
-from ..lowerings import lowers
-from ..running import is_traced
-from ..trace import Trace
-from ..tracer import SET_IMAG, SET_REAL
+from ..tracing.lowerings import lowers
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
+from ..tracing.tracer import SET_IMAG, SET_REAL
 
 __all__ = ["ON_COMPLEX", "by_parts", "number", "square_of_size", "with_imaginary"]
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ...ir.errors import DomainError, DTypeError
-from ..lowerings import lowers_in
-from ..trace import Trace
+from ..tracing.lowerings import lowers_in
+from ..tracing.trace import Trace
 from .fft import sized
 
 __all__: list[str] = []

@@ -12,12 +12,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..asked import ask
-from ..forms import Form, form_of
 from ..intervals import MANY, Interval
-from ..ragged import Axis, Place
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.asked import ask
+from ..tracing.forms import Form, form_of
+from ..tracing.ragged import Axis, Place
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .indices import position
 from .windows import ask_bounds, has_known_size, is_moved, window_of
 

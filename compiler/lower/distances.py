@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import ShapeError, UnsupportedError
-from ..lowerings import lowers_in
-from ..trace import Trace
+from ..tracing.lowerings import lowers_in
+from ..tracing.trace import Trace
 from .ufuncs import reject
 
 MODULE = "scipy.spatial.distance"

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import ShapeError
-from ..lowerings import lowers
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .ufuncs import reject
 
 _TERM = re.compile(r"[A-Za-z]*(\.\.\.)?[A-Za-z]*\Z", re.ASCII)

@@ -12,9 +12,17 @@ from typing import Any, NamedTuple, NoReturn, TypeGuard
 import numpy as np
 
 from ...ir.errors import ShapeError
-from ..ragged import Axis, Choice, Element, Ragged, Read, axes_of_shape, whole_view
-from ..running import is_traced, region
-from ..trace import Trace
+from ..tracing.ragged import (
+    Axis,
+    Choice,
+    Element,
+    Ragged,
+    Read,
+    axes_of_shape,
+    whole_view,
+)
+from ..tracing.running import is_traced, region
+from ..tracing.trace import Trace
 from .cuts import key_of
 from .nests import rows
 

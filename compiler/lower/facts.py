@@ -20,10 +20,10 @@ from ...ir.graph import Graph
 from ...ir.ops import OPS
 from ...ir.types import DTYPES
 from ..api import grad, make_ir
-from ..lowerings import lowered_functions
-from ..running import find_trace
-from ..tracer import GETITEM, SET_IMAG, SET_REAL, SETITEM
-from ..unsupported import function_name
+from ..tracing.lowerings import lowered_functions
+from ..tracing.running import find_trace
+from ..tracing.tracer import GETITEM, SET_IMAG, SET_REAL, SETITEM
+from ..tracing.unsupported import function_name
 from .calls import MATRIX, calls_of
 from .differences import DIFFERENCES
 from .refused import REFUSED

@@ -13,8 +13,8 @@ from numpy.lib.array_utils import normalize_axis_index
 from ...ir.errors import DomainError, DTypeError, ShapeError
 from ...ir.graph import Node
 from ...ir.types import COMPLEX_OF
-from ..lowerings import lowers, lowers_in
-from ..trace import Trace
+from ..tracing.lowerings import lowers, lowers_in
+from ..tracing.trace import Trace
 
 _SWAPPED = {None: "forward", "backward": "forward", "forward": "backward"}
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from ...ir.errors import ShapeError, UnsupportedError
 from .. import functions, loop
-from ..lowerings import lowers_in
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.lowerings import lowers_in
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .ufuncs import reject
 
 __all__ = [

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..lowerings import lowers_in
-from ..trace import Trace
+from ..tracing.lowerings import lowers_in
+from ..tracing.trace import Trace
 from .filters import NDIMAGE, along_axis, each_axis, gaussian_filter
 from .reductions import root
 from .ufuncs import reject

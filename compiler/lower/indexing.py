@@ -18,12 +18,12 @@ from numpy.lib.array_utils import normalize_axis_index
 from ...ir.errors import DomainError, ShapeError, TraceError
 from ...ir.extent import Extent
 from ...ir.graph import Node
-from ..lowerings import lowers
-from ..paths import Move, path_to
-from ..running import is_traced
-from ..trace import Trace, origin_of, share
-from ..tracer import GETITEM
-from ..views import Memory
+from ..tracing.lowerings import lowers
+from ..tracing.paths import Move, path_to
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace, origin_of, share
+from ..tracing.tracer import GETITEM
+from ..tracing.views import Memory
 from .indices import (
     as_int64,
     check_index,

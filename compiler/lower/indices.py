@@ -11,10 +11,10 @@ import numpy as np
 from ...ir.errors import BoundsError
 from ...ir.extent import Extent
 from ...ir.graph import Node
-from ..paths import Move, Path
 from ..peel import note_index
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.paths import Move, Path
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .ufuncs import broadcast_nodes
 from .windows import Window, is_moved, window_of
 

@@ -16,8 +16,8 @@ import numpy as np
 from ...ir.graph import Node
 from ...ir.ops.elementwise import CAST
 from ...ir.types import DTYPES
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 
 __all__ = ["bound", "compare_exactly", "fitted", "within_reach", "wrapped"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import ShapeError
-from ..lowerings import lowers_in
-from ..trace import Trace
+from ..tracing.lowerings import lowers_in
+from ..tracing.trace import Trace
 
 MODULE = "scipy.integrate"
 

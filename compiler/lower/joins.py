@@ -11,9 +11,9 @@ from numpy.lib.array_utils import normalize_axis_index
 from ...ir.errors import ShapeError
 from ...ir.graph import Node
 from ...ir.types import dtype_name
-from ..lowerings import lowers
-from ..stacked import stacked_value
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.stacked import stacked_value
+from ..tracing.trace import Trace
 from .selected import FUNCTIONS, Selected
 from .shapes import as_ints
 from .ufuncs import reject

@@ -19,8 +19,8 @@ from ...ir.graph import Node
 from ...ir.ops.complex import magnitude
 from ...ir.ops.lapack import identity
 from ...ir.ops.linalg import adjoined
-from ..lowerings import lowers
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.trace import Trace
 from .complex import with_imaginary
 
 __all__ = [

@@ -13,8 +13,8 @@ from ...ir.builder import Builder
 from ...ir.errors import ShapeError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.ops.linalg import adjoined
-from ..lowerings import lowers
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.trace import Trace
 from .linalg import lowers_narrowed, matrix, wide
 from .orthogonal import eigen, singular
 from .reductions import given, root, squares

@@ -14,10 +14,10 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ...ir.errors import DTypeError, ShapeError, TraceError
 from ...ir.types import DTYPES
-from ..lowerings import lowering_of, lowers
-from ..running import find_trace, is_traced
-from ..trace import Trace
-from ..tracer import GETITEM
+from ..tracing.lowerings import lowering_of, lowers
+from ..tracing.running import find_trace, is_traced
+from ..tracing.trace import Trace
+from ..tracing.tracer import GETITEM
 from .reductions import along_first, axes_of, given
 from .ufuncs import UNSET, reject, resolve
 

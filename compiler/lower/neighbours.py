@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..lowerings import lowers
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.trace import Trace
 from .ufuncs import resolve
 
 __all__: list[str] = []

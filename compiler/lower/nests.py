@@ -13,8 +13,8 @@ import numpy as np
 
 from ...ir.types import TensorType, dtype_name
 from ..body import Ends, loop_node, stable_body
-from ..ragged import Axis, Ragged, whole_view
-from ..trace import Trace
+from ..tracing.ragged import Axis, Ragged, whole_view
+from ..tracing.trace import Trace
 
 __all__ = ["Reduction", "finished", "reduced", "rows", "stored"]
 

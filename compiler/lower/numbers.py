@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import TraceError
-from ..lowerings import lowers
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .special import op_of
 from .ufuncs import resolve
 

@@ -10,7 +10,7 @@ from ...ir.builder import Builder
 from ...ir.errors import UnsupportedError
 from ...ir.graph import Node
 from ...ir.ops.linalg import adjoined
-from ..trace import Trace
+from ..tracing.trace import Trace
 from .linalg import lowers_narrowed, matrix, symmetric
 
 __all__ = ["eigen", "singular"]

@@ -9,9 +9,9 @@ import numpy as np
 
 from ...ir.errors import DTypeError, ShapeError, UnsupportedError
 from ...ir.ops.elementwise import CAST
-from ..lowerings import lowers
-from ..running import find_trace
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.running import find_trace
+from ..tracing.trace import Trace
 from .ufuncs import reject
 
 __all__: list[str] = []

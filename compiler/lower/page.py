@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from ..lowerings import lowering_of
-from ..unsupported import function_name
+from ..tracing.lowerings import lowering_of
+from ..tracing.unsupported import function_name
 from .facts import Facts, facts_of, public_functions
 from .refused import REFUSED
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import ShapeError, UnsupportedError
-from ..lowerings import lowers_in
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.lowerings import lowers_in
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .filters import NDIMAGE
 from .ufuncs import reject
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import ShapeError, UnsupportedError
-from ..lowerings import lowers
-from ..running import find_trace, is_traced
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.running import find_trace, is_traced
+from ..tracing.trace import Trace
 
 __all__ = ["KINDS", "series"]
 

@@ -10,8 +10,8 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from ...ir.errors import ShapeError
 from ...ir.graph import Node
-from ..lowerings import lowers
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.trace import Trace
 from .ufuncs import reject, resolve
 
 

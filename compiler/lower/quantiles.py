@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...ir.errors import BoundsError, DomainError, ShapeError, UnsupportedError
-from ..lowerings import lowers
-from ..running import find_trace, is_traced
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.running import find_trace, is_traced
+from ..tracing.trace import Trace
 from .reductions import axes_of, given
 from .sorting import gathered, sorted_rows
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..trace import Trace
-from ..tracer import GETITEM, SETITEM
+from ..tracing.trace import Trace
+from ..tracing.tracer import GETITEM, SETITEM
 from .elements import each, is_ragged, refuse
 from .ragged_rules import RULES
 from .ragged_views import part_of, set_part

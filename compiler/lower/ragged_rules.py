@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import ShapeError
-from ..ragged import Axis, Ragged
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.ragged import Axis, Ragged
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .elements import (
     axes_of,
     common,

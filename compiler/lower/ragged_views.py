@@ -8,9 +8,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..ragged import Axis, Place, Ragged, Read, View, axes_of_shape
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.ragged import Axis, Place, Ragged, Read, View, axes_of_shape
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .cuts import cut, is_integer, key_of
 from .elements import (
     axes_of,

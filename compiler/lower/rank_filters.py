@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import UnsupportedError
-from ..lost_parts import complex_refused
-from ..lowerings import lowers_in
-from ..trace import Trace
+from ..tracing.lost_parts import complex_refused
+from ..tracing.lowerings import lowers_in
+from ..tracing.trace import Trace
 from .filters import NDIMAGE, SIGNAL, padded
 from .ufuncs import reject
 

@@ -11,8 +11,8 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from ...ir.errors import DomainError, DTypeError, ShapeError
 from ...ir.graph import Node
 from ...ir.types import dtype_name
-from ..lowerings import lowers
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.trace import Trace
 from .complex import square_of_size
 from .integers import fitted
 from .ufuncs import UNSET, reject

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...ir.errors import TraceError
-from ..lowerings import lowers
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.trace import Trace
 
 __all__ = ["REFUSED"]
 

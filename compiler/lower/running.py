@@ -10,8 +10,8 @@ from numpy.lib.array_utils import normalize_axis_index
 from ...ir.errors import DomainError, DTypeError, ShapeError
 from ...ir.graph import Node
 from ...ir.types import dtype_name
-from ..lowerings import lowers
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.trace import Trace
 from .reductions import along_first, given, wide
 from .ufuncs import UNSET
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from ...ir.errors import DTypeError
 from ...ir.types import DTYPES
-from ..lowerings import lowers
-from ..running import find_trace
-from ..trace import Trace
-from ..tracer import GETITEM
+from ..tracing.lowerings import lowers
+from ..tracing.running import find_trace
+from ..tracing.trace import Trace
+from ..tracing.tracer import GETITEM
 from .ufuncs import resolve
 
 

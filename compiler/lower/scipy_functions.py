@@ -7,8 +7,8 @@ from typing import Any
 from ...ir.errors import ShapeError
 from ...ir.ops.expm import exponential
 from ...ir.ops.schur import logarithm, square_root, sylvester
-from ..lowerings import lowers_in
-from ..trace import Trace
+from ..tracing.lowerings import lowers_in
+from ..tracing.trace import Trace
 from .linalg import matrix
 from .scipy_linalg import lowers_scipy
 from .ufuncs import reject

@@ -15,8 +15,8 @@ import numpy as np
 
 from ...ir.errors import UnsupportedError
 from ...ir.ops.linalg import adjoined
-from ..lowerings import lowers_in
-from ..trace import Trace
+from ..tracing.lowerings import lowers_in
+from ..tracing.trace import Trace
 from .linalg import NARROW_OF, broadcast_stacks, cholesky, matrix, narrowed, wide
 from .orthogonal import eigen, singular
 from .ufuncs import reject

@@ -8,10 +8,10 @@ import numpy as np
 
 from ...ir.errors import DomainError, ShapeError
 from ...ir.graph import Node
-from ..lost_parts import complex_refused
-from ..lowerings import lowers
-from ..running import find_trace, is_traced
-from ..trace import Trace
+from ..tracing.lost_parts import complex_refused
+from ..tracing.lowerings import lowers
+from ..tracing.running import find_trace, is_traced
+from ..tracing.trace import Trace
 from .ufuncs import resolve
 
 __all__ = ["at_places", "places_in"]

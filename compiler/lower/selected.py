@@ -20,9 +20,9 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ...ir.builder import Builder
 from ...ir.errors import TraceError
 from ...ir.graph import Node
-from ..running import is_traced
-from ..trace import Trace
-from ..tracer import Unsized
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
+from ..tracing.tracer import Unsized
 
 __all__ = ["FUNCTIONS", "Selected", "has_same_mask", "holds", "lower_selected"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..lowerings import lowers
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .selected import Selected, holds
 from .selected_rules import here, stands_for
 

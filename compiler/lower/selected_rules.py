@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .selected import FUNCTIONS, Selected, holds
 
 __all__ = [

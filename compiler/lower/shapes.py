@@ -15,11 +15,11 @@ from ...ir.graph import Node
 from ...ir.ops.elementwise import REALS
 from ...ir.ops.shape import flip
 from ...ir.types import dtype_name
-from ..layout import is_contiguous, is_view
-from ..lost_parts import complex_refused, warn_of_lost_parts
-from ..lowerings import lowers
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.layout import is_contiguous, is_view
+from ..tracing.lost_parts import complex_refused, warn_of_lost_parts
+from ..tracing.lowerings import lowers
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .reductions import axes_of
 from .ufuncs import broadcast_nodes
 

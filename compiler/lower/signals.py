@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import UnsupportedError
-from ..lowerings import lowers_in
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.lowerings import lowers_in
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .filters import SIGNAL, along_axis, both_float, lfilter
 
 __all__ = ["detrend", "extended"]

@@ -16,8 +16,8 @@ from numpy.lib.array_utils import normalize_axis_index
 from ...ir.errors import ShapeError
 from ...ir.graph import Node
 from ...ir.ops.sorting import flat_places
-from ..lowerings import lowers
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.trace import Trace
 from .ufuncs import reject
 
 __all__ = ["as_row", "gathered", "sorted_rows"]

@@ -12,9 +12,9 @@ import numpy as np
 
 from ...ir.errors import ShapeError, UnsupportedError
 from ...ir.types import dtype_name
-from ..lowerings import lowers_in
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.lowerings import lowers_in
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 
 __all__ = ["is_sparse", "product"]
 

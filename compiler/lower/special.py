@@ -13,9 +13,9 @@ from ...ir.ops import OPS
 from ...ir.ops.special import ufunc_of
 from ...ir.types import FLOATS
 from .. import functions
-from ..lowerings import lowers_in
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.lowerings import lowers_in
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .ufuncs import broadcast_nodes, reject, resolve
 
 MODULE = "scipy.special"

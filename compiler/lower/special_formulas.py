@@ -15,8 +15,8 @@ import numpy as np
 
 from ...ir.ops.special import ufunc_of
 from ...ir.types import DTYPES
-from ..lowerings import lowers_in
-from ..trace import Trace
+from ..tracing.lowerings import lowers_in
+from ..tracing.trace import Trace
 from .complex import with_imaginary
 from .distributions import sp
 from .special import MODULE, whole

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import DTypeError, ShapeError, TraceError
-from ..lowerings import lowers
-from ..running import find_trace, is_traced
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.running import find_trace, is_traced
+from ..tracing.trace import Trace
 from .searching import places_in
 
 __all__: list[str] = []

@@ -9,11 +9,11 @@ import numpy as np
 
 from ...ir.errors import ShapeError, TraceError
 from ...ir.graph import Node
-from ..lowerings import lowers
-from ..ragged import Ragged
-from ..running import is_traced
-from ..trace import Trace
-from ..tracer import GETITEM, SETITEM
+from ..tracing.lowerings import lowers
+from ..tracing.ragged import Ragged
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
+from ..tracing.tracer import GETITEM, SETITEM
 from .indexing import ragged_at
 from .indices import (
     check_index,

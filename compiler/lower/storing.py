@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import TraceError
-from ..lowerings import lowers
-from ..running import is_traced
-from ..trace import Trace
-from ..tracer import SETITEM
+from ..tracing.lowerings import lowers
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
+from ..tracing.tracer import SETITEM
 
 __all__: list[str] = []
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ...ir.errors import BoundsError, ShapeError, UnsupportedError
-from ..lowerings import lowers
-from ..running import find_trace
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.running import find_trace
+from ..tracing.trace import Trace
 from .shapes import as_ints
 
 __all__: list[str] = []

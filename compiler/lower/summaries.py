@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..lowerings import lowers_in
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.lowerings import lowers_in
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .distributions import DISTRIBUTIONS, sp
 from .scipy_linalg import triangular
 from .stats import MODULE, evaluate

@@ -13,10 +13,10 @@ from ...ir.builder import Builder
 from ...ir.errors import ShapeError, TraceError, UnsupportedError
 from ...ir.graph import Node
 from ...ir.types import DEFAULT_DTYPES, DTYPES, INEXACT, dtype_name
-from ..lowerings import lowers
 from ..peel import note_index
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .complex import ON_COMPLEX, number
 from .integers import compare_exactly, fitted, within_reach
 from .square import square

@@ -9,9 +9,9 @@ import numpy as np
 
 from ...ir.errors import ShapeError
 from ...ir.types import dtype_name
-from ..lowerings import lowers
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.lowerings import lowers
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 from .complex import with_imaginary
 from .integers import bound, fitted, wrapped
 from .shapes import as_ints

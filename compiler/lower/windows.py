@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, TypeGuard, cast
 
 from ...ir.errors import ConcretizationError, TraceError
 from ...ir.graph import Node
-from ..asked import ask
-from ..forms import Form, form_of
-from ..running import is_traced
-from ..trace import Trace
+from ..tracing.asked import ask
+from ..tracing.forms import Form, form_of
+from ..tracing.running import is_traced
+from ..tracing.trace import Trace
 
 __all__ = ["Window", "ask_bounds", "has_known_size", "is_moved", "window_of"]
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import ArgumentError
-from ..custom import custom_vjp
 from ..loop import scan
+from ..transforms.custom import custom_vjp
 from .closed import Closed, Layout, layout
 from .constants import full, here
 from .entry import require

@@ -16,13 +16,13 @@ import numpy as np
 from ...ir.errors import ArgumentError, TraceError
 from ...ir.graph import Graph, Node
 from ...ir.types import TensorType, dtype_name
-from ..adjoint import adjoint
 from ..passes.prune import prune
 from ..regions import region_graph, taken_in, trace_region
-from ..running import is_traced
-from ..tangent import tangent
+from ..tracing.running import is_traced
+from ..transforms.adjoint import adjoint
+from ..transforms.tangent import tangent
+from ..transforms.vmap import vmapped
 from ..tree import flatten, leaf_type, outline, unflatten
-from ..vmap import vmapped
 from .constants import eye, here
 
 __all__ = ["Closed", "Layout", "array", "layout", "unknown"]

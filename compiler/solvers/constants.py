@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...ir.types import TensorType, dtype_name
-from ..running import active_trace
-from ..trace import Trace
+from ..tracing.running import active_trace
+from ..tracing.trace import Trace
 
 __all__ = ["eye", "full", "here", "positions"]
 

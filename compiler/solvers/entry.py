@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..function import Compiled
-from ..held import held
-from ..lowerings import lowers
-from ..running import active_trace
-from ..trace import Trace
-from ..tracebacks import shows_users_frames
+from ..calls.function import Compiled
+from ..calls.held import held
+from ..calls.tracebacks import shows_users_frames
+from ..tracing.lowerings import lowers
+from ..tracing.running import active_trace
+from ..tracing.trace import Trace
 from .constants import here
 
 __all__ = ["require", "solver"]

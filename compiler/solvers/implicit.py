@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..custom import custom_vjp
+from ..transforms.custom import custom_vjp
 from .closed import Closed
 from .constants import here
 from .krylov import gmres

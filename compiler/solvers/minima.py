@@ -11,7 +11,7 @@ import numpy as np
 from ...ir.errors import ArgumentError, TraceError
 from ..frontend.calls import takes_functions
 from ..loop import while_loop
-from ..running import is_traced
+from ..tracing.running import is_traced
 from .closed import Closed, array, unknown
 from .constants import eye
 from .entry import require, solver

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...backends import DEFAULT
-from ..function import Compiled, Function
-from ..gradient import Argnums, gradient, which
-from ..held import held
+from ..calls.function import Compiled, Function
+from ..calls.held import held
+from ..transforms.gradient import Argnums, gradient, which
 from .derivative import SparseDerivative, as_it_is
 from .pattern import Sparsity
 

@@ -13,14 +13,14 @@ from ...backends.base import Array
 from ...ir.errors import ArgumentError, GradientError, TraceError
 from ...ir.graph import Graph
 from ...ir.types import TensorType, dtype_name
-from ..call import Call
-from ..entry import Entry
-from ..function import Compiled
-from ..gradient import Argnums, chosen_leaves, chosen_names
+from ..calls.call import Call
+from ..calls.entry import Entry
+from ..calls.function import Compiled
+from ..calls.static import Static
+from ..calls.tracebacks import shows_users_frames
 from ..program import Program
-from ..running import is_traced
-from ..static import Static
-from ..tracebacks import shows_users_frames
+from ..tracing.running import is_traced
+from ..transforms.gradient import Argnums, chosen_leaves, chosen_names
 from ..tree import flatten
 from .pattern import Sparsity
 from .products import products

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node, Output
 from ...ir.types import TensorType
-from ..adjoint import adjoint
 from ..pipeline import run_passes
-from ..tangent import tangent
-from ..vmap import vmapped
+from ..transforms.adjoint import adjoint
+from ..transforms.tangent import tangent
+from ..transforms.vmap import vmapped
 
 __all__ = ["products"]
 

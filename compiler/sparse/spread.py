@@ -11,7 +11,7 @@ from ...ir.graph import Graph, Node, Output
 from ...ir.ops.parts import Parts, loop_attrs, split_operands
 from ..passes.prune import prune
 from ..pipeline import run_passes
-from ..vmap import vmapped
+from ..transforms.vmap import vmapped
 
 __all__ = ["prepared", "spread"]
 

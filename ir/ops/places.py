@@ -26,19 +26,19 @@ ABSENT = "not installed"
 NEEDLESS = "not needed"
 _SAMPLES = {
     "callback": "compiler/test_callback",
-    "checkpoint": "compiler/test_checkpoint",
+    "checkpoint": "compiler/transforms/test_checkpoint",
     "cond": "branching",
-    "custom_jvp": "compiler/test_custom_jvp",
-    "custom_vjp": "compiler/test_custom",
+    "custom_jvp": "compiler/transforms/test_custom_jvp",
+    "custom_vjp": "compiler/transforms/test_custom",
     "linear_solve": "compiler/solvers/test_linear",
     "loop": "looping",
-    "recompute": "compiler/test_checkpoint",
+    "recompute": "compiler/transforms/test_checkpoint",
 }
 _EXPANDED = dict.fromkeys(
     ("custom_jvp", "custom_vjp", "checkpoint", "linear_solve", "ranked"),
     "by the pass expand",
 )
-_LOWERINGS = ("compiler/lower", "compiler/functions.py", "compiler/trace.py")
+_LOWERINGS = ("compiler/lower", "compiler/functions.py", "compiler/tracing/trace.py")
 
 
 def places(name: str) -> dict[str, list[str]]:

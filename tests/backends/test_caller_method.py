@@ -10,7 +10,7 @@ import pytest
 
 from anabranch import disable_jit, jit
 from anabranch.backends.llvm.run.fastcall.caller import supported
-from anabranch.compiler.function import Compiled
+from anabranch.compiler.calls.function import Compiled
 
 from .calls import X, same
 

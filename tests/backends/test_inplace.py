@@ -24,8 +24,8 @@ from anabranch.backends.llvm.plan.arena import Lifetime
 from anabranch.backends.llvm.plan.step import Plan, Step
 from anabranch.backends.llvm.run import threads as pool
 from anabranch.backends.llvm.run.executable import LLVMExecutable, prepare
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Graph, parse
 from tests.backends.kernels import run_at
 from tests.oracles.bits import assert_same_bits

@@ -10,7 +10,7 @@ import pytest
 import anabranch
 from anabranch.backends.llvm.run.executable import prepare
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.adjoint import adjoint
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Graph, TensorType, parse
 from tests.oracles.bits import assert_same_bits
 

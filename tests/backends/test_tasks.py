@@ -25,8 +25,8 @@ from anabranch.backends.llvm.plan import tasks
 from anabranch.backends.llvm.plan.arena import Lifetime
 from anabranch.backends.llvm.run import threads as pool
 from anabranch.backends.llvm.run.executable import LLVMExecutable, prepare
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Graph
 from tests.oracles.bits import assert_same_bits
 from tests.oracles.work import HANGS

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.compiler import notes
+from anabranch.compiler.tracing import notes
 
 X = np.array([0.5, -1.0, 2.0])
 W = np.eye(3) * 0.5

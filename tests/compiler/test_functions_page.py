@@ -14,7 +14,7 @@ from anabranch.compiler.lower.differences import DIFFERENCES
 from anabranch.compiler.lower.facts import facts_of, public_functions
 from anabranch.compiler.lower.page import functions_page
 from anabranch.compiler.lower.refused import REFUSED
-from anabranch.compiler.unsupported import function_name
+from anabranch.compiler.tracing.unsupported import function_name
 
 PAGE = Path(__file__).parents[2] / "anabranch" / "docs" / "functions.md"
 FUNCTIONS = dict(public_functions())

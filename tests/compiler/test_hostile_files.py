@@ -17,7 +17,7 @@ import pytest
 
 import anabranch
 from anabranch import AnabranchError, ArgumentError, ParseError, VerifyError
-from anabranch.compiler.signatures import MAX_SIGNATURES
+from anabranch.compiler.calls.signatures import MAX_SIGNATURES
 
 CENTRE = np.array([0.5, -0.5])
 FLAGS = np.array([True, False])

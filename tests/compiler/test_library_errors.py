@@ -20,7 +20,7 @@ import scipy.stats
 
 import anabranch
 from anabranch import ConcretizationError
-from anabranch.compiler.source import is_installed
+from anabranch.compiler.tracing.source import is_installed
 
 X = np.array([1.0, 2.0, 3.0])
 CALLS: dict[str, Any] = {

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.compiler import entry as calls
+from anabranch.compiler.calls import entry as calls
 from anabranch.compiler.tree import flatten
 from tests.oracles.work import HANGS
 

@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.compiler import functions, loop, steering
+from anabranch.compiler import functions, loop
 from anabranch.compiler.lower.refused import REFUSED
-from anabranch.compiler.lowerings import lowered_functions, lowering_of
-from anabranch.compiler.tracer import (
+from anabranch.compiler.tracing.lowerings import lowered_functions, lowering_of
+from anabranch.compiler.tracing.tracer import (
     GETITEM,
     SET_IMAG,
     SET_REAL,
     SETITEM,
     Tracer,
 )
-from anabranch.compiler.unsupported import function_name
+from anabranch.compiler.tracing.unsupported import function_name
+from anabranch.compiler.transforms import steering
 
 PAGE = (Path(__file__).parents[2] / "anabranch" / "docs" / "numpy.md").read_text(
     "utf-8"

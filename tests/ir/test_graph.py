@@ -7,7 +7,7 @@ from typing import Any
 import networkx as nx
 import pytest
 
-from anabranch.compiler.adjoint import adjoint
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Builder, Graph, Output, Read, TensorType, parse
 from anabranch.ir.errors import SourceLine
 from anabranch.ir.graph import rename

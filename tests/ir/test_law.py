@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from anabranch.compiler.adjoint import adjoint
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Builder, Graph, Node, Output, Read, TensorType, parse
 from anabranch.ir.errors import VerifyError
 from anabranch.ir.law import contributing_reads

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import run_passes
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Graph, parse
 from anabranch.ir.errors import ParseError, VerifyError
 

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from anabranch.compiler.adjoint import adjoint
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import parse
 from anabranch.ir.errors import ParseError, VerifyError
 from tests.branching import branching

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import OPS, Builder, Graph, Node, Output, TensorType, parse
 from anabranch.ir.errors import AnabranchError, ParseError, VerifyError
 from anabranch.ir.graph import MAX_DEPTH, Read, Value

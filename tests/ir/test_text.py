@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Builder, Graph, Output, TensorType, literals, parse
 from anabranch.ir import text as ir_text
 from anabranch.ir.errors import ParseError, VerifyError

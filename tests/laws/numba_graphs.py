@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from anabranch.backends import find_backend
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.entry import input_array
+from anabranch.compiler.calls.entry import input_array
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import Builder, Graph
 from anabranch.ir.graph import Output

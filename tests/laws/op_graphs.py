@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from anabranch.backends import DEFAULT, find_backend
-from anabranch.compiler.adjoint import adjoint
-from anabranch.compiler.entry import input_array
+from anabranch.compiler.calls.entry import input_array
 from anabranch.compiler.pipeline import optimise
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import OPS, Builder, Graph, TensorType
 from anabranch.ir.graph import Output
 from anabranch.ir.types import dtype_name

@@ -14,9 +14,9 @@ import pytest
 
 from anabranch.backends import DEFAULT, find_backend
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import PASSES, optimise, run_passes
-from anabranch.compiler.residuals import split
+from anabranch.compiler.transforms.adjoint import adjoint
+from anabranch.compiler.transforms.residuals import split
 from anabranch.ir import Graph, parse
 from anabranch.ir.law import contributing_reads
 from tests.branching import CHOICES, Branching, branching

@@ -35,9 +35,14 @@ from tests.laws.test_ops import assert_adjoint
 OTHER_SLOPES = (
     "straight_through",
     # Functions of Hermitian matrices, of factors that another node made, and vectors
-    # that have phases: see `test_lower_complex_linalg`.
+    # that have phases: `lower/test_complex_linalg`.
     *("cholesky", "solve_lu", "det", "logdet", "pinv", "eigh", "eig", "svd"),
-    *("expm", "sqrtm", "logm", "sylvester"),  # see `test_lower_scipy_functions`
+    *(
+        "expm",
+        "sqrtm",
+        "logm",
+        "sylvester",
+    ),  # `lower/test_scipy_functions`
 )
 DIFFERENTIABLE = [
     op

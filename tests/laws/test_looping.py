@@ -14,8 +14,8 @@ import pytest
 
 from anabranch.backends import find_backend
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import PASSES, optimise, run_passes
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Graph, parse
 from anabranch.ir.law import contributing_reads
 from anabranch.ir.ops import loop_segments

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.adjoint import adjoint
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Builder, Graph, Node
 from anabranch.ir.graph import Output
 from anabranch.ir.ops.linalg import transposed

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import anabranch
-from anabranch.compiler.running import find_trace
+from anabranch.compiler.tracing.running import find_trace
 from anabranch.ir import OPS
 from anabranch.ir.ops.elementwise import elementwise
 from anabranch.ir.ops.spec import RECORDS

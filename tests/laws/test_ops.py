@@ -32,7 +32,12 @@ DIFFERENTIABLE = [op for op in SAMPLES if OPS[op].adjoint is not NONDIFFERENTIAB
 OTHER_SLOPES = (
     *("straight_through", "with_slope", "share", "log_share"),
     *("cholesky", "solve_lu", "det", "logdet", "pinv"),  # see `test_matrices`
-    *("expm", "sqrtm", "logm", "sylvester"),  # see `test_lower_scipy_functions`
+    *(
+        "expm",
+        "sqrtm",
+        "logm",
+        "sylvester",
+    ),  # `lower/test_scipy_functions`
 )
 BY_DIFFERENCES = [op for op in DIFFERENTIABLE if op not in OTHER_SLOPES]
 """The ops whose derivative is that of their value."""

@@ -14,8 +14,8 @@ import pytest
 
 from anabranch.backends import DEFAULT, find_backend
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import PASSES, ROUNDING, run_passes
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Graph, TensorType
 from tests.oracles.bits import EDGES, assert_same_bits
 from tests.strategies import Sample, random_sample

@@ -14,8 +14,8 @@ import pytest
 
 from anabranch.backends import find_backend
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Graph, TensorType, parse
 from tests.strategies import STEP, Sample, random_sample
 

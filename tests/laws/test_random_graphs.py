@@ -14,9 +14,9 @@ from hypothesis import given, settings
 
 from anabranch.backends import find_backend
 from anabranch.backends.reference.interpreter import evaluate, interpret
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise, run_passes
-from anabranch.compiler.residuals import split
+from anabranch.compiler.transforms.adjoint import adjoint
+from anabranch.compiler.transforms.residuals import split
 from anabranch.ir import OPS, Graph, Output, parse
 from tests.growth import DOMAINS
 from tests.laws.complex_samples import COMPLEX_SAMPLES

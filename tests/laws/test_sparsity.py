@@ -14,10 +14,10 @@ import pytest
 
 from anabranch import sparse_jacobian
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.passes.prune import prune
 from anabranch.compiler.sparse import structure as module
 from anabranch.compiler.sparse.structure import Structure, structure
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import OPS, Graph, TensorType
 from anabranch.ir.ops import NONDIFFERENTIABLE
 from tests.branching import CHOICES, branching

@@ -16,10 +16,10 @@ import pytest
 
 from anabranch.backends import find_backend
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise
-from anabranch.compiler.tangent import tangent
-from anabranch.compiler.vmap import vmapped
+from anabranch.compiler.transforms.adjoint import adjoint
+from anabranch.compiler.transforms.tangent import tangent
+from anabranch.compiler.transforms.vmap import vmapped
 from anabranch.ir import OPS, Graph, parse
 from anabranch.ir.errors import GradientError
 from anabranch.ir.ops import NONDIFFERENTIABLE

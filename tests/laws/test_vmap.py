@@ -19,10 +19,10 @@ import pytest
 from anabranch import fori_loop, make_ir, parse, spec
 from anabranch.backends import find_backend
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler import vmap as vmap_pass
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise
-from anabranch.compiler.vmap import vmapped
+from anabranch.compiler.transforms import vmap as vmap_pass
+from anabranch.compiler.transforms.adjoint import adjoint
+from anabranch.compiler.transforms.vmap import vmapped
 from anabranch.ir import OPS, Builder, Graph, Output, TensorType
 from anabranch.ir.errors import BoundsError, LinAlgError
 from anabranch.ir.ops import Kind, lanes, loop_vmap

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.passes.dedupe import dedupe
 from anabranch.compiler.pipeline import optimise
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Builder, Output, TensorType, parse
 
 SCALAR = TensorType("f64", ())

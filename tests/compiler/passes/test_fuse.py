@@ -9,7 +9,6 @@ import pytest
 
 import anabranch
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.passes.fuse import MAX_CODE, fuse
 from anabranch.compiler.passes.pieces import (
     LARGE,
@@ -19,6 +18,7 @@ from anabranch.compiler.passes.pieces import (
     weight,
 )
 from anabranch.compiler.pipeline import optimise
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Builder, Graph, Node, Output, TensorType, parse
 from tests.laws.test_passes import check_kernels
 

@@ -9,8 +9,8 @@ import pytest
 
 import anabranch
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.pipeline import optimise, run_passes
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Graph, Node, parse
 
 RNG = np.random.default_rng(3)

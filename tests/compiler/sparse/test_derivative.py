@@ -22,8 +22,8 @@ from anabranch import (
     spec,
 )
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.adjoint import adjoint
 from anabranch.compiler.sparse import derivative, structure, unions
+from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Builder, Output
 
 POINT = np.random.default_rng(0).uniform(0.5, 1.5, 12)

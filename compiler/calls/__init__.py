@@ -1,0 +1,1 @@
+"""Calls: an entry for each signature, and when it is traced again."""

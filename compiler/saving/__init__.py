@@ -1,0 +1,1 @@
+"""Saving: a compiled function as a file, and back."""

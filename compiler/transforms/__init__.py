@@ -1,0 +1,1 @@
+"""Transforms: a function or its graph into another, for gradients and mapping."""
