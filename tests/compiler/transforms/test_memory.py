@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.compiler.test_checkpoint import is_equal, pulled_back, random_graphs
+from tests.compiler.transforms.test_checkpoint import is_equal, pulled_back, random_graphs
 
 import anabranch as ab
 from anabranch import ArgumentError, parse
