@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.compiler.transforms.test_checkpoint import is_equal, pulled_back, random_graphs
 
 import anabranch as ab
 from anabranch import ArgumentError, parse
@@ -15,6 +14,11 @@ from anabranch.compiler.pipeline import TIDY, optimise, run_passes
 from anabranch.compiler.transforms import memory
 from anabranch.compiler.transforms.memory import bytes_of, within
 from anabranch.ir import Graph
+from tests.compiler.transforms.test_checkpoint import (
+    is_equal,
+    pulled_back,
+    random_graphs,
+)
 
 RNG = np.random.default_rng(7)
 LAYERS = [(RNG.normal(size=(8, 8)) / 3, RNG.normal(size=8)) for _ in range(16)]
