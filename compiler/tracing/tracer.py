@@ -7,7 +7,6 @@ a `Memory`, which has the newest; each reads it, and writes to it, through its p
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,12 +15,11 @@ import numpy as np
 from ...ir.errors import TraceError
 from ...ir.graph import Node
 from ...ir.types import DTYPES, TensorType
-from ..peel import is_of_counters
 from .array_methods import ArrayMethods
-from .asked import ask
 from .flat import Flat
 from .layout import is_contiguous
 from .paths import Path, path_to
+from .python_values import PythonValues
 from .views import Memory
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ class MissingAttribute(TraceError, AttributeError):
     """An attribute of `numpy.ndarray` that traced arrays lack."""
 
 
-class Tracer(ArrayMethods):
+class Tracer(PythonValues, ArrayMethods):
     """A traced array: shape and dtype are known, values are not.
 
     ``weak`` marks a Python scalar, which adapts its dtype to the arrays it meets.
@@ -374,85 +372,6 @@ class Tracer(ArrayMethods):
         if self.known is not None:
             return repr(self.known)
         return f"<traced {self.type} %{self._node.name if self._node else '?'}>"
-
-    def __format__(self, format_spec: str) -> str:
-        if self.known is not None:
-            return format(self.known, format_spec)
-        if format_spec:
-            self._refuse(f"formatting with {format_spec!r}", "print it after the call")
-        return str(self)
-
-    def __str__(self) -> str:
-        if self.known is not None:
-            return str(self.known)
-        if self.ndim == 0 and self.dtype.kind in "iub":
-            ask(self)
-            if is_of_counters(self.reader, self.unchecked_node):
-                self._refuse("the text of a loop's counter", "print it after the call")
-        return repr(self)
-
-    def _refuse(self, what: str, hint: str) -> NoReturn:
-        node = self._node or self.node
-        ask(self)
-        self.owner.refuse(what, node, hint)
-
-    def __bool__(self) -> bool:
-        if self.known is not None:
-            return bool(self.known)
-        self._refuse(
-            "a Python 'if', 'while', 'and', 'or', 'not', 'in' or bool()",
-            "choose with np.where(condition, a, b), run one of two functions with "
-            "anabranch.cond(condition, f, g), combine conditions with & and |, "
-            "write np.max(x) for max(x), or make the argument static (jit(f, "
-            "static_argnames=...))",
-        )
-
-    def __float__(self) -> float:
-        if self.known is not None:
-            return float(self.known)
-        self._refuse(
-            "float(), a function of the math module or an element of a real array",
-            "use np.sin and so on; an array to be filled has to be traced too, as "
-            "np.zeros_like(x, shape=...) is",
-        )
-
-    def __complex__(self) -> complex:
-        if self.known is not None:
-            return complex(self.known)
-        self._refuse("complex()", "write x + 1j * y for complex(x, y)")
-
-    def __hash__(self) -> int:
-        if self.known is not None:
-            return hash(self.known)  # which raises, as those of all arrays do
-        self._refuse("hash(), a key of a dict or a set", "use a list or a tuple")
-
-    def __int__(self) -> int:
-        if self.known is not None:
-            return int(self.known)
-        self._refuse("int()", "use x.astype(int), or make the argument static")
-
-    def __index__(self) -> int:
-        if self.known is not None:
-            return operator.index(self.known)  # type: ignore[arg-type]  # or raises
-        self._refuse(
-            "range(), a list index, a slice's bound or an array's shape",
-            "make the argument static (jit(f, static_argnames=...)); an array that "
-            "is indexed by a traced integer has to come in as an argument",
-        )
-
-    def __round__(self, ndigits: int | None = None) -> Any:
-        if ndigits is None or self.ndim:
-            self._refuse("round()", "use np.round(x)")
-        return self.round(ndigits)
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        if self.known is not None:
-            return np.array(self.known, dtype, copy=copy)
-        self._refuse(
-            "np.asarray(), np.array() or a library that needs a real array",
-            "stack traced values with np.stack, or pass x itself to NumPy; an array "
-            "that is indexed by a traced one has to come in as an argument",
-        )
 
 
 _LISTED = "`anabranch docs numpy` lists what they have"
