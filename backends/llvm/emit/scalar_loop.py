@@ -154,6 +154,7 @@ def _lowered(node: Node, beyond: set[str]) -> _Lowered:
         number: first + number
         for number in range(count)
         if body.inputs[1 + first - skipped + number].name in in_memory
+        and types[first + number].shape
     }
     slots = [slot for slot in range(len(types)) if slot not in kept.values()]
     memories = {slot: b.memory(types[slot]) for slot in slots}
@@ -173,8 +174,8 @@ def _lowered(node: Node, beyond: set[str]) -> _Lowered:
     ]
     made = lowering.loop(node, values, rows[count:], beyond)
     for place, value in zip(rows[:count], made, strict=False):
-        if not isinstance(value, Place):
-            for index, number in np.ndenumerate(value):
+        if not isinstance(value, Place) or value.memory != place.memory:
+            for index, number in np.ndenumerate(b.numbers(value)):
                 b.store(place, [Position((), i) for i in index], int(number))
     zeroed = [i for i, memory in enumerate(results) if memory in lowering.partial]
     scratch = [b.memories[memory] for memory in b.scratch]
