@@ -100,6 +100,23 @@ def test_totals_go_through_a_nest(outer: int) -> None:
         np.testing.assert_array_equal(y, expected)
 
 
+def test_what_a_total_adds_stays_what_it_was() -> None:
+    """It has its value from before the loop, which the total is made of."""
+    text = source(
+        "x = f64_pointer(buffers[0], 0)",
+        "term = x[0] * 2.0",
+        "total = 0.0",
+        "for i in lanes(words[0], 8):",
+        "    total = total + term",
+        "x[0] = total",
+        "x[1] = term",
+    )
+    for size in SIZES:
+        x = np.array([1.5, 0.0])
+        assert run(text, [x], [size]) == 0
+        np.testing.assert_array_equal(x, [3.0 * size, 3.0])
+
+
 def test_the_name_is_a_number_too() -> None:
     text = source(
         "x = f64_pointer(buffers[0], 0)",

@@ -293,11 +293,12 @@ def _close(function: Function, name: str, statement: ast.Assign, slot: Slot) -> 
     """Combine the lanes of a total, always one half with the other."""
     (other,) = (_names(statement.value) & function.names.keys()) - {name}
     total = function.value(ast.Name(name))
+    before = dict(function.names)
     while total.lanes > 1:
         low, high = _halves(function, total)
-        function.names |= {name: low, other: high}
+        function.names = before | {name: low, other: high}
         total = function.value(statement.value)
-    function.names[name] = slot
+    function.names = before | {name: slot}
     function.assign(ast.Name(name), total)
 
 

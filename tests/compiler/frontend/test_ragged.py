@@ -75,6 +75,15 @@ def carried_number_as_vector(a):
 
 
 @program
+def product_beside_slice(a):
+    s = a[0, 0]
+    for i in range(N):
+        product = a[i:, N - i :] @ np.arange(i)
+        s = np.tanh(s + np.sum(product[:, None] + a[: N - i, N - 1 - i :]))
+    return s
+
+
+@program
 def levinson(a):
     r = a[0] / (2 * a[0, 0])
     y = np.zeros(N)
