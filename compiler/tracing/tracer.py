@@ -19,6 +19,7 @@ from ...ir.types import DTYPES, TensorType
 from ..peel import is_of_counters
 from .array_methods import ArrayMethods
 from .asked import ask
+from .casts import check_same_kind
 from .flat import Flat
 from .layout import is_contiguous
 from .paths import Path, path_to
@@ -206,11 +207,8 @@ class Tracer(ArrayMethods):
         """Become ``value``, cast and broadcast to this array's type."""
         trace, type_ = self._writer(), self.type
         refused = self.memory.argument is not None and not self.owner.writes_arguments
-        if not refused and not np.can_cast(value.dtype, self.dtype, "same_kind"):
-            raise TraceError(
-                f"cannot write {value.dtype} into an array of {self.dtype}",
-                source=trace.builder.source,
-            )
+        if not refused:
+            check_same_kind(value, self, trace.builder.source)
         made = trace.node(value, type_.dtype)
         self.store(self.path, trace.wrap(trace.builder.broadcast(made, type_)))
         return self
