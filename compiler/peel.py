@@ -33,7 +33,7 @@ class Ends:
 
     def __init__(self, counter: Node, trips: int | None) -> None:
         self.counter, self.trips = counter, trips or 0
-        self.first = self.last = 0
+        self._found: list[tuple[int, int, bool]] = []
 
     @classmethod
     def of(cls, trace: Trace, counter: Node, trips: int | None) -> Ends:
@@ -41,13 +41,18 @@ class Ends:
         _ends[trace] = made = cls(counter, trips)
         return made
 
-    def note(self, holds: np.ndarray[Any, Any]) -> None:
+    def turns(self, indices: bool) -> tuple[int, int]:
+        """The first and the last ones, with those of ``indices`` if asked for."""
+        found = [ends for *ends, is_index in self._found if indices or not is_index]
+        first, last = zip((0, 0), *found, strict=True)
+        return max(first), max(last)
+
+    def note(self, holds: np.ndarray[Any, Any], is_index: bool) -> None:
         """Something that ``holds`` in some turns: no more turns than it takes."""
         for first, last in _CHOICES:
             inner = holds[first : self.trips - last]
             if inner.size and (inner == inner[0]).all():
-                self.first = max(self.first, first)
-                self.last = max(self.last, last)
+                self._found.append((first, last, is_index))
                 return
 
 
@@ -64,7 +69,7 @@ def is_of_counters(trace: Trace, node: Node) -> bool:
     )
 
 
-def _note(form: Form, holds: Callable[[Any], Any]) -> None:
+def _note(form: Form, holds: Callable[[Any], Any], is_index: bool = False) -> None:
     """Note what holds for a number that follows from one counter."""
     if len(form.terms) != 1:
         return
@@ -74,13 +79,14 @@ def _note(form: Form, holds: Callable[[Any], Any]) -> None:
         return
     if not 0 < ends.trips <= MOST_TURNS:
         return
-    ends.note(holds(form.constant + step * np.arange(ends.trips)))
+    turns = np.arange(ends.trips)
+    ends.note(holds(form.constant + step * turns), is_index)
 
 
 def note_index(trace: Trace, node: Node, size: int) -> None:
     """Note in which turns an index is below ``size``, and not negative."""
     if not node.type.shape and node.type.dtype == "i64":
-        _note(form_of(trace, node), lambda x: (x >= 0) & (x < size))
+        _note(form_of(trace, node), lambda x: (x >= 0) & (x < size), True)
 
 
 def note_condition(trace: Trace, node: Node) -> None:

@@ -12,7 +12,7 @@ is asked for. All that a trial did is undone, so the caller may run the loop in 
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -115,13 +115,13 @@ def _settled(
         try:
             done = run_body(loop, outer, [*every.values(), *tried], used)
         except NoLoop as reason:
-            _check_ends(loop, reason.ends, 0)
+            _check_ends(loop, reason.ends, [])
             if used.growing:  # a list that is full after some turns does not
                 raise Fills(str(reason)) from reason.__cause__
             raise
         if _is_small(loop, done):
             raise NoLoop("it is small")
-        _check_ends(loop, done.ends, _size(done.trace))
+        _check_ends(loop, done.ends, [*done.trace.builder.nodes])
         if newly := _lose(slots, done, line):
             lost += newly
             continue
@@ -169,18 +169,25 @@ def _least(done: Pass) -> int:
     return min(MIN_INNER, MIN_NODES) if inner else MIN_NODES
 
 
-def _size(trace: Trace) -> int:
+def _size(nodes: Collection[Node]) -> int:
     """How many nodes the body has."""
-    return sum(1 + sum(map(len, node.regions)) for node in trace.builder.nodes)
+    return sum(1 + sum(map(len, node.regions)) for node in nodes)
 
 
-def _check_ends(loop: Loop, ends: Ends | None, nodes: int) -> None:
-    """Raise `Peel` where a few turns are unlike the others."""
+def _check_ends(loop: Loop, ends: Ends | None, body: Collection[Node]) -> None:
+    """Raise `Peel` where a few turns are unlike the others.
+
+    An index that wraps is no reason in a loop of loops. It says in which row these are,
+    and their own turns are alike.
+    """
     if ends is None or not loop.counts or loop.is_peeled:
         return
-    peeled = ends.first + ends.last
-    if peeled and ends.trips - peeled >= MIN_TRIPS and peeled * nodes <= MOST_PEELED:
-        raise Peel(ends.first, ends.last)
+    nested = any(node.op == "loop" for node in body)
+    first, last = ends.turns(indices=not nested)
+    peeled = first + last
+    left = ends.trips - peeled
+    if peeled and left >= MIN_TRIPS and peeled * _size(body) <= MOST_PEELED:
+        raise Peel(first, last)
 
 
 def _is_of_numbers(trace: Trace) -> bool:

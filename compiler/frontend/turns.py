@@ -60,6 +60,8 @@ def turns_of(iterable: Any) -> Turns | None:
     """The turns of a loop over a value, None where they follow from no number."""
     if isinstance(iterable, Turns):
         return None if iterable.begun else iterable
+    if isinstance(iterable, Range):
+        return iterable.turns()
     if isinstance(iterable, Checkpointed):
         turns = turns_of(iterable.items)
         if turns is None:
@@ -100,7 +102,33 @@ def numbers(*args: Any) -> Any:
     start, stop, step = (0, *args, 1) if len(args) == 1 else (*args, 1)[:3]
     if is_traced(step):
         return range(*args)  # which says what it needs
-    return _range(real(start), real(stop), operator.index(real(step)))
+    return Range(real(start), real(stop), operator.index(real(step)))
+
+
+class Range(Sequence[Any]):
+    """A range with a traced end; what is no loop over it asks for the ends' values."""
+
+    def __init__(self, start: Any, stop: Any, step: int) -> None:
+        self.start, self.stop, self.step = start, stop, step
+
+    def turns(self) -> Turns:
+        """Those of one loop over it."""
+        return _range(self.start, self.stop, self.step)
+
+    def _known(self) -> range:
+        return range(operator.index(self.start), operator.index(self.stop), self.step)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.turns()
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._known()[index]
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._known()
 
 
 def _is_integer(value: Any) -> bool:

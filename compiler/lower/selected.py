@@ -20,6 +20,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ...ir.builder import Builder
 from ...ir.errors import TraceError
 from ...ir.graph import Node
+from ..tracing.casts import check_same_kind
 from ..tracing.running import is_traced
 from ..tracing.trace import Trace
 from ..tracing.tracer import Unsized
@@ -122,6 +123,9 @@ class Selected(Unsized, NDArrayOperatorsMixin):
             return made
         if out is not self or self.full.here is not self.owner.innermost:
             self.refuse_here()
+        trace = self.owner.innermost
+        trace.enter()
+        check_same_kind(made, self, trace.builder.source)
         self.full = made.full.astype(self.dtype)
         return self
 

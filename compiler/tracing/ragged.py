@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ...ir.errors import ConcretizationError, TraceError
+from ...ir.errors import ConcretizationError
 from ..intervals import Interval
+from .casts import check_same_kind
 from .tracer import GETITEM, SETITEM, Tracer
 
 if TYPE_CHECKING:
@@ -206,11 +207,7 @@ class Ragged(NDArrayOperatorsMixin):
             return made
         if not isinstance(out, Ragged):
             self.refuse()
-        if not np.can_cast(made.dtype, out.dtype, "same_kind"):
-            raise TraceError(
-                f"cannot write {made.dtype} into an array of {out.dtype}",
-                source=self.home.innermost.builder.source,
-            )
+        check_same_kind(made, out, self.home.innermost.builder.source)
         out[...] = made
         return out
 

@@ -16,6 +16,7 @@ from ...ir.errors import TraceError
 from ...ir.graph import Node
 from ...ir.types import DTYPES, TensorType
 from .array_methods import ArrayMethods
+from .casts import check_same_kind
 from .flat import Flat
 from .layout import is_contiguous
 from .paths import Path, path_to
@@ -204,11 +205,8 @@ class Tracer(PythonValues, ArrayMethods):
         """Become ``value``, cast and broadcast to this array's type."""
         trace, type_ = self._writer(), self.type
         refused = self.memory.argument is not None and not self.owner.writes_arguments
-        if not refused and not np.can_cast(value.dtype, self.dtype, "same_kind"):
-            raise TraceError(
-                f"cannot write {value.dtype} into an array of {self.dtype}",
-                source=trace.builder.source,
-            )
+        if not refused:
+            check_same_kind(value, self, trace.builder.source)
         made = trace.node(value, type_.dtype)
         self.store(self.path, trace.wrap(trace.builder.broadcast(made, type_)))
         return self

@@ -127,3 +127,22 @@ def test_a_short_loop_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = make_ir(first_by_condition)(X[:10])
     trips = [node.attrs["trips"] for node in graph if node.op == "loop"]
     assert trips in ([10], [])
+
+
+def on_a_torus(u):
+    y, (n, m) = 0.0, u.shape
+    for i in range(n):
+        for j in range(m):
+            y = y + u[i, j] * (u[(i + 1) % n, j] + u[i, (j + 1) % m])
+    return y
+
+
+def test_rows_that_wrap_stay_in_the_loop_of_rows() -> None:
+    """Their last one is not written out: its elements are in lanes like the others."""
+    u = np.random.default_rng(1).normal(size=(20, 25))
+    (rows,) = (node for node in make_ir(on_a_torus)(u) if node.op == "loop")
+    (elements,) = (node for node in rows.regions[0] if node.op == "loop")
+    assert (rows.attrs["trips"], elements.attrs["trips"]) == (20, 24)
+    compiled = jit(on_a_torus)
+    np.testing.assert_allclose(compiled(u), on_a_torus(u), rtol=1e-13)
+    assert compiled.inspect_source().count(" in lanes(") == 1

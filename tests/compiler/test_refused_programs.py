@@ -124,6 +124,41 @@ def stores_another_kind(x):
 
 @case(
     ab.TraceError,
+    "cannot write complex128 into an array of float64",
+    "y[x > 0] += 1j",
+    "x = x.astype(np.complex128)",
+)
+def adds_complex_numbers_where_a_mask_is(x):
+    y = x * 1.0
+    y[x > 0] += 1j
+    return y
+
+
+@case(
+    ab.TraceError,
+    "cannot write float64 into an array of int64",
+    "y[x > 0] /= 2",
+)
+def divides_integers_where_a_mask_is(x):
+    y = x.astype(np.int64)
+    y[x > 0] /= 2
+    return y
+
+
+@case(
+    ab.TraceError,
+    "cannot write complex128 into an array of float64",
+    "row -= 1j",
+)
+def takes_complex_numbers_from_a_row(x):
+    y = np.stack([x, x])
+    for row in y:
+        row -= 1j
+    return y
+
+
+@case(
+    ab.TraceError,
     "the body of scan writes into an array of the function around it",
     "y[0] = c",
     "return the new value instead, or copy the array first",

@@ -308,6 +308,7 @@ class Builder:
         if made is None or sum_.number:
             last = self.literal(sum_.number)
             made = last if made is None else self._computed("add", (made, last), "i64")
+        self.sums.known.setdefault(made, sum_)
         return made
 
     def check(self, value: int, low: int, last: int, node: Node) -> None:

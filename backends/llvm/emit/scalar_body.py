@@ -10,6 +10,7 @@ import numpy as np
 
 from ....ir.graph import Graph, Node
 from ....ir.iterations import rows_beyond
+from ....ir.ops import OPS, Kind
 from ....ir.ops.parts import Parts, split_operands
 from ..kernels.scalar_loop import Carried, Choice, Loop
 from .elements import (
@@ -37,15 +38,22 @@ class Lowering(Values):
         graph: Graph,
         inputs: Sequence[Elements],
         homes: Mapping[str, Place] | None = None,
+        known: Mapping[str, Elements] | None = None,
     ) -> list[Elements]:
-        """What a region makes of its inputs; ``homes`` are where values are made."""
+        """What a region makes of its inputs.
+
+        ``homes`` are where values are made, and ``known`` those that are made already.
+        """
         values = {x.name: v for x, v in zip(graph.inputs, inputs, strict=True)}
+        values.update(known or {})
         held = {name for name, value in values.items() if isinstance(value, Place)}
         reads = Counter(name for node in graph for name in node.operands)
         reads.update(graph.results)
         beyond = rows_beyond(graph)
         begun = dict(begun_at_home(graph, homes or {}))
         for node in in_order(graph, held):
+            if known and node.name in known:
+                continue
             operands = [
                 self._moved_home(values[name], begun.get((node.name, slot)))
                 for slot, name in enumerate(node.operands)
@@ -110,6 +118,7 @@ class Lowering(Values):
             home or self._scratch(value.type)
             for home, value in zip(homes, node.values[count:], strict=True)
         ]
+        known = self._positions(body, parts.invariants)
         counter = b.fresh("i64")
         b.sums.count(counter, trips)
         carried = [
@@ -130,6 +139,7 @@ class Lowering(Values):
                 body,
                 [np.array(counter), *parts.invariants, *carried, *stacked],
                 dict(zip(body.results[count:], inner, strict=True)),
+                known,
             )
             for row, value in zip(inner, ends[count:], strict=True):
                 if row not in early and not row.same_place(value):
@@ -158,6 +168,26 @@ class Lowering(Values):
         b.block += swept(b, made)
         results = [b.next_version(x) if isinstance(x, Place) else x for x in carried]
         return [*results, *rows]
+
+    def _positions(
+        self, body: Graph, invariants: Sequence[Elements]
+    ) -> dict[str, Elements]:
+        """The integers that no iteration changes, made in front of the loop.
+
+        So whoever asks where elements lie sees that they lie in the same row.
+        """
+        known: dict[str, Elements] = {
+            x.name: value
+            for x, value in zip(body.inputs[1:], invariants, strict=False)
+            if isinstance(value, np.ndarray) and not value.shape
+        }
+        taken = set(known)
+        for node in body:
+            plain = node.op == "const" or OPS[node.op].kind is Kind.ELEMENTWISE
+            small = not node.type.shape and node.type.dtype in ("i64", "bool")
+            if plain and small and known.keys() >= {*node.operands}:
+                known[node.name] = self._value(node, [known[x] for x in node.operands])
+        return {name: value for name, value in known.items() if name not in taken}
 
     def _apart(
         self, parts: Parts[Elements], memories: Collection[int]

@@ -16,7 +16,7 @@ from .elements import Builder
 from .linear import Linear
 from .scalar_sums import Places, places_of
 
-__all__ = ["is_inside", "unchosen", "wanted"]
+__all__ = ["is_inside", "unchosen", "wanted", "work"]
 
 Made: TypeAlias = "Mapping[int, Compute | Load]"
 
@@ -44,12 +44,12 @@ def unchosen(b: Builder, loop: Loop) -> Loop | None:
     if flat is None:
         return None
     body = wanted(flat, [one.end for one in loop.carried])
-    if _work(body) > (1 + MOST_WORK) * _least(b, loop):
+    if work(body) > (1 + MOST_WORK) * _least(b, loop):
         return None
     return loop._replace(body=tuple(body))
 
 
-def _work(statements: Sequence[Statement]) -> int:
+def work(statements: Sequence[Statement]) -> int:
     """How long statements take."""
     return sum(
         CALL if isinstance(one, Compute) and _is_call(one.op) else 1
@@ -68,19 +68,19 @@ def _is_call(op: str) -> bool:
 def _least(b: Builder, loop: Loop) -> int:
     """How long an iteration takes at least, but for one of them."""
     flags = {x.value: x for x in loop.body if isinstance(x, Compute)}
-    work = OVERHEAD + _work(loop.body)
+    least = OVERHEAD + work(loop.body)
     for one in loop.body:
         if isinstance(one, Choice):
             sides = [_inner(side) for side in (one.then, one.other)]
             usual = _usual(b, loop, flags.get(one.condition))
-            work += min(sides) if usual is None else sides[usual]
-    return work
+            least += min(sides) if usual is None else sides[usual]
+    return least
 
 
 def _inner(side: Sequence[Statement]) -> int:
     """How long a side takes at least."""
     inner = (x for x in side if isinstance(x, Choice))
-    return _work(side) + sum(min(_inner(x.then), _inner(x.other)) for x in inner)
+    return work(side) + sum(min(_inner(x.then), _inner(x.other)) for x in inner)
 
 
 def _usual(b: Builder, loop: Loop, flag: Compute | None) -> int | None:

@@ -22,6 +22,7 @@ from ..kernels.scalar_loop import (
 )
 from .elements import Builder
 from .linear import Linear
+from .scalar_copies import copied
 from .scalar_sums import places_of
 
 __all__ = ["cut"]
@@ -208,30 +209,15 @@ def _iterations(
     The sums are carried, and begin with what ``begun`` has for their loads.
     """
     names = dict(names)
-    gone = {one.store for one in sums}
+    gone: set[Statement] = {one.store for one in sums}
+    gone |= {x for x in loop.body if isinstance(x, Load) and x.value in names}
     counter = b.fresh("i64")
     b.sums.count(counter, piece.trips)
     with b.inside() as block:
         names[loop.counter] = b.compute("add", (piece.start, counter), "i64")
-        for one in loop.body:
-            match one:
-                case Compute(value, op, operands, _, result):
-                    renamed = [names.get(x, x) for x in operands]
-                    names[value] = b.compute(op, renamed, result)
-                case Load(value, memory, where) if value not in names:
-                    names[value] = b.fresh(b.types[value])
-                    block.append(Load(names[value], memory, _renamed(where, names)))
-                case Store(memory, where, value) if one not in gone:
-                    value = names.get(value, value)
-                    block.append(Store(memory, _renamed(where, names), value))
-                case _:
-                    pass
+        copied(b, [one for one in loop.body if one not in gone], names)
     carried = [
         Carried(names[load.value], begun[load.value], names[sum_.value])
         for load, sum_, _ in sums
     ]
     return Loop(counter, piece.trips, False, loop.reverse, tuple(carried), tuple(block))
-
-
-def _renamed(where: Index, names: dict[int, int]) -> Index:
-    return tuple(tuple(names.get(x, x) for x in axis) for axis in where)

@@ -31,7 +31,8 @@ from .linear import Linear
 from .scalar_choices import is_inside, unchosen, wanted
 from .scalar_cuts import cut
 from .scalar_held import held
-from .scalar_sums import Places, apart, places_of, summed, totals_of
+from .scalar_rows import side_by_side
+from .scalar_sums import Places, apart, moved, places_of, summed, totals_of
 
 __all__ = ["fill", "kept_values", "swept"]
 
@@ -69,11 +70,6 @@ def fill(b: Builder, place: Place, value: Elements) -> None:
         return
     for index, number in np.ndenumerate(b.numbers(value)):
         b.store(place, [Position((), i) for i in index], int(number))
-
-
-def _moved(places: Places, counter: int, by: int) -> Places:
-    """The positions so many iterations later."""
-    return tuple(x.plus(Linear(by * x.factor(counter))) for x in places)
 
 
 def _outside(places: Places, counter: int) -> bool:
@@ -132,7 +128,7 @@ def kept_values(
         if store.memory in busy or [x.memory for x in stores].count(store.memory) > 1:
             continue
         written = places_of(b, store.where)
-        before = _moved(written, counter, by)
+        before = moved(written, counter, by)
         if before == written or not _outside(written, counter):
             continue
         for load in [one for one in block if isinstance(one, Load)]:
@@ -187,6 +183,9 @@ def swept(b: Builder, loop: Loop) -> Sequence[Statement]:
         made = cut(b, flat, partial(_in_lanes, b))
         if made is not None:
             return made
+    made = side_by_side(b, loop)
+    if made is not None:
+        return made
     with b.inside() as block:
         before, kept, behind = held(b, loop)
     return [*block, *before, kept, *behind]
@@ -293,10 +292,10 @@ def _from_the_first(
     b: Builder, loop: Loop, body: Sequence[Statement]
 ) -> tuple[Statement, ...]:
     """The statements, with the places of the first iteration."""
-    moved: list[Statement] = []
+    made: list[Statement] = []
     for one in body:
         if isinstance(one, (Load, Store)):
             at = [x.without(loop.counter) for x in places_of(b, one.where)]
             one = one._replace(where=tuple((b.number_of(x),) for x in at))
-        moved.append(one)
-    return tuple(moved)
+        made.append(one)
+    return tuple(made)

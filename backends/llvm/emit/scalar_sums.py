@@ -14,7 +14,7 @@ from ..kernels.scalar_loop import Compute, Index, Load, Loop, Statement, Store, 
 from .elements import Builder
 from .linear import Linear
 
-__all__ = ["Places", "apart", "places_of", "summed", "totals_of"]
+__all__ = ["Places", "apart", "moved", "places_of", "summed", "totals_of"]
 
 NEAR = 64  # elements: what was stored less far away may be on its way to memory
 
@@ -30,6 +30,11 @@ def places_of(b: Builder, where: Index) -> Places:
             total = total.plus(b.sums.of(value))
         found.append(total)
     return tuple(found)
+
+
+def moved(places: Places, counter: int, by: int) -> Places:
+    """The positions so many iterations later."""
+    return tuple(x.plus(Linear(by * x.factor(counter))) for x in places)
 
 
 def summed(b: Builder, loop: Loop) -> Iterator[int]:

@@ -317,3 +317,40 @@ def test_lists_of_many_items_cost_what_one_array_does() -> None:
         np.testing.assert_allclose(compiled(X, n=n), function(X, n), rtol=1e-13)
         sizes.append(len(compiled.inspect_ir("forward").splitlines()))
     assert sizes[0] == sizes[1]
+
+
+def twice(n):
+    numbers, total = range(n), 0
+    for i in numbers:
+        total += i
+    for i in numbers:
+        total += 2 * i
+    return total
+
+
+RANGES: list[Callable[[Any], Any]] = [
+    twice,
+    lambda n: range(n)[0] + range(2, n)[-1],
+    lambda n: sum(range(1, n, 3)[2:]),
+    lambda n: len(range(n)) + len(range(n)[::2]),
+    lambda n: (3 in range(n), 3 in range(4, n), n in range(n)),
+    lambda n: range(n).stop + range(2, n).start + range(n, 0, -2).step,
+    lambda n: 1 if range(n) else 2,
+    lambda n: [i * i for i in reversed(range(n))][:3],
+]
+
+
+@pytest.mark.parametrize("function", RANGES)
+def test_a_range_with_a_traced_end_is_what_ranges_are(function: Any) -> None:
+    compiled = jit(function)
+    for n in (30, 40):
+        np.testing.assert_array_equal(compiled(n), function(n))
+
+
+def test_a_number_of_a_range_that_nobody_knows_is_refused() -> None:
+    def function(x):
+        return range(x.astype(int)[0])[0]
+
+    with pytest.raises(anabranch.ConcretizationError, match="needs the value") as error:
+        jit(function)(X)
+    assert "return range(x.astype(int)[0])[0]" in str(error.value)
