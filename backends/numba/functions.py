@@ -40,11 +40,12 @@ def chain_both(g, h):
     return chain(h, g) if h == 0 else chain(g, h)
 
 def cosine(x, y):
-    """``x / hypot(x, y)``, 0 at the origin."""
+    """``x / hypot(x, y)``, 0 at the origin, and that of the axis at infinity."""
     size = np.maximum(abs(x), abs(y))
     if size == 0:
         return x
-    a, b = x / size, y / size
+    a = np.copysign(1.0, x) if abs(x) == size else x / size
+    b = np.copysign(1.0, y) if abs(y) == size else y / size
     return a / np.sqrt(a * a + b * b)
 
 def floor_divide_float(a, b):

@@ -132,7 +132,12 @@ def _new(trace: Trace, shape: Any, make: Callable[[Any], Any]) -> Any:
 def _filled(function: Any, make: Any) -> None:
     @instead_of(function)
     def convert(shape: Any, dtype: Any = float, *args: Any, **rest: Any) -> Any:
-        return _new(_here(), shape, lambda sizes: make(sizes, dtype, *args, **rest))
+        def full(sizes: Any) -> Any:
+            found = make(sizes, dtype, *args, **rest)
+            _here().note_full(found)
+            return found
+
+        return _new(_here(), shape, full)
 
 
 _filled(np.zeros, np.zeros)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...ir.errors import ArgumentError
 from ...ir.graph import Node
+from ...ir.ops.linearity import may_add
 from ...ir.types import TensorType
 from ..frontend.calls import takes_functions
 from ..regions import region_graph, taken_in, trace_region
@@ -21,6 +22,9 @@ from .krylov import METHODS, Map, Solver, norm
 
 __all__ = ["LinearResult", "checked", "linear_solve", "solution"]
 
+_NOT_LINEAR = (
+    "linear_solve: the operator is not linear: of zeros it makes something else"
+)
 _REGIONS = "solve", "apply", "solve_adjoint", "apply_adjoint"
 
 
@@ -74,7 +78,8 @@ def linear_solve(
     Raises:
         ArgumentError: For a method of another name, or a ``b`` without real numbers.
         TraceError: Where ``operator`` returns another structure or other shapes.
-        DomainError: When running, as ``throw`` says.
+        DomainError: When running, as ``throw`` says, and where ``operator`` adds
+            something to A v.
 
     >>> import numpy as np, anabranch
     >>> a = np.array([[4.0, 1.0], [1.0, 3.0]])
@@ -122,7 +127,11 @@ def _linear_solve(
         return Closed.of(f"the {what} of linear_solve", run, [lay.type], function)
 
     multiply = operator if callable(operator) else partial(np.matmul, operator)
-    forth, back = _both(mapped("operator", multiply), lay.type)
+    product = mapped("operator", multiply)
+    forth, back = _both(product, lay.type)
+    if may_add(product.graph, [product.graph.inputs[0].name]):
+        of_zeros = forth(full(lay.type.shape, 0.0, lay.type.numpy))
+        rhs = require(rhs, np.all(of_zeros == 0), _NOT_LINEAR)
     near_forth, near_back = _same, _same
     if preconditioner is not None:
         near = mapped("preconditioner", preconditioner)

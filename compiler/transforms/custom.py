@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-import numpy as np
-
 from ...ir.errors import TraceError
 from ...ir.types import TensorType
 from ..regions import TracedRegion, is_weak
@@ -29,6 +27,7 @@ from .rules import (
     is_array,
     made_of,
     rule_of,
+    zeros,
 )
 
 __all__ = ["cotangents", "custom_vjp"]
@@ -57,7 +56,7 @@ class custom_vjp(Ruled):  # a decorator
             that of the function; where ``backward`` does not return a cotangent for
             each argument, or one of another shape.
         GradientError: Where a gradient is asked for of a value that the functions
-            close over.
+            close over, and where forward mode is of a rule that is not linear.
 
     >>> import numpy as np, anabranch
     >>> @anabranch.custom_vjp
@@ -149,9 +148,7 @@ class _Call(RuleCall):
             given = iter(values)
             held = residuals.holding(given)
             given_back = [
-                next(given)
-                if type_.has_gradient
-                else np.zeros(type_.shape, type_.numpy)
+                next(given) if type_.has_gradient else zeros(type_.shape, type_.numpy)
                 for type_ in results
             ]
             made = function(*first, held, unflatten(value.tree, given_back))

@@ -16,7 +16,16 @@ from ..tracing.lowerings import lowers
 from ..tracing.running import is_traced
 from ..tracing.trace import Trace
 from ..tree import flatten, outline, unflatten
-from .rules import RuleCall, Ruled, as_derivative, call_around, inside, made_of, rule_of
+from .rules import (
+    RuleCall,
+    Ruled,
+    as_derivative,
+    call_around,
+    inside,
+    made_of,
+    rule_of,
+    zeros,
+)
 
 __all__ = ["custom_jvp"]
 
@@ -142,7 +151,7 @@ class _Call(RuleCall):
             if place in traced and leaf.node.type.has_gradient:
                 moved.append(next(given))
             elif isinstance(leaf, float) or _floats(leaf):
-                moved.append(np.zeros(np.shape(leaf), np.asarray(leaf).dtype))
+                moved.append(zeros(np.shape(leaf), np.asarray(leaf).dtype))
             else:
                 moved.append(None)
         return moved

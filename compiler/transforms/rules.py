@@ -19,7 +19,7 @@ from ...ir.errors import ArgumentError, TraceError
 from ...ir.graph import Node
 from ...ir.types import TensorType
 from ..regions import TracedRegion, is_weak, region_graph, taken_in, trace_region
-from ..tracing.running import find_trace, is_traced
+from ..tracing.running import active_trace, find_trace, is_traced
 from ..tracing.trace import Trace
 from ..tree import LeafType, flatten, leaf_names, leaf_type, outline, unflatten
 
@@ -34,6 +34,7 @@ __all__ = [
     "made_of",
     "name_of",
     "rule_of",
+    "zeros",
 ]
 
 R = TypeVar("R", bound="Ruled")
@@ -237,15 +238,26 @@ def as_derivative(what: str, bar: Any, type_: TensorType, kind: str, owner: str)
     whose.
     """
     if bar is None:
-        return np.zeros(type_.shape, type_.numpy)
+        return zeros(type_.shape, type_.numpy)
     if isinstance(bar, (tuple, list, dict)) or np.shape(bar) != type_.shape:
         raise TraceError(
             f"{what} returns as a {kind} of {type_} {described(bar)}",
             hint=f"a {kind} has the shape of {owner}: sum over what was broadcast",
         )
-    if is_traced(bar):
-        return bar.astype(type_.numpy)
-    return np.asarray(bar, type_.numpy)
+    if not is_traced(bar):
+        return np.asarray(bar, type_.numpy)
+    if bar.known is not None and not bar.known.any():
+        return zeros(type_.shape, type_.numpy)
+    return bar.astype(type_.numpy)
+
+
+def zeros(shape: tuple[int, ...], dtype: Any) -> Any:
+    """Zeros that a rule knows to be constant: it is linear with them."""
+    made = np.zeros(shape, dtype)
+    trace = active_trace()
+    assert trace is not None, "rules are traced"
+    trace.note_full(made)
+    return made
 
 
 def is_same(one: Any, other: Any) -> bool:

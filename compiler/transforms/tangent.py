@@ -31,6 +31,7 @@ from ...ir.collection import paused_collection
 from ...ir.errors import GradientError
 from ...ir.graph import Graph, Node, Output, Section
 from ...ir.ops import OPS, Kind
+from ...ir.ops.linearity import require_linear
 from ...ir.ops.spec import EVERY, Adjoint
 from ..passes.prune import prune
 from .adjoint import adjoint, check_refused, free_suffix
@@ -109,15 +110,16 @@ def _pushed(b: Builder, graph: Graph, node: Node, dots: Dots) -> Dots:
     if op.tangent is not None:
         more = {"tangent": tangent} if op.regions else {}
         return op.tangent(b, node, dots, *operands, **node.attrs, **more)
+    if op.kind is _ELEMENTWISE and operands[slots[0]].type == node.type:
+        each = [_diagonal(b, node, slot, dots, operands) for slot in slots]
+        return (_sum(b, each),)
     terms: list[Dots] = []
     for group in ((0,),) if op.kind is _VIEW else op.linear:
         whole = range(len(operands)) if group is EVERY else group
         if not set(whole).isdisjoint(slots):
             terms.append(_linear(b, node, whole, dots, operands))
             slots = [slot for slot in slots if slot not in whole]
-    if op.kind is _ELEMENTWISE:
-        terms += [_diagonal(b, node, slot, dots, operands) for slot in slots]
-    elif slots:
+    if slots:
         terms.append(_transposed(b, node, slots, dots, operands))
     return tuple([_sum(b, column) for column in zip(*terms, strict=True)])
 
@@ -140,7 +142,7 @@ def _linear(
 
 def _diagonal(
     b: Builder, node: Node, slot: int, dots: Dots, operands: Sequence[Node]
-) -> Dots:
+) -> Node:
     """The term of one slot of an elementwise op, from its adjoint rule.
 
     The rule multiplies with the conjugate of the derivative.
@@ -148,34 +150,38 @@ def _diagonal(
     rule = cast("Adjoint", OPS[node.op].adjoint)
     dot = b.conj(cast("Node", dots[slot]))
     made = rule(b, node, dot, *operands, **node.attrs)[slot]
-    return (b.conj(cast("Node", made)),)
+    return b.conj(cast("Node", made))
 
 
 def _transposed(
     b: Builder, node: Node, slots: list[int], dots: Dots, operands: Sequence[Node]
 ) -> Dots:
-    """What the transpose of an adjoint rule makes of the tangents in ``slots``."""
+    """What the transpose of an adjoint rule makes of the tangents in ``slots``.
+
+    The rule is linear, so its derivative is that at a cotangent of zeros.
+    """
     rule, bars = _rule_graph(node, slots, operands)
+    require_linear(
+        rule,
+        bars,
+        "a rule is not linear in its cotangent, so nothing follows from it for forward "
+        "mode",
+        "give the function a rule for tangents: custom_jvp",
+        b.source,
+    )
     made = adjoint(rule, wrt=list(bars), of=rule.results, seeded=True)
     # A loop may carry the cotangent beside what is read of it.
     made = prune(made.returning(made.outputs[len(slots) :]))
     seeds = made.inputs[len(rule.inputs) :]
     known = {operand.name: operand for operand in operands}
     known |= {value.name: value for value in node.values}
+    known |= {bar: b.like(known[value], 0.0) for bar, value in bars.items()}
     known |= {
         seed.name: cast("Node", dots[slot])
         for seed, slot in zip(seeds, slots, strict=True)
     }
     ends = dict(zip(bars.values(), made.results, strict=True))
-    try:
-        found = b.graft(made, known, ends.values())
-    except KeyError:  # it is the cotangent, on which a linear rule does not depend
-        raise GradientError(
-            "a rule is not linear in its cotangent, so nothing follows from it for "
-            "forward mode",
-            source=b.source,
-            hint="give the function a rule for tangents: custom_jvp",
-        ) from None
+    found = b.graft(made, known, ends.values())
     return tuple([found.get(ends.get(value.name, "")) for value in node.values])
 
 

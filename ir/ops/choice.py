@@ -47,6 +47,7 @@ PICK = elementwise(
     "(0.5 * {0} if {1} == {2} else (0.0 if {0} == 0.0 else {1} + {2}))))",
     lambda b, n, h, g, x, y: (b.pick(h, x, y), None, None),
     constant_slots=(1, 2),
+    linear=((0,),),
 )
 MAXIMUM = elementwise(
     "maximum",
@@ -152,5 +153,6 @@ SELECT = register(
         constant_slots=(0,),
         kind=Kind.ELEMENTWISE,
         scalar="({1} if {0} else {2})",
+        linear=((1, 2),),
     )
 )

@@ -112,6 +112,12 @@ CHOLESKY = register(
 )
 CHOLESKY_INPUT = register(
     OpDef(
-        "cholesky_input", 2, _input_type, _cholesky_input, _input_adjoint, vmap=stacked
+        "cholesky_input",
+        2,
+        _input_type,
+        _cholesky_input,
+        _input_adjoint,
+        linear=((1,),),
+        vmap=stacked,
     )
 )

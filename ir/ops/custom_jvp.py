@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import GradientError
 from ..types import TensorType
 from .custom import (
     check_behind,
@@ -21,6 +20,7 @@ from .custom import (
     results_of,
     run_value,
 )
+from .linearity import require_linear
 from .mapped import may_fail
 from .spec import INT, OpDef, register
 
@@ -86,12 +86,23 @@ def _adjoint(
     slots: Sequence[int],
     adjoint: Callable[..., Graph],
 ) -> tuple[Node | None, ...]:
-    """The transpose of the rule: the adjoint of its region by the tangents."""
+    """The transpose of the rule: the adjoint of its region by the tangents.
+
+    It is linear in them, so its derivative is that at tangents of zeros.
+    """
     check_behind(n, slots, arguments)
     region, first = n.regions[1], operands[:arguments]
     moved = [slot for slot, x in enumerate(first) if x.type.has_gradient]
     start = arguments + len(n.values)
     dots = [node.name for node in region.inputs[start : start + len(moved)]]
+    require_linear(
+        region,
+        dots,
+        "a rule is not linear in its tangents, so nothing follows from it for a "
+        "gradient",
+        "give the function a rule for cotangents: custom_vjp",
+        n.source,
+    )
     seeds = [
         (number, seed)
         for number, seed in enumerate(
@@ -107,23 +118,12 @@ def _adjoint(
         of=[region.results[number] for number, _ in seeds],
         seeded=True,
     )
-    taken = [*first, *n.values, *([None] * len(dots)), *operands[arguments:]]
+    zeros = [b.like(operands[slot], 0.0) for slot in moved]
+    taken = [*first, *n.values, *zeros, *operands[arguments:]]
     given = [*taken, *(seed for _, seed in seeds)]
-    known = {
-        node.name: value
-        for node, value in zip(made.inputs, given, strict=True)
-        if value is not None
-    }
+    known = dict(zip([node.name for node in made.inputs], given, strict=True))
     ends = made.results[len(region.results) :]
-    try:
-        found = b.graft(made, known, ends)
-    except KeyError:
-        raise GradientError(
-            "a rule is not linear in its tangents, so nothing follows from it for a "
-            "gradient",
-            source=n.source,
-            hint="give the function a rule for cotangents: custom_vjp",
-        ) from None
+    found = b.graft(made, known, ends)
     bars = {slot: found[end] for slot, end in zip(moved, ends, strict=True)}
     return tuple([bars.get(slot) for slot in range(len(operands))])
 

@@ -17,6 +17,7 @@ import numpy as np
 from ..types import COMPLEX, DTYPES, FLOATS, INEXACT, TensorType
 from .spec import (
     DTYPE,
+    EVERY,
     NONDIFFERENTIABLE,
     Adjoint,
     Kind,
@@ -50,6 +51,7 @@ def elementwise(
     result: str | None = None,
     constant_slots: tuple[int, ...] = (),
     slope_of: str | None = None,
+    linear: tuple[tuple[int, ...], ...] = (),
 ) -> OpDef:
     """Register an op whose operands share one type among ``dtypes``.
 
@@ -75,8 +77,14 @@ def elementwise(
             kind=Kind.ELEMENTWISE,
             scalar=scalar,
             slope_of=slope_of,
+            linear=linear,
         )
     )
+
+
+def with_slope(b: Builder, value: Node, x: Node, slope: Node) -> Node:
+    """``value``, a function of x, with the derivative that is said and not its own."""
+    return b.straight_through(value, b.with_slope(x, slope))
 
 
 def reciprocal(b: Builder, x: Node) -> Node:
@@ -85,7 +93,13 @@ def reciprocal(b: Builder, x: Node) -> Node:
 
 
 NEG = elementwise(
-    "neg", 1, np.negative, "-{0}", lambda b, n, g, x: (b.neg(g),), dtypes=NUMBERS
+    "neg",
+    1,
+    np.negative,
+    "-{0}",
+    lambda b, n, g, x: (b.neg(g),),
+    dtypes=NUMBERS,
+    linear=(EVERY,),
 )
 ABS = elementwise(
     "abs",
@@ -105,7 +119,13 @@ SIGN = elementwise(
 )
 
 ADD = elementwise(
-    "add", 2, np.add, "{0} + {1}", lambda b, n, g, x, y: (g, g), dtypes=NUMBERS
+    "add",
+    2,
+    np.add,
+    "{0} + {1}",
+    lambda b, n, g, x, y: (g, g),
+    dtypes=NUMBERS,
+    linear=(EVERY,),
 )
 SUB = elementwise(
     "sub",
@@ -114,6 +134,7 @@ SUB = elementwise(
     "{0} - {1}",
     lambda b, n, g, x, y: (g, b.neg(g)),
     dtypes=NUMBERS,
+    linear=(EVERY,),
 )
 MUL = elementwise(
     "mul",
@@ -122,6 +143,7 @@ MUL = elementwise(
     "{0} * {1}",
     lambda b, n, g, x, y: (b.chain(g, b.conj(y)), b.chain(g, b.conj(x))),
     dtypes=NUMBERS,
+    linear=((0,), (1,)),
 )
 
 
@@ -158,6 +180,7 @@ CHAIN = elementwise(
     "chain({0}, {1})",
     lambda b, n, h, g, d: (b.chain(h, b.conj(d)), b.chain_both(h, b.conj(g))),
     dtypes=INEXACT,
+    linear=((0,), (1,)),
 )
 CHAIN_BOTH = elementwise(
     "chain_both",
@@ -169,6 +192,7 @@ CHAIN_BOTH = elementwise(
         b.chain_both(k, b.conj(g)),
     ),
     dtypes=INEXACT,
+    linear=((0,), (1,)),
 )
 
 
@@ -180,7 +204,15 @@ def _div_adjoint(b: Builder, n: Node, g: Node, x: Node, y: Node) -> tuple[Node, 
     return x_bar, b.neg(b.chain(g, b.conj(b.div(n, y))))
 
 
-DIV = elementwise("div", 2, np.true_divide, "{0} / {1}", _div_adjoint, dtypes=INEXACT)
+DIV = elementwise(
+    "div",
+    2,
+    np.true_divide,
+    "{0} / {1}",
+    _div_adjoint,
+    dtypes=INEXACT,
+    linear=((0,),),
+)
 FLOOR_DIVIDE = elementwise(
     "floor_divide",
     2,
@@ -318,6 +350,7 @@ IDENTITY = register(
         lambda b, n, g, x: (g,),
         kind=Kind.ELEMENTWISE,
         scalar="{0}",
+        linear=(EVERY,),
     )
 )
 STOP_GRADIENT = register(
@@ -366,5 +399,6 @@ ADD_N = register(
         variadic=True,
         kind=Kind.ELEMENTWISE,
         scalar=" + ",
+        linear=(EVERY,),
     )
 )

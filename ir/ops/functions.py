@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..types import FLOATS, INEXACT
-from .elementwise import elementwise, reciprocal
+from .elementwise import elementwise, reciprocal, with_slope
 from .spec import NONDIFFERENTIABLE, OpDef
 
 if TYPE_CHECKING:
@@ -84,6 +84,28 @@ def _arcsinh_slope(b: Builder, x: Node) -> Node:
     return _inverse_hypotenuse(b, x)
 
 
+def _arccosh_root(b: Builder, x: Node) -> Node:
+    """``sqrt(x^2 - 1)``, where the square may be beyond all floats."""
+    one = b.like(x, 1.0)
+    product = b.mul(b.sqrt(b.sub(x, one)), b.sqrt(b.add(x, one)))
+    if x.type.is_complex:
+        return product
+    slope = reciprocal(b, b.sqrt(_one_minus_square(b, reciprocal(b, x))))
+    return with_slope(b, product, x, slope)
+
+
+def bell(b: Builder, x: Node, factor: float, power: float) -> Node:
+    """``factor exp(power x^2)``, whose derivatives are all 0 where it is."""
+
+    def curve(x: Node) -> Node:
+        return _scaled(b, b.exp(_scaled(b, _square(b, x), power)), factor)
+
+    value, zero = curve(x), b.like(x, 0.0)
+    inner = b.select(b.eq(value, zero), zero, x)
+    again = b.straight_through(value, curve(inner))
+    return with_slope(b, value, x, _scaled(b, b.mul(again, inner), 2 * power))
+
+
 def _tanh_slope(b: Builder, y: Node, x: Node) -> Node:
     """``1 - tanh(x)^2``"""
     return _one_minus_square(b, y) if x.type.is_complex else b.tanh_slope(y, x)
@@ -124,21 +146,10 @@ SINH = unary("sinh", lambda b, y, x: b.cosh(x))
 COSH = unary("cosh", lambda b, y, x: b.sinh(x))
 TANH = unary("tanh", lambda b, y, x: _tanh_slope(b, y, x))
 ARCSINH = unary("arcsinh", lambda b, y, x: _arcsinh_slope(b, x))
-ARCCOSH = unary(
-    "arccosh",
-    lambda b, y, x: reciprocal(
-        b,
-        b.mul(
-            b.sqrt(b.sub(x, b.like(x, 1.0))),
-            b.sqrt(b.add(x, b.like(x, 1.0))),
-        ),
-    ),
-)
+ARCCOSH = unary("arccosh", lambda b, y, x: reciprocal(b, _arccosh_root(b, x)))
 ARCTANH = unary("arctanh", lambda b, y, x: reciprocal(b, _one_minus_square(b, x)))
 ERF = unary(
-    "erf",
-    lambda b, y, x: _scaled(b, b.exp(b.neg(b.mul(x, x))), 2 / math.sqrt(math.pi)),
-    _special("erf"),
+    "erf", lambda b, y, x: bell(b, x, 2 / math.sqrt(math.pi), -1.0), _special("erf")
 )
 SIGMOID = elementwise(
     "sigmoid",
@@ -166,10 +177,14 @@ def _arctan2_adjoint(
 ) -> tuple[Node, Node]:
     """``x / r^2`` and ``-y / r^2``, the square of r never made."""
     r = b.hypot(x, y)
-    return (
-        b.chain(g, b.div(b.div(x, r), r)),
-        b.neg(b.chain(g, b.div(b.div(y, r), r))),
-    )
+    far = b.isinf(r)
+
+    def part(x: Node, y: Node) -> Node:
+        near = b.select(far, b.like(x, 0.0), x)
+        value = b.div(b.div(near, r), r)
+        return b.straight_through(value, b.div(b.cosine(x, y), r))
+
+    return b.chain(g, part(x, y)), b.neg(b.chain(g, part(y, x)))
 
 
 ARCTAN2 = elementwise("arctan2", 2, np.arctan2, "arctan2({0}, {1})", _arctan2_adjoint)
@@ -178,7 +193,12 @@ ARCTAN2 = elementwise("arctan2", 2, np.arctan2, "arctan2({0}, {1})", _arctan2_ad
 def _cosine(x: Any, y: Any) -> Any:
     size = np.maximum(np.abs(x), np.abs(y))
     scale = np.where(size == 0, np.ones_like(size), size)
-    a, b = x / scale, y / scale
+    a, b = (
+        np.where(
+            np.abs(part) == scale, np.copysign(np.ones_like(part), part), part / scale
+        )
+        for part in (x, y)
+    )
     length = np.sqrt(a * a + b * b)
     return np.where(size == 0, a, a / np.where(size == 0, np.ones_like(a), length))
 

@@ -108,6 +108,7 @@ MAX_POOL_INPUT = register(
         _max_pool_input_adjoint,
         ATTRS,
         constant_slots=(1,),
+        linear=((0,),),
         vmap=stacked,
     )
 )

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..types import TensorType
-from .elementwise import elementwise, reciprocal
+from .elementwise import elementwise, reciprocal, with_slope
+from .functions import bell
 from .spec import (
     NONDIFFERENTIABLE,
     Adjoint,
@@ -190,7 +191,7 @@ def _call(b: Builder, name: str, *operands: Node) -> Node:
 
 # Errors and the normal distribution: DLMF 7.
 
-function("erfc", lambda b, n, x: _gauss(b, x, -2 / ROOT_PI, -1.0))
+function("erfc", lambda b, n, x: bell(b, x, -2 / ROOT_PI, -1.0))
 
 
 FAR = 8.0  # from here on SciPy's hyperu has all digits, and the difference few
@@ -226,7 +227,7 @@ def log_ndtr_slope(b: Builder, x: Node) -> Node:
     return b.div(b.like(x, math.sqrt(2 / math.pi)), other)
 
 
-function("ndtr", lambda b, n, x: _gauss(b, x, 1 / math.sqrt(2 * math.pi), -0.5))
+function("ndtr", lambda b, n, x: bell(b, x, 1 / math.sqrt(2 * math.pi), -0.5))
 function("ndtri", lambda b, n, y: _gauss(b, n, math.sqrt(2 * math.pi), 0.5))
 function("log_ndtr", lambda b, n, x: log_ndtr_slope(b, x))
 function("ndtri_exp", lambda b, n, y: reciprocal(b, log_ndtr_slope(b, n)))
@@ -402,10 +403,20 @@ def _ratio(b: Builder, x: Node, y: Node) -> Node:
     return b.select(corner, zero, b.div(x, y))
 
 
-function(
-    "logit",
-    lambda b, n, p: reciprocal(b, b.mul(p, b.sub(b.like(p, 1.0), p))),
-)
+def _logit_slope(b: Builder, n: Node, p: Node) -> Node:
+    """``1 / (p (1 - p))``"""
+    rest = b.sub(b.like(p, 1.0), p)
+    return reciprocal(b, with_slope(b, b.mul(p, rest), p, b.sub(rest, p)))
+
+
+def _log_ratio(b: Builder, x: Node, y: Node) -> Node:
+    """``log(x / y)``, as log(x) - log(y) to its derivatives."""
+    slope = b.with_slope(x, reciprocal(b, x))
+    other = b.with_slope(y, reciprocal(b, y))
+    return b.straight_through(b.log(b.div(x, y)), b.sub(slope, other))
+
+
+function("logit", _logit_slope)
 function("log_expit", lambda b, n, x: b.sigmoid(b.neg(x)))
 function("xlogy", lambda b, n, x, y: b.log(y), lambda b, n, x, y: _ratio(b, x, y))
 function(
@@ -416,29 +427,40 @@ function(
 function("entr", lambda b, n, x: b.neg(shifted(b, b.log(x), 1.0)))
 function(
     "rel_entr",
-    lambda b, n, x, y: shifted(b, b.log(b.div(x, y)), 1.0),
+    lambda b, n, x, y: shifted(b, _log_ratio(b, x, y), 1.0),
     lambda b, n, x, y: b.neg(_ratio(b, x, y)),
 )
 function(
     "kl_div",
-    lambda b, n, x, y: b.log(b.div(x, y)),
+    lambda b, n, x, y: _log_ratio(b, x, y),
     lambda b, n, x, y: b.sub(b.like(x, 1.0), _ratio(b, x, y)),
 )
 
 # Powers that become logarithms: (x^p - 1) / p = log(x) exprel(p log(x)).
 
 
-def _exprel_slope(b: Builder, x: Node) -> Node:
-    """That of (e^x - 1) / x: Kummer's function (DLMF 13.6.2, 13.3.15), smooth at 0."""
-    return scaled(b, _call(b, "hyp1f1", b.like(x, 2.0), b.like(x, 3.0), x), 0.5)
+def _exprel_slope(b: Builder, n: Node, x: Node) -> Node:
+    """That of (e^x - 1) / x: Kummer's function (DLMF 13.6.2, 13.3.15), smooth at 0.
+
+    SciPy's takes a time that grows with x; far out ``n (1 - 1/x) + 1/x`` is as good.
+    """
+    limit = b.like(x, FAR)
+    far = b.gt(x, limit)
+    near = b.select(far, limit, x)
+    inverse = reciprocal(b, b.select(far, x, limit))
+    found = b.mul(n, b.sub(b.like(x, 1.0), inverse))
+    kummer = _call(b, "hyp1f1", b.like(x, 2.0), b.like(x, 3.0), near)
+    return b.select(far, b.add(found, inverse), scaled(b, kummer, 0.5))
 
 
 def _boxcox_by_power(b: Builder, log: Node, p: Node, at_zero: Node) -> Node:
-    found = b.mul(_square(b, log), _exprel_slope(b, b.mul(p, log)))
+    both = b.mul(p, log)
+    slope = _exprel_slope(b, _call(b, "exprel", both), both)
+    found = b.mul(_square(b, log), slope)
     return b.select(at_zero, reciprocal(b, _square(b, p)), found)
 
 
-function("exprel", lambda b, n, x: _exprel_slope(b, x))
+function("exprel", lambda b, n, x: _exprel_slope(b, n, x))
 function(
     "boxcox",
     lambda b, n, x, p: b.power(x, shifted(b, p, -1.0)),

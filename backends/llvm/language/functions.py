@@ -46,8 +46,8 @@ SOURCE = """
 def cosine(x, y):
     size = maximum(fabs(x), fabs(y))
     scale = 1.0 if size == 0 else size
-    a = x / scale
-    b = y / scale
+    a = copysign(1.0, x) if fabs(x) == scale else x / scale
+    b = copysign(1.0, y) if fabs(y) == scale else y / scale
     return a / sqrt(a * a + b * b) if size != 0 else a
 
 def floor_divide_float(a, b):
