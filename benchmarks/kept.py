@@ -68,6 +68,8 @@ WAYS: dict[str, Over] = {
     "memory=200": lambda turns: ab.checkpointed(turns, memory=200),
     "memory=70": lambda turns: ab.checkpointed(turns, memory=70),
     "memory=40": lambda turns: ab.checkpointed(turns, memory=40),
+    "memory=20": lambda turns: ab.checkpointed(turns, memory=20),
+    "memory=10": lambda turns: ab.checkpointed(turns, memory=10),
 }
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node
 from ...ir.inlining import inlined
+from ...ir.ops.loop_binomial import has_pieces, in_pieces, pieces_of
+from ...ir.ops.parts import split_operands
 from .rewrite import rewrite
 
 __all__ = ["expand"]
@@ -49,7 +52,10 @@ def expand(graph: Graph) -> Graph:
     are a sort and slices. What a checkpoint computes again on the way
     back is in a `recompute`, which stays.
     """
-    return rewrite(inlined(graph, _RULED), _RULES)
+    graph = inlined(graph, _RULED)
+    last = len(graph.sections)  # of which no loop is gone back over
+    rules = {"loop": partial(_in_pieces, last=last)} if _has_pieces(graph) else {}
+    return rewrite(graph, _RULES | rules)
 
 
 def _first(b: Builder, n: Node, x: Node, *_: Node) -> Node:
@@ -68,4 +74,19 @@ def _ranked(b: Builder, n: Node, x: Node) -> Node:
     return parts[0] if len(parts) == 1 else b.concatenate(*parts, axis=axis)
 
 
-_RULES = {**dict.fromkeys(_LIKE_FIRST, _first), "ranked": _ranked}
+def _in_pieces(b: Builder, n: Node, *operands: Node, last: int) -> Node | None:
+    """A loop whose way back holds some states, as that runs it forwards."""
+    if not has_pieces(n.attrs) or n.section == last > 0:
+        return None
+    parts = split_operands(n.attrs, operands)
+    return in_pieces(b, pieces_of(b, n.regions[0], parts, n.attrs))
+
+
+def _has_pieces(graph: Graph) -> bool:
+    return any(node.op == "loop" and has_pieces(node.attrs) for node in graph)
+
+
+_RULES = {
+    **dict.fromkeys(_LIKE_FIRST, _first),
+    "ranked": _ranked,
+}

@@ -19,7 +19,8 @@ def rewrite(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
 
     A rule sees the nodes of its op in program order, operands already replaced, and
     returns None to keep one; a node that takes the place of the one seen may have its
-    name, and has as many values. The same graph comes back when nothing was replaced.
+    name, and has as many values, or more behind them. The same graph comes back when
+    nothing was replaced.
     """
     if rules.keys().isdisjoint([node.op for node in graph]):
         return graph
@@ -42,7 +43,7 @@ def rewrite(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
             continue
         changed = True
         if node.several:
-            names.update(zip(node.names, made.names, strict=True))
+            names.update(zip(node.names, made.names, strict=False))
         elif made.name != node.name:
             names[node.name] = made.name
     if not changed:

@@ -129,6 +129,7 @@ LOOP = register(
             "test": FLAG,
             "reverse": FLAG,
             "segments": FLAG,
+            "held": INT,
         },
         optional=(
             "trips",
@@ -138,6 +139,7 @@ LOOP = register(
             "test",
             "reverse",
             "segments",
+            "held",
         ),
         variadic=True,
         regions=("body",),
