@@ -271,8 +271,9 @@ def _beta(b: Builder, s: Node, r: Node, most: int) -> Node:
     number = inner.add(number, inner.const(1, "i64"))
     made = inner.floor_divide(inner.mul(made, inner.add(s_, number)), number)
     body = inner.build([Output(made.name)])
-    attrs = {"trips": most, "carried": 1, "limit": True}
-    return b.add_node("loop", r, s, one, regions=(body,), **attrs)
+    return b.add_node(
+        "loop", r, s, one, regions=(body,), trips=most, carried=1, limit=True
+    )
 
 
 class Slots(NamedTuple):
@@ -291,7 +292,8 @@ class Slots(NamedTuple):
     @classmethod
     def of(cls, values: Sequence[Node]) -> Slots:
         """The slots of these values."""
-        return cls(*values[:3], values[3:])
+        last, numbers, repeats, *states = values
+        return cls(last, numbers, repeats, states)
 
 
 def filled(b: Builder, of: Pieces, made: Sequence[Node]) -> tuple[Node, Slots]:
