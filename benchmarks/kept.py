@@ -65,6 +65,7 @@ WAYS: dict[str, Over] = {
     "everything": lambda turns: turns,
     "every=5": lambda turns: ab.checkpointed(turns, every=5),
     "every=20": lambda turns: ab.checkpointed(turns, every=20),
+    "memory=400": lambda turns: ab.checkpointed(turns, memory=400),
     "memory=200": lambda turns: ab.checkpointed(turns, memory=200),
     "memory=70": lambda turns: ab.checkpointed(turns, memory=70),
     "memory=40": lambda turns: ab.checkpointed(turns, memory=40),

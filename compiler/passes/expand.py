@@ -74,12 +74,13 @@ def _ranked(b: Builder, n: Node, x: Node) -> Node:
     return parts[0] if len(parts) == 1 else b.concatenate(*parts, axis=axis)
 
 
-def _in_pieces(b: Builder, n: Node, *operands: Node, last: int) -> Node | None:
+def _in_pieces(b: Builder, n: Node, *operands: Node, last: int) -> list[Node] | None:
     """A loop whose way back holds some states, as that runs it forwards."""
     if not has_pieces(n.attrs) or n.section == last > 0:
         return None
     parts = split_operands(n.attrs, operands)
-    return in_pieces(b, pieces_of(b, n.regions[0], parts, n.attrs))
+    made = in_pieces(b, pieces_of(b, n.regions[0], parts, n.attrs))
+    return list(made.values[: len(n.names)])
 
 
 def _has_pieces(graph: Graph) -> bool:

@@ -281,7 +281,7 @@ def _in_chunks(
         mapped,
         *stacked,
         make=lambda inner, n, *taken: inner.embed(piece, taken),
-        segments=True,
+        segments=1,
     )
     results = [
         b.reshape(x, (count * chunk, *x.type.shape[2:]))

@@ -6,7 +6,6 @@ For ``memory_limit``, which finds the loops of a function as nodes of its graph.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
 from ...ir.builder import Builder
@@ -15,6 +14,7 @@ from ...ir.iterations import is_static
 from ...ir.literals import Attrs
 from ...ir.ops.loop_segments import counting_from
 from ...ir.ops.parts import Parts, loop_attrs, split_operands
+from ..passes.rewrite import rewrite
 from .checkpointed import Segments, within
 
 __all__ = ["fewer_and_fewer", "segmented"]
@@ -45,23 +45,18 @@ def segmented(graph: Graph, states: int) -> Graph:
     That goes for those whose number of turns is bounded, and in regions too. Where it
     is not known before, they hold the states of single turns.
     """
-    graph = graph.map_regions(partial(segmented, states=states))
-    b = Builder(graph.name, reserved=graph.nodes)
-    names: dict[str, str] = {}
-    for node in graph:
-        kept = node.reading(tuple([names.get(name, name) for name in node.operands]))
+
+    def rule(b: Builder, node: Node, *operands: Node) -> Node | list[Node] | None:
         trips: Any = node.attrs.get("trips", 0)
-        if node.op != "loop" or trips <= states:
-            b.append(kept)
-            continue
+        if trips <= states:
+            return None
         if not is_static(node):
-            b.append(kept._replace(attrs=Attrs({**node.attrs, "held": states})))
-            continue
-        b.section, b.source = node.section, node.source
-        made = _nest(b, kept, within(trips, states))
-        names.update(zip(node.names, [x.name for x in made], strict=True))
-    outputs = [Output(names.get(o.value, o.value), o.label) for o in graph.outputs]
-    return graph.with_nodes(list(b.nodes), outputs)
+            held = Attrs({**node.attrs, "held": states})
+            return b.append(node._replace(attrs=held))
+        return _nest(b, node, within(trips, states))
+
+    graph = graph.map_regions(lambda region: segmented(region, states))
+    return rewrite(graph, {"loop": rule})
 
 
 def _nest(b: Builder, n: Node, segments: Segments) -> list[Node]:
@@ -142,7 +137,7 @@ class _Nest:
             "carried": len(parts.carried),
             "stacked": len(parts.stacked),
             "reverse": self.reverse,
-            "segments": of is not None,
+            "segments": of and of.abreast,
             "held": of and of.held,
         }
         given = *first, *parts.operands

@@ -128,7 +128,7 @@ LOOP = register(
             "limit": FLAG,
             "test": FLAG,
             "reverse": FLAG,
-            "segments": FLAG,
+            "segments": INT,
             "held": INT,
         },
         optional=(

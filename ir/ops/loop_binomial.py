@@ -199,7 +199,7 @@ def in_pieces(b: Builder, of: Pieces, *, starts: bool = False) -> Node:
                 "trips": of.slots,
                 "carried": len(made),
                 "test": of.attrs.get("test"),
-                "segments": True,
+                "segments": 1,
             }
         ),
     )

@@ -188,10 +188,12 @@ def test_so_many_turns_and_states() -> None:
             segments = checkpointed(range(count), memory=memory).segments(count)
             assert (segments is None) == (memory >= count)
             if segments is not None:
-                every, held = segments
-                rows = every if every > 1 else 0
+                every, held, lanes = segments
+                rows = every * lanes if every > 1 else 0
                 assert (held or count // every) + rows <= memory
-    assert checkpointed(range(10_000)).segments(10_000) == (100, None)
+                assert count // every % lanes == 0
+    assert checkpointed(range(10_000)).segments(10_000) == (100, None, 1)
+    assert checkpointed(range(10_000), memory=400).segments(10_000) == (50, None, 4)
     for turns in range(1, 40):
         assert [runs(turns, k) for k in (1, 3, 7)] == [
             fewest(turns, k) for k in (1, 3, 7)
@@ -338,6 +340,22 @@ def test_short_segments_of_numbers_keep_no_rows(options: dict[str, int]) -> None
     np.testing.assert_allclose(kept(x), plain(x), rtol=1e-12)
     assert kept.report().arena_bytes < plain.report().arena_bytes / 5
     assert kept.report().steps < 2 * plain.report().steps
+
+
+def test_segments_of_numbers_run_side_by_side() -> None:
+    """Four of them are vectors."""
+    x = np.array([1.0, 0.0])
+
+    def few(x: Any) -> Any:
+        return numbers(x, lambda turns: checkpointed(turns, memory=130))
+
+    kept = value_and_grad(few)
+    value, bars = kept(x)
+    again, wanted = value_and_grad(lambda x: numbers(x, lambda turns: turns))(x)
+    assert value == again
+    np.testing.assert_allclose(bars, wanted, rtol=1e-12)
+    assert "sin(%carried_2) : f64[4]" in re.sub(" +", " ", kept.inspect_ir("optimised"))
+    np.testing.assert_allclose(hvp(few)(x, x), hvp(lambda x: numbers(x, iter))(x, x))
 
 
 def test_large_tapes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
