@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node
 from ...ir.inlining import inlined
-from ...ir.ops.loop_binomial import has_pieces, in_pieces, pieces_of
-from ...ir.ops.parts import split_operands
+from .held import in_equal_pieces
 from .rewrite import rewrite
 
 __all__ = ["expand"]
@@ -49,13 +47,11 @@ def expand(graph: Graph) -> Graph:
     no one asks for it afterwards: this is no pass for graphs that a trace may take in.
     That goes for `custom_vjp`, `custom_jvp`, `checkpoint` and `linear_solve`, and for
     ops that hand on their first operand. Values at places of a row in order, `ranked`,
-    are a sort and slices. What a checkpoint computes again on the way
-    back is in a `recompute`, which stays.
+    are a sort and slices. What a checkpoint computes again on the way back is in a
+    `recompute`, which stays. A loop of whose turns the way back holds some is cut into
+    the pieces that this begins with.
     """
-    graph = inlined(graph, _RULED)
-    last = len(graph.sections)  # of which no loop is gone back over
-    rules = {"loop": partial(_in_pieces, last=last)} if _has_pieces(graph) else {}
-    return rewrite(graph, _RULES | rules)
+    return rewrite(inlined(in_equal_pieces(graph), _RULED), _RULES)
 
 
 def _first(b: Builder, n: Node, x: Node, *_: Node) -> Node:
@@ -74,20 +70,4 @@ def _ranked(b: Builder, n: Node, x: Node) -> Node:
     return parts[0] if len(parts) == 1 else b.concatenate(*parts, axis=axis)
 
 
-def _in_pieces(b: Builder, n: Node, *operands: Node, last: int) -> list[Node] | None:
-    """A loop whose way back holds some states, as that runs it forwards."""
-    if not has_pieces(n.attrs) or n.section == last > 0:
-        return None
-    parts = split_operands(n.attrs, operands)
-    made = in_pieces(b, pieces_of(b, n.regions[0], parts, n.attrs))
-    return list(made.values[: len(n.names)])
-
-
-def _has_pieces(graph: Graph) -> bool:
-    return any(node.op == "loop" and has_pieces(node.attrs) for node in graph)
-
-
-_RULES = {
-    **dict.fromkeys(_LIKE_FIRST, _first),
-    "ranked": _ranked,
-}
+_RULES = {**dict.fromkeys(_LIKE_FIRST, _first), "ranked": _ranked}

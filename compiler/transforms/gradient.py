@@ -13,6 +13,7 @@ from ...ir.graph import Graph, Output
 from ..calls.call import Call
 from ..calls.function import Compiled, Function, Transform
 from ..calls.held import held
+from ..passes.held import in_equal_pieces
 from ..pipeline import TIDY, run_passes
 from ..program import Program
 from ..tree import flatten, leaf_names, unflatten
@@ -265,7 +266,7 @@ def with_residuals(
 
         def derive(graph: Graph) -> Graph:
             made = adjoint(graph, wrt=wrt, of=list(graph.results), seeded=True)
-            return run_passes(made, TIDY)
+            return run_passes(in_equal_pieces(made), TIDY)
 
         if limit is None:
             tidy = derive(program.graph)

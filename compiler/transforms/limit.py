@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...backends import find_backend
 from ...ir.errors import ArgumentError
 from ...ir.graph import Graph
+from ..passes.held import in_equal_pieces
 from ..pipeline import TIDY, optimise, run_passes
 from .memory import bytes_of, within
 from .residuals import split
@@ -33,7 +34,8 @@ class Limit(NamedTuple):
         """What is derived of a graph, with no more scratch memory in its plan."""
         plan = find_backend(self.backend).scratch_bytes
         assert plan is not None, "who made the limit has asked"
-        derived = (run_passes(made, TIDY) for made in _derived(graph, derive))
+        graphs = map(in_equal_pieces, _derived(graph, derive))
+        derived = (run_passes(made, TIDY) for made in graphs)
         return within(derived, self.nbytes, lambda x: plan(optimise(x, self.backend)))
 
     def of_residuals(self, graph: Graph, derive: Derive) -> Graph:

@@ -217,8 +217,7 @@ def _in_slots(
     """The way back that runs again what it holds no state of."""
     body, parts, attrs, _ = loop
     of = pieces_of(b, body, parts, attrs)
-    count, slots = filled(b, of, in_pieces(b, of, starts=True).values)
-    total = count if attrs.get("test") else of.total
+    total, slots = filled(b, of, in_pieces(b, of, starts=True).values)
     limit = [total] if attrs.get("test") or attrs.get("limit") else []
     made = back_over(of, region, len(parts.invariants), len(back.carried))
     invariants, carried = [total, *of.given], [*back.carried, *slots.all]
