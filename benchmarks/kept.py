@@ -65,9 +65,12 @@ WAYS: dict[str, Over] = {
     "everything": lambda turns: turns,
     "every=5": lambda turns: ab.checkpointed(turns, every=5),
     "every=20": lambda turns: ab.checkpointed(turns, every=20),
+    "memory=400": lambda turns: ab.checkpointed(turns, memory=400),
     "memory=200": lambda turns: ab.checkpointed(turns, memory=200),
     "memory=70": lambda turns: ab.checkpointed(turns, memory=70),
     "memory=40": lambda turns: ab.checkpointed(turns, memory=40),
+    "memory=20": lambda turns: ab.checkpointed(turns, memory=20),
+    "memory=10": lambda turns: ab.checkpointed(turns, memory=10),
 }
 
 
@@ -120,8 +123,8 @@ text { fill: #e6edf3 }
 }
 """
 LEFT, TOP, WIDTH, HEIGHT = 60, 60, 620, 300
-LOW, HIGH = 0.003, 1.0  # shares of the memory of everything
-SLOWEST = 3.5
+LOW, HIGH = 0.0015, 1.0  # shares of the memory of everything
+SLOWEST = 4.5
 
 
 def draw(results: dict[str, dict[str, dict[str, float]]]) -> str:
@@ -147,13 +150,13 @@ def draw(results: dict[str, dict[str, dict[str, float]]]) -> str:
         f'<line class="axis" x1="{x(share):.1f}" x2="{x(share):.1f}" y1="{TOP}" '
         f'y2="{bottom}"/><text x="{x(share):.1f}" y="{bottom + 18}" '
         f'text-anchor="middle">{100 * share:g} %</text>'
-        for share in (0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+        for share in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
     ]
     parts += [
         f'<line class="axis" x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{y(ratio):.1f}" '
         f'y2="{y(ratio):.1f}"/><text x="{LEFT - 8}" y="{y(ratio) + 4:.1f}" '
         f'text-anchor="end">{ratio:g}</text>'
-        for ratio in (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5)
+        for ratio in (0.0, 1.0, 1.5, 2.0, 3.0, 4.0)
     ]
     parts.append(
         f'<text x="{LEFT + WIDTH / 2}" y="{bottom + 42}" text-anchor="middle">memory'

@@ -136,8 +136,11 @@ def grad(
         static_argnames: As in `jit`.
         memory_limit: The most scratch memory that a call may take beside its arguments
             and results, in bytes, or as a text: "64MB", "1.5GiB". What does not fit is
-            computed again on the way back, as little of it as was found (a minimum cut
-            through the graph). `saved_residuals` shows what is kept.
+            computed again on the way back, as little of it as was found: by a minimum
+            cut through the graph, and where its loops keep too much by segments, as
+            `checkpointed` has them. `saved_residuals` shows what is kept. Of
+            ``vmap(grad(f, memory_limit=...))`` it is that of all examples; of a
+            gradient that the function of a `vmap` calls, that of one.
 
     Returns:
         A compiled function whose result is the gradient, shaped like the argument (a

@@ -237,7 +237,7 @@ def _scan_in_segments(
     def segments(carry: Any) -> Any:
         step = wraps(f)(lambda carry, part: scan(f, carry, part, every, reverse))
         parts = unflatten(structure, cut)
-        carry, rows = trace.apply(_SCAN, (step, carry, parts, whole, reverse, True), {})
+        carry, rows = trace.apply(_SCAN, (step, carry, parts, whole, reverse, 1), {})
         rows, tree = flatten(rows)
         return carry, unflatten(
             tree, [np.reshape(y, (split, *np.shape(y)[2:])) for y in rows]
@@ -274,7 +274,7 @@ def _for_in_segments(
         first = lower + k * every
         return fori_loop(0, count, wraps(body)(lambda t, x: body(first + t, x)), value)
 
-    done = trace.apply(_FOR, (0, whole, wraps(body)(part), init, True), {})
+    done = trace.apply(_FOR, (0, whole, wraps(body)(part), init, 1), {})
     return part(whole, done, count - whole * every)
 
 
@@ -301,7 +301,7 @@ def _lower_scan(
     xs: Any,
     trips: int,
     reverse: bool,
-    segments: bool = False,
+    segments: int = 0,
 ) -> Any:
     leaves, structure = flatten(xs)
     nodes = [trace.node(leaf) for leaf in leaves]
@@ -327,7 +327,7 @@ def _lower_scan(
 
 @lowers(_FOR)
 def _lower_for(
-    trace: Trace, lower: Any, upper: Any, body: Any, init: Any, segments: bool = False
+    trace: Trace, lower: Any, upper: Any, body: Any, init: Any, segments: int = 0
 ) -> Any:
     def step(t: Any, carry: Any, _x: Any) -> Any:
         return body(t + lower if is_traced(lower) or lower else t, carry), None

@@ -11,6 +11,7 @@ from ..ir.collection import paused_collection
 from ..ir.errors import ArgumentError, VerifyError
 from ..ir.graph import Graph
 from ..ir.settings import debugging, setting
+from .passes.abreast import abreast
 from .passes.accumulate import accumulate
 from .passes.batch import batch
 from .passes.begin import begin
@@ -68,6 +69,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "states": states,
     "passed": passed,
     "steady": steady,
+    "abreast": abreast,
     "rows": rows,
     "hoist": hoist,
     "total": total,
@@ -87,8 +89,8 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
 
 ROUNDING = frozenset(
     {
-        *("realify", "hoist", "total", "overlap", "place", "begin", "widen", "join"),
-        *("factor", "contract", "batch", "powers", "accumulate"),
+        *("realify", "abreast", "hoist", "total", "overlap", "place", "begin"),
+        *("widen", "join", "factor", "contract", "batch", "powers", "accumulate"),
     }
 )
 """The passes that keep results up to rounding and the sign of zeros; others keep bits.

@@ -34,6 +34,7 @@ BACKEND = Backend(
         "dedupe",
         "merge",
         "steady",
+        "abreast",
         "rows",
         "hoist",
         "total",

@@ -131,6 +131,17 @@ class Compiled(Inspectable, HasNative, OfFunction):
         return inner.py_func if isinstance(inner, OfFunction) else inner
 
     @property
+    def untransformed(self) -> Compiled:
+        """The function that it is a transform of."""
+        return Compiled(
+            self.function,
+            backend=self.backend,
+            static_argnums=[w for w in self.static if isinstance(w, int)],
+            static_argnames=[w for w in self.static if isinstance(w, str)],
+            tracing=self.tracing,
+        )
+
+    @property
     def static(self) -> tuple[int | str, ...]:
         """The positions and names of the static arguments."""
         return self._static.which

@@ -15,6 +15,7 @@ from ..tracing.asked import ask
 from ..tracing.notes import happened, unrolls
 from ..tracing.running import active_trace, find_trace, is_traced
 from ..tracing.source import calling_frame, user_line
+from ..transforms.checkpointed import Segments
 from .branches import choose_block
 from .failures import fail_unless
 from .lookup import member
@@ -232,21 +233,22 @@ def _run_in_segments(
 
     The loop back of the outer one keeps what each segment begins with.
     """
-    segment, *inner = turns.segments
-    whole = turns.count // segment
+    assert turns.segments is not None, "it was asked for"
+    every = turns.segments.every
+    whole = turns.count // every
 
-    def run(turns: Turns, body: Callable[[Any], None], segments: bool = False) -> None:
-        if turns.segments:
-            _run_in_segments(turns, body, slots, goes_on)
-        elif not _is_node(turns, body, slots, goes_on, segments):
+    def run(
+        turns: Turns, body: Callable[[Any], None], segments: Segments | None = None
+    ) -> None:
+        if not _is_node(turns, body, slots, goes_on, segments):
             _run_each(turns, body, slots, goes_on)
 
-    def part(k: Any, count: Any = segment) -> None:
-        first = k * segment
-        run(Turns(count, lambda t: turns.item(first + t), inner), body)
+    def part(k: Any, count: Any = every) -> None:
+        first = k * every
+        run(Turns(count, lambda t: turns.item(first + t)), body)
 
-    run(Turns(whole, lambda k: k), part, segments=True)
-    left = turns.count - whole * segment
+    run(Turns(whole, lambda k: k), part, turns.segments)
+    left = turns.count - whole * every
     go = True if goes_on is None else truth(goes_on())
     if is_traced(go):
         choose_block(go, lambda: part(whole, left), lambda: None, slots)
@@ -259,7 +261,7 @@ def _is_node(
     body: Callable[[Any], None],
     slots: Sequence[Slot],
     goes_on: Callable[[], Any] | None,
-    segments: bool = False,
+    segments: Segments | None = None,
 ) -> bool:
     """Whether a `for` is one node now; its reason is an error if it has to be one."""
     count, limit, trips = turns.count, None, turns.count
@@ -273,10 +275,10 @@ def _is_node(
     try:
         loop_block(loop, slots)
     except Peel as ends:
-        _run_peeled(turns, body, slots, ends)
+        _run_peeled(turns, body, slots, ends, segments)
     except NoLoop as reason:
         if isinstance(reason, Changes) and loop.counts:
-            _run_peeled(turns, body, slots, Peel(1, 0))
+            _run_peeled(turns, body, slots, Peel(1, 0), segments)
             return True
         if limit is None:
             unrolls(str(reason))
@@ -288,7 +290,11 @@ def _is_node(
 
 
 def _run_peeled(
-    turns: Turns, body: Callable[[Any], None], slots: Sequence[Slot], ends: Peel
+    turns: Turns,
+    body: Callable[[Any], None],
+    slots: Sequence[Slot],
+    ends: Peel,
+    segments: Segments | None,
 ) -> None:
     """Run a loop whose first and last turns are no part of the node."""
     first, last = ends.first, turns.count - ends.last
@@ -296,7 +302,7 @@ def _run_peeled(
     for t in range(first):
         body(turns.item(t))
     happened()
-    while not _is_between(turns, body, slots, first, last):
+    while not _is_between(turns, body, slots, first, last, segments):
         body(turns.item(first))
         happened()
         first += 1
@@ -310,9 +316,15 @@ def _is_between(
     slots: Sequence[Slot],
     first: int,
     last: int,
+    segments: Segments | None,
 ) -> bool:
     """Run the turns from ``first`` on, unless a ring may be full after some more."""
-    loop = Loop(lambda t: body(turns.item(t + first)), last - first, is_peeled=True)
+    loop = Loop(
+        lambda t: body(turns.item(t + first)),
+        last - first,
+        is_peeled=True,
+        segments=segments,
+    )
     try:
         loop_block(loop, slots)
     except NoLoop as reason:

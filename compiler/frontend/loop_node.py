@@ -67,7 +67,8 @@ def build(outer: Trace, loop: Loop, state: State, done: Pass, sharing: Sharing) 
                 "test": done.go is not None,
                 "carried": len(values.starts),
                 "stacked": len(stacked),
-                "segments": loop.segments,
+                "segments": loop.segments and loop.segments.abreast,
+                "held": loop.segments and loop.segments.held,
             }
         ),
     )

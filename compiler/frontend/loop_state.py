@@ -10,6 +10,7 @@ from ..peel import Ends
 from ..tracing.trace import Trace
 from ..tracing.tracer import Tracer
 from ..tracing.views import Memory
+from ..transforms.checkpointed import Segments
 from .endings import type_of
 from .state import Slot
 
@@ -48,7 +49,7 @@ class Loop(NamedTuple):
     ``trips`` is the number of turns, or with a ``limit`` the most that there may be;
     None where nobody knows. ``test`` says after each turn whether there is another, and
     ``go`` whether there is a first. Of one that ``is_peeled``, turns at its ends run by
-    themselves. One of ``segments`` is a node however small it is.
+    themselves. One over ``segments`` is a node however small it is.
     """
 
     body: Callable[[Tracer], None]
@@ -57,7 +58,7 @@ class Loop(NamedTuple):
     test: Callable[[], Any] | None = None
     go: Any = True
     is_peeled: bool = False
-    segments: bool = False
+    segments: Segments | None = None
 
     @property
     def counts(self) -> bool:

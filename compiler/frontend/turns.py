@@ -20,7 +20,7 @@ from ..tracing.ragged import Ragged
 from ..tracing.running import find_trace, is_traced
 from ..tracing.stacked import stacked_value
 from ..tracing.tracer import GETITEM, Tracer
-from ..transforms.checkpointed import Checkpointed
+from ..transforms.checkpointed import Checkpointed, Segments
 from .rows import element
 
 __all__ = ["Turns", "enumerated", "numbers", "reversed_", "turns_of", "zipped"]
@@ -30,12 +30,14 @@ class Turns(Iterator[Any]):
     """An iterator whose items are known by the number of the turn.
 
     ``count`` is the number of turns, traced or not, and ``item`` gives that of a turn.
-    A loop over as many as the first of ``segments`` is to be one part of the loop over
-    all of them, and in it a loop over as many as the second.
+    With ``segments`` it is to be a loop over loops of so many turns.
     """
 
     def __init__(
-        self, count: Any, item: Callable[[Any], Any], segments: Sequence[int] = ()
+        self,
+        count: Any,
+        item: Callable[[Any], Any],
+        segments: Segments | None = None,
     ) -> None:
         self.count, self.item, self.segments = count, item, segments
         self._next = 0

@@ -7,6 +7,7 @@ from typing import Any
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node
 from ...ir.inlining import inlined
+from .held import in_equal_pieces
 from .rewrite import rewrite
 
 __all__ = ["expand"]
@@ -46,10 +47,11 @@ def expand(graph: Graph) -> Graph:
     no one asks for it afterwards: this is no pass for graphs that a trace may take in.
     That goes for `custom_vjp`, `custom_jvp`, `checkpoint` and `linear_solve`, and for
     ops that hand on their first operand. Values at places of a row in order, `ranked`,
-    are a sort and slices. What a checkpoint computes again on the way
-    back is in a `recompute`, which stays.
+    are a sort and slices. What a checkpoint computes again on the way back is in a
+    `recompute`, which stays. A loop of whose turns the way back holds some is cut into
+    the pieces that this begins with.
     """
-    return rewrite(inlined(graph, _RULED), _RULES)
+    return rewrite(inlined(in_equal_pieces(graph), _RULED), _RULES)
 
 
 def _first(b: Builder, n: Node, x: Node, *_: Node) -> Node:

@@ -11,7 +11,7 @@ from ...ir.literals import Attrs, Literal
 
 __all__ = ["Rule", "instead", "rewrite"]
 
-Rule: TypeAlias = Callable[..., "Node | None"]
+Rule: TypeAlias = Callable[..., "Node | list[Node] | None"]
 
 
 def rewrite(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
@@ -19,7 +19,8 @@ def rewrite(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
 
     A rule sees the nodes of its op in program order, operands already replaced, and
     returns None to keep one; a node that takes the place of the one seen may have its
-    name, and has as many values. The same graph comes back when nothing was replaced.
+    name, and has as many values. Values that different nodes make are a list. The same
+    graph comes back when nothing was replaced.
     """
     if rules.keys().isdisjoint([node.op for node in graph]):
         return graph
@@ -41,7 +42,9 @@ def rewrite(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
         if made is node:
             continue
         changed = True
-        if node.several:
+        if isinstance(made, list):
+            names.update(zip(node.names, [x.name for x in made], strict=True))
+        elif node.several:
             names.update(zip(node.names, made.names, strict=True))
         elif made.name != node.name:
             names[node.name] = made.name

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Iterator, Sized
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from ...ir.errors import ArgumentError
 from ..tracing.running import is_traced
 
-__all__ = ["Checkpointed", "check_every", "checkpointed"]
+__all__ = ["Checkpointed", "Segments", "check_every", "checkpointed"]
 
 T = TypeVar("T")
+
+LANES = 4  # segments that run side by side
 
 
 class Checkpointed(Iterable[T], Generic[T]):
@@ -31,48 +33,65 @@ class Checkpointed(Iterable[T], Generic[T]):
             raise TypeError(f"a {type(self.items).__name__} has no length")
         return len(self.items)
 
-    def segments(self, count: Any) -> tuple[int, ...]:
-        """How many of ``count`` turns a segment has, one in it, and so on."""
+    def segments(self, count: Any) -> Segments | None:
+        """The segments of ``count`` turns, None where it holds all beginnings."""
         if self.every is not None:
-            return (self.every,)
+            return Segments(self.every)
         if is_traced(count):
             raise ArgumentError(
                 "checkpointed: how many turns there are is known only when running",
                 hint="say how many a segment has: checkpointed(range(n), every=100)",
             )
-        sizes = _sizes(count, 2)
-        if self.memory is not None:
-            sizes = _within(count, self.memory)
-        return tuple(math.prod(sizes[level:]) for level in range(1, len(sizes)))
+        if self.memory is not None and self.memory >= count:
+            return None
+        return within(count, self.memory)
 
 
-def _within(count: int, memory: int) -> list[int]:
-    """The fewest levels that keep at most ``memory`` states."""
-    most = max(count, 2).bit_length()
-    found = [_sizes(count, levels) for levels in range(1, most + 1)]
-    least = min(map(sum, found))
-    if least > memory:
-        raise ArgumentError(
-            f"checkpointed: {count:,} turns cannot be run back with {memory} states",
-            hint=f"memory={least} is the least, and the more the faster",
-        )
-    return next(sizes for sizes in found if sum(sizes) <= memory)
+class Segments(NamedTuple):
+    """How many turns a segment has, and how many beginnings are held, None for all.
 
-
-def _sizes(count: int, levels: int) -> list[int]:
-    """How many segments each level has, so that the fewest states are kept in all.
-
-    The product of the sizes is at least ``count``, and they are as equal as can be.
+    On the way back so many segments at a time are run ``abreast``.
     """
-    size = max(round(count ** (1 / levels)), 1)
-    while size**levels < count:
-        size += 1
-    sizes = [size] * levels
-    for level in range(levels):
-        smaller = [*sizes[:level], size - 1, *sizes[level + 1 :]]
-        if size > 1 and math.prod(smaller) >= count:
-            sizes = smaller
-    return sizes[::-1]
+
+    every: int
+    held: int | None = None
+    abreast: int = 1
+
+
+def within(count: int, memory: int | None) -> Segments:
+    """The segments that hold ``memory`` states for the fewest turns that run again.
+
+    Without it, those that run each turn once again and hold the fewest states.
+
+    >>> within(10_000, 200)
+    Segments(every=100, held=None, abreast=1)
+    >>> within(10_000, 40)
+    Segments(every=15, held=25, abreast=1)
+    """
+    root = math.isqrt(max(count - 1, 0)) + 1
+    if memory is None or memory >= root + -(-count // root):
+        return _side_by_side(count, memory) or Segments(root)
+    ways = [(1, memory), *((every, memory - every) for every in range(2, memory))]
+    again = [every * runs(count // every, held) for every, held in ways]
+    return Segments(*ways[again.index(min(again))])
+
+
+def _side_by_side(count: int, memory: int | None) -> Segments | None:
+    """Segments of which several are held at a time, if so many states are given."""
+    every = max(math.isqrt(count // LANES), 1)
+    while count // every % LANES:
+        every += 1
+    if memory is None or count // every + LANES * every > memory:
+        return None
+    return Segments(every, None, LANES)
+
+
+def runs(steps: int, states: int) -> int:
+    """How many steps are run forwards in all, that each may be gone back over."""
+    repeats = 0
+    while math.comb(states + repeats, states) < steps:
+        repeats += 1
+    return repeats * steps - math.comb(states + repeats, states + 1)
 
 
 def checkpointed(
@@ -85,11 +104,15 @@ def checkpointed(
     for about one more run forwards. The values are the same. Outside of a traced
     function it is a loop over ``iterable`` and no more.
 
-    With ``memory`` it holds at most so many states at a time: segments are cut into
-    segments in turn, in as few levels as do. Each level costs one more run forwards, so
-    l levels hold about l n^(1/l) states (Griewank and Walther, Evaluating Derivatives,
-    chapter 12). Their binomial schedule holds fewer, by segments of unequal lengths,
-    which are no loops.
+    With ``memory`` it holds at most so many states at a time. Where the beginnings of
+    all segments are too many, those of some are kept, and turns between are run again
+    by the binomial schedule (Griewank and Walther, Algorithm 799: revolve, ACM TOMS 26,
+    2000), which runs the fewest: with k beginnings, (k + r)! / (k! r!) segments are run
+    back at r runs forwards each. The length of a segment is the one that runs the
+    fewest turns in all. Any number will do, and the more the faster: 10,000 turns are
+    run 2.0 times in all with 200 states, 3.4 times with 40 and 6.8 times with 10. With
+    at least 4 n^(1/2) states, four segments of a loop over numbers are run side by side
+    on the way back, as vectors.
 
     Args:
         iterable: A range, an array, or `enumerate`, `zip` or `reversed` of these.
@@ -100,12 +123,10 @@ def checkpointed(
     Returns:
         What such a loop goes over. It is an `ArgumentError` where ``every`` or
         ``memory`` is below 1 or both are given; and in a loop where nothing says while
-        tracing how many turns a segment has, or where ``memory`` is too small.
+        tracing how many turns a segment has.
 
     >>> [2 * t for t in checkpointed(range(3), every=2)]
     [0, 2, 4]
-    >>> checkpointed(range(10_000), memory=70).segments(10_000)
-    (462, 21)
     """
     if memory is None:
         return Checkpointed(iterable, None if every is None else check_every(every))

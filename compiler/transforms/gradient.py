@@ -13,11 +13,12 @@ from ...ir.graph import Graph, Output
 from ..calls.call import Call
 from ..calls.function import Compiled, Function, Transform
 from ..calls.held import held
+from ..passes.held import in_equal_pieces
 from ..pipeline import TIDY, run_passes
 from ..program import Program
 from ..tree import flatten, leaf_names, unflatten
 from .adjoint import adjoint
-from .limit import Limit, limit_of
+from .limit import Limited, limit_of
 from .residuals import Backward, Residuals, split
 
 __all__ = [
@@ -58,15 +59,16 @@ def gradient(
 
     def make() -> Compiled:
         check_argnums(argnums)
-        transform = partial(
+        transform: Transform = partial(
             _with_gradient,
             argnums=argnums,
             has_aux=has_aux,
             with_value=with_value,
             holomorphic=holomorphic,
             elementwise=elementwise,
-            limit=limit,
         )
+        if limit is not None:
+            transform = Limited(transform, limit)
         return compiled_by(function, transform, backend, static)
 
     given = has_aux, with_value, holomorphic, elementwise, backend, static
@@ -97,7 +99,6 @@ def _with_gradient(
     with_value: bool,
     holomorphic: bool,
     elementwise: bool,
-    limit: Limit | None = None,
 ) -> Program:
     value = _value_tree(program, has_aux)
     chosen = chosen_leaves(call, argnums)
@@ -108,8 +109,6 @@ def _with_gradient(
     graph = adjoint(graph, wrt=wrt, of=[loss])
     if holomorphic:
         graph = _conjugated(graph, count)
-    if limit is not None:
-        graph = limit.of_scratch(graph)
     values, cotangents = graph.outputs[:count], graph.outputs[count:]
     if with_value:
         return _returning(program, graph, (*values, *cotangents), (value, chosen))
@@ -263,16 +262,16 @@ def with_residuals(
                 hint="only floats have cotangents: return x.astype(float), or leave "
                 "the others out",
             )
-        graph = adjoint(
-            program.graph,
-            wrt=chosen_names(program, chosen, call),
-            of=floats,
-            seeded=True,
-        )
-        tidy = run_passes(graph, TIDY)
-        count = len(program.graph.outputs)
-        if limit is not None:
-            tidy = limit.of_residuals(tidy, count)
+        wrt, count = chosen_names(program, chosen, call), len(floats)
+
+        def derive(graph: Graph) -> Graph:
+            made = adjoint(graph, wrt=wrt, of=list(graph.results), seeded=True)
+            return run_passes(in_equal_pieces(made), TIDY)
+
+        if limit is None:
+            tidy = derive(program.graph)
+        else:
+            tidy = limit.of_residuals(program.graph, derive)
         forward, backward, names = split(tidy, count, count)
         second = Program(
             backward,

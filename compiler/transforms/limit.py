@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...backends import find_backend
 from ...ir.errors import ArgumentError
 from ...ir.graph import Graph
+from ..passes.held import in_equal_pieces
 from ..pipeline import TIDY, optimise, run_passes
 from .memory import bytes_of, within
 from .residuals import split
+from .segmented import fewer_and_fewer, segmented
 
-__all__ = ["Limit", "limit_of"]
+if TYPE_CHECKING:
+    from ..calls.call import Call
+    from ..calls.function import Transform
+    from ..program import Program
+
+__all__ = ["Limit", "Limited", "limit_of"]
+
+Derive = Callable[[Graph], Graph]
 
 
 class Limit(NamedTuple):
@@ -20,22 +30,49 @@ class Limit(NamedTuple):
     nbytes: int
     backend: str
 
-    def of_scratch(self, graph: Graph) -> Graph:
-        """The graph whose plan needs no more scratch memory than that."""
+    def of_scratch(self, graph: Graph, derive: Derive) -> Graph:
+        """What is derived of a graph, with no more scratch memory in its plan."""
         plan = find_backend(self.backend).scratch_bytes
         assert plan is not None, "who made the limit has asked"
-        tidy = run_passes(graph, TIDY)
-        return within(tidy, self.nbytes, lambda x: plan(optimise(x, self.backend)))
+        graphs = map(in_equal_pieces, _derived(graph, derive))
+        derived = (run_passes(made, TIDY) for made in graphs)
+        return within(derived, self.nbytes, lambda x: plan(optimise(x, self.backend)))
 
-    def of_residuals(self, graph: Graph, count: int) -> Graph:
-        """The graph whose two halves hand on no more than that."""
+    def of_residuals(self, graph: Graph, derive: Derive) -> Graph:
+        """What is derived of a graph, whose two halves hand on no more than that."""
+        count = len(graph.outputs)
 
-        def kept(graph: Graph) -> int:
-            return sum(
-                graph[name].type.nbytes for name in split(graph, count, count)[2]
-            )
+        def kept(made: Graph) -> int:
+            names = split(made, count, count)[2]
+            return sum(made[name].type.nbytes for name in names)
 
-        return within(graph, self.nbytes, kept)
+        return within(_derived(graph, derive), self.nbytes, kept)
+
+
+def _derived(graph: Graph, derive: Derive) -> Iterator[Graph]:
+    """What is derived of a graph, and of it with loops that hold ever fewer states."""
+    yield derive(graph)
+    for states in fewer_and_fewer(graph):
+        yield derive(segmented(graph, states))
+
+
+class Limited(NamedTuple):
+    """A transform whose graph takes no more scratch memory than a limit.
+
+    It is that of what a ``change`` makes of the graph, where there is one.
+    """
+
+    transform: Transform
+    limit: Limit
+
+    def __call__(
+        self, program: Program, call: Call, change: Derive = lambda graph: graph
+    ) -> Program:
+        def derive(graph: Graph) -> Graph:
+            return change(self.transform(program.with_graph(graph), call).graph)
+
+        made = self.transform(program, call)
+        return made.with_graph(self.limit.of_scratch(program.graph, derive))
 
 
 def limit_of(given: int | str | None, backend: str) -> Limit | None:

@@ -24,6 +24,7 @@ from ..program import embedded
 from ..tracing.running import is_traced
 from ..tree import flatten, leaf_names, unflatten
 from .axes import Axes, leaf_axes
+from .limit import Limited
 from .transformed import Transformed, compiled
 from .vmap import vmapped
 
@@ -112,6 +113,9 @@ class Mapped(Transformed):
         static_argnums: int | Sequence[int] = (),
         static_argnames: str | Sequence[str] = (),
     ) -> None:
+        self.limited: Limited | None = None
+        if isinstance(function, Compiled) and isinstance(function.transform, Limited):
+            self.limited, function = function.transform, function.untransformed
         super().__init__(function, static_argnums, static_argnames)
         self.in_axes = tuple(in_axes) if isinstance(in_axes, list) else in_axes
         self.out_axes, self.chunk = out_axes, chunk
@@ -128,7 +132,17 @@ class Mapped(Transformed):
         pairs = zip(program.arguments, axes, strict=True)
         mapped = [axis is not None for name, axis in pairs if name is not None]
         mapped += [False] * len(program.captured)
-        graph, flags = _mapping(program.graph, mapped, size, self.chunk)
+
+        def mapping(graph: Graph) -> tuple[Graph, tuple[bool, ...]]:
+            return _mapping(graph, mapped, size, self.chunk)
+
+        if self.limited is None:
+            graph, flags = mapping(program.graph)
+        else:
+            whole, call = program, traced.call
+            program = self.limited.transform(whole, call)
+            _, flags = mapping(program.graph)
+            graph = self.limited(whole, call, lambda graph: mapping(graph)[0]).graph
         found = embedded(graph, traced.values(moved), program.notes)
         tree = unflatten(program.result, range(len(found)))
         out_axes = leaf_axes(self.out_axes, tree, "vmap: out_axes and the result")
@@ -267,7 +281,7 @@ def _in_chunks(
         mapped,
         *stacked,
         make=lambda inner, n, *taken: inner.embed(piece, taken),
-        segments=True,
+        segments=1,
     )
     results = [
         b.reshape(x, (count * chunk, *x.type.shape[2:]))

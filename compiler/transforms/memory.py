@@ -16,15 +16,27 @@ computed again: this is checkpointing with a minimum cut in each segment. A firs
 computes only again what is cheap. The first that fits is taken, and larger k keep fewer
 values for longer segments, whose values are there at a time.
 
+A loop is one node, and no cut goes through it. So where none is narrow enough, the
+loops of the function hold fewer and fewer states (`segmented.py`), and each of these
+graphs is cut in turn.
+
 What is computed again falls into pieces. Each is one `recompute`, in front of its first
 reader on the way back, and after what is computed before that.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -66,25 +78,33 @@ def bytes_of(limit: int | str) -> int:
     return int(float(found[1]) * _UNITS[found[2].lower()])
 
 
-def within(graph: Graph, limit: int, measure: Callable[[Graph], int]) -> Graph:
+def within(
+    graphs: Iterable[Graph], limit: int, measure: Callable[[Graph], int]
+) -> Graph:
     """The adjoint graph that keeps no more than ``limit`` bytes, as ``measure`` counts.
 
-    The last section is the way back. Raises `ArgumentError` where no cut comes to that
-    little, with the least that one comes to.
+    The first of several that can, by a cut or as it is. The last section is the way
+    back. Raises `ArgumentError` where none comes to that little, with the least that
+    one comes to.
     """
-    least = measure(graph)
-    if least <= limit:
-        return graph
-    flow = _Flow(graph)
-    for every in _steps(len(flow.dear)):
-        made = flow.cut(every)
-        least = min(least, measured := measure(made))
-        if measured <= limit:
-            return made
+    least, name = math.inf, ""
+    for graph in graphs:
+        for made in _cuts(graph):
+            least, name = min(least, measured := measure(made)), graph.name
+            if measured <= limit:
+                return made
     raise ArgumentError(
-        f"{graph.name} cannot be computed within memory_limit={limit:,} bytes",
+        f"{name} cannot be computed within memory_limit={limit:,} bytes",
         hint=f"{least:,} bytes is the least that was found for these arguments",
     )
+
+
+def _cuts(graph: Graph) -> Iterator[Graph]:
+    """The graph, and then what computes ever more of it again."""
+    yield graph
+    flow = _Flow(graph)
+    for every in _steps(len(flow.dear)):
+        yield flow.cut(every)
 
 
 def _steps(count: int) -> Iterator[int]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ...backends import DEFAULT
 from ...ir.errors import SourceLine
 from ...ir.graph import Graph, Node
+from ...ir.ops import OPS, Kind
 from ...ir.ops.parts import split_operands
 from ..calls.function import Function
 from ..calls.tracebacks import shows_users_frames
@@ -104,7 +105,8 @@ def saved_residuals(
 
     These are the residuals of `fwd_and_bwd`, whose options they are. Nothing is run:
     arguments may be types, such as ``spec("f32[8,4]")``. What is computed again is that
-    of `checkpoint` and of ``memory_limit``; rows of `checkpointed` loops are kept.
+    of `checkpoint`, ``memory_limit`` and `checkpointed`, and what loops in loops would
+    keep of all turns. In a loop, it is what one turn of the way back has.
 
     Returns:
         A function of the arguments. Its result is a tuple of `SavedResidual`, which is
@@ -134,44 +136,73 @@ def saved_residuals(
     return table
 
 
-def _kept(graph: Graph, name: str, back: Graph) -> SavedResidual:
-    """A value that both graphs have under one name."""
-    node = graph[name]
-    readers = _readers(back, name)
+def _kept(
+    graph: Graph, name: str, back: Graph, again: str | None = None
+) -> SavedResidual:
+    """A value that both graphs have under one name; computed ``again`` for a reason."""
+    node, kept = graph[name], again is None
+    why = f"for {_readers(back, name)}"
     if node.op == "input":
-        return _row(node, True, f"an argument, for {readers}")
+        return _row(node, True, f"an argument, {why}")
+    source = node.source
     if node.op == "loop":
         (body,) = node.regions
         place = node.names.index(name)
         carried: Any = node.attrs.get("carried", 0)
         if place >= carried:
             inner = body[body.results[place]]
-            turns = f"%{inner.name} of each of {node.attrs['trips']} turns"
+            why = f"%{inner.name} of each of {node.attrs['trips']} turns, {why}"
             source = inner.source or node.source
-            return _row(node, True, f"{turns}, for {readers}")._replace(source=source)
-    return _row(node, True, f"for {readers}")
+    made = _row(node, kept, why if kept else f"{again}, {why}")
+    return made._replace(source=source)
 
 
-def _again(back: Graph) -> Iterator[SavedResidual]:
-    """The values that nodes of a way back compute again."""
+def _again(back: Graph, reason: str = "checkpoint") -> Iterator[SavedResidual]:
+    """The values that a way back computes again.
+
+    Those of a `recompute`, and rows that a loop inside of a loop back makes for another
+    one there. ``reason`` is why a `recompute` with an adjoint is there.
+    """
     for node in back:
-        if node.op != "recompute":
-            continue
-        (body,) = node.regions
-        last = len(body.sections)
-        read = {x for inner in body if inner.section == last for x in inner.operands}
-        why = "checkpoint" if last else "memory_limit"
-        for inner in body:
-            for value in inner.values:
-                if inner.op == "input" or inner.section == last > 0:
-                    continue
-                if last and value.name in read:
-                    yield _row(value, False, f"{why}, for {_readers(body, value.name)}")
-                elif not last and value.name in body.results:
-                    place = body.results.index(value.name)
-                    readers = _readers(back, node.names[place])
-                    yield _row(value, False, f"{why}, for {readers}")
-        yield from _again(body)
+        if node.op == "loop":
+            (body,) = node.regions
+            is_segment = bool(node.attrs.get("segments"))
+            why = "checkpointed" if is_segment else "a loop in a loop"
+            yield from _in_turn(body, why, every=is_segment)
+            yield from _again(body, why if node.attrs.get("held") else reason)
+        elif node.op == "recompute":
+            (body,) = node.regions
+            yield from _inside(back, node, body, reason)
+            yield from _again(body, reason)
+
+
+def _inside(
+    back: Graph, node: Node, body: Graph, reason: str
+) -> Iterator[SavedResidual]:
+    """The values that a `recompute` computes again."""
+    last = len(body.sections)
+    read = {x for inner in body if inner.section == last for x in inner.operands}
+    for inner in body:
+        for value in inner.values:
+            if inner.op == "input" or inner.section == last > 0:
+                continue
+            if last and value.name in read:
+                yield _kept(body, value.name, body, reason)
+            elif not last and value.name in body.results:
+                made = node.names[body.results.index(value.name)]
+                yield _row(value, False, f"memory_limit, for {_readers(back, made)}")
+
+
+def _in_turn(body: Graph, why: str, *, every: bool) -> Iterator[SavedResidual]:
+    """What a turn of a way back runs forwards for: rows, or ``every`` value."""
+    for node in body:
+        carried: Any = node.attrs.get("carried", 0)
+        rows = node.names[carried:] if node.op == "loop" else ()
+        is_source = OPS[node.op].kind is Kind.SOURCE
+        for name in node.names if every and not is_source else rows:
+            sections = [body[read.consumer].section for read in body.reads[name]]
+            if any(section > node.section for section in sections):
+                yield _kept(body, name, body, why)
 
 
 def _row(value: Node, kept: bool, why: str) -> SavedResidual:

@@ -128,7 +128,8 @@ LOOP = register(
             "limit": FLAG,
             "test": FLAG,
             "reverse": FLAG,
-            "segments": FLAG,
+            "segments": INT,
+            "held": INT,
         },
         optional=(
             "trips",
@@ -138,6 +139,7 @@ LOOP = register(
             "test",
             "reverse",
             "segments",
+            "held",
         ),
         variadic=True,
         regions=("body",),

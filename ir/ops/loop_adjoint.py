@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .bodies import active_values, smooth_slots, taking
+from .loop_binomial import back_over, filled, has_pieces, in_pieces, pieces_of
 from .loop_segments import counting_down, in_segments
 from .parts import Parts, loop_attrs, split_operands
 
@@ -102,33 +103,35 @@ def _bars(
     body, parts, attrs, _ = loop
     flow = _Flow.of(body, parts, [s is not None for s in seeds], given)
     region = _backwards(body, parts, flow, adjoint)
-    limit, tapes = _taped(b, loop)
-
     count = len(parts.carried)
     ends = [seeds[j] or b.like(parts.carried[j], 0.0) for j in flow.carried]
     sums = [b.like(parts.invariants[i], 0.0) for i in flow.invariants]
-    rows = [seeds[count + k] for k in flow.seeded]
-    stacked = [*tapes, *parts.stacked, *(row for row in rows if row is not None)]
-    back = b.add_node(
+    rows = [x for k in flow.seeded if (x := seeds[count + k]) is not None]
+    back = Parts([], parts.invariants, [*ends, *sums], [*parts.stacked, *rows])
+    if has_pieces(attrs):
+        region, back = _in_slots(b, loop, region, back)
+    else:
+        limit, tapes = _taped(b, loop)
+        back = back._replace(limit=limit, stacked=[*tapes, *back.stacked])
+    node = b.add_node(
         "loop",
-        *limit,
-        *parts.invariants,
-        *ends,
-        *sums,
-        *stacked,
+        *back.operands,
         regions=(region,),
         **loop_attrs(
             {
                 "trips": attrs["trips"],
-                "carried": len(ends) + len(sums),
-                "stacked": len(stacked),
-                "limit": bool(limit),
+                "carried": len(back.carried),
+                "stacked": len(back.stacked),
+                "limit": bool(back.limit),
                 "reverse": not attrs.get("reverse"),
                 "segments": attrs.get("segments"),
+                "held": attrs.get("held"),
             }
         ),
     )
-    made = iter(back.values)
+    made = iter(
+        [*node.values[: len(ends) + len(sums)], *node.values[len(back.carried) :]]
+    )
     bars: dict[int, Node] = {}
     for group, numbers in (
         (len(parts.invariants), flow.carried),
@@ -206,6 +209,19 @@ def _reached(body: Graph, active: set[str], of: Iterable[str]) -> set[str]:
             read = {node.operands[slot] for slot in smooth_slots(body, node)}
             found |= read & active
     return found
+
+
+def _in_slots(
+    b: Builder, loop: _Loop, region: Graph, back: Parts[Node]
+) -> tuple[Graph, Parts[Node]]:
+    """The way back that runs again what it holds no state of."""
+    body, parts, attrs, _ = loop
+    of = pieces_of(b, body, parts, attrs)
+    total, slots = filled(b, of, in_pieces(b, of, starts=True).values)
+    limit = [total] if attrs.get("test") or attrs.get("limit") else []
+    made = back_over(of, region, len(parts.invariants), len(back.carried))
+    invariants, carried = [total, *of.given], [*back.carried, *slots.all]
+    return made, Parts(limit, invariants, carried, back.stacked)
 
 
 def _taped(b: Builder, loop: _Loop) -> tuple[list[Node], list[Node]]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..builder import Builder
     from ..graph import Graph, Node
 
-__all__ = ["Segments", "counting_down", "in_segments"]
+__all__ = ["Segments", "counting_down", "counting_from", "in_segments"]
 
 INDEX = TensorType("i64", ())
 MOST_ROWS, LEAST_ROWS = 4096, 32
@@ -76,6 +76,11 @@ def in_segments(b: Builder, body: Graph, invariants: int, total: Node) -> Segmen
 def counting_down(body: Graph) -> Graph:
     """The body that takes a last iteration, from which its counter goes down."""
     return _numbered(body, "sub", "step", "last")
+
+
+def counting_from(body: Graph) -> Graph:
+    """The body that takes a first iteration, to which its counter is added."""
+    return _numbered(body, "add", "step", "first")
 
 
 def _numbered(body: Graph, op: str, *names: str) -> Graph:

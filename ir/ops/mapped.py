@@ -183,7 +183,7 @@ def in_turn(
     /,
     *operands: Node,
     make: Callable[..., Sequence[Node]] = again,
-    segments: bool = False,
+    segments: int = 0,
     **attrs: Any,
 ) -> Sequence[Node]:
     """A loop over the examples, each of which has what ``make(b, n, *operands)`` is."""

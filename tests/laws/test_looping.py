@@ -18,6 +18,7 @@ from anabranch.compiler.pipeline import PASSES, optimise, run_passes
 from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Graph, parse
 from anabranch.ir.law import contributing_reads
+from anabranch.ir.literals import Attrs
 from anabranch.ir.ops import loop_segments
 from tests.looping import Looping, looping, written_out
 
@@ -105,6 +106,32 @@ def test_segments_of_a_loop_have_the_cotangents_of_its_iterations(
         made = made_of(seed)
         straight = pulled_back(straight_of(seed), orders)
         graph = pulled_back(made.graph, orders).verify()
+        point = point_of(made, straight, seed)
+        assert_near(interpret(graph, point), interpret(straight, point), 1e-11)
+        run = find_backend("llvm").prepare(optimise(graph, "llvm").verify())
+        assert_near(run(point), interpret(straight, point), 1e-10)
+
+
+def holding(graph: Graph, states: int) -> Graph:
+    """The graph whose loops hold so many states on their way back."""
+    graph = graph.map_regions(lambda region: holding(region, states))
+    nodes = [
+        node._replace(attrs=Attrs({**node.attrs, "held": states}))
+        if node.op == "loop"
+        else node
+        for node in graph
+    ]
+    return Graph(graph.name, nodes, graph.outputs, graph.sections)
+
+
+@pytest.mark.parametrize(("states", "orders"), [(1, 1), (2, 1), (1, 2), (2, 2)])
+def test_loops_that_hold_few_states_have_the_same_cotangents(
+    states: int, orders: int
+) -> None:
+    for seed in SEEDS[states - 1 :: 15 * orders - 9]:
+        made = made_of(seed)
+        straight = pulled_back(straight_of(seed), orders)
+        graph = pulled_back(holding(made.graph, states), orders).verify()
         point = point_of(made, straight, seed)
         assert_near(interpret(graph, point), interpret(straight, point), 1e-11)
         run = find_backend("llvm").prepare(optimise(graph, "llvm").verify())

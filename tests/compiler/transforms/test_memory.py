@@ -13,6 +13,7 @@ from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.pipeline import TIDY, optimise, run_passes
 from anabranch.compiler.transforms import memory
 from anabranch.compiler.transforms.memory import bytes_of, within
+from anabranch.compiler.transforms.segmented import fewer_and_fewer, segmented
 from anabranch.ir import Graph
 from tests.compiler.transforms.test_checkpoint import (
     is_equal,
@@ -150,6 +151,70 @@ def test_random_graphs_however_they_are_cut(orders: int) -> None:
     assert again > 10
 
 
+def recurrent(w: Any, h: Any) -> Any:
+    for _ in range(1100):
+        h = np.tanh(w @ h)
+    return np.sum(h * h)
+
+
+def test_loops_hold_fewer_states() -> None:
+    """First by segments, then by the binomial schedule."""
+    w, h = LAYERS[0]
+    free = ab.value_and_grad(recurrent, (0, 1))
+    value, bars = free(w, h)
+    most = free.report().arena_bytes
+    for limit in (most // 3, most // 25):
+        limited = ab.value_and_grad(recurrent, (0, 1), memory_limit=limit)
+        again, others = limited(w, h)
+        assert limited.report().arena_bytes <= limit
+        np.testing.assert_allclose(again, value, rtol=1e-12)
+        for one, other in zip(others, bars, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+    forward, pull = ab.fwd_and_bwd(recurrent, (0, 1), memory_limit=most // 10)
+    _, residuals = forward(w, h)
+    assert sum(array.nbytes for array in residuals.values()) <= most // 10
+    for one, other in zip(pull(residuals, 1.0), bars, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("chunk", [None, 8])
+def test_the_limit_of_a_mapped_gradient_is_that_of_all_examples(
+    chunk: int | None,
+) -> None:
+    w, hs = LAYERS[0][0], RNG.normal(size=(20, 8))
+    axes = None, 0
+    free = ab.vmap(ab.grad(recurrent), axes, chunk=chunk)
+    wanted = free(w, hs)
+    limit = free.report().arena_bytes // 4
+    limited = ab.vmap(ab.grad(recurrent, memory_limit=limit), axes, chunk=chunk)
+    np.testing.assert_allclose(limited(w, hs), wanted, rtol=1e-9, atol=1e-12)
+    assert limited.report().arena_bytes <= limit
+    one = ab.grad(recurrent, memory_limit=limit)
+    one(w, hs[0])
+    assert "recompute" not in one.inspect_ir()
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_loops_over_segments_are_the_loops(reverse: bool) -> None:
+    """To the bit: rows in, rows out, what is carried, and a count in the body."""
+
+    def scanned(w: Any, h: Any, xs: Any) -> Any:
+        def step(carry: Any, x: Any) -> Any:
+            h, t = carry
+            h = np.tanh(w @ h + x * t)
+            return (h, t + 1), {"h": h, "x": x * h[0]}
+
+        return ab.scan(step, (h, 0), xs, None, reverse)
+
+    arrays = [LAYERS[0][0], LAYERS[0][1], RNG.normal(size=(31, 8))]
+    graph = ab.make_ir(scanned)(*arrays)
+    for states in 1, 5, 9, 12, 30:
+        made = segmented(graph, states).verify()
+        assert len(list(made)) > len(list(graph))
+        assert is_equal(interpret(made, arrays), interpret(graph, arrays))
+    assert list(fewer_and_fewer(graph)) == [12, 6, 3, 1]
+
+
 def test_what_cannot_be_kept_is_told() -> None:
     with pytest.raises(
         ArgumentError, match=r"deep.grad .* memory_limit=1,000 bytes"
@@ -171,4 +236,4 @@ def test_numbers_of_bytes() -> None:
     with pytest.raises(ArgumentError, match="reference plans no memory"):
         ab.grad(deep, backend="reference", memory_limit="1MB")
     graph = Graph("f", [], [])
-    assert within(graph, 0, lambda graph: 0) is graph
+    assert within([graph], 0, lambda graph: 0) is graph

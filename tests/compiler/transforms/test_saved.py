@@ -85,6 +85,58 @@ def test_rows_of_loops_and_the_table() -> None:
     assert all(one in ("1*5*4", "4*5*4") for one in formulas)
 
 
+def test_what_loops_compute_again() -> None:
+    """In segments, in loops, and in checkpoints of turns: bytes, lines, and why."""
+
+    def turned(w: Any, x: Any, turns: Any) -> Any:
+        for _ in turns(range(900)):
+            x = np.tanh(x @ w)
+        return np.sum(x)
+
+    def nested(w: Any, x: Any) -> Any:
+        for _ in range(20):
+            for _ in range(300):
+                x = np.tanh(x @ w)
+            x = np.sin(x)
+        return np.sum(x)
+
+    def checked(w: Any, x: Any) -> Any:
+        layer = ab.checkpoint(lambda x: np.tanh(np.sin(x @ w)))
+        for _ in range(900):
+            x = layer(x)
+        return np.sum(x)
+
+    def segments(w: Any, x: Any) -> Any:
+        return turned(w, x, lambda turns: ab.checkpointed(turns, 300))
+
+    def few(w: Any, x: Any) -> Any:
+        return turned(w, x, lambda turns: ab.checkpointed(turns, memory=20))
+
+    inner = nested.__code__.co_firstlineno + 3
+    for f, rows, why, line in (
+        (segments, 300, "checkpointed, %", 0),
+        (nested, 300, "a loop in a loop, %", inner),
+        (checked, 0, "checkpoint, for ", 0),
+        (few, 0, "checkpointed, for ", 0),
+    ):
+        table = saved_residuals(f)(W, X)
+        again = [row for row in table if not row.kept and row.why.startswith(why)]
+        assert again, f
+        assert {row.shape[-2:] for row in again} <= {(5, 4), (4, 5)}
+        slopes = [row for row in again if row.why.endswith("for tanh_slope")]
+        assert slopes
+        for row in slopes:
+            assert row.formula == ("8*300*5*4" if rows else "8*5*4")
+            assert row.source is not None
+            assert row.source.file == __file__
+            assert not line or row.source.line == line
+    kept = saved_residuals(few)(W, X)
+    states = [row for row in kept if row.kept and row.shape[1:] == (5, 4)]
+    assert [row.shape[0] for row in states] == [13]
+    plain = saved_residuals(lambda w, x: turned(w, x, lambda t: t))(W, X)
+    assert kept.nbytes < plain.nbytes / 10
+
+
 def test_what_is_refused() -> None:
     with pytest.raises(GradientError, match="only floats"):
         saved_residuals(lambda x: x > 0)(X)
