@@ -27,7 +27,7 @@ from .axes import Axes, leaf_axes
 from .transformed import Transformed, compiled
 from .vmap import vmapped
 
-__all__ = ["Mapped", "vmap"]
+__all__ = ["Mapped", "check_count", "vmap"]
 
 
 def vmap(
@@ -78,8 +78,8 @@ def vmap(
     >>> vmap(np.dot, in_axes=(0, None))(np.eye(3), np.arange(3.0))
     array([0., 1., 2.])
     """
-    _check_count("chunk", chunk, 1)
-    _check_count("axis_size", axis_size, 0)
+    check_count("chunk", "examples", chunk, 1)
+    check_count("axis_size", "examples", axis_size, 0)
 
     def make() -> Compiled:
         made = Mapped(
@@ -106,10 +106,11 @@ def vmap(
     return held(function, options, make)
 
 
-def _check_count(name: str, count: Any, least: int) -> None:
+def check_count(name: str, of: str, count: Any, least: int) -> None:
+    """Raise `ArgumentError` for an option that is no count of something."""
     if count is not None and (type(count) is not int or count < least):
         raise ArgumentError(
-            f"{name} is a number of examples from {least} on, not {count!r}"
+            f"{name} is a number of {of} from {least} on, not {count!r}"
         )
 
 
