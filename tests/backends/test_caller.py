@@ -55,7 +55,7 @@ def test_large_results_begin_where_stores_are_fast() -> None:
         assert large.flags.c_contiguous
         assert large.flags.writeable
     views = [made["a"][1:] for made in kept]
-    del kept, made, large, wide, small
+    del kept, made, large, wide, small  # pyright: ignore[reportPossiblyUnbound]
     assert all(np.all(view == 1) for view in views)
     held = tracemalloc.get_traced_memory()[0]
     assert held >= 20 * LARGE
