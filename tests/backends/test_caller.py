@@ -40,22 +40,24 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = {
 }
 
 
+def _checked(made: Any) -> Any:
+    """A view of a large result."""
+    large, (wide, small) = made["a"], made["b"]
+    assert not large.ctypes.data % ALIGNMENT
+    assert not wide.ctypes.data % ALIGNMENT
+    assert small.flags.owndata
+    assert large.flags.c_contiguous
+    assert large.flags.writeable
+    return large[1:]
+
+
 def test_large_results_begin_where_stores_are_fast() -> None:
     """On either path; views of them hold their memory, and it goes with them."""
     x = np.zeros((2, LARGE // 16))
     f = jit(lambda x: {"a": x + 1, "b": [x.astype(complex), x[0, :4] + 1]})
     f(x)
     tracemalloc.start()
-    kept = [f(x) for _ in range(20)]
-    for made in kept:
-        large, (wide, small) = made["a"], made["b"]
-        assert not large.ctypes.data % ALIGNMENT
-        assert not wide.ctypes.data % ALIGNMENT
-        assert small.flags.owndata
-        assert large.flags.c_contiguous
-        assert large.flags.writeable
-    views = [made["a"][1:] for made in kept]
-    del kept, made, large, wide, small  # pyright: ignore[reportPossiblyUnbound]
+    views = [_checked(f(x)) for _ in range(20)]
     assert all(np.all(view == 1) for view in views)
     held = tracemalloc.get_traced_memory()[0]
     assert held >= 20 * LARGE

@@ -29,7 +29,9 @@ from ..engine.engine import (
 from ..kernels.form import Kernel, Nest
 from ..kernels.printer import print_kernel
 from ..kernels.source import Source
+from ..machine import current
 from ..plan.arena import ALIGNMENT, LARGE
+from ..plan.lane_blocks import blocked
 from ..plan.step import Plan, Step
 from .listing import kernel_numbers, listing
 from .threads import parallel_address, pool_address, pool_sources
@@ -251,10 +253,10 @@ def prepare(graph: Graph) -> LLVMExecutable:
     seconds = Stages()
     with paused_collection(len(graph)):
         with seconds.timed("plan"):
-            plan = make_plan(graph)
+            plan = make_plan(blocked(graph, current()))
         return LLVMExecutable(plan, seconds)
 
 
 def scratch_bytes(graph: Graph) -> int:
     """How much scratch memory the plan of a graph has."""
-    return make_plan(graph).arena_bytes
+    return make_plan(blocked(graph, current())).arena_bytes

@@ -97,7 +97,7 @@ def test_nothing_in_a_tree_has_no_axis() -> None:
 def test_results_count_their_axes_from_the_end() -> None:
     for axis in (-1, -2, -3):
         made = vmap(lambda x: np.outer(x, x), out_axes=axis)(XS)
-        expected = np.moveaxis([np.outer(x, x) for x in XS], 0, axis)
+        expected = np.moveaxis(np.stack([np.outer(x, x) for x in XS]), 0, axis)
         np.testing.assert_array_equal(made, expected)
 
 
