@@ -61,6 +61,8 @@ def cond(
         ArgumentError: Where ``p`` is no scalar bool, or an operand no array or number.
         TraceError: Where ``p`` is traced and the results differ in structure or types,
             or where a function writes into an array that it did not make.
+        BoundsError: Where ``p`` is traced and a function takes an element that is not
+            there, at a position that is known. A traced position fails when running.
 
     >>> cond(np.True_, np.sin, np.cos, 0.0)
     np.float64(0.0)

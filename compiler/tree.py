@@ -27,6 +27,7 @@ __all__ = [
     "lists_of_numbers",
     "outline",
     "path_names",
+    "positional_names",
     "unflatten",
 ]
 
@@ -204,7 +205,7 @@ def _step(entry: Any) -> Any:
 
 def leaf_names(function: Callable[..., Any], args: Any, kwargs: Any) -> list[str]:
     """A name for each leaf of ``(args, kwargs)``: the parameter and its path."""
-    positional = _positional_names(function, len(args))
+    positional = positional_names(function, len(args))
     names: list[str] = []
     for name, value in [*zip(positional, args, strict=True), *sorted(kwargs.items())]:
         prefix = _clean(name)
@@ -215,7 +216,7 @@ def leaf_names(function: Callable[..., Any], args: Any, kwargs: Any) -> list[str
 
 def lists_of_numbers(function: Callable[..., Any], args: Any, kwargs: Any) -> list[str]:
     """The parameters that got a (nested) list of numbers, each a leaf of its own."""
-    names = _positional_names(function, len(args))
+    names = positional_names(function, len(args))
     pairs = [*zip(names, args, strict=True), *kwargs.items()]
     return [name for name, value in pairs if _is_list_of_numbers(value)]
 
@@ -228,7 +229,8 @@ def _is_list_of_numbers(value: Any) -> bool:
     )
 
 
-def _positional_names(function: Callable[..., Any], count: int) -> list[str]:
+def positional_names(function: Callable[..., Any], count: int) -> list[str]:
+    """The names of so many arguments by position; numbers where there is none."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):

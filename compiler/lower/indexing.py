@@ -48,6 +48,8 @@ def _getitem(trace: Trace, x: Any, index: Any) -> Any:
     items = parts_of(trace, index)
     if any(is_traced(item) and is_mask(item) for item in items):
         return _selected(trace, x, items)
+    if 0 in x.shape and any(map(is_traced, items)):
+        x, items = _with_elements(trace, x, items)
     check_index(x.shape, items)
     if any(is_mask(item) and item.ndim == 0 for item in items):
         return _by_position(trace, x, items)
@@ -58,6 +60,33 @@ def _getitem(trace: Trace, x: Any, index: Any) -> Any:
     if any(is_array(item) and item.ndim for item in plain):
         return trace.wrap(_gather(trace, trace.node(x), plain))
     return _view(trace, x, plain, any(item is Ellipsis for item in items))
+
+
+def _with_elements(trace: Trace, x: Any, items: list[Any]) -> tuple[Any, list[Any]]:
+    """One element along each empty axis that has a traced position, and the index.
+
+    The position is no error before it is known to be asked for: its check fails when
+    running.
+    """
+    check_index(tuple([max(size, 1) for size in x.shape]), items)
+    made, node = one_per_axis(items, x.ndim), trace.node(x)
+    places = [place for place, item in enumerate(made) if item is not None]
+    for axis, place in enumerate(places):
+        item = made[place]
+        if not node.type.shape[axis] and is_traced(item) and item.size:
+            made[place] = trace.wrap(inside(trace, item, 0))
+            node = _of_one(trace, node, axis, trace.node(made[place]))
+    return (x, items) if node is trace.node(x) else (trace.wrap(node), made)
+
+
+def _of_one(trace: Trace, x: Node, axis: int, places: Node) -> Node:
+    """``x`` with one element along an empty axis, which needs the checked places."""
+    b = trace.builder
+    shape = list(x.type.shape)
+    shape[axis] = 1
+    axes = tuple(range(places.type.rank))
+    some = b.reduce_max(places, axes=axes) if axes else places
+    return b.broadcast(b.cast(some, x.type.dtype), x.type.with_shape(tuple(shape)))
 
 
 def _selected(trace: Trace, x: Any, items: list[Any]) -> Selected:
@@ -174,7 +203,10 @@ def _take(
         indices = np.clip(as_int64(indices), 0, size - 1)
     elif mode == "wrap":
         indices = np.remainder(as_int64(indices), size)
-    return trace.wrap(trace.builder.take(x, inside(trace, indices, size), axis=along))
+    places = inside(trace, indices, size)
+    if not size and places.type.size:
+        x = _of_one(trace, x, along, places)
+    return trace.wrap(trace.builder.take(x, places, axis=along))
 
 
 @lowers(np.take_along_axis)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...ir.errors import ArgumentError, TraceError
+from ...ir.errors import ArgumentError
 from ..frontend.calls import takes_functions
 from ..functions import stop_gradient
-from ..loop import fori_loop, scan
 from ..loop import map as loops_map
 from ..tree import flatten, unflatten
-from .backwards import with_continuous_adjoint
 from .closed import Closed, Layout, array, unknown
 from .entry import require, solver
-from .events import Event, first_event
-from .rosenbrock import rodas
-from .runge_kutta import dormand_prince, rk4
-from .stepping import Steps, along, first_state
+from .events import watched
+from .integration import How, run, until_event
+from .refused import refuse_options
 
 __all__ = ["OdeResult", "odeint", "solve_ivp"]
 
@@ -33,9 +29,11 @@ class OdeResult(NamedTuple):
 
     ``t`` are the times, and ``y`` what is there, with the times along its last axis.
     ``success`` is whether the end or an event was reached, ``steps`` how many steps
-    were tried. ``t_event`` and ``y_event`` are those of the first event, or of the end
-    without one, and ``event`` its place among the events, -1 without one. They are None
-    where no events were asked for.
+    were tried. ``t_event`` and ``y_event`` are those of the event that ended it, or of
+    the end without one, and ``event`` its place among the events, -1 without one.
+    ``t_events`` and ``y_events`` have an array for each of the events: the times, and
+    the states along its first axis, NaN behind the last. All of these are None where no
+    events were asked for.
     """
 
     t: Any
@@ -45,6 +43,8 @@ class OdeResult(NamedTuple):
     t_event: Any = None
     y_event: Any = None
     event: Any = None
+    t_events: Any = None
+    y_events: Any = None
 
 
 @takes_functions
@@ -56,13 +56,17 @@ def solve_ivp(
     method: str = "RK45",
     t_eval: Any = None,
     events: Any = None,
+    max_events: int = 10,
     args: tuple[Any, ...] = (),
     rtol: float = 1e-6,
     atol: Any = 1e-9,
+    first_step: Any = None,
+    max_step: Any = None,
     max_steps: int = 100_000,
     steps: int = 100,
     gradient: str = "steps",
     throw: bool = True,
+    **others: Any,
 ) -> OdeResult:
     """Solve dy/dt = ``f(t, y, *args)`` from y0 at the beginning of ``t_span``.
 
@@ -80,15 +84,19 @@ def solve_ivp(
             equal ones.
         t_eval: The times of the results, from the first to the last; without it those
             of ``t_span``. They do not change the steps of an adaptive method.
-        events: A function of t, y and ``args``, or several, that return one number. The
-            first change of sign ends the integration; a ``direction`` of the function
-            above 0 has it end only where the sign becomes positive, below 0 negative.
-            At the times behind the event the results are those of the event, in ``t``
-            as in ``y``.
-            A sign that changes twice within a step is not seen.
+        events: A function of t, y and ``args``, or several, that return one number.
+            The times are found at which it changes its sign; with a ``direction`` of
+            the function above 0 where it becomes positive, below 0 negative. Its
+            ``terminal``, True or a number, says whether such an event, or the so many
+            first, ends the integration. At the times behind the end the results are
+            those of the end, in ``t`` as in ``y``.
+            A sign that changes twice within a step is not seen; ``max_step`` helps.
+        max_events: How many of each event are results, in ``t_events``.
         args: What ``f`` and the events take behind t and y.
         rtol: The error of a step may be this part of y,
         atol: and this beside it: a number, or one for each of y.
+        first_step: How long the first step is tried.
+        max_step: How long steps are at most.
         max_steps: The most steps that are tried.
         steps: How many steps of ``RK4`` there are from one time to the next.
         gradient: ``steps`` differentiates what was computed, for which it runs parts
@@ -96,14 +104,17 @@ def solve_ivp(
             beginning, which keeps nothing, has an error of its own, and is for reverse
             mode alone.
         throw: Whether it is a `DomainError` when running if the end is not reached.
-            Else ``success`` says so.
+            Else ``success`` says so. So it is with more events than ``max_events``, of
+            which else the first are kept.
+        others: Options of SciPy's, each of which is refused with what to do instead.
 
     Returns:
         An `OdeResult`.
 
     Raises:
         ArgumentError: For another method or gradient, a negative tolerance, no
-            ``steps``, or what does not go together: events with ``RK4`` or ``adjoint``.
+            ``steps``, another ``terminal``, or what does not go together: events with
+            ``RK4`` or ``adjoint``, ``first_step`` or ``max_step`` with ``RK4``.
         TraceError: Where ``f`` returns another structure or other shapes.
         DomainError: When running, as ``throw`` says, and where ``t_eval`` is not in the
             order of ``t_span``, or leaves it.
@@ -113,17 +124,26 @@ def solve_ivp(
     >>> made.y[0].round(6)
     array([1.      , 0.135335])
     """
+    refuse_options("solve_ivp", others)
     _check_tolerances("solve_ivp", rtol, atol)
+    _check_lengths(first_step, max_step)
     options = {
         "method": method,
         "events": tuple(events) if isinstance(events, list) else events,
+        "max_events": max_events,
         "rtol": rtol,
         "max_steps": max_steps,
         "steps": steps,
         "gradient": gradient,
         "throw": throw,
     }
-    named = {"t_eval": t_eval, "args": args, "atol": atol}
+    named = {
+        "t_eval": t_eval,
+        "args": args,
+        "atol": atol,
+        "first_step": first_step,
+        "max_step": max_step,
+    }
     return solver(solve_ivp, _solve_ivp, f, (t_span, y0), options, **named)
 
 
@@ -137,6 +157,7 @@ def odeint(
     atol: Any = 1.4e-8,
     max_steps: int = 100_000,
     gradient: str = "steps",
+    **others: Any,
 ) -> Any:
     """Solve dy/dt = ``f(y, t, *args)`` from y0 at the first of the times ``t``.
 
@@ -153,6 +174,7 @@ def odeint(
         atol: As in `solve_ivp`.
         max_steps: As in `solve_ivp`.
         gradient: As in `solve_ivp`.
+        others: As in `solve_ivp`.
 
     Returns:
         y at the times, which are the first axis of each array.
@@ -166,19 +188,10 @@ def odeint(
     >>> anabranch.odeint(lambda y, t: -y, 1.0, t).round(6)
     array([1.      , 0.606531, 0.367879])
     """
+    refuse_options("odeint", others)
     _check_tolerances("odeint", rtol, atol)
     options = {"rtol": rtol, "max_steps": max_steps, "gradient": gradient}
     return solver(odeint, _odeint, f, (y0, t, *args), options, atol=atol)
-
-
-class _How(NamedTuple):
-    """The options of an integration."""
-
-    method: str
-    rtol: float
-    atol: Any
-    max_steps: int
-    steps: int
 
 
 def _odeint(
@@ -198,8 +211,8 @@ def _odeint(
     times = array(t, lay.dtype)
     times = _in_order("odeint", times[0], times, times[-1])
     slope = _slope(lambda t, y: f(y, t, *args), "odeint", lay, f)
-    how = _How("RK45", rtol, atol, max_steps, 0)
-    made = _run(how, gradient, slope, start, times[0], times)
+    how = How("RK45", rtol, atol, max_steps, 0)
+    made = run(how, gradient, slope, start, times[0], times)
     rows = require(made[0], made[1], _FAILED.format("odeint"))
     return _along_first(lay, rows)
 
@@ -242,65 +255,16 @@ def check_gradient(what: str, gradient: str) -> None:
         )
 
 
+def _check_lengths(first_step: Any, max_step: Any) -> None:
+    for name, given in {"first_step": first_step, "max_step": max_step}.items():
+        if isinstance(given, (int, float)) and not given > 0:
+            raise ArgumentError(f"solve_ivp: {name}={given} is not positive")
+
+
 def _check_tolerances(what: str, rtol: float, atol: Any) -> None:
     for name, given in {"rtol": rtol, "atol": atol}.items():
         if isinstance(given, (int, float, np.ndarray)) and np.any(np.less(given, 0)):
             raise ArgumentError(f"{what}: {name}={given} is negative")
-
-
-def _run(
-    how: _How, gradient: str, slope: Closed, y: Any, t: Any, times: Any
-) -> tuple[Any, ...]:
-    """The states at the times, whether the last is reached, and how many steps."""
-    if gradient == "adjoint":
-        least = np.min(how.atol) if np.ndim(how.atol) else how.atol
-        ways = partial(integrated, how), partial(integrated, how._replace(atol=least))
-        return with_continuous_adjoint(*ways, slope, y, t, times)
-    return integrated(how, slope, slope.reads, y, t, times)
-
-
-def integrated(
-    how: _How, slope: Closed, reads: Sequence[Any], y: Any, t: Any, times: Any
-) -> tuple[Any, ...]:
-    """What `_run` makes, by plain steps."""
-    if how.method == "RK4":
-        return _fixed(how.steps, lambda t, y: slope(t, y, *reads), y, t, times)
-    steps = _steps(how, slope, reads)
-    state = first_state(steps, lambda t, y: slope(t, y, *reads), t, y, times[-1])
-    state, rows = along(steps, state, times, times[-1])
-    return rows, ~state.failed, state.count
-
-
-def _fixed(steps: int, slope: Any, y: Any, t: Any, times: Any) -> tuple[Any, ...]:
-    """As many equal steps of RK4 from each time to the next."""
-
-    def to(state: Any, target: Any) -> Any:
-        t, y = state
-        h = (target - t) / steps
-        y = fori_loop(0, steps, lambda i, y: rk4(slope, t + i * h, y, h), y)
-        return (target, y), y
-
-    _, rows = scan(to, (t, y), times)
-    done = np.all(np.isfinite(stop_gradient(rows)))
-    return rows, done, np.int64(steps * np.shape(times)[0])
-
-
-def _steps(how: _How, slope: Closed, reads: Sequence[Any], **watch: Any) -> Steps:
-    """How an adaptive method makes its steps."""
-
-    def value(t: Any, y: Any) -> Any:
-        return slope(t, y, *reads)
-
-    def derivatives(t: Any, y: Any) -> Any:
-        one = y.dtype.type(1)
-        by_t = slope.push(t, y, *reads, one, by=0)
-        return by_t, slope.jacobian(t, y, *reads, by=1)
-
-    adaptive = {
-        "RK45": (partial(dormand_prince, value), 5, 4),
-        "Rodas4": (partial(rodas, value, derivatives), 4, 3),
-    }
-    return Steps(*adaptive[how.method], how.rtol, how.atol, how.max_steps, **watch)
 
 
 def _solve_ivp(
@@ -311,9 +275,12 @@ def _solve_ivp(
     method: str,
     t_eval: Any,
     events: Any,
+    max_events: int,
     args: tuple[Any, ...],
     rtol: float,
     atol: Any,
+    first_step: Any,
+    max_step: Any,
     max_steps: int,
     steps: int,
     gradient: str,
@@ -333,11 +300,16 @@ def _solve_ivp(
         raise ArgumentError("solve_ivp: t_eval is an array of times, of one axis")
     times = _in_order("solve_ivp", t, times, end)
     slope = _slope(lambda t, y: f(t, y, *args), "solve_ivp", lay, f)
-    how = _How(method, rtol, atol, max_steps, steps)
+    if method == "RK4" and not (first_step is None and max_step is None):
+        raise ArgumentError(
+            "solve_ivp: RK4 makes equal steps, and has no first_step nor max_step",
+            hint="say how many there are with steps",
+        )
+    how = How(method, rtol, atol, max_steps, steps, first_step, max_step)
     event: tuple[Any, ...] = ()
     several = list(events) if isinstance(events, (list, tuple)) else [events]
     if several in ([], [None]):
-        rows, done, count = _run(how, gradient, slope, start, t, times)
+        rows, done, count = run(how, gradient, slope, start, t, times)
     elif method == "RK4" or gradient == "adjoint":
         raise ArgumentError(
             "solve_ivp: events need a method that chooses its steps, and gradient="
@@ -345,56 +317,15 @@ def _solve_ivp(
             hint="leave out events, or take method='RK45' or 'Rodas4'",
         )
     else:
-        ways = np.array([getattr(one, "direction", 0) for one in several])
-        watches = [_watch(one, lay, args) for one in several]
-        (times, rows, done, count), found = _until_event(
-            how, slope, watches, ways, start, t, times, end
+        given = watched(several, lay, args, max_events)
+        (times, rows, done, count), last, found = until_event(
+            how, slope, given, start, t, times, end, throw=throw
         )
-        event = found.t, lay.unravel(found.y), found.index
+        whens, states = zip(*found, strict=True)
+        states = tuple([_along_first(lay, state) for state in states])
+        event = last.t, lay.unravel(last.y), last.index, whens, states
     if throw:
         rows = require(rows, done, _FAILED.format("solve_ivp"))
     last, tree = flatten(_along_first(lay, rows))
     y = unflatten(tree, [np.moveaxis(leaf, 0, -1) for leaf in last])
     return OdeResult(times, y, done, count, *event)
-
-
-def _until_event(
-    how: _How,
-    slope: Closed,
-    watches: Sequence[Any],
-    directions: Any,
-    y: Any,
-    t: Any,
-    times: Any,
-    end: Any,
-) -> tuple[tuple[Any, ...], Event]:
-    """The times up to the first event, and what `_run` makes, and that event."""
-
-    def watch(t: Any, y: Any) -> Any:
-        return np.stack([watch(t, y) for watch in watches])
-
-    reads = slope.reads
-    steps = _steps(how, slope, reads, watch=watch, directions=directions)
-    state = first_state(steps, lambda t, y: slope(t, y, *reads), t, y, end)
-    way = np.sign(stop_gradient(end - t))
-    targets = np.concatenate([times, np.reshape(end, (1,))])
-    state, rows = along(steps, state, targets, end)
-    event = first_event(watches, state, end)
-    behind = (times - event.t) * way > 0
-    reached = np.where(behind, event.t, times)
-    rows = np.where(np.reshape(behind, (-1, 1)), event.y, rows[:-1])
-    return (reached, rows, ~state.failed, state.count), event
-
-
-def _watch(event: Callable[..., Any], lay: Layout, args: Sequence[Any]) -> Any:
-    """An event as a function of a number and a vector."""
-
-    def value(t: Any, y: Any) -> Any:
-        found = event(t, lay.unravel(y), *args)
-        if np.size(found) != 1:
-            raise TraceError(
-                f"an event returns a value of shape {np.shape(found)}, not one number"
-            )
-        return np.reshape(array(found, lay.dtype), ())
-
-    return value

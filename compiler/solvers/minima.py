@@ -16,6 +16,7 @@ from .closed import Closed, array, unknown
 from .constants import eye
 from .entry import require, solver
 from .implicit import implicit
+from .refused import refuse_options
 from .roots import is_dense, tolerance
 
 __all__ = ["MinimizeResult", "minimize"]
@@ -49,6 +50,7 @@ def minimize(
     tol: float | None = None,
     max_iterations: int = 500,
     throw: bool = True,
+    **others: Any,
 ) -> MinimizeResult:
     """A local minimum of ``f(x, *args)`` by x.
 
@@ -68,6 +70,7 @@ def minimize(
         max_iterations: The most steps.
         throw: Whether it is a `DomainError` when running if that is not enough. Else
             ``success`` says so.
+        others: Options of SciPy's, each of which is refused with what to do instead.
 
     Returns:
         A `MinimizeResult`; its ``x`` has the structure of ``x0``.
@@ -85,6 +88,7 @@ def minimize(
     >>> made.x.round(6)
     array([1., 1.])
     """
+    refuse_options("minimize", others)
     return solver(
         minimize,
         _minimize,

@@ -15,6 +15,7 @@ from .closed import Closed, unknown
 from .constants import eye, full
 from .entry import require, solver
 from .implicit import DENSE, implicit, newton_step
+from .refused import refuse_options
 
 __all__ = ["RootResult", "fixed_point", "is_dense", "root", "tolerance"]
 
@@ -45,6 +46,7 @@ def root(
     tol: float | None = None,
     max_iterations: int = 50,
     throw: bool = True,
+    **others: Any,
 ) -> RootResult:
     """An x with ``f(x, *args) = 0``, by Newton's method.
 
@@ -65,6 +67,7 @@ def root(
         max_iterations: The most steps.
         throw: Whether it is a `DomainError` when running if that is not enough. Else
             ``success`` says so.
+        others: Options of SciPy's, each of which is refused with what to do instead.
 
     Returns:
         A `RootResult`; its ``x`` has the structure of ``x0``.
@@ -85,6 +88,7 @@ def root(
     >>> slope(4.0).round(9)
     np.float64(0.25)
     """
+    refuse_options("root", others)
     return solver(
         root,
         _root,
@@ -200,6 +204,7 @@ def fixed_point(
     tol: float | None = None,
     max_iterations: int = 1000,
     throw: bool = True,
+    **others: Any,
 ) -> RootResult:
     """An x with ``f(x, *args) = x``, by iteration.
 
@@ -219,6 +224,7 @@ def fixed_point(
         max_iterations: The most calls of ``f``.
         throw: Whether it is a `DomainError` when running if that is not enough. Else
             ``success`` says so.
+        others: Options of SciPy's, each of which is refused with what to do instead.
 
     Returns:
         A `RootResult`; its ``x`` has the structure of ``x0``.
@@ -233,6 +239,7 @@ def fixed_point(
     >>> anabranch.fixed_point(np.cos, 1.0).x.round(6)
     np.float64(0.739085)
     """
+    refuse_options("fixed_point", others)
     return solver(
         fixed_point,
         _fixed_point,

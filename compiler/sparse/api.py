@@ -21,6 +21,7 @@ def sparse_jacobian(
     *,
     argnum: Argnums | None = None,
     pattern: Any = None,
+    chunk: int | None = None,
     format: str = "csr",
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
@@ -38,8 +39,11 @@ def sparse_jacobian(
             tree is one vector: its arrays one behind the other.
         argnum: Another name of ``argnums``.
         pattern: Where the Jacobian may be other than zero: a `Sparsity`, or a matrix,
-            NumPy's or SciPy's. It is believed: an element that is not in it is lost,
-            and spoils others. Without, it is found.
+            NumPy's or SciPy's. Without, it is found. Where the graph may have elements
+            that are not in it, the first call takes one product more, which tells
+            whether it has; with ``ANABRANCH_DEBUG=1`` each call does.
+        chunk: Take so many products at a time, in a loop, for the sake of memory where
+            there are many colours.
         format: One of SciPy's formats: ``csr``, ``csc``, ``coo``, and so on.
         backend: As in `jit`.
         static_argnums: As in `jit`.
@@ -54,6 +58,8 @@ def sparse_jacobian(
         then the pattern is found again.
 
     Raises:
+        ArgumentError: For another format; at the call, where the pattern is of another
+            shape, or lacks an element that is not zero.
         GradientError: At the call, where results or arguments are no real floats, or
             where more than some ten million elements may be other than zero.
         TraceError: At the call inside of a traced function.
@@ -79,6 +85,7 @@ def sparse_jacobian(
         which(argnums, argnum),
         symmetric=False,
         pattern=pattern,
+        chunk=chunk,
         format=format,
         backend=backend,
     )
@@ -90,6 +97,7 @@ def sparse_hessian(
     *,
     argnum: Argnums | None = None,
     pattern: Any = None,
+    chunk: int | None = None,
     format: str = "csr",
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
@@ -123,6 +131,7 @@ def sparse_hessian(
         which(argnums, argnum),
         symmetric=True,
         pattern=pattern,
+        chunk=chunk,
         format=format,
         backend=backend,
     )

@@ -12,6 +12,7 @@ import numpy as np
 from ...backends.base import Array
 from ...ir.errors import ArgumentError, GradientError, TraceError
 from ...ir.graph import Graph
+from ...ir.settings import debugging
 from ...ir.types import TensorType, dtype_name
 from ..calls.call import Call
 from ..calls.entry import Entry
@@ -21,9 +22,11 @@ from ..calls.tracebacks import shows_users_frames
 from ..program import Program
 from ..tracing.running import is_traced
 from ..transforms.gradient import Argnums, chosen_leaves, chosen_names
+from ..transforms.mapped import check_count
 from ..tree import flatten
+from .doubts import UNKNOWN, Doubts, doubts, random_vector, refuse_if_apart
 from .pattern import Sparsity
-from .products import products
+from .products import chunks_of, one_product, products
 
 __all__ = ["SparseDerivative", "as_it_is"]
 
@@ -41,7 +44,7 @@ class SparseDerivative:
     """The Jacobian of a function as a sparse array.
 
     ``inner`` is the function, or its gradient where this is a Hessian. ``pattern`` is
-    what the user said it to be.
+    what the user said it to be, and ``chunk`` how many products are taken at once.
     """
 
     def __init__(
@@ -51,9 +54,11 @@ class SparseDerivative:
         *,
         symmetric: bool,
         pattern: Any,
+        chunk: int | None,
         format: str,
         backend: str,
     ) -> None:
+        check_count("chunk", "products", chunk, 1)
         if format not in FORMATS:
             raise ArgumentError(
                 f"no sparse array has the format {format!r}",
@@ -61,7 +66,7 @@ class SparseDerivative:
             )
         update_wrapper(self, inner, updated=())
         self.inner, self.argnums, self.backend = inner, argnums, backend
-        self.symmetric, self.format = symmetric, format
+        self.symmetric, self.chunk, self.format = symmetric, chunk, format
         self._given = None
         if pattern is not None:
             self._given = Sparsity.of(pattern, symmetric=symmetric)
@@ -75,6 +80,7 @@ class SparseDerivative:
         data = plan.elements(point, self.backend)
         parts = data, plan.indices.copy(), plan.indptr.copy()  # which users may change
         made = sp.csr_array(parts, shape=plan.sparsity.shape)
+        plan.verify(point, made, self.backend)
         return made if self.format == "csr" else made.asformat(self.format)
 
     @shows_users_frames
@@ -103,8 +109,8 @@ class SparseDerivative:
         plans = _plans_of(point.program.graph)
         given = point.given()
         for plan in plans:
-            asked = plan.wrt, plan.symmetric, plan.pattern
-            same = asked == (point.wrt, self.symmetric, self._given)
+            asked = plan.wrt, plan.symmetric, plan.chunk, plan.pattern
+            same = asked == (point.wrt, self.symmetric, self.chunk, self._given)
             if same and plan.fits(given):
                 return plan
         made = self._made(point, given)
@@ -113,11 +119,7 @@ class SparseDerivative:
         return made
 
     def _made(self, point: _Point, given: Mapping[str, Array]) -> _Plan:
-        from .spread import prepared  # not needed to import the library
-        from .structure import structure
-
-        program = point.program
-        graph = program.graph
+        graph, wanted = point.program.graph, self._given
         of = graph.results
         for name in (*of, *point.wrt):
             if not graph[name].type.is_float:
@@ -127,16 +129,36 @@ class SparseDerivative:
                     hint="results and arguments are real floats: return x.astype(float)"
                     ", or the parts of complex numbers",
                 )
-        if self._given is not None:
-            sizes = [
-                sum(graph[x].type.size for x in names) for names in (of, point.wrt)
-            ]
-            if tuple(sizes) != self._given.shape:
-                raise ArgumentError(
-                    f"the pattern is of shape {self._given.shape}, and the derivative "
-                    f"of {graph.name} of shape {tuple(sizes)}"
-                )
-            return _Plan(self._given, {}, point.wrt, self.symmetric, self._given)
+        height, width = (
+            sum(graph[x].type.size for x in names) for names in (of, point.wrt)
+        )
+        if wanted is not None and wanted.shape != (height, width):
+            raise ArgumentError(
+                f"the pattern is of shape {wanted.shape}, and the derivative of "
+                f"{graph.name} of shape {(height, width)}"
+            )
+        lacking: Doubts | None = None
+        try:
+            sparsity, used = self._read(point, given, (height, width))
+        except GradientError:
+            if wanted is None:
+                raise
+            sparsity, used, lacking = wanted, {}, UNKNOWN
+        else:
+            if wanted is not None:
+                lacking, sparsity = doubts(wanted, sparsity), wanted
+        ours = self.symmetric, self.chunk, wanted, lacking
+        return _Plan(sparsity, used, point.wrt, *ours)
+
+    def _read(
+        self, point: _Point, given: Mapping[str, Array], shape: tuple[int, int]
+    ) -> tuple[Sparsity, dict[str, Array]]:
+        """The pattern that the graph has, and the values that it was read for."""
+        from .spread import prepared  # not needed to import the library
+        from .structure import structure
+
+        program = point.program
+        graph = program.graph
         tidy = prepared(graph)
         captured = [
             x.name for x in graph.inputs[-len(program.captured) or len(graph) :]
@@ -148,13 +170,10 @@ class SparseDerivative:
             {n: x for n, x in given.items() if x.dtype.kind in _INTEGERS},
             {n: given[n] for n in captured if given[n].dtype.kind == "f"},
         )
-        height = sum(graph[name].type.size for name in of)
-        width = sum(graph[name].type.size for name in point.wrt)
-        sparsity = Sparsity((height, width), found.ends, found.columns)
+        sparsity = Sparsity(shape, found.ends, found.columns)
         if self.symmetric:
             sparsity = Sparsity.of(sparsity, symmetric=True)
-        used = {name: _as_used(given[name]).copy() for name in found.used}
-        return _Plan(sparsity, used, point.wrt, self.symmetric)
+        return sparsity, {name: _as_used(given[name]).copy() for name in found.used}
 
 
 class _Point(NamedTuple):
@@ -182,7 +201,8 @@ def _as_used(value: Array) -> Array:
 class _Plan:
     """A pattern, the values that it was read for, and the products that it takes.
 
-    ``pattern`` is what the user said it to be.
+    ``pattern`` is what the user said it to be, and ``lacking`` what that does not have
+    of what was read.
     """
 
     def __init__(
@@ -191,13 +211,17 @@ class _Plan:
         used: Mapping[str, Array],
         wrt: tuple[str, ...],
         symmetric: bool,
-        pattern: Sparsity | None = None,
+        chunk: int | None,
+        pattern: Sparsity | None,
+        lacking: Doubts | None,
     ) -> None:
         self.sparsity, self.used = sparsity, used
-        self.wrt, self.symmetric, self.pattern = wrt, symmetric, pattern
+        self.wrt, self.symmetric, self.chunk = wrt, symmetric, chunk
+        self.pattern, self.lacking = pattern, lacking
         made = sparsity.tocsr()  # in SciPy's own integers
         self.indices, self.indptr = made.indices, made.indptr
         self._entry: Entry | None = None
+        self._verified = lacking is None
 
     def fits(self, given: Mapping[str, Array]) -> bool:
         """Whether the pattern is that for these values."""
@@ -214,22 +238,51 @@ class _Plan:
             self._entry = self._compiled(point.program)
         return self._entry.run(point.values, backend)[0]
 
+    def verify(self, point: _Point, matrix: Any, backend: str) -> None:
+        """Raise `ArgumentError` where the user's pattern lacks what there is.
+
+        One product is taken for that at the first call; with ``ANABRANCH_DEBUG=1`` at
+        each.
+        """
+        if self.lacking is None or (self._verified and not debugging()):
+            return
+        program, by_rows = point.program, self.sparsity.colouring.by_rows
+        graph = program.graph
+        dtype = _dtype(graph)
+        vector = random_vector(self.sparsity.shape[not by_rows], dtype)
+        how: Any = {"dtype": dtype_name(dtype), "by_rows": by_rows}
+        made = one_product(graph, self.wrt, graph.results, **how)
+        product = _entry(program, made, vector).run(point.values, backend)[0]
+        of = graph.name, matrix, vector, product
+        refuse_if_apart(*of, self.lacking, by_rows)
+        self._verified = True
+
     def _compiled(self, program: Program) -> Entry:
         graph, pattern = program.graph, self.sparsity
-        by_rows = pattern.colouring.by_rows
+        colours, by_rows = pattern.colouring
+        count, places, chunks = pattern.colouring.products, (pattern.places,), None
+        if self.chunk is not None and self.chunk < count:
+            length = pattern.shape[by_rows]
+            chunks = chunks_of(pattern.places, count, length, self.chunk)
+            places = chunks.places, chunks.order
         made = products(
             graph,
             self.wrt,
             graph.results,
-            count=pattern.colouring.products,
+            count=count,
             nonzeros=pattern.nnz,
             dtype=dtype_name(_dtype(graph)),
             by_rows=by_rows,
+            chunks=chunks,
         )
-        more = pattern.colouring.colours, pattern.places
-        captured = (*program.captured, *more)
-        second = program._replace(graph=made, captured=captured, result=flatten(0)[1])
-        return Entry(second, second)
+        return _entry(program, made, colours, *places)
+
+
+def _entry(program: Program, graph: Graph, *more: Array) -> Entry:
+    """A graph of one result, whose last inputs are more arrays, compiled."""
+    captured = (*program.captured, *more)
+    second = program._replace(graph=graph, captured=captured, result=flatten(0)[1])
+    return Entry(second, second)
 
 
 def _dtype(graph: Graph) -> np.dtype[Any]:

@@ -24,43 +24,51 @@ def leaf_axes(axes: Axes, tree: Any, what: str) -> list[int | None]:
     """
     flatten(tree)  # dataclasses become pytrees as they are met
     found: list[int | None] = []
-    if not _collect(axes, tree, found.append):
+    if not _collect(axes, tree, what, found.append):
         raise ArgumentError(
             f"{what}: {outline(flatten(axes, _is_none)[1])} does not begin like "
             f"{outline(flatten(tree)[1])}",
-            hint="an axis is a number, None for what is not mapped, or a tree of these "
-            "like the value",
+            hint=_HINT,
         )
     return found
+
+
+_HINT = (
+    "an axis is a number, None for what is not mapped, or a tree of these like the "
+    "value"
+)
 
 
 def _is_none(node: Any) -> bool:
     return node is None
 
 
-def _collect(axes: Axes, tree: Any, add: Callable[[int | None], None]) -> bool:
-    if axes is None:
-        count = len(flatten(tree)[0])
-    else:
+def _collect(
+    axes: Axes, tree: Any, what: str, add: Callable[[int | None], None]
+) -> bool:
+    if axes is not None:
+        flatten(axes, _is_none)
+        if not optree.tree_is_leaf(axes, namespace=NAMESPACE):
+            return _collect_parts(axes, tree, what, add)
         try:
             axes = operator.index(axes)
         except TypeError:
-            return _collect_parts(axes, tree, add)
-        count = len(flatten(tree)[0])
-    for _ in range(count):
+            raise ArgumentError(f"{what}: {axes!r} is no axis", hint=_HINT) from None
+    for _ in flatten(tree)[0]:
         add(axes)
     return True
 
 
-def _collect_parts(axes: Axes, tree: Any, add: Callable[[int | None], None]) -> bool:
-    flatten(axes, _is_none)
+def _collect_parts(
+    axes: Axes, tree: Any, what: str, add: Callable[[int | None], None]
+) -> bool:
     try:
         parts, _, names, _ = optree.tree_flatten_one_level(axes, namespace=NAMESPACE)
         items, _, keys, _ = optree.tree_flatten_one_level(tree, namespace=NAMESPACE)
-    except ValueError:  # one of them is a leaf
+    except ValueError:  # the value is a leaf
         return False
     known = dict(zip(names, parts, strict=True))
     if type(axes) is not type(tree) or known.keys() != set(keys):
         return False
     pairs = zip(keys, items, strict=True)
-    return all(_collect(known[key], item, add) for key, item in pairs)
+    return all(_collect(known[key], item, what, add) for key, item in pairs)

@@ -22,13 +22,13 @@ from ..calls.function import Compiled, Function
 from ..calls.held import held
 from ..program import embedded
 from ..tracing.running import is_traced
-from ..tree import flatten, leaf_names, unflatten
+from ..tree import flatten, leaf_names, positional_names, unflatten
 from .axes import Axes, leaf_axes
 from .limit import Limited
 from .transformed import Transformed, compiled
 from .vmap import vmapped
 
-__all__ = ["Mapped", "vmap"]
+__all__ = ["Mapped", "check_count", "vmap"]
 
 
 def vmap(
@@ -36,6 +36,7 @@ def vmap(
     in_axes: Axes = 0,
     out_axes: Axes = 0,
     *,
+    axis_size: int | None = None,
     chunk: int | None = None,
     backend: str = DEFAULT,
     static_argnums: int | Sequence[int] = (),
@@ -57,6 +58,8 @@ def vmap(
             axes count from the last one. Arguments by name have it first.
         out_axes: Where the axis is in each result; None for a result that does not
             depend on what is mapped.
+        axis_size: How many examples there are, where no argument is mapped; else it
+            has to be the size of those that are.
         chunk: Map so many examples at a time, one chunk after the other in a loop, for
             the sake of memory, or of caches: a long loop over small arrays may take
             less than half of the time in chunks of 100. `map` has one at a time.
@@ -70,17 +73,24 @@ def vmap(
 
     Raises:
         ArgumentError: At the call: where sizes along the axes differ, no argument is
-            mapped, an array lacks the axis, or a tree of axes does not fit; where the
-            function writes into its arguments.
+            mapped and there is no ``axis_size``, an array lacks the axis, or a tree of
+            axes does not fit; where the function writes into its arguments.
 
     >>> vmap(np.dot, in_axes=(0, None))(np.eye(3), np.arange(3.0))
     array([0., 1., 2.])
     """
-    _check_chunk(chunk)
+    check_count("chunk", "examples", chunk, 1)
+    check_count("axis_size", "examples", axis_size, 0)
 
     def make() -> Compiled:
         made = Mapped(
-            function, in_axes, out_axes, chunk, static_argnums, static_argnames
+            function,
+            in_axes,
+            out_axes,
+            axis_size,
+            chunk,
+            static_argnums,
+            static_argnames,
         )
         return compiled(made, backend)
 
@@ -88,6 +98,7 @@ def vmap(
         "vmap",
         in_axes,
         out_axes,
+        axis_size,
         chunk,
         backend,
         static_argnums,
@@ -96,9 +107,12 @@ def vmap(
     return held(function, options, make)
 
 
-def _check_chunk(chunk: Any) -> None:
-    if chunk is not None and (type(chunk) is not int or chunk < 1):
-        raise ArgumentError(f"chunk is a number of examples from 1 on, not {chunk!r}")
+def check_count(name: str, of: str, count: Any, least: int) -> None:
+    """Raise `ArgumentError` for an option that is no count of something."""
+    if count is not None and (type(count) is not int or count < least):
+        raise ArgumentError(
+            f"{name} is a number of {of} from {least} on, not {count!r}"
+        )
 
 
 class Mapped(Transformed):
@@ -109,6 +123,7 @@ class Mapped(Transformed):
         function: Function,
         in_axes: Axes = 0,
         out_axes: Axes = 0,
+        axis_size: int | None = None,
         chunk: int | None = None,
         static_argnums: int | Sequence[int] = (),
         static_argnames: str | Sequence[str] = (),
@@ -118,7 +133,7 @@ class Mapped(Transformed):
             self.limited, function = function.transform, function.untransformed
         super().__init__(function, static_argnums, static_argnames)
         self.in_axes = tuple(in_axes) if isinstance(in_axes, list) else in_axes
-        self.out_axes, self.chunk = out_axes, chunk
+        self.out_axes, self.axis_size, self.chunk = out_axes, axis_size, chunk
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves, structure = flatten((args, kwargs))
@@ -145,7 +160,7 @@ class Mapped(Transformed):
             graph = self.limited(whole, call, lambda graph: mapping(graph)[0]).graph
         found = embedded(graph, traced.values(moved), program.notes)
         tree = unflatten(program.result, range(len(found)))
-        out_axes = leaf_axes(self.out_axes, tree, "vmap: out_axes and the result")
+        out_axes = leaf_axes(self.out_axes, tree, "vmap: out_axes of the result")
         return unflatten(
             program.result,
             [
@@ -165,7 +180,13 @@ class Mapped(Transformed):
                 f"and the call {len(args)} arguments by position",
                 hint="arguments by name are mapped along their first axis",
             )
-        axes = leaf_axes(given, tuple(args), "vmap: in_axes and the arguments")
+        if isinstance(given, tuple):
+            names = positional_names(self.py_func, len(args))
+            axes: list[int | None] = []
+            for name, axis, arg in zip(names, given, args, strict=True):
+                axes += leaf_axes(axis, arg, f"vmap: in_axes of {name}")
+        else:
+            axes = leaf_axes(given, tuple(args), "vmap: in_axes")
         axes += leaf_axes(0, kwargs, "vmap: arguments by name")
         found: list[int | None] = []
         for place, (leaf, axis) in enumerate(zip(leaves, axes, strict=True)):
@@ -190,12 +211,22 @@ class Mapped(Transformed):
         sizes = {
             place: leaf.shape[axis] for place, (leaf, axis) in pairs if axis is not None
         }
+        given = self.axis_size
+        if not sizes and given is not None:
+            return given
         if not sizes:
             raise ArgumentError(
                 "vmap: no argument is mapped",
-                hint="in_axes has a number for at least one of them",
+                hint="in_axes has a number for at least one of them, or axis_size says "
+                "how many examples there are",
             )
         first, *others = sizes
+        if given is not None and given != sizes[first]:
+            name = leaf_names(self.py_func, *call)[first]
+            raise ArgumentError(
+                f"vmap: axis_size is {given}, and {name} has {sizes[first]} along axis "
+                f"{axes[first]}"
+            )
         for place in others:
             if sizes[place] != sizes[first]:
                 names = leaf_names(self.py_func, *call)

@@ -20,6 +20,7 @@ from ...ir.builder import Builder
 from ...ir.collection import paused_collection
 from ...ir.errors import TraceError
 from ...ir.graph import Graph, Node, Output, Section
+from ...ir.literals import Attrs
 from ...ir.ops import OPS
 from ...ir.ops.lapack import identity
 from ...ir.ops.mapped import chosen, each, in_turn, may_fail, only_if, rule_of
@@ -110,6 +111,7 @@ class _Walk:
         operands = [self.values[name] for name in node.operands]
         flags = [name in self.mapped for name in node.operands]
         if self.mask is not None:
+            node, operands = self._satisfiable(node, operands)
             operands = self._harmless(node, operands, flags)
         made = self._values(node, operands, flags)
         for old, new in zip(node.values, made, strict=True):
@@ -142,6 +144,17 @@ class _Walk:
             attrs |= {"vmapped": self.once, "mask": mask}
         made = rule(b, node, self.size, flags, *operands, **attrs)
         return made.values if isinstance(made, Node) else made
+
+    def _satisfiable(self, node: Node, operands: list[Node]) -> tuple[Node, list[Node]]:
+        """A check that nothing passes, of an empty axis, as one that these do not."""
+        if node.op != "check":
+            return node, operands
+        attrs: dict[str, Any] = dict(node.attrs)
+        low, (x,) = attrs["low"], operands
+        if low < attrs["high"]:
+            return node, operands
+        attrs["high"] = low + 1
+        return node._replace(attrs=Attrs(attrs)), [self.b.like(x, low - 1)]
 
     def _harmless(
         self, node: Node, operands: list[Node], flags: list[bool]

@@ -3,6 +3,7 @@
 import gc
 import sys
 import threading
+import tracemalloc
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 import anabranch
 from anabranch import ArgumentError, jit, value_and_grad
+from anabranch.backends.llvm.plan.arena import ALIGNMENT, LARGE
 from anabranch.backends.llvm.run.fastcall.caller import supported
 from anabranch.compiler.tree import flatten, unflatten
 from tests.backends.calls import Layer, X, fast_calls, is_fast, same
@@ -36,6 +38,32 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = {
     "constant": (lambda: (1.0, np.ones(2) + 1), (), {}),
     "input": (lambda x: (x, x), (X,), {}),
 }
+
+
+def _checked(made: Any) -> Any:
+    """A view of a large result."""
+    large, (wide, small) = made["a"], made["b"]
+    assert not large.ctypes.data % ALIGNMENT
+    assert not wide.ctypes.data % ALIGNMENT
+    assert small.flags.owndata
+    assert large.flags.c_contiguous
+    assert large.flags.writeable
+    return large[1:]
+
+
+def test_large_results_begin_where_stores_are_fast() -> None:
+    """On either path; views of them hold their memory, and it goes with them."""
+    x = np.zeros((2, LARGE // 16))
+    f = jit(lambda x: {"a": x + 1, "b": [x.astype(complex), x[0, :4] + 1]})
+    f(x)
+    tracemalloc.start()
+    views = [_checked(f(x)) for _ in range(20)]
+    assert all(np.all(view == 1) for view in views)
+    held = tracemalloc.get_traced_memory()[0]
+    assert held >= 20 * LARGE
+    del views
+    assert tracemalloc.get_traced_memory()[0] < held - 19 * LARGE
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("name", CALLS)

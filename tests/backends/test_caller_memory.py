@@ -22,9 +22,9 @@ def function(x, n):
     pair = Pair(x * n, [x + n, (x.sum(), None)])
     return {{"p": pair, "q": (x.max() > n, {{}}, x - n)}}
 
-x, n = np.arange(6.0).reshape(2, 3), 2.0
-out = {{"p": Pair(np.empty((2, 3)), [np.empty((2, 3)), (np.empty(()), None)]),
-       "q": (np.empty((), bool), {{}}, np.empty((2, 3)))}}
+x, n = np.arange(2.0 * {width}).reshape(2, {width}), 2.0
+out = {{"p": Pair(np.empty(x.shape), [np.empty(x.shape), (np.empty(()), None)]),
+       "q": (np.empty((), bool), {{}}, np.empty(x.shape))}}
 names = {{"out": out}} if {with_out} else {{}}
 rows = np.array([0, 1])
 
@@ -70,7 +70,7 @@ print(failed)
 def held():
     gc.collect()
     things = (None, NotImplemented, np.dtype(float), np.dtype(bool), np.ndarray, Pair)
-    return [sys.getrefcount(thing) for thing in (*things, x, out)]
+    return [sys.getrefcount(thing) for thing in (*things, np.dtype("u1"), x, out)]
 
 del result
 attempt(1)
@@ -86,11 +86,15 @@ assert sys.getallocatedblocks() - blocks < 500, sys.getallocatedblocks() - block
 @pytest.mark.skipif(
     importlib.util.find_spec("_testcapi") is None, reason="CPython without _testcapi"
 )
-@pytest.mark.parametrize("with_out", [False, True], ids=["new arrays", "out"])
-def test_each_allocation_may_fail(with_out: bool) -> None:
+@pytest.mark.parametrize(
+    ("with_out", "width"),
+    [(False, 3), (False, 1024), (True, 3)],
+    ids=["new arrays", "large ones", "out"],
+)
+def test_each_allocation_may_fail(with_out: bool, width: int) -> None:
     """One after the other: MemoryError, no crash, no leak, and the next call works."""
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(with_out=with_out)],
+        [sys.executable, "-c", SCRIPT.format(with_out=with_out, width=width)],
         capture_output=True,
         text=True,
         check=False,

@@ -16,9 +16,10 @@ from bisect import bisect_left, insort
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["ALIGNMENT", "Lifetime", "place"]
+__all__ = ["ALIGNMENT", "LARGE", "Lifetime", "place"]
 
 ALIGNMENT = 64
+LARGE = 16_384  # bytes of a result from which on it is aligned like what is in an arena
 
 
 class Lifetime(NamedTuple):

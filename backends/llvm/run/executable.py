@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -28,7 +29,9 @@ from ..engine.engine import (
 from ..kernels.form import Kernel, Nest
 from ..kernels.printer import print_kernel
 from ..kernels.source import Source
-from ..plan.arena import ALIGNMENT
+from ..machine import current
+from ..plan.arena import ALIGNMENT, LARGE
+from ..plan.lane_blocks import blocked
 from ..plan.step import Plan, Step
 from .listing import kernel_numbers, listing
 from .threads import parallel_address, pool_address, pool_sources
@@ -150,7 +153,7 @@ class LLVMExecutable:
         return Frame(self.plan, self.constants, arena, room)
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
-        results = [np.empty(shape, dtype) for shape, dtype in self._outputs]
+        results = [_aligned(shape, dtype) for shape, dtype in self._outputs]
         try:
             frame = self._frames.pop()
         except IndexError:
@@ -235,15 +238,25 @@ class LLVMExecutable:
         )
 
 
+def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An array; the memory of a large one begins where stores are fastest."""
+    size = math.prod(shape) * dtype.itemsize
+    if size < LARGE:
+        return np.empty(shape, dtype)
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
 def prepare(graph: Graph) -> LLVMExecutable:
     """Plan a graph and compile the kernels that this process has not met."""
     seconds = Stages()
     with paused_collection(len(graph)):
         with seconds.timed("plan"):
-            plan = make_plan(graph)
+            plan = make_plan(blocked(graph, current()))
         return LLVMExecutable(plan, seconds)
 
 
 def scratch_bytes(graph: Graph) -> int:
     """How much scratch memory the plan of a graph has."""
-    return make_plan(graph).arena_bytes
+    return make_plan(blocked(graph, current())).arena_bytes

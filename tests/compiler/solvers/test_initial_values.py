@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy.integrate
+import scipy.optimize
 
 import anabranch
 from anabranch import ArgumentError, DomainError, GradientError, TraceError
+from anabranch.compiler.solvers.refused import REFUSED
 
 A = np.array([1.1, 0.4, 0.4, 0.1])
 START = np.array([10.0, 5.0])
@@ -196,6 +199,7 @@ def ground(t: Any, y: Any, g: Any) -> Any:
 
 
 ground.direction = -1  # type: ignore[attr-defined]
+ground.terminal = True  # type: ignore[attr-defined]
 
 
 def test_the_first_event_ends_it_and_has_derivatives() -> None:
@@ -221,6 +225,104 @@ def test_the_first_event_ends_it_and_has_derivatives() -> None:
 
     np.testing.assert_allclose(anabranch.grad(time)(9.81), -when / 2 / 9.81)
     np.testing.assert_allclose(anabranch.jvp(time, (9.81,), (2.0,))[1], -when / 9.81)
+
+
+def swing(t: Any, y: Any, w: Any) -> Any:
+    return [y[1], -w * w * y[0]]
+
+
+def middle(t: Any, y: Any, w: Any) -> Any:
+    return y[0]
+
+
+def down(t: Any, y: Any, w: Any) -> Any:
+    return y[0] - 0.5
+
+
+def late(t: Any, y: Any, w: Any) -> Any:
+    return t - 4.0
+
+
+down.direction = -1  # type: ignore[attr-defined]
+late.terminal = True  # type: ignore[attr-defined]
+
+
+def test_events_that_end_nothing_are_noted_as_by_scipy() -> None:
+    given: Any = {"events": [middle, down, late], "args": (2.0,), **TIGHT}
+    made = anabranch.solve_ivp(swing, (0, 9), [1.0, 0.0], max_events=4, **given)
+    theirs = scipy.integrate.solve_ivp(swing, (0, 9), [1.0, 0.0], **given)
+    for t, y, t_wanted, y_wanted in zip(
+        made.t_events, made.y_events, theirs.t_events, theirs.y_events, strict=True
+    ):
+        count = len(t_wanted)
+        assert t.shape == (4,)
+        assert np.isnan(t[count:]).all()
+        assert np.isnan(y[count:]).all()
+        np.testing.assert_allclose(t[:count], t_wanted, rtol=1e-8)
+        np.testing.assert_allclose(y[:count], y_wanted, atol=1e-8)
+    assert [np.isfinite(t).sum() for t in made.t_events] == [3, 2, 1]
+    assert made.event == 2
+    assert made.t_event == made.t_events[2][0]
+
+
+def test_times_and_states_of_events_have_derivatives(backend: str) -> None:
+    """Of y = cos(w t), which is 0 where w t = (k + 1/2) π, with y' = -w sin(w t)."""
+
+    def found(w: Any) -> Any:
+        made = anabranch.solve_ivp(
+            swing, (0, 4), [1.0, 0.0], events=middle, max_events=3, args=(w,), **TIGHT
+        )
+        return made.t_events[0][:2], made.y_events[0][:2, 1]
+
+    (t, y), (t_dot, y_dot) = anabranch.jvp(found, (2.0,), (1.0,), backend=backend)
+    wanted = np.array([0.25, 0.75]) * np.pi
+    np.testing.assert_allclose(t, wanted, rtol=1e-8)
+    np.testing.assert_allclose(t_dot, -wanted / 2, rtol=1e-7)
+    np.testing.assert_allclose(y, [-2, 2], rtol=1e-8)
+    np.testing.assert_allclose(y_dot, [-1, 1], rtol=1e-6)
+    bar = anabranch.grad(lambda w: found(w)[0] @ np.array([1.0, 10.0]))(2.0)
+    np.testing.assert_allclose(bar, -wanted @ [1, 10] / 2, rtol=1e-7)
+
+
+def test_so_many_events_end_it_and_no_more_are_kept() -> None:
+    start: Any = {"x": 1.0, "v": 0.0}
+    given: Any = {"args": (2.0,), "t_eval": [0.0, 9.0]}
+
+    def f(t: Any, y: Any, w: Any) -> Any:
+        return {"x": y["v"], "v": -w * w * y["x"]}
+
+    def zero(t: Any, y: Any, w: Any) -> Any:
+        return y["x"]
+
+    zero.terminal = 3  # type: ignore[attr-defined]
+    made = anabranch.solve_ivp(f, (0, 9), start, events=[zero], **given)
+    np.testing.assert_allclose(made.t_event, 1.25 * np.pi, rtol=1e-5)
+    assert made.t_events[0].shape == (3,)
+    assert made.y_events[0]["v"].shape == (3,)
+    np.testing.assert_allclose(made.t[1], made.t_event)
+    many: Any = {"events": middle, "max_events": 2, "args": (2.0,)}
+    with pytest.raises(DomainError, match="more events than max_events"):
+        anabranch.solve_ivp(swing, (0, 9), [1.0, 0.0], **many)
+    made = anabranch.solve_ivp(swing, (0, 9), [1.0, 0.0], throw=False, **many)
+    np.testing.assert_allclose(made.t_events[0], [0.25 * np.pi, 0.75 * np.pi], 1e-5)
+    made = anabranch.solve_ivp(
+        swing, (9, 0), [1.0, 0.0], events=middle, args=(2.0,), rtol=1e-8
+    )
+    wanted = 9 - (np.arange(10) + 0.5) * np.pi / 2  # backwards in time
+    np.testing.assert_allclose(made.t_events[0][:5], wanted[:5], rtol=1e-6)
+
+
+def test_many_examples_have_their_own_events() -> None:
+    def times(w: Any) -> Any:
+        made = anabranch.solve_ivp(
+            swing, (0, 2), [1.0, 0.0], events=middle, max_events=3, args=(w,)
+        )
+        return made.t_events[0]
+
+    made = anabranch.vmap(times)(np.array([1.0, 3.0]))
+    wanted = np.array([[0.5, 9, 9], [0.5 / 3, 1.5 / 3, 9]]) * np.pi
+    np.testing.assert_array_equal(np.isnan(made), wanted > 5)
+    np.testing.assert_allclose(made[wanted < 5], wanted[wanted < 5], rtol=1e-5)
 
 
 def test_no_events_in_a_list_are_none() -> None:
@@ -291,6 +393,98 @@ def test_a_slope_that_is_no_number_fails_at_once() -> None:
     assert made.steps < 10
 
 
+def test_steps_are_as_long_as_they_may_be() -> None:
+    def bump(t: Any, y: Any) -> Any:
+        return np.exp(-(((t - 50.0) / 0.05) ** 2))
+
+    area = 0.05 * np.sqrt(np.pi)
+    for method in ("RK45", "Rodas4"):
+        given: Any = {"method": method, "rtol": 1e-8}
+        missed = anabranch.solve_ivp(bump, (0, 100), 0.0, **given)
+        assert abs(missed.y[-1]) < area / 2
+        found = anabranch.solve_ivp(bump, (0, 100), 0.0, max_step=0.1, **given)
+        np.testing.assert_allclose(found.y[-1], area, rtol=1e-6)
+        assert found.steps >= 1000
+    one = anabranch.solve_ivp(lambda t, y: -y, (0, 1e-3), 1.0, first_step=1e-3)
+    assert one.steps == 1
+    back = anabranch.solve_ivp(lambda t, y: -y, (1, 0), 1.0, max_step=np.float64(0.125))
+    assert back.steps == 8 + 1  # the first is shorter
+
+
+def test_sensitivities_that_steps_do_not_see() -> None:
+    """At rest steps grow without bounds; the adjoint equation has steps of its own.
+
+    So has a system of which the sensitivity is a part.
+    """
+    t, k = np.array([0.0, 8.0]), -1.0
+
+    def end(y0: Any, **how: Any) -> Any:
+        return anabranch.odeint(lambda y, t: k * y, y0, t, **how)[-1]
+
+    def shorter(y0: Any) -> Any:
+        return anabranch.solve_ivp(lambda t, y: k * y, (0, 8), y0, max_step=0.1).y[-1]
+
+    exact = np.exp(8 * k)
+    assert abs(anabranch.grad(end)(0.0) / exact - 1) > 1e-3
+    by_adjoint = anabranch.grad(lambda y0: end(y0, gradient="adjoint"))(0.0)
+    np.testing.assert_allclose(by_adjoint, exact, rtol=1e-4)
+    np.testing.assert_allclose(anabranch.grad(shorter)(0.0), exact, rtol=1e-5)
+    both = anabranch.odeint(
+        lambda y, t: anabranch.jvp(lambda y: k * y, (y[0],), (y[1],)), (0.0, 1.0), t
+    )
+    np.testing.assert_allclose(both[1][-1], exact, rtol=1e-4)
+
+
+SCIPYS = {
+    "solve_ivp": lambda **o: anabranch.solve_ivp(fall, (0, 1), START, **o),
+    "odeint": lambda **o: anabranch.odeint(fall, START, TIMES, **o),
+    "root": lambda **o: anabranch.root(np.cos, 1.0, **o),
+    "fixed_point": lambda **o: anabranch.fixed_point(np.cos, 1.0, **o),
+    "minimize": lambda **o: anabranch.minimize(np.cos, 1.0, **o),
+}
+OF_SCIPY = {
+    "solve_ivp": scipy.integrate.solve_ivp,
+    "odeint": scipy.integrate.odeint,
+    "root": scipy.optimize.root,
+    "fixed_point": scipy.optimize.fixed_point,
+    "minimize": scipy.optimize.minimize,
+}
+
+
+@pytest.mark.parametrize("name", list(SCIPYS))
+def test_each_option_of_scipy_is_one_of_ours_or_says_what_to_do(name: str) -> None:
+    """What is new in SciPy fails here."""
+    theirs = set(list(inspect.signature(OF_SCIPY[name]).parameters)[2:])
+    if name == "solve_ivp":
+        solvers = scipy.integrate.RK45, scipy.integrate.Radau, scipy.integrate.LSODA
+        for one in solvers:
+            theirs |= set(inspect.signature(one).parameters)
+        theirs -= {"options", "extraneous", "fun", "t0", "y0", "t_bound", "f"}
+    ours = set(inspect.signature(getattr(anabranch, name)).parameters)
+    refused = REFUSED[name]
+    if name != "solve_ivp":
+        ours -= {"args"}
+    assert theirs - ours - {"t", "x0"} <= set(refused)
+    assert not ours & set(refused)
+    for option, hint in refused.items():
+        with pytest.raises(ArgumentError) as caught:
+            SCIPYS[name](**{option: None})
+        assert str(caught.value).startswith(f"{name} has no option {option}")
+        assert caught.value.hint == hint
+    with pytest.raises(
+        TypeError, match=rf"{name}\(\) got an unexpected .* 'tolerance'"
+    ):
+        SCIPYS[name](tolerance=1.0)
+
+
+def _ending(terminal: Any) -> Any:
+    def event(t: Any, y: Any, g: Any) -> Any:
+        return y[0]
+
+    event.terminal = terminal  # type: ignore[attr-defined]
+    return event
+
+
 def test_what_is_refused() -> None:
     run = anabranch.solve_ivp
     with pytest.raises(ArgumentError, match="no method 'BDF'"):
@@ -299,6 +493,16 @@ def test_what_is_refused() -> None:
         run(fall, (0, 1), START, gradient="forward", args=(1.0,))
     with pytest.raises(ArgumentError, match="events need a method that chooses"):
         run(fall, (0, 1), START, method="RK4", events=ground, args=(1.0,))
+    for terminal in (-1, 1.5):
+        with pytest.raises(ArgumentError, match=f"terminal of an event is {terminal}"):
+            run(fall, (0, 1), START, events=_ending(terminal), args=(1.0,))
+    with pytest.raises(ArgumentError, match="max_events=-1 is no number of events"):
+        run(fall, (0, 1), START, events=ground, max_events=-1, args=(1.0,))
+    with pytest.raises(ArgumentError, match="RK4 makes equal steps"):
+        run(fall, (0, 1), START, method="RK4", max_step=0.1, args=(1.0,))
+    for name in ("first_step", "max_step"):
+        with pytest.raises(ArgumentError, match=f"{name}=0.0 is not positive"):
+            run(fall, (0, 1), START, args=(1.0,), **{name: 0.0})
     for times in (0.5, []):
         with pytest.raises(ArgumentError, match="t_eval is an array of times"):
             run(fall, (0, 1), START, t_eval=times, args=(1.0,))

@@ -22,7 +22,7 @@ from anabranch import (
     spec,
 )
 from anabranch.backends.reference.interpreter import interpret
-from anabranch.compiler.sparse import derivative, structure, unions
+from anabranch.compiler.sparse import derivative, products, structure, unions
 from anabranch.compiler.transforms.adjoint import adjoint
 from anabranch.ir import Builder, Output
 
@@ -295,6 +295,79 @@ def test_a_pattern_is_used_as_it_is():
     assert sparsity(sparse_hessian(rosenbrock, pattern=hessian))(POINT) is hessian
     with pytest.raises(ArgumentError, match=r"shape \(3, 3\).*shape \(12, 12\)"):
         sparse_jacobian(stencil, pattern=np.eye(3))(POINT)
+
+
+def test_a_pattern_that_lacks_an_element_is_refused():
+    """By rows and by columns, and of a Hessian; at the first call, or at each."""
+    full = sparsity(stencil)(POINT).toarray()
+    full[5, 6] = False
+    message = r"lacks an element of row 5, among columns 6\n"
+    with pytest.raises(ArgumentError, match=message):
+        sparse_jacobian(stencil, pattern=full)(POINT)
+    arrow = np.zeros((3, 12), bool)
+    arrow[:2] = True
+    with pytest.raises(ArgumentError, match=r"column 0, among rows 2\n"):
+        sparse_jacobian(lambda x: x.sum() * np.ones(3), pattern=arrow)(POINT)
+    diagonal = np.eye(12, dtype=bool)
+    with pytest.raises(ArgumentError, match=r"of row \d+, among columns "):
+        sparse_hessian(rosenbrock, pattern=diagonal)(POINT)
+    with pytest.raises(ArgumentError, match=r"of row 1, among columns 0, 1, 2\n"):
+        sparse_jacobian(stencil, pattern=np.zeros((12, 12)))(POINT)
+
+
+def unlikely(x, far):
+    """What is read off it is dense, as the place is computed of floats."""
+    place = np.int64(np.where(far > 0, 11 - np.arange(12), np.arange(12)))
+    return x[place] ** 2
+
+
+def test_a_pattern_may_be_narrower_than_what_is_read(monkeypatch: Any):
+    with pytest.raises(ArgumentError, match=r"row 0, among columns 1, 2, 3, \.\.\."):
+        sparse_jacobian(unlikely, pattern=np.eye(12))(POINT, 1.0)
+    narrow = sparse_jacobian(unlikely, pattern=np.eye(12))
+    np.testing.assert_allclose(narrow(POINT, -1.0).toarray(), np.diag(2 * POINT))
+    assert narrow(POINT, 1.0).nnz == 12  # which is wrong, and is not seen
+    monkeypatch.setenv("ANABRANCH_DEBUG", "1")
+    with pytest.raises(ArgumentError, match="lacks an element of row 0"):
+        narrow(POINT, 1.0)
+    monkeypatch.setattr(unions, "MAX_PAIRS", 50)
+    with pytest.raises(ArgumentError, match=r"lacks an element of row 0\n"):
+        sparse_jacobian(unlikely, pattern=np.eye(12), chunk=1)(POINT, 1.0)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 99])
+def test_colours_in_chunks(chunk: int, backend: str):
+    """Products are taken so many at a time; elements and their order stay."""
+
+    def f(x):
+        return {"a": np.cumsum(x)[:5], "b": x[3:] * x[:-3]}
+
+    for make, function in ((sparse_jacobian, f), (sparse_hessian, rosenbrock)):
+        whole, parts = (
+            make(function, chunk=n, format="coo", backend=backend)(POINT)
+            for n in (None, chunk)
+        )
+        np.testing.assert_array_equal(parts.toarray(), whole.toarray())
+    by_rows = sparse_jacobian(lambda x: np.cumsum(x)[7:] ** 2, chunk=chunk)
+    assert by_rows.sparsity(POINT).colouring.by_rows
+    np.testing.assert_allclose(
+        by_rows(POINT).toarray(), dense(lambda x: np.cumsum(x)[7:] ** 2, POINT)
+    )
+
+
+def test_chunks_are_one_loop_of_few_products():
+    pattern = sparsity(np.cumsum)(POINT)
+    chunks = products.chunks_of(pattern.places, 12, 12, 5)
+    graph = anabranch.make_ir(np.cumsum)(POINT)
+    ends: Any = ([graph.inputs[0].name], graph.results)
+    how: Any = {"count": 12, "nonzeros": pattern.nnz, "dtype": "f64", "by_rows": False}
+    made = products.products(graph, *ends, **how, chunks=chunks)
+    (loop,) = [node for node in made if node.op == "loop"]
+    assert loop.attrs["trips"] == 3
+    shapes = [node.type.shape for node in loop.regions[0] if node.op == "cumsum"]
+    assert shapes == [(4, 12)]
+    with pytest.raises(ArgumentError, match="chunk is a number of products from 1 on"):
+        sparse_jacobian(np.cumsum, chunk=0)
 
 
 def test_a_result_may_be_changed_without_harm():

@@ -82,6 +82,33 @@ def test_axes_of_parts_of_arguments() -> None:
     np.testing.assert_allclose(both(layer), XS @ XS[0])
 
 
+def test_nothing_in_a_tree_has_no_axis() -> None:
+    def f(p: Any) -> Any:
+        assert p["b"] is None
+        return {"a": 2 * p["a"], "b": None}
+
+    for axis in (None, 0, 7):
+        made = vmap(f, ({"a": 1, "b": axis},), {"a": -1, "b": axis})
+        found = made({"a": XS, "b": None})
+        assert found["b"] is None
+        np.testing.assert_array_equal(found["a"], 2 * XS)
+
+
+def test_results_count_their_axes_from_the_end() -> None:
+    for axis in (-1, -2, -3):
+        made = vmap(lambda x: np.outer(x, x), out_axes=axis)(XS)
+        expected = np.moveaxis(np.stack([np.outer(x, x) for x in XS]), 0, axis)
+        np.testing.assert_array_equal(made, expected)
+
+
+def test_a_size_stands_in_for_what_is_mapped() -> None:
+    made = vmap(lambda x: (x, 2.0), None, (0, None), axis_size=2)(XS[0])
+    np.testing.assert_array_equal(made[0], XS[[0, 0]])
+    assert made[1] == 2.0
+    np.testing.assert_array_equal(vmap(lambda: 1.0, axis_size=3)(), np.ones(3))
+    np.testing.assert_array_equal(vmap(np.negative, axis_size=5)(XS), -XS)
+
+
 def test_arguments_by_name_are_mapped_along_the_first_axis() -> None:
     f = vmap(lambda x, *, scale: x * scale, in_axes=1)
     np.testing.assert_allclose(f(XS, scale=np.arange(3.0)), (XS * np.arange(3.0)).T)
@@ -94,6 +121,13 @@ def test_static_arguments_and_texts_are_shared() -> None:
     made = vmap(f, static_argnames="n")
     np.testing.assert_allclose(made(XS, "sum", 2), np.sum(XS, 1) ** 2)
     np.testing.assert_allclose(made(XS, "prod", 3), np.prod(XS, 1) ** 3)
+
+
+@pytest.mark.parametrize("which", [{"static_argnames": "n"}, {"static_argnums": 1}])
+def test_static_arguments_of_a_compiled_function_are_shared(which: Any) -> None:
+    f = anabranch.jit(lambda x, n: np.sum(x[:n]), **which)
+    for call in (vmap(f), vmap(f, (0, None))):
+        np.testing.assert_allclose(call(XS, 2), XS[:, :2].sum(1))
 
 
 def test_a_value_that_is_asked_for_is_shared() -> None:
@@ -113,7 +147,7 @@ def test_a_value_that_is_asked_for_is_shared() -> None:
         (lambda: vmap(np.sum)(3.0), "is f64[], which has no axis 0"),
         (
             lambda: vmap(loss, in_axes=({"w": 0}, 0))(W, XS),
-            "({'w': *}, *) does not begin like ({'w': *, 'b': *}, *)",
+            "in_axes of w: {'w': *} does not begin like {'w': *, 'b': *}",
         ),
         (
             lambda: vmap(loss, in_axes=(0,))(W, XS),
@@ -121,7 +155,7 @@ def test_a_value_that_is_asked_for_is_shared() -> None:
         ),
         (
             lambda: vmap(lambda x: (x, x), out_axes=(0, 0, 0))(XS),
-            "out_axes and the result: (*, *, *) does not begin like (*, *)",
+            "out_axes of the result: (*, *, *) does not begin like (*, *)",
         ),
         (
             lambda: vmap(lambda x: x, out_axes=None)(XS),
@@ -129,6 +163,30 @@ def test_a_value_that_is_asked_for_is_shared() -> None:
         ),
         (lambda: vmap(np.sum, out_axes=1)(XS), "says 1, and the result has 1 axes"),
         (lambda: vmap(np.sum, chunk=0), "chunk is a number of examples from 1 on"),
+        (lambda: vmap(np.sum, axis_size=-1), "axis_size is a number of examples from"),
+        (lambda: vmap(np.sum, axis_size=3)(XS), "axis_size is 3, and a has 5 along"),
+        (lambda: vmap(lambda: 1.0)(), "no argument is mapped"),
+        (lambda: vmap(lambda x: x, "0")(XS), "in_axes: '0' is no axis"),
+        (
+            lambda: vmap(lambda p, x: x, ({"a": 0.5}, 0))({"a": XS}, XS),
+            "in_axes of p: 0.5 is no axis",
+        ),
+        (
+            lambda: vmap(lambda p: p[0], ((0, None),))([XS, XS]),
+            "in_axes of p: (*, *) does not begin like [*, *]",
+        ),
+        (
+            lambda: vmap(lambda p: p["a"], ({"a": 0, "b": 0},))({"a": XS}),
+            "in_axes of p: {'a': *, 'b': *} does not begin like {'a': *}",
+        ),
+        (
+            lambda: vmap(lambda x: np.outer(x, x), out_axes=-4)(XS),
+            "out_axes says -4, and the result has 3 axes",
+        ),
+        (
+            lambda: vmap(lambda x, *, k: x * k)(XS, k=3.0),
+            "k is f64[], which has no axis 0",
+        ),
     ],
 )
 def test_errors_say_which_argument(call: Any, message: str) -> None:
@@ -234,6 +292,36 @@ def test_each_example_takes_its_branch_and_its_iterations(backend: str) -> None:
     slopes = vmap(grad(root), (0, None, 0), backend=backend)
     found = slopes(a, v, np.array([99, 2, 7]))
     np.testing.assert_allclose(found, [0.5 / 2**0.5, 0, 5e-4], rtol=1e-9)
+
+
+def _row(x: Any, i: Any) -> Any:
+    return np.sum(x[i])
+
+
+def _taken(x: Any, i: Any) -> Any:
+    return np.sum(np.take(x, i, 0))
+
+
+def _rows(x: Any, i: Any) -> Any:
+    return np.sum(x[np.stack([i, 0 * i])])
+
+
+@pytest.mark.parametrize("at", [_row, _taken, _rows])
+def test_what_is_empty_fails_for_who_asks_for_it(at: Any, backend: str) -> None:
+    def f(wants: Any, x: Any, i: Any) -> Any:
+        return at(x, i) if wants else 1.0
+
+    nobody, one = np.zeros(2, bool), np.array([False, True])
+    shared, own, i = np.zeros((0, 3)), np.zeros((2, 0, 3)), np.array([0, -1])
+    for x, axes in ((shared, (0, None, 0)), (own, (0, 0, 0))):
+        made = vmap(f, axes, backend=backend)
+        np.testing.assert_array_equal(made(nobody, x, i), [1, 1])
+        with pytest.raises(BoundsError, match="out of bounds for an axis of size 0"):
+            made(one, x, i)
+    alone = vmap(f, (0, None, None), backend=backend)
+    np.testing.assert_array_equal(alone(nobody, shared, 0), [1, 1])
+    with pytest.raises(BoundsError, match="out of bounds for an axis of size 0"):
+        anabranch.jit(at, backend=backend)(shared, 0)
 
 
 def test_gathers_stores_and_sorting() -> None:

@@ -52,10 +52,12 @@ PYTHON_API = {
     "DICT_SET": "PyDict_SetItem",
     "ALLOC": "PyType_GenericAlloc",
 }
-NUMPY_API = {"ARRAY_NEW": 94, "SCALAR_NEW": 60}  # PyArray_NewFromDescr, PyArray_Scalar
+# PyArray_NewFromDescr, PyArray_Scalar, PyArray_SetBaseObject
+NUMPY_API = {"ARRAY_NEW": 94, "SCALAR_NEW": 60, "SET_BASE": 282}
 OBJECTS = {
     "NOT_IMPLEMENTED": NotImplemented,
     "NDARRAY": np.ndarray,
+    "BYTES": np.dtype(np.uint8),
     "TRUE": True,
     "NONE": None,
     "NONE_TYPE": type(None),
@@ -183,7 +185,7 @@ def _api() -> Array:
     capsule: Any = vars(importlib.import_module("numpy._core._multiarray_umath"))
     get: Any = ctypes.pythonapi.PyCapsule_GetPointer
     get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    table = (ctypes.c_void_p * 100).from_address(get(capsule["_ARRAY_API"], None))
+    table = (ctypes.c_void_p * 300).from_address(get(capsule["_ARRAY_API"], None))
     execute: Any = executor()
     run = ctypes.cast(execute, ctypes.c_void_p).value
     found: dict[str, int | None] = dict.fromkeys(("INDEX", "POSITIONS", "NAMES"), 0)

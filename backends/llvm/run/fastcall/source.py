@@ -79,6 +79,30 @@ def drop(api, objects, count):
             invoke(i64_pointer(api)[DECREF], made[number])
     return 0
 
+def new_array(api, output, room):
+    # An array of an output; a large one is aligned in bytes of its own. 0 if there is
+    # no memory.
+    call = i64_pointer(api)
+    wanted = i64_pointer(output)
+    make, kind, sizes = call[ARRAY_NEW], call[NDARRAY], output + 24
+    if wanted[2] < LARGE:
+        invoke(call[INCREF], wanted[0])
+        return invoke(make, kind, wanted[0], wanted[1], sizes, 0, 0, 0, 0)
+    i64_pointer(room)[0] = wanted[2] + ALIGNMENT
+    invoke(call[INCREF], call[BYTES])
+    memory = invoke(make, kind, call[BYTES], 1, room, 0, 0, 0, 0)
+    if memory == 0:
+        return memory
+    data = i64_pointer(memory)[HEADER]
+    data = data + (-data & (ALIGNMENT - 1))
+    invoke(call[INCREF], wanted[0])
+    new = invoke(make, kind, wanted[0], wanted[1], sizes, 0, data, WRITABLE, 0)
+    if new == 0:
+        invoke(call[DECREF], memory)
+    else:
+        invoke(call[SET_BASE], new, memory)
+    return new
+
 def allocate(api, recipe, frame):
     # Make the arrays of the outputs; scalars are computed into cells of 16 bytes, and
     # those that are packed into the array of the first of them.
@@ -95,10 +119,7 @@ def allocate(api, recipe, frame):
         if wanted[1] < 0:
             buffers[number] = buffers[wanted[0]] + wanted[2]
         if wanted[1] > 0:
-            invoke(call[INCREF], wanted[0])
-            sizes = outputs[number] + 24
-            make = call[ARRAY_NEW]
-            new = invoke(make, call[NDARRAY], wanted[0], wanted[1], sizes, 0, 0, 0, 0)
+            new = new_array(api, outputs[number], frame + fields[OBJECTS] + 8 * number)
             if new == 0:
                 drop(api, frame + fields[OBJECTS], number)
                 return False

@@ -20,6 +20,8 @@
 
 from __future__ import annotations
 
+from ...plan.arena import ALIGNMENT, LARGE
+
 __all__ = [
     "API",
     "CONSTANTS",
@@ -58,6 +60,7 @@ API = (
         "ALLOC",
     ),
     *("TUPLE_NEW", "LIST_NEW", "DICT_NEW", "DICT_SET", "ARRAY_NEW", "SCALAR_NEW"),
+    *("SET_BASE", "BYTES"),
     *("NOT_IMPLEMENTED", "NDARRAY", "TUPLE", "LIST", "DICT", "NONE", "TRUE"),
     *("NONE_TYPE", "BOOL", "INT", "FLOAT", "STR", "NUMBERS"),
 )
@@ -75,6 +78,8 @@ CONSTANTS = {
     "READABLE": 0x101,  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
     "WRITABLE": 0x501,  # and NPY_ARRAY_WRITEABLE
     "TUPLE_LIKE": 1 << 26,  # Py_TPFLAGS_TUPLE_SUBCLASS
+    "ALIGNMENT": ALIGNMENT,
+    "LARGE": LARGE,
     "COUNTS": COUNTS,
     "MULTIPLIER": MULTIPLIER,
 }
