@@ -64,7 +64,7 @@ def tangent(
                 source=graph[name].source,
                 hint="only floats have tangents: pass 3.0 for 3, or x.astype(float)",
             )
-    with paused_collection(len(graph)):
+    with paused_collection():
         return _tangent(graph, wrt, of)
 
 

@@ -238,7 +238,7 @@ class LLVMExecutable:
 def prepare(graph: Graph) -> LLVMExecutable:
     """Plan a graph and compile the kernels that this process has not met."""
     seconds = Stages()
-    with paused_collection(len(graph)):
+    with paused_collection():
         with seconds.timed("plan"):
             plan = make_plan(graph)
         return LLVMExecutable(plan, seconds)
