@@ -109,5 +109,5 @@ def test_the_stages_of_a_graph_are_not_interrupted(
     unrolled = anabranch.jit(chain, rewrite=False)
     graph = anabranch.make_ir(anabranch.value_and_grad(unrolled))(np.ones(3))
     paused = collections(graph)
-    monkeypatch.setattr(gc, "isenabled", lambda: False)  # as if there were none to pause
+    monkeypatch.setattr(gc, "isenabled", lambda: False)  # then nothing is paused
     assert 4 * paused < collections(graph)
