@@ -129,17 +129,17 @@ def _candidates(tree: ast.AST | None, code: CodeType) -> Iterator[Definition]:
     """The functions of the tree that stand where the code says."""
     waiting = [tree] if tree else []
     for node in waiting:
+        waiting += children(node)
         if isinstance(node, ast.Lambda):
             found = code.co_name == "<lambda>" and node.lineno == code.co_firstlineno
-        else:
-            found = (
-                isinstance(node, ast.FunctionDef)
-                and node.name == code.co_name
-                and _first_line(node) == code.co_firstlineno
+        elif isinstance(node, ast.FunctionDef):
+            found = node.name == code.co_name and _first_line(node) == (
+                code.co_firstlineno
             )
+        else:
+            continue
         if found:
             yield node
-        waiting += children(node)
 
 
 def _first_line(node: ast.FunctionDef) -> int:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import reduce
-from typing import Any, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from ...ir.builder import Builder
 from ...ir.collection import paused_collection
@@ -40,6 +40,7 @@ __all__ = ["tangent"]
 _ELEMENTWISE, _VIEW = Kind.ELEMENTWISE, Kind.VIEW
 
 Dots = tuple[Node | None, ...]
+Transposes: TypeAlias = "dict[tuple[object, ...], _Transpose]"
 
 
 def tangent(
@@ -76,13 +77,15 @@ def _tangent(graph: Graph, wrt: Sequence[str], of: Sequence[str]) -> Graph:
         b.source = graph[name].source
         dots[name] = b.input(f"{name}.{suffix}", graph[name].type)
     named = {*graph.nodes, *(dot.name for dot in dots.values())}
+    known: Transposes = {}
     b.section = len(graph.sections) + 1
     for node in graph:
         if not node.operands or dots.keys().isdisjoint(node.operands):
             continue
         b.source = node.source
         given = tuple([dots.get(name) for name in node.operands])
-        for value, dot in zip(node.values, _pushed(b, graph, node, given), strict=True):
+        pushed = _pushed(b, graph, node, given, known)
+        for value, dot in zip(node.values, pushed, strict=True):
             if dot is None:
                 continue
             dots[value.name] = dot
@@ -95,7 +98,9 @@ def _tangent(graph: Graph, wrt: Sequence[str], of: Sequence[str]) -> Graph:
     return b.build(outputs, [*graph.sections, Section((), (), suffix, lawful=False)])
 
 
-def _pushed(b: Builder, graph: Graph, node: Node, dots: Dots) -> Dots:
+def _pushed(
+    b: Builder, graph: Graph, node: Node, dots: Dots, known: Transposes
+) -> Dots:
     """The tangents of the values of a node, None for those that have none."""
     op, operands = OPS[node.op], graph.operands(node)
     slots = [
@@ -118,7 +123,7 @@ def _pushed(b: Builder, graph: Graph, node: Node, dots: Dots) -> Dots:
     if op.kind is _ELEMENTWISE:
         terms += [_diagonal(b, node, slot, dots, operands) for slot in slots]
     elif slots:
-        terms.append(_transposed(b, node, slots, dots, operands))
+        terms.append(_transposed(b, node, slots, dots, operands, known))
     return tuple([_sum(b, column) for column in zip(*terms, strict=True)])
 
 
@@ -151,24 +156,42 @@ def _diagonal(
     return (b.conj(cast("Node", made)),)
 
 
+class _Transpose(NamedTuple):
+    """A rule's transpose as a graph: the tangents of values by those of operands.
+
+    ``inputs`` are the names of the operands and of the values there, then of the
+    tangents in some slots; ``ends`` those of the tangents of values, None for a value
+    that has none.
+    """
+
+    graph: Graph
+    inputs: tuple[str, ...]
+    ends: tuple[str | None, ...]
+
+
 def _transposed(
-    b: Builder, node: Node, slots: list[int], dots: Dots, operands: Sequence[Node]
+    b: Builder,
+    node: Node,
+    slots: list[int],
+    dots: Dots,
+    operands: Sequence[Node],
+    known: Transposes,
 ) -> Dots:
-    """What the transpose of an adjoint rule makes of the tangents in ``slots``."""
-    rule, bars = _rule_graph(node, slots, operands)
-    made = adjoint(rule, wrt=list(bars), of=rule.results, seeded=True)
-    # A loop may carry the cotangent beside what is read of it.
-    made = prune(made.returning(made.outputs[len(slots) :]))
-    seeds = made.inputs[len(rule.inputs) :]
-    known = {operand.name: operand for operand in operands}
-    known |= {value.name: value for value in node.values}
-    known |= {
-        seed.name: cast("Node", dots[slot])
-        for seed, slot in zip(seeds, slots, strict=True)
-    }
-    ends = dict(zip(bars.values(), made.results, strict=True))
+    """What the transpose of an adjoint rule makes of the tangents in ``slots``.
+
+    ``known`` are those of nodes met before: all that are alike have one.
+    """
+    names = [operand.name for operand in operands]
+    types = tuple([x.type for x in (*operands, *node.values)])
+    same = tuple(map(names.index, names))  # which operands are one value
+    key = node.op, node.attrs.text, node.regions, types, same, tuple(slots)
+    if key not in known:
+        known[key] = _transpose(node, slots, operands)
+    made = known[key]
+    seeds = [cast("Node", dots[slot]) for slot in slots]
+    given = dict(zip(made.inputs, [*operands, *node.values, *seeds], strict=True))
     try:
-        found = b.graft(made, known, ends.values())
+        found = b.graft(made.graph, given, filter(None, made.ends))
     except KeyError:  # it is the cotangent, on which a linear rule does not depend
         raise GradientError(
             "a rule is not linear in its cotangent, so nothing follows from it for "
@@ -176,35 +199,55 @@ def _transposed(
             source=b.source,
             hint="give the function a rule for tangents: custom_jvp",
         ) from None
-    return tuple([found.get(ends.get(value.name, "")) for value in node.values])
+    return tuple([found[end] if end else None for end in made.ends])
+
+
+def _transpose(
+    node: Node, slots: Sequence[int], operands: Sequence[Node]
+) -> _Transpose:
+    """The transpose of the adjoint rule of a node, for its operands in ``slots``."""
+    rule, node = _rule_graph(node, slots, operands)
+    floats = [value.name for value in node.values if value.type.has_gradient]
+    bars = [value.name for value in rule.inputs[-len(floats) :]]
+    made = adjoint(rule, wrt=bars, of=rule.results, seeded=True)
+    # A loop may carry the cotangent beside what is read of it.
+    made = prune(made.returning(made.outputs[len(slots) :]))
+    seeds = [value.name for value in made.inputs[len(rule.inputs) :]]
+    ends = dict(zip(floats, made.results, strict=True))
+    return _Transpose(
+        made,
+        (*node.operands, *node.names, *seeds),
+        tuple([ends.get(name) for name in node.names]),
+    )
 
 
 def _rule_graph(
-    node: Node, slots: list[int], operands: Sequence[Node]
-) -> tuple[Graph, dict[str, str]]:
+    node: Node, slots: Sequence[int], operands: Sequence[Node]
+) -> tuple[Graph, Node]:
     """The adjoint rule of a node as a graph that returns the contributions to slots.
 
-    With it the inputs that are the cotangents of values, each with the value's name.
+    Its last inputs are the cotangents of the values. With it the node that it is of,
+    whose names say nothing of where it stands.
     """
     op = OPS[node.op]
     b = Builder("rule")
     b.source = node.source
-    for name, operand in {x.name: x for x in operands}.items():
-        b.append(Node(name, "input", (), operand.type, source=node.source))
-    b.append(node._replace(section=0, kernel=None, reads=()))
-    values = [value for value in node.values if value.type.has_gradient]
-    bars = [b.input(f"{value.name}.bar", value.type) for value in values]
-    given = iter(bars)
+    names = {x.name: f"x{slot}" for slot, x in reversed([*enumerate(operands)])}
+    names |= {value.name: f"y{place}" for place, value in enumerate(node.values)}
+    for operand in {x.name: x for x in operands}.values():
+        b.append(Node(names[operand.name], "input", (), operand.type))
+    node = b.append(node._replace(section=0, kernel=None, reads=()).renamed(names))
+    floats = [value for value in node.values if value.type.has_gradient]
+    given = iter([b.input(f"{value.name}.bar", value.type) for value in floats])
     g = tuple([next(given) if v.type.has_gradient else None for v in node.values])
     more: dict[str, Any] = {}
     if op.regions:
         more = {"slots": slots, "adjoint": adjoint}
     rule = cast("Adjoint", op.adjoint)
-    taken = [b[operand.name] for operand in operands]
+    taken = [b[name] for name in node.operands]
     made = rule(b, node, g if node.several else g[0], *taken, **node.attrs, **more)
     outputs = [Output(cast("Node", made[slot]).name) for slot in slots]
-    names = {bar.name: v.name for bar, v in zip(bars, values, strict=True)}
-    return b.build(outputs), names
+    return b.build(outputs), node
 
 
 def _sum(b: Builder, terms: Sequence[Node | None]) -> Node | None:
