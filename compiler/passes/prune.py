@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from ...ir.graph import Graph, Node
 from ...ir.literals import Attrs
 from ...ir.ops.parts import loop_attrs, split_operands
 
 __all__ = ["prune"]
+
+
+_bare: WeakValueDictionary[int, Graph] = WeakValueDictionary()
+"""Graphs of which nothing can be dropped: regions are asked again by each outer one."""
 
 
 def prune(graph: Graph) -> Graph:
@@ -31,6 +36,8 @@ def prune(graph: Graph) -> Graph:
     comes ``after``, and a `loop`, which also keeps what is carried from one iteration
     to what is read of the next.
     """
+    if _bare.get(id(graph)) is graph:
+        return graph
     read = set(graph.results)
     kept: list[Node] = []
     changed = False
@@ -43,8 +50,10 @@ def prune(graph: Graph) -> Graph:
             kept.append(made)
         elif node.op == "input":
             kept.append(node)
-    same = len(kept) == len(graph) and not changed
-    return graph if same else graph.with_nodes(kept[::-1])
+    if changed or len(kept) < len(graph):
+        return graph.with_nodes(kept[::-1])
+    _bare[id(graph)] = graph
+    return graph
 
 
 def _trimmed_cond(cond: Node, read: set[str]) -> Node:
