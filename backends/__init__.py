@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 
 from ..ir.errors import ArgumentError
 from .base import Backend
 
-__all__ = ["DEFAULT", "NAMES", "check_backend", "find_backend"]
+__all__ = ["DEFAULT", "NAMES", "find_backend"]
 
 NAMES = ("llvm", "numba", "reference")
 DEFAULT = "llvm"
 
 
-def check_backend(name: str) -> str:
-    """The name itself; raises `ArgumentError` where no backend has it."""
+def find_backend(name: str) -> Backend:
+    """The backend of this name, imported when it is first asked for.
+
+    Raises `ArgumentError` where no backend has the name.
+    """
     if name not in NAMES:
         raise ArgumentError(
             f"no backend is called {name!r}", hint=f"one of {', '.join(NAMES)}"
         )
-    return name
+    return _imported(name)
 
 
-def find_backend(name: str) -> Backend:
-    """The backend of this name, imported when it is first asked for."""
-    check_backend(name)
+@cache
+def _imported(name: str) -> Backend:
     return import_module(f".{name}.backend", __name__).BACKEND

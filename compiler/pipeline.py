@@ -155,5 +155,5 @@ def _names(text: str) -> list[str] | None:
 
 def optimise(graph: Graph, backend: str = DEFAULT) -> Graph:
     """The graph as a backend takes it."""
-    with paused_collection(len(graph)):
+    with paused_collection():
         return run_passes(graph, find_backend(backend).passes)

@@ -1,8 +1,8 @@
-"""Python's collector of cycles, paused while a stage works on a large graph.
+"""Python's collector of cycles, paused while a stage works on a graph.
 
-A stage makes millions of objects and no cycles. Whenever a quarter more have come into
-being the collector looks at all of them again: a third of the time that a graph of a
-million nodes took. Small graphs, and tracing, which runs the user's code, are left
+A stage makes many objects and no cycles. Whenever a quarter more have come into being
+the collector looks at all of them again: a third of the time that a graph of a million
+nodes took, and a tenth of a first call. Tracing, which runs the user's code, is left
 alone.
 """
 
@@ -15,19 +15,17 @@ from contextlib import contextmanager
 
 __all__ = ["paused_collection"]
 
-LARGE = 10_000  # nodes
-
 _pauses: set[object] = set()
 
 
 @contextmanager
-def paused_collection(nodes: int) -> Generator[None, None, None]:
-    """Work on a graph of so many nodes without collections, if they are many.
+def paused_collection() -> Generator[None, None, None]:
+    """Work on a graph without collections.
 
     Threads may overlap: the last one turns the collector on again. Where the user has
     turned it off it stays off.
     """
-    if nodes < LARGE or not (gc.isenabled() or _pauses):
+    if not (gc.isenabled() or _pauses):
         yield
         return
     pause = object()

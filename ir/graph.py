@@ -284,13 +284,22 @@ class Graph:
         """The picture for a notebook; None where it would be too large to look at."""
         return self.to_svg() if len(self) <= MAX_SHOWN_NODES else None
 
+    @lazy
+    def canonical(self) -> Graph:
+        """The graph with its values named v0, v1, ... in program order.
+
+        Labels and the naming of sections are dropped: they carry no meaning.
+        """
+        made = _canonical(self)
+        return Graph("graph", list(made), made.outputs)
+
     def structural_hash(self) -> str:
         """A hash that does not depend on names of values or of the graph."""
-        return sha256(canonical(self).as_text().encode()).hexdigest()
+        return sha256(self.canonical.as_text().encode()).hexdigest()
 
     def same_structure(self, other: Graph) -> bool:
         """Whether the graphs are equal up to names."""
-        return canonical(self) == canonical(other)
+        return self is other or self.canonical == other.canonical
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Graph):
@@ -310,15 +319,6 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"<Graph {self.name}: {len(self)} nodes>"
-
-
-def canonical(graph: Graph) -> Graph:
-    """The graph with its values named v0, v1, ... in program order.
-
-    Labels and the naming of sections are dropped: they carry no meaning.
-    """
-    made = _canonical(graph)
-    return Graph("graph", list(made), made.outputs)
 
 
 def _canonical(graph: Graph) -> Graph:

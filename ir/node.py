@@ -74,7 +74,8 @@ class Node(NamedTuple):
         """The values that the node makes, each as a record; one value is the node."""
         if not self.several:
             return (self,)
-        return tuple([self._replace(name=v.name, type=v.type) for v in self.several])
+        op, operands, rest = self.op, self.operands, self[4:]
+        return tuple([Node(v.name, op, operands, v.type, *rest) for v in self.several])
 
     @property
     def floats(self) -> list[str]:

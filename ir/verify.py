@@ -18,7 +18,7 @@ __all__ = ["verify"]
 
 def verify(graph: Graph) -> Graph:
     """Return ``graph`` if it is sound, else raise `VerifyError` naming the node."""
-    with paused_collection(len(graph)):
+    with paused_collection():
         _verify(graph)
     return graph
 

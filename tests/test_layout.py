@@ -123,6 +123,18 @@ def test_no_folder_becomes_a_module_of_its_own():
     assert _python("-c", code, *runnable, cwd=ROOT).split() == []
 
 
+def test_a_compiled_function_loads_its_backend_when_it_is_made():
+    """So neither an import nor a first call pays for it."""
+    code = (
+        "import sys, anabranch\n"
+        "def loaded(): return 'anabranch.backends.llvm.backend' in sys.modules\n"
+        "before = loaded()\n"
+        "anabranch.grad(lambda x: x)\n"
+        "print(before, loaded())"
+    )
+    assert _python("-c", code, cwd=ROOT).split() == ["False", "True"]
+
+
 def test_all_is_exactly_the_public_names():
     def is_submodule(value: object) -> bool:
         return isinstance(value, ModuleType) and value.__name__.startswith("anabranch.")

@@ -16,7 +16,7 @@ from os import PathLike
 from types import CellType, MethodType
 from typing import Any, NamedTuple, TypeAlias
 
-from ...backends import DEFAULT, check_backend, find_backend
+from ...backends import DEFAULT, find_backend
 from ...backends.base import Stages
 from ...backends.signature import Caller
 from ...ir.errors import ArgumentError
@@ -107,7 +107,7 @@ class Compiled(Inspectable, HasNative, OfFunction):
             function, transform = function.function, function.transform
         self.function = function
         self.transform = transform
-        self.backend = check_backend(backend)
+        self.backend = find_backend(backend).name
         self.tracing = tracing
         which = (*inner, *_as_tuple(static_argnums), *_as_tuple(static_argnames))
         self._static = StaticArguments(function, tuple(dict.fromkeys(which)))

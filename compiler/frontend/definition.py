@@ -15,11 +15,19 @@ from functools import cache, lru_cache, reduce
 from itertools import pairwise
 from operator import itemgetter, or_
 from types import CodeType, FunctionType, ModuleType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from .nodes import at
+from .nodes import at, children
 
-__all__ = ["WRAPPED", "Definition", "NoSource", "class_name", "compiled", "definition"]
+__all__ = [
+    "WRAPPED",
+    "Definition",
+    "NoSource",
+    "Source",
+    "class_name",
+    "compiled",
+    "definition",
+]
 
 Definition: TypeAlias = "ast.FunctionDef | ast.Lambda"
 
@@ -38,10 +46,17 @@ class NoSource(Exception):
     """Why there is no syntax tree, as a clause."""
 
 
-def definition(function: FunctionType) -> Definition:
+class Source(NamedTuple):
+    """The syntax tree of a function, and a text that it stands in."""
+
+    tree: Definition
+    text: str
+
+
+def definition(function: FunctionType) -> Source:
     """A new tree of a function; `NoSource` where none fits its code.
 
-    Its lines alone are parsed first, or the statement that a lambda stands in: a file
+    Its lines alone are parsed first, then the statement that a lambda stands in: a file
     may be long.
     """
     code = function.__code__
@@ -50,31 +65,31 @@ def definition(function: FunctionType) -> Definition:
     if not lines:
         raise NoSource("it was defined at a prompt or by exec")
     imported = _imported(function)
-    for node in _candidates(_part(code, lines), code):
+    first = code.co_firstlineno
+    last = max(_last_line(code), first)
+    own = _cut(lines, first, last)
+    for node in _candidates(_parsed(own), code):
         if _fits(node, code, imported):
-            return copy.deepcopy(node) if isinstance(node, ast.Lambda) else node
-    whole = _shared("".join(lines))
+            return Source(node, own)
+    if code.co_name == "<lambda>":
+        statement = _cut(lines, *_statement(lines, first, last))
+        for node in _candidates(_shared(statement), code):
+            if _fits(node, code, imported):
+                return Source(copy.deepcopy(node), statement)
+    text = "".join(lines)
+    whole = _shared(text)
     imported.append(_imports(whole))
     for node in _candidates(whole, code):
         if _fits(node, code, imported):
-            return copy.deepcopy(node)
+            return Source(copy.deepcopy(node), text)
     raise NoSource("its file is not what was imported")
 
 
-def _part(code: CodeType, lines: Sequence[str]) -> ast.AST | None:
-    """The tree of a function's lines, if they can be parsed without the others."""
-    first = code.co_firstlineno
-    last = max(_last_line(code), first)
-    is_lambda = code.co_name == "<lambda>"
-    if is_lambda:
-        first, last = _statement(lines, first, last)
+def _cut(lines: Sequence[str], first: int, last: int) -> str:
+    """Some lines, at their place and under an `if` where they are indented."""
     text = lines[first - 1 : last]
-    if not text:
-        return None
-    around = ["if 1:\n"] if text[0][:1].isspace() and first > 1 else []
-    before = ["\n"] * (first - 1 - len(around))
-    part = "".join([*before, *around, *text])
-    return _shared(part) if is_lambda else _parsed(part)
+    around = ["if 1:\n"] if text and text[0][:1].isspace() and first > 1 else []
+    return "".join(["\n" * (first - 1 - len(around)), *around, *text])
 
 
 def _last_line(code: CodeType) -> int:
@@ -112,7 +127,9 @@ def _parsed(text: str) -> ast.AST | None:
 
 def _candidates(tree: ast.AST | None, code: CodeType) -> Iterator[Definition]:
     """The functions of the tree that stand where the code says."""
-    for node in ast.walk(tree) if tree else ():
+    waiting = [tree] if tree else []
+    for node in waiting:
+        waiting += children(node)
         if isinstance(node, ast.Lambda):
             found = code.co_name == "<lambda>" and node.lineno == code.co_firstlineno
         elif isinstance(node, ast.FunctionDef):

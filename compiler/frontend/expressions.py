@@ -29,6 +29,7 @@ _TELLS = {"debug", "info", "warning", "error", "exception", "critical"}
 _TEXTS = {"ascii", "format", "repr", "str"}
 _BOUND_IN_PLACE = (ast.NamedExpr, *_SUSPENSIONS)
 _SPECIAL = (*_BOUND_IN_PLACE, ast.Global, ast.Nonlocal)
+_WORDS = (":=", "yield", "await", "global", "nonlocal")  # of what is special
 
 
 class Expressions(ast.NodeTransformer):
@@ -36,15 +37,17 @@ class Expressions(ast.NodeTransformer):
 
     ``special`` are the nodes that say something about all of it: it ``suspends`` if it
     is a generator, and ``binds`` if an expression assigns. ``first`` is its first
-    parameter, ``private`` the class that it stands in.
+    parameter, ``private`` the class that it stands in, ``text`` a text that has it.
     """
 
-    def __init__(self, node: Any, private: str | None) -> None:
+    def __init__(self, node: Any, private: str | None, text: str) -> None:
         body: list[Any] = node.body if isinstance(node.body, list) else [node.body]
         parameters = [*node.args.posonlyargs, *node.args.args]
         self.first = parameters[0].arg if parameters else None
         self.private = private
-        self.special = [one for one in inside(body) if isinstance(one, _SPECIAL)]
+        self.text = text
+        some = body if any(word in text for word in _WORDS) else []
+        self.special = [one for one in inside(some) if isinstance(one, _SPECIAL)]
         self.suspends = any(isinstance(one, _SUSPENSIONS) for one in self.special)
         self.binds = any(isinstance(one, ast.NamedExpr) for one in self.special)
 

@@ -20,6 +20,7 @@ import ast
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from .definition import Definition, Source
 from .expressions import Expressions
 from .jumps import Flags, lower_jumps
 from .nodes import (
@@ -39,12 +40,13 @@ __all__ = ["rewritten"]
 Statements: TypeAlias = "list[ast.stmt]"
 
 
-def rewritten(node: ast.FunctionDef | ast.Lambda, private: str | None) -> Any:
+def rewritten(source: Source, private: str | None) -> Definition:
     """The tree of the twin, made of that of a function; ``private`` is its class.
 
     Raises `NoSource` where the function looks at its own frame.
     """
-    work = _Function(node, private)
+    node = source.tree
+    work = _Function(node, private, source.text)
     if isinstance(node, ast.Lambda):
         node.body = work.visit(node.body)
         return node
@@ -55,8 +57,8 @@ def rewritten(node: ast.FunctionDef | ast.Lambda, private: str | None) -> Any:
 class _Function(Expressions):
     """The rewriting of one function; inner ones have their own."""
 
-    def __init__(self, node: Any, private: str | None) -> None:
-        super().__init__(node, private)
+    def __init__(self, node: Any, private: str | None, text: str) -> None:
+        super().__init__(node, private, text)
         self._flags = Flags(set(), {})
         self._in_blocks: dict[str, None] = {}
         self._count = 0
@@ -98,14 +100,14 @@ class _Function(Expressions):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         """A function of its own; its defaults and decorators belong to this one."""
-        _Function(node, self.private).rewrite(node)
+        _Function(node, self.private, self.text).rewrite(node)
         node.decorator_list = [self.visit(one) for one in node.decorator_list]
         self._visit_defaults(node.args)
         return node
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         """As a function."""
-        node.body = _Function(node, self.private).visit(node.body)
+        node.body = _Function(node, self.private, self.text).visit(node.body)
         self._visit_defaults(node.args)
         return node
 
@@ -121,7 +123,7 @@ class _Function(Expressions):
         """Its body runs as it is; its methods are functions of their own."""
         for one in node.body:
             if isinstance(one, ast.FunctionDef):
-                _Function(one, node.name).rewrite(one)
+                _Function(one, node.name, self.text).rewrite(one)
             elif isinstance(one, ast.ClassDef):
                 self.visit_ClassDef(one)
         return node

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
+from ...ir.collection import paused_collection
 from ..tracing.source import BLOCK, is_standard
 from .definition import WRAPPED, NoSource, class_name, compiled, definition
 from .rewriter import rewritten
@@ -94,10 +95,11 @@ def _make_code(function: FunctionType) -> CodeType | str:
     if root in _OUTSIDE or is_twin(original) or is_standard(original.co_filename):
         return ""
     try:
-        node = definition(function)
-        tree = rewritten(node, class_name(original.co_qualname))
-        free = [*original.co_freevars, *_operators]
-        return _marked(compiled(tree, original, free), original)
+        with paused_collection():
+            source = definition(function)
+            tree = rewritten(source, class_name(original.co_qualname))
+            free = [*original.co_freevars, *_operators]
+            return _marked(compiled(tree, original, free), original)
     except NoSource as why:
         return str(why)
 

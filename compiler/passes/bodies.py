@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from ...ir.builder import Builder
-from ...ir.graph import Graph, Node, Output, Value, canonical
+from ...ir.graph import Graph, Node, Output, Value
 from ...ir.literals import Attrs
 from ...ir.ops import OPS, Kind
 from ...ir.ops.parts import Parts, loop_attrs, split_operands
@@ -51,7 +51,7 @@ class Numbers:
             if node.op == "loop":
                 found.update(zip(node.names, self._loop(node, operands), strict=True))
                 continue
-            regions = [canonical(region) for region in node.regions]
+            regions = [region.canonical for region in node.regions]
             text, type_ = node.attrs.text, node.type
             made = self.of(
                 (node.op, operands, text, type_.dtype, type_.shape, *regions)

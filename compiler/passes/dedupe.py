@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...ir.builder import Builder
-from ...ir.graph import Graph, Node, canonical
+from ...ir.graph import Graph, Node
 from ...ir.ops import OPS
 from .rewrite import rewrite
 
@@ -31,14 +31,16 @@ def dedupe(graph: Graph) -> Graph:
     constants are compared by their text, so 0.0 and -0.0 stay apart. The labels of sum
     nodes do not count.
     """
-    seen: dict[tuple[object, ...], Node] = {}
+    seen: dict[tuple[object, ...], list[Node]] = {}
 
     def rule(b: Builder, node: Node, *operands: Node) -> Node | None:
         type_ = node.type
         key = (node.op, node.operands, node.attrs.text, type_.dtype, type_.shape)
-        if node.regions:
-            key = (*key, *[canonical(region) for region in node.regions])
-        first = seen.setdefault(key, node)
-        return None if first is node else first
+        alike = seen.setdefault(key, [])  # but for their regions
+        for first in alike:
+            if all(map(Graph.same_structure, first.regions, node.regions)):
+                return first
+        alike.append(node)
+        return None
 
     return rewrite(graph, {op: rule for op in OPS if op != "input"})

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from ...ir.graph import Graph, Node
 from ...ir.literals import Attrs
 from ...ir.ops.parts import loop_attrs, split_operands
 
 __all__ = ["prune"]
+
+
+_bare: WeakValueDictionary[int, Graph] = WeakValueDictionary()
+"""Graphs of which nothing can be dropped: regions are asked again by each outer one."""
 
 
 def prune(graph: Graph) -> Graph:
@@ -31,6 +36,8 @@ def prune(graph: Graph) -> Graph:
     comes ``after``, and a `loop`, which also keeps what is carried from one iteration
     to what is read of the next.
     """
+    if _bare.get(id(graph)) is graph:
+        return graph
     read = set(graph.results)
     kept: list[Node] = []
     changed = False
@@ -43,8 +50,10 @@ def prune(graph: Graph) -> Graph:
             kept.append(made)
         elif node.op == "input":
             kept.append(node)
-    same = len(kept) == len(graph) and not changed
-    return graph if same else graph.with_nodes(kept[::-1])
+    if changed or len(kept) < len(graph):
+        return graph.with_nodes(kept[::-1])
+    _bare[id(graph)] = graph
+    return graph
 
 
 def _trimmed_cond(cond: Node, read: set[str]) -> Node:
@@ -52,14 +61,10 @@ def _trimmed_cond(cond: Node, read: set[str]) -> Node:
     values = [i for i, name in enumerate(cond.names) if name in read]
     regions = cond.regions
     if len(values) < len(cond.names):
-        regions = tuple(
-            [
-                prune(region.returning([region.outputs[i] for i in values]))
-                for region in regions
-            ]
-        )
+        regions = tuple([_pruned(region, values) for region in regions])
     inputs = range(len(cond.operands) - 1)
-    needed = [i for i in inputs if any(_is_read(r, r.inputs[i]) for r in regions)]
+    taken = [_inputs_read(region) for region in regions]
+    needed = [i for i in inputs if any(each[i] for each in taken)]
     if len(needed) < len(inputs):
         regions = tuple([_taking(region, needed) for region in regions])
     if regions == cond.regions:
@@ -75,9 +80,8 @@ def _trimmed_body(node: Node, read: set[str]) -> Node:
     values = [i for i, name in enumerate(node.names) if name in read]
     (body,) = node.regions
     if len(values) < len(node.names):
-        body = prune(body.returning([body.outputs[i] for i in values]))
-    needed = [i for i, value in enumerate(body.inputs) if _is_read(body, value)]
-    needed = needed or [0]
+        body = _pruned(body, values)
+    needed = [i for i, is_read in enumerate(_inputs_read(body)) if is_read] or [0]
     if len(needed) < len(body.inputs):
         body = _taking(body, needed)
     if body is node.regions[0]:
@@ -105,8 +109,8 @@ def _trimmed_loop(loop: Node, read: set[str]) -> Node:
     if loop.attrs.get("test"):
         needed.add(0)
     while True:  # what an iteration reads is carried by the one before
-        made = prune(body.returning([body.outputs[i] for i in (*needed, *rows)]))
-        kept = [_is_read(made, node) for node in body.inputs]
+        made = _pruned(body, (*needed, *rows))
+        kept = _inputs_read(made)
         more = {i for i in range(count) if kept[first + i]} - needed
         if not more:
             break
@@ -122,7 +126,7 @@ def _trimmed_loop(loop: Node, read: set[str]) -> Node:
     )
     if len(values) == len(loop.names) and left.total == len(inputs):
         return loop
-    made = prune(body.returning([body.outputs[i] for i in values]))
+    made = _pruned(body, values)
     attrs = loop_attrs(
         {**loop.attrs, "carried": len(carried), "stacked": len(left.stacked)}
     )
@@ -137,8 +141,19 @@ def _trimmed_loop(loop: Node, read: set[str]) -> Node:
 _TRIMS = {"cond": _trimmed_cond, "loop": _trimmed_loop, "recompute": _trimmed_body}
 
 
-def _is_read(region: Graph, value: Node) -> bool:
-    return bool(region.reads[value.name]) or value.name in region.results
+def _pruned(region: Graph, values: Sequence[int]) -> Graph:
+    """What a region needs for these of its outputs."""
+    if len(values) < len(region.outputs):
+        region = region.returning([region.outputs[i] for i in values])
+    return prune(region)
+
+
+def _inputs_read(region: Graph) -> list[bool]:
+    """Whether each input of a region is read."""
+    read = {*region.results}
+    for node in region:
+        read.update(node.operands)
+    return [value.name in read for value in region.inputs]
 
 
 def _taking(region: Graph, needed: Sequence[int]) -> Graph:

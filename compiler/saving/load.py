@@ -67,7 +67,7 @@ def load(
     classes = {class_name(kind): kind for kind in types}
     try:
         text, arrays = read_container(Path(path))
-        with paused_collection(text.count("\n")):
+        with paused_collection():
             return _Reader(arrays, classes, backend).read(text)
     except AnabranchError as error:
         error.what = f"{path}: {error.what}"

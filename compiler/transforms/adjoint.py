@@ -97,7 +97,7 @@ def adjoint(
     """
     starts = tuple(of if of is not None else _float_results(graph))
     _check(graph, wrt, starts, seeded)
-    with paused_collection(len(graph)):
+    with paused_collection():
         return _adjoint(graph, wrt, starts, seeded)
 
 

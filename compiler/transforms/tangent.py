@@ -24,11 +24,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import reduce
-from typing import Any, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from ...ir.builder import Builder
 from ...ir.collection import paused_collection
-from ...ir.errors import GradientError
+from ...ir.errors import GradientError, SourceLine
 from ...ir.graph import Graph, Node, Output, Section
 from ...ir.ops import OPS, Kind
 from ...ir.ops.linearity import require_linear
@@ -41,6 +41,7 @@ __all__ = ["tangent"]
 _ELEMENTWISE, _VIEW = Kind.ELEMENTWISE, Kind.VIEW
 
 Dots = tuple[Node | None, ...]
+Transposes: TypeAlias = "dict[tuple[object, ...], _Transpose]"
 
 
 def tangent(
@@ -65,7 +66,7 @@ def tangent(
                 source=graph[name].source,
                 hint="only floats have tangents: pass 3.0 for 3, or x.astype(float)",
             )
-    with paused_collection(len(graph)):
+    with paused_collection():
         return _tangent(graph, wrt, of)
 
 
@@ -77,13 +78,15 @@ def _tangent(graph: Graph, wrt: Sequence[str], of: Sequence[str]) -> Graph:
         b.source = graph[name].source
         dots[name] = b.input(f"{name}.{suffix}", graph[name].type)
     named = {*graph.nodes, *(dot.name for dot in dots.values())}
+    known: Transposes = {}
     b.section = len(graph.sections) + 1
     for node in graph:
         if not node.operands or dots.keys().isdisjoint(node.operands):
             continue
         b.source = node.source
         given = tuple([dots.get(name) for name in node.operands])
-        for value, dot in zip(node.values, _pushed(b, graph, node, given), strict=True):
+        pushed = _pushed(b, graph, node, given, known)
+        for value, dot in zip(node.values, pushed, strict=True):
             if dot is None:
                 continue
             dots[value.name] = dot
@@ -96,7 +99,9 @@ def _tangent(graph: Graph, wrt: Sequence[str], of: Sequence[str]) -> Graph:
     return b.build(outputs, [*graph.sections, Section((), (), suffix, lawful=False)])
 
 
-def _pushed(b: Builder, graph: Graph, node: Node, dots: Dots) -> Dots:
+def _pushed(
+    b: Builder, graph: Graph, node: Node, dots: Dots, known: Transposes
+) -> Dots:
     """The tangents of the values of a node, None for those that have none."""
     op, operands = OPS[node.op], graph.operands(node)
     slots = [
@@ -120,7 +125,7 @@ def _pushed(b: Builder, graph: Graph, node: Node, dots: Dots) -> Dots:
             terms.append(_linear(b, node, whole, dots, operands))
             slots = [slot for slot in slots if slot not in whole]
     if slots:
-        terms.append(_transposed(b, node, slots, dots, operands))
+        terms.append(_transposed(b, node, slots, dots, operands, known))
     return tuple([_sum(b, column) for column in zip(*terms, strict=True)])
 
 
@@ -153,64 +158,104 @@ def _diagonal(
     return b.conj(cast("Node", made))
 
 
+class _Transpose(NamedTuple):
+    """A rule's transpose as a graph: the tangents of values by those of operands.
+
+    ``inputs`` are the names of the operands, of the values and of their cotangents
+    there, then of the tangents in some slots; ``ends`` those of the tangents of values,
+    None for a value that has none.
+    """
+
+    graph: Graph
+    inputs: tuple[str, ...]
+    ends: tuple[str | None, ...]
+
+
 def _transposed(
-    b: Builder, node: Node, slots: list[int], dots: Dots, operands: Sequence[Node]
+    b: Builder,
+    node: Node,
+    slots: list[int],
+    dots: Dots,
+    operands: Sequence[Node],
+    known: Transposes,
 ) -> Dots:
     """What the transpose of an adjoint rule makes of the tangents in ``slots``.
 
-    The rule is linear, so its derivative is that at a cotangent of zeros.
+    ``known`` are those of nodes met before: all that are alike have one. The rule is
+    linear, so its derivative is that at a cotangent of zeros.
     """
-    rule, bars = _rule_graph(node, slots, operands)
+    names = [operand.name for operand in operands]
+    types = tuple([x.type for x in (*operands, *node.values)])
+    same = tuple(map(names.index, names))  # which operands are one value
+    key = node.op, node.attrs.text, node.regions, types, same, tuple(slots)
+    if key not in known:
+        known[key] = _transpose(node, slots, operands, b.source)
+    made = known[key]
+    zeros = [b.like(value, 0.0) for value in node.values if value.type.has_gradient]
+    seeds = [cast("Node", dots[slot]) for slot in slots]
+    values = [*operands, *node.values, *zeros, *seeds]
+    given = dict(zip(made.inputs, values, strict=True))
+    found = b.graft(made.graph, given, filter(None, made.ends))
+    return tuple([found[end] if end else None for end in made.ends])
+
+
+def _transpose(
+    node: Node,
+    slots: Sequence[int],
+    operands: Sequence[Node],
+    source: SourceLine | None,
+) -> _Transpose:
+    """The transpose of the adjoint rule of a node, for its operands in ``slots``."""
+    rule, node, bars = _rule_graph(node, slots, operands)
     require_linear(
         rule,
         bars,
         "a rule is not linear in its cotangent, so nothing follows from it for forward "
         "mode",
         "give the function a rule for tangents: custom_jvp",
-        b.source,
+        source,
     )
     made = adjoint(rule, wrt=list(bars), of=rule.results, seeded=True)
     # A loop may carry the cotangent beside what is read of it.
     made = prune(made.returning(made.outputs[len(slots) :]))
-    seeds = made.inputs[len(rule.inputs) :]
-    known = {operand.name: operand for operand in operands}
-    known |= {value.name: value for value in node.values}
-    known |= {bar: b.like(known[value], 0.0) for bar, value in bars.items()}
-    known |= {
-        seed.name: cast("Node", dots[slot])
-        for seed, slot in zip(seeds, slots, strict=True)
-    }
+    seeds = [value.name for value in made.inputs[len(rule.inputs) :]]
     ends = dict(zip(bars.values(), made.results, strict=True))
-    found = b.graft(made, known, ends.values())
-    return tuple([found.get(ends.get(value.name, "")) for value in node.values])
+    return _Transpose(
+        made,
+        (*node.operands, *node.names, *bars, *seeds),
+        tuple([ends.get(name) for name in node.names]),
+    )
 
 
 def _rule_graph(
-    node: Node, slots: list[int], operands: Sequence[Node]
-) -> tuple[Graph, dict[str, str]]:
+    node: Node, slots: Sequence[int], operands: Sequence[Node]
+) -> tuple[Graph, Node, dict[str, str]]:
     """The adjoint rule of a node as a graph that returns the contributions to slots.
 
-    With it the inputs that are the cotangents of values, each with the value's name.
+    With it the node that it is of, whose names say nothing of where it stands, and the
+    inputs that are the cotangents of values, each with the value's name.
     """
     op = OPS[node.op]
     b = Builder("rule")
     b.source = node.source
-    for name, operand in {x.name: x for x in operands}.items():
-        b.append(Node(name, "input", (), operand.type, source=node.source))
-    b.append(node._replace(section=0, kernel=None, reads=()))
-    values = [value for value in node.values if value.type.has_gradient]
-    bars = [b.input(f"{value.name}.bar", value.type) for value in values]
+    names = {x.name: f"x{slot}" for slot, x in reversed([*enumerate(operands)])}
+    names |= {value.name: f"y{place}" for place, value in enumerate(node.values)}
+    for operand in {x.name: x for x in operands}.values():
+        b.append(Node(names[operand.name], "input", (), operand.type))
+    node = b.append(node._replace(section=0, kernel=None, reads=()).renamed(names))
+    floats = [value for value in node.values if value.type.has_gradient]
+    bars = [b.input(f"{value.name}.bar", value.type) for value in floats]
     given = iter(bars)
     g = tuple([next(given) if v.type.has_gradient else None for v in node.values])
     more: dict[str, Any] = {}
     if op.regions:
         more = {"slots": slots, "adjoint": adjoint}
     rule = cast("Adjoint", op.adjoint)
-    taken = [b[operand.name] for operand in operands]
+    taken = [b[name] for name in node.operands]
     made = rule(b, node, g if node.several else g[0], *taken, **node.attrs, **more)
     outputs = [Output(cast("Node", made[slot]).name) for slot in slots]
-    names = {bar.name: v.name for bar, v in zip(bars, values, strict=True)}
-    return b.build(outputs), names
+    of = {bar.name: value.name for bar, value in zip(bars, floats, strict=True)}
+    return b.build(outputs), node, of
 
 
 def _sum(b: Builder, terms: Sequence[Node | None]) -> Node | None:

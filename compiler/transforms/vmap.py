@@ -68,7 +68,7 @@ def vmapped(
             known[key] = walk.results(wanted)
         return known[key]
 
-    with paused_collection(len(graph)):
+    with paused_collection():
         return once(graph, mapped, size, wanted=wanted, masked=masked)
 
 

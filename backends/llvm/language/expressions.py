@@ -45,23 +45,25 @@ class Expressions(Emitter):
     def value(self, node: ast.expr) -> Any:
         """The value of an expression: a `Value`, or a tuple of them."""
         match node:
+            case ast.Name(id=name):  # the most frequent come first
+                return self._name(name)
+            case ast.Call():
+                return self._call(node)
+            case ast.BinOp(left=left, op=op, right=right):
+                kind = type(op).__name__
+                return self.binary(kind, self.value(left), self.value(right))
             case ast.Constant(value=bool() as flag):
                 return constant(flag, "bool")
             case ast.Constant(value=(int() | float()) as number):
                 return literal(number)
-            case ast.Name(id=name):
-                return self._name(name)
-            case ast.Tuple(elts=items):
-                return tuple(self.value(item) for item in items)
-            case ast.Attribute(attr="inf" | "nan" as name):
-                return literal(float(name))
             case ast.Subscript() if self.round:
                 return self.round.load(self, node)
             case ast.Subscript():
                 return self.load(*self._place(node))
-            case ast.BinOp(left=left, op=op, right=right):
-                kind = type(op).__name__
-                return self.binary(kind, self.value(left), self.value(right))
+            case ast.Tuple(elts=items):
+                return tuple(self.value(item) for item in items)
+            case ast.Attribute(attr="inf" | "nan" as name):
+                return literal(float(name))
             case ast.UnaryOp(op=op, operand=operand):
                 return self._unary(type(op).__name__, self.value(operand))
             case ast.BoolOp(op=op, values=values):
@@ -72,8 +74,6 @@ class Expressions(Emitter):
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 condition = self.truth(self.value(test))
                 return self.select(condition, self.value(body), self.value(orelse))
-            case ast.Call():
-                return self._call(node)
             case _:
                 raise LanguageError(f"not in the language: {ast.unparse(node)}")
 

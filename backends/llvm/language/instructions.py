@@ -199,19 +199,23 @@ class Emitter:
     def matched(self, *values: Value) -> tuple[Value, ...]:
         """Values in one dtype: literals and scalars take that of the others."""
         values = self.spread(values)
-        dtypes = sorted({value.dtype for value in values if value.number is None})
+        dtypes = {value.dtype for value in values if value.number is None}
         if len(dtypes) > 1:
-            raise LanguageError(" meets ".join(dtypes))
-        floats = any(value.dtype == FLOAT for value in values)
-        dtype = dtypes[0] if dtypes else "f64" if floats else "i64"
-        return tuple(self.settled(value, dtype) for value in values)
+            raise LanguageError(" meets ".join(sorted(dtypes)))
+        if dtypes:
+            dtype = dtypes.pop()
+        else:
+            dtype = "f64" if any(value.dtype == FLOAT for value in values) else "i64"
+        return tuple([self.settled(value, dtype) for value in values])
 
     def spread(self, values: Sequence[Value]) -> tuple[Value, ...]:
         """Values with the same number of lanes; literals stay as they are."""
-        lanes = max(value.lanes for value in values)
+        lanes = max([value.lanes for value in values])
         return tuple(
-            value if value.number is not None else self.widened(value, lanes)
-            for value in values
+            [
+                value if value.number is not None else self.widened(value, lanes)
+                for value in values
+            ]
         )
 
     def widened(self, value: Value, lanes: int) -> Value:

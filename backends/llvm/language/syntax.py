@@ -159,7 +159,7 @@ class Function(Expressions):
 
     def _store_name(self, name: str, value: Any) -> None:
         """Names that are assigned once are values; others have a stack slot."""
-        if name in self.once or isinstance(value, tuple):
+        if name in self.once or not isinstance(value, Value):
             self.names[name] = value
             return
         slot = self.names.get(name)
@@ -178,7 +178,7 @@ class Function(Expressions):
         if node.value is None:
             raise LanguageError("a kernel function returns a value")
         value = self.value(node.value)
-        parts = value if isinstance(value, tuple) else (value,)
+        parts = (value,) if isinstance(value, Value) else value
         if not self.results:
             parts = tuple(self.settled(part) for part in parts)
             self.results = tuple(part.dtype for part in parts)
@@ -198,24 +198,27 @@ class Function(Expressions):
         self.jump(f"ret {kind} {whole}")
 
     def _for(self, node: ast.For) -> None:
-        kind = ast.unparse(node.iter).partition("(")[0]
-        if not (
-            isinstance(node.iter, ast.Call)
-            and isinstance(node.target, ast.Name)
-            and kind in ("range", "rolled", "lanes")
-        ):
-            raise LanguageError(f"not in the language: for {ast.unparse(node.iter)}")
+        match node:
+            case ast.For(
+                ast.Name(id=name),
+                ast.Call(ast.Name("range" | "rolled" | "lanes" as kind), args),
+            ):
+                pass
+            case _:
+                raise LanguageError(
+                    f"not in the language: for {ast.unparse(node.iter)}"
+                )
         if kind == "lanes":
             with totals_in_lanes(self, node):
                 emit_lanes(self, node)
             return
-        bounds = [self.typed(self.value(b), "i64") for b in node.iter.args]
+        bounds = [self.typed(self.value(b), "i64") for b in args]
         start = bounds[0] if len(bounds) == 2 else constant(0, "i64")
         with (
             totals_in_lanes(self, node),
             self.loop(start, bounds[-1], rolled=kind == "rolled") as counter,
         ):
-            self.names[node.target.id] = counter
+            self.names[name] = counter
             self.block(node.body)
 
     @contextmanager

@@ -8,7 +8,7 @@ says how many lanes it has: ``f32x16``. A name that is assigned more than once h
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = [
     "FLOAT",
@@ -46,8 +46,7 @@ class LanguageError(Exception):
     """Source that is not in the kernel language: a defect of whoever wrote it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """An LLVM operand of a dtype; a literal keeps its number and has no dtype yet.
 
     A pointer has the dtype that it points to and the label of its memory; labels differ
@@ -77,8 +76,7 @@ class Value:
         return self.dtype[0] == "f" and self.number is None
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """The stack slot of a name that is assigned more than once."""
 
     address: str

@@ -397,7 +397,7 @@ def _inside(region: Graph, over: Mapping[int, int]) -> dict[str, str]:
 
 def make_plan(graph: Graph) -> Plan:
     """The plan of an optimised graph."""
-    with paused_collection(len(graph)):
+    with paused_collection():
         plan = Plan(graph)
         results = [graph[name] for name in graph.results]
         places = [

@@ -251,7 +251,7 @@ def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 def prepare(graph: Graph) -> LLVMExecutable:
     """Plan a graph and compile the kernels that this process has not met."""
     seconds = Stages()
-    with paused_collection(len(graph)):
+    with paused_collection():
         with seconds.timed("plan"):
             plan = make_plan(blocked(graph, current()))
         return LLVMExecutable(plan, seconds)

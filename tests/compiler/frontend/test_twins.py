@@ -156,6 +156,24 @@ def test_lambdas_are_found_in_the_statement_around_them(tmp_path):
     np.testing.assert_array_equal(anabranch.jit(text)(-X), text(-X))
 
 
+OPTIONS = """
+table = dict(
+    bend=lambda x: x if x[0] > 0 else -x,
+    keep=lambda x: (last := x * 2) if x[0] > 0 else last,
+)
+"""
+
+
+def test_a_lambda_with_lines_of_its_own_needs_no_others(tmp_path):
+    path = tmp_path / "written.py"
+    table = module_of(path, OPTIONS).table
+    path.write_text(OPTIONS.replace("dict(", "dict(("))
+    np.testing.assert_array_equal(anabranch.jit(table["bend"])(-X), X)
+    path.write_text(OPTIONS.replace("dict(", "dict((").replace("x * 2", "x * 22"))
+    with pytest.raises(anabranch.ConcretizationError, match="not what was imported"):
+        anabranch.jit(table["keep"])(X)
+
+
 BOUND = """
 import os.path
 if True:

@@ -21,6 +21,18 @@ def test_chains_of_dead_nodes_go_at_once() -> None:
     assert [node.name for node in prune(graph)] == ["x"]
 
 
+def test_what_had_nothing_to_drop_has_something_with_fewer_outputs() -> None:
+    graph = parse("""
+        graph f(%x: f64[4]) {
+          %a = exp(%x)  : f64[4]
+          %b = sin(%x)  : f64[4]
+          return %a, %b
+        }""")
+    assert prune(prune(graph)) is graph
+    less = graph.returning(graph.outputs[:1])
+    assert [node.name for node in prune(less)] == ["x", "a"]
+
+
 def test_unused_inputs_stay() -> None:
     graph = parse("graph f(%x: f64[], %unused: i64[3]) {\n  return %x\n}")
     assert prune(graph) is graph

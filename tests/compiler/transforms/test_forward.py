@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import anabranch as ab
+from anabranch.compiler.transforms import tangent as tangent_pass
 from anabranch.ir.errors import ArgumentError, GradientError
 
 SIZE = 3
+A = np.random.default_rng(0).normal(size=(SIZE, SIZE)) + 3 * np.eye(SIZE)
+B = np.random.default_rng(1).normal(size=(SIZE, SIZE)) + 3 * np.eye(SIZE)
 
 
 def rosenbrock(x: Any) -> Any:
@@ -229,3 +233,41 @@ def test_functions_that_write_into_their_arguments_are_refused() -> None:
 
     with pytest.raises(ArgumentError, match="f writes into its argument x"):
         ab.jvp(f, (np.ones(2),), (np.ones(2),))
+
+
+def test_nodes_that_are_alike_have_one_transposed_rule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[str] = []
+    transpose = tangent_pass._transpose
+
+    def noted(node: Any, *rest: Any) -> Any:
+        made.append(node.op)
+        return transpose(node, *rest)
+
+    def products(x: Any, y: Any) -> Any:
+        for _ in range(3):
+            x, y = x + np.prod(x, 0), y + np.prod(y, 1)
+        return x, y
+
+    monkeypatch.setattr(tangent_pass, "_transpose", noted)
+    ab.jvp(products, (A, A), (B, B))
+    assert len(made) == 2  # along each axis
+
+
+def test_nodes_that_are_not_alike_have_rules_of_their_own() -> None:
+    """By the axis, by which operands have tangents, by operands that are one value."""
+    parts: list[Callable[[Any, Any], Any]] = [
+        lambda x, y: np.prod(x, axis=0),
+        lambda x, y: np.prod(y, axis=1),
+        lambda x, y: np.linalg.solve(x, y),
+        lambda x, y: np.linalg.solve(y, x),
+        lambda x, y: np.linalg.solve(x, x),
+        lambda x, y: np.linalg.solve(x, B),
+        lambda x, y: np.linalg.solve(B, x),
+    ]
+    tangents = (np.cos(A), np.sin(B))
+    together = ab.jvp(lambda x, y: [part(x, y) for part in parts], (A, B), tangents)[1]
+    for part, found in zip(parts, together, strict=True):
+        alone = ab.jvp(part, (A, B), tangents)[1]
+        np.testing.assert_allclose(found, alone, rtol=1e-14, atol=1e-14)
