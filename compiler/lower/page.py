@@ -58,7 +58,8 @@ _FAMILIES = {
     "Linear algebra": "linalg orthogonal matrix_functions",
     "Linear algebra of SciPy": "scipy_linalg scipy_functions matrices sparse",
     "Fourier transforms": "fft cosines",
-    "Filters, spectra, images": "filters rank_filters signals spectra images pixels",
+    "Filters, spectra, images": "filters rank_filters signals resampling spectra "
+    "short_time images pixels image_splines",
     "`scipy.special`": "special special_formulas",
     "`scipy.stats`": "stats multivariate summaries",
 }

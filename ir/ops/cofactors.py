@@ -113,12 +113,17 @@ def _lifted(b: Builder, values: Node) -> Node:
     """
     *lead, n = values.type.shape
     largest = b.slice(
-        values, start=(0,) * (len(lead) + 1), shape=(*lead, 1), step=(1,) * (len(lead) + 1)
+        values,
+        start=(0,) * (len(lead) + 1),
+        shape=(*lead, 1),
+        step=(1,) * (len(lead) + 1),
     )
     is_nothing = b.eq(largest, b.like(largest, 0.0))
     largest = b.select(is_nothing, b.like(largest, 1.0), largest)
     least = b.broadcast(b.mul(largest, b.like(largest, _tiny(n))), values.type)
-    place = b.broadcast(b.iota(shape=(n,), axis=0, dtype="i64"), values.type.with_dtype("i64"))
+    place = b.broadcast(
+        b.iota(shape=(n,), axis=0, dtype="i64"), values.type.with_dtype("i64")
+    )
     is_last = b.ge(place, b.like(place, n - 2))
     return b.select(is_last, values, b.maximum(values, least))
 
