@@ -47,7 +47,7 @@ def spline_weights(offset: Any, order: int) -> list[Any]:
 
 @cache
 def _of_units(size: int, order: int, mode: str) -> Any:
-    """The coefficients of unit vectors, a column each: what SciPy's own filter makes."""
+    """The coefficients of unit vectors, a column each, by SciPy's own filter."""
     filtered = import_module(NDIMAGE).spline_filter1d
     return filtered(np.eye(size), order, axis=0, mode=mode)
 
