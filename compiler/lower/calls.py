@@ -159,6 +159,12 @@ CALLS: dict[str, Callable[..., Any]] = {
     "scipy.ndimage.zoom": lambda f, a: f(a, 2),
     "scipy.ndimage.rotate": lambda f, a, b: f(a, b[0, 0], reshape=False),
     "scipy.ndimage.affine_transform": lambda f, a, b: f(a, b[:2, :2]),
+    "scipy.interpolate.CubicHermiteSpline": lambda f, a, b: f(_PLACES[0], a[0], b[0])(
+        0.5
+    ),
+    "scipy.linalg.convolution_matrix": lambda f, a: f(a[0], 2),
+    "scipy.linalg.solve_toeplitz": lambda f, a, b: f(a[0], b),
+    "scipy.linalg.solve_circulant": lambda f, a, b: f(a[0], b),
     "scipy.linalg.block_diag": lambda f, a, b: f(a, b),
     "scipy.linalg.cho_solve": lambda f, a, b: f((a, True), b),
     "scipy.linalg.lu_solve": lambda f, a, b: f((a, np.arange(3)), b),

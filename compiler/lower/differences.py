@@ -49,6 +49,10 @@ _NAMES = {
     "`ftype` is `iir` or `fir`": "scipy.signal.decimate",
     "known windows; `mode` is `psd`": "scipy.signal.spectrogram",
     "without `method='gust'`": "scipy.signal.filtfilt",
+    "`rtol` alone": "scipy.linalg.pinv scipy.linalg.pinvh",
+    "one matrix": "scipy.linalg.eig scipy.linalg.eigvals",
+    "by the whole matrix": "scipy.linalg.solve_toeplitz",
+    "along the usual axes": "scipy.linalg.solve_circulant",
     "a known size": "scipy.ndimage.zoom scipy.ndimage.rotate",
     "with `size`, and no `footprint`": "scipy.ndimage.maximum_filter "
     "scipy.ndimage.minimum_filter scipy.ndimage.median_filter",
@@ -69,7 +73,8 @@ _NAMES = {
     "of known values, at traced places": "scipy.interpolate.PPoly.__call__ "
     "scipy.interpolate.BSpline.__call__ scipy.interpolate.interp1d.__call__",
     "of known knots": "scipy.interpolate.CubicSpline "
-    "scipy.interpolate.make_interp_spline scipy.interpolate.PchipInterpolator",
+    "scipy.interpolate.make_interp_spline scipy.interpolate.PchipInterpolator "
+    "scipy.interpolate.CubicHermiteSpline",
     "of known knots; NaN outside where SciPy raises": "scipy.interpolate.interp1d",
     "known sparse matrices of any format but `dok`, and `A @ x`": (
         "scipy.sparse.csr_array.dot scipy.sparse.coo_array.dot"

@@ -84,7 +84,8 @@ def _read(
         if mode in _MORE:
             named = {"constant_values": cval} if mode == "grid-constant" else {}
             widths = [(_WIDTH, _WIDTH)] * rank + [(0, 0)] * (np.ndim(x) - rank)
-            wide = np.pad(wide, widths, _MORE[mode], **named)
+            pad: Any = np.pad
+            wide = pad(wide, widths, _MORE[mode], **named)
             places = [place + _WIDTH for place in places]
         wide = coefficients(trace, wide, order, mode, range(rank))
     shape, rest = np.shape(wide)[:rank], np.shape(wide)[rank:]

@@ -72,9 +72,9 @@ def _filtered(
     rows = np.moveaxis(x, axis, -1)
     *lead, length = np.shape(rows)
     taps = np.shape(h)[0]
-    if count is None:
-        count = ((length - 1) * up + taps - 1) // down + 1
-    first, last = start - taps + 1, start + (count - 1) * down
+    whole = ((length - 1) * up + taps - 1) // down + 1
+    size = whole if count is None else count
+    first, last = start - taps + 1, start + (size - 1) * down
     left = max(0, -(first // up))
     right = max(0, -(-last // up) - (length - 1))
     named = {"mode": mode, **_EDGES[mode]}
@@ -87,7 +87,7 @@ def _filtered(
     begin = first + left * up
     apart = apart[..., begin : begin + last - first + 1]
     made = functions.conv(apart, h[None, None, ::-1], stride=down)
-    return np.moveaxis(np.reshape(made, (*lead, count)), -1, axis)
+    return np.moveaxis(np.reshape(made, (*lead, size)), -1, axis)
 
 
 @lowers_in(SIGNAL, "upfirdn")

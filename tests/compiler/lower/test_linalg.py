@@ -250,6 +250,15 @@ def test_the_third_derivative_of_a_determinant_of_rank_three():
     np.testing.assert_allclose(ab.grad(ab.grad(ab.grad(along)))(0.0), expected, 1e-9)
 
 
+def test_ranks_and_products_along_other_axes(backend):
+    for shape in [(0, 0), (2, 0, 0), (0, 3, 3)]:
+        made = ab.jit(np.linalg.matrix_rank, backend=backend)(np.zeros(shape))
+        np.testing.assert_array_equal(made, np.linalg.matrix_rank(np.zeros(shape)))
+    vecdot: Any = np.vecdot
+    made = ab.jit(lambda a: vecdot(a, 2j * a, axis=0), backend=backend)(A)
+    np.testing.assert_allclose(made, vecdot(A, 2j * A, axis=0))
+
+
 @pytest.mark.parametrize("scale", [1e-150, 1e120])
 def test_derivatives_of_determinants_of_large_and_small_numbers(scale):
     for size in (2, 3):
