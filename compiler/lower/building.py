@@ -100,7 +100,7 @@ def _geomspace(
     """Powers between two ends of one sign; the ends are exact."""
     num = operator.index(num)
     start, stop = trace.array(start), trace.array(stop)
-    to = np.result_type(_weak(start), _weak(stop), float(num))
+    to = np.result_type(_weak(start), _weak(stop), float(num), np.zeros((), dtype))
     start, stop = _plain(start).astype(to), _plain(stop).astype(to)
     shape = np.broadcast_shapes(np.shape(start), np.shape(stop))
     first, last = (np.broadcast_to(end, shape)[None] for end in (start, stop))

@@ -81,7 +81,11 @@ def _gradient(
     if edge_order not in (1, 2):
         raise DomainError("gradient: edge_order is 1 or 2")
     made = [
-        np.moveaxis(_slope(np.moveaxis(f, along, -1), step, edge_order), -1, along)
+        np.moveaxis(
+            _slope(np.moveaxis(f, along, -1), step, edge_order).astype(f.dtype),
+            -1,
+            along,
+        )
         for along, step in zip(axes, steps, strict=True)
     ]
     return made[0] if len(made) == 1 else tuple(made)

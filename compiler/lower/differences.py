@@ -40,13 +40,20 @@ _NAMES = {
     "elements inside of an array whose layout is known; nobody writes into it": (
         "np.lib.stride_tricks.as_strided"
     ),
+    "of a row in order; for any other, as one with NaN inside, NumPy's answer depends "
+    "on the values that it searched before": "np.searchsorted np.digitize",
     "known windows": "scipy.signal.welch scipy.signal.csd scipy.signal.periodogram "
-    "scipy.signal.coherence scipy.signal.stft",
+    "scipy.signal.coherence scipy.signal.stft scipy.signal.istft",
+    "known windows and sizes": "scipy.signal.resample scipy.signal.resample_poly",
+    "without the modes `smooth`, `line`, `antisymmetric`": "scipy.signal.upfirdn",
+    "`ftype` is `iir` or `fir`": "scipy.signal.decimate",
     "known windows; `mode` is `psd`": "scipy.signal.spectrogram",
     "without `method='gust'`": "scipy.signal.filtfilt",
-    "`order` is 0 or 1": "scipy.ndimage.map_coordinates scipy.ndimage.shift "
-    "scipy.ndimage.affine_transform",
-    "`order` is 0 or 1; a known size": "scipy.ndimage.zoom scipy.ndimage.rotate",
+    "`rtol` alone": "scipy.linalg.pinv scipy.linalg.pinvh",
+    "one matrix": "scipy.linalg.eig scipy.linalg.eigvals",
+    "by the whole matrix": "scipy.linalg.solve_toeplitz",
+    "along the usual axes": "scipy.linalg.solve_circulant",
+    "a known size": "scipy.ndimage.zoom scipy.ndimage.rotate",
     "with `size`, and no `footprint`": "scipy.ndimage.maximum_filter "
     "scipy.ndimage.minimum_filter scipy.ndimage.median_filter",
     "of known knots, `linear` and `nearest`; NaN outside where SciPy raises": (
@@ -57,14 +64,17 @@ _NAMES = {
     "scipy.signal.correlate "
     "scipy.ndimage.correlate scipy.ndimage.convolve1d scipy.ndimage.correlate1d "
     "scipy.ndimage.gaussian_filter scipy.ndimage.gaussian_filter1d",
-    "one or two dimensions; summed directly": "scipy.signal.fftconvolve",
+    "one or two dimensions; summed directly": (
+        "scipy.signal.fftconvolve scipy.signal.oaconvolve"
+    ),
     "metrics `euclidean`, `sqeuclidean`, `cityblock`, `chebyshev`, `minkowski`, "
     "`cosine`, `correlation`, `canberra`, `braycurtis`": "scipy.spatial.distance.cdist "
     "scipy.spatial.distance.pdist",
     "of known values, at traced places": "scipy.interpolate.PPoly.__call__ "
     "scipy.interpolate.BSpline.__call__ scipy.interpolate.interp1d.__call__",
     "of known knots": "scipy.interpolate.CubicSpline "
-    "scipy.interpolate.make_interp_spline scipy.interpolate.PchipInterpolator",
+    "scipy.interpolate.make_interp_spline scipy.interpolate.PchipInterpolator "
+    "scipy.interpolate.CubicHermiteSpline",
     "of known knots; NaN outside where SciPy raises": "scipy.interpolate.interp1d",
     "known sparse matrices of any format but `dok`, and `A @ x`": (
         "scipy.sparse.csr_array.dot scipy.sparse.coo_array.dot"

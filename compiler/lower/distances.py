@@ -56,6 +56,9 @@ _METRICS: dict[str, Callable[..., Any]] = {
 }
 
 
+_WIDE = "euclidean", "canberra", "braycurtis"
+
+
 def _distance(u: Any, v: Any, metric: Any, more: dict[str, Any]) -> Any:
     known = isinstance(metric, str) and metric in _METRICS
     if not known:
@@ -68,12 +71,23 @@ def _distance(u: Any, v: Any, metric: Any, more: dict[str, Any]) -> Any:
     return _METRICS[metric](u, v, **power)
 
 
+def _pair(trace: Trace, u: Any, v: Any, *, is_wide: bool) -> list[Any]:
+    """Two points, in float64 where SciPy's metric is in that."""
+    points = [np.ravel(trace.array(x)) + 0.0 for x in (u, v)]
+    wide = [np.result_type(point.dtype, np.float64) for point in points]
+    return (
+        [x.astype(to) for x, to in zip(points, wide, strict=True)]
+        if is_wide
+        else points
+    )
+
+
 def _register(name: str) -> None:
     """The function of two points of the name of a metric."""
 
     def of_two(trace: Trace, u: Any, v: Any, w: Any = None) -> Any:
         reject({"w": w})
-        u, v = (np.ravel(trace.array(x)) + 0.0 for x in (u, v))
+        u, v = _pair(trace, u, v, is_wide=name in _WIDE)
         return _METRICS[name](u, v)
 
     lowers_in(MODULE, name)(of_two)
@@ -87,7 +101,7 @@ for _name in _METRICS:
 @lowers_in(MODULE, "minkowski")
 def _minkowski_of_two(trace: Trace, u: Any, v: Any, p: Any = 2, w: Any = None) -> Any:
     reject({"w": w})
-    u, v = (np.ravel(trace.array(x)) + 0.0 for x in (u, v))
+    u, v = _pair(trace, u, v, is_wide=True)
     return _minkowski(u, v, p)
 
 

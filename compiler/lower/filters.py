@@ -75,11 +75,18 @@ def _convolve(trace: Trace, in1: Any, in2: Any, mode: str) -> Any:
             raise ShapeError(f"'valid': neither of {pairs} is at least as large")
         return _inner_products(x, _flipped(w))
     full = _inner_products(np.pad(x, [(k - 1, k - 1) for _, k in pairs]), _flipped(w))
+    return _of_mode(full, x, w, mode)
+
+
+def _of_mode(full: Any, x: Any, w: Any, mode: str, *, turned: bool = False) -> Any:
+    """All of a convolution, or its middle of the size of ``x``."""
     if mode == "full":
         return full
     if mode != "same":
         raise ValueError(f"the mode is full, valid or same, not {mode!r}")
-    return full[tuple(slice((k - 1) // 2, (k - 1) // 2 + n) for n, k in pairs)]
+    starts = [k // 2 if turned else (k - 1) // 2 for k in np.shape(w)]
+    pairs = zip(starts, np.shape(x), strict=True)
+    return full[tuple(slice(start, start + n) for start, n in pairs)]
 
 
 def _as_given(trace: Trace, in1: Any, in2: Any, made: Any) -> Any:
@@ -95,7 +102,7 @@ def _signal_convolve(
     return _as_given(trace, in1, in2, _convolve(trace, in1, in2, mode))
 
 
-@lowers_in(SIGNAL, "fftconvolve")
+@lowers_in(SIGNAL, "fftconvolve", "oaconvolve")
 def _fftconvolve(
     trace: Trace, in1: Any, in2: Any, mode: str = "full", axes: Any = None
 ) -> Any:
@@ -116,6 +123,48 @@ def _signal_correlate(
     else:
         made = _convolve(trace, x, _flipped(w), mode)
     return _as_given(trace, in1, in2, made)
+
+
+_BOUNDARIES = {
+    **dict.fromkeys(("fill", "pad"), "constant"),
+    **dict.fromkeys(("wrap", "circular"), "wrap"),
+    **dict.fromkeys(("symm", "symmetric"), "symmetric"),
+}
+
+
+def _in_two(name: str, *, turned: bool) -> None:
+    @lowers_in(SIGNAL, name)
+    def lower(
+        trace: Trace,
+        in1: Any,
+        in2: Any,
+        mode: str = "full",
+        boundary: str = "fill",
+        fillvalue: Any = 0,
+    ) -> Any:
+        """Of images, with what is around them."""
+        x, w = both_float(trace, in1, in2)
+        if not np.ndim(x) == np.ndim(w) == 2:
+            raise ValueError(f"{name} inputs must both be 2-D arrays")
+        if boundary not in _BOUNDARIES:
+            names = ", ".join(_BOUNDARIES)
+            raise ValueError(f"the boundary is one of {names}, not {boundary!r}")
+        if mode == "valid":
+            run = _signal_correlate if turned else _signal_convolve
+            return run(trace, in1, in2, mode)
+        if turned:
+            w = _flipped(w)
+        kind = _BOUNDARIES[boundary]
+        named = {"constant_values": fillvalue} if kind == "constant" else {}
+        pad: Any = np.pad
+        around = pad(x, [(k - 1, k - 1) for k in np.shape(w)], mode=kind, **named)
+        full = _inner_products(around, _flipped(w))
+        made = _of_mode(full, x, w, mode, turned=turned)
+        return _as_given(trace, in1, in2, made)
+
+
+_in_two("convolve2d", turned=False)
+_in_two("correlate2d", turned=True)
 
 
 @lowers_in(SIGNAL, "lfilter")

@@ -17,7 +17,7 @@ from ...ir.builder import Builder
 from ...ir.errors import ShapeError
 from ...ir.graph import Node
 from ...ir.ops.complex import magnitude
-from ...ir.ops.lapack import identity
+from ...ir.ops.lapack import diagonal, identity
 from ...ir.ops.linalg import adjoined
 from ..tracing.lowerings import lowers
 from ..tracing.trace import Trace
@@ -168,14 +168,6 @@ def _det(trace: Trace, a: Any) -> Any:
     return trace.wrap(determinant(trace, matrix(trace, a, "det")))
 
 
-def _diagonal(b: Builder, a: Node) -> Node:
-    """The diagonal of each matrix."""
-    *lead, n, _ = a.type.shape
-    flat = b.reshape(a, (*lead, n * n))
-    start, step = (0,) * len(lead), (1,) * len(lead)
-    return b.slice(flat, start=(*start, 0), shape=(*lead, n), step=(*step, n + 1))
-
-
 def determinant(trace: Trace, a: Node) -> Node:
     """The product of the pivots with the sign of their order; a sum for n < 4."""
     b, n = trace.builder, a.type.shape[-1]
@@ -183,7 +175,7 @@ def determinant(trace: Trace, a: Node) -> Node:
         return _expanded(b, a)
     factors, order, sign = b.lu(a).values
     last = (a.type.rank - 2,)
-    product = b.reduce_prod(_diagonal(b, factors), axes=last)
+    product = b.reduce_prod(diagonal(b, factors), axes=last)
     value = b.mul(b.cast(sign, a.type.dtype), product)
     return b.det(a, factors, order, value)
 
@@ -193,7 +185,10 @@ _LARGE = 2.0**340
 
 
 def _expanded(b: Builder, a: Node) -> Node:
-    """The determinant of one, two or three rows, along the first."""
+    """The determinant of one, two or three rows, along the first.
+
+    Its derivatives are those of the numbers as they are: scaled ones would not do.
+    """
     *lead, n, _ = a.type.shape
     start, step = (0,) * len(lead), (1,) * a.type.rank
 
@@ -205,25 +200,36 @@ def _expanded(b: Builder, a: Node) -> Node:
     if n == 1:
         return rows[0][0]
     scaled, factors = zip(*(_within_reach(b, row) for row in rows), strict=True)
-    made = _alternating(b, scaled)
-    for factor in factors:
-        made = b.mul(made, b.cast(factor, a.type.dtype))
-    return made
+    minors = _minors(b, scaled[-2:])
+    value = minors[0] if n == 2 else _along(b, scaled[0], minors)
+    plain = _minors(b, rows[-2:])
+    if n == 2:
+        return b.straight_through(_times(b, value, factors), plain[0])
+    minors = [_times(b, minor, factors[1:]) for minor in minors]
+    minors = [b.straight_through(*pair) for pair in zip(minors, plain, strict=True)]
+    slopes = _along(b, rows[0], minors)
+    return b.straight_through(_times(b, value, factors), slopes)
 
 
-def _alternating(b: Builder, rows: Sequence[Sequence[Node]]) -> Node:
-    """The sum of the products, of two or three rows."""
+def _minors(b: Builder, rows: Sequence[Sequence[Node]]) -> list[Node]:
+    """The determinants of two rows: without each of the columns, if these are three."""
+    upper, lower = rows
+    columns = [(0, 1)] if len(upper) == 2 else [(1, 2), (0, 2), (0, 1)]
+    return [
+        b.sub(b.mul(upper[j], lower[k]), b.mul(upper[k], lower[j])) for j, k in columns
+    ]
 
-    def minor(j: int, k: int) -> Node:
-        upper, lower = rows[-2:]
-        return b.sub(b.mul(upper[j], lower[k]), b.mul(upper[k], lower[j]))
 
-    if len(rows) == 2:
-        return minor(0, 1)
-    first, second, third = (
-        b.mul(rows[0][j], minor(*(k for k in range(3) if k != j))) for j in range(3)
-    )
+def _along(b: Builder, row: Sequence[Node], minors: Sequence[Node]) -> Node:
+    first, second, third = (b.mul(*pair) for pair in zip(row, minors, strict=True))
     return b.add(b.sub(first, second), third)
+
+
+def _times(b: Builder, made: Node, factors: Sequence[Node]) -> Node:
+    """Unscaled."""
+    for factor in factors:
+        made = b.mul(made, b.cast(factor, made.type.dtype))
+    return made
 
 
 def _within_reach(b: Builder, row: Sequence[Node]) -> tuple[list[Node], Node]:
@@ -244,7 +250,7 @@ def _within_reach(b: Builder, row: Sequence[Node]) -> tuple[list[Node], Node]:
 def _slogdet(trace: Trace, a: Any) -> Any:
     b, node = trace.builder, matrix(trace, a, "slogdet")
     factors, order, odd = b.lu(node).values
-    pivots = trace.wrap(_diagonal(b, factors))
+    pivots = trace.wrap(diagonal(b, factors))
     sign = trace.wrap(odd) * np.prod(np.sign(pivots), axis=-1)
     value = np.sum(np.log(np.abs(pivots)), axis=-1)
     if node.type.is_complex:

@@ -10,6 +10,8 @@ from ...ir.errors import ShapeError
 from ..tracing.lowerings import lowers_in
 from ..tracing.trace import Trace
 
+__all__ = ["toeplitz"]
+
 
 @lowers_in("scipy.linalg", "block_diag")
 def _block_diag(trace: Trace, *arrs: Any) -> Any:
@@ -27,7 +29,7 @@ def _block_diag(trace: Trace, *arrs: Any) -> Any:
 
 
 @lowers_in("scipy.linalg", "toeplitz")
-def _toeplitz(trace: Trace, c: Any, r: Any = None) -> Any:
+def toeplitz(trace: Trace, c: Any, r: Any = None) -> Any:
     """``t[i, j]`` is ``c[i - j]`` on and below the diagonal, ``r[j - i]`` above it.
 
     Without ``r`` it is the conjugate of c.

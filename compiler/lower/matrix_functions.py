@@ -157,7 +157,7 @@ def _rank(
     if tol is None:
         if rtol is None:
             rtol = max(a.shape[-2:]) * np.finfo(values.dtype).eps
-        largest = np.max(values, axis=-1, keepdims=True)
+        largest = _largest(values, axis=-1, keepdims=True)
         tol = largest * np.expand_dims(trace.array(rtol), -1)
     else:
         tol = np.expand_dims(trace.array(tol), -1)
@@ -376,8 +376,7 @@ def _trace(trace: Trace, x: Any, /, *, offset: int = 0, dtype: Any = None) -> An
 
 @lowers(np.linalg.vecdot)
 def _vecdot(trace: Trace, x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    moved = (np.moveaxis(trace.array(x), axis, -1) for x in (x1, x2))
-    return np.vecdot(*moved)
+    return np.vecdot(x1, x2, axis=axis)
 
 
 @lowers(np.linalg.matrix_transpose)

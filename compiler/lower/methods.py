@@ -19,7 +19,7 @@ from ..tracing.running import find_trace, is_traced
 from ..tracing.trace import Trace
 from ..tracing.tracer import GETITEM
 from .reductions import along_first, axes_of, given
-from .ufuncs import UNSET, reject, resolve
+from .ufuncs import UNSET, resolve
 
 __all__ = ["BINARY", "CLOSED", "UNARY"]
 
@@ -73,13 +73,25 @@ def _row(trace: Trace, ufunc: Any, a: Any, axis: int, dtype: Any) -> Any:
     return np.moveaxis(a.astype(dtype), axis, 0)
 
 
-def _folded(ufunc: Any, rows: Any, first: Any = None) -> tuple[Any, Any]:
-    """What is left at the end, and what there was after each entry."""
+def _folded(
+    ufunc: Any, rows: Any, first: Any = None, mask: Any = None
+) -> tuple[Any, Any]:
+    """What is left at the end, and what there was after each entry.
+
+    With a mask there is a first value too, which is kept where that is false.
+    """
     from ..loop import scan  # which imports this package
 
     def step(before: Any, entry: Any) -> Any:
         made = ufunc(before, entry)
         return made, made
+
+    def masked(before: Any, given: Any) -> Any:
+        made = np.where(given[1], ufunc(before, given[0]), before)
+        return made, made
+
+    if mask is not None and rows.shape[0]:
+        return scan(masked, first, (rows, mask))
 
     start = rows[0] if first is None else first
     rest = rows[1:] if first is None else rows
@@ -111,9 +123,9 @@ def _reduce(ufunc: Any) -> None:
         initial: Any = UNSET,
         where: Any = UNSET,
     ) -> Any:
-        reject({"where": None if where is True else where})
         a = _plain(trace.array(a))
         axes = axes_of(a.ndim, axis)
+        mask = None if where is True else given(where)
         if len(axes) > 1 and ufunc.identity is None and not _is_idempotent(ufunc):
             raise ValueError(
                 f"reduction operation {ufunc.__name__!r} is not reorderable"
@@ -123,8 +135,16 @@ def _reduce(ufunc: Any) -> None:
         flat = np.reshape(flat, (-1, *(a.shape[k] for k in kept)))
         rows = _row(trace, ufunc, flat, 0, dtype)
         start = given(initial)
-        if start is None and rows.shape[0] == 0:
+        if mask is not None:
+            mask = np.broadcast_to(trace.array(mask), a.shape)
+            mask = np.reshape(np.transpose(mask, (*axes, *kept)), flat.shape)
+        if start is None and (rows.shape[0] == 0 or mask is not None):
             start = ufunc.identity
+            if start is None and mask is not None:
+                raise ValueError(
+                    f"reduction operation {ufunc.__name__!r} does not have an "
+                    "identity, so to use a where mask one has to specify 'initial'"
+                )
             if start is None:
                 raise ValueError(
                     f"zero-size array to reduction operation {ufunc.__name__} which "
@@ -134,7 +154,7 @@ def _reduce(ufunc: Any) -> None:
             start = np.broadcast_to(_plain(start), rows.shape[1:]).astype(rows.dtype)
         made = rows[0] if start is None and rows.shape[0] == 1 else None
         if made is None:
-            made, _ = _folded(ufunc, rows, start)
+            made, _ = _folded(ufunc, rows, start, mask)
         made = trace.wrap(trace.node(made))
         if given(keepdims):
             made = np.reshape(

@@ -64,12 +64,26 @@ def _svd(
     hermitian: bool = False,
 ) -> Any:
     if hermitian:
-        raise UnsupportedError("svd: hermitian=True is not supported, use eigh")
+        return _svd_of_hermitian(trace, a, compute_uv)
     node = matrix(trace, a, "svd", square=False)
     values = singular(trace.builder, node, bool(full_matrices and compute_uv))
     if not compute_uv:
         return trace.wrap(values[1])
     return _wrapped(trace, type(np.linalg.svd(np.eye(1))), values)
+
+
+def _svd_of_hermitian(trace: Trace, a: Any, compute_uv: bool) -> Any:
+    """By eigenvalues: the largest by size is first, and signs go to one side."""
+    values, vectors = np.linalg.eigh(a)
+    order = np.argsort(np.abs(values), axis=-1)[..., ::-1]
+    values = np.take_along_axis(values, order, -1)
+    sizes = np.abs(values)
+    if not compute_uv:
+        return sizes
+    u = np.take_along_axis(vectors, order[..., None, :], -1)
+    signed = u * np.sign(values)[..., None, :]
+    vh: Any = trace.wrap(adjoined(trace.builder, trace.node(signed)))
+    return type(np.linalg.svd(np.eye(1)))(u, sizes, vh)
 
 
 @lowers_narrowed(np.linalg.svdvals)

@@ -56,9 +56,11 @@ _FAMILIES = {
     "Differences, integrals, convolutions": "calculus integrate",
     "Polynomials, splines, distances": "polynomials splines grids distances",
     "Linear algebra": "linalg orthogonal matrix_functions",
-    "Linear algebra of SciPy": "scipy_linalg scipy_functions matrices sparse",
+    "Linear algebra of SciPy": "scipy_linalg scipy_systems scipy_functions matrices "
+    "sparse",
     "Fourier transforms": "fft cosines",
-    "Filters, spectra, images": "filters rank_filters signals spectra images pixels",
+    "Filters, spectra, images": "filters rank_filters signals resampling spectra "
+    "short_time images pixels image_splines",
     "`scipy.special`": "special special_formulas",
     "`scipy.stats`": "stats multivariate summaries",
 }

@@ -1,11 +1,11 @@
 """Images of `scipy.ndimage` between their pixels: moved, turned, scaled.
 
-There an image is that of the nearest pixel (order 0) or of lines (order 1).
+There an image is that of the nearest pixel (order 0) or of splines of B-splines.
 """
 
 from __future__ import annotations
 
-import itertools
+import operator
 from collections.abc import Callable, Sequence
 from functools import reduce
 from importlib import import_module
@@ -18,6 +18,7 @@ from ..tracing.lowerings import lowers_in
 from ..tracing.running import is_traced
 from ..tracing.trace import Trace
 from .filters import NDIMAGE
+from .image_splines import coefficients, spline_weights
 from .ufuncs import reject
 
 __all__: list[str] = []
@@ -32,16 +33,20 @@ def _folded(place: Any, period: int, size: int, last: int) -> Any:
 
 
 _BEYOND: dict[str, _Places] = {
-    "reflect": lambda k, n: _folded(k, 2 * n, n, 2 * n - 1),
-    "grid-mirror": lambda k, n: _folded(k, 2 * n, n, 2 * n - 1),
-    "mirror": lambda k, n: _folded(k, max(2 * n - 2, 1), n, 2 * n - 2),
-    "grid-wrap": np.remainder,
     **dict.fromkeys(
-        ("nearest", "constant", "grid-constant", "wrap"),
-        lambda k, n: np.clip(k, 0, n - 1),
+        ("reflect", "grid-mirror"),
+        lambda k, n: _folded(k, 2 * n, n, 2 * n - 1),
     ),
+    **dict.fromkeys(
+        ("mirror", "constant", "wrap"),
+        lambda k, n: _folded(k, max(2 * n - 2, 1), n, 2 * n - 2),
+    ),
+    "grid-wrap": np.remainder,
+    **dict.fromkeys(("nearest", "grid-constant"), lambda k, n: np.clip(k, 0, n - 1)),
 }
 """Which pixel stands at a place, of so many."""
+_MORE = {"nearest": "edge", "grid-constant": "constant"}
+_WIDTH = 12  # of what SciPy puts around an image of these modes before it is filtered
 _TURNED = "reflect", "grid-mirror", "mirror"
 
 
@@ -54,57 +59,79 @@ def _wrapped(place: Any, size: int) -> Any:
 
 
 def _read(
-    trace: Trace, x: Any, places: Sequence[Any], order: int, mode: str, cval: float
+    trace: Trace,
+    x: Any,
+    places: Sequence[Any],
+    order: int,
+    mode: str,
+    cval: Any,
+    prefilter: bool,
 ) -> Any:
-    """The image at places, given for each of its axes, of the dtype of the image."""
-    if order not in (0, 1):
-        raise UnsupportedError(
-            f"reading an image by splines of order {order} is not supported",
-            hint="order=1 interpolates on lines, order=0 takes the nearest pixel",
-        )
+    """The image at places, given for its first axes, of the dtype of the image."""
+    if order not in range(6):
+        raise RuntimeError("spline order not supported")
     if mode not in _BEYOND:
         raise ValueError(f"the mode is one of {', '.join(_BEYOND)}, not {mode!r}")
+    if x.dtype.kind == "c":
+        real, imag = (
+            _read(trace, part, places, order, mode, value, prefilter)
+            for part, value in ((x.real, np.real(cval)), (x.imag, np.imag(cval)))
+        )
+        return (real + 1j * imag).astype(x.dtype)
     wide = x if x.dtype.kind == "f" else x.astype(np.float64)
+    rank = len(places)
+    if order > 1 and prefilter:
+        if mode in _MORE:
+            named = {"constant_values": cval} if mode == "grid-constant" else {}
+            widths = [(_WIDTH, _WIDTH)] * rank + [(0, 0)] * (np.ndim(x) - rank)
+            pad: Any = np.pad
+            wide = pad(wide, widths, _MORE[mode], **named)
+            places = [place + _WIDTH for place in places]
+        wide = coefficients(trace, wide, order, mode, range(rank))
+    shape, rest = np.shape(wide)[:rank], np.shape(wide)[rank:]
+    index: Any = 0
     inside: Any = True
-    sides: list[list[tuple[Any, Any, Any]]] = []
-    for place, size in zip(places, np.shape(x), strict=True):
-        if mode == "wrap":
-            place = _wrapped(place, size)
-        if order == 0 and mode in _TURNED:  # then halves are rounded as SciPy's
-            place = _BEYOND[mode](place, size)
+    seen: list[Any] = []
+    weights: list[Any] = []
+    for axis, (place, size) in enumerate(zip(places, shape, strict=True)):
         if mode == "constant":
             inside = inside & (place >= 0) & (place <= size - 1)
-        low = np.floor(place + 0.5 if order == 0 else place)
-        ends = [(low, 1.0 - (place - low)), (low + 1, place - low)]
-        sides.append([_side(k, w, size, mode) for k, w in ends[: order + 1]])
-    total: Any = 0.0
-    for corner in itertools.product(*sides):
-        index = tuple(k for k, _, _ in corner)
-        value = _at(trace, wide, index)
-        seen = [known for _, _, known in corner if known is not None]
-        if seen:
-            value = np.where(reduce(np.logical_and, seen), value, cval)
-        if order:
-            for _, weight, _ in corner:
-                value = value * weight
-        total = total + value
-    made = np.where(inside, total, cval) if mode == "constant" else total
+        low, offset = _cell(place, size, order, mode)
+        near = np.stack([low + j for j in range(order + 1)], -1)
+        if mode == "grid-constant":
+            seen.append(_among((near >= 0) & (near < size), axis, rank, len(rest)))
+        near = _among(_BEYOND[mode](near, size), axis, rank)
+        index = index * size + near
+        weight = np.stack(spline_weights(offset, order), -1)
+        weights.append(_among(weight, axis, rank, len(rest)))
+    made = trace.apply(np.take, (np.reshape(wide, (-1, *rest)), index), {"axis": 0})
+    if seen:
+        made = np.where(reduce(np.logical_and, seen), made, cval)
+    made = reduce(operator.mul, weights, made)
+    first = np.ndim(index) - rank
+    made = np.sum(made, tuple(range(first, first + rank)))
+    if mode == "constant":
+        inside = np.reshape(inside, (*np.shape(inside), *(1 for _ in rest)))
+        made = np.where(inside, made, cval)
     return _as_pixels(made, x.dtype)
 
 
-def _side(place: Any, weight: Any, size: int, mode: str) -> tuple[Any, Any, Any]:
-    """A pixel, its weight, and whether it is inside where that matters."""
-    k = place.astype(np.int64)
-    known = (k >= 0) & (k < size) if mode == "grid-constant" else None
-    return _BEYOND[mode](k, size), weight, known
+def _cell(place: Any, size: int, order: int, mode: str) -> tuple[Any, Any]:
+    """The first of the pixels that count at a place, and how far in its cell it is."""
+    if mode == "wrap":
+        place = _wrapped(place, size)
+    if order == 0 and mode in _TURNED:  # then halves are rounded as SciPy's
+        place = _BEYOND[mode](place, size)
+    place = place + 0.5 if order % 2 == 0 else place
+    low = np.floor(place)
+    return low.astype(np.int64) - order // 2, place - low
 
 
-def _at(trace: Trace, x: Any, index: tuple[Any, ...]) -> Any:
-    """``x[index]``, of places that are known to be inside."""
-    flat: Any = 0
-    for k, size in zip(index, np.shape(x), strict=True):
-        flat = flat * size + k
-    return trace.apply(np.take, (np.reshape(x, -1), flat), {})
+def _among(x: Any, axis: int, count: int, more: int = 0) -> Any:
+    """The last axis as number ``axis`` of so many, with more behind them."""
+    *lead, size = np.shape(x)
+    sizes = (*(1,) * axis, size, *(1,) * (count - 1 - axis + more))
+    return np.reshape(x, (*lead, *sizes))
 
 
 def _as_pixels(made: Any, dtype: Any) -> Any:
@@ -130,7 +157,7 @@ def _map_coordinates(
     if np.shape(places)[:1] != (np.ndim(x),):
         raise RuntimeError("invalid shape for coordinate array")
     places = places.astype(np.float64)
-    return _read(trace, x, [*places], order, mode, cval)
+    return _read(trace, x, [*places], order, mode, cval, prefilter)
 
 
 def _grid(shape: Sequence[int]) -> list[Any]:
@@ -153,7 +180,7 @@ def _shift(
     x, by = trace.array(input), trace.array(shift)
     by = np.broadcast_to(by, (np.ndim(x),))
     places = [grid - by[axis] for axis, grid in enumerate(_grid(np.shape(x)))]
-    return _read(trace, x, places, order, mode, cval)
+    return _read(trace, x, places, order, mode, cval, prefilter)
 
 
 @lowers_in(NDIMAGE, "zoom")
@@ -181,7 +208,7 @@ def _zoom(
             places.append((grid + 0.5) * (size / max(wanted, 1)) - 0.5)
         else:
             places.append(grid * ((size - 1) / (wanted - 1) if wanted > 1 else 1.0))
-    return _read(trace, x, places, order, mode, cval)
+    return _read(trace, x, places, order, mode, cval, prefilter)
 
 
 def _known_size(name: str, value: Any) -> None:
@@ -223,7 +250,7 @@ def _affine_transform(
         for grid, factor in zip(grids, [m[axis, k] for k in range(rank)], strict=True):
             place = place + grid * factor
         places.append(place)
-    return _read(trace, x, places, order, mode, cval)
+    return _read(trace, x, places, order, mode, cval, prefilter)
 
 
 @lowers_in(NDIMAGE, "rotate")
@@ -245,28 +272,27 @@ def _rotate(
         _known_size("rotate", angle)
     x, turn = trace.array(input), trace.array(angle)
     first, second = sorted(axis % np.ndim(x) for axis in axes)
-    shape, plane = [*np.shape(x)], [np.shape(x)[first], np.shape(x)[second]]
+    shape, size = [*np.shape(x)], [np.shape(x)[first], np.shape(x)[second]]
     if is_traced(turn):
         c, s = np.cos(np.deg2rad(turn)), np.sin(np.deg2rad(turn))
     else:
         c, s = _cosine_and_sine(float(turn))
     if reshape:
         wide = np.array([[c, s], [-s, c]]) @ [
-            [0, 0, *[plane[0]] * 2],
-            [0, plane[1]] * 2,
+            [0, 0, *[size[0]] * 2],
+            [0, size[1]] * 2,
         ]
         shape[first], shape[second] = (np.ptp(wide, axis=1) + 0.5).astype(int).tolist()
     made = (shape[first] - 1) / 2, (shape[second] - 1) / 2
-    middle = (plane[0] - 1) / 2, (plane[1] - 1) / 2
-    places = _grid(shape)
-    down, across = places[first], places[second]
-    starts = (
-        middle[0] - (c * made[0] + s * made[1]),
-        middle[1] - (-s * made[0] + c * made[1]),
-    )
-    places[first] = starts[0] + down * c + across * s
-    places[second] = starts[1] + down * -s + across * c
-    return _read(trace, x, places, order, mode, cval)
+    middle = (size[0] - 1) / 2, (size[1] - 1) / 2
+    down, across = _grid((shape[first], shape[second]))
+    places = [
+        middle[0] - (c * made[0] + s * made[1]) + down * c + across * s,
+        middle[1] - (-s * made[0] + c * made[1]) + down * -s + across * c,
+    ]
+    plane = np.moveaxis(x, (first, second), (0, 1))
+    turned = _read(trace, plane, places, order, mode, cval, prefilter)
+    return np.moveaxis(turned, (0, 1), (first, second))
 
 
 def _cosine_and_sine(angle: float) -> tuple[float, float]:

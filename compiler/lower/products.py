@@ -164,7 +164,9 @@ def _diagonal(
 
 
 @lowers(np.vecdot)
-def _vecdot(trace: Trace, x1: Any, x2: Any) -> Any:
+def _vecdot(trace: Trace, x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    if axis != -1:
+        x1, x2 = (np.moveaxis(trace.array(x), axis, -1) for x in (x1, x2))
     if np.ndim(x1) == 0 or np.ndim(x2) == 0:
         raise ShapeError("vecdot: operands need at least one dimension")
     if np.shape(x1)[-1] != np.shape(x2)[-1]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from ...ir.errors import ShapeError
 from ...ir.ops.expm import exponential
@@ -13,12 +16,50 @@ from .linalg import matrix
 from .scipy_linalg import lowers_scipy
 from .ufuncs import reject
 
-__all__: list[str] = []
+__all__ = ["solve_sylvester"]
 
 
 @lowers_scipy("expm")
 def _expm(trace: Trace, A: Any) -> Any:
     return trace.wrap(exponential(trace.builder, matrix(trace, A, "expm")))
+
+
+def _of_expm(name: str, combine: Callable[[Any, Any], Any], turn: complex) -> None:
+    """A function of matrices that is made of two exponentials."""
+
+    @lowers_scipy(name)
+    def lower(trace: Trace, A: Any) -> Any:
+        a = trace.wrap(matrix(trace, A, name))
+        made = combine(*(_expm(trace, turn * a * sign) for sign in (1, -1)))
+        return made if a.dtype.kind == "c" else made.real
+
+
+for _name, _turn in (("", 1j), ("h", 1.0)):
+    _of_expm(f"cos{_name}m", lambda up, down: (up + down) / 2, _turn)
+    _of_expm(f"sin{_name}m", lambda up, down, t=_turn: (up - down) / (2 * t), _turn)
+    _of_expm(
+        f"tan{_name}m",
+        lambda up, down, t=_turn: np.linalg.solve(up + down, (up - down) / t),
+        _turn,
+    )
+
+
+@lowers_in("scipy.linalg", "expm_frechet")
+def _expm_frechet(
+    trace: Trace,
+    A: Any,
+    E: Any,
+    method: Any = None,
+    compute_expm: bool = True,
+    check_finite: bool = True,
+) -> Any:
+    """The exponential, and how it moves as the matrix does: Higham 2008, (3.16)."""
+    a, e = (trace.wrap(matrix(trace, x, "expm_frechet")) for x in (A, E))
+    n = np.shape(a)[0]
+    whole = np.block([[a, e], [np.zeros_like(a), a]])
+    made = trace.wrap(exponential(trace.builder, trace.node(whole)))
+    moved = made[:n, n:]
+    return (made[:n, :n], moved) if compute_expm else moved
 
 
 @lowers_scipy("sqrtm")
@@ -35,7 +76,7 @@ def _logm(trace: Trace, A: Any, **how: Any) -> Any:
 
 
 @lowers_scipy("solve_sylvester", arrays=3)
-def _solve_sylvester(trace: Trace, a: Any, b: Any, q: Any) -> Any:
+def solve_sylvester(trace: Trace, a: Any, b: Any, q: Any) -> Any:
     """``a x + x b = q`` of one matrix each, or of stacks that are as long."""
     given = [matrix(trace, x, "solve_sylvester") for x in (a, b)]
     given.append(matrix(trace, q, "solve_sylvester", square=False))

@@ -14,7 +14,7 @@ from ..tracing.running import is_traced
 from ..tracing.trace import Trace
 from .filters import SIGNAL, along_axis, both_float, lfilter
 
-__all__ = ["detrend", "extended"]
+__all__ = ["detrend", "extended", "sosfilt", "sosfiltfilt"]
 
 
 def _scipys() -> Any:
@@ -25,7 +25,7 @@ def _scipys() -> Any:
 
 
 @lowers_in(SIGNAL, "sosfilt")
-def _sosfilt(trace: Trace, sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
+def sosfilt(trace: Trace, sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     """One section after the other, each a filter of the second order."""
     sos, made = both_float(trace, sos, x)
     sections = _sections(sos)
@@ -131,7 +131,7 @@ def _filtfilt(
 
 
 @lowers_in(SIGNAL, "sosfiltfilt")
-def _sosfiltfilt(
+def sosfiltfilt(
     trace: Trace,
     sos: Any,
     x: Any,
@@ -139,6 +139,7 @@ def _sosfiltfilt(
     padtype: Any = "odd",
     padlen: Any = None,
 ) -> Any:
+    """Forwards and backwards, so that no phase is moved."""
     sos, x = both_float(trace, sos, x)
     taps = 2 * _sections(sos) + 1
     if padlen is None and is_traced(sos):
@@ -152,7 +153,7 @@ def _sosfiltfilt(
 
     def run(rows: Any, first: Any) -> Any:
         start = np.reshape(state, (np.shape(state)[0], *(1,) * (np.ndim(rows) - 1), 2))
-        return _sosfilt(trace, sos, rows, -1, first * start)[0]
+        return sosfilt(trace, sos, rows, -1, first * start)[0]
 
     count = 3 * taps if padlen is None else operator.index(padlen)
     return _both_ways(x, padtype, count, run, axis)

@@ -18,10 +18,9 @@ from ..tracing.running import is_traced
 from ..tracing.trace import Trace
 from .filters import SIGNAL
 from .signals import detrend as detrended
-from .signals import extended
 from .ufuncs import reject
 
-__all__: list[str] = []
+__all__ = ["Segments", "known_window", "rows_of", "segments"]
 
 
 class Segments(NamedTuple):
@@ -73,7 +72,19 @@ class Segments(NamedTuple):
         return middles / self.fs
 
 
-def _segments(
+def known_window(window: Any, size: int) -> Any:
+    """The weights of a window by its name, or those given."""
+    if is_traced(window):
+        raise UnsupportedError(
+            "a spectrum by a traced window is not supported",
+            hint="write it with np.fft.rfft of the segments times the window",
+        )
+    if isinstance(window, (str, tuple)):
+        return import_module(SIGNAL).get_window(window, size)
+    return np.asarray(window, np.float64)
+
+
+def segments(
     length: int,
     is_real: bool,
     fs: float,
@@ -85,18 +96,13 @@ def _segments(
     one_sided: bool,
 ) -> Segments:
     """SciPy's defaults, and its errors."""
-    if is_traced(window):
-        raise UnsupportedError(
-            "a spectrum by a traced window is not supported",
-            hint="write it with np.fft.rfft of the segments times the window",
-        )
     if callable(detrend) or detrend not in ("constant", "linear", False):
         reject({"detrend": detrend})
     if isinstance(window, (str, tuple)):
         size = min(256 if nperseg is None else operator.index(nperseg), length)
-        weights = import_module(SIGNAL).get_window(window, size)
+        weights = known_window(window, size)
     else:
-        weights = np.asarray(window, np.float64)
+        weights = known_window(window, length)
         size = len(weights)
         if nperseg is not None and operator.index(nperseg) != size:
             raise ValueError(
@@ -114,7 +120,7 @@ def _segments(
     return Segments(weights, size, size - overlap, points, fs, detrend, one_sided)
 
 
-def _rows(trace: Trace, x: Any, axis: int) -> Any:
+def rows_of(trace: Trace, x: Any, axis: int) -> Any:
     """A signal along the last axis."""
     x = trace.array(x)
     if x.dtype.kind not in "fc":
@@ -126,11 +132,11 @@ def _cross_power(
     trace: Trace, x: Any, y: Any, axis: int, scaling: str, *how: Any
 ) -> tuple[Any, Any, Segments]:
     """``conj(X) Y`` of each segment, with the axis of segments last."""
-    rows = _rows(trace, x, axis)
-    others = rows if y is x else _rows(trace, y, axis)
+    rows = rows_of(trace, x, axis)
+    others = rows if y is x else rows_of(trace, y, axis)
     length = max(np.shape(rows)[-1], np.shape(others)[-1])
     is_real = rows.dtype.kind == others.dtype.kind == "f"
-    plan = _segments(length, is_real, *how)
+    plan = segments(length, is_real, *how)
     if y is x:
         spectra = plan.transformed(trace, rows)
         power: Any = spectra.real**2 + spectra.imag**2
@@ -256,43 +262,3 @@ def _spectrogram(
     frequencies, power, plan = _cross_power(trace, x, x, axis, scaling, *how)
     axis = axis % np.ndim(x)
     return frequencies, plan.times(length), np.moveaxis(power, -2, axis)
-
-
-@lowers_in(SIGNAL, "stft")
-def _stft(
-    trace: Trace,
-    x: Any,
-    fs: float = 1.0,
-    window: Any = "hann",
-    nperseg: Any = 256,
-    noverlap: Any = None,
-    nfft: Any = None,
-    detrend: Any = False,
-    return_onesided: bool = True,
-    boundary: Any = "zeros",
-    padded: bool = True,
-    axis: int = -1,
-    scaling: str = "spectrum",
-) -> Any:
-    if scaling not in ("spectrum", "psd"):
-        raise ValueError(f"Parameter {scaling=} not in ['spectrum', 'psd']!")
-    rows = _rows(trace, x, axis)
-    how = fs, window, nperseg, noverlap, nfft, detrend, return_onesided
-    plan = _segments(np.shape(rows)[-1], rows.dtype.kind == "f", *how)
-    half = plan.length // 2
-    still = [(0, 0)] * (np.ndim(rows) - 1)
-    if boundary == "zeros":
-        rows = np.pad(rows, [*still, (half, half)])
-    elif boundary is not None:
-        rows = extended(rows, boundary, half)
-    if padded:
-        more = (-(np.shape(rows)[-1] - plan.length) % plan.step) % plan.length
-        rows = np.pad(rows, [*still, (0, more)])
-    spectra = plan.transformed(trace, rows)
-    scale = plan.scale("density" if scaling == "psd" else "spectrum") ** 0.5
-    made = np.moveaxis(spectra * spectra.real.dtype.type(scale), -1, -2)
-    times = plan.times(np.shape(rows)[-1])
-    if boundary is not None:
-        times = times - plan.length / 2 / plan.fs
-    axis = axis % (np.ndim(made) - 1)
-    return plan.frequencies, times, np.moveaxis(made, -2, axis)

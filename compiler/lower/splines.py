@@ -118,12 +118,39 @@ class Spline:
         trace = self._trace.innermost
         return _evaluated(trace, *self._given, x, nu, beyond, self._axis)
 
+    def derivative(self, nu: int = 1) -> Spline:
+        """The spline of the derivatives of order ``nu``."""
+        knots, c = self._given
+        for _ in range(nu):
+            degree = np.shape(c)[0] - 1
+            c = np.stack([c[k] * (degree - k) for k in range(degree)] or [c[0] * 0.0])
+        return Spline(self._trace, knots, c, self._beyond, self._axis)
+
+    def antiderivative(self, nu: int = 1) -> Spline:
+        """The spline whose derivative it is, from 0 at the first knot."""
+        knots, c = self._given
+        for _ in range(nu):
+            count = np.shape(c)[0]
+            h = np.reshape(np.diff(knots), (-1, *(1,) * (np.ndim(c) - 2)))
+            rows = [c[k] / (count - k) for k in range(count)]
+            areas = sum(row * h ** (count - k) for k, row in enumerate(rows))
+            before = np.cumsum(areas, axis=0) - areas
+            c = np.stack([*rows, before])
+        return Spline(self._trace, knots, c, self._beyond, self._axis)
+
+    def integrate(self, a: Any, b: Any, extrapolate: Any = None) -> Any:
+        """The integral from ``a`` to ``b``."""
+        if extrapolate == "periodic" or self._beyond == "periodic":
+            reject({"extrapolate": "periodic"})
+        whole = self.antiderivative()
+        return whole(b, 0, extrapolate) - whole(a, 0, extrapolate)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         raise UnsupportedError(
             f"a spline of traced values has no {name}",
-            hint="it can be called, with nu= for a derivative",
+            hint="it has derivative, antiderivative and integrate, and can be called",
         )
 
 
@@ -220,9 +247,27 @@ def _pchip(trace: Trace, x: Any, y: Any, axis: int = 0, extrapolate: Any = None)
     knots, y, axis = _points(trace, x, y, axis)
     h = np.reshape(np.diff(knots), (-1, *(1,) * (np.ndim(y) - 1)))
     m = (y[1:] - y[:-1]) / h
-    d = _monotone_slopes(h, m)
+    c = _with_slopes(h, y, _monotone_slopes(h, m))
+    return Spline(trace, knots, c, True if extrapolate is None else extrapolate, axis)
+
+
+def _with_slopes(h: Any, y: Any, d: Any) -> Any:
+    """The cubics of values and slopes at knots that are ``h`` apart."""
+    m = (y[1:] - y[:-1]) / h
     bend = (d[:-1] + d[1:] - 2 * m) / h
-    c = np.stack([bend / h, (m - d[:-1]) / h - bend, d[:-1], y[:-1]])
+    return np.stack([bend / h, (m - d[:-1]) / h - bend, d[:-1], y[:-1]])
+
+
+@lowers_in(MODULE, "CubicHermiteSpline")
+def _hermite(
+    trace: Trace, x: Any, y: Any, dydx: Any, axis: int = 0, extrapolate: Any = None
+) -> Any:
+    knots, y, axis = _points(trace, x, y, axis)
+    d = np.moveaxis(_float(trace, dydx), axis, 0)
+    if np.shape(d) != np.shape(y):
+        raise ShapeError(f"slopes {np.shape(d)} of values {np.shape(y)}")
+    h = np.reshape(np.diff(knots), (-1, *(1,) * (np.ndim(y) - 1)))
+    c = _with_slopes(h, y, d)
     return Spline(trace, knots, c, True if extrapolate is None else extrapolate, axis)
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from ..graph import Graph, Output
 from ..types import TensorType
+from .cofactors import cofactors, cofactors_of_factors
 from .complex import magnitude
-from .lapack import handed_on, identity, require_square, spread, unordered
+from .lapack import diagonal, handed_on, identity, require_square, spread
 from .mapped import stacked
 from .spec import OpDef, register, require
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DET", "LOGDET"]
 
-_LEAST = 2.0**-700  # what a pivot of 0 counts as in a matrix of zeros
+_WORN = 2.0**-26  # pivots below it, by the largest: a second derivative loses digits
 
 
 def _value_type(
@@ -49,70 +50,50 @@ def _det_adjoint(
 ) -> tuple[Node, None, None, None]:
     """``A.bar = d.bar d* A⁻ᴴ`` (Giles 2008, 2.2.4), d* the conjugate.
 
-    So ``d* A⁻ᴴ`` are the conjugate cofactors, which singular matrices have too. There
-    the second derivative is NaN.
+    So ``d* A⁻ᴴ`` are the conjugate cofactors, which singular matrices have too.
     """
-    inverse = _inverse_adjoined(b, a, factors, order)
-    cofactors = b.mul(spread(b, b.conj(n), a.type), inverse)
-    if a.type.size:
-        cofactors = _of_singular(b, cofactors, a, factors, order, n)
-    return b.mul(spread(b, g, a.type), cofactors), None, None, None
+    make = _cofactors if a.type.shape[-1] > 2 else _ordinary
+    made = make(b, a, b.stop_gradient(factors), order, b.lu(a).values[2], n)
+    return b.mul(spread(b, g, a.type), made), None, None, None
 
 
-def _of_singular(
-    b: Builder, cofactors: Node, a: Node, factors: Node, order: Node, value: Node
-) -> Node:
-    """The cofactors, made again if one of the determinants is 0."""
+def _cofactors(b: Builder, *operands: Node) -> Node:
+    """The conjugate cofactors, in another way if one of the matrices is singular."""
     from ..builder import Builder
 
-    sign = b.lu(a).values[2]
-    taken = [b.stop_gradient(x) for x in (a, factors)]
-    operands = cofactors, *taken, order, sign
     regions: list[Graph] = []
-    for name in ("then", "else"):
+    for name, make in (("then", _of_singular), ("else", _ordinary)):
         region = Builder(name)
         region.source = b.source
-        given, *rest = (region.input("x", x.type) for x in operands)
-        if name == "then":
-            given = region.straight_through(_cofactors(region, *rest), given)
-        regions.append(region.build([Output(given.name)]))
-    is_singular = b.eq(value, b.like(value, 0.0))
-    axes = tuple(range(value.type.rank))
-    is_any = b.reduce_any(is_singular, axes=axes) if axes else is_singular
+        made = make(region, *(region.input("x", x.type) for x in operands))
+        regions.append(region.build([Output(made.name)]))
+    is_any = _is_singular(b, operands[1])
     return b.add_node("cond", is_any, *operands, regions=tuple(regions))
 
 
-def _tiny(n: int) -> float:
-    """What a pivot of 0 counts as, by the largest entry.
+def _ordinary(
+    b: Builder, a: Node, factors: Node, order: Node, sign: Node, value: Node
+) -> Node:
+    inverse = _inverse_adjoined(b, a, factors, order)
+    return b.mul(spread(b, b.conj(value), a.type), inverse)
 
-    It is below the rounding of that, and the product of n is a number up to n = 16.
-    """
-    return 2.0 ** -max(60, 900 // n)
+
+def _of_singular(
+    b: Builder, a: Node, factors: Node, order: Node, sign: Node, value: Node
+) -> Node:
+    here = b.stop_gradient(a)
+    found = cofactors_of_factors(b, here, factors, order, sign)
+    return b.straight_through(found, cofactors(b, a))
 
 
-def _cofactors(b: Builder, a: Node, factors: Node, order: Node, sign: Node) -> Node:
-    """The conjugate cofactors of matrices with these factors, singular ones too.
-
-    They are polynomials of the factors, so pivots of 0 count as numbers next to it:
-    the quotients by them cancel.
-    """
-    *lead, n, _ = a.type.shape
-    last = (len(lead), len(lead) + 1)
-    size = b.reduce_max(magnitude(b, a), axes=last)
-    tiny = b.maximum(b.mul(size, b.like(size, _tiny(n))), b.like(size, _LEAST))
-    is_zero = b.eq(factors, b.like(factors, 0.0))
-    is_pivot = b.cast(identity(b, a.type), "bool")
-    at = b.logical_and(is_zero, is_pivot)
-    triangles = b.select(at, spread(b, tiny, a.type), factors)
-    pivots = b.select(is_pivot, triangles, b.like(triangles, 1.0))
-    value = b.mul(b.cast(sign, a.type.dtype), b.reduce_prod(pivots, axes=last))
-    flags = {"transposed": True, "strict": False}
-    half = b.solve_triangular(
-        triangles, identity(b, a.type), lower=False, unit=False, **flags
-    )
-    half = b.solve_triangular(triangles, half, lower=True, unit=True, **flags)
-    inverse = unordered(b, half, order)
-    return b.conj(b.mul(spread(b, value, a.type), inverse))
+def _is_singular(b: Builder, factors: Node) -> Node:
+    """Whether a matrix has a pivot that is small beside the others."""
+    sizes = magnitude(b, diagonal(b, factors))
+    *lead, _ = sizes.type.shape
+    largest = b.reduce_max(sizes, axes=(len(lead),))
+    limit = b.reshape(b.mul(largest, b.like(largest, _WORN)), (*lead, 1))
+    is_small = b.le(sizes, b.broadcast(limit, sizes.type))
+    return b.reduce_any(is_small, axes=tuple(range(len(lead) + 1)))
 
 
 def _logdet_adjoint(

@@ -35,6 +35,7 @@ __all__ = [
     "LU",
     "SOLVE_LU",
     "SOLVE_TRIANGULAR",
+    "diagonal",
     "divided",
     "handed_on",
     "identity",
@@ -90,6 +91,14 @@ def scaled_diagonal(b: Builder, x: Node, factor: float) -> Node:
     across = b.iota(shape=shape, axis=1, dtype="i64")
     mask = b.broadcast(b.eq(down, across), x.type.with_dtype("bool"))
     return b.select(mask, b.mul(x, b.like(x, factor)), x)
+
+
+def diagonal(b: Builder, a: Node) -> Node:
+    """The diagonal of each square matrix."""
+    *lead, n, _ = a.type.shape
+    flat = b.reshape(a, (*lead, n * n))
+    start, step = (0,) * len(lead), (1,) * len(lead)
+    return b.slice(flat, start=(*start, 0), shape=(*lead, n), step=(*step, n + 1))
 
 
 def spread(b: Builder, x: Node, type_: TensorType) -> Node:

@@ -1,4 +1,4 @@
-"""Programs that decompose matrices: a driven spin, independent components, factors."""
+"""Programs that decompose matrices: a driven spin, components of data, factors."""
 
 from __future__ import annotations
 
@@ -58,3 +58,13 @@ def factor_analysis(loadings, log_noise, x):
     _, logdet = np.linalg.slogdet(covariance)
     fit = np.trace(np.linalg.solve(covariance, sample))
     return -0.5 * len(x) * (len(covariance) * np.log(2 * np.pi) + logdet + fit)
+
+
+@program(RNG.normal(size=(12, 4)) * [3.0, 2.0, 1.0, 0.5], second=True)
+def principal_components(x):
+    """What the two largest components leave, and explain (Pearson 1901)."""
+    centred = x - x.mean(axis=0)
+    u, s, vt = np.linalg.svd(centred, full_matrices=False)
+    scores = u[:, :2] * s[:2]
+    left = np.sum((centred - scores @ vt[:2]) ** 2)
+    return left, np.cumsum(s**2) / np.sum(s**2), np.abs(vt[:2])

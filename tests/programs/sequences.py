@@ -115,6 +115,27 @@ def kalman_filter(z, q, r):
     return score, found
 
 
+@program(RNG.normal(size=(5, 1)), 0.1, 0.5, wrt=(0, 1, 2), second=True)
+def kalman_smoother(z, q, r):
+    """Means and covariances by what came before and after (Rauch et al. 1965)."""
+    f, h = np.array([[1.0, 1.0], [0.0, 1.0]]), np.array([[1.0, 0.0]])
+    x, p = np.zeros(2), np.eye(2)
+    ahead, filtered = [], []
+    for seen in z:
+        x, p = f @ x, f @ p @ f.T + q * np.eye(2)
+        ahead.append((x, p))
+        gain = np.linalg.solve(h @ p @ h.T + r * np.eye(1), h @ p).T
+        x, p = x + gain @ (seen - h @ x), p - gain @ h @ p
+        filtered.append((x, p))
+    means, covariances = [x], [p]
+    for k in range(len(z) - 2, -1, -1):
+        (x, p), (x_ahead, p_ahead) = filtered[k], ahead[k + 1]
+        gain = np.linalg.solve(p_ahead, f @ p).T
+        means.append(x + gain @ (means[-1] - x_ahead))
+        covariances.append(p + gain @ (covariances[-1] - p_ahead) @ gain.T)
+    return np.array(means[::-1]), np.array(covariances[::-1])
+
+
 @program(RNG.normal(size=6), 0.7, wrt=(0, 1), second=True)
 def horner(coefficients, x):
     y, slope = 0.0, 0.0

@@ -57,6 +57,7 @@ SMOOTH: list[Any] = [
             (lambda a, b, k=options: geomspace(a, b, **k), *ENDS),
         )
     ),
+    (lambda a: geomspace(a + 1, 3, 4), np.ones(2, "f4")),
     (lambda a: linspace(a, 2, 5), 0.3),
     (lambda a: logspace(a, 2, 5, base=2), 0.3),
     (lambda a, b: np.meshgrid(a, b), X, WEIGHTS),

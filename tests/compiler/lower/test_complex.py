@@ -213,14 +213,6 @@ def test_gradient_descends() -> None:
     assert losses == sorted(losses, reverse=True)
 
 
-def test_values_of_the_issue(backend: str) -> None:
-    def loss(w: Any) -> Any:
-        return abs(np.sum(w * np.exp(1j * np.arange(2)))) ** 2
-
-    made = ab.grad(loss, backend=backend)(np.array([0.5, 2.0]))
-    np.testing.assert_allclose(made, [3.16120922, 4.54030231], rtol=1e-8)
-
-
 def test_holomorphic_derivatives(backend: str) -> None:
     """f'(z), at both orders."""
 

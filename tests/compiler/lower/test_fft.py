@@ -123,11 +123,6 @@ def test_transforms_of_scipy(backend: str) -> None:
         near(made, expected)
 
 
-def test_a_spectrum_of_the_issue(backend: str) -> None:
-    gradient = ab.grad(lambda w: np.sum(np.abs(np.fft.fft(w)) ** 2), backend=backend)
-    np.testing.assert_allclose(gradient(np.array([0.5, 2.0])), [2, 8])
-
-
 def test_long_transforms_and_many_rows(backend: str) -> None:
     x = RNG.normal(size=(300, 257))
 

@@ -87,29 +87,6 @@ def test_compiled_gradients_equal_the_reference(name):
         np.testing.assert_allclose(made, expected, 1e-10, 1e-10)
 
 
-def test_what_people_count_on():
-    """Values of a list of what users of autograd write."""
-    x = np.array([0.5, 2.0])
-
-    def grown(w: Any) -> Any:
-        return np.eye(2) + np.outer(w, w)
-
-    found = {
-        "solve": ab.grad(lambda a: np.linalg.solve(a, B).sum())(A),
-        "cholesky": ab.grad(lambda a: np.log(np.diag(np.linalg.cholesky(a))).sum())(A),
-        "solve of x": ab.grad(lambda w: x @ np.linalg.solve(grown(w), x))(x),
-        "slogdet": ab.grad(lambda w: np.linalg.slogdet(grown(w))[1])(x),
-    }
-    expected = {
-        "solve": [[-0.08, -0.24], [-0.04, -0.12]],
-        "cholesky": [[0.3, -0.1], [-0.1, 0.2]],
-        "solve of x": [-0.15419501, -0.61678005],
-        "slogdet": [0.19047619, 0.76190476],
-    }
-    for name, value in expected.items():
-        np.testing.assert_allclose(found[name], value, atol=5e-9, err_msg=name)
-
-
 def test_stacks_broadcast():
     a, b = well(3, 1, 4, 4), RNG.standard_normal((2, 4, 5))
     made = ab.jit(np.linalg.solve)(a, b)
@@ -226,6 +203,70 @@ def test_cofactors_of_a_stack(backend):
     slope = ab.grad(lambda a: np.linalg.det(a).sum(), backend=backend)
     expected = np.stack([cofactors(x) for x in a])
     np.testing.assert_allclose(slope(a), expected, rtol=1e-11, atol=1e-12)
+
+
+def second_derivatives(a: Any) -> Any:
+    """The determinants without two rows and two columns."""
+    made = np.zeros(a.shape * 2, a.dtype)
+    for i, j, k, m in np.ndindex(made.shape):
+        if i != k and j != m:
+            minor = np.delete(np.delete(a, [i, k], 0), [j, m], 1)
+            turned = -1 if (i < k) != (j < m) else 1
+            made[i, j, k, m] = turned * (-1) ** (i + j + k + m) * np.linalg.det(minor)
+    return made
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 6])
+def test_the_second_derivative_of_a_determinant_is_its_minors(backend, size):
+    """Of all ranks, and where rounding alone has left a determinant."""
+    a = well(size, size)
+    thin = [a[:, :rank] @ a[:rank] for rank in range(max(size - 3, 0), size)]
+    stack = np.stack([a, np.eye(size, k=1), np.diag(np.arange(size) // 2.0), *thin])
+    for f in (
+        ab.vmap(ab.hessian(np.linalg.det, backend=backend)),
+        ab.vmap(ab.jacfwd(ab.jacfwd(np.linalg.det, backend=backend))),
+    ):
+        for x, found in zip(stack, f(stack), strict=True):
+            scale = np.linalg.norm(x, 2) ** (size - 2) if size > 2 else 1.0
+            expected = second_derivatives(x)
+            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11 * scale)
+
+
+def test_the_second_derivative_of_a_complex_determinant():
+    a = SINGULAR["complex"](well(5, 5))
+    slope = ab.hessian(lambda x: np.linalg.det(x + 1j * a.imag).real)(a.real)
+    np.testing.assert_allclose(slope, second_derivatives(a).real, atol=1e-10)
+
+
+def test_the_third_derivative_of_a_determinant_of_rank_three():
+    """That of a polynomial along a line, which six values tell."""
+    a, move = np.diag([0.0, 0.0, 3.0, 2.0, 1.0]), well(5, 5)
+
+    def along(t: Any) -> Any:
+        return np.linalg.det(a + t * move)
+
+    t = np.linspace(-1.0, 1.0, 6)
+    expected = 6 * np.polyfit(t, [along(x) for x in t], 5)[2]
+    np.testing.assert_allclose(ab.grad(ab.grad(ab.grad(along)))(0.0), expected, 1e-9)
+
+
+def test_ranks_and_products_along_other_axes(backend):
+    for shape in [(0, 0), (2, 0, 0), (0, 3, 3)]:
+        made = ab.jit(np.linalg.matrix_rank, backend=backend)(np.zeros(shape))
+        np.testing.assert_array_equal(made, np.linalg.matrix_rank(np.zeros(shape)))
+    vecdot: Any = np.vecdot
+    made = ab.jit(lambda a: vecdot(a, 2j * a, axis=0), backend=backend)(A)
+    np.testing.assert_allclose(made, vecdot(A, 2j * A, axis=0))
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e120])
+def test_derivatives_of_determinants_of_large_and_small_numbers(scale):
+    for size in (2, 3):
+        a = scale * (np.eye(size) + 1 / 8)
+        slope = ab.grad(np.linalg.det)(a)
+        np.testing.assert_allclose(slope, cofactors(a), rtol=1e-13)
+        second = ab.hessian(np.linalg.det)(a)
+        np.testing.assert_allclose(second, second_derivatives(a), rtol=1e-13)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -145,6 +145,14 @@ def test_arguments(same):
     same(lambda x: np.hypot.reduce(x, initial=2.0), Y, rtol=1e-12)
     same(lambda x: np.maximum.accumulate(x), np.array([1.0, 3.0, np.nan, 2.0]))
     same(lambda x: np.logaddexp.reduce(x), np.zeros((0, 3)))
+    some = {"where": Y > 0, "initial": 0.25}
+    for function in (np.hypot, np.fmax, np.logaddexp2):
+        reduce: Any = function.reduce
+        same(lambda x, r=reduce: r(x, axis=1, keepdims=True, **some), Y, rtol=1e-12)
+        same(lambda x, r=reduce: r(x, axis=(1, 0), **some), Y, rtol=1e-12)
+    same(lambda x: np.logaddexp.reduce(x, where=x > 9), Y)
+    with pytest.raises(ValueError, match="has to specify 'initial'"):
+        anabranch.jit(lambda x: np.fmax.reduce(x, where=x > 0))(Y)
     with pytest.raises(ValueError, match="no identity"):
         anabranch.jit(lambda x: np.fmax.reduce(x))(np.zeros(0))
     with pytest.raises(ValueError, match="not reorderable"):
@@ -155,6 +163,8 @@ def test_arguments(same):
 def test_gradients(ufunc):
     check_slope((lambda x: ufunc.reduce(x) ** 2, ABOVE))
     check_slope((lambda x: ufunc.accumulate(x, axis=1) ** 2, ABOVE), order=1)
+    some = {"where": ABOVE > 1, "initial": 1.5}
+    check_slope((lambda x: ufunc.reduce(x, **some), ABOVE), order=1)
     check_slope((lambda x, y: ufunc.outer(x, y), WEIGHTS, ABOVE[0]), order=1)
 
     def stored(x, v):

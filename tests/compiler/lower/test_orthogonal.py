@@ -43,6 +43,11 @@ def unsigned(w: Any, v: Any) -> Any:
     return w, v * v
 
 
+def again(u: Any, s: Any, vh: Any) -> Any:
+    """The matrix of singular values, and that without signs."""
+    return (u * s[..., None, :]) @ vh, (u * s[..., None, :]) @ np.swapaxes(u, -1, -2)
+
+
 OF_MATRICES: dict[str, Any] = {
     "qr": np.linalg.qr,
     "r": lambda a: np.linalg.qr(a, mode="r"),
@@ -53,6 +58,10 @@ OF_MATRICES: dict[str, Any] = {
     "eigh of the upper triangle": lambda a: unsigned(
         *np.linalg.eigh(symmetric(a), "U")
     ),
+    "sizes of eigenvalues": lambda a: np.linalg.svd(
+        symmetric(a), compute_uv=False, hermitian=True
+    ),
+    "hermitian svd": lambda a: again(*np.linalg.svd(symmetric(a), hermitian=True)),
     "eigvalsh": lambda a: np.linalg.eigvalsh(symmetric(a)),
 }
 OF_SPACES: dict[str, Any] = {

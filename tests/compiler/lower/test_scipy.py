@@ -11,7 +11,7 @@ from scipy import integrate, interpolate, ndimage, signal
 from scipy.spatial import distance
 
 import anabranch
-from anabranch.ir.errors import ConcretizationError, UnsupportedError
+from anabranch.ir.errors import ConcretizationError, ShapeError, UnsupportedError
 from tests.compiler.everyday import check_refused
 
 lines: Any = interpolate
@@ -122,6 +122,18 @@ CASES: dict[str, Any] = {
     "a spline with NaN beyond": lambda x: interpolate.CubicSpline(
         GRID, x, extrapolate=False
     )(GRID[:3] + 0.1),
+    "derivatives of a spline of traced values": lambda x: interpolate.CubicSpline(
+        GRID, np.outer(x, x[:2])
+    ).derivative(2)(GRID[:3] + 0.1),
+    "integrals of a spline of traced values": lambda x: interpolate.CubicSpline(
+        GRID, x
+    ).integrate(GRID[0] + 0.1, x[0]),
+    "antiderivatives": lambda x: interpolate.CubicSpline(
+        GRID, np.outer(x[:2], x), axis=1
+    ).antiderivative(2)(GRID + 0.2),
+    "values and slopes": lambda x: interpolate.CubicHermiteSpline(
+        GRID, np.outer(x, x[:2]), np.outer(x, x[1:3])
+    )(GRID + 0.13),
     **{
         f"make_interp_spline of degree {k}": lambda x, k=k: (
             interpolate.make_interp_spline(GRID, x, k)(GRID + 0.13)
@@ -190,9 +202,12 @@ def test_gradients(name: str) -> None:
 
 def test_floats_of_32_bits_stay() -> None:
     x = X.astype(np.float32)
-    for name in ("simpson", "ndimage.correlate reflect", "gaussian_filter1d"):
+    for name in (
+        *("simpson", "ndimage.correlate reflect", "gaussian_filter1d"),
+        *METRICS,
+    ):
         made, expected = anabranch.jit(CASES[name])(x), CASES[name](x)
-        assert made.dtype == expected.dtype, name
+        assert np.asarray(made).dtype == np.asarray(expected).dtype, name
         np.testing.assert_allclose(made, expected, 1e-5, 1e-6)
 
 
@@ -211,6 +226,8 @@ def test_what_is_refused() -> None:
     refused(lambda x: signal.convolve(x, W, "some"), ValueError, "full, valid or same")
     refused(lambda x: interpolate.CubicSpline(x, x), x, "between traced places")
     refused(lambda x: interpolate.CubicSpline(GRID, x).roots(), x, "has no roots")
+    slopes = interpolate.CubicHermiteSpline
+    refused(lambda x: slopes(GRID, x, x[:2]), ShapeError, "slopes")
     known = interpolate.Akima1DInterpolator
     refused(lambda x: known(GRID, x), ConcretizationError, "Akima1DInterpolator")
 

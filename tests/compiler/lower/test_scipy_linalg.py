@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.linalg
+from scipy.optimize import minimize
 
 import anabranch as ab
 
@@ -190,6 +191,13 @@ def test_gaussian_process(backend):
         values.append(made)
         ab.check_grads(f, (p, x, y), order=1)
     np.testing.assert_allclose(values[0], values[1], 1e-9)
+    y = y + 0.2 * np.cos(17 * x)
+    loss = ab.value_and_grad(gaussian_process, backend=backend)
+    found = minimize(loss, p, (x, y), jac=True, method="L-BFGS-B", tol=1e-12)
+    assert found.success
+    ends = [gaussian_process(found.x + move, x, y) for move in 0.01 * np.eye(3)]
+    assert found.fun < min(gaussian_process(p, x, y), *ends)
+    np.testing.assert_allclose(loss(found.x, x, y)[1], 0, atol=1e-4)
 
 
 def kalman(q: Any, r: Any, y: Any) -> Any:

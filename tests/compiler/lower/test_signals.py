@@ -63,6 +63,43 @@ SIGNALS: list[Any] = [
     (lambda x: s.stft(x.T, nperseg=12, padded=False, scaling="psd", axis=0), ROWS),
     (lambda x: s.stft(x * 1j + x[::-1], nperseg=12, return_onesided=False), X),
 ]
+SEGMENTS = s.stft(ROWS, nperseg=8)[2]
+RATES: list[Any] = [
+    (lambda x: s.upfirdn(X[:7], x, 3, 2), ROWS),
+    (lambda h: s.upfirdn(h, ROWS[:, :4], 1, 4, mode="reflect", axis=0), X[:9]),
+    *(
+        (lambda x, m=m: s.upfirdn(X[:4], x, 2, 5, mode=m, cval=0.7), X[:6])
+        for m in ("constant", "symmetric", "edge", "wrap", "antireflect")
+    ),
+    (lambda x: s.resample_poly(x, 4, 6, axis=1, padtype="median"), ROWS),
+    (lambda x: s.resample_poly(x, 3, 2, window=X[:6], cval=0.3), X),
+    (lambda x: s.resample_poly(x, 5, 5), X),
+    (lambda x: s.decimate(x, 4), ROWS),
+    (lambda x: s.decimate(x, 4, n=3, zero_phase=False), X),
+    (lambda x: s.decimate(x, 4, ftype="fir"), ROWS),
+    (lambda x: s.decimate(x, 3, ftype="fir", zero_phase=False), X),
+    *((lambda x, m=m: s.resample(x, m), X) for m in (1, 8, 13, 40, 41, 60)),
+    *((lambda x, m=m: s.resample(x * 1j + 1, m), X[:20]) for m in (2, 8, 13, 40)),
+    (lambda x: s.resample(x, 13, axis=1, window="hamming"), ROWS),
+    (lambda x: s.resample(x, 13, t=np.arange(40) / 2), X),
+    (lambda x: s.resample(x, 7, window=lambda f: np.exp(-f * f), domain="freq"), X),
+    (lambda x: s.istft(x), SEGMENTS),
+    (lambda x: s.istft(x[0], nfft=8, nperseg=6, window=np.hamming(6)), SEGMENTS),
+    (
+        lambda x: s.istft(x, nperseg=9, noverlap=5, time_axis=0, scaling="psd"),
+        SEGMENTS.T,
+    ),
+    (
+        lambda x: s.istft(x, 1, "hamming", input_onesided=False, boundary=False),
+        SEGMENTS,
+    ),
+    *(
+        (lambda x, f=f, m=m, b=b: f(x, ROWS[:, :3], m, b, 0.5), IMAGE)
+        for f in (s.convolve2d, s.correlate2d)
+        for m, b in (("full", "fill"), ("same", "wrap"), ("valid", "symm"))
+    ),
+    (lambda x: s.oaconvolve(x, X[:3]), X),
+]
 IMAGES: list[Any] = [
     (lambda x: n.uniform_filter(x, (3, 2), mode="mirror", origin=(1, 0)), IMAGE),
     (lambda x: n.uniform_filter1d(x, 4, mode="constant", cval=0.3), IMAGE),
@@ -96,7 +133,7 @@ MODES = (
 )
 
 
-@pytest.mark.parametrize("case", SIGNALS + IMAGES)
+@pytest.mark.parametrize("case", SIGNALS + RATES + IMAGES)
 def test_values(same, case):
     same(*case, rtol=1e-9)
 
@@ -107,7 +144,7 @@ def parts(made: Any) -> Any:
     return [np.sin(np.abs(x)) for x in made if not isinstance(x, np.ndarray)]
 
 
-@pytest.mark.parametrize("case", SIGNALS[::2] + IMAGES[1::2])
+@pytest.mark.parametrize("case", SIGNALS[::2] + RATES[1::3] + IMAGES[1::2])
 def test_gradients(case):
     function, x = case
     anabranch.check_grads(lambda x: parts(function(x)), (x,))
@@ -117,9 +154,60 @@ def test_second_derivatives():
     for function in (
         lambda x: s.welch(x, nperseg=8)[1],
         lambda x: s.filtfilt(x[:3], [1.0, 0.3], x),
+        lambda x: s.resample_poly(x, 3, 2, window=x[:6]),
+        lambda x: s.istft(s.stft(x, nperseg=4)[2] ** 2)[1],
         lambda x: n.rotate(n.sobel(np.outer(x[:4], x[:4])), 30, order=1),
     ):
         anabranch.check_grads(lambda x, f=function: f(x) ** 2, (X[:16],), order=2)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("order", [2, 3, 4, 5])
+def test_splines_through_pixels(same, order, mode):
+    def read(x, places, prefilter=True):
+        named = {"mode": mode, "cval": 0.3, "prefilter": prefilter}
+        return n.map_coordinates(x, places, order=order, **named)
+
+    same(read, IMAGE, PLACES, rtol=1e-11)
+    same(lambda x: n.spline_filter1d(x, order, axis=0, mode=mode), IMAGE, rtol=1e-12)
+    if order > 3:
+        same(partial(read, prefilter=False), IMAGE, PLACES, rtol=1e-11)
+        same(read, (20 * IMAGE).astype(int), PLACES)
+
+
+SPLINES: list[Any] = [
+    (lambda x: n.zoom(x, (1.6, 2)), IMAGE),
+    (lambda x: n.zoom(x, (1, 0.5), order=4, mode="nearest"), ROWS[:, :130]),
+    (lambda x: n.zoom(np.tile(x, 4), (1, 0.9), order=5, mode="reflect"), ROWS),
+    (lambda x: n.shift(x, (1.3, -0.7), order=2, mode="wrap"), IMAGE),
+    (lambda x: n.shift(x + 1j * x[::-1], (0.3, 0.4), cval=1 - 2j), IMAGE),
+    (lambda x: n.rotate(x, 20, axes=(0, 2), mode="reflect"), SOLID),
+    (lambda x: n.rotate(x, 20, axes=(2, 1), mode="grid-constant", cval=2.0), SOLID),
+    (lambda m: n.affine_transform(IMAGE, m, order=3, mode="grid-wrap"), TURN),
+    (lambda x: n.spline_filter(x, 4, mode="grid-wrap"), IMAGE),
+    (lambda x: n.map_coordinates(x, PLACES[:1] / 2, order=3), X[:1]),
+]
+
+
+@pytest.mark.parametrize("case", SPLINES)
+def test_images_by_splines(same, case):
+    same(*case, rtol=1e-9)
+
+
+@pytest.mark.parametrize("case", SPLINES[2::3])
+def test_gradients_of_splines(case):
+    function, x = case
+    anabranch.check_grads(lambda x: parts(function(x)), (x,))
+
+
+def test_second_derivatives_of_splines():
+    """By the image and by the places, which are between knots here."""
+
+    def read(x, places):
+        return n.map_coordinates(x, places, order=3, mode="mirror") ** 2
+
+    places = np.floor(PLACES[:, 1]) + 0.4
+    anabranch.check_grads(read, (IMAGE[:3, :3], places), order=2)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -152,7 +240,18 @@ def test_products_of_integers_are_integers(same):
 def test_what_is_refused():
     refused = partial(check_refused, (X,))
     no = UnsupportedError
-    refused(lambda x: n.shift(x, 0.5), no, "by splines of order 3")
+    refused(lambda x: s.upfirdn(x, x, mode="line"), no, "mode='line' is not supported")
+    refused(lambda x: s.upfirdn(x, x, 0), ValueError, "must be >= 1")
+    refused(lambda x: s.decimate(x, 2, ftype="x"), no, "ftype='x' is not supported")
+    refused(lambda x: s.resample(x, 9, window=x), no, "by a traced window")
+    refused(lambda x: s.resample(x, 9, window=np.ones(3)), ShapeError, "40 frequencies")
+    refused(lambda x: s.istft(x), ValueError, "must be at least 2d")
+    refused(lambda x: s.convolve2d(x, x), ValueError, "must both be 2-D")
+    refused(lambda x: n.shift(x, 0.5, order=6), RuntimeError, "order not supported")
+    refused(lambda x: n.spline_filter(x, 1), RuntimeError, "order not supported")
+    refused(lambda x: n.spline_filter(x, output=x), no, "into an array, output=")
+    refused(lambda x: n.spline_filter(x * 1j), no, "filter x.real and x.imag")
+    refused(lambda x: n.spline_filter(x, mode="odd"), ValueError, "is one of const")
     refused(
         lambda x: n.shift(x, 0.5, order=1, mode="odd"), ValueError, "is one of refl"
     )

@@ -162,13 +162,6 @@ def test_gradients_of_the_functions_that_are_no_ufuncs() -> None:
         anabranch.check_grads(lambda x, f=function: np.sum(f(x)), (x,), order=2)
 
 
-def test_values_to_keep() -> None:
-    slope = anabranch.grad(lambda w: special.logsumexp(w))(X)
-    np.testing.assert_allclose(slope, [0.18242552, 0.81757448], rtol=1e-7)
-    slope = anabranch.grad(lambda w: special.gammaln(w).sum())(X)
-    np.testing.assert_allclose(slope, [-1.96351003, 0.42278434], rtol=1e-7)
-
-
 def test_a_saved_function_runs_without_its_source(tmp_path: Any) -> None:
     """The text has the names of functions; SciPy is imported when one is met."""
     path = tmp_path / "f.ab"

@@ -90,6 +90,7 @@ EXACT: list[Any] = [
     (lambda t: np.histogramdd(t, (2, 3))[0], Y[:, :2]),
     (lambda t: np.trapezoid(t), np.arange(5)),
     (lambda t: gradient(t), Y),
+    (lambda t: gradient(t, SQUARES), X.astype("f4")),
     (lambda t: gradient(t), np.arange(6) ** 2),
     (lambda t: np.unwrap(t, period=5), np.array([0, 4, 8, 2, 7])),
     (lambda t: np.unwrap(t, period=4), np.array([0, 2, 8, 2, 7])),
