@@ -68,13 +68,12 @@ def _irfft(x: Any, *, size: int) -> Any:
 def _weighted(b: Builder, x: Node, size: int, inner: float) -> Node:
     """Frequencies with those that stand for two times ``inner``."""
     count = x.type.shape[-1]
-    outer = [0] if size % 2 else [0, count - 1]
-    part = TensorType(x.type.part.dtype, (count,))
-    ramp = b.iota(shape=(count,), axis=0, dtype="i64")
-    weights = b.full(part, inner)
-    for place in outer:
-        there = b.eq(ramp, b.like(ramp, place))
-        weights = b.select(there, b.like(weights, 1.0), weights)
+    outer = b.full(TensorType("bool", (count,)), False)
+    for place in [0] if size % 2 else [0, count - 1]:
+        there = b.full(TensorType("bool", (1,)), True)
+        outer = b.update(outer, there, start=(place,), step=(1,))
+    rest = b.full(TensorType(x.type.part.dtype, (count,)), inner)
+    weights = b.select(outer, b.like(rest, 1.0), rest)
     spread = b.broadcast(weights, x.type.part)
     return b.complex(b.mul(b.real(x), spread), b.mul(b.imag(x), spread))
 

@@ -5,7 +5,7 @@ stride per axis, so that broadcasts, transposes, slices and windows cost nothing
 a list of scalar instructions, and writes values, adds them into memory, or reduces them
 over the axes marked in ``reduced``. Sizes, offsets and strides are words, given at run
 time; only what changes the code is in the form: dtypes, the number of axes, which axes
-are reduced, and whether the stride along the innermost axis is 0, 1 or something else.
+are reduced, and whether the stride along the innermost axis is 0, 1, 2 or another one.
 Two nodes with equal forms share one compiled kernel.
 """
 
@@ -32,8 +32,9 @@ __all__ = [
 
 
 class Access(NamedTuple):
-    """How an operand is addressed. ``inner`` is the innermost stride: 0, 1 or None.
+    """How an operand is addressed. ``inner`` is the innermost stride: 0, 1, 2 or None.
 
+    Two apart are the parts of complex numbers, which lanes load side by side.
     ``scalar`` says that no stride differs from 0: the element is read once.
     """
 

@@ -58,10 +58,15 @@ def _index(kernel: Kernel, name: str, access: Access) -> str:
     terms: list[str] = []
     for axis in range(kernel.rank):
         if axis == kernel.rank - 1 and access.inner is not None:
-            terms += [f"i{axis}"] if access.inner else []
+            terms += _along(axis, access.inner)
         else:
             terms.append(f"i{axis} * {name}_{axis}")
     return " + ".join(terms) or "0"
+
+
+def _along(axis: int, stride: int) -> list[str]:
+    """The term of an axis whose stride is part of the form."""
+    return [f"i{axis}" if stride == 1 else f"i{axis} * {stride}"] if stride else []
 
 
 def _loops(kernel: Kernel) -> Iterator[str]:
@@ -95,10 +100,10 @@ def _vectors(kernel: Kernel) -> int:
 
     Several hide each other's latency where a loop is long. But those of a total are
     combined at the end of each row, and lanes that are apart in memory cost as many
-    accesses anyway.
+    accesses or shuffles anyway.
     """
     rows = bool(kernel.reductions) and not kernel.row_wise and not all(kernel.reduced)
-    if rows or any(access.inner is None for _, access in accesses(kernel)):
+    if rows or any(access.inner not in (0, 1) for _, access in accesses(kernel)):
         return 1
     return 4 if kernel.rank == 1 else 2
 
@@ -133,7 +138,7 @@ def _result_index(kernel: Kernel, number: int, access: Access) -> str:
         if kernel.reduced[axis]:
             continue
         if axis == kernel.rank - 1 and access.inner is not None:
-            terms += [f"i{axis}"] if access.inner else []
+            terms += _along(axis, access.inner)
         else:
             terms.append(f"i{axis} * r{number}_{axis}")
     return " + ".join(terms) if terms and not access.scalar else "0"

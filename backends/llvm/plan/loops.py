@@ -148,4 +148,4 @@ def _order(reduced: Sequence[bool]) -> list[int]:
 def _access(dtype: str, strides: Sequence[int]) -> Access:
     if not any(strides):
         return Access(dtype, 0, scalar=True)
-    return Access(dtype, strides[-1] if strides[-1] in (0, 1) else None)
+    return Access(dtype, strides[-1] if strides[-1] in (0, 1, 2) else None)
