@@ -94,7 +94,7 @@ def made_of(
     op: str,
     call: RuleCall,
     regions: Sequence[TracedRegion],
-    **attrs: bool,
+    **attrs: Any,
 ) -> Any:
     """The result of a call, by a node with these regions; the first is the value."""
     found: dict[str, Node] = {}
