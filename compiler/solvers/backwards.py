@@ -49,6 +49,7 @@ def with_continuous_adjoint(
         return integrate(slope, reads, y, t, times)
 
     solve = custom_vjp(run)
+    solve.through = True
 
     def forward(y: Any, t: Any, times: Any, *reads: Any) -> Any:
         made = solve(y, t, times, *reads)

@@ -101,8 +101,8 @@ def solve_ivp(
         steps: How many steps of ``RK4`` there are from one time to the next.
         gradient: ``steps`` differentiates what was computed, for which it runs parts
             of it again; ``adjoint`` solves the adjoint equation from the end to the
-            beginning, which keeps nothing, has an error of its own, and is for reverse
-            mode alone.
+            beginning, which keeps nothing, and has an error of its own. Forward mode
+            differentiates what was computed in either case.
         throw: Whether it is a `DomainError` when running if the end is not reached.
             Else ``success`` says so. So it is with more events than ``max_events``, of
             which else the first are kept.

@@ -66,7 +66,9 @@ def custom_jvp(walk: Walk, node: Node, *sets: Sets, arguments: int) -> list[Sets
     return [next(made) if v.type.has_gradient else None for v in node.values]
 
 
-def custom_vjp(walk: Walk, node: Node, *sets: Sets, arguments: int) -> list[Sets]:
+def custom_vjp(
+    walk: Walk, node: Node, *sets: Sets, arguments: int, **attrs: Any
+) -> list[Sets]:
     """The transpose of what the rule makes of cotangents.
 
     Where the cotangent of an element of an argument is made of that of an element of a

@@ -68,6 +68,8 @@ class custom_vjp(Ruled):  # a decorator
     """
 
     lowered_as = "anabranch custom_vjp"
+    through = False
+    """Whether tangents are those of the function, not the transpose of its rule."""
 
     def defvjp(self, forward: Callable[..., Any], backward: Callable[..., Any]) -> None:
         """Give the rule; the class says what the two return."""
@@ -86,7 +88,8 @@ def _lower(trace: Trace, custom: custom_vjp, args: tuple[Any, ...]) -> Any:
     with inside(call):
         forward, residuals = call.forward(forwards, value)
         backward = call.backward(backwards, value, residuals)
-    return made_of(trace, "custom_vjp", call, (value, forward, backward))
+    how = {"through": True} if custom.through else {}
+    return made_of(trace, "custom_vjp", call, (value, forward, backward), **how)
 
 
 class _Residuals(NamedTuple):

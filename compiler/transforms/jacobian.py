@@ -5,8 +5,9 @@ Each is one compiled graph (`jacobian_program`): nothing is called for each row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from ...backends import DEFAULT
 from ..calls.function import Compiled, Function
@@ -25,17 +26,39 @@ __all__ = [
 ]
 
 
-def jacfwd(
-    function: Function,
-    argnums: Argnums = 0,
-    *,
-    argnum: Argnums | None = None,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
-) -> Compiled:
+class _How(NamedTuple):
+    """How a derivative is compiled."""
+
+    backend: str = DEFAULT
+    static: StaticOptions = ((), ())
+
+
+def _with_options(make: Callable[[Function, Options, _How], Compiled]):
+    """What users call: the same options for each, of which ``make`` is given."""
+
+    def derive(
+        function: Function,
+        argnums: Argnums = 0,
+        *,
+        argnum: Argnums | None = None,
+        has_aux: bool = False,
+        holomorphic: bool = False,
+        backend: str = DEFAULT,
+        static_argnums: int | Sequence[int] = (),
+        static_argnames: str | Sequence[str] = (),
+    ) -> Compiled:
+        options = Options(
+            which(argnums, argnum), "chosen", has_aux, holomorphic=holomorphic
+        )
+        return make(function, options, _How(backend, (static_argnums, static_argnames)))
+
+    for name in ("__name__", "__qualname__", "__doc__"):
+        setattr(derive, name, getattr(make, name))
+    return derive
+
+
+@_with_options
+def jacfwd(function: Function, options: Options, how: _How) -> Compiled:
     """The Jacobian by forward mode: as many tangents as the argument has elements.
 
     This is the way for few elements and many results. Arguments are those of `grad`,
@@ -55,22 +78,11 @@ def jacfwd(
     array([[2., 0.],
            [0., 4.]])
     """
-    argnums = which(argnums, argnum)
-    options = Options(argnums, "forward", has_aux, holomorphic=holomorphic)
-    return _made(function, options, backend, (static_argnums, static_argnames))
+    return _made(function, options._replace(mode="forward"), how)
 
 
-def jacrev(
-    function: Function,
-    argnums: Argnums = 0,
-    *,
-    argnum: Argnums | None = None,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
-) -> Compiled:
+@_with_options
+def jacrev(function: Function, options: Options, how: _How) -> Compiled:
     """The Jacobian by reverse mode: as many cotangents as the result has elements.
 
     This is the way for few results and many elements. All else is as in `jacfwd`. Of a
@@ -81,22 +93,11 @@ def jacrev(
     array([[2., 0.],
            [0., 4.]])
     """
-    argnums = which(argnums, argnum)
-    options = Options(argnums, "reverse", has_aux, holomorphic=holomorphic)
-    return _made(function, options, backend, (static_argnums, static_argnames))
+    return _made(function, options._replace(mode="reverse"), how)
 
 
-def jacobian(
-    function: Function,
-    argnums: Argnums = 0,
-    *,
-    argnum: Argnums | None = None,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
-) -> Compiled:
+@_with_options
+def jacobian(function: Function, options: Options, how: _How) -> Compiled:
     """The Jacobian, by the mode that has fewer rows to make.
 
     It is `jacfwd` where the argument has no more elements than the result, and `jacrev`
@@ -109,41 +110,20 @@ def jacobian(
            [1., 1., 0.],
            [1., 1., 1.]])
     """
-    argnums = which(argnums, argnum)
-    options = Options(argnums, "chosen", has_aux, holomorphic=holomorphic)
-    return _made(function, options, backend, (static_argnums, static_argnames))
+    return _made(function, options, how)
 
 
-def value_and_jacobian(
-    function: Function,
-    argnums: Argnums = 0,
-    *,
-    argnum: Argnums | None = None,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
-) -> Compiled:
+@_with_options
+def value_and_jacobian(function: Function, options: Options, how: _How) -> Compiled:
     """Like `jacobian`, but the result is ``(value, jacobian)``.
 
     With ``has_aux`` it is ``((value, aux), jacobian)``.
     """
-    options = Options(which(argnums, argnum), "chosen", has_aux, True, holomorphic)
-    return _made(function, options, backend, (static_argnums, static_argnames))
+    return _made(function, options._replace(with_value=True), how)
 
 
-def hessian(
-    function: Function,
-    argnums: Argnums = 0,
-    *,
-    argnum: Argnums | None = None,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
-) -> Compiled:
+@_with_options
+def hessian(function: Function, options: Options, how: _How) -> Compiled:
     """The Hessian, by forward mode over reverse mode.
 
     Arguments are those of `grad`; a function of several results has one for each. Of
@@ -159,12 +139,8 @@ def hessian(
     array([[0., 1.],
            [1., 0.]])
     """
-    static, argnums = (static_argnums, static_argnames), which(argnums, argnum)
-    made = function
-    for mode in ("reverse", "forward"):
-        options = Options(argnums, mode, has_aux, holomorphic=holomorphic)
-        made = _made(made, options, backend, static)
-    return made
+    gradient = _made(function, options._replace(mode="reverse"), how)
+    return _made(gradient, options._replace(mode="forward"), how)
 
 
 def divergence(
@@ -201,17 +177,15 @@ def laplacian(
     >>> laplacian(lambda x: np.sum(x**3))(np.array([1.0, 2.0]))
     np.float64(18.0)
     """
-    gradient = _made(function, Options(argnums, "reverse"), backend, ((), ()))
+    gradient = _made(function, Options(argnums, "reverse"), _How(backend))
     return divergence(gradient, argnums, backend=backend)
 
 
-def _made(
-    function: Function, options: Options, backend: str, static: StaticOptions
-) -> Compiled:
+def _made(function: Function, options: Options, how: _How) -> Compiled:
     def make() -> Compiled:
         check_argnums(options.argnums)
         transform = partial(with_jacobian, options=options)
-        return compiled_by(function, transform, backend, static)
+        return compiled_by(function, transform, how.backend, how.static)
 
-    key = ("jacobian", type(options.argnums), options, backend, static)
+    key = ("jacobian", type(options.argnums), options, how)
     return held(function, key, make)

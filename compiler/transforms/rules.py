@@ -10,6 +10,7 @@ import inspect
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from functools import partial, update_wrapper
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -59,8 +60,8 @@ class Ruled:
 
     def mapped(self: R, change: Callable[[Any], Any]) -> R:
         """This with each function changed."""
-        made = type(self)(self.function, tuple(self.nondiff_argnums))
-        made.function, made.origin = change(self.function), self.origin
+        made = copy(self)
+        made.function = change(self.function)
         if self.rule is not None:
             made.rule = tuple(map(change, self.rule))
         return made
@@ -89,7 +90,11 @@ def rule_of(custom: Ruled, how: str) -> tuple[Callable[..., Any], ...]:
 
 
 def made_of(
-    trace: Trace, op: str, call: RuleCall, regions: Sequence[TracedRegion]
+    trace: Trace,
+    op: str,
+    call: RuleCall,
+    regions: Sequence[TracedRegion],
+    **attrs: Any,
 ) -> Any:
     """The result of a call, by a node with these regions; the first is the value."""
     found: dict[str, Node] = {}
@@ -102,6 +107,7 @@ def made_of(
             [region_graph(*pair, found) for pair in zip(regions, own, strict=True)]
         ),
         arguments=len(call.operands),
+        **attrs,
     )
     value = regions[0]
     weak = map(is_weak, value.leaves)

@@ -114,7 +114,9 @@ def _pushed(
     check_refused(op, slots, node)
     if op.tangent is not None:
         more = {"tangent": tangent} if op.regions else {}
-        return op.tangent(b, node, dots, *operands, **node.attrs, **more)
+        made = op.tangent(b, node, dots, *operands, **node.attrs, **more)
+        if made is not None:
+            return made
     if op.kind is _ELEMENTWISE and operands[slots[0]].type == node.type:
         each = [_diagonal(b, node, slot, dots, operands) for slot in slots]
         return (_sum(b, each),)

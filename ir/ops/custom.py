@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import GradientError, VerifyError
 from ..types import TensorType
 from .mapped import may_fail
-from .spec import INT, OpDef, register
+from .spec import FLAG, INT, OpDef, register
 
 if TYPE_CHECKING:
     from ..builder import Builder
@@ -26,7 +26,10 @@ __all__ = [
 
 
 def _custom_vjp_type(
-    *types: TensorType, arguments: int, regions: tuple[Graph, ...]
+    *types: TensorType,
+    arguments: int,
+    regions: tuple[Graph, ...],
+    through: bool = False,
 ) -> tuple[TensorType, ...]:
     """``value`` takes the operands, and makes the values.
 
@@ -34,6 +37,8 @@ def _custom_vjp_type(
     the operands behind the arguments. It makes residuals. ``backward`` takes these, the
     cotangents of the values that are floats, and the operands behind the arguments. It
     makes a cotangent for each argument that is a float.
+
+    With ``through`` tangents are those of ``value``, and not the transpose of the rule.
     """
     value, forward, backward = regions
     made, residuals = results_of(value), results_of(forward)
@@ -89,7 +94,10 @@ def floats(types: Sequence[TensorType]) -> list[TensorType]:
 
 
 def run_value(
-    *operands: Any, arguments: int, regions: Sequence[Callable[..., Any]]
+    *operands: Any,
+    arguments: int,
+    regions: Sequence[Callable[..., Any]],
+    through: bool = False,
 ) -> Any:
     """The values, which the first region makes of the operands."""
     return tuple(regions[0](operands))
@@ -114,6 +122,7 @@ def _custom_vjp_adjoint(
     arguments: int,
     slots: Sequence[int],
     adjoint: Callable[..., Graph],
+    through: bool = False,
 ) -> tuple[Node | None, ...]:
     """What the user's rule says, as nodes of this graph.
 
@@ -139,6 +148,29 @@ def _custom_vjp_adjoint(
     )
 
 
+def _custom_vjp_tangent(
+    b: Builder,
+    n: Node,
+    dots: Sequence[Node | None],
+    *operands: Node,
+    arguments: int,
+    tangent: Callable[..., Graph],
+    through: bool = False,
+) -> tuple[Node | None, ...] | None:
+    """The tangents of the function itself, where that is ``through``."""
+    if not through:
+        return None
+    value = n.regions[0]
+    slots = [slot for slot, dot in enumerate(dots) if dot is not None]
+    check_behind(n, slots, arguments)
+    of = [x for x in value.results if value[x].type.has_gradient]
+    made = tangent(value, wrt=[value.inputs[slot].name for slot in slots], of=of)
+    pushed = made.returning(made.outputs[len(value.outputs) :])
+    moved = [dot for dot in dots if dot is not None]
+    found = iter(b.embed(pushed, [*operands, *moved]))
+    return tuple([next(found) if x.type.has_gradient else None for x in n.values])
+
+
 def _custom_vjp_vmap(
     b: Builder,
     n: Node,
@@ -148,6 +180,7 @@ def _custom_vjp_vmap(
     arguments: int,
     vmapped: Callable[..., tuple[Graph, tuple[bool, ...]]],
     mask: Node | None,
+    **attrs: Any,
 ) -> Sequence[Node]:
     """The function and its rule of all examples, with values of each.
 
@@ -181,6 +214,7 @@ def _custom_vjp_vmap(
         *more,
         regions=(made, ahead, _added_up(back, shared)),
         arguments=arguments,
+        **attrs,
     ).values
 
 
@@ -206,9 +240,11 @@ CUSTOM_VJP = register(
         _custom_vjp_type,
         run_value,
         _custom_vjp_adjoint,
-        attrs={"arguments": INT},
+        attrs={"arguments": INT, "through": FLAG},
+        optional=("through",),
         variadic=True,
         regions=("value", "forward", "backward"),
+        tangent=_custom_vjp_tangent,
         vmap=_custom_vjp_vmap,
     )
 )

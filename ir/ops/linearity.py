@@ -166,7 +166,7 @@ def _held(terms: Terms) -> list[int]:
     return [x if x in (0, CONSTANT) else OTHER for x in terms]
 
 
-def _custom_vjp(node: Node, *taken: int, arguments: int) -> list[int]:
+def _custom_vjp(node: Node, *taken: int, arguments: int, **attrs: Any) -> list[int]:
     """The function's own, if its rule is linear in the cotangents as well."""
     value, forward, backward = node.regions
     made = _through(value, taken)

@@ -151,8 +151,8 @@ class OpDef:
     while the others are held; the group `EVERY` has them all. ``tangent(b, n, dots,
     *operands, **attrs)`` makes a tuple of the tangents of the values of ``n``; ``dots``
     has None for an operand without one. Where there are regions it takes ``tangent``,
-    which is `compiler.tangent.tangent`. Ops without this rule get their tangents from
-    ``linear`` or from the adjoint.
+    which is `compiler.tangent.tangent`. Ops without this rule, or whose rule returns
+    None, get their tangents from ``linear`` or from the adjoint.
 
     ``vmap(b, n, size, mapped, *operands, **attrs)`` makes ``n`` with a new leading axis
     of ``size``, which those of the operands have that are ``mapped`` (`compiler.vmap`).

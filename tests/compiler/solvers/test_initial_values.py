@@ -11,7 +11,7 @@ import scipy.integrate
 import scipy.optimize
 
 import anabranch
-from anabranch import ArgumentError, DomainError, GradientError, TraceError
+from anabranch import ArgumentError, DomainError, TraceError
 from anabranch.compiler.solvers.refused import REFUSED
 
 A = np.array([1.1, 0.4, 0.4, 0.1])
@@ -128,14 +128,16 @@ def test_each_of_the_state_may_have_its_own_tolerance(gradient: str) -> None:
     np.testing.assert_allclose(bar, -1e-6 * np.exp(-2), rtol=1e-6)
 
 
-def test_the_adjoint_equation_has_no_forward_mode() -> None:
+def test_with_the_adjoint_equation_forward_mode_goes_through_the_steps() -> None:
     def end(a: Any) -> Any:
         return anabranch.odeint(
             lambda y, t: -a * y, 1.0, np.array([0.0, 1.0]), gradient="adjoint"
         )[-1]
 
-    with pytest.raises(GradientError, match="not linear in its cotangent"):
-        anabranch.jvp(end, (2.0,), (1.0,))
+    _, dot = anabranch.jvp(end, (2.0,), (3.0,))
+    np.testing.assert_allclose(dot, -3 * np.exp(-2), rtol=1e-6)
+    curved = anabranch.hessian(end)(2.0)
+    np.testing.assert_allclose(curved, np.exp(-2), rtol=1e-6)
 
 
 def test_stiff_systems_take_few_steps() -> None:
