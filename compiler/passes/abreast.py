@@ -8,6 +8,8 @@ from typing import Any
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node, Output
 from ...ir.iterations import is_static
+from ...ir.ops import OPS
+from ...ir.ops.mapped import rule_of
 from ...ir.ops.parts import Parts, loop_attrs
 from ...ir.types import TensorType
 from ..transforms.vmap import vmapped
@@ -93,13 +95,21 @@ def _ahead(n: Node, body: Graph) -> list[Node]:
     waiting = {x.name for x in body.inputs[first : first + count]}
     found: list[Node] = []
     for node in body:
-        if not waiting.isdisjoint(node.operands):
+        if not (waiting.isdisjoint(node.operands) and _has_rules(node)):
             waiting.update(node.names)
         elif node.op == "loop" and is_static(node):
             carried = len(parts_of(node).carried)
             if carried and all(not x.type.shape for x in node.values[:carried]):
                 found.append(node)
     return found
+
+
+def _has_rules(node: Node) -> bool:
+    """Whether a node can be mapped, and calls nothing whose order is seen."""
+    has_rule = not node.operands or rule_of(OPS[node.op]) is not None
+    if node.op == "callback" or not has_rule:
+        return False
+    return all(_has_rules(inner) for region in node.regions for inner in region)
 
 
 class _Group:

@@ -67,6 +67,8 @@ def _check_form(
     """What the attributes have to do with each other."""
     if trips is not None and trips < 0:
         raise VerifyError(f"loop: trips={trips} is negative")
+    if attrs.get("held", 1) < 1:
+        raise VerifyError(f"loop: its way back cannot hold {attrs['held']} states")
     if attrs.get("test"):
         if list(carried[:1]) != [TensorType("bool", ())]:
             raise VerifyError("loop: the first carried value is no bool[] to test")
@@ -114,6 +116,11 @@ def _loop(*operands: Any, regions: Sequence[Any], **attrs: Any) -> Any:
     return (*carried, *rows.arrays)
 
 
+def _is_count(value: Any) -> bool:
+    """A number, or a flag where the text is older than the numbers."""
+    return INT(value) or FLAG(value)
+
+
 LOOP = register(
     OpDef(
         "loop",
@@ -128,7 +135,7 @@ LOOP = register(
             "limit": FLAG,
             "test": FLAG,
             "reverse": FLAG,
-            "segments": INT,
+            "segments": _is_count,
             "held": INT,
         },
         optional=(

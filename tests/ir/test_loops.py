@@ -44,6 +44,7 @@ HOSTILE = {
     "a limit that is no integer": (HEAD, "stacked=1", "stacked=1, limit=True"),
     "a test that is no bool": (HEAD, "stacked=1", "stacked=1, test=True"),
     "another attribute": (HEAD, "stacked=1", "stacked=1, axis=0"),
+    "no states held": (HEAD, "stacked=1", "stacked=1, held=0"),
     "an operand too few": (HEAD, "(%W, %h0, %xs)", "(%h0, %xs)"),
     "an operand of another type": (HEAD, "(%W, %h0, %xs)", "(%xs, %h0, %xs)"),
     "not stacked": (HEAD, "(%W, %h0, %xs)", "(%W, %h0, %h0)"),
@@ -77,6 +78,14 @@ def test_a_wrong_text_is_refused(what: str) -> None:
     lines[place] = lines[place].replace(old, new)
     with pytest.raises((ParseError, VerifyError)):
         parse("\n".join(lines))
+
+
+def test_segments_are_a_number_or_a_flag() -> None:
+    for segments in "True", "1", "4":
+        text = TEXT.replace("stacked=1}", f"stacked=1, segments={segments}}}")
+        assert f"segments={segments}}}" in parse(text).as_text()
+    with pytest.raises(VerifyError):
+        parse(TEXT.replace("stacked=1}", "stacked=1, segments=1.5}"))
 
 
 def test_the_canonical_text_is_a_fixed_point() -> None:
