@@ -61,8 +61,7 @@ def vmap(
         axis_size: How many examples there are, where no argument is mapped; else it
             has to be the size of those that are.
         chunk: Map so many examples at a time, one chunk after the other in a loop, for
-            the sake of memory, or of caches: a long loop over small arrays may take
-            less than half of the time in chunks of 100. `map` has one at a time.
+            the sake of memory. `map` has one at a time.
         backend: As in `jit`.
         static_argnums: As in `jit`; such arguments are shared.
         static_argnames: As in `jit`.

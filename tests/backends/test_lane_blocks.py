@@ -16,6 +16,7 @@ from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.pipeline import optimise
 from anabranch.ir import Builder, Graph, Output
 from anabranch.ir.types import TensorType
+from anabranch.ir.verify import verify
 
 ALONE = current()._replace(threads=1)
 LANES = 640
@@ -66,6 +67,7 @@ def test_each_lane_has_the_bits_that_it_had(step: Callable[..., Any]) -> None:
     function = anabranch.vmap(turns(step))
     graph, given = graph_of(function, Q, V)
     made = blocked(graph, ALONE)
+    verify(made)
     (outer,) = [node for node in made if node.op == "loop"]
     (inner,) = [node for node in outer.regions[0] if node.op == "loop"]
     assert outer.attrs["trips"] == 10
