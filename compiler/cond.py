@@ -16,6 +16,7 @@ from ..ir.errors import ArgumentError, SourceLine, TraceError
 from ..ir.graph import Node
 from .regions import (
     TracedRegion,
+    check_functions,
     fits,
     is_weak,
     operand_type,
@@ -67,6 +68,7 @@ def cond(
     >>> cond(np.True_, np.sin, np.cos, 0.0)
     np.float64(0.0)
     """
+    check_functions("cond", then, otherwise)
     if is_traced(p):
         return p.owner.apply(_COND, (p, then, otherwise, operands), {})
     _check_condition(np.asarray(p).dtype, np.shape(p))
@@ -93,6 +95,9 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     >>> switch(1, [np.sin, np.cos], 0.0)
     np.float64(1.0)
     """
+    if not isinstance(branches, (list, tuple)):
+        raise ArgumentError(f"switch: the branches are no list: {branches!r}")
+    check_functions("switch", *branches)
     if not branches:
         raise ArgumentError("switch: there are no branches")
     index = integer(index)

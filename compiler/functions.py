@@ -273,7 +273,8 @@ def _pooling(
 
 def _per_axis(value: Any, rank: int, what: str) -> tuple[int, ...]:
     values = (value,) * rank if np.ndim(value) == 0 else tuple(value)
-    numbers = tuple(operator.index(item) for item in values)
+    whole = all(hasattr(item, "__index__") for item in values)
+    numbers = tuple(map(operator.index, values)) if whole else ()
     if len(numbers) != rank or min(numbers) < 0:
         raise ArgumentError(f"{what}={value!r} should be {rank} non-negative integers")
     return numbers

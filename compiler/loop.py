@@ -19,6 +19,7 @@ from ..ir.errors import ArgumentError, TraceError
 from .body import loop_node, stable_body
 from .cond import integer
 from .intervals import most_trips
+from .regions import check_functions
 from .tracing.lowerings import lowers
 from .tracing.running import active_trace, is_traced
 from .tracing.trace import Trace
@@ -63,6 +64,7 @@ def scan(
     >>> scan(lambda total, x: (total + x, total), 0.0, np.arange(1.0, 5.0))
     (np.float64(10.0), array([0., 1., 3., 6.]))
     """
+    check_functions("scan", f)
     trips = _length(flatten(xs)[0], length)
     trace = active_trace()
     if trace is not None and checkpoint_every is not None:
@@ -102,6 +104,7 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
     >>> map(np.sum, np.ones((3, 4)))
     array([4., 4., 4.])
     """
+    check_functions("map", f)
 
     @wraps(f)  # the lines of errors are those of f
     def step(carry: None, x: Any) -> tuple[None, Any]:
@@ -140,6 +143,7 @@ def fori_loop(
     >>> fori_loop(0, 5, lambda i, total: total + i, 0)
     10
     """
+    check_functions("fori_loop", body)
     lower, upper = integer(lower), integer(upper)
     trace = active_trace()
     if trace is not None and checkpoint_every is not None:
@@ -182,7 +186,8 @@ def while_loop(
     >>> while_loop(lambda x: x < 100, lambda x: 2 * x, 3)
     192
     """
-    if max_trips is not None and max_trips < 1:
+    check_functions("while_loop", cond_fun, body_fun)
+    if max_trips is not None and operator.index(max_trips) < 1:
         raise ArgumentError(f"while_loop: max_trips={max_trips} is below 1")
     trace = active_trace()
     if trace is not None:
@@ -310,8 +315,9 @@ def _lower_scan(
     def step(t: Any, carry: Any, x: Any) -> Any:
         made = f(carry, x)
         if not isinstance(made, tuple) or len(made) != 2:  # type: ignore[arg-type]
+            what = "an array" if is_traced(made) else f"a {type(made).__name__}"
             raise TraceError(
-                f"the body of scan returned a {type(made).__name__}, not a pair",
+                f"the body of scan returned {what}, not a pair",
                 source=trace.builder.source,
                 hint="return carry, y; y may be None",
             )

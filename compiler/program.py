@@ -137,7 +137,7 @@ def trace_program(
             labels += [f"{arguments[place]}.after" for place in written]
             result = result, [tracers[place] for place in written]
         outputs, result_structure = flatten(result)
-        results = tied(trace, [_result(trace, value) for value in outputs])
+        results = tied(trace, [_result(trace, value, function) for value in outputs])
     labels = [label[:MAX_PATH].rstrip(".") for label in labels]
     graph = trace.builder.build(
         [
@@ -150,7 +150,7 @@ def trace_program(
     return Program(graph, arguments, live, result_structure, tuple(written), told)
 
 
-def _result(trace: Trace, value: Any) -> Node:
+def _result(trace: Trace, value: Any, function: Any) -> Node:
     try:
         return trace.node(value)
     except ConcretizationError:
@@ -161,7 +161,7 @@ def _result(trace: Trace, value: Any) -> Node:
             what = f"{trace.builder.name} returned a {type(value).__name__}: {what}"
         raise TraceError(
             what,
-            source=error.source,
+            source=error.source or definition_line(function),
             hint=error.hint
             or "return arrays and numbers, alone or in tuples, lists and dicts",
         ) from None
@@ -181,8 +181,7 @@ def embedded(
     Where none of them is traced it is the trace that runs.
     """
     trace = find_trace(values) or active_trace()
-    if trace is None:
-        raise TraceError("nothing here is traced")
+    assert trace is not None, "nothing here is traced"
     trace.enter()
     if (here := notes_here()) is not None:
         here.found += notes

@@ -17,6 +17,7 @@ from .tree import LeafType, flatten, leaf_names, leaf_type, path_names, unflatte
 
 __all__ = [
     "TracedRegion",
+    "check_functions",
     "fits",
     "is_weak",
     "operand_type",
@@ -43,6 +44,13 @@ class TracedRegion(NamedTuple):
         inputs = list(self.trace.builder.nodes)[len(self.arguments) :]
         taken = [node for node in inputs if node.op == "input"]
         return list(zip(self.trace.closed_over(), taken, strict=True))
+
+
+def check_functions(what: str, *functions: Any) -> None:
+    """Refuse what cannot be called where a function belongs."""
+    for function in functions:
+        if not callable(function):
+            raise ArgumentError(f"{what}: not a function: {function!r}")
 
 
 def trace_region(

@@ -164,9 +164,9 @@ def spec(text: str) -> TensorType:
     >>> spec("f32[8, 4]").shape
     (8, 4)
     """
-    match = _TYPE.match(text)
+    match = _TYPE.match(str(text))
     if match is None:
-        raise ParseError(f"not a type: {text[:80]!r}", hint="write it as f64[8,4]")
+        raise ParseError(f"not a type: {str(text)[:80]!r}", hint="write it as f64[8,4]")
     dtype, dims = match.groups()
     parts = dims.split(",", MAX_RANK) if dims.strip() else []
     sizes = [part.strip() for part in parts]

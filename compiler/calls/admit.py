@@ -42,12 +42,9 @@ def admitted(leaf: Any, name: str = "an argument") -> Any:
 
 def _converted(leaf: Any, convert: Any, name: str) -> Any:
     try:
-        made = convert(leaf)
+        return convert(leaf)
     except Exception as error:  # whatever the library raises
         raise ArgumentError(f"{name} is a {kind_of(leaf)}: {error}") from error
-    if type(made) is not np.ndarray:
-        raise ArgumentError(f"{name} is a {kind_of(leaf)}, and becomes no array")
-    return made
 
 
 def kind_of(leaf: Any) -> str:

@@ -475,4 +475,6 @@ def _remade(
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
+    if value is None:
+        return ()
     return (value,) if isinstance(value, (int, str)) else tuple(value)

@@ -74,7 +74,7 @@ class HighestFirst:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(np.poly1d, name):
-            raise AttributeError(name)
+            raise AttributeError(f"a poly1d has no attribute {name!r}")
         refuse(f".{name}")
 
 

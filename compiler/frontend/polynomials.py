@@ -116,7 +116,7 @@ class Series:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(np.polynomial.Polynomial, name):
-            raise AttributeError(name)
+            raise AttributeError(f"a polynomial has no attribute {name!r}")
         refuse(f".{name}")
 
 

@@ -198,9 +198,10 @@ def _full_like(
         array = real(prototype)
         made = np.full_like(array, real(fill_value), dtype, *args, **rest)
         return as_known(_here(), made, ())
+    like = prototype if is_traced(prototype) else np.asarray(prototype)
     sizes = rest.get("shape")
-    kind = prototype.dtype if dtype is None else dtype
-    return _full(prototype.shape if sizes is None else sizes, fill_value, kind)
+    kind = like.dtype if dtype is None else dtype
+    return _full(like.shape if sizes is None else sizes, fill_value, kind)
 
 
 def _scalar_type(kind: Any) -> None:

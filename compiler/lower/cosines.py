@@ -163,7 +163,7 @@ def _register(letter: str, forward: bool) -> None:
     ) -> Any:
         x = trace.array(x)
         if axes is None:
-            axes = range(-len(s), 0) if s is not None else range(x.ndim)
+            axes = range(-np.size(s), 0) if s is not None else range(x.ndim)
         axes = np.ravel(axes).tolist()
         sizes = [None] * len(axes) if s is None else np.ravel(s).tolist()
         for axis, n in zip(axes, sizes, strict=True):

@@ -15,6 +15,7 @@ from ...ir.graph import Node
 from ...ir.types import COMPLEX_OF
 from ..tracing.lowerings import lowers, lowers_in
 from ..tracing.trace import Trace
+from .shapes import as_ints
 
 _SWAPPED = {None: "forward", "backward": "forward", "forward": "backward"}
 
@@ -97,13 +98,13 @@ def _sizes_and_axes(
 ) -> tuple[list[Any], list[int]]:
     """How many numbers each axis has, and the axes; those not given are the last."""
     if s is None:
-        axes = range(x.ndim) if axes is None else axes
+        axes = range(x.ndim) if axes is None else as_ints(axes)
         sizes: list[Any] = [x.shape[axis] for axis in axes]
         if last_is_real and sizes:
             sizes[-1] = 2 * (sizes[-1] - 1)
     else:
-        sizes = [operator.index(size) for size in s]
-        axes = range(-len(sizes), 0) if axes is None else axes
+        sizes = list(as_ints(s))
+        axes = range(-len(sizes), 0) if axes is None else as_ints(axes)
     axes = [normalize_axis_index(axis, x.ndim) for axis in axes]
     if len(axes) != len(sizes):
         raise ShapeError(f"{len(sizes)} sizes for {len(axes)} axes to transform along")

@@ -145,7 +145,10 @@ def ragged_at(trace: Trace, x: Any, plain: list[Any]) -> Any:
 def _by_position(trace: Trace, x: Any, items: list[Any]) -> Any:
     """One gather from the flat array: for any index that is known while tracing."""
     if any(is_traced(item) for item in items):
-        raise TraceError("a bool and traced positions in one index are not supported")
+        raise TraceError(
+            "a bool and traced positions in one index are not supported",
+            hint="write x[None, i] for x[True, i]",
+        )
     return np.take(np.reshape(x, -1), positions(x.shape, items))
 
 

@@ -12,6 +12,7 @@ from ...ir.errors import ShapeError
 from ...ir.graph import Node
 from ...ir.types import dtype_name
 from ..tracing.lowerings import lowers
+from ..tracing.running import is_traced
 from ..tracing.stacked import stacked_value
 from ..tracing.trace import Trace
 from .selected import FUNCTIONS, Selected
@@ -22,8 +23,6 @@ from .ufuncs import reject
 def _common(trace: Trace, arrays: Any, dtype: Any = None) -> list[Node]:
     """The arrays as nodes of their common dtype."""
     values = [trace.array(array) for array in arrays]
-    if not values:
-        raise ShapeError("need at least one array")
     to = dtype_name(dtype) if dtype is not None else _promoted(values)
     return [trace.node(value, to) for value in values]
 
@@ -98,7 +97,10 @@ def _splitting(function: Any) -> None:
     @lowers(function)
     def _split(trace: Trace, ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
         along = normalize_axis_index(axis, ary.ndim)
-        parts = function(np.arange(ary.shape[along]), indices_or_sections)
+        where = indices_or_sections
+        if is_traced(where):  # a number is asked for, an array refused
+            where = np.asarray(where) if where.ndim else operator.index(where)
+        parts = function(np.arange(ary.shape[along]), where)
         lead = (slice(None),) * along
         return [ary[(*lead, _span(part))] for part in parts]
 

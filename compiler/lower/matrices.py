@@ -15,17 +15,16 @@ __all__ = ["toeplitz"]
 
 @lowers_in("scipy.linalg", "block_diag")
 def _block_diag(trace: Trace, *arrs: Any) -> Any:
-    """The blocks side by side in rows that are zero elsewhere."""
+    """The blocks side by side in rows that are zero elsewhere; stacks of them too."""
     blocks = [np.atleast_2d(trace.array(block)) for block in arrs]
-    if any(block.ndim != 2 for block in blocks):
-        shapes = [tuple(block.shape) for block in blocks]
-        raise ShapeError(f"block_diag: the blocks are matrices, not {shapes}")
-    widths = [block.shape[1] for block in blocks]
+    stack = np.broadcast_shapes(*[block.shape[:-2] for block in blocks])
+    widths = [block.shape[-1] for block in blocks]
     rows: list[Any] = []
     for number, block in enumerate(blocks):
+        block = np.broadcast_to(block, (*stack, *block.shape[-2:]))
         around = sum(widths[:number]), sum(widths[number + 1 :])
-        rows.append(np.pad(block, ((0, 0), around)))
-    return np.concatenate(rows)
+        rows.append(np.pad(block, ((0, 0),) * (block.ndim - 1) + (around,)))
+    return np.concatenate(rows, -2)
 
 
 @lowers_in("scipy.linalg", "toeplitz")

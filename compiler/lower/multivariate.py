@@ -121,7 +121,10 @@ def _dirichlet(trace: Trace, x: Any, alpha: Any) -> Any:
     if np.shape(x)[0] + 1 == size:
         x = np.concatenate([x, 1 - np.sum(x, axis=0, keepdims=True)], axis=0)
     if np.ndim(alpha) != 1 or np.shape(x)[0] != size:
-        raise ShapeError(f"x {list(np.shape(x))} for alpha {list(np.shape(alpha))}")
+        raise ShapeError(
+            f"dirichlet: x of shape {np.shape(x)} does not fit alpha of shape "
+            f"{np.shape(alpha)}"
+        )
     column = np.reshape(alpha, (size, *(1,) * (np.ndim(x) - 1)))
     norm = np.sum(sp.gammaln(alpha)) - sp.gammaln(np.sum(alpha))
     made = np.sum(sp.xlogy(column - 1, x), axis=0) - norm

@@ -35,8 +35,12 @@ def _wrapped(trace: Trace, kind: Any, values: Any) -> Any:
 @lowers_narrowed(np.linalg.qr)
 def _qr(trace: Trace, a: Any, mode: str = "reduced") -> Any:
     node = matrix(trace, a, "qr", square=False)
+    if mode == "raw":
+        raise UnsupportedError(
+            "qr: mode='raw' is not supported", hint="take mode='reduced' or 'complete'"
+        )
     if mode not in ("reduced", "complete", "r"):
-        raise UnsupportedError(f"qr: mode={mode!r} is not supported")
+        raise ValueError(f"Unrecognized mode '{mode}'")
     values = trace.builder.qr(node, complete=mode == "complete").values
     if mode == "r":
         return trace.wrap(values[1])
@@ -69,7 +73,24 @@ def _svd(
     values = singular(trace.builder, node, bool(full_matrices and compute_uv))
     if not compute_uv:
         return trace.wrap(values[1])
-    return _wrapped(trace, type(np.linalg.svd(np.eye(1))), values)
+    return _wrapped(trace, _kind_of_svd(), values)
+
+
+def _svd_of_hermitian(trace: Trace, a: Any, compute_uv: bool) -> Any:
+    """By eigenvalues: their magnitudes, of which the signs go to the right vectors."""
+    values, vectors = np.linalg.eigh(a)
+    order = np.argsort(np.abs(values), axis=-1)[..., ::-1]
+    values = np.take_along_axis(values, order, -1)
+    if not compute_uv:
+        return np.abs(values)
+    u = np.take_along_axis(vectors, order[..., None, :], -1)
+    signs = np.where(values < 0, -1.0, 1.0)[..., None, :]
+    right = np.conjugate(np.swapaxes(u * signs, -1, -2))
+    return _kind_of_svd()(u, np.abs(values), right)
+
+
+def _kind_of_svd() -> Any:
+    return type(np.linalg.svd(np.eye(1)))
 
 
 def _svd_of_hermitian(trace: Trace, a: Any, compute_uv: bool) -> Any:

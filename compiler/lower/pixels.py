@@ -238,7 +238,10 @@ def _affine_transform(
     if np.ndim(m) == 2 and np.shape(m)[1] == rank + 1:
         m, start = m[:rank, :rank], m[:rank, rank]
     if np.shape(m) not in ((rank,), (rank, rank)):
-        raise ShapeError(f"affine_transform: a matrix {np.shape(m)} of {rank} axes")
+        raise ShapeError(
+            f"affine_transform: the matrix of shape {np.shape(m)} does not fit an "
+            f"image of {rank} axes"
+        )
     start = np.broadcast_to(start, (rank,))
     grids = _grid(np.shape(x) if output_shape is None else output_shape)
     places: list[Any] = []

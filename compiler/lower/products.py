@@ -11,6 +11,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from ...ir.errors import ShapeError
 from ...ir.graph import Node
 from ..tracing.lowerings import lowers
+from ..tracing.running import is_traced
 from ..tracing.trace import Trace
 from .ufuncs import reject, resolve
 
@@ -125,7 +126,7 @@ def _outer(trace: Trace, a: Any, b: Any) -> Any:
 
 @lowers(np.tensordot)
 def _tensordot(trace: Trace, a: Any, b: Any, axes: Any = 2) -> Any:
-    a, b = trace.array(a), trace.array(b)
+    a, b = (x if is_traced(x) else np.asarray(x) for x in map(trace.array, (a, b)))
     if isinstance(axes, int):
         axes = (tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes)))
     ours, theirs = (
@@ -178,10 +179,8 @@ def _vecdot(trace: Trace, x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 @lowers(np.kron)
 def _kron(trace: Trace, a: Any, b: Any) -> Any:
     a, b = trace.array(a), trace.array(b)
-    rank = max(a.ndim, b.ndim)
-    rows, columns = (
-        (1,) * (rank - array.ndim) + tuple(array.shape) for array in (a, b)
-    )
+    rank = max(np.ndim(a), np.ndim(b))
+    rows, columns = ((1,) * (rank - np.ndim(x)) + np.shape(x) for x in (a, b))
     left = np.reshape(a, [size for row in rows for size in (row, 1)])
     right = np.reshape(b, [size for column in columns for size in (1, column)])
     shape = [row * column for row, column in zip(rows, columns, strict=True)]

@@ -190,7 +190,7 @@ class Selected(Unsized, NDArrayOperatorsMixin):
     def __getattr__(self, name: str) -> Any:
         function = getattr(np, name, None)
         if name.startswith("_") or not hasattr(np.ndarray, name):
-            raise AttributeError(name)
+            raise AttributeError(f"a traced array has no attribute {name!r}")
         if function not in FUNCTIONS:
             self.refuse_here()
         return lambda *args, **kwargs: FUNCTIONS[function](self, *args, **kwargs)

@@ -47,7 +47,7 @@ def _selected(*values: Any) -> Selected:
             return value
         if isinstance(value, (list, tuple, dict)):
             waiting += value.values() if isinstance(value, dict) else value
-    raise TypeError("nothing here was chosen by a mask")
+    raise AssertionError("nothing here was chosen by a mask")
 
 
 def refuse(*values: Any) -> NoReturn:

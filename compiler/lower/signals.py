@@ -49,6 +49,8 @@ def _sections(sos: Any) -> int:
 def _lfilter_zi(trace: Trace, b: Any, a: Any) -> Any:
     """The state in which a step of height 1 has been filtered for ever."""
     b, a = map(np.atleast_1d, both_float(trace, b, a))
+    while not is_traced(a) and np.size(a) > 1 and a[0] == 0:
+        a = a[1:]
     b, a = b / a[0], a / a[0]
     size = max(np.shape(a)[0], np.shape(b)[0])
     b, a = (np.pad(c, (0, size - np.shape(c)[0])) for c in (b, a))
@@ -94,7 +96,7 @@ def extended(x: Any, kind: Any, count: int) -> Any:
 
 
 def _both_ways(x: Any, kind: Any, count: int, run: Any, axis: int) -> Any:
-    """Filtered forwards and backwards, from states that fit to the ends."""
+    count = 0 if kind is None else max(count, 0)
     rows = np.moveaxis(x, axis, -1)
     count = 0 if kind is None else count
     made = extended(rows, kind, count)

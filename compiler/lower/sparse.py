@@ -13,7 +13,6 @@ import numpy as np
 from ...ir.errors import ShapeError, UnsupportedError
 from ...ir.types import dtype_name
 from ..tracing.lowerings import lowers_in
-from ..tracing.running import is_traced
 from ..tracing.trace import Trace
 
 __all__ = ["is_sparse", "product"]
@@ -35,8 +34,6 @@ def is_sparse(value: Any) -> bool:
 def product(trace: Trace, matrix: Any, dense: Any) -> Any:
     """``matrix @ dense``, of a vector or a matrix."""
     x = trace.array(dense)
-    if not is_traced(x) or is_sparse(x):
-        raise UnsupportedError("a product of this sparse matrix is not supported")
     if len(matrix.shape) != 2 or x.ndim not in (1, 2):
         raise UnsupportedError(
             f"the product of a sparse array of {len(matrix.shape)} dimensions and "

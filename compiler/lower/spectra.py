@@ -123,6 +123,7 @@ def segments(
 def rows_of(trace: Trace, x: Any, axis: int) -> Any:
     """A signal along the last axis."""
     x = trace.array(x)
+    x = x if is_traced(x) else np.asarray(x)
     if x.dtype.kind not in "fc":
         x = x.astype(np.float64)
     return np.moveaxis(x, axis, -1)

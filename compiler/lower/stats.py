@@ -55,6 +55,7 @@ def _float(trace: Trace, value: Any) -> Any:
     if isinstance(value, (int, float)):
         return float(value)
     array = trace.array(value)
+    array = array if is_traced(array) else np.asarray(array)
     return array if array.dtype == np.float64 else array.astype(np.float64)
 
 

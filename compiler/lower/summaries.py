@@ -40,6 +40,11 @@ def _central(x: Any, axis: int, order: int, center: Any = None) -> Any:
     return np.mean(power, axis=axis, keepdims=True)
 
 
+def _size(x: Any, axis: Any) -> int:
+    """How many numbers there are along an axis, or several."""
+    return math.prod(np.shape(x)[place] for place in np.ravel(axis))
+
+
 def _result(x: Any, axis: int, keepdims: bool) -> Any:
     return x if keepdims else np.squeeze(x, axis=axis)
 
@@ -83,7 +88,7 @@ def _skew(
     keepdims: bool = False,
 ) -> Any:
     x, along = _sample(trace, a, axis, nan_policy)
-    size = np.shape(x)[along]
+    size = _size(x, along)
     made = _central(x, along, 3) / _central(x, along, 2) ** 1.5
     if not bias and size > 2:
         made = made * (math.sqrt((size - 1.0) * size) / (size - 2.0))
@@ -102,7 +107,7 @@ def _kurtosis(
     keepdims: bool = False,
 ) -> Any:
     x, along = _sample(trace, a, axis, nan_policy)
-    n = np.shape(x)[along]
+    n = _size(x, along)
     made = _central(x, along, 4) / _central(x, along, 2) ** 2
     if not bias and n > 3:
         made = ((n * n - 1.0) * made - 3 * (n - 1.0) ** 2) / ((n - 2) * (n - 3)) + 3
@@ -121,7 +126,7 @@ def _sem(
 ) -> Any:
     x, along = _sample(trace, a, axis, nan_policy)
     made = np.std(x, axis=along, ddof=ddof, keepdims=True)
-    return _result(made / math.sqrt(np.shape(x)[along]), along, keepdims)
+    return _result(made / math.sqrt(_size(x, along)), along, keepdims)
 
 
 def _weighted(x: Any, axis: int, weights: Any) -> Any:

@@ -8,20 +8,31 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...ir.errors import ArgumentError
+from ..calls.tracebacks import shows_users_frames
 from ..frontend.calls import takes_functions
-from ..functions import stop_gradient
 from ..loop import map as loops_map
+from ..regions import check_functions
 from ..tree import flatten, unflatten
-from .closed import Closed, Layout, array, unknown
+from .closed import Closed, Layout, unknown
 from .entry import require, solver
 from .events import watched
 from .integration import How, run, until_event
+from .options import (
+    behind,
+    check_counts,
+    check_gradient,
+    check_lengths,
+    check_limits,
+    ends,
+    for_each,
+    in_order,
+    times_of,
+)
 from .refused import refuse_options
 
 __all__ = ["OdeResult", "odeint", "solve_ivp"]
 
 _METHODS = "RK45", "Rodas4", "RK4"
-_GRADIENTS = "steps", "adjoint"
 
 
 class OdeResult(NamedTuple):
@@ -48,6 +59,7 @@ class OdeResult(NamedTuple):
 
 
 @takes_functions
+@shows_users_frames
 def solve_ivp(
     f: Callable[..., Any],
     t_span: tuple[Any, Any],
@@ -112,9 +124,11 @@ def solve_ivp(
         An `OdeResult`.
 
     Raises:
-        ArgumentError: For another method or gradient, a negative tolerance, no
-            ``steps``, another ``terminal``, or what does not go together: events with
-            ``RK4`` or ``adjoint``, ``first_step`` or ``max_step`` with ``RK4``.
+        ArgumentError: For another method or gradient, tolerances that are no numbers
+            of at least 0 or too many, ``steps`` or ``max_steps`` below 1, a ``t_span``
+            that is not two times, another ``terminal``, or what does not go together:
+            events with ``RK4`` or ``adjoint``, ``first_step`` or ``max_step`` with
+            ``RK4``.
         TraceError: Where ``f`` returns another structure or other shapes.
         DomainError: When running, as ``throw`` says, and where ``t_eval`` is not in the
             order of ``t_span``, or leaves it.
@@ -125,8 +139,10 @@ def solve_ivp(
     array([1.      , 0.135335])
     """
     refuse_options("solve_ivp", others)
-    _check_tolerances("solve_ivp", rtol, atol)
-    _check_lengths(first_step, max_step)
+    check_functions("solve_ivp", f)
+    check_limits("solve_ivp", rtol=rtol, atol=atol)
+    check_counts("solve_ivp", 1, max_steps=max_steps, steps=steps)
+    check_lengths("solve_ivp", first_step=first_step, max_step=max_step)
     options = {
         "method": method,
         "events": tuple(events) if isinstance(events, list) else events,
@@ -148,6 +164,7 @@ def solve_ivp(
 
 
 @takes_functions
+@shows_users_frames
 def odeint(
     f: Callable[..., Any],
     y0: Any,
@@ -189,7 +206,9 @@ def odeint(
     array([1.      , 0.606531, 0.367879])
     """
     refuse_options("odeint", others)
-    _check_tolerances("odeint", rtol, atol)
+    check_functions("odeint", f)
+    check_limits("odeint", rtol=rtol, atol=atol)
+    check_counts("odeint", 1, max_steps=max_steps)
     options = {"rtol": rtol, "max_steps": max_steps, "gradient": gradient}
     return solver(odeint, _odeint, f, (y0, t, *args), options, atol=atol)
 
@@ -204,31 +223,21 @@ def _odeint(
     max_steps: int,
     gradient: str,
 ) -> Any:
-    if np.ndim(t) != 1 or not np.shape(t)[0]:
-        raise ArgumentError("odeint: t is an array of times, of one axis")
     check_gradient("odeint", gradient)
     start, lay = unknown("the y0 of odeint", y0)
-    times = array(t, lay.dtype)
-    times = _in_order("odeint", times[0], times, times[-1])
+    times = times_of("odeint", "t", t, lay.dtype)
+    times = in_order("odeint", times[0], times, times[-1])
     slope = _slope(lambda t, y: f(y, t, *args), "odeint", lay, f)
+    atol = for_each("odeint", atol, lay.size, lay.dtype)
     how = How("RK45", rtol, atol, max_steps, 0)
     made = run(how, gradient, slope, start, times[0], times)
     rows = require(made[0], made[1], _FAILED.format("odeint"))
     return _along_first(lay, rows)
 
 
-_UNORDERED = "{}: the times do not go from the beginning to the end"
 _FAILED = (
     "{}: the end is not reached: max_steps is too small, or a step became too short"
 )
-
-
-def _in_order(what: str, t: Any, times: Any, end: Any) -> Any:
-    """The times, but an error when running where one is in front of the one before."""
-    way = np.sign(stop_gradient(end - t))
-    whole = np.concatenate([np.reshape(t, (1,)), times, np.reshape(end, (1,))])
-    apart = stop_gradient(whole[1:] - whole[:-1])
-    return require(times, np.all(apart * way >= 0), _UNORDERED.format(what))
 
 
 def _along_first(lay: Layout, rows: Any) -> Any:
@@ -246,25 +255,6 @@ def _slope(
 
     types = [lay.type.with_shape(()), lay.type]
     return Closed.of(f"the function of {what}", value, types, user)
-
-
-def check_gradient(what: str, gradient: str) -> None:
-    if gradient not in _GRADIENTS:
-        raise ArgumentError(
-            f"{what}: no gradient {gradient!r}", hint=f"one of {', '.join(_GRADIENTS)}"
-        )
-
-
-def _check_lengths(first_step: Any, max_step: Any) -> None:
-    for name, given in {"first_step": first_step, "max_step": max_step}.items():
-        if isinstance(given, (int, float)) and not given > 0:
-            raise ArgumentError(f"solve_ivp: {name}={given} is not positive")
-
-
-def _check_tolerances(what: str, rtol: float, atol: Any) -> None:
-    for name, given in {"rtol": rtol, "atol": atol}.items():
-        if isinstance(given, (int, float, np.ndarray)) and np.any(np.less(given, 0)):
-            raise ArgumentError(f"{what}: {name}={given} is negative")
 
 
 def _solve_ivp(
@@ -291,24 +281,25 @@ def _solve_ivp(
             f"solve_ivp: no method {method!r}", hint=f"one of {', '.join(_METHODS)}"
         )
     check_gradient("solve_ivp", gradient)
-    if steps < 1:
-        raise ArgumentError(f"solve_ivp: steps={steps}, and RK4 makes at least one")
+    args = behind("solve_ivp", args)
     start, lay = unknown("the y0 of solve_ivp", y0)
-    t, end = [array(time, lay.dtype) for time in t_span]
-    times = np.stack([t, end]) if t_eval is None else array(t_eval, lay.dtype)
-    if np.ndim(times) != 1 or not np.shape(times)[0]:
-        raise ArgumentError("solve_ivp: t_eval is an array of times, of one axis")
-    times = _in_order("solve_ivp", t, times, end)
+    t, end = ends("solve_ivp", t_span, lay.dtype)
+    times = np.stack([t, end]) if t_eval is None else t_eval
+    times = times_of("solve_ivp", "t_eval", times, lay.dtype)
+    times = in_order("solve_ivp", t, times, end)
     slope = _slope(lambda t, y: f(t, y, *args), "solve_ivp", lay, f)
     if method == "RK4" and not (first_step is None and max_step is None):
         raise ArgumentError(
             "solve_ivp: RK4 makes equal steps, and has no first_step nor max_step",
             hint="say how many there are with steps",
         )
+    atol = for_each("solve_ivp", atol, lay.size, lay.dtype)
     how = How(method, rtol, atol, max_steps, steps, first_step, max_step)
     event: tuple[Any, ...] = ()
     several = list(events) if isinstance(events, (list, tuple)) else [events]
-    if several in ([], [None]):
+    several = [] if several == [None] else several
+    check_functions("an event of solve_ivp", *several)
+    if not several:
         rows, done, count = run(how, gradient, slope, start, t, times)
     elif method == "RK4" or gradient == "adjoint":
         raise ArgumentError(

@@ -12,13 +12,15 @@ from ...ir.errors import ArgumentError
 from ...ir.graph import Node
 from ...ir.ops.linearity import may_add
 from ...ir.types import TensorType
+from ..calls.tracebacks import shows_users_frames
 from ..frontend.calls import takes_functions
-from ..regions import region_graph, taken_in, trace_region
+from ..regions import check_functions, region_graph, taken_in, trace_region
 from ..tree import flatten
 from .closed import Closed, unknown
 from .constants import full, here
 from .entry import require, solver
 from .krylov import METHODS, Map, Solver, norm
+from .options import check_counts, check_limits
 
 __all__ = ["LinearResult", "checked", "linear_solve", "solution"]
 
@@ -43,6 +45,7 @@ class LinearResult(NamedTuple):
 
 
 @takes_functions
+@shows_users_frames
 def linear_solve(
     operator: Any,
     b: Any,
@@ -88,6 +91,11 @@ def linear_solve(
     >>> made.x.round(9), int(made.iterations)
     (array([1., 2.]), 2)
     """
+    if preconditioner is not None:
+        check_functions("the preconditioner of linear_solve", preconditioner)
+    check_limits("linear_solve", tol=tol)
+    if max_iterations is not None:
+        check_counts("linear_solve", 0, max_iterations=max_iterations)
     return solver(
         linear_solve,
         _linear_solve,
@@ -119,6 +127,10 @@ def _linear_solve(
         )
     rhs, lay = unknown("the b of linear_solve", b)
     most = max(100, 10 * lay.size) if max_iterations is None else max_iterations
+    if isinstance(operator, str) or operator is None:
+        raise ArgumentError(
+            f"linear_solve: {operator!r} is neither a matrix nor a function"
+        )
 
     def mapped(what: str, function: Any) -> Closed:
         def run(v: Any) -> Any:

@@ -9,13 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...ir.errors import ArgumentError, TraceError
+from ..calls.tracebacks import shows_users_frames
 from ..frontend.calls import takes_functions
 from ..loop import while_loop
 from ..tracing.running import is_traced
+from ..tree import flatten, outline
 from .closed import Closed, array, unknown
 from .constants import eye
 from .entry import require, solver
 from .implicit import implicit
+from .options import check_iterations
 from .refused import refuse_options
 from .roots import is_dense, tolerance
 
@@ -41,6 +44,7 @@ class MinimizeResult(NamedTuple):
 
 
 @takes_functions
+@shows_users_frames
 def minimize(
     f: Callable[..., Any],
     x0: Any,
@@ -89,6 +93,7 @@ def minimize(
     array([1., 1.])
     """
     refuse_options("minimize", others)
+    check_iterations("minimize", f, tol, max_iterations)
     return solver(
         minimize,
         _minimize,
@@ -139,6 +144,12 @@ def _minimize(
 
 
 def _number(value: Any, dtype: np.dtype[Any]) -> Any:
+    structure = flatten(value)[1]
+    if not structure.is_leaf():
+        raise TraceError(
+            f"the function of minimize returns {outline(structure)}, not one number",
+            hint="sum it up, as np.sum(x ** 2)",
+        )
     kind = value.dtype.kind if is_traced(value) else np.asarray(value).dtype.kind
     if np.shape(value) != () or kind not in "fiu":
         raise TraceError(

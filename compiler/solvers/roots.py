@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...ir.errors import ArgumentError
+from ..calls.tracebacks import shows_users_frames
 from ..frontend.calls import takes_functions
 from ..loop import while_loop
 from .closed import Closed, unknown
 from .constants import eye, full
 from .entry import require, solver
 from .implicit import DENSE, implicit, newton_step
+from .options import check_counts, check_iterations
 from .refused import refuse_options
 
 __all__ = ["RootResult", "fixed_point", "is_dense", "root", "tolerance"]
@@ -38,6 +40,7 @@ class RootResult(NamedTuple):
 
 
 @takes_functions
+@shows_users_frames
 def root(
     f: Callable[..., Any],
     x0: Any,
@@ -89,6 +92,7 @@ def root(
     np.float64(0.25)
     """
     refuse_options("root", others)
+    check_iterations("root", f, tol, max_iterations)
     return solver(
         root,
         _root,
@@ -195,6 +199,7 @@ def _newton(
 
 
 @takes_functions
+@shows_users_frames
 def fixed_point(
     f: Callable[..., Any],
     x0: Any,
@@ -240,6 +245,8 @@ def fixed_point(
     np.float64(0.739085)
     """
     refuse_options("fixed_point", others)
+    check_iterations("fixed_point", f, tol, max_iterations)
+    check_counts("fixed_point", 0, memory=memory)
     return solver(
         fixed_point,
         _fixed_point,
@@ -265,8 +272,6 @@ def _fixed_point(
     max_iterations: int,
     throw: bool,
 ) -> RootResult:
-    if memory < 0:
-        raise ArgumentError(f"fixed_point: memory={memory} is negative")
     start, lay = unknown("the x0 of fixed_point", x0)
     dense = is_dense("fixed_point", jacobian, lay.size)
     what = "the function of fixed_point"

@@ -9,7 +9,8 @@ from ...backends import DEFAULT
 from ..calls.function import Compiled, Function
 from ..calls.held import held
 from ..transforms.gradient import Argnums, gradient, which
-from .derivative import SparseDerivative, as_it_is
+from ..transforms.transformed import as_it_is
+from .derivative import SparseDerivative
 from .pattern import Sparsity
 
 __all__ = ["sparse_hessian", "sparse_jacobian", "sparsity"]

@@ -14,7 +14,6 @@ from ...ir.errors import ArgumentError, GradientError, TraceError
 from ...ir.graph import Graph
 from ...ir.settings import debugging
 from ...ir.types import TensorType, dtype_name
-from ..calls.call import Call
 from ..calls.entry import Entry
 from ..calls.function import Compiled
 from ..calls.static import Static
@@ -28,16 +27,11 @@ from .doubts import UNKNOWN, Doubts, doubts, random_vector, refuse_if_apart
 from .pattern import Sparsity
 from .products import chunks_of, one_product, products
 
-__all__ = ["SparseDerivative", "as_it_is"]
+__all__ = ["SparseDerivative"]
 
 FORMATS = ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
 FEW = 8  # patterns of one program: for other values, by other arguments
 _INTEGERS = "iub"
-
-
-def as_it_is(program: Program, call: Call) -> Program:
-    """A transform that changes nothing; with one, arguments cannot be written to."""
-    return program
 
 
 class SparseDerivative:
@@ -287,7 +281,8 @@ def _entry(program: Program, graph: Graph, *more: Array) -> Entry:
 
 def _dtype(graph: Graph) -> np.dtype[Any]:
     """The dtype of a matrix with elements of all results."""
-    return np.result_type(*(graph[name].type.numpy for name in graph.results))
+    kinds = [graph[name].type.numpy for name in graph.results]
+    return np.result_type(*kinds) if kinds else np.dtype(float)
 
 
 _plans: dict[int, tuple[ref[Graph], list[_Plan]]] = {}

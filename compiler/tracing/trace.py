@@ -165,7 +165,7 @@ class Trace(Captures):
             result = self._lower(function, args, kwargs)
         except AnabranchError as error:
             raise error.at(self.builder.source) from None
-        except (TypeError, ValueError, IndexError, ArithmeticError) as error:
+        except Exception as error:
             if outermost and self.builder.source:
                 error.add_note(f"  {self.builder.source}")
             raise

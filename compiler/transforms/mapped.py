@@ -72,8 +72,8 @@ def vmap(
 
     Raises:
         ArgumentError: At the call: where sizes along the axes differ, no argument is
-            mapped and there is no ``axis_size``, an array lacks the axis, or a tree of
-            axes does not fit; where the function writes into its arguments.
+            mapped, an array lacks the axis, or a tree of axes does not fit.
+        TraceError: At the call, where the function writes into its arguments.
 
     >>> vmap(np.dot, in_axes=(0, None))(np.eye(3), np.arange(3.0))
     array([0., 1., 2.])
@@ -178,6 +178,11 @@ class Mapped(Transformed):
                 f"vmap: in_axes has {len(given)} entries, "
                 f"and the call {len(args)} arguments by position",
                 hint="arguments by name are mapped along their first axis",
+            )
+        if isinstance(given, dict):
+            raise ArgumentError(
+                "vmap: in_axes is a dict, not a number or a tuple",
+                hint="the axes of the first argument are in_axes=({...},)",
             )
         if isinstance(given, tuple):
             names = positional_names(self.py_func, len(args))

@@ -19,7 +19,14 @@ import numpy as np
 from ...ir.errors import ArgumentError, TraceError
 from ...ir.graph import Node
 from ...ir.types import TensorType
-from ..regions import TracedRegion, is_weak, region_graph, taken_in, trace_region
+from ..regions import (
+    TracedRegion,
+    check_functions,
+    is_weak,
+    region_graph,
+    taken_in,
+    trace_region,
+)
 from ..tracing.running import active_trace, find_trace, is_traced
 from ..tracing.trace import Trace
 from ..tree import LeafType, flatten, leaf_names, leaf_type, outline, unflatten
@@ -52,6 +59,7 @@ class Ruled:
     def __init__(
         self, function: Callable[..., Any], nondiff_argnums: Sequence[int] = ()
     ) -> None:
+        check_functions(type(self).__name__, function)
         update_wrapper(cast("Callable[..., Any]", self), function)
         self.function = function
         self.origin: Any = self

@@ -15,13 +15,17 @@ from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from typing import Any, NamedTuple
 
-from ...ir.errors import ArgumentError
 from ..calls.call import Call
 from ..calls.function import Compiled, Function, OfFunction, Tracing
 from ..calls.static import Static
 from ..program import Program
 
-__all__ = ["Traced", "Transformed", "compiled"]
+__all__ = ["Traced", "Transformed", "as_it_is", "compiled"]
+
+
+def as_it_is(program: Program, call: Call) -> Program:
+    """A step that changes nothing; with one, arguments cannot be written to."""
+    return program
 
 
 class Traced(NamedTuple):
@@ -53,7 +57,10 @@ class Transformed(OfFunction):
         static_argnames: str | Sequence[str] = (),
     ) -> None:
         self.inner = Compiled(
-            function, static_argnums=static_argnums, static_argnames=static_argnames
+            function,
+            as_it_is,
+            static_argnums=static_argnums,
+            static_argnames=static_argnames,
         )
         update_wrapper(self, self.inner, updated=())
 
@@ -62,18 +69,8 @@ class Transformed(OfFunction):
         return self.inner.py_func
 
     def traced(self, *args: Any, **kwargs: Any) -> Traced:
-        """The function traced for such arguments; a type stands for an array of it.
-
-        Raises `ArgumentError` where it writes into them.
-        """
-        made = Traced(*self.inner.traced_call(args, kwargs))
-        if made.program.written:
-            name = made.call.name(made.program.written[0])
-            raise ArgumentError(
-                f"{self.py_func.__name__} writes into its argument {name}",
-                hint="return the new array, or write into a copy",
-            )
-        return made
+        """The function traced for such arguments; a type stands for an array of it."""
+        return Traced(*self.inner.traced_call(args, kwargs))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError

@@ -80,7 +80,7 @@ class _Form(NamedTuple):
     @classmethod
     def of(cls, signature: str) -> _Form:
         """The form that a signature says."""
-        found = _SIGNATURE.fullmatch(re.sub(r"\s+", "", signature))
+        found = _SIGNATURE.fullmatch(re.sub(r"\s+", "", str(signature)))
         if found is None:
             raise ArgumentError(
                 f"not a signature: {signature!r}",

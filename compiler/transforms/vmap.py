@@ -18,7 +18,6 @@ from typing import Any, TypeAlias
 
 from ...ir.builder import Builder
 from ...ir.collection import paused_collection
-from ...ir.errors import TraceError
 from ...ir.graph import Graph, Node, Output, Section
 from ...ir.literals import Attrs
 from ...ir.ops import OPS
@@ -45,8 +44,6 @@ def vmapped(
     a new first axis. A result that is of each has such an axis too, and so have those
     whose numbers are ``wanted``. Values keep their names. With ``masked`` there is one
     more input, a bool for each example.
-
-    Raises `TraceError` for an op that has no rule.
     """
     known: dict[Any, Mapped] = {}
 
@@ -137,8 +134,7 @@ class _Walk:
             return b.append(node.reading(tuple([x.name for x in operands]))).values
         op = OPS[node.op]
         rule = rule_of(op)
-        if rule is None:
-            raise TraceError(f"vmap has no rule for {op.name}", source=node.source)
+        assert rule is not None, f"vmap has no rule for {op.name}"
         attrs = dict(node.attrs)
         if op.regions:
             attrs |= {"vmapped": self.once, "mask": mask}

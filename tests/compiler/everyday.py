@@ -55,3 +55,15 @@ def check_refused(
     said = getattr(raised.value, "what", raised.value.args[0])
     hint = getattr(raised.value, "hint", None)
     assert re.search(match, f"{said}\n{hint}"), said
+
+
+def check_said(function: Any, given: Any, kind: type[Exception], message: str) -> Any:
+    """The error has these words, and the line in the file of the function; its hint."""
+    with pytest.raises(kind) as raised:
+        anabranch.jit(function)(given)
+    error = raised.value
+    assert message in getattr(error, "what", str(error))
+    if not isinstance(error, AttributeError):  # whose line is in the traceback
+        texts = str(error), *getattr(error, "__notes__", [])
+        assert any(f"{function.__code__.co_filename}:" in text for text in texts)
+    return getattr(error, "hint", None)

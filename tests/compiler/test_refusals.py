@@ -126,7 +126,7 @@ CASES: list[Any] = [
     (
         lambda m: stats.dirichlet.logpdf(m[0] / 4.5, m[:, 0]),
         ShapeError,
-        "for alpha",
+        "does not fit alpha of shape",
     ),
     (
         lambda m: scipy.integrate.cumulative_trapezoid(m, initial=3.0),

@@ -165,3 +165,8 @@ def test_numbers_compare_with_numbers(backend: str, compare: Any) -> None:
         found = compiled(i, j, f)
         assert found == (compare(i, 3), compare(i, j), compare(f, i))
         assert all(type(item) is np.bool_ for item in found)
+
+
+def test_none_is_no_static_argument():
+    made = anabranch.jit(np.sin, static_argnums=None, static_argnames=None)  # type: ignore[arg-type]
+    assert made(0.0) == 0.0

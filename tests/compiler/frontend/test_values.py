@@ -56,7 +56,8 @@ def constructors_like_others(x):
         b[-i - 1] -= x[i]
         count[i % 2] += 1
     c[0] = 1
-    return a, b, c, count, np.empty_like(x, shape=(2,)).shape
+    listed = np.full_like([1, 2], x[1], dtype=float)
+    return a, b, c, count, listed, np.empty_like(x, shape=(2,)).shape
 
 
 @case()

@@ -60,6 +60,9 @@ OF_NUMPY: dict[str, Any] = {
     "eigh of the upper one": lambda a: of_vectors(*np.linalg.eigh(definite(a), "U")),
     "eigvalsh": lambda a: np.linalg.eigvalsh(definite(a)),
     "svd": lambda a: of_pairs(*np.linalg.svd(a, full_matrices=False)),
+    "hermitian svd": lambda a: of_pairs(
+        *np.linalg.svd(definite(a) - 2 * np.eye(a.shape[-1]), hermitian=True)
+    ),
     "svdvals": lambda a: np.linalg.svdvals(a),
     "pinv": lambda a: np.linalg.pinv(a),
     "hermitian pinv": lambda a: np.linalg.pinv(definite(a), hermitian=True),

@@ -46,6 +46,14 @@ def test_gradients_agree_with_differences(name):
     ab.check_grads(loss, (C / 4, R / 4), order=2)
 
 
+def test_blocks_of_stacks():
+    """As SciPy has them from 1.17 on: stacks are broadcast."""
+    stack = np.stack([np.outer(C, R), np.outer(C, R) + 1])
+    made = ab.jit(lambda x, c: scipy.linalg.block_diag(x, c))(stack, C)
+    expected = [scipy.linalg.block_diag(one, C) for one in stack]
+    np.testing.assert_array_equal(made, expected)
+
+
 def test_a_function_under_another_name_is_found():
     from scipy.linalg import circulant as around
 

@@ -228,6 +228,8 @@ def test_other_products(same):
     a, b, m = sample(5, 3), sample(5, 3), sample(2, 3)
     same(np.vecdot, a, b, rtol=RTOL)
     same(np.kron, m, a, rtol=RTOL)
+    same(lambda m: (np.kron(2.0, m), np.kron(m, [1.0, 3.0]), np.kron(m[0, 0], 2.0)), m)
+    same(lambda m: (np.tensordot(2.0, m, 0), np.tensordot(m[0, 0], m, 0)), m)
     same(lambda a, b: np.linalg.matmul(a.T, b), a, b, rtol=RTOL)
     same(lambda a, b: np.linalg.outer(a[0], b[0]), a, b, rtol=RTOL)
 

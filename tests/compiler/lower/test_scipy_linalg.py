@@ -69,6 +69,14 @@ OF_SCIPY: dict[str, Any] = {
     "polar": lambda a: sl.polar(a),
     "left polar": lambda a: sl.polar(a, side="left"),
 }
+
+
+def of_symmetric(a: Any) -> Any:
+    """What does not depend on the signs of singular vectors."""
+    u, s, vh = np.linalg.svd(a + a.T, hermitian=True)
+    return u * u, s, (u * np.sqrt(s)) @ vh
+
+
 OF_NUMPY: dict[str, Any] = {
     "norms of matrices": lambda a: orders(
         np.linalg.norm, a, 1, -1, np.inf, -np.inf, 2, -2, "nuc", "fro", None
@@ -91,6 +99,10 @@ OF_NUMPY: dict[str, Any] = {
     "wide pinv": lambda a: np.linalg.pinv(a[:3]),
     "pinv of rank two": lambda a: np.linalg.pinv(a[:, :2] @ a[:2], rcond=1e-5),
     "symmetric pinv": lambda a: np.linalg.pinv(spd(a), hermitian=True),
+    "symmetric svd": lambda a: of_symmetric(a),
+    "symmetric svdvals": lambda a: np.linalg.svd(
+        a + a.T, compute_uv=False, hermitian=True
+    ),
     "lstsq": lambda a: np.linalg.lstsq(a[:, :2], V.astype(a.dtype), rcond=None),
     "wide lstsq": lambda a: np.linalg.lstsq(a[:2], a[:2, :3]),
     "matrix_power": lambda a: np.stack(
@@ -137,6 +149,10 @@ def test_gradients_agree_with_differences(name):
 
     if name != "norm along one axis":  # of a third power, with kinks at 0
         ab.check_grads(loss, (A,), order=1)
+
+
+def test_the_svd_of_a_symmetric_matrix_at_order_two():
+    ab.check_grads(lambda a: np.sum(np.sin(of_symmetric(a)[2])), (A,), order=2)
 
 
 def test_lu_of_a_tall_matrix_without_full_rank(backend):

@@ -489,9 +489,9 @@ def _ending(terminal: Any) -> Any:
 
 def test_what_is_refused() -> None:
     run = anabranch.solve_ivp
-    with pytest.raises(ArgumentError, match="no method 'BDF'"):
+    with pytest.raises(ArgumentError, match="solve_ivp: no method 'BDF'"):
         run(fall, (0, 1), START, method="BDF", args=(1.0,))
-    with pytest.raises(ArgumentError, match="no gradient 'forward'"):
+    with pytest.raises(ArgumentError, match="solve_ivp: no gradient 'forward'"):
         run(fall, (0, 1), START, gradient="forward", args=(1.0,))
     with pytest.raises(ArgumentError, match="events need a method that chooses"):
         run(fall, (0, 1), START, method="RK4", events=ground, args=(1.0,))
@@ -505,9 +505,6 @@ def test_what_is_refused() -> None:
     for name in ("first_step", "max_step"):
         with pytest.raises(ArgumentError, match=f"{name}=0.0 is not positive"):
             run(fall, (0, 1), START, args=(1.0,), **{name: 0.0})
-    for times in (0.5, []):
-        with pytest.raises(ArgumentError, match="t_eval is an array of times"):
-            run(fall, (0, 1), START, t_eval=times, args=(1.0,))
     with pytest.raises(TraceError, match=r"function of solve_ivp returns .* \(1,\)"):
         run(lambda t, y: y[:1], (0, 1), START)
     with pytest.raises(TraceError, match=r"an event returns a value of shape \(2,\)"):
@@ -518,13 +515,3 @@ def test_what_is_refused() -> None:
                 lambda t, y: y * np.abs(z), (0, 1), 1.0, gradient="adjoint"
             ).y[-1]
         )(1.0 + 1.0j)
-    with pytest.raises(ArgumentError, match="steps=0, and RK4 makes at least one"):
-        run(fall, (0, 1), START, method="RK4", steps=0, args=(1.0,))
-    with pytest.raises(
-        ArgumentError, match=r"solve_ivp: atol=\[ 1\. -1\.\] is negative"
-    ):
-        run(fall, (0, 1), START, atol=np.array([1.0, -1.0]), args=(1.0,))
-    with pytest.raises(ArgumentError, match=r"odeint: rtol=-1\.0 is negative"):
-        anabranch.odeint(lambda y, t: y, START, np.ones(2), rtol=-1.0)
-    with pytest.raises(ArgumentError, match="t is an array of times"):
-        anabranch.odeint(lambda y, t: y, START, 1.0)

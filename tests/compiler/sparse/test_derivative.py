@@ -216,7 +216,7 @@ def test_formats_and_dtypes():
     made = sparse_jacobian(gathered, format="coo")(point)
     assert (made.format, made.dtype) == ("coo", np.float32)
     assert isinstance(made, sp.sparray)
-    with pytest.raises(ArgumentError, match="the format 'cscr'"):
+    with pytest.raises(ArgumentError, match="no sparse array has the format 'cscr'"):
         sparse_jacobian(stencil, format="cscr")
 
 
@@ -225,6 +225,8 @@ def test_nothing_that_varies_is_an_empty_matrix():
     assert (made.shape, made.nnz, made.dtype) == ((12, 12), 0, np.float64)
     assert sparse_jacobian(lambda x: x[:0])(POINT).shape == (0, 12)
     assert sparse_hessian(np.sum)(POINT).nnz == 0
+    nothing = sparse_jacobian(lambda x: ())(POINT)
+    assert (nothing.shape, nothing.dtype) == ((0, 12), np.float64)
 
 
 def test_indices_that_change_are_looked_at_again():
@@ -293,7 +295,9 @@ def test_a_pattern_is_used_as_it_is():
     hessian = sparsity(sparse_hessian(rosenbrock))(POINT)
     assert hessian.symmetric
     assert sparsity(sparse_hessian(rosenbrock, pattern=hessian))(POINT) is hessian
-    with pytest.raises(ArgumentError, match=r"shape \(3, 3\).*shape \(12, 12\)"):
+    with pytest.raises(
+        ArgumentError, match=r"the pattern is of shape \(3, 3\).*shape \(12, 12\)"
+    ):
         sparse_jacobian(stencil, pattern=np.eye(3))(POINT)
 
 
@@ -381,13 +385,15 @@ def test_a_result_may_be_changed_without_harm():
 def test_what_has_no_sparse_derivative_says_so():
     with pytest.raises(GradientError, match="it is i64"):
         sparse_jacobian(lambda x: np.argsort(x))(POINT)
-    with pytest.raises(GradientError, match="it is c128"):
+    with pytest.raises(
+        GradientError, match=r"no sparse derivative with %\w+\.0: it is c128"
+    ):
         sparse_jacobian(lambda x: x * 1j)(POINT)
     with pytest.raises(GradientError, match="it is i64"):
         sparse_jacobian(lambda x, n: x * n, argnums=1)(POINT, 3)
     with pytest.raises(GradientError, match="is static"):
         sparse_jacobian(lambda x, n: x * n, 1, static_argnums=1)(POINT, 3)
-    with pytest.raises(TraceError, match="use jacobian or hessian"):
+    with pytest.raises(TraceError, match="a sparse derivative is an array of SciPy"):
         grad(lambda x: np.sum(sparse_jacobian(stencil)(x)))(POINT)
 
 

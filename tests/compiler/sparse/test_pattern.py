@@ -48,9 +48,11 @@ def test_a_symmetric_pattern_has_both_sides():
     made = Sparsity.of([[0, 1], [0, 0]], symmetric=True)
     assert made.toarray().tolist() == [[False, True], [True, False]]
     assert Sparsity.of(made, symmetric=True) is made
-    with pytest.raises(ArgumentError, match="is square, not 2 by 3"):
+    with pytest.raises(
+        ArgumentError, match="the pattern of a Hessian is square, not 2 by 3"
+    ):
         Sparsity.of(MATRIX, symmetric=True)
-    with pytest.raises(ArgumentError, match="a matrix, not of 1 axes"):
+    with pytest.raises(ArgumentError, match="a pattern is a matrix, not of 1 axes"):
         Sparsity.of([1, 2])
 
 

@@ -243,11 +243,11 @@ def test_a_value_called_like_a_seed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"wrt": ("nope",)}, "no input %nope"),
-        ({"wrt": ("y",)}, "no input %y"),
+        ({"wrt": ("nope",)}, "graph f has no input %nope"),
+        ({"wrt": ("y",)}, "graph f has no input %y"),
         ({"wrt": ("i",)}, "it is i64"),
-        ({"wrt": ("x",), "of": ("nope",)}, "no value %nope"),
-        ({"wrt": ("x",), "of": ("i",)}, "no gradient of %i"),
+        ({"wrt": ("x",), "of": ("nope",)}, "graph f has no value %nope"),
+        ({"wrt": ("x",), "of": ("i",)}, "no gradient of %i: it is i64"),
         ({"wrt": ("x",)}, "starts from a scalar"),
     ],
 )

@@ -61,6 +61,21 @@ class Pair(NamedTuple):
     b: Any
 
 
+def test_axes_in_dicts_and_lists() -> None:
+    """Axes of the arguments in a list, and a dict or a list of axes for a result."""
+    product = XS * XS[0]
+    made = vmap(lambda x, y: {"a": x * y, "b": [x, y]}, [0, None], {"a": 1, "b": 0})
+    found = made(XS, XS[0])
+    np.testing.assert_array_equal(found["a"], product.T)
+    np.testing.assert_array_equal(found["b"], [XS, np.broadcast_to(XS[0], XS.shape)])
+    pair = vmap(lambda p: [p["x"]["y"] * p["z"]] * 2, ({"x": 1, "z": None},), [1, 0])
+    first, second = pair({"x": {"y": XS.T}, "z": XS[0]})
+    np.testing.assert_array_equal(first, product.T)
+    np.testing.assert_array_equal(second, product)
+    total = grad(lambda x: np.sum(made(x, XS[0])["a"]))(XS)
+    np.testing.assert_array_equal(total, np.broadcast_to(XS[0], XS.shape))
+
+
 @dataclass
 class Layer:
     w: Any
@@ -162,6 +177,28 @@ def test_a_value_that_is_asked_for_is_shared() -> None:
             "out_axes is None for a result that differs",
         ),
         (lambda: vmap(np.sum, out_axes=1)(XS), "says 1, and the result has 1 axes"),
+        (lambda: vmap(np.sum, axis_size=4)(XS), "vmap: axis_size is 4, and "),
+        (lambda: vmap(np.sum, in_axes=1.0)(XS), "in_axes: 1.0 is no axis"),
+        (
+            lambda: vmap(np.sum, out_axes="b")(XS),
+            "out_axes of the result: 'b' is no axis",
+        ),
+        (
+            lambda: vmap(loss, in_axes={"w": 0})(W, XS),
+            "in_axes is a dict, not a number or a tuple",
+        ),
+        (
+            lambda: vmap(loss, in_axes=[{"w": 0, "x": 0}, 0])(W, XS),
+            "in_axes of w: {'w': *, 'x': *} does not begin like {'w': *, 'b': *}",
+        ),
+        (
+            lambda: vmap(lambda p: p[0], in_axes=((0, None),))([XS, XS]),
+            "in_axes of p: (*, *) does not begin like [*, *]",
+        ),
+        (
+            lambda: vmap(lambda x: {"a": x}, out_axes={"b": 0})(XS),
+            "out_axes of the result: {'b': *} does not begin like {'a': *}",
+        ),
         (lambda: vmap(np.sum, chunk=0), "chunk is a number of examples from 1 on"),
         (lambda: vmap(np.sum, axis_size=-1), "axis_size is a number of examples from"),
         (lambda: vmap(np.sum, axis_size=3)(XS), "axis_size is 3, and a has 5 along"),
@@ -198,7 +235,13 @@ def test_stores_into_arguments_are_refused() -> None:
         x[0] = 1.0
         return x
 
-    assert "f writes into its argument x" in refused(lambda: vmap(f)(XS.copy()))
+    for call in (
+        lambda: vmap(f)(XS.copy()),
+        lambda: anabranch.vectorize(f, signature="(n)->(n)")(XS.copy()),
+    ):
+        said = refused(call, anabranch.TraceError)
+        assert "writing into x would change the caller's array" in said
+        assert f"{__file__}:" in said
 
     def g(x: Any) -> Any:
         y = np.zeros(3)
