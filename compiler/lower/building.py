@@ -14,15 +14,11 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ...ir.errors import ShapeError, TraceError
 from ..tracing.lowerings import lowers
-from ..tracing.running import find_trace, is_traced
+from ..tracing.running import as_array, find_trace, is_traced
 from ..tracing.trace import Trace
 from .shapes import as_ints
 
 __all__: list[str] = []
-
-
-def _plain(x: Any) -> Any:
-    return x if is_traced(x) else np.asarray(x)
 
 
 @lowers(np.linspace)
@@ -42,7 +38,7 @@ def _linspace(
         raise ValueError(f"Number of samples, {num}, must be non-negative.")
     start, stop = trace.array(start), trace.array(stop)
     to = np.result_type(_weak(start), _weak(stop), float(num))
-    start, stop = _plain(start).astype(to), _plain(stop).astype(to)
+    start, stop = as_array(start).astype(to), as_array(stop).astype(to)
     steps = num - 1 if endpoint else num
     apart = stop - start
     ramp = np.reshape(np.arange(num, dtype=to), (-1,) + (1,) * np.ndim(apart))
@@ -80,7 +76,7 @@ def _logspace(
         rank = max(np.ndim(start), np.ndim(stop), np.ndim(base))
         start, stop, base = (
             np.reshape(v, (1,) * (rank - np.ndim(v)) + np.shape(v))
-            for v in map(_plain, (start, stop, base))
+            for v in map(as_array, (start, stop, base))
         )
         base = np.expand_dims(base, axis)
     made = np.power(base, np.linspace(start, stop, num, endpoint, axis=axis))
@@ -101,7 +97,7 @@ def _geomspace(
     num = operator.index(num)
     start, stop = trace.array(start), trace.array(stop)
     to = np.result_type(_weak(start), _weak(stop), float(num), np.zeros((), dtype))
-    start, stop = _plain(start).astype(to), _plain(stop).astype(to)
+    start, stop = as_array(start).astype(to), as_array(stop).astype(to)
     shape = np.broadcast_shapes(np.shape(start), np.shape(stop))
     first, last = (np.broadcast_to(end, shape)[None] for end in (start, stop))
     sign = np.sign(start)
@@ -140,7 +136,7 @@ def _meshgrid(
 def _ix(trace: Trace, *args: Any) -> Any:
     made: list[Any] = []
     for place, arg in enumerate(args):
-        row = _plain(trace.array(arg))
+        row = as_array(trace.array(arg))
         if row.ndim != 1:
             raise ValueError("Cross index must be 1 dimensional")
         if row.dtype == bool:
@@ -162,7 +158,7 @@ def _static(what: str, value: Any) -> Any:
 
 
 def _flat_or(trace: Trace, arr: Any, axis: Any) -> tuple[Any, int]:
-    arr = _plain(trace.array(arr))
+    arr = as_array(trace.array(arr))
     if axis is None:
         return np.reshape(arr, -1), 0
     return arr, normalize_axis_index(axis, arr.ndim)
@@ -173,7 +169,7 @@ def _insert(trace: Trace, arr: Any, obj: Any, values: Any, axis: Any = None) -> 
     arr, along = _flat_or(trace, arr, axis)
     _static("np.insert", obj)
     length = arr.shape[along]
-    values = _plain(trace.array(values))
+    values = as_array(trace.array(values))
     values = np.reshape(values, (1,) * (arr.ndim - values.ndim) + np.shape(values))
     if isinstance(obj, slice):
         places = np.arange(*cast("slice[Any, Any, Any]", obj).indices(length))
@@ -254,7 +250,7 @@ def _diagflat(trace: Trace, v: Any, k: int = 0) -> Any:
 
 @lowers(np.vander)
 def _vander(trace: Trace, x: Any, N: Any = None, increasing: bool = False) -> Any:
-    x = _plain(trace.array(x))
+    x = as_array(trace.array(x))
     if x.ndim != 1:
         raise ValueError("x must be a one-dimensional array or sequence.")
     count = x.shape[0] if N is None else operator.index(N)
@@ -302,7 +298,7 @@ def _sliding(
     """Not a view: what is written to ``x`` later is not seen."""
     if writeable:
         raise TraceError("windows that are written into are not supported")
-    x = _plain(trace.array(x))
+    x = as_array(trace.array(x))
     sizes = as_ints(window_shape)
     axes = (
         tuple(range(x.ndim))

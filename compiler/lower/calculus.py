@@ -9,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ...ir.errors import DomainError, ShapeError
 from ..tracing.lowerings import lowers
-from ..tracing.running import find_trace, is_traced
+from ..tracing.running import as_array, find_trace
 from ..tracing.trace import Trace
 from .ufuncs import resolve
 
@@ -17,13 +17,13 @@ __all__: list[str] = []
 
 
 def _kind(x: Any) -> np.dtype[Any]:
-    return x.dtype if is_traced(x) else np.asarray(x).dtype
+    return as_array(x).dtype
 
 
 def _floats(trace: Trace, x: Any) -> Any:
     """An array of floats: integers become float64."""
     x = trace.array(x)
-    x = x if is_traced(x) else np.asarray(x)
+    x = as_array(x)
     return x.astype(np.float64) if x.dtype.kind in "iu" else x
 
 
@@ -36,7 +36,7 @@ def _ediff1d(trace: Trace, ary: Any, to_end: Any = None, to_begin: Any = None) -
             end = np.reshape(trace.array(part), -1)
             if not np.can_cast(_kind(end), _kind(flat), "same_kind"):
                 raise TypeError(f"dtype of {_kind(end)} does not fit {_kind(flat)}")
-            end = end if is_traced(end) else np.asarray(end)
+            end = as_array(end)
             parts.insert(place if place == 0 else len(parts), end.astype(_kind(flat)))
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
 

@@ -11,7 +11,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ...ir.errors import DomainError
 from ..tracing.lowerings import lowers
-from ..tracing.running import find_trace, is_traced
+from ..tracing.running import as_array, find_trace
 from ..tracing.trace import Trace
 from ..tracing.tracer import GETITEM
 from .searching import at_places, places_in
@@ -20,14 +20,10 @@ from .ufuncs import resolve
 __all__: list[str] = []
 
 
-def _plain(x: Any) -> Any:
-    return x if is_traced(x) else np.asarray(x)
-
-
 @lowers(np.choose)
 def _choose(trace: Trace, a: Any, choices: Any, mode: str = "raise") -> Any:
     a = trace.array(a)
-    parts = np.broadcast_arrays(a, *map(_plain, map(trace.array, choices)))
+    parts = np.broadcast_arrays(a, *map(as_array, map(trace.array, choices)))
     a, stacked = parts[0], np.stack(parts[1:])
     count = stacked.shape[0]
     if mode == "clip":
@@ -82,13 +78,13 @@ def _piecewise(
             f"with {len(masks)} condition(s), either {len(masks)} or {len(masks) + 1} "
             "functions are expected"
         )
-    made: Any = np.zeros((), _plain(x).dtype)
+    made: Any = np.zeros((), as_array(x).dtype)
     pairs = list(zip(masks, funclist, strict=False))
     if len(funclist) > len(masks):
         pairs.insert(0, (True, funclist[-1]))
     for mask, function in pairs:
         value = _called(function, x, *args, **kw) if callable(function) else function
-        value = _plain(trace.array(value)).astype(_plain(x).dtype)
+        value = as_array(trace.array(value)).astype(as_array(x).dtype)
         made = np.where(mask, value, made)
     return np.broadcast_to(made, np.shape(x))
 
@@ -107,7 +103,7 @@ def _apply_along(
     rows = np.reshape(moved, (-1, moved.shape[-1]))
 
     def of_row(row: Any) -> Any:
-        return _plain(trace.innermost.array(_called(func1d, row, *args, **kwargs)))
+        return as_array(trace.innermost.array(_called(func1d, row, *args, **kwargs)))
 
     if rows.shape[0] == 0:
         raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
@@ -142,8 +138,8 @@ def _isclose(
 ) -> Any:
     a, b = trace.array(a), trace.array(b)
     a, b = (
-        x.astype("f8") if _plain(x).dtype.kind in "iub" else x
-        for x in map(_plain, (a, b))
+        x.astype("f8") if as_array(x).dtype.kind in "iub" else x
+        for x in map(as_array, (a, b))
     )
     near = np.abs(a - b) <= atol + rtol * np.abs(b)
     made = np.logical_or(np.logical_and(near, np.isfinite(b)), np.equal(a, b))
@@ -166,7 +162,7 @@ def _allclose(
 
 @lowers(np.array_equal)
 def _array_equal(trace: Trace, a1: Any, a2: Any, equal_nan: bool = False) -> Any:
-    a1, a2 = _plain(trace.array(a1)), _plain(trace.array(a2))
+    a1, a2 = as_array(trace.array(a1)), as_array(trace.array(a2))
     if a1.shape != a2.shape:
         return False
     same = np.equal(a1, a2)
@@ -177,7 +173,7 @@ def _array_equal(trace: Trace, a1: Any, a2: Any, equal_nan: bool = False) -> Any
 
 @lowers(np.array_equiv)
 def _array_equiv(trace: Trace, a1: Any, a2: Any) -> Any:
-    a1, a2 = _plain(trace.array(a1)), _plain(trace.array(a2))
+    a1, a2 = as_array(trace.array(a1)), as_array(trace.array(a2))
     try:
         np.broadcast_shapes(a1.shape, a2.shape)
     except ValueError:
@@ -196,7 +192,10 @@ def _isin(
     kind: Any = None,
 ) -> Any:
     """By a search in the sorted elements; NaN is in nothing."""
-    element, tests = _plain(trace.array(element)), _plain(trace.array(test_elements))
+    element, tests = (
+        as_array(trace.array(element)),
+        as_array(trace.array(test_elements)),
+    )
     if tests.size == 0:
         made: Any = np.zeros_like(element, dtype=bool)
         return np.logical_not(made) if invert else made

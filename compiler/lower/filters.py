@@ -11,7 +11,7 @@ import numpy as np
 from ...ir.errors import ShapeError, UnsupportedError
 from .. import functions, loop
 from ..tracing.lowerings import lowers_in
-from ..tracing.running import is_traced
+from ..tracing.running import as_array, is_traced
 from ..tracing.trace import Trace
 from .ufuncs import reject
 
@@ -42,7 +42,7 @@ _MODES = {
 
 def both_float(trace: Trace, *values: Any) -> list[Any]:
     """Arrays of one float dtype."""
-    arrays = [trace.array(np.asarray(v) if not is_traced(v) else v) for v in values]
+    arrays = [trace.array(as_array(v)) for v in values]
     dtype = np.result_type(*(array.dtype for array in arrays))
     dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
     return [array.astype(dtype) for array in arrays]

@@ -13,7 +13,7 @@ from ...ir.extent import Extent
 from ...ir.graph import Node
 from ..peel import note_index
 from ..tracing.paths import Move, Path
-from ..tracing.running import is_traced
+from ..tracing.running import as_array, is_traced
 from ..tracing.trace import Trace
 from .ufuncs import broadcast_nodes
 from .windows import Window, is_moved, window_of
@@ -221,5 +221,5 @@ def position(trace: Trace, index: Any, size: int) -> Node:
 
 def as_int64(indices: Any) -> Any:
     """Integers as NumPy takes them for indices, in a dtype that holds any size."""
-    array = indices if is_traced(indices) else np.asarray(indices)
+    array = as_array(indices)
     return array.astype(np.int64) if array.dtype.kind in "iu" else array

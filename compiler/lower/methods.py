@@ -15,7 +15,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from ...ir.errors import DTypeError, ShapeError, TraceError
 from ...ir.types import DTYPES
 from ..tracing.lowerings import lowering_of, lowers
-from ..tracing.running import find_trace, is_traced
+from ..tracing.running import as_array, find_trace, is_traced
 from ..tracing.trace import Trace
 from ..tracing.tracer import GETITEM
 from .reductions import along_first, axes_of, given
@@ -49,14 +49,10 @@ UNARY = (
 )
 
 
-def _plain(x: Any) -> Any:
-    return x if is_traced(x) else np.asarray(x)
-
-
 def _outer(ufunc: Any) -> None:
     @lowers((ufunc, "outer"))
     def outer(trace: Trace, a: Any, b: Any, **named: Any) -> Any:
-        a, b = _plain(trace.array(a)), _plain(trace.array(b))
+        a, b = as_array(trace.array(a)), as_array(trace.array(b))
         return ufunc(np.reshape(a, (*a.shape, *(1,) * b.ndim)), b, **named)
 
 
@@ -66,7 +62,7 @@ for _ufunc in BINARY:
 
 def _row(trace: Trace, ufunc: Any, a: Any, axis: int, dtype: Any) -> Any:
     """The entries along an axis first, in the dtype that the ufunc computes in."""
-    a = _plain(trace.array(a))
+    a = as_array(trace.array(a))
     if dtype is None:
         logical = ufunc.__name__.startswith("logical")
         dtype = bool if logical else DTYPES[resolve(ufunc, a, a)[-1]]
@@ -123,7 +119,7 @@ def _reduce(ufunc: Any) -> None:
         initial: Any = UNSET,
         where: Any = UNSET,
     ) -> Any:
-        a = _plain(trace.array(a))
+        a = as_array(trace.array(a))
         axes = axes_of(a.ndim, axis)
         mask = None if where is True else given(where)
         if len(axes) > 1 and ufunc.identity is None and not _is_idempotent(ufunc):
@@ -151,7 +147,7 @@ def _reduce(ufunc: Any) -> None:
                     "has no identity"
                 )
         if start is not None:
-            start = np.broadcast_to(_plain(start), rows.shape[1:]).astype(rows.dtype)
+            start = np.broadcast_to(as_array(start), rows.shape[1:]).astype(rows.dtype)
         made = rows[0] if start is None and rows.shape[0] == 1 else None
         if made is None:
             made, _ = _folded(ufunc, rows, start, mask)
@@ -180,7 +176,7 @@ def _at(ufunc: Any) -> None:
                 f"np.{ufunc.__name__}.at would write a traced value into a real array",
                 hint="copy the array in the function first: a = np.copy(a)",
             )
-        values = [_plain(trace.array(value)) for value in b]
+        values = [as_array(trace.array(value)) for value in b]
         made = bool if ufunc.__name__.startswith("logical") else None
         made = made or DTYPES[resolve(ufunc, a, *values)[-1]]
         if not np.can_cast(made, a.dtype, "same_kind"):
@@ -213,7 +209,7 @@ def _reduceat(ufunc: Any) -> None:
         trace: Trace, a: Any, indices: Any, axis: Any = 0, dtype: Any = None
     ) -> Any:
         """The reduction from each index to the next; one entry where that is before."""
-        a = _plain(trace.array(a))
+        a = as_array(trace.array(a))
         along = normalize_axis_index(axis, a.ndim)
         length = a.shape[along]
         if find_trace(indices) is not None:

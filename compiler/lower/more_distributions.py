@@ -1,4 +1,4 @@
-"""More distributions, as `distributions` has them: extremes, tails, circles, counts."""
+"""More distributions, as `distributions` has them: extremes, tails, circles."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .distributions import (
     positive,
     sp,
 )
+from .more_counts import COUNTS
 from .special_formulas import f_quantile
 
 __all__ = ["MORE", "truncated_quantile"]
@@ -124,26 +125,6 @@ def _chi_log(x: Any, df: Any) -> Any:
 
 def _tail_of_exponnorm(x: Any, k: Any) -> Any:
     return (0.5 / k - x) / k + sp.log_ndtr(x - 1 / k)
-
-
-def _betabinom_log(k: Any, n: Any, a: Any, b: Any) -> Any:
-    ways = -np.log(n + 1) - sp.betaln(n - k + 1, k + 1)
-    return ways + sp.betaln(k + a, n - k + b) - sp.betaln(a, b)
-
-
-def _hypergeom_log(k: Any, M: Any, n: Any, N: Any) -> Any:
-    def ways(total: Any, some: Any) -> Any:
-        return sp.betaln(total - some + 1, some + 1) + np.log(total + 1)
-
-    return ways(M, N) - ways(n, k) - ways(M - n, N - k)
-
-
-def _geom_quantile(q: Any, p: Any) -> Any:
-    """The smallest count whose integral is not below q."""
-    rate = np.log1p(-p)
-    made = np.ceil(np.log1p(-q) / rate)
-    less = np.maximum(made - 1, 0.0)
-    return np.where((-np.expm1(rate * less) >= q) & (less > 0), less, made)
 
 
 MORE: dict[str, Distribution] = {
@@ -387,33 +368,5 @@ MORE: dict[str, Distribution] = {
         between_zero_and_one,
         positive,
     ),
-    "geom": Distribution(
-        ("p",),
-        lambda k, p: np.log(p) + sp.xlog1py(k - 1, -p),
-        {
-            "cdf": lambda k, p: -np.expm1(k * np.log1p(-p)),
-            "sf": lambda k, p: np.exp(k * np.log1p(-p)),
-            "logsf": lambda k, p: k * np.log1p(-p),
-            "ppf": _geom_quantile,
-        },
-        lambda p: (1.0, inf),
-        lambda p: (p > 0) & (p <= 1),
-        discrete=True,
-    ),
-    "betabinom": Distribution(
-        ("n", "a", "b"),
-        _betabinom_log,
-        {},
-        lambda n, a, b: (0.0, n),
-        lambda n, a, b: (n >= 0) & (n == np.floor(n)) & positive(a, b),
-        discrete=True,
-    ),
-    "hypergeom": Distribution(
-        ("M", "n", "N"),
-        _hypergeom_log,
-        {},
-        lambda M, n, N: (np.maximum(N - (M - n), 0), np.minimum(n, N)),
-        lambda M, n, N: (M > 0) & (n >= 0) & (N >= 0) & (n <= M) & (N <= M),
-        discrete=True,
-    ),
+    **COUNTS,
 }

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...ir.errors import ShapeError, UnsupportedError
 from ..tracing.lowerings import lowers
-from ..tracing.running import find_trace, is_traced
+from ..tracing.running import as_array, find_trace
 from ..tracing.trace import Trace
 
 __all__ = ["KINDS", "series"]
@@ -64,7 +64,7 @@ def series(kind: str, x: Any, c: Any, tensor: bool = True) -> Any:
 
 def _plain(trace: Trace, x: Any) -> Any:
     x = trace.array(x)
-    return x if is_traced(x) else np.asarray(x)
+    return as_array(x)
 
 
 @lowers(np.polyval)

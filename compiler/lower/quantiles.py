@@ -16,7 +16,7 @@ import numpy as np
 
 from ...ir.errors import BoundsError, DomainError, ShapeError, UnsupportedError
 from ..tracing.lowerings import lowers
-from ..tracing.running import find_trace, is_traced
+from ..tracing.running import as_array, find_trace, is_traced
 from ..tracing.trace import Trace
 from .reductions import axes_of, given
 from .sorting import gathered, sorted_rows
@@ -167,7 +167,7 @@ def quantiles_of_first(
 
 
 def _kind(q: Any) -> np.dtype[Any]:
-    return q.dtype if is_traced(q) else np.asarray(q).dtype
+    return as_array(q).dtype
 
 
 def _is_weak(q: Any) -> bool:

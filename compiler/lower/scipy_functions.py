@@ -9,7 +9,8 @@ import numpy as np
 
 from ...ir.errors import ShapeError
 from ...ir.ops.expm import exponential
-from ...ir.ops.schur import logarithm, square_root, sylvester
+from ...ir.ops.logm import logarithm
+from ...ir.ops.schur import square_root, sylvester
 from ..tracing.lowerings import lowers_in
 from ..tracing.trace import Trace
 from .linalg import matrix

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..tracing.running import is_traced
+from ..tracing.running import as_array
 from ..tracing.trace import Trace
 from .selected import FUNCTIONS, Selected, holds
 
@@ -254,7 +254,7 @@ def _concatenate(parts: Any, axis: int = 0, dtype: Any = None) -> Any:
 
 
 def _whole(part: Any) -> tuple[Any, Any]:
-    array = part if is_traced(part) else np.asarray(part)
+    array = as_array(part)
     if array.ndim != 1:
         raise ValueError("all the input array dimensions must match")
     return array, np.ones(array.shape, bool)

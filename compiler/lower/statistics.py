@@ -12,7 +12,7 @@ import numpy as np
 
 from ...ir.errors import DTypeError, ShapeError, TraceError
 from ..tracing.lowerings import lowers
-from ..tracing.running import find_trace, is_traced
+from ..tracing.running import as_array, find_trace
 from ..tracing.trace import Trace
 from .searching import places_in
 
@@ -66,12 +66,12 @@ def _cov(
 
 
 def _kind(x: Any) -> np.dtype[Any]:
-    return x.dtype if is_traced(x) else np.asarray(x).dtype
+    return as_array(x).dtype
 
 
 def _variables(trace: Trace, x: Any, rowvar: bool, dtype: Any, turns: bool) -> Any:
     """A row for each variable."""
-    rows = np.atleast_2d(x if is_traced(x) else np.asarray(x)).astype(dtype)
+    rows = np.atleast_2d(as_array(x)).astype(dtype)
     return rows.T if turns and not rowvar else rows
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...ir.errors import TraceError
 from ..tracing.lowerings import lowers
-from ..tracing.running import is_traced
+from ..tracing.running import as_array, is_traced
 from ..tracing.trace import Trace
 from ..tracing.tracer import SETITEM
 
@@ -26,7 +26,7 @@ def _copyto(
     trace: Trace, dst: Any, src: Any, casting: str = "same_kind", where: Any = True
 ) -> None:
     dst, src = _target(dst, "np.copyto"), trace.array(src)
-    kind = src.dtype if is_traced(src) else np.asarray(src).dtype
+    kind = as_array(src).dtype
     weak = src.weak if is_traced(src) else type(src) in (int, float)
     # The user's text is any; NumPy raises for what is no rule.
     if not weak and not np.can_cast(kind, dst.dtype, casting):  # type: ignore[arg-type]
@@ -64,7 +64,7 @@ def _place(trace: Trace, arr: Any, mask: Any, vals: Any) -> None:
 def _put(trace: Trace, a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     a = _target(a, "np.put")
     ind = trace.array(ind)
-    places = np.reshape(ind if is_traced(ind) else np.asarray(ind), -1)
+    places = np.reshape(as_array(ind), -1)
     if mode == "clip":
         places = np.clip(places, 0, a.size - 1)
     elif mode == "wrap":

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..tracing.lowerings import lowers_in
-from ..tracing.running import is_traced
+from ..tracing.running import as_array
 from ..tracing.trace import Trace
 from .distributions import DISTRIBUTIONS, sp
 from .scipy_linalg import triangular
@@ -25,7 +25,7 @@ def _sample(trace: Trace, a: Any, axis: Any, policy: str) -> tuple[Any, int]:
     """Floats, and the axis to go along; all of them as one where it is None."""
     reject({"nan_policy": None if policy == "propagate" else policy})
     x = trace.array(a)
-    x = x if is_traced(x) else np.asarray(x)
+    x = as_array(x)
     x = x if x.dtype.kind == "f" else x.astype(np.float64)
     return (np.ravel(x), 0) if axis is None else (x, axis)
 

@@ -7,6 +7,8 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
+import numpy as np
+
 from .ragged import Ragged
 from .tracer import Tracer
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "active_trace",
+    "as_array",
     "begin",
     "end",
     "find_trace",
@@ -32,6 +35,11 @@ _state = threading.local()
 def is_traced(value: Any) -> TypeGuard[Tracer]:
     """Whether ``value`` is a traced array."""
     return isinstance(value, Tracer)
+
+
+def as_array(value: Any) -> Any:
+    """A traced array as it is, anything else as the array that NumPy makes of it."""
+    return value if is_traced(value) else np.asarray(value)
 
 
 def find_trace(values: Any) -> Trace | None:

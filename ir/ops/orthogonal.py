@@ -29,6 +29,7 @@ import numpy as np
 from ..errors import LinAlgError
 from ..types import TensorType
 from .lapack import (
+    divided,
     identity,
     lower_symmetric,
     require_square,
@@ -130,8 +131,8 @@ def _square_qr(
     inner = sum_of(b, q_bar, b.matmul(q, b.add(half, adjoined(b, half))))
     assert inner is not None, "there is the product"
     # X R⁻ᴴ is (R⁻¹ Xᴴ)ᴴ.
-    flags = {"lower": False, "transposed": False, "unit": False, "strict": False}
-    return adjoined(b, b.solve_triangular(r, adjoined(b, inner), **flags))
+    over = divided(b, r, adjoined(b, inner), lower=False, transposed=False)
+    return adjoined(b, over)
 
 
 QR = register(

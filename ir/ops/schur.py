@@ -1,8 +1,8 @@
 """Schur's triangular form, and what is solved or made with it column by column.
 
 ``schur(a)`` is ``a = Z T Zᴴ`` with a triangle T, of complex numbers. No rule
-differentiates it: ``sylvester(a, b, c, value)``, ``sqrtm(a, value)`` and
-``logm(a, value)`` hand on what plain nodes make of it, and know their own derivatives.
+differentiates it: ``sylvester(a, b, c, value)`` and ``sqrtm(a, value)``, and ``logm``
+of its own file, hand on what plain nodes make of it, and know their own derivatives.
 
 The formulas: Bartels, Stewart 1972, "Solution of the matrix equation AX + XB = C";
 Björck, Hammarling 1983, "A Schur method for the square root of a matrix"; Higham 2008,
@@ -18,15 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import LinAlgError
-from ..graph import Graph, Output
+from ..graph import Output
 from ..types import TensorType
-from .expm import norm_of, of_adjoined, of_blocks, upper_right
 from .lapack import (
     handed_on,
     identity,
     require_square,
     require_wide,
-    spread,
     triangle,
 )
 from .linalg import adjoined
@@ -38,13 +36,17 @@ if TYPE_CHECKING:
     from ..graph import Node
 
 __all__ = [
-    "LOGM",
     "SCHUR",
     "SQRTM",
     "SYLVESTER",
-    "logarithm",
+    "as_real",
+    "function_type",
+    "product",
     "square_root",
     "sylvester",
+    "triangular_form",
+    "triangular_root",
+    "upper_solved",
 ]
 
 NO_FORM = "Schur form not found"
@@ -85,12 +87,14 @@ SCHUR = register(
 # What rules and values are made of.
 
 
-def _form(b: Builder, a: Node) -> tuple[Node, Node]:
+def triangular_form(b: Builder, a: Node) -> tuple[Node, Node]:
+    """T and Z, which are constant."""
     t, z = b.schur(b.cast(b.stop_gradient(a), "c128")).values
     return triangle(b, t, lower=False), z
 
 
-def _product(b: Builder, *factors: Node) -> Node:
+def product(b: Builder, *factors: Node) -> Node:
+    """Of matrices, from the left."""
     made = factors[0]
     for factor in factors[1:]:
         made = b.matmul(made, factor)
@@ -130,7 +134,8 @@ def _shifted(b: Builder, t: Node, by: Node) -> Node:
     return b.add(t, b.mul(b.broadcast(by, t.type), identity(b, t.type)))
 
 
-def _upper_solved(b: Builder, t: Node, x: Node, *, strict: bool = False) -> Node:
+def upper_solved(b: Builder, t: Node, x: Node, *, strict: bool = False) -> Node:
+    """``t⁻¹ x`` of an upper triangle."""
     flags = {"lower": False, "transposed": False, "unit": False, "strict": strict}
     return b.solve_triangular(t, x, **flags)
 
@@ -166,7 +171,7 @@ def _by_columns(
     )
 
 
-def _real(b: Builder, x: Node, what: str) -> Node:
+def as_real(b: Builder, x: Node, what: str) -> Node:
     """The real parts, which are the matrices; raises where they are not."""
     axes = tuple(range(x.type.rank))
     re, im = b.real(x), b.imag(x)
@@ -189,15 +194,15 @@ def sylvester(b: Builder, p: Node, q: Node, c: Node) -> Node:
 
 def _sylvester_value(b: Builder, p: Node, q: Node, c: Node) -> Node:
     """With triangles T and R each column is ``(T + R[k, k]) x[k] = f[k] - X R[k]``."""
-    (t, u), (r, v) = _form(b, p), _form(b, q)
-    f = _product(b, adjoined(b, u), b.cast(b.stop_gradient(c), "c128"), v)
+    (t, u), (r, v) = triangular_form(b, p), triangular_form(b, q)
+    f = product(b, adjoined(b, u), b.cast(b.stop_gradient(c), "c128"), v)
 
     def column(b: Builder, k: Node, x: Node, t: Node, r: Node, f: Node) -> Node:
         rest = b.sub(_column(b, f, k), b.matmul(x, _column(b, r, k)))
-        return _upper_solved(b, _shifted(b, t, _entry(b, r, k)), rest, strict=True)
+        return upper_solved(b, _shifted(b, t, _entry(b, r, k)), rest, strict=True)
 
     y = _by_columns(b, b.like(f, 0.0), (t, r, f), column)
-    made = _product(b, u, y, adjoined(b, v))
+    made = product(b, u, y, adjoined(b, v))
     return made if c.type.is_complex else b.real(made)
 
 
@@ -247,13 +252,13 @@ def square_root(b: Builder, a: Node) -> Node:
     """The root of each matrix whose eigenvalues have no negative real parts."""
     if 0 in a.type.shape:
         return a
-    t, z = _form(b, a)
-    made = _product(b, z, _triangular_root(b, t), adjoined(b, z))
-    value = made if a.type.is_complex else _real(b, made, "the square root")
+    t, z = triangular_form(b, a)
+    made = product(b, z, triangular_root(b, t), adjoined(b, z))
+    value = made if a.type.is_complex else as_real(b, made, "the square root")
     return b.sqrtm(a, value)
 
 
-def _triangular_root(b: Builder, t: Node) -> Node:
+def triangular_root(b: Builder, t: Node) -> Node:
     """Each column above its diagonal is ``(R + r[k, k]) r[k] = t[k]``."""
     start = b.mul(b.sqrt(t), identity(b, t.type))
 
@@ -263,12 +268,13 @@ def _triangular_root(b: Builder, t: Node) -> Node:
         is_above = b.broadcast(mask, t.type.with_dtype("bool"))
         matrix = _shifted(b, r, _entry(b, r, k))
         wanted = _column(b, b.select(is_above, t, b.like(t, 0.0)), k)
-        return _upper_solved(b, b.select(is_above, matrix, identity(b, t.type)), wanted)
+        return upper_solved(b, b.select(is_above, matrix, identity(b, t.type)), wanted)
 
     return _by_columns(b, start, (t,), column)
 
 
-def _function_type(op: str, a: TensorType, value: TensorType) -> TensorType:
+def function_type(op: str, a: TensorType, value: TensorType) -> TensorType:
+    """That of a function of square matrices, which hands on its value."""
     require_square(op, a)
     require_wide(op, a)
     require(value == a, op, f"{value} is not made of {a}")
@@ -276,7 +282,7 @@ def _function_type(op: str, a: TensorType, value: TensorType) -> TensorType:
 
 
 def _sqrtm_type(a: TensorType, value: TensorType) -> TensorType:
-    return _function_type("sqrtm", a, value)
+    return function_type("sqrtm", a, value)
 
 
 def _sqrtm_adjoint(
@@ -295,111 +301,6 @@ SQRTM = register(
         handed_on,
         _sqrtm_adjoint,
         constant_slots=(1,),
-        vmap=stacked,
-    )
-)
-
-
-# Logarithms.
-
-NEAR = 0.25
-"""How near to 1 a matrix is whose logarithm the quadrature gives to all digits."""
-ROOTS = 128
-"""No matrix of floats needs as many square roots."""
-
-
-def logarithm(b: Builder, a: Node) -> Node:
-    """The logarithm of each matrix whose eigenvalues are not negative."""
-    if 0 in a.type.shape:
-        return a
-    made = _logarithm_value(b, a)
-    value = made if a.type.is_complex else _real(b, made, "the logarithm")
-    return b.logm(a, value)
-
-
-def _logarithm_value(b: Builder, a: Node) -> Node:
-    """``log T = 2^k log(1 + X)`` with ``1 + X`` the k-th root; its diagonal is exact.
-
-    ``log(1 + X)`` is the integral of ``X / (1 + s X)`` from 0 to 1, by Gauss.
-    """
-    t, z = _form(b, a)
-    roots, counts = _near_one(b, t)
-    one = identity(b, t.type)
-    x = b.sub(roots, one)
-    total: list[Node] = []
-    for place, weight in zip(*np.polynomial.legendre.leggauss(8), strict=True):
-        scaled = b.mul(x, b.like(x, (1 + float(place)) / 2))
-        part = _upper_solved(b, b.add(one, scaled), x)
-        total.append(b.mul(part, b.like(x, float(weight) / 2)))
-    power = b.exp2(b.cast(counts, "f64"))
-    above = b.mul(b.add_n(*total), spread(b, power, t.type))
-    diagonal = b.select(b.ne(one, b.like(one, 0.0)), b.log(t), b.like(t, 0.0))
-    made = b.add(triangle(b, above, lower=False, strict=True), diagonal)
-    return _product(b, z, made, adjoined(b, z))
-
-
-def _near_one(b: Builder, t: Node) -> tuple[Node, Node]:
-    """Square roots of each matrix until it is near to 1, and how many that took."""
-    counts = TensorType("i64", t.type.shape[:-2])
-    body = _rooted(t.type, counts, b.source)
-    start = b.const(True, "bool"), b.full(counts, 0), t
-    _, count, root = b.add_node(
-        "loop", *start, regions=(body,), trips=ROOTS, carried=3, test=True
-    ).values
-    return root, count
-
-
-def _rooted(type_: TensorType, counts: TensorType, source: Any) -> Graph:
-    """The body of that loop."""
-    from ..builder import Builder
-
-    b = Builder("body")
-    b.source = source
-    b.input("i", INDEX)
-    b.input("again", TensorType("bool", ()))
-    count, t = b.input("count", counts), b.input("t", type_)
-    norm = norm_of(b, b.sub(t, identity(b, type_)))
-    is_far = b.gt(norm, b.like(norm, NEAR))
-    mask = spread(b, is_far, type_.with_dtype("bool"))
-    made = b.select(mask, _triangular_root(b, t), t)
-    again = b.reduce_any(is_far, axes=tuple(range(counts.rank)))
-    count = b.add(count, b.cast(is_far, "i64"))
-    return b.build([Output(again.name), Output(count.name), Output(made.name)])
-
-
-def _logm_type(a: TensorType, value: TensorType) -> TensorType:
-    return _function_type("logm", a, value)
-
-
-def _logm_adjoint(
-    b: Builder, n: Node, g: Node, a: Node, value: Node
-) -> tuple[Node, None]:
-    """``A.bar = L(A, V.barᴴ)ᴴ``, where log [[A, E], [0, A]] has L(A, E) above.
-
-    Higham 2008, 3.2. L is linear in E, which is made as large as A is.
-    """
-    if 0 in a.type.shape:
-        return g, None
-    sizes = [norm_of(b, b.stop_gradient(x)) for x in (a, g)]
-    is_nothing = b.eq(sizes[1], b.like(sizes[1], 0.0))
-    ratio = b.select(is_nothing, b.like(sizes[1], 1.0), b.div(*sizes))
-    e = b.mul(adjoined(b, g), spread(b, ratio, g.type))
-    whole = of_blocks(b, a, e)
-    made = _logarithm_value(b, whole)
-    value = made if a.type.is_complex else b.real(made)
-    bar = adjoined(b, upper_right(b, b.logm(whole, value)))
-    return b.div(bar, spread(b, ratio, bar.type)), None
-
-
-LOGM = register(
-    OpDef(
-        "logm",
-        2,
-        _logm_type,
-        handed_on,
-        _logm_adjoint,
-        constant_slots=(1,),
-        tangent=of_adjoined(_logm_adjoint),
         vmap=stacked,
     )
 )

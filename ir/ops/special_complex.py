@@ -27,11 +27,14 @@ def _wofz_type(z: TensorType) -> TensorType:
     return z
 
 
-def _wofz_adjoint(b: Builder, n: Node, g: Node, z: Node) -> tuple[Node]:
+def _wofz_slope(b: Builder, w: Node, z: Node) -> Node:
     """``w' = 2i / sqrt(pi) - 2 z w`` (DLMF 7.10.2)."""
     constant, two = b.like(z, 2j / ROOT_PI), b.like(z, 2.0 + 0j)
-    slope = b.sub(constant, b.mul(two, b.mul(z, n)))
-    return (b.chain(g, b.conj(slope)),)
+    return b.sub(constant, b.mul(two, b.mul(z, w)))
+
+
+def _wofz_adjoint(b: Builder, n: Node, g: Node, z: Node) -> tuple[Node]:
+    return (b.chain(g, b.conj(_wofz_slope(b, n, z))),)
 
 
 WOFZ = register(
@@ -85,8 +88,7 @@ def _by_place(b: Builder, x: Node, s: Node, g: Node) -> tuple[Node, Node]:
     x, s, g = (b.cast(value, "f64") for value in (x, s, g))
     wide = b.mul(s, b.like(s, math.sqrt(2)))
     z = b.complex(b.div(x, wide), b.div(g, wide))
-    twice = b.mul(b.like(z, 2.0 + 0j), b.mul(z, b.add_node("wofz", z)))
-    slope = b.sub(b.like(z, 2j / ROOT_PI), twice)
+    slope = _wofz_slope(b, b.add_node("wofz", z), z)
     over = reciprocal(b, b.mul(b.mul(wide, wide), b.like(s, ROOT_PI)))
     by_x, by_g = b.mul(b.real(slope), over), b.neg(b.mul(b.imag(slope), over))
     return b.cast(by_x, dtype), b.cast(by_g, dtype)
