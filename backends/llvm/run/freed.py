@@ -13,9 +13,9 @@ from functools import cache
 
 import numpy as np
 
-__all__ = ["LARGE", "keep_freed"]
+__all__ = ["FAULTING", "keep_freed"]
 
-LARGE = 2**17  # bytes of a plan, from where its calls may take such memory
+FAULTING = 2**17  # bytes of a plan, from where its calls may take such memory
 MOST = 2**25 - 2**16  # bytes of a block that the library still learns from
 
 
