@@ -122,7 +122,6 @@ def affine_branch(g: Any, x: Any) -> Any:
 NOT_LINEAR: dict[str, Rule] = {
     "one more": lambda g, x: g + 1.0,
     "x more": lambda g, x: g * x + x,
-    "one": lambda g, x: np.ones_like(g),
     "filled": lambda g, x: np.where(x > 0, g, 1.0),
     "edge": lambda g, x: np.pad(g, 1, constant_values=1.0)[:N],
     "affine_in_a_loop": affine_in_a_loop,
@@ -154,6 +153,11 @@ def test_other_rules_are_refused_at_the_line(name: str) -> None:
         ab.jvp(ruled_back(rule), (X,), (X,))
     assert "test_linear_rules.py" in str(caught.value).splitlines()[0]
     assert "hint: give the function a rule for tangents" in str(caught.value)
+
+
+def test_a_rule_that_does_not_read_its_cotangent_is_refused() -> None:
+    with pytest.raises(GradientError, match="not linear in its cotangent"):
+        ab.jvp(ruled_back(lambda g, x: np.ones_like(g)), (X,), (X,))
 
 
 def test_an_operator_that_adds_something_is_an_error() -> None:
