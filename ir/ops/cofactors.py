@@ -72,10 +72,11 @@ def cofactors(b: Builder, a: Node) -> Node:
     n = a.type.shape[-1]
     here = b.stop_gradient(a)
     is_number = b.eq(b.sub(here, here), b.like(here, 0.0))
-    u, values, vh = b.svd(
-        b.select(is_number, here, b.like(here, 0.0)), complete=False
-    ).values
-    u, values, vh = map(b.stop_gradient, (u, values, vh))
+    known = b.select(is_number, here, b.like(here, 0.0))
+    wide = b.cast(known, "c128" if a.type.is_complex else "f64")
+    u, values, vh = map(b.stop_gradient, b.svd(wide, complete=False).values)
+    u, vh = b.cast(u, a.type.dtype), b.cast(vh, a.type.dtype)
+    values = b.cast(values, a.type.part.dtype if a.type.is_complex else a.type.dtype)
     moved = b.matmul(b.matmul(adjoined(b, u), b.sub(a, here)), adjoined(b, vh))
     m = b.add(on_diagonal(b, _lifted(b, values), a.type.dtype), moved)
     k = n - 2
