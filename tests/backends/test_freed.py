@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from anabranch import jit
-from anabranch.backends.llvm.run import executable
+from anabranch.backends.llvm.run import freed
 
 
 @pytest.mark.parametrize(("n", "expected"), [(2**10, False), (2**16, True)])
@@ -16,7 +16,7 @@ def test_large_plans_keep_what_is_freed(
     monkeypatch: pytest.MonkeyPatch, n: int, expected: bool
 ) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(executable, "keep_freed", lambda: asked.append(n))
+    monkeypatch.setattr(freed, "_keep", lambda: asked.append(n))
     x = np.random.default_rng(0).normal(size=n)
     found = jit(lambda x: np.sum(np.abs(np.fft.rfft(x))))(x)
     np.testing.assert_allclose(found, np.sum(np.abs(np.fft.rfft(x))))

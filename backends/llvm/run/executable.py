@@ -33,7 +33,7 @@ from ..machine import current
 from ..plan.arena import ALIGNMENT, LARGE
 from ..plan.lane_blocks import blocked
 from ..plan.step import Plan, Step
-from .freed import FAULTING, keep_freed
+from .freed import keep_freed
 from .listing import kernel_numbers, listing
 from .threads import parallel_address, pool_address, pool_sources
 
@@ -151,8 +151,7 @@ class LLVMExecutable:
             arena = self._frames.pop().arena
         except IndexError:
             arena = np.empty(self.plan.arena_bytes + ALIGNMENT, np.uint8)
-            if self.plan.arena_bytes >= FAULTING:
-                keep_freed()
+            keep_freed(self.plan.arena_bytes)
         return Frame(self.plan, self.constants, arena, room)
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:

@@ -13,13 +13,18 @@ from functools import cache
 
 import numpy as np
 
-__all__ = ["FAULTING", "keep_freed"]
+__all__ = ["keep_freed"]
 
-FAULTING = 2**17  # bytes of a plan, from where its calls may take such memory
+FEW = 2**17  # bytes of a plan whose calls take no such memory
 MOST = 2**25 - 2**16  # bytes of a block that the library still learns from
 
 
+def keep_freed(nbytes: int) -> None:
+    """Let memory stay that calls of a plan of so many bytes give back."""
+    if nbytes >= FEW:
+        _keep()
+
+
 @cache
-def keep_freed() -> None:
-    """Let up to twice `MOST` bytes of freed memory stay in this process."""
+def _keep() -> None:
     np.empty(MOST, np.uint8)
