@@ -186,14 +186,12 @@ def in_pieces(b: Builder, of: Pieces, *, starts: bool = False) -> Node:
     limit = inner.minimum(turns, inner.sub(total, number))
     parts = _Turns(limit, total, given, carried, rows, number)
     made = _run(inner, of, parts, of.longest, tested=bool(of.attrs.get("test")))
-    begun = [number, *carried] if starts else []
-    ends = [Output(x.name) for x in (*made, *begun)]
+    ends = [*made, number, *carried] if starts else made
     zeros = [b.full(type_, 0) for type_ in whole]
-    first = b.const(0, "i64")
     return b.add_node(
         "loop",
-        *(of.total, *of.given, *of.carried, *zeros, first),
-        regions=(inner.build(ends),),
+        *(of.total, *of.given, *of.carried, *zeros, b.const(0, "i64")),
+        regions=(inner.build([Output(x.name) for x in ends]),),
         **loop_attrs(
             {
                 "trips": of.slots,
@@ -304,9 +302,8 @@ def filled(b: Builder, of: Pieces, made: Sequence[Node]) -> tuple[Node, Slots]:
     whole = numbers.type
     places = b.iota(shape=whole.shape, axis=0, dtype="i64")
     is_last = b.eq(places, b.full(whole, of.slots - 1))
-    repeats = b.select(
-        is_last, b.full(whole, of.repeats), b.full(whole, of.repeats - 1)
-    )
+    most, fewer = b.full(whole, of.repeats), b.full(whole, of.repeats - 1)
+    repeats = b.select(is_last, most, fewer)
     begun = b.gt(numbers, b.like(numbers, 0))  # a piece that never began is zeros
     used = b.logical_and(begun, b.lt(numbers, b.broadcast(total, whole)))
     last = b.reduce_sum(b.cast(used, "i64"), axes=(0,))
@@ -316,9 +313,9 @@ def filled(b: Builder, of: Pieces, made: Sequence[Node]) -> tuple[Node, Slots]:
 def back_over(of: Pieces, region: Graph, invariants: int, bars: int) -> Graph:
     """The body of the way back, from a ``region`` that takes what its turn begins with.
 
-    Where that takes the counter, ``invariants``, ``bars`` that are carried, what is
-    carried forwards, and rows, the body takes what `Pieces.taken` are in place of the
-    invariants, and carries the slots behind the bars.
+    That takes the counter, ``invariants``, ``bars`` that are carried, what is carried
+    forwards, and rows. The body takes how many turns there are and what is given in
+    place of the invariants, and carries the slots behind the bars.
     """
     from ..builder import Builder
     from ..graph import Output
@@ -360,9 +357,8 @@ def _fill(
     inner = Builder("body")
     inner.source = b.source
     inner.input("t", INDEX)
-    number_, total_, *given_ = [
-        inner.input(x.name, x.type) for x in (number, total, *given)
-    ]
+    taken = number, total, *given
+    number_, total_, *given_ = [inner.input(x.name, x.type) for x in taken]
     inner.input("go", TensorType("bool", ()))
     slots = Slots.of([inner.input("slots", x.type) for x in held.all])
     one = inner.const(1, "i64")
