@@ -73,24 +73,7 @@ def _svd(
     values = singular(trace.builder, node, bool(full_matrices and compute_uv))
     if not compute_uv:
         return trace.wrap(values[1])
-    return _wrapped(trace, _kind_of_svd(), values)
-
-
-def _svd_of_hermitian(trace: Trace, a: Any, compute_uv: bool) -> Any:
-    """By eigenvalues: their magnitudes, of which the signs go to the right vectors."""
-    values, vectors = np.linalg.eigh(a)
-    order = np.argsort(np.abs(values), axis=-1)[..., ::-1]
-    values = np.take_along_axis(values, order, -1)
-    if not compute_uv:
-        return np.abs(values)
-    u = np.take_along_axis(vectors, order[..., None, :], -1)
-    signs = np.where(values < 0, -1.0, 1.0)[..., None, :]
-    right = np.conjugate(np.swapaxes(u * signs, -1, -2))
-    return _kind_of_svd()(u, np.abs(values), right)
-
-
-def _kind_of_svd() -> Any:
-    return type(np.linalg.svd(np.eye(1)))
+    return _wrapped(trace, type(np.linalg.svd(np.eye(1))), values)
 
 
 def _svd_of_hermitian(trace: Trace, a: Any, compute_uv: bool) -> Any:

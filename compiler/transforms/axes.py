@@ -17,22 +17,12 @@ Axes: TypeAlias = "Any"
 """An axis, None, or a pytree of these that begins like that of the values."""
 
 
-_HINT = (
-    "an axis is a number, None for what is not mapped, or a tree of these like the "
-    "value"
-)
-
-
 def leaf_axes(axes: Axes, tree: Any, what: str) -> list[int | None]:
     """The axis of each leaf of a tree; an axis for a part of it is that of its leaves.
 
-    Raises `ArgumentError` where the trees do not begin alike, or a leaf is no axis:
-    ``what`` names both.
+    Raises `ArgumentError` where the trees do not begin alike: ``what`` names both.
     """
     flatten(tree)  # dataclasses become pytrees as they are met
-    for axis in flatten(axes)[0]:
-        if not hasattr(axis, "__index__"):
-            raise ArgumentError(f"{what}: {axis!r} is no axis", hint=_HINT)
     found: list[int | None] = []
     if not _collect(axes, tree, what, found.append):
         raise ArgumentError(
