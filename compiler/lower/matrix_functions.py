@@ -376,7 +376,7 @@ def _trace(trace: Trace, x: Any, /, *, offset: int = 0, dtype: Any = None) -> An
 
 @lowers(np.linalg.vecdot)
 def _vecdot(trace: Trace, x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    return np.vecdot(x1, x2, axis=axis)
+    return np.vecdot(x1, x2, axis=axis)  # type: ignore[call-overload]  # of its stub
 
 
 @lowers(np.linalg.matrix_transpose)
