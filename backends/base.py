@@ -152,7 +152,8 @@ class Backend(NamedTuple):
     ``passes`` are the names of the compiler's passes that a graph goes through first,
     in this order. ``prepare`` takes the verified graph that they leave.
     ``make_caller`` makes the fast path of a function's calls, where there is one;
-    ``put_in_front`` has a class of functions go it before its method ``__call__``.
+    ``put_in_front`` has a class of functions go it before its method ``__call__``,
+    ``put_in_front_of`` one whose first argument leads to it.
     ``make_door`` makes the C function of an executable and its captured arrays.
     ``scratch_bytes`` says how much scratch memory a graph will need, before its code is
     made.
@@ -163,5 +164,6 @@ class Backend(NamedTuple):
     prepare: Callable[[Graph], Executable]
     make_caller: Callable[[Statics], Caller] | None = None
     put_in_front: Callable[..., None] | None = None
+    put_in_front_of: Callable[..., None] | None = None
     make_door: Callable[[Any, Sequence[Array]], Door] | None = None
     scratch_bytes: Callable[[Graph], int] | None = None

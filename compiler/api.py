@@ -11,7 +11,7 @@ from ..ir.graph import Graph
 from .calls.function import Compiled, Function, Tracing
 from .calls.tracebacks import shows_users_frames
 from .transforms.gradient import Argnums, gradient, which, with_residuals
-from .transforms.residuals import Residuals, pull_back
+from .transforms.residuals import PullBack, pull_back
 
 __all__ = [
     "elementwise_grad",
@@ -254,7 +254,7 @@ def fwd_and_bwd(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     memory_limit: int | str | None = None,
-) -> tuple[Compiled, Callable[[Residuals, Any], Any]]:
+) -> tuple[Compiled, PullBack]:
     """The forward and the backward pass as two compiled functions.
 
     Options are those of `jit` and `grad`; ``memory_limit`` is that of the residuals.

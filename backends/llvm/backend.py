@@ -6,7 +6,7 @@ from ..base import Backend
 from .run.door.door import LLVMDoor
 from .run.executable import prepare, scratch_bytes
 from .run.fastcall.caller import Caller
-from .run.fastcall.method import put_in_front
+from .run.fastcall.method import put_in_front, put_in_front_of
 
 __all__ = ["BACKEND"]
 
@@ -65,6 +65,7 @@ BACKEND = Backend(
     prepare=prepare,
     make_caller=Caller,
     put_in_front=put_in_front,
+    put_in_front_of=put_in_front_of,
     make_door=LLVMDoor,
     scratch_bytes=scratch_bytes,
 )

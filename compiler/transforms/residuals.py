@@ -87,6 +87,8 @@ class Backward:
     a compiled function do.
     """
 
+    __slots__ = ("__dict__", "fast_path")
+
     def __init__(
         self,
         program: Program,
@@ -167,28 +169,50 @@ class Backward:
         if not isinstance(residuals.held, tuple):
             held = self.layout.packed(range(len(self.layout)))
         signature = signature._replace(arguments=(held, given))
+        if backend.put_in_front_of and PullBack.__call__ is _python_call:
+            backend.put_in_front_of(
+                PullBack,
+                (Residuals, "held", "backward"),
+                (Backward, "fast_path"),
+                interpreted,
+            )
         self.entry.add_recipe(caller, self.backend, signature)
         self.fast_path = caller.call
 
 
-def pull_back(residuals: Any, cotangents: Any) -> Any:
-    """Run the backward pass that ``residuals`` belong to."""
-    try:
-        if not isinstance(residuals, Residuals):
-            raise ArgumentError(
-                f"the first argument is a {type(residuals).__name__}, not residuals",
-                hint="result, residuals = forward(x), then "
-                "backward(residuals, cotangent)",
-            )
-        backward = residuals.backward
-        if not interpreted.get():
-            made = backward.fast_path((residuals.held, cotangents))
-            if made is not NotImplemented:
-                return made
-        return backward.slow_path(residuals, cotangents)
-    except Exception as error:
-        shorten(error)
-        raise
+class PullBack:
+    """Runs the backward pass that residuals belong to."""
+
+    __slots__ = ()
+
+    def __call__(self, residuals: Any, cotangents: Any) -> Any:
+        try:
+            if not isinstance(residuals, Residuals):
+                raise ArgumentError(
+                    f"the first argument is a {type(residuals).__name__}, not "
+                    "residuals",
+                    hint="result, residuals = forward(x), then "
+                    "backward(residuals, cotangent)",
+                )
+            backward = residuals.backward
+            if not interpreted.get():
+                made = backward.fast_path((residuals.held, cotangents))
+                if made is not NotImplemented:
+                    return made
+            return backward.slow_path(residuals, cotangents)
+        except Exception as error:
+            shorten(error)
+            raise
+
+    def __repr__(self) -> str:
+        return "<pull_back>"
+
+    def __reduce__(self) -> str:
+        return "pull_back"
+
+
+_python_call = PullBack.__call__
+pull_back = PullBack()
 
 
 def split(graph: Graph, count: int, seeds: int) -> tuple[Graph, Graph, list[str]]:

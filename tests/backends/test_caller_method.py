@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import sys
 import traceback
+from typing import Any
 
 import numpy as np
 import pytest
 
-from anabranch import disable_jit, jit
+from anabranch import ArgumentError, disable_jit, fwd_and_bwd, jit
 from anabranch.backends.llvm.run.fastcall.caller import supported
 from anabranch.compiler.calls.function import Compiled
+from anabranch.compiler.transforms.residuals import PullBack
 
 from .calls import X, same
 
@@ -119,3 +123,44 @@ def test_its_references_balance() -> None:
         compiled(**options)
     after = sys.getrefcount(x), sys.getrefcount(compiled), sys.getrefcount(options)
     assert before == after
+
+
+def test_a_pull_back_goes_the_path_of_its_residuals() -> None:
+    cube, back = fwd_and_bwd(lambda x: (x**3).sum())
+    wave, _ = fwd_and_bwd(lambda x: np.sin(x) * 2)
+    for scale in 1.0, 2.0, 3.0, 4.0:
+        x = X * scale
+        _, cubes = cube(x)
+        _, waves = wave(x)
+        same(back(cubes, scale), scale * 3 * x**2)
+        same(back(waves, X), 2 * np.cos(x) * X)
+        same(back(cotangents=scale, residuals=cubes), scale * 3 * x**2)
+    assert type(PullBack.__call__).__name__ == "method_descriptor"
+    with disable_jit():
+        same(back(cubes, 1.0), 3 * x**2)
+    assert pickle.loads(pickle.dumps(back)) is copy.deepcopy(back) is back
+
+
+@pytest.mark.parametrize("arguments", [(), (1.0,), (1.0, 1.0), (None, 1.0, 2.0)])
+def test_a_pull_back_of_no_residuals(arguments: Any) -> None:
+    forward, back = fwd_and_bwd(lambda x: (x**2).sum())
+    kept = [forward(X)[1] for _ in range(3)]
+    for residuals in kept:
+        same(back(residuals, 1.0), 2 * X)
+    with pytest.raises((TypeError, ArgumentError)):
+        back(*arguments)
+    with pytest.raises(ArgumentError, match="cotangent"):
+        back(kept[-1], np.ones(7))
+
+
+def test_references_of_a_pull_back_balance() -> None:
+    forward, back = fwd_and_bwd(lambda x: (x**2).sum())
+    kept = [forward(X)[1] for _ in range(3)]
+    seed = np.array(1.0)
+    for residuals in kept:
+        back(residuals, seed)
+    counted = seed, kept[-1], kept[-1].held, kept[-1].backward
+    before = [sys.getrefcount(one) for one in counted]
+    for _ in range(100):
+        back(kept[-1], seed)
+    assert [sys.getrefcount(one) for one in counted] == before
