@@ -15,6 +15,11 @@ PAGES = sorted(
     + [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md")]
 )
 LONGEST = 35  # words
+SOURCES = [
+    f"/{path.relative_to(ROOT)}"
+    for folder in FOLDERS
+    for path in (ROOT / folder).rglob("*.py")
+]
 
 
 def prose(text: str) -> Iterator[str]:
@@ -39,3 +44,16 @@ def test_sentences_are_short_and_alone(page: Path) -> None:
     long = [line for line in lines if len(line.split()) > LONGEST]
     several = [line for line in lines if len(sentences(line)) > 1]
     assert (long, several) == ([], [])
+
+
+def is_there(page: Path, name: str) -> bool:
+    """Whether a file is at a path from the page, or at one that ends like this."""
+    if name.startswith("."):
+        return (page.parent / name).exists()
+    return any(source.endswith(f"/{name}") for source in SOURCES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    named = re.findall(r"`([\w./]+\.py)`", page.read_text("utf-8"))
+    assert [name for name in named if not is_there(page, name)] == []

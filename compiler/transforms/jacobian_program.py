@@ -58,7 +58,7 @@ class _Ends(NamedTuple):
 
 
 def with_jacobian(program: Program, call: Call, *, options: Options) -> Program:
-    """The program that returns a Jacobian; see `compiler.jacobian`."""
+    """The program that returns a Jacobian; see `jacobian`."""
     graph, count = program.graph, len(program.graph.outputs)
     whole = unflatten(program.result, range(count))
     if options.has_aux:

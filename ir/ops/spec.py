@@ -151,23 +151,23 @@ class OpDef:
     while the others are held; the group `EVERY` has them all. ``tangent(b, n, dots,
     *operands, **attrs)`` makes a tuple of the tangents of the values of ``n``; ``dots``
     has None for an operand without one. Where there are regions it takes ``tangent``,
-    which is `compiler.tangent.tangent`. Ops without this rule, or whose rule returns
-    None, get their tangents from ``linear`` or from the adjoint.
+    which is `compiler.transforms.tangent.tangent`. Ops without this rule, or whose rule
+    returns None, get their tangents from ``linear`` or from the adjoint.
 
     ``vmap(b, n, size, mapped, *operands, **attrs)`` makes ``n`` with a new leading axis
-    of ``size``, which those of the operands have that are ``mapped`` (`compiler.vmap`).
-    It returns a node, or the values of several; those that depend on no mapped operand
-    may lack the axis. Ops without this rule get that of their kind
-    (`ir.ops.mapped.rule_of`). Where a node has regions, the rule takes ``vmapped``,
-    which is `compiler.vmap.vmapped`, and ``mask``: which of the examples run the node,
-    or None.
+    of ``size``, which those of the operands have that are ``mapped``
+    (`compiler.transforms.vmap`). It returns a node, or the values of several; those
+    that depend on no mapped operand may lack the axis. Ops without this rule get that
+    of their kind (`ir.ops.mapped.rule_of`). Where a node has regions, the rule takes
+    ``vmapped``, which is `compiler.transforms.vmap.vmapped`, and ``mask``: which of the
+    examples run the node, or None.
 
     An op that makes several values has tuples of types and arrays, and ``g`` is a tuple
     with None where no cotangent arrives. ``regions`` are the names of the graphs that
     belong to a node. The type rule takes them as ``regions``, the reference as
     functions from arrays to a list of arrays, with ``types``. The adjoint takes
     ``slots``, those that a contribution is wanted for, and ``adjoint``, which is
-    `compiler.adjoint.adjoint`.
+    `compiler.transforms.adjoint.adjoint`.
     """
 
     name: str
