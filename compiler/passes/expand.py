@@ -7,7 +7,7 @@ from typing import Any
 from ...ir.builder import Builder
 from ...ir.graph import Graph, Node
 from ...ir.inlining import inlined
-from .held import in_equal_pieces
+from .equal_pieces import in_equal_pieces
 from .rewrite import rewrite
 
 __all__ = ["expand"]

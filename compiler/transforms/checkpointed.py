@@ -44,7 +44,7 @@ class Checkpointed(Iterable[T], Generic[T]):
             )
         if self.memory is not None and self.memory >= count:
             return None
-        return within(count, self.memory)
+        return segments_within(count, self.memory)
 
 
 class Segments(NamedTuple):
@@ -58,14 +58,14 @@ class Segments(NamedTuple):
     abreast: int = 1
 
 
-def within(count: int, memory: int | None) -> Segments:
+def segments_within(count: int, memory: int | None) -> Segments:
     """The segments that hold ``memory`` states for the fewest turns that run again.
 
     Without it, those that run each turn once again and hold the fewest states.
 
-    >>> within(10_000, 200)
+    >>> segments_within(10_000, 200)
     Segments(every=100, held=None, abreast=1)
-    >>> within(10_000, 40)
+    >>> segments_within(10_000, 40)
     Segments(every=15, held=25, abreast=1)
     """
     root = math.isqrt(max(count - 1, 0)) + 1

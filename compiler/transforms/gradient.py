@@ -13,7 +13,7 @@ from ...ir.graph import Graph, Output
 from ..calls.call import Call
 from ..calls.function import Compiled, Function, Transform
 from ..calls.held import held
-from ..passes.held import in_equal_pieces
+from ..passes.equal_pieces import in_equal_pieces
 from ..pipeline import TIDY, run_passes
 from ..program import Program
 from ..tree import flatten, leaf_names, unflatten

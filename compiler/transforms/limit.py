@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...backends import find_backend
 from ...ir.errors import ArgumentError
 from ...ir.graph import Graph
-from ..passes.held import in_equal_pieces
+from ..passes.equal_pieces import in_equal_pieces
 from ..pipeline import TIDY, optimise, run_passes
 from .memory import bytes_of, within
 from .residuals import split

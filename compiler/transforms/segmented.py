@@ -15,7 +15,7 @@ from ...ir.literals import Attrs
 from ...ir.ops.loop_segments import counting_from
 from ...ir.ops.parts import Parts, loop_attrs, split_operands
 from ..passes.rewrite import rewrite
-from .checkpointed import Segments, within
+from .checkpointed import Segments, segments_within
 
 __all__ = ["fewer_and_fewer", "segmented"]
 
@@ -23,7 +23,7 @@ __all__ = ["fewer_and_fewer", "segmented"]
 def fewer_and_fewer(graph: Graph) -> Iterator[int]:
     """How many states the loops of a graph may hold, from what is fast to one."""
     longest = max(_trips(graph), default=0)
-    every = within(longest, None).every
+    every = segments_within(longest, None).every
     states = min(every + -(-longest // every), longest - 1)
     while states > 0:
         yield states
@@ -53,7 +53,7 @@ def segmented(graph: Graph, states: int) -> Graph:
         if not is_static(node):
             held = Attrs({**node.attrs, "held": states})
             return b.append(node._replace(attrs=held))
-        return _nest(b, node, within(trips, states))
+        return _nest(b, node, segments_within(trips, states))
 
     graph = graph.map_regions(lambda region: segmented(region, states))
     return rewrite(graph, {"loop": rule})
