@@ -74,12 +74,9 @@ def _distance(u: Any, v: Any, metric: Any, more: dict[str, Any]) -> Any:
 def _pair(trace: Trace, u: Any, v: Any, *, is_wide: bool) -> list[Any]:
     """Two points, in float64 where SciPy's metric is in that."""
     points = [np.ravel(trace.array(x)) + 0.0 for x in (u, v)]
-    wide = [np.result_type(point.dtype, np.float64) for point in points]
-    return (
-        [x.astype(to) for x, to in zip(points, wide, strict=True)]
-        if is_wide
-        else points
-    )
+    if not is_wide:
+        return points
+    return [x.astype(np.result_type(x.dtype, np.float64)) for x in points]
 
 
 def _register(name: str) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "gaussian_filter",
     "lfilter",
     "padded",
+    "scipy_signal",
 ]
 
 SIGNAL, NDIMAGE = "scipy.signal", "scipy.ndimage"
@@ -38,6 +39,11 @@ _MODES = {
     "wrap": "wrap",
     "grid-wrap": "wrap",
 }
+
+
+def scipy_signal() -> Any:
+    """The module, which is imported when a known filter is asked for."""
+    return importlib.import_module(SIGNAL)
 
 
 def both_float(trace: Trace, *values: Any) -> list[Any]:

@@ -1,6 +1,6 @@
 """Images of `scipy.ndimage` between their pixels: moved, turned, scaled.
 
-There an image is that of the nearest pixel (order 0) or of splines of B-splines.
+There an image is that of the nearest pixel (order 0), or a spline through all pixels.
 """
 
 from __future__ import annotations

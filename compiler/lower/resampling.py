@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from .. import functions
 from ..tracing.lowerings import lowers_in
 from ..tracing.running import is_traced
 from ..tracing.trace import Trace
-from .filters import SIGNAL, both_float
+from .filters import SIGNAL, both_float, scipy_signal
 from .signals import sosfilt, sosfiltfilt
 
 __all__: list[str] = []
@@ -37,10 +36,6 @@ _BACKGROUNDS: dict[str, Callable[..., Any]] = {
     "minimum": np.min,
     "maximum": np.max,
 }
-
-
-def _scipys() -> Any:
-    return import_module(SIGNAL)
 
 
 def _rates(*rates: Any) -> list[int]:
@@ -120,7 +115,7 @@ def _resample_poly(
     cval: Any = None,
 ) -> Any:
     if cval is not None and padtype != "constant":
-        raise ValueError("cval has no effect when padtype is ", padtype)
+        raise ValueError(f"cval has no effect when padtype is {padtype}")
     (x,) = both_float(trace, x)
     up, down = _rates(up, down)
     shared = math.gcd(up, down)
@@ -129,7 +124,7 @@ def _resample_poly(
         return x
     if isinstance(window, (str, tuple)):
         most = max(up, down)
-        taps = _scipys().firwin(20 * most + 1, 1.0 / most, window=window)
+        taps = scipy_signal().firwin(20 * most + 1, 1.0 / most, window=window)
     else:
         taps = trace.array(window)
     (h,) = both_float(trace, taps)
@@ -157,7 +152,9 @@ def _decimate(
     (x,) = both_float(trace, x)
     if ftype == "fir":
         count = 20 * q if n is None else operator.index(n)
-        taps = _scipys().firwin(count + 1, 1.0 / q, window="hamming").astype(x.dtype)
+        taps = (
+            scipy_signal().firwin(count + 1, 1.0 / q, window="hamming").astype(x.dtype)
+        )
         if zero_phase:
             return _resample_poly(trace, x, 1, q, axis, taps)
         kept = -(-np.shape(x)[axis] // q)
@@ -167,7 +164,7 @@ def _decimate(
             f"decimate with ftype={ftype!r} is not supported", hint="'iir' or 'fir'"
         )
     order = 8 if n is None else operator.index(n)
-    sos = _scipys().cheby1(order, 0.05, 0.8 / q, output="sos").astype(x.dtype)
+    sos = scipy_signal().cheby1(order, 0.05, 0.8 / q, output="sos").astype(x.dtype)
     run = sosfiltfilt if zero_phase else sosfilt
     rows = np.moveaxis(run(trace, sos, x, axis), axis, -1)
     return np.moveaxis(rows[..., ::q], -1, axis)
@@ -215,9 +212,12 @@ def _spectral_weights(window: Any, length: int) -> Any:
         return window(np.fft.fftfreq(length))
     if isinstance(window, np.ndarray):
         if window.shape != (length,):
-            raise ShapeError(f"a window {window.shape} for {length} frequencies")
+            raise ShapeError(
+                f"resample: a window of shape {window.shape} does not fit {length} "
+                "frequencies"
+            )
         return window
-    return np.fft.fftshift(_scipys().get_window(window, length))
+    return np.fft.fftshift(scipy_signal().get_window(window, length))
 
 
 def _real_resampled(rows: Any, num: int, weights: Any) -> Any:

@@ -32,11 +32,14 @@ def _norm(
     return np.linalg.norm(trace.array(a), ord, axis, keepdims)
 
 
+def _rounding(a: Any) -> float:
+    """Of the numbers that SciPy computes with."""
+    return float(np.finfo(a.dtype if a.dtype.kind in "fc" else np.float64).eps)
+
+
 def _limit(a: Any, rtol: Any) -> float:
     """Up to which part of the largest one a singular value counts as 0."""
-    kind = np.float32 if a.dtype in (np.float32, np.complex64) else np.float64
-    usual = max(np.shape(a)[-2:]) * float(np.finfo(kind).eps)
-    return usual if rtol is None else rtol
+    return max(np.shape(a)[-2:]) * _rounding(a) if rtol is None else rtol
 
 
 @lowers_in("scipy.linalg", "pinv")
@@ -83,8 +86,7 @@ def _lstsq(
     lapack_driver: Any = None,
 ) -> Any:
     a, b = trace.array(a), trace.array(b)
-    kind = np.float32 if a.dtype == np.float32 else np.float64
-    limit = float(np.finfo(kind).eps) if cond is None else cond
+    limit = _rounding(a) if cond is None else cond
     x, left, rank, values = np.linalg.lstsq(a, b, rcond=limit)
     if np.ndim(b) == 1 and np.shape(left) == (1,):
         left = left[0]
@@ -177,7 +179,10 @@ def _solve_circulant(
     reject({name: flag or None for name, flag in flags.items()})
     c, b = trace.array(c), trace.array(b)
     if np.ndim(c) != 1 or np.shape(b)[:1] != np.shape(c):
-        raise ShapeError(f"solve_circulant: {np.shape(c)} and {np.shape(b)}")
+        raise ShapeError(
+            f"solve_circulant: c of shape {np.shape(c)} does not fit b of shape "
+            f"{np.shape(b)}"
+        )
     shares = np.reshape(np.fft.fft(c), (-1, *(1 for _ in np.shape(b)[1:])))
     made = np.fft.ifft(np.fft.fft(b, axis=0) / shares, axis=0)
     return made if "c" in (c.dtype.kind, b.dtype.kind) else made.real
@@ -188,7 +193,10 @@ def _khatri_rao(trace: Trace, a: Any, b: Any) -> Any:
     """The products of Kronecker of the columns."""
     a, b = trace.array(a), trace.array(b)
     if np.ndim(a) != 2 or np.ndim(b) != 2 or np.shape(a)[1] != np.shape(b)[1]:
-        raise ShapeError(f"khatri_rao: {np.shape(a)} and {np.shape(b)}")
+        raise ShapeError(
+            f"khatri_rao: a of shape {np.shape(a)} and b of shape {np.shape(b)} are no "
+            "matrices of as many columns"
+        )
     made = a[:, None, :] * b[None, :, :]
     return np.reshape(made, (-1, np.shape(a)[1]))
 

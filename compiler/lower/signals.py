@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,9 @@ from ...ir.errors import UnsupportedError
 from ..tracing.lowerings import lowers_in
 from ..tracing.running import is_traced
 from ..tracing.trace import Trace
-from .filters import SIGNAL, along_axis, both_float, lfilter
+from .filters import SIGNAL, along_axis, both_float, lfilter, scipy_signal
 
 __all__ = ["detrend", "extended", "sosfilt", "sosfiltfilt"]
-
-
-def _scipys() -> Any:
-    return import_module(SIGNAL)
 
 
 # Filters.
@@ -96,9 +91,9 @@ def extended(x: Any, kind: Any, count: int) -> Any:
 
 
 def _both_ways(x: Any, kind: Any, count: int, run: Any, axis: int) -> Any:
+    """Filtered forwards and backwards, from states that fit to the ends."""
     count = 0 if kind is None else max(count, 0)
     rows = np.moveaxis(x, axis, -1)
-    count = 0 if kind is None else count
     made = extended(rows, kind, count)
     for _ in range(2):
         made = np.flip(run(made, made[..., :1]), -1)
@@ -176,7 +171,7 @@ def _savgol_filter(
     """Fits of polynomials; at the ends by SciPy's own of unit vectors."""
     (x,) = both_float(trace, x)
     given = window_length, polyorder, deriv, delta
-    weights = _scipys().savgol_coeffs(*given).astype(x.dtype)
+    weights = scipy_signal().savgol_coeffs(*given).astype(x.dtype)
     inner = "constant" if mode == "interp" else mode
     made = along_axis(trace, (x, weights), axis, inner, cval, 0, turned=True)
     if mode != "interp":
@@ -188,7 +183,7 @@ def _savgol_filter(
             "If mode is 'interp', window_length must be less than or equal to the size "
             "of x."
         )
-    units = _scipys().savgol_filter(np.eye(window_length), *given, axis=0)
+    units = scipy_signal().savgol_filter(np.eye(window_length), *given, axis=0)
     units = units.astype(x.dtype)
     first = rows[..., :window_length] @ units[:half].T
     last = rows[..., length - window_length :] @ units[window_length - half :].T

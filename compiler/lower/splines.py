@@ -265,7 +265,10 @@ def _hermite(
     knots, y, axis = _points(trace, x, y, axis)
     d = np.moveaxis(_float(trace, dydx), axis, 0)
     if np.shape(d) != np.shape(y):
-        raise ShapeError(f"slopes {np.shape(d)} of values {np.shape(y)}")
+        raise ShapeError(
+            f"CubicHermiteSpline: dydx of shape {np.shape(d)} does not fit y of shape "
+            f"{np.shape(y)}"
+        )
     h = np.reshape(np.diff(knots), (-1, *(1,) * (np.ndim(y) - 1)))
     c = _with_slopes(h, y, d)
     return Spline(trace, knots, c, True if extrapolate is None else extrapolate, axis)
