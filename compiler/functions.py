@@ -20,7 +20,7 @@ from ..ir.ops.softmax import LARGE_SHARE
 from ..ir.types import FLOATS, TensorType, dtype_name
 from .lower.reductions import axes_of
 from .tracing.lowerings import lowers
-from .tracing.running import find_trace, is_traced
+from .tracing.running import as_array, find_trace, is_traced
 from .tracing.trace import Trace
 
 __all__ = [
@@ -191,8 +191,7 @@ def one_hot(labels: Any, count: int, dtype: Any = np.float64) -> Any:
 
     Labels outside of ``0 .. count-1`` give a row of zeros.
     """
-    labels = labels if is_traced(labels) else np.asarray(labels)
-    hits = np.equal(np.expand_dims(labels, -1), np.arange(count))
+    hits = np.equal(np.expand_dims(as_array(labels), -1), np.arange(count))
     return hits.astype(np.dtype(dtype))
 
 

@@ -21,7 +21,7 @@ from .cond import integer
 from .intervals import most_trips
 from .regions import check_functions
 from .tracing.lowerings import lowers
-from .tracing.running import active_trace, is_traced
+from .tracing.running import active_trace, dtype_of, is_traced
 from .tracing.trace import Trace
 from .transforms.checkpointed import check_every
 from .tree import flatten, leaf_type, unflatten
@@ -284,7 +284,7 @@ def _for_in_segments(
 
 
 def _condition(value: Any) -> Any:
-    found = value.dtype if is_traced(value) else np.asarray(value).dtype
+    found = dtype_of(value)
     if found.kind != "b" or np.shape(value) != ():
         raise ArgumentError(
             f"the condition of while_loop is {found} of shape {np.shape(value)}, "

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.errors import ArgumentError
-from .tracing.running import find_trace, is_traced
+from .tracing.running import as_array, find_trace, is_traced
 
 __all__ = [
     "bernoulli",
@@ -49,13 +49,9 @@ _ROUNDS = 20
 _DRAWN, _SPLIT, _FOLDED = np.uint32(0), np.uint32(1), np.uint32(2)
 
 
-def _plain(x: Any) -> Any:
-    return x if is_traced(x) else np.asarray(x)
-
-
 def _block(key: Any, low: Any, high: Any) -> tuple[Any, Any]:
     """The two words of Threefry-2x32 for a counter of two words."""
-    key = _plain(key)
+    key = as_array(key)
     if key.shape != (2,) or key.dtype != np.uint32:
         raise ArgumentError(
             f"a key is uint32[2], not {key.dtype}{list(key.shape)}",
@@ -226,7 +222,7 @@ def integers(
     """
     if high is None:
         low, high = 0, low
-    count = _plain(high - low)
+    count = as_array(high - low)
     if not is_traced(count) and np.any(count <= 0):
         raise ArgumentError(f"integers from {low} to {high}: there are none")
     drawn = bits(key, shape, np.uint64)
@@ -243,7 +239,7 @@ def _taken(values: Any, places: Any) -> Any:
 
 def permutation(key: Any, x: Any) -> Any:
     """The entries of ``x`` along its first axis in random order, or ``0 .. x - 1``."""
-    values = np.arange(operator.index(x)) if np.ndim(x) == 0 else _plain(x)
+    values = np.arange(operator.index(x)) if np.ndim(x) == 0 else as_array(x)
     order = np.argsort(bits(key, values.shape[0], np.uint64), stable=True)
     return _taken(values, order)
 
@@ -267,7 +263,7 @@ def choice(
     Raises:
         ArgumentError: Where there are too few entries, or ``p`` has another size.
     """
-    values = np.arange(operator.index(a)) if np.ndim(a) == 0 else _plain(a)
+    values = np.arange(operator.index(a)) if np.ndim(a) == 0 else as_array(a)
     sizes, count = _shape(shape), values.shape[0]
     size = math.prod(sizes)
     if p is not None and np.shape(p) != (count,):

@@ -23,7 +23,7 @@ from ..lower.polynomials import series
 from ..tracing.known import real
 from ..tracing.running import find_trace
 from .calls import CALLED, INSTEAD
-from .polynomials import as_array, refuse  # whose own functions come first
+from .polynomials import array_of, refuse  # whose own functions come first
 
 __all__ = ["HighestFirst"]
 
@@ -36,7 +36,7 @@ class HighestFirst:
         self.order = self.o = coeffs.shape[0] - 1
 
     def __call__(self, x: Any) -> Any:
-        return np.polyval(self.coeffs, as_array(x))
+        return np.polyval(self.coeffs, array_of(x))
 
     def deriv(self, m: int = 1) -> HighestFirst:
         """The derivative number ``m``."""
@@ -88,7 +88,7 @@ def _poly1d(c_or_r: Any, r: bool = False, variable: Any = None) -> Any:
     if find_trace(c_or_r) is None:
         return np.poly1d(real(c_or_r), r, variable)
     given = _coefficients(
-        c_or_r if isinstance(c_or_r, HighestFirst) else as_array(c_or_r)
+        c_or_r if isinstance(c_or_r, HighestFirst) else array_of(c_or_r)
     )
     return HighestFirst(np.poly(given) if r else given)
 
@@ -141,7 +141,7 @@ def _reversed(function: Any, other: Any) -> None:
 
     @_instead_of(function)
     def lower(c1: Any, c2: Any) -> Any:
-        rows = [np.atleast_1d(as_array(c))[::-1] * 1.0 for c in (c1, c2)]
+        rows = [np.atleast_1d(array_of(c))[::-1] * 1.0 for c in (c1, c2)]
         made = other(*rows)
         return tuple(p[::-1] for p in made) if isinstance(made, tuple) else made[::-1]
 
@@ -154,13 +154,13 @@ _reversed(polynomial.polydiv, np.polydiv)
 
 @_instead_of(polynomial.polymulx)
 def _mulx(c: Any) -> Any:
-    c = np.atleast_1d(as_array(c)) * 1.0
+    c = np.atleast_1d(array_of(c)) * 1.0
     return np.concatenate((np.zeros_like(c[:1]), c))
 
 
 @_instead_of(polynomial.polypow)
 def _pow(c: Any, pow: int, maxpower: Any = None) -> Any:
-    c = np.atleast_1d(as_array(c)) * 1.0
+    c = np.atleast_1d(array_of(c)) * 1.0
     made = np.ones_like(c[:1])
     for _ in range(pow):
         made = np.convolve(made, c)
@@ -169,7 +169,7 @@ def _pow(c: Any, pow: int, maxpower: Any = None) -> Any:
 
 @_instead_of(polynomial.polyder)
 def _der(c: Any, m: int = 1, scl: Any = 1, axis: int = 0) -> Any:
-    c = np.moveaxis(as_array(c) * 1.0, axis, 0)
+    c = np.moveaxis(array_of(c) * 1.0, axis, 0)
     for _ in range(m):
         count = np.arange(1, c.shape[0]).reshape(-1, *(1,) * (c.ndim - 1))
         c = c[1:] * count * scl if c.shape[0] > 1 else 0 * c[:1]
@@ -180,20 +180,20 @@ def _der(c: Any, m: int = 1, scl: Any = 1, axis: int = 0) -> Any:
 def _int(
     c: Any, m: int = 1, k: Any = (), lbnd: Any = 0, scl: Any = 1, axis: int = 0
 ) -> Any:
-    c = np.moveaxis(as_array(c) * 1.0, axis, 0)
-    given = np.atleast_1d(as_array(k)) if np.size(k) else np.zeros(0)
+    c = np.moveaxis(array_of(c) * 1.0, axis, 0)
+    given = np.atleast_1d(array_of(k)) if np.size(k) else np.zeros(0)
     for number in range(m):
         count = np.arange(1, c.shape[0] + 1).reshape(-1, *(1,) * (c.ndim - 1))
         risen = np.concatenate((np.zeros_like(c[:1]), c * scl / count))
         start = given[number] if number < given.shape[0] else 0.0
-        first = risen[:1] + (start - series("poly", as_array(lbnd), risen))
+        first = risen[:1] + (start - series("poly", array_of(lbnd), risen))
         c = np.concatenate((first, risen[1:]))
     return np.moveaxis(c, 0, axis)
 
 
 @_instead_of(polynomial.polyvander)
 def _vander(x: Any, deg: int) -> Any:
-    x = np.atleast_1d(as_array(x)) * 1.0
+    x = np.atleast_1d(array_of(x)) * 1.0
     powers = [np.ones_like(x)]
     while len(powers) <= deg:
         powers.append(powers[-1] * x)
@@ -209,12 +209,12 @@ def _fit(
 
 @_instead_of(polynomial.polyfromroots)
 def _from_roots(roots: Any) -> Any:
-    return np.poly(as_array(roots))[::-1]
+    return np.poly(array_of(roots))[::-1]
 
 
 @_instead_of(polynomial.polyvalfromroots)
 def _value_from_roots(x: Any, r: Any, tensor: bool = True) -> Any:
-    x, r = as_array(x), np.atleast_1d(as_array(r))
+    x, r = array_of(x), np.atleast_1d(array_of(r))
     if tensor:
         r = np.reshape(r, r.shape + (1,) * x.ndim)
     return np.prod(x - r, axis=0)
@@ -225,7 +225,7 @@ def _of_several(kind: str, points: Any, grid: Any) -> None:
 
     @_instead_of(points)
     def at_points(*args: Any) -> Any:
-        first, *places, c = map(as_array, args)
+        first, *places, c = map(array_of, args)
         c = series(kind, first, c * 1.0)
         for x in places:
             c = series(kind, x, c, tensor=False)
@@ -233,7 +233,7 @@ def _of_several(kind: str, points: Any, grid: Any) -> None:
 
     @_instead_of(grid)
     def on_grid(*args: Any) -> Any:
-        *places, c = map(as_array, args)
+        *places, c = map(array_of, args)
         c = c * 1.0
         for x in places:
             c = series(kind, x, c)

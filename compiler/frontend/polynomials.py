@@ -27,10 +27,10 @@ from numpy.polynomial.polyutils import mapparms
 from ...ir.errors import TraceError
 from ..lower.polynomials import series
 from ..tracing.known import real
-from ..tracing.running import active_trace, find_trace, is_traced
+from ..tracing.running import active_trace, as_array, find_trace
 from .calls import CALLED, INSTEAD
 
-__all__ = ["Series", "as_array", "refuse"]
+__all__ = ["Series", "array_of", "refuse"]
 
 _CLASSES: dict[str, Any] = {
     "poly": (Polynomial, polynomial.polyval),
@@ -43,12 +43,11 @@ _CLASSES: dict[str, Any] = {
 _KINDS = {made: kind for kind, (made, _) in _CLASSES.items()}
 
 
-def as_array(x: Any) -> Any:
+def array_of(x: Any) -> Any:
     """A traced array, or one of NumPy's."""
     trace = active_trace()
     assert trace is not None, "the table is used while a trace is made"
-    x = trace.array(x)
-    return x if is_traced(x) else np.asarray(x)
+    return as_array(trace.array(x))
 
 
 class Series:
@@ -61,7 +60,7 @@ class Series:
         self.window = window
 
     def __call__(self, x: Any) -> Any:
-        x = as_array(x)
+        x = array_of(x)
         if self.domain is not None:
             start, scale = mapparms(self.domain, self.window)
             x = start + scale * x
@@ -75,7 +74,7 @@ class Series:
             one = None if np.array_equal(other.domain, other.window) else other.domain
         if self.kind != "poly" or self.domain is not None or one is not None:
             refuse("arithmetic")
-        value = np.atleast_1d(as_array(other.coef if of_series else other)) * 1.0
+        value = np.atleast_1d(array_of(other.coef if of_series else other)) * 1.0
         return Series("poly", function(self.coef[::-1], value[::-1])[::-1], None, None)
 
     def __add__(self, other: Any) -> Series:
@@ -144,7 +143,7 @@ def _evaluation(kind: str, function: Any) -> None:
     def evaluate(x: Any, c: Any, tensor: bool = True) -> Any:
         if find_trace((x, c)) is None:
             return function(real(x), real(c), tensor)
-        return series(kind, as_array(x), np.atleast_1d(as_array(c)) * 1.0, tensor)
+        return series(kind, array_of(x), np.atleast_1d(array_of(c)) * 1.0, tensor)
 
     INSTEAD[function] = evaluate
 
@@ -156,9 +155,9 @@ def _construction(kind: str, made: Any) -> None:
         if find_trace((coef, domain, window)) is None:
             return made(real(coef), real(domain), real(window), symbol)
         if domain is not None:
-            domain = as_array(domain)
-            window = made.window if window is None else as_array(window)
-        return Series(kind, np.atleast_1d(as_array(coef)) * 1.0, domain, window)
+            domain = array_of(domain)
+            window = made.window if window is None else array_of(window)
+        return Series(kind, np.atleast_1d(array_of(coef)) * 1.0, domain, window)
 
     INSTEAD[made] = construct
 

@@ -17,7 +17,7 @@ from ..lower.numbers import kaiser
 from ..lower.selected import Selected
 from ..tracing.known import as_known, real
 from ..tracing.ragged import Ragged
-from ..tracing.running import active_trace, find_trace, is_traced
+from ..tracing.running import active_trace, as_array, find_trace, is_traced
 from ..tracing.trace import Trace
 from .calls import INSTEAD
 from .control import and_, or_, truth
@@ -198,7 +198,7 @@ def _full_like(
         array = real(prototype)
         made = np.full_like(array, real(fill_value), dtype, *args, **rest)
         return as_known(_here(), made, ())
-    like = prototype if is_traced(prototype) else np.asarray(prototype)
+    like = as_array(prototype)
     sizes = rest.get("shape")
     kind = like.dtype if dtype is None else dtype
     return _full(like.shape if sizes is None else sizes, fill_value, kind)

@@ -11,7 +11,7 @@ import numpy as np
 from ...ir.errors import ShapeError
 from ..loop import map as loop_map
 from ..tracing.known import as_known, real
-from ..tracing.running import active_trace, find_trace, is_traced
+from ..tracing.running import active_trace, as_array, find_trace
 from .calls import CALLED, call, closes_over_traced
 
 __all__: list[str] = []
@@ -27,7 +27,7 @@ def _vectorized(made: Any, *args: Any, **kwargs: Any) -> Any:
     names = [*range(len(args)), *kwargs]
     values = dict(zip(names, [*args, *kwargs.values()], strict=True))
     moving = [name for name in names if name not in made.excluded]
-    arrays = [_array(trace.array(values[name])) for name in moving]
+    arrays = [as_array(trace.array(values[name])) for name in moving]
 
     def of_elements(elements: Sequence[Any]) -> Any:
         given = values | dict(zip(moving, elements, strict=True))
@@ -36,7 +36,7 @@ def _vectorized(made: Any, *args: Any, **kwargs: Any) -> Any:
         several = isinstance(found, tuple)
         parts: Any = found if several else (found,)
         here = trace.innermost
-        return tuple(_array(here.array(part)) for part in parts), several
+        return tuple(as_array(here.array(part)) for part in parts), several
 
     ranks = [0] * len(arrays)
     if made.signature is not None:
@@ -60,10 +60,6 @@ def _vectorized(made: Any, *args: Any, **kwargs: Any) -> Any:
             part.astype(kind) for part, kind in zip(results, made.otypes, strict=True)
         ]
     return tuple(results) if kinds[-1] else results[0]
-
-
-def _array(x: Any) -> Any:
-    return x if is_traced(x) else np.asarray(x)
 
 
 def _outer(arrays: Sequence[Any], ranks: Sequence[int]) -> tuple[int, ...]:

@@ -9,35 +9,29 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ...ir.errors import DomainError, ShapeError
 from ..tracing.lowerings import lowers
-from ..tracing.running import as_array, find_trace
+from ..tracing.running import as_array, dtype_of, find_trace
 from ..tracing.trace import Trace
 from .ufuncs import resolve
 
 __all__: list[str] = []
 
 
-def _kind(x: Any) -> np.dtype[Any]:
-    return as_array(x).dtype
-
-
 def _floats(trace: Trace, x: Any) -> Any:
     """An array of floats: integers become float64."""
-    x = trace.array(x)
-    x = as_array(x)
+    x = as_array(trace.array(x))
     return x.astype(np.float64) if x.dtype.kind in "iu" else x
 
 
 @lowers(np.ediff1d)
 def _ediff1d(trace: Trace, ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    flat = np.reshape(trace.array(ary), -1)
+    flat = as_array(np.reshape(trace.array(ary), -1))
     parts = [flat[1:] - flat[:-1]]
     for part, place in ((to_begin, 0), (to_end, len(parts))):
         if part is not None:
-            end = np.reshape(trace.array(part), -1)
-            if not np.can_cast(_kind(end), _kind(flat), "same_kind"):
-                raise TypeError(f"dtype of {_kind(end)} does not fit {_kind(flat)}")
-            end = as_array(end)
-            parts.insert(place if place == 0 else len(parts), end.astype(_kind(flat)))
+            end = as_array(np.reshape(trace.array(part), -1))
+            if not np.can_cast(end.dtype, flat.dtype, "same_kind"):
+                raise TypeError(f"dtype of {end.dtype} does not fit {flat.dtype}")
+            parts.insert(place if place == 0 else len(parts), end.astype(flat.dtype))
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
@@ -151,19 +145,19 @@ def _unwrap(
     period: Any = 2 * np.pi,
 ) -> Any:
     p = trace.array(p)
-    rise = np.diff(p, axis=axis)
+    rise = as_array(np.diff(p, axis=axis))
     discont = period / 2 if discont is None else discont
-    whole = np.result_type(_kind(rise), period).kind in "iu"
+    whole = np.result_type(rise.dtype, period).kind in "iu"
     high, rest = divmod(period, 2) if whole else (period / 2, 0)
     turned = np.remainder(rise + high, period) - high
     if rest == 0:
         up = np.logical_and(np.equal(turned, -high), rise > 0)
         turned = np.where(up, high, turned)
-    shift = np.where(np.abs(rise) < discont, np.zeros((), _kind(rise)), turned - rise)
+    shift = np.where(np.abs(rise) < discont, np.zeros((), rise.dtype), turned - rise)
     lead = (slice(None),) * normalize_axis_index(axis, np.ndim(p))
     first, others = p[(*lead, slice(1))], p[(*lead, slice(1, None))]
     moved = others + np.cumsum(shift, axis)
-    return np.concatenate((first.astype(_kind(moved)), moved), axis=axis)
+    return np.concatenate((first.astype(dtype_of(moved)), moved), axis=axis)
 
 
 _MODES = {0: "valid", 1: "same", 2: "full"}
@@ -188,7 +182,7 @@ def _all_products(trace: Trace, a: Any, v: Any) -> Any:
             raise ValueError("object too deep for desired array")
         if np.shape(row) == (0,):
             raise ValueError(f"{name} cannot be empty")
-    bools = {_kind(a), _kind(v)} == {np.dtype(bool)}
+    bools = {dtype_of(a), dtype_of(v)} == {np.dtype(bool)}
     to = "bool" if bools else resolve(np.multiply, a, v)[-1]
     b = trace.builder
     x, y = trace.node(np.reshape(a, -1), to), trace.node(np.reshape(v, -1)[::-1], to)
@@ -218,7 +212,7 @@ def _convolve(trace: Trace, a: Any, v: Any, mode: Any = "full") -> Any:
 def _correlate(trace: Trace, a: Any, v: Any, mode: Any = "valid") -> Any:
     """A convolution with the conjugate of the second row, reversed."""
     a, v = np.atleast_1d(trace.array(a)), np.atleast_1d(trace.array(v))[::-1]
-    v = np.conj(v) if _kind(v).kind == "c" else v
+    v = np.conj(v) if dtype_of(v).kind == "c" else v
     n, m = np.shape(a)[0], np.shape(v)[0]
     if n < m:
         return _part(_all_products(trace, v, a), mode, m, n, n // 2)

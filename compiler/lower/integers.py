@@ -16,7 +16,7 @@ import numpy as np
 from ...ir.graph import Node
 from ...ir.ops.elementwise import CAST
 from ...ir.types import DTYPES
-from ..tracing.running import as_array, is_traced
+from ..tracing.running import dtype_of, is_traced
 from ..tracing.trace import Trace
 
 __all__ = ["bound", "compare_exactly", "fitted", "within_reach", "wrapped"]
@@ -77,7 +77,7 @@ def within_reach(value: Any, other: Any) -> Any:
     """
     if type(value) is not int:
         return value
-    dtype = as_array(other).dtype
+    dtype = dtype_of(other)
     if dtype.kind not in "iu" or np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
         return value
     return math.copysign(math.inf, value)

@@ -63,8 +63,7 @@ def series(kind: str, x: Any, c: Any, tensor: bool = True) -> Any:
 
 
 def _plain(trace: Trace, x: Any) -> Any:
-    x = trace.array(x)
-    return as_array(x)
+    return as_array(trace.array(x))
 
 
 @lowers(np.polyval)

@@ -11,7 +11,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from ...ir.errors import ShapeError
 from ...ir.graph import Node
 from ..tracing.lowerings import lowers
-from ..tracing.running import is_traced
+from ..tracing.running import as_array
 from ..tracing.trace import Trace
 from .ufuncs import reject, resolve
 
@@ -126,7 +126,7 @@ def _outer(trace: Trace, a: Any, b: Any) -> Any:
 
 @lowers(np.tensordot)
 def _tensordot(trace: Trace, a: Any, b: Any, axes: Any = 2) -> Any:
-    a, b = (x if is_traced(x) else np.asarray(x) for x in map(trace.array, (a, b)))
+    a, b = (as_array(trace.array(x)) for x in (a, b))
     if isinstance(axes, int):
         axes = (tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes)))
     ours, theirs = (

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...ir.errors import BoundsError, DomainError, ShapeError, UnsupportedError
 from ..tracing.lowerings import lowers
-from ..tracing.running import as_array, find_trace, is_traced
+from ..tracing.running import dtype_of, find_trace, is_traced
 from ..tracing.trace import Trace
 from .reductions import axes_of, given
 from .sorting import gathered, sorted_rows
@@ -166,10 +166,6 @@ def quantiles_of_first(
     return np.reshape(made, np.shape(q))
 
 
-def _kind(q: Any) -> np.dtype[Any]:
-    return as_array(q).dtype
-
-
 def _is_weak(q: Any) -> bool:
     return q.weak if is_traced(q) else type(q) in (int, float)
 
@@ -178,13 +174,13 @@ def _in_floats(q: Any, dtype: np.dtype[Any]) -> Any:
     """``q`` in the precision that places are computed in; a number in that of a."""
     if _is_weak(q) and dtype.kind == "f":
         return q.astype(dtype) if is_traced(q) else np.asarray(q, dtype)
-    to = _kind(q) if _kind(q).kind == "f" else np.dtype(np.float64)
+    to = dtype_of(q) if dtype_of(q).kind == "f" else np.dtype(np.float64)
     return q.astype(to) if is_traced(q) else np.asarray(q, to)
 
 
 def _dtype(function: Any, a: Any, q: Any, method: str) -> np.dtype[Any]:
     """What the result of NumPy's function has, by NumPy itself."""
-    kind = _kind(q)
+    kind = dtype_of(q)
     stand_in: Any = np.asarray(0 if kind.kind in "iub" else 0.5, kind)
     if _is_weak(q):
         stand_in = stand_in.item()
@@ -278,7 +274,7 @@ def _lower(function: Any, scale: float, skips: bool, what: str) -> Any:
             raise ShapeError("q has at most two axes")
         a, q = trace.array(a), trace.array(q)
         to = _dtype(function, a, q, method)
-        if method == "linear" and scale == 1 and _kind(q).kind in "iub":
+        if method == "linear" and scale == 1 and dtype_of(q).kind in "iub":
             method = "lower"  # an entry itself, beside an infinity too
         q = _in_floats(q, a.dtype)
         q, keep = _checked(trace, q, scale, what), bool(given(keepdims))

@@ -7,16 +7,15 @@ Windows are known while tracing, so SciPy itself makes them.
 from __future__ import annotations
 
 import operator
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...ir.errors import ShapeError, UnsupportedError
 from ..tracing.lowerings import lowers_in
-from ..tracing.running import is_traced
+from ..tracing.running import as_array, is_traced
 from ..tracing.trace import Trace
-from .filters import SIGNAL
+from .filters import SIGNAL, scipy_signal
 from .signals import detrend as detrended
 from .ufuncs import reject
 
@@ -80,7 +79,7 @@ def known_window(window: Any, size: int) -> Any:
             hint="write it with np.fft.rfft of the segments times the window",
         )
     if isinstance(window, (str, tuple)):
-        return import_module(SIGNAL).get_window(window, size)
+        return scipy_signal().get_window(window, size)
     return np.asarray(window, np.float64)
 
 
@@ -122,8 +121,7 @@ def segments(
 
 def rows_of(trace: Trace, x: Any, axis: int) -> Any:
     """A signal along the last axis."""
-    x = trace.array(x)
-    x = x if is_traced(x) else np.asarray(x)
+    x = as_array(trace.array(x))
     if x.dtype.kind not in "fc":
         x = x.astype(np.float64)
     return np.moveaxis(x, axis, -1)

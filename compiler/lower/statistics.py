@@ -12,7 +12,7 @@ import numpy as np
 
 from ...ir.errors import DTypeError, ShapeError, TraceError
 from ..tracing.lowerings import lowers
-from ..tracing.running import as_array, find_trace
+from ..tracing.running import as_array, dtype_of, find_trace
 from ..tracing.trace import Trace
 from .searching import places_in
 
@@ -36,7 +36,7 @@ def _cov(
     if np.ndim(m) > 2 or np.ndim(y) > 2:
         raise ShapeError("cov: variables have at most two axes")
     if dtype is None:
-        kinds = [_kind(part) for part in (m, y) if part is not None]
+        kinds = [dtype_of(part) for part in (m, y) if part is not None]
         dtype = np.result_type(*kinds, np.float64)
     x = _variables(trace, m, rowvar, dtype, np.ndim(m) != 1)
     if y is not None:
@@ -63,10 +63,6 @@ def _cov(
     with np.errstate(divide="ignore"):
         scale = np.true_divide(1.0, free)
     return np.squeeze((np.dot(x, np.conj(other.T)) * scale).astype(x.dtype))
-
-
-def _kind(x: Any) -> np.dtype[Any]:
-    return as_array(x).dtype
 
 
 def _variables(trace: Trace, x: Any, rowvar: bool, dtype: Any, turns: bool) -> Any:
@@ -104,7 +100,7 @@ def _totals(trace: Trace, places: Any, weights: Any, size: int) -> Any:
 def _bincount(trace: Trace, x: Any, weights: Any = None, minlength: Any = 0) -> Any:
     """With traced places ``minlength`` is the size, which is checked to be enough."""
     x, size = trace.array(x), operator.index(minlength)
-    if np.ndim(x) != 1 or _kind(x).kind not in "iub":
+    if np.ndim(x) != 1 or dtype_of(x).kind not in "iub":
         raise DTypeError("bincount: takes one row of integers")
     if weights is not None:
         weights = trace.array(weights).astype(np.float64)
@@ -154,7 +150,7 @@ def _edges(trace: Trace, a: Any, bins: Any, limits: Any) -> Any:
         low, high = np.min(a), np.max(a)
     same = np.equal(low, high)
     low, high = np.where(same, low - 0.5, low), np.where(same, high + 0.5, high)
-    to = np.result_type(_kind(low), _kind(high), _kind(a))
+    to = np.result_type(dtype_of(low), dtype_of(high), dtype_of(a))
     return np.linspace(low, high, count + 1).astype(to if to.kind == "f" else "f8")
 
 
@@ -172,7 +168,7 @@ def _weighted(a: Any, inside: Any, weights: Any) -> Any:
         return inside.astype(np.int64)
     if np.shape(weights) != np.shape(a):
         raise ValueError("weights should have the same shape as a.")
-    return np.where(inside, weights, np.zeros((), _kind(weights)))
+    return np.where(inside, weights, np.zeros((), dtype_of(weights)))
 
 
 @lowers(np.histogram_bin_edges)

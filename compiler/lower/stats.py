@@ -14,7 +14,7 @@ import numpy as np
 
 from ...ir.errors import UnsupportedError
 from ..tracing.lowerings import lowers_in
-from ..tracing.running import is_traced
+from ..tracing.running import as_array, is_traced
 from ..tracing.trace import Trace
 from .distributions import DISTRIBUTIONS, Distribution
 from .more_distributions import MORE
@@ -54,8 +54,7 @@ def _float(trace: Trace, value: Any) -> Any:
     """An array of f64; numbers stay what they are."""
     if isinstance(value, (int, float)):
         return float(value)
-    array = trace.array(value)
-    array = array if is_traced(array) else np.asarray(array)
+    array = as_array(trace.array(value))
     return array if array.dtype == np.float64 else array.astype(np.float64)
 
 

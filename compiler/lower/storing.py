@@ -8,7 +8,7 @@ import numpy as np
 
 from ...ir.errors import TraceError
 from ..tracing.lowerings import lowers
-from ..tracing.running import as_array, is_traced
+from ..tracing.running import as_array, dtype_of, is_traced
 from ..tracing.trace import Trace
 from ..tracing.tracer import SETITEM
 
@@ -26,7 +26,7 @@ def _copyto(
     trace: Trace, dst: Any, src: Any, casting: str = "same_kind", where: Any = True
 ) -> None:
     dst, src = _target(dst, "np.copyto"), trace.array(src)
-    kind = as_array(src).dtype
+    kind = dtype_of(src)
     weak = src.weak if is_traced(src) else type(src) in (int, float)
     # The user's text is any; NumPy raises for what is no rule.
     if not weak and not np.can_cast(kind, dst.dtype, casting):  # type: ignore[arg-type]

@@ -24,8 +24,7 @@ __all__: list[str] = []
 def _sample(trace: Trace, a: Any, axis: Any, policy: str) -> tuple[Any, int]:
     """Floats, and the axis to go along; all of them as one where it is None."""
     reject({"nan_policy": None if policy == "propagate" else policy})
-    x = trace.array(a)
-    x = as_array(x)
+    x = as_array(trace.array(a))
     x = x if x.dtype.kind == "f" else x.astype(np.float64)
     return (np.ravel(x), 0) if axis is None else (x, axis)
 

@@ -12,7 +12,7 @@ from ...ir.errors import ArgumentError, TraceError
 from ..calls.tracebacks import shows_users_frames
 from ..frontend.calls import takes_functions
 from ..loop import while_loop
-from ..tracing.running import is_traced
+from ..tracing.running import dtype_of
 from ..tree import flatten, outline
 from .closed import Closed, array, unknown
 from .constants import eye
@@ -150,7 +150,7 @@ def _number(value: Any, dtype: np.dtype[Any]) -> Any:
             f"the function of minimize returns {outline(structure)}, not one number",
             hint="sum it up, as np.sum(x ** 2)",
         )
-    kind = value.dtype.kind if is_traced(value) else np.asarray(value).dtype.kind
+    kind = dtype_of(value).kind
     if np.shape(value) != () or kind not in "fiu":
         raise TraceError(
             f"the function of minimize returns a value of shape {np.shape(value)} and "

@@ -19,6 +19,7 @@ __all__ = [
     "active_trace",
     "as_array",
     "begin",
+    "dtype_of",
     "end",
     "find_trace",
     "innermost",
@@ -40,6 +41,11 @@ def is_traced(value: Any) -> TypeGuard[Tracer]:
 def as_array(value: Any) -> Any:
     """A traced array as it is, anything else as the array that NumPy makes of it."""
     return value if is_traced(value) else np.asarray(value)
+
+
+def dtype_of(value: Any) -> np.dtype[Any]:
+    """The dtype of a traced array, or of the array that NumPy makes of a value."""
+    return as_array(value).dtype
 
 
 def find_trace(values: Any) -> Trace | None:

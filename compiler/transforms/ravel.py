@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import ArgumentError
-from ..tracing.running import is_traced
+from ..tracing.running import as_array
 from ..tree import LeafType, flatten, leaf_type, unflatten
 
 __all__ = ["ravel_pytree"]
@@ -50,7 +50,7 @@ def _unraveled(structure: Any, types: Sequence[LeafType], vector: Any) -> Any:
             f"the vector has shape {np.shape(vector)}, the tree has {size:,} elements",
             hint="pass a vector such as ravel_pytree returned",
         )
-    vector = vector if is_traced(vector) else np.asarray(vector)
+    vector = as_array(vector)
     leaves: list[Any] = []
     first = 0
     for type_, _ in types:
