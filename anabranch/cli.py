@@ -21,6 +21,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -113,7 +114,8 @@ def load_function(model: str) -> Callable[..., Any]:
     sys.modules[found.name] = module
     sys.path.insert(0, str(path.resolve().parent))
     try:
-        found.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):  # what is piped on is ours
+            found.loader.exec_module(module)
     except SyntaxError as error:
         line = f", line {error.lineno}" if error.lineno else ""
         raise UsageError(f"{file}{line}: {error.msg}") from None

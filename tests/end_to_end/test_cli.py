@@ -109,6 +109,11 @@ def test_a_graph_at_every_stage(run):
     assert "m.py:5: h = np.tanh(x @ params" in run("ir", *DATA, "--annotate")
 
 
+def test_what_a_model_prints_is_no_part_of_its_graph(run):
+    Path("m.py").write_text(MODEL + "print('trained')\n")
+    assert anabranch.parse(run("ir", *DATA)).name == "loss"
+
+
 def test_the_pages_are_listed_and_printed(run):
     listed = run("docs").splitlines()
     assert [line.split()[0] for line in listed] == list(find_pages())
