@@ -82,11 +82,6 @@ def elementwise(
     )
 
 
-def with_slope(b: Builder, value: Node, x: Node, slope: Node) -> Node:
-    """``value``, a function of x, with the derivative that is said and not its own."""
-    return b.straight_through(value, b.with_slope(x, slope))
-
-
 def reciprocal(b: Builder, x: Node) -> Node:
     """``1 / x``."""
     return b.div(b.like(x, 1.0), x)

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..types import TensorType
-from .elementwise import reciprocal, with_slope
-from .functions import bell
+from .elementwise import reciprocal
+from .functions import bell, with_slope
 from .spec import (
     NONDIFFERENTIABLE,
     Adjoint,
@@ -185,10 +185,6 @@ def _gauss(b: Builder, x: Node, factor: float, power: float) -> Node:
     return scaled(b, b.exp(scaled(b, _square(b, x), power)), factor)
 
 
-def _call(b: Builder, name: str, *operands: Node) -> Node:
-    return b.add_node(name, *operands)
-
-
 _register("gammasgn", 1, NONDIFFERENTIABLE, {})
 _register("pdtrik", 2, NONDIFFERENTIABLE, {})  # a count, which is rounded
 
@@ -209,7 +205,7 @@ def _erfcx_slope(b: Builder, n: Node, x: Node) -> Node:
     near = b.lt(x, limit)
     other = b.select(near, limit, x)
     numbers = b.like(x, 1.0), b.like(x, 0.5)
-    far = _call(b, "hyperu", *numbers, _square(b, other))
+    far = b.add_node("hyperu", *numbers, _square(b, other))
     return b.select(
         near,
         shifted(b, scaled(b, b.mul(x, n), 2.0), -2 / ROOT_PI),
@@ -226,7 +222,7 @@ function("dawsn", lambda b, n, x: shifted(b, scaled(b, b.mul(x, n), -2.0), 1.0))
 
 def log_ndtr_slope(b: Builder, x: Node) -> Node:
     """The density over its integral, of which neither is made."""
-    other = _call(b, "erfcx", scaled(b, x, -math.sqrt(0.5)))
+    other = b.add_node("erfcx", scaled(b, x, -math.sqrt(0.5)))
     return b.div(b.like(x, math.sqrt(2 / math.pi)), other)
 
 
@@ -305,13 +301,13 @@ def _exprel_slope(b: Builder, n: Node, x: Node) -> Node:
     near = b.select(far, limit, x)
     inverse = reciprocal(b, b.select(far, x, limit))
     found = b.mul(n, b.sub(b.like(x, 1.0), inverse))
-    kummer = _call(b, "hyp1f1", b.like(x, 2.0), b.like(x, 3.0), near)
+    kummer = b.add_node("hyp1f1", b.like(x, 2.0), b.like(x, 3.0), near)
     return b.select(far, b.add(found, inverse), scaled(b, kummer, 0.5))
 
 
 def _boxcox_by_power(b: Builder, log: Node, p: Node, at_zero: Node) -> Node:
     both = b.mul(p, log)
-    slope = _exprel_slope(b, _call(b, "exprel", both), both)
+    slope = _exprel_slope(b, b.add_node("exprel", both), both)
     found = b.mul(_square(b, log), slope)
     return b.select(at_zero, reciprocal(b, _square(b, p)), found)
 
@@ -332,7 +328,7 @@ function(
 def _inverse_by_power(b: Builder, value: Node, y: Node, p: Node) -> Node:
     """The derivative by p of exp(y L(p y)), L(t) = log(1 + t) / t (DLMF 15.4.1)."""
     two = b.like(y, 2.0)
-    inner = _call(b, "hyp2f1", two, two, b.like(y, 3.0), b.neg(b.mul(p, y)))
+    inner = b.add_node("hyp2f1", two, two, b.like(y, 3.0), b.neg(b.mul(p, y)))
     return scaled(b, b.mul(value, b.mul(_square(b, y), inner)), -0.5)
 
 
@@ -361,8 +357,8 @@ def _tangent_slope(b: Builder, n: Node, sign: float) -> Node:
     return scaled(b, shifted(b, _square(b, n), 1.0), sign * DEGREE)
 
 
-function("sindg", lambda b, n, x: scaled(b, _call(b, "cosdg", x), DEGREE))
-function("cosdg", lambda b, n, x: scaled(b, _call(b, "sindg", x), -DEGREE))
+function("sindg", lambda b, n, x: scaled(b, b.add_node("cosdg", x), DEGREE))
+function("cosdg", lambda b, n, x: scaled(b, b.add_node("sindg", x), -DEGREE))
 function("tandg", lambda b, n, x: _tangent_slope(b, n, 1.0))
 function("cotdg", lambda b, n, x: _tangent_slope(b, n, -1.0))
 

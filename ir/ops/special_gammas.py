@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
-for _name in ("gammaln", "loggamma"):
-    function(_name, lambda b, n, x: b.add_node("digamma", x))
-
 
 def _digamma(b: Builder, x: Node) -> Node:
     return b.add_node("digamma", x)
+
+
+for _name in ("gammaln", "loggamma"):
+    function(_name, lambda b, n, x: _digamma(b, x))
 
 
 def _zeta_by_q(b: Builder, n: Node, s: Node, q: Node) -> Node:
