@@ -14,6 +14,7 @@ from ...ir.ops.parts import Parts, loop_attrs
 from ...ir.types import TensorType
 from ..transforms.vmap import vmapped
 from .bodies import parts_of
+from .prune import prune
 from .rewrite import rewrite
 
 __all__ = ["abreast"]
@@ -168,8 +169,7 @@ class _Group:
         first = b.mul(place, b.const(self.lanes, "i64"))
         numbers = b.iota(shape=(self.lanes,), axis=0, dtype="i64")
         numbers = b.add(b.broadcast(first, numbers.type), numbers)
-        graph = self.body.with_nodes(list(self.body), list(map(Output, self.ahead)))
-        graph = _pruned(graph)
+        graph = _pruned(self.body.returning([Output(name) for name in self.ahead]))
         taken = {
             x.name: given
             for x, given in zip(
@@ -200,7 +200,7 @@ class _Group:
             *(*known, number),
             *(x for x in self.body if x.op != "input" and x.name not in self.ahead),
         ]
-        return _pruned(self.body.with_nodes(nodes), inputs=True)
+        return prune(self.body.with_nodes(nodes))
 
     def _loop(
         self,
@@ -221,12 +221,8 @@ class _Group:
         return b.add_node("loop", *parts.operands, regions=(body,), **given).values
 
 
-def _pruned(graph: Graph, *, inputs: bool = False) -> Graph:
-    """The graph without what no output needs; with all ``inputs``, or those needed."""
-    needed = set(graph.results)
-    kept: list[Node] = []
-    for node in reversed(list(graph)):
-        if node.makes(needed) or (inputs and node.op == "input"):
-            needed.update(node.operands)
-            kept.append(node)
-    return graph.with_nodes(kept[::-1])
+def _pruned(graph: Graph) -> Graph:
+    """The graph without what no output needs, inputs as well."""
+    graph = prune(graph)
+    read = {*graph.results, *(name for node in graph for name in node.operands)}
+    return graph.with_nodes([x for x in graph if x.op != "input" or x.name in read])
