@@ -271,6 +271,13 @@ class Builder:
             return node
         return self.add_node("reshape", node, shape=tuple(shape))
 
+    def rows(self, node: Node, first: int, count: int) -> Node:
+        """So many rows along the first axis, from one on."""
+        start, step = (first, *(0,) * (node.type.rank - 1)), (1,) * node.type.rank
+        return self.slice(
+            node, start=start, shape=(count, *node.type.shape[1:]), step=step
+        )
+
     def transpose(self, node: Node, perm: Sequence[int]) -> Node:
         """``node`` with its axes permuted; itself for the identity."""
         if tuple(perm) == tuple(range(node.type.rank)):

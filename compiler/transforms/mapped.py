@@ -301,7 +301,7 @@ def _in_chunks(
 
     def cut(first: int, length: int) -> list[Node]:
         return [
-            _rows(b, x, first, length) if one else x
+            b.rows(x, first, length) if one else x
             for x, one in zip(inputs, mapped, strict=True)
         ]
 
@@ -321,7 +321,7 @@ def _in_chunks(
     results = [
         b.reshape(x, (count * chunk, *x.type.shape[2:]))
         if one
-        else b.reshape(_rows(b, x, 0, 1), x.type.shape[1:])
+        else b.reshape(b.rows(x, 0, 1), x.type.shape[1:])
         for x, one in zip(made, flags, strict=True)
     ]
     if rest:
@@ -336,10 +336,3 @@ def _in_chunks(
         for x, output in zip(results, graph.outputs, strict=True)
     ]
     return b.build(outputs), flags
-
-
-def _rows(b: Builder, x: Node, first: int, length: int) -> Node:
-    """So many rows along the first axis."""
-    start = (first, *(0,) * (x.type.rank - 1))
-    shape, step = (length, *x.type.shape[1:]), (1,) * x.type.rank
-    return b.slice(x, start=start, shape=shape, step=step)

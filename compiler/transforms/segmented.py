@@ -90,7 +90,7 @@ class _Nest:
         b, every = self.b, self.segments.every
         size = self.whole * every
         cut = [
-            b.reshape(_part(b, x, 0, size), (self.whole, every, *x.type.shape[1:]))
+            b.reshape(b.rows(x, 0, size), (self.whole, every, *x.type.shape[1:]))
             for x in self.parts.stacked
         ]
         inner = Builder("body")
@@ -116,7 +116,7 @@ class _Nest:
         if not self.left:
             return list(carried), []
         first = self.whole * self.segments.every
-        stacked = [_part(self.b, x, first, self.left) for x in self.parts.stacked]
+        stacked = [self.b.rows(x, first, self.left) for x in self.parts.stacked]
         parts = self.parts._replace(carried=carried, stacked=stacked)
         begin = self.b.const(first, "i64")
         values = self._loop(self.b, self.body, self.left, parts, [begin])
@@ -143,10 +143,3 @@ class _Nest:
         given = *first, *parts.operands
         made = b.add_node("loop", *given, regions=(body,), **loop_attrs(attrs))
         return made.values
-
-
-def _part(b: Builder, x: Node, first: int, length: int) -> Node:
-    """So many rows."""
-    zeros, ones = (0,) * (x.type.rank - 1), (1,) * x.type.rank
-    shape = (length, *x.type.shape[1:])
-    return b.slice(x, start=(first, *zeros), shape=shape, step=ones)

@@ -214,7 +214,5 @@ def _in_blocks(
         if lanes in value.type.shape:
             values.append(joined(x, value.type.shape.index(lanes)))
         else:  # what has no lanes is the same in each block
-            start, step = (0,) * x.type.rank, (1,) * x.type.rank
-            first = b.slice(x, start=start, shape=(1, *x.type.shape[1:]), step=step)
-            values.append(b.reshape(first, value.type.shape))
+            values.append(b.reshape(b.rows(x, 0, 1), value.type.shape))
     return values
