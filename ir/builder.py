@@ -271,7 +271,7 @@ class Builder:
             return node
         return self.add_node("reshape", node, shape=tuple(shape))
 
-    def rows(self, node: Node, first: int, count: int) -> Node:
+    def rows_of(self, node: Node, first: int, count: int) -> Node:
         """So many rows along the first axis, from one on."""
         start, step = (first, *(0,) * (node.type.rank - 1)), (1,) * node.type.rank
         return self.slice(

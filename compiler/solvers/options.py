@@ -55,8 +55,10 @@ def _is_limit(given: Any) -> bool:
 def check_lengths(what: str, **given: Any) -> None:
     """Refuse lengths of steps that are not positive; None is without."""
     for name, length in given.items():
-        if isinstance(length, (int, float)) and not length > 0:
-            raise ArgumentError(f"{what}: {name}={length} is not positive")
+        if length is None or (is_traced(length) and not length.shape):
+            continue
+        if np.shape(length) or not _is_limit(length) or not length > 0:
+            raise ArgumentError(f"{what}: {name}={length!r} is no positive number")
 
 
 def check_counts(what: str, least: int, **given: Any) -> None:

@@ -72,7 +72,8 @@ def vmap(
 
     Raises:
         ArgumentError: At the call: where sizes along the axes differ, no argument is
-            mapped, an array lacks the axis, or a tree of axes does not fit.
+            mapped and ``axis_size`` is not given, an array lacks the axis, or a tree of
+            axes does not fit.
         TraceError: At the call, where the function writes into its arguments.
 
     >>> vmap(np.dot, in_axes=(0, None))(np.eye(3), np.arange(3.0))
@@ -301,7 +302,7 @@ def _in_chunks(
 
     def cut(first: int, length: int) -> list[Node]:
         return [
-            b.rows(x, first, length) if one else x
+            b.rows_of(x, first, length) if one else x
             for x, one in zip(inputs, mapped, strict=True)
         ]
 
@@ -321,7 +322,7 @@ def _in_chunks(
     results = [
         b.reshape(x, (count * chunk, *x.type.shape[2:]))
         if one
-        else b.reshape(b.rows(x, 0, 1), x.type.shape[1:])
+        else b.reshape(b.rows_of(x, 0, 1), x.type.shape[1:])
         for x, one in zip(made, flags, strict=True)
     ]
     if rest:

@@ -90,7 +90,7 @@ class _Nest:
         b, every = self.b, self.segments.every
         size = self.whole * every
         cut = [
-            b.reshape(b.rows(x, 0, size), (self.whole, every, *x.type.shape[1:]))
+            b.reshape(b.rows_of(x, 0, size), (self.whole, every, *x.type.shape[1:]))
             for x in self.parts.stacked
         ]
         inner = Builder("body")
@@ -116,7 +116,7 @@ class _Nest:
         if not self.left:
             return list(carried), []
         first = self.whole * self.segments.every
-        stacked = [self.b.rows(x, first, self.left) for x in self.parts.stacked]
+        stacked = [self.b.rows_of(x, first, self.left) for x in self.parts.stacked]
         parts = self.parts._replace(carried=carried, stacked=stacked)
         begin = self.b.const(first, "i64")
         values = self._loop(self.b, self.body, self.left, parts, [begin])

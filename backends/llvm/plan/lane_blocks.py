@@ -214,5 +214,5 @@ def _in_blocks(
         if lanes in value.type.shape:
             values.append(joined(x, value.type.shape.index(lanes)))
         else:  # what has no lanes is the same in each block
-            values.append(b.reshape(b.rows(x, 0, 1), value.type.shape))
+            values.append(b.reshape(b.rows_of(x, 0, 1), value.type.shape))
     return values

@@ -503,8 +503,9 @@ def test_what_is_refused() -> None:
     with pytest.raises(ArgumentError, match="RK4 makes equal steps"):
         run(fall, (0, 1), START, method="RK4", max_step=0.1, args=(1.0,))
     for name in ("first_step", "max_step"):
-        with pytest.raises(ArgumentError, match=f"{name}=0.0 is not positive"):
-            run(fall, (0, 1), START, args=(1.0,), **{name: 0.0})
+        for length in (0.0, np.nan, [1.0], "short"):
+            with pytest.raises(ArgumentError, match=f"{name}=.* is no positive number"):
+                run(fall, (0, 1), START, args=(1.0,), **{name: length})
     with pytest.raises(TraceError, match=r"function of solve_ivp returns .* \(1,\)"):
         run(lambda t, y: y[:1], (0, 1), START)
     with pytest.raises(TraceError, match=r"an event returns a value of shape \(2,\)"):
