@@ -22,6 +22,7 @@ __all__ = [
     "Z",
     "check_case",
     "check_refused",
+    "check_said",
     "check_slope",
 ]
 

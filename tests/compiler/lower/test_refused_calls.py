@@ -12,8 +12,6 @@ from scipy import integrate, interpolate, linalg, ndimage, signal, special, stat
 from scipy.spatial import distance
 
 import anabranch
-from anabranch import jit
-from anabranch.ir.errors import AnabranchError
 from tests.compiler.everyday import check_said
 
 M = np.arange(6.0).reshape(2, 3) + 0.5
@@ -402,7 +400,4 @@ OURS: list[tuple[Callable[[Any], Any], type[Exception], str, str]] = [
 def test_refused_where_numpy_would_not(
     call: Callable[[Any], Any], kind: type[Exception], message: str, hint: str
 ) -> None:
-    check_said(call, M, kind, message)
-    with pytest.raises(AnabranchError) as raised:
-        jit(call)(M)
-    assert hint in str(raised.value.hint or "")
+    assert hint in (check_said(call, M, kind, message) or "")
