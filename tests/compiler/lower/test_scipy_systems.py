@@ -69,6 +69,12 @@ def test_dtypes_of_narrow_numbers(same: Any) -> None:
     same(lambda a: sl.lstsq(a[:, :2], a)[3], A, rtol=1e-14)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
+def test_what_counts_as_0_is_a_matter_of_precision(same: Any, dtype: str) -> None:
+    a = np.array([[1.0, 0.0], [0.0, 1e-9], [0.0, 0.0]], dtype)
+    same(lambda a: np.int64(sl.lstsq(a, a[:, 0])[2]), a)
+
+
 def test_what_is_refused() -> None:
     refused = partial(check_refused, (A,))
     no = UnsupportedError
