@@ -16,7 +16,7 @@ import numpy as np
 
 from ..ir.errors import ArgumentError
 from ..ir.ops.special import ufunc_of
-from .lower.more_distributions import truncated_quantile
+from .lower.scipy.more_distributions import truncated_quantile
 from .random import normal, uniform
 from .tracing.running import is_traced
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..lower.selected import Selected
+from ..lower.selected.selected import Selected
 from ..tracing.running import is_traced
 from ..tracing.stacked import stacked_value
 from ..tracing.tracer import Tracer

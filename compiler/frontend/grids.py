@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import TraceError
-from ..lower.allocations import counted
+from ..lower.ragged.allocations import counted
 from ..tracing.running import find_trace
 from ..tracing.trace import Trace
 

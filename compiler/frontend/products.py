@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..lower.sparse import is_sparse, product
+from ..lower.scipy.sparse import is_sparse, product
 from ..tracing.running import find_trace
 
 __all__ = ["matmul"]

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import TraceError
-from ..lower.allocations import allocated, counted
 from ..lower.complex import with_imaginary
 from ..lower.numbers import kaiser
-from ..lower.selected import Selected
+from ..lower.ragged.allocations import allocated, counted
+from ..lower.selected.selected import Selected
 from ..tracing.known import as_known, real
 from ..tracing.ragged import Ragged
 from ..tracing.running import active_trace, as_array, find_trace, is_traced

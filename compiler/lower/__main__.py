@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .page import functions_page
+from .page.page import functions_page
 
 if __name__ == "__main__":
     print(functions_page(), end="")

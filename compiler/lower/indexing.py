@@ -38,7 +38,7 @@ from .indices import (
     positions,
     with_windows,
 )
-from .selected import Selected
+from .selected.selected import Selected
 
 __all__ = ["ragged_at"]
 
@@ -137,7 +137,7 @@ def _view(trace: Trace, x: Any, plain: list[Any], dots: bool) -> Any:
 
 def ragged_at(trace: Trace, x: Any, plain: list[Any]) -> Any:
     """The part of an array whose size follows from a counter; None for others."""
-    from .ragged_views import ragged_slice  # which knows of positions
+    from .ragged.views import ragged_slice  # which knows of positions
 
     return ragged_slice(trace, x, plain)
 

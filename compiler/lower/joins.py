@@ -15,7 +15,7 @@ from ..tracing.lowerings import lowers
 from ..tracing.running import is_traced
 from ..tracing.stacked import stacked_value
 from ..tracing.trace import Trace
-from .selected import FUNCTIONS, Selected
+from .selected.selected import FUNCTIONS, Selected
 from .shapes import as_ints
 from .ufuncs import reject
 

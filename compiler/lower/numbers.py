@@ -11,7 +11,7 @@ from ...ir.errors import TraceError
 from ..tracing.lowerings import lowers
 from ..tracing.running import is_traced
 from ..tracing.trace import Trace
-from .special import op_of
+from .scipy.special import op_of
 from .ufuncs import resolve
 
 __all__ = ["kaiser"]

@@ -28,7 +28,7 @@ from .indices import (
     wrapped,
 )
 from .integers import fitted
-from .selected import Selected, holds
+from .selected.selected import Selected, holds
 
 
 @lowers(SETITEM)
@@ -49,7 +49,7 @@ def _setitem(trace: Trace, x: Any, index: Any, value: Any) -> None:
     if not any(is_mask(item) and item.ndim == 0 for item in items):
         plain = one_per_axis(items, x.ndim)
         if (found := ragged_at(trace, x, plain)) is not None:
-            from .ragged_views import store_ragged
+            from .ragged.views import store_ragged
 
             store_ragged(trace, found, value)
             return

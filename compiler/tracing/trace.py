@@ -180,11 +180,11 @@ class Trace(Captures):
     def _lower(self, function: Any, args: Any, kwargs: Any) -> Any:
         taken = args[:1] if function is SETITEM else args
         if any(isinstance(arg, Ragged) for arg in taken):
-            from ..lower.ragged import lower_ragged
+            from ..lower.ragged.lowering import lower_ragged
 
             return lower_ragged(self, function, args, kwargs)
         if any(isinstance(arg, Unsized) for arg in taken):
-            from ..lower.selected import lower_selected
+            from ..lower.selected.selected import lower_selected
 
             return lower_selected(function, args, kwargs)
         lowering = lowering_of(function)

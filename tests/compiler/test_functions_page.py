@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anabranch.compiler.lower.calls import CALLS
-from anabranch.compiler.lower.differences import DIFFERENCES
-from anabranch.compiler.lower.facts import facts_of, public_functions
-from anabranch.compiler.lower.page import functions_page
+from anabranch.compiler.lower.page.calls import CALLS
+from anabranch.compiler.lower.page.differences import DIFFERENCES
+from anabranch.compiler.lower.page.facts import facts_of, public_functions
+from anabranch.compiler.lower.page.page import functions_page
 from anabranch.compiler.lower.refused import REFUSED
 from anabranch.compiler.tracing.unsupported import function_name
 

@@ -11,7 +11,7 @@ import pytest
 
 import anabranch as ab
 from anabranch import ArgumentError, GradientError, ShapeError, TraceError
-from anabranch.compiler.lower.facts import facts_of
+from anabranch.compiler.lower.page.facts import facts_of
 from anabranch.compiler.pipeline import run_passes
 
 X = np.array([0.5, 1.5, -2.0])

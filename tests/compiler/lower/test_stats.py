@@ -9,7 +9,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 import anabranch
-from anabranch.compiler.lower.stats import ALL, methods_of
+from anabranch.compiler.lower.scipy.stats import ALL, methods_of
 from anabranch.ir.errors import ConcretizationError, UnsupportedError
 
 stats: Any = scipy_stats

@@ -1,0 +1,1 @@
+"""The page of the docs that lists all functions."""

@@ -1,0 +1,1 @@
+"""Arrays whose sizes are known only when running: see `Ragged`."""
