@@ -87,6 +87,12 @@ class Place(NamedTuple):
         """The sizes."""
         return self.type.shape
 
+    @property
+    def repeats(self) -> bool:
+        """Whether several elements lie at one position."""
+        sizes = zip(self.shape, self.axes, strict=True)
+        return any(along is None and size > 1 for size, along in sizes)
+
     def same_place(self, other: Elements) -> bool:
         """Whether the other one has the same elements, perhaps of another version."""
         return isinstance(other, Place) and (

@@ -22,7 +22,7 @@ from .elements import (
     uniform,
     whole_place,
 )
-from .scalar_order import addressed, in_order
+from .scalar_order import addressed, in_order, written_over
 from .scalar_passes import fill, kept_values, swept
 from .scalar_places import begun_at_home, row_of
 from .scalar_values import Values
@@ -43,14 +43,19 @@ class Lowering(Values):
         """What a region makes of its inputs.
 
         ``homes`` are where values are made, and ``known`` those that are made already.
+        What is written over later is copied home before.
         """
         values = {x.name: v for x, v in zip(graph.inputs, inputs, strict=True)}
         values.update(known or {})
+        homes = homes or {}
+        over = written_over(graph) - values.keys() if homes else set[str]()
+        copied = {name: homes[name] for name in homes.keys() & over}
         held = {name for name, value in values.items() if isinstance(value, Place)}
         reads = Counter(name for node in graph for name in node.operands)
         reads.update(graph.results)
         beyond = rows_beyond(graph)
-        begun = dict(begun_at_home(graph, homes or {}))
+        made_there = {name: homes[name] for name in homes.keys() - copied.keys()}
+        begun = dict(begun_at_home(graph, made_there))
         for node in in_order(graph, held):
             if known and node.name in known:
                 continue
@@ -64,12 +69,15 @@ class Lowering(Values):
                 else value
                 for name, value in zip(
                     node.names,
-                    self._node(node, operands, homes or {}, beyond),
+                    self._node(node, operands, homes, beyond),
                     strict=True,
                 )
             ]
             values.update(zip(node.names, made, strict=True))
-        return [values[name] for name in graph.results]
+            for name in copied.keys() & {*node.names}:
+                if not copied[name].same_place(values[name]):
+                    fill(self.builder, copied[name], values[name])
+        return [copied.get(name, values[name]) for name in graph.results]
 
     def _node(
         self,
@@ -142,7 +150,9 @@ class Lowering(Values):
                 known,
             )
             for row, value in zip(inner, ends[count:], strict=True):
-                if row not in early and not row.same_place(value):
+                if isinstance(value, Place) and row.same_place(value):
+                    b.current(value)
+                elif row not in early:
                     fill(b, row, value)
             pairs: list[Carried] = []
             for start, now, end in zip(starts, carried, ends, strict=False):

@@ -14,7 +14,7 @@ from ....ir.ops import OPS, Kind
 from ....ir.ops.parts import split_operands
 from .elements import SMALL, Unfit
 
-__all__ = ["addressed", "in_order"]
+__all__ = ["addressed", "in_order", "written_over"]
 
 _AT = ("slice_at", "update_at", "add_at", "take", "put")
 _INTO = ("update_at", "add_at", "update", "put")
@@ -117,6 +117,12 @@ def in_order(graph: Graph, held: Collection[str]) -> list[Node]:
     if len(order) < len(nodes):
         raise Unfit("an older version of an array is read after a store")
     return order
+
+
+def written_over(graph: Graph) -> set[str]:
+    """The values that a later node writes over, if they lie in memory."""
+    memory = {name for node in graph for name in node.names}
+    return {name for node in graph for name in _written(node, memory)}
 
 
 def _written(node: Node, memory: set[str]) -> Iterator[str]:

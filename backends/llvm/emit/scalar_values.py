@@ -251,7 +251,8 @@ class Values:
         b = self.builder
         if isinstance(value, Place) and b.is_written(value):
             b.current(value)
-            return value
+            if not value.repeats:
+                return value
         return b.next_version(self._kept(value))
 
     def _scratch(self, type_: TensorType) -> Place:
