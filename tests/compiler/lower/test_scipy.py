@@ -227,7 +227,7 @@ def test_what_is_refused() -> None:
     refused(lambda x: interpolate.CubicSpline(x, x), x, "between traced places")
     refused(lambda x: interpolate.CubicSpline(GRID, x).roots(), x, "has no roots")
     slopes = interpolate.CubicHermiteSpline
-    refused(lambda x: slopes(GRID, x, x[:2]), ShapeError, "slopes")
+    refused(lambda x: slopes(GRID, x, x[:2]), ShapeError, "dydx of shape")
     known = interpolate.Akima1DInterpolator
     refused(lambda x: known(GRID, x), ConcretizationError, "Akima1DInterpolator")
 
