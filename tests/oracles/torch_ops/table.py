@@ -113,7 +113,7 @@ PASSED_OVER: dict[str, tuple[str, Callable[..., bool]]] = {
 """Samples that are no question for NumPy: why, and which."""
 
 TOLERANCES = {
-    "cov": 1e-5,  # the weights are float32
+    "cov": 1e-4,  # torch computes with weights in float32
     "nn.functional.hardsigmoid": 1e-7,  # torch's slope is a float32
 }
 
