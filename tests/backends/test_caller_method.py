@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import sys
 import traceback
@@ -136,6 +137,7 @@ def test_a_pull_back_goes_the_path_of_its_residuals() -> None:
         same(back(waves, X), 2 * np.cos(x) * X)
         same(back(cotangents=scale, residuals=cubes), scale * 3 * x**2)
     assert type(PullBack.__call__).__name__ == "method_descriptor"
+    assert list(inspect.signature(back).parameters) == ["residuals", "cotangents"]
     with disable_jit():
         same(back(cubes, 1.0), 3 * x**2)
     assert pickle.loads(pickle.dumps(back)) is copy.deepcopy(back) is back

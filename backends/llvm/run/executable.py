@@ -255,10 +255,14 @@ def prepare(graph: Graph) -> LLVMExecutable:
     seconds = Stages()
     with paused_collection():
         with seconds.timed("plan"):
-            plan = make_plan(blocked(graph, current()))
+            plan = _planned(graph)
         return LLVMExecutable(plan, seconds)
 
 
 def scratch_bytes(graph: Graph) -> int:
     """How much scratch memory the plan of a graph has."""
-    return make_plan(blocked(graph, current())).arena_bytes
+    return _planned(graph).arena_bytes
+
+
+def _planned(graph: Graph) -> Plan:
+    return make_plan(blocked(graph, current()))

@@ -10,6 +10,7 @@ The fast path may also be that of an object to which the first argument leads.
 from __future__ import annotations
 
 import ctypes
+import inspect
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -142,7 +143,6 @@ SYMBOLS = (
     *("Py_IncRef", "Py_DecRef", "PyContextVar_Get"),
     *("PyTuple_Pack", "PySequence_Concat", "PyObject_Call"),
 )
-SIGNATURE = b"__call__($self, /, *args, **kwargs)\n--\n\n"  # for `inspect`
 _kept: list[Any] = []  # a class lives as long as the process may call it
 
 
@@ -213,12 +213,20 @@ def _put(
     text = TEXT.format(**addresses, **numbers, find=find.format(**numbers))
     thunk = Thunk(text)
     both_kinds = 0x0001 | 0x0002  # METH_VARARGS | METH_KEYWORDS
-    definition = MethodDef(b"__call__", thunk.address, both_kinds, SIGNATURE)
+    shown = f"__call__{_signature(kind.__call__)}\n--\n\n".encode()
+    definition = MethodDef(b"__call__", thunk.address, both_kinds, shown)
     _kept.append((thunk, definition, objects))
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_void_p)(
         ("PyDescr_NewMethod", ctypes.pythonapi)
     )
     kind.__call__ = make(kind, ctypes.addressof(definition))
+
+
+def _signature(method: Any) -> str:
+    """The parameters of a method as `inspect` reads them off a builtin."""
+    _, *rest = inspect.signature(method).parameters.values()
+    bare = [str(one.replace(annotation=one.empty)) for one in rest]
+    return f"({', '.join(['$self', '/', *bare])})"
 
 
 def _offset(kind: type, slot: str) -> int:
