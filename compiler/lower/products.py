@@ -78,12 +78,7 @@ def _dot(trace: Trace, a: Any, b: Any) -> Any:
     return np.tensordot(a, b, axes=((-1,), (-2,)))
 
 
-def _of_vectors(name: str, lower: Any) -> None:
-    """Register a ufunc that NumPy has from 2.2 on."""
-    if (ufunc := getattr(np, name, None)) is not None:
-        lowers(ufunc)(lower)
-
-
+@lowers(np.matvec)
 def _matvec(trace: Trace, x1: Any, x2: Any, **rest: Any) -> Any:
     """Stacks of matrices by stacks of vectors."""
     reject(rest)
@@ -93,6 +88,7 @@ def _matvec(trace: Trace, x1: Any, x2: Any, **rest: Any) -> Any:
     return np.matmul(x1, np.expand_dims(x2, -1))[..., 0]
 
 
+@lowers(np.vecmat)
 def _vecmat(trace: Trace, x1: Any, x2: Any, **rest: Any) -> Any:
     """Stacks of conjugated vectors by stacks of matrices."""
     reject(rest)
@@ -100,10 +96,6 @@ def _vecmat(trace: Trace, x1: Any, x2: Any, **rest: Any) -> Any:
     if np.ndim(x1) < 1 or np.ndim(x2) < 2:
         raise ShapeError(f"vecmat: no vector and matrix, {np.shape(x1)} {np.shape(x2)}")
     return np.matmul(np.expand_dims(np.conjugate(x1), -2), x2)[..., 0, :]
-
-
-_of_vectors("matvec", _matvec)
-_of_vectors("vecmat", _vecmat)
 
 
 @lowers(np.inner)

@@ -253,7 +253,7 @@ def test_the_third_derivative_of_a_determinant_of_rank_three():
 def test_ranks_and_products_along_other_axes(backend):
     for shape in [(0, 0), (2, 0, 0), (0, 3, 3)]:
         made = ab.jit(np.linalg.matrix_rank, backend=backend)(np.zeros(shape))
-        np.testing.assert_array_equal(made, np.linalg.matrix_rank(np.zeros(shape)))
+        np.testing.assert_array_equal(made, np.zeros(shape[:-2], int), strict=True)
     vecdot: Any = np.vecdot
     made = ab.jit(lambda a: vecdot(a, 2j * a, axis=0), backend=backend)(A)
     np.testing.assert_allclose(made, vecdot(A, 2j * A, axis=0))

@@ -34,18 +34,13 @@ SMOOTH: list[Any] = [
     (np.polydiv, X, WEIGHTS[:1]),
     (np.polydiv, V, WEIGHTS[:2]),
     (lambda x: np.polydiv(x, 2.0), X),
+    (np.matvec, Y, X[:5]),
+    (np.matvec, W, V),
+    (lambda a, b: np.matvec(a, b), np.stack([Y, Y**2]), Y[:2]),
+    (np.vecmat, X[:4], Y),
+    (np.vecmat, V[:3], W),
+    (lambda a, b: np.vecmat(a, b), Y[:2, :4], np.stack([Y, Y**2])),
 ]
-if hasattr(np, "matvec"):  # NumPy 2.2 and later
-    SMOOTH.extend(
-        [
-            (np.matvec, Y, X[:5]),
-            (np.matvec, W, V),
-            (lambda a, b: np.matvec(a, b), np.stack([Y, Y**2]), Y[:2]),
-            (np.vecmat, X[:4], Y),
-            (np.vecmat, V[:3], W),
-            (lambda a, b: np.vecmat(a, b), Y[:2, :4], np.stack([Y, Y**2])),
-        ]
-    )
 EXACT: list[Any] = [
     (np.modf, ODD),
     (np.modf, VECTOR.astype(np.int32)),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy
 from scipy import special
 
 import anabranch
@@ -111,7 +112,6 @@ ODD: dict[str, Any] = {
     "multigammaln": lambda x, n: multigammaln(x + 2, 3),
     "comb": lambda x, n: special.comb(x + 4, 3),
     "comb of more than all": lambda x, n: special.comb(n, 3),
-    "comb with repetition": lambda x, n: special.comb(x, n, repetition=True),
     "perm": lambda x, n: special.perm(x + 4, n),
     "logsumexp": lambda x, n: special.logsumexp(x),
     "logsumexp with weights": lambda x, n: special.logsumexp(x, b=n),
@@ -128,6 +128,8 @@ ODD: dict[str, Any] = {
         special.expm1(x) + special.log1p(x) + special.cbrt(x) + special.exp2(x)
     ),
 }
+if np.lib.NumpyVersion(scipy.__version__) >= "1.17.0":  # others say 0 for x = 0.5
+    ODD["comb with repetition"] = lambda x, n: special.comb(x, n, repetition=True)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
