@@ -22,6 +22,7 @@ from ...ir.graph import Node
 from ..cond import choice
 from ..program import deeper
 from ..regions import TracedRegion
+from ..tracing.asked import ask
 from ..tracing.running import active_trace, is_traced
 from ..tracing.source import is_inside
 from ..tracing.trace import Trace
@@ -95,6 +96,7 @@ def choose_block(
     outer.enter()
     line = outer.builder.source
     if outer.level >= MAX_DEPTH:
+        ask(test)
         raise TraceError(
             f"{MAX_DEPTH} branches on traced values inside of each other: a function "
             "that calls itself does not end while both ways are traced",

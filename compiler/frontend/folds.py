@@ -12,7 +12,7 @@ from ..lower.selected.selected import Selected
 from ..tracing.running import is_traced
 from ..tracing.stacked import stacked_value
 from ..tracing.tracer import Tracer
-from .control import for_
+from .noted import for_
 
 __all__ = ["extreme", "total"]
 

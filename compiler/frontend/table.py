@@ -350,7 +350,6 @@ _MATH = {
     "expm1": np.expm1,
     "fabs": np.fabs,
     "fmod": np.fmod,
-    "hypot": np.hypot,
     "isfinite": np.isfinite,
     "isinf": np.isinf,
     "isnan": np.isnan,
@@ -390,6 +389,13 @@ def _log(value: Any, base: Any = None) -> Any:
         return math.log(real(value)) if base is None else math.log(value, base)
     made = np.log(_float(value))
     return made if base is None else made / np.log(_float(base))
+
+
+@instead_of(math.hypot)
+def _hypot(*values: Any) -> Any:
+    if not any(map(_unknown, values)):
+        return math.hypot(*map(real, values))
+    return reduce(np.hypot, map(_float, values), 0.0)
 
 
 @instead_of(math.prod)
