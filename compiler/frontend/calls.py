@@ -8,6 +8,7 @@ can answer.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import Any, cast
@@ -33,7 +34,7 @@ from .state import CONTAINERS, Content
 from .thawed import thawed
 from .twins import is_outside, is_users, twin, why_not
 
-__all__ = ["CALLED", "INSTEAD", "call", "closes_over_traced", "takes_functions"]
+__all__ = ["CALLED", "INSTEAD", "as_called", "call", "closes_over_traced", "takes_functions"]
 
 INSTEAD: dict[Any, Callable[..., Any]] = {}
 """What is called in the place of a function, where a trace is made."""
@@ -47,13 +48,19 @@ _OF_FUNCTIONS: set[Any] = {
     scan,
     switch,
     while_loop,
+}
+_OF_ITEMS: set[Any] = {
     filter,
     functools.reduce,
+    itertools.accumulate,
+    itertools.dropwhile,
+    itertools.filterfalse,
+    itertools.groupby,
+    itertools.starmap,
+    itertools.takewhile,
     map,
-    max,
-    min,
-    sorted,
 }
+"""Functions of Python's that call another one with items."""
 
 
 def takes_functions(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -121,6 +128,9 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         if function in _OF_FUNCTIONS:
             named = {name: _all_resolved(value) for name, value in kwargs.items()}
             return function(*map(_all_resolved, args), **named)
+        if function in _OF_ITEMS:
+            named = {name: as_called(value) for name, value in kwargs.items()}
+            return function(*map(as_called, args), **named)
         if find_trace((args, kwargs)) is not None:
             found, given, named = thawed(function, args, kwargs)
             if _is_lowered(found):
@@ -133,6 +143,9 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     changes = isinstance(owner, CONTAINERS) and function.__name__ in _CHANGES
     if changes and (journal := journal_here()) is not None:
         journal.note(Content(owner))
+    if isinstance(owner, list) and function.__name__ == "sort":
+        owner[:] = call(sorted, owner, **kwargs)
+        return None
     made = resolved(function)
     if made is function and _takes_arrays(function):
         args, kwargs = tuple(map(real, args)), real(kwargs)
@@ -173,6 +186,14 @@ def resolved(function: Any) -> Any:
     if isinstance(called, FunctionType) and (made := twin(called)) is not called:
         return MethodType(made, function)
     return function
+
+
+def as_called(value: Any) -> Any:
+    """What does what a call of a function does in rewritten code."""
+    made = _all_resolved(value)
+    if made is not value or not callable(value):
+        return made
+    return functools.partial(call, value)
 
 
 def _all_resolved(value: Any) -> Any:

@@ -6,6 +6,7 @@ from . import (
     branches,
     control,
     items,
+    mathematics,
     noted,
     polynomial_functions,
     polynomials,
@@ -19,7 +20,7 @@ from .prints import tell
 from .products import matmul
 from .twins import register_operators
 
-__all__ = ["call", "polynomial_functions", "polynomials", "table", "vectorized"]
+__all__ = ["call", "mathematics", "polynomial_functions", "polynomials", "table", "vectorized"]
 
 register_operators(
     {
