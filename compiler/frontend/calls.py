@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType, MethodType
 from typing import Any, cast
 
@@ -30,11 +30,18 @@ from ..transforms.checkpoint import checkpoint
 from ..transforms.rules import Ruled
 from .branches import journal_here
 from .chance import check_chance, is_maker, seeded
-from .state import CONTAINERS, Content
+from .state import CONTAINERS, Content, check_entries
 from .thawed import thawed
 from .twins import is_outside, is_users, twin, why_not
 
-__all__ = ["CALLED", "INSTEAD", "as_called", "call", "closes_over_traced", "takes_functions"]
+__all__ = [
+    "CALLED",
+    "INSTEAD",
+    "as_called",
+    "call",
+    "closes_over_traced",
+    "takes_functions",
+]
 
 INSTEAD: dict[Any, Callable[..., Any]] = {}
 """What is called in the place of a function, where a trace is made."""
@@ -88,6 +95,11 @@ _CHANGES = {
     "sort",
     "update",
 }
+_ASKS = {"items", "keys", "popitem", "values"}
+_ITERATES = (
+    *(all, any, enumerate, filter, frozenset, iter, list, map, max, min, reversed, set),
+    *(sorted, sum, tuple, zip),
+)
 _JOINS: set[Any] = {
     np.column_stack,
     np.concatenate,
@@ -112,6 +124,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     if trace is None:
         return resolved(function)(*args, **kwargs)
     check_chance(function, kwargs)
+    _check_dicts(function, args)
     if is_maker(function):
         return seeded(function, *map(real, args), **real(kwargs))
     if kind is functools.partial:
@@ -150,6 +163,16 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     if made is function and _takes_arrays(function):
         args, kwargs = tuple(map(real, args)), real(kwargs)
     return made(*args, **kwargs)
+
+
+def _check_dicts(function: Any, args: Sequence[Any]) -> None:
+    """Refuse to go through a dict that may lack an entry."""
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, dict) and function.__name__ in _ASKS:
+        check_entries(owner)
+    if any(function is one for one in _ITERATES):
+        for arg in args:
+            check_entries(arg)
 
 
 def _at_line(trace: Trace, function: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .calls import call
 from .noted import for_
+from .state import check_entries
 
 __all__ = ["Generated", "consume", "list_of"]
 
@@ -53,6 +54,7 @@ class Generated:
 
     def generator(self) -> Iterator[Any]:
         """One after the other, for a function that may stop anywhere."""
+        check_entries(self._iterable)
         for item in iter(self._iterable):
             for one in self._part(item):
                 if self._nested:

@@ -21,7 +21,14 @@ from .rows import element
 from .state import CONTAINERS, Content, Entry, Field
 from .twins import twin
 
-__all__ = ["augment", "delete_item", "get_item", "set_attribute", "set_item"]
+__all__ = [
+    "augment",
+    "delete_attribute",
+    "delete_item",
+    "get_item",
+    "set_attribute",
+    "set_item",
+]
 
 _IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
     "Add": operator.iadd,
@@ -105,6 +112,13 @@ def delete_item(x: Any, index: Any) -> None:
     if isinstance(x, CONTAINERS) and (journal := journal_here()) is not None:
         journal.note(Content(x))
     del x[index]
+
+
+def delete_attribute(x: Any, name: str) -> None:
+    """``del x.name``."""
+    if (journal := journal_here()) is not None:
+        journal.note(Field(x, name))
+    delattr(x, name)
 
 
 def set_attribute(value: Any, x: Any, name: str) -> None:

@@ -173,7 +173,9 @@ def _of_cmath(function: Any, ufunc: Any) -> None:
         return ufunc(_complex(value)) if unknown(value) else function(real(value))
 
 
-for _name in "exp log log10 sqrt sin cos tan sinh cosh tanh isnan isinf isfinite".split():
+for (
+    _name
+) in "exp log log10 sqrt sin cos tan sinh cosh tanh isnan isinf isfinite".split():
     _of_cmath(getattr(cmath, _name), getattr(np, _name))
 for _name in "asin acos atan asinh acosh atanh".split():
     _of_cmath(getattr(cmath, _name), getattr(np, f"arc{_name[1:]}"))

@@ -1,4 +1,4 @@
-"""The order of things that have traced numbers, as Python's `min` and `sorted` have it."""
+"""The order of things with traced numbers, as Python's `min` and `sorted` have it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def first(items: Sequence[Any], keys: Sequence[Any], precedes: Precedes) -> Any:
 
 
 def _before(one: Any, other: Any, precedes: Precedes) -> Any:
-    """Whether a key precedes another; of tuples the first numbers that differ say it."""
+    """Whether a key precedes another: of tuples by the first numbers that differ."""
     if not (isinstance(one, (tuple, list)) and isinstance(other, (tuple, list))):
         return precedes(one, other)
     made: Any = precedes(len(one), len(other))

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from ...ir.errors import SourceLine, TraceError
 from ..tracing.ragged import Ragged
+from ..tracing.tracer import Tracer
 from .said import Said
 
 __all__ = [
@@ -26,7 +27,10 @@ __all__ = [
     "Field",
     "Journal",
     "Slot",
+    "check_entries",
+    "check_there",
     "is_lost",
+    "known",
     "slots_of",
 ]
 
@@ -186,11 +190,14 @@ def is_lost(value: Any) -> bool:
 class ByBranch:
     """The value of a place about which the branches of an ``if`` do not agree.
 
-    It is an error only if it is used, and that says where the ``if`` stands.
+    It is an error only if it is used, and that says where the ``if`` stands. A place
+    that is ``absent`` on one way is one too where somebody asks whether it is there.
     """
 
-    def __init__(self, name: str, what: str, line: SourceLine | None) -> None:
-        self.__dict__.update(_name=name, _what=what, _line=line)
+    def __init__(
+        self, name: str, what: str, line: SourceLine | None, absent: bool = False
+    ) -> None:
+        self.__dict__.update(_name=name, _what=what, _line=line, absent=absent)
 
     def _fail(self, *args: Any, **kwargs: Any) -> Any:
         held = self.__dict__
@@ -217,3 +224,29 @@ class ByBranch:
     __rpow__ = __rmatmul__ = __rand__ = __ror__ = __rxor__ = __abs__ = __invert__ = (
         _fail
     )
+
+
+def known(value: Any) -> Any:
+    """A value of which is asked what it is: no `ByBranch`."""
+    if isinstance(value, ByBranch):
+        value.refuse()
+    return value
+
+
+def check_there(value: Any) -> None:
+    """Refuse to tell whether a place is there that only one branch made."""
+    if isinstance(value, ByBranch) and value.__dict__["absent"]:
+        value.refuse()
+    if type(value) is Tracer and value.bound is not None:
+        _, message = value.bound
+        raise TraceError(
+            f"whether it is there is asked, and that only running tells: {message}",
+            hint="store a value before",
+        )
+
+
+def check_entries(container: Any) -> None:
+    """Refuse to tell which entries a dict has where that is by branch."""
+    if isinstance(container, dict):
+        for value in cast("dict[Any, Any]", container).values():
+            check_there(value)

@@ -24,6 +24,7 @@ from .calls import INSTEAD
 from .control import and_, or_, truth
 from .folds import extreme, total
 from .ordering import ordered
+from .state import check_entries, check_there, known
 from .turns import (
     enumerated,
     enumerated_places,
@@ -65,7 +66,7 @@ def stand_in(value: Any) -> Any:
     if isinstance(value, (Ragged, Selected)):
         return np.zeros((1,) * value.ndim, value.dtype)
     if not is_traced(value):
-        return value
+        return known(value)
     if value.known is not None:
         return value.known
     if value.shape:
@@ -257,6 +258,7 @@ def _type(value: Any, *rest: Any) -> Any:
 
 @instead_of(hasattr)
 def _hasattr(value: Any, name: str) -> bool:
+    check_there(getattr(value, "__dict__", {}).get(name))
     return hasattr(stand_in(value), name)
 
 
@@ -292,11 +294,13 @@ INSTEAD.update(
 def _len(value: Any) -> Any:
     if isinstance(value, Ragged):
         return value.shape[0]
+    check_entries(value)
     return value.rows if isinstance(value, Selected) else len(value)
 
 
 @instead_of(float)
 def python_float(value: Any = 0.0) -> Any:
+    """``float(value)``."""
     if unknown(value) and value.size == 1:
         trace = _here()
         made = np.reshape(value, ()).astype(np.float64)
@@ -312,6 +316,7 @@ def _int(value: Any = 0, *args: Any, **rest: Any) -> Any:
 
 
 def python_int(value: Any) -> Any:
+    """A traced number without a fraction as an integer of Python's."""
     trace = _here()
     return trace.wrap(trace.node(value.astype(np.int64)), weak=True)
 

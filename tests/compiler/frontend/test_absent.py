@@ -149,3 +149,72 @@ def test_the_greatest_of_a_list_that_a_loop_filled():
         return max(found)
 
     assert anabranch.jit(highest)(0.5) == pytest.approx(highest(0.5), rel=1e-12)
+
+
+def made_in_one_branch(x):
+    found, state, best = {}, SimpleNamespace(gone=1.0), None
+    if x > 0:
+        found["a"] = x
+        state.a = x
+        del state.gone
+        best = x
+    return found, state, best
+
+
+def from_a_loop_without_turns(x):
+    found = {}
+    while x > 1:
+        found["a"] = x
+        x = x / 2
+    return found, None, None
+
+
+ASKED: dict[str, Callable[..., Any]] = {
+    "len": lambda found, state, best: len(found),
+    "in": lambda found, state, best: 1.0 if "a" in found else 2.0,
+    "if": lambda found, state, best: 1.0 if found else 2.0,
+    "for": lambda found, state, best: sum(1.0 for _ in found),
+    "keys": lambda found, state, best: len(found.keys()),
+    "list": lambda found, state, best: len(list(found)),
+    "get": lambda found, state, best: found.get("a", 5.0) * 2,
+}
+ASKED_OF_BRANCHES: dict[str, Callable[..., Any]] = {
+    "hasattr": lambda found, state, best: 1.0 if hasattr(state, "a") else 2.0,
+    "deleted": lambda found, state, best: getattr(state, "gone", 5.0) * 2,
+    "is": lambda found, state, best: 1.0 if best is None else 2.0,
+    "is not": lambda found, state, best: 1.0 if best is not None else 2.0,
+    "isinstance": lambda found, state, best: 1.0 if isinstance(best, float) else 2.0,
+    "type": lambda found, state, best: 1.0 if type(best) is float else 2.0,
+}
+
+
+@pytest.mark.parametrize("question", [*ASKED, *ASKED_OF_BRANCHES])
+def test_what_one_branch_made_may_not_be_there(question: str):
+    asks = (ASKED | ASKED_OF_BRANCHES)[question]
+    with pytest.raises(anabranch.TraceError) as caught:
+        anabranch.jit(lambda x: asks(*made_in_one_branch(x)))(1.0)
+    one_way, structure = "has a value on one way of an 'if' only", "another structure"
+    assert one_way in str(caught.value) or structure in str(caught.value)
+    assert "if x > 0" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "question", [question for question in ASKED if question != "get"]
+)
+def test_what_a_loop_without_turns_did_not_make(question: str):
+    with pytest.raises(anabranch.TraceError, match=r"that only running tells: .*'a'"):
+        anabranch.jit(lambda x: ASKED[question](*from_a_loop_without_turns(x)))(3.0)
+
+
+def test_what_is_there_on_both_ways_is_there(as_python: Callable[..., None]):
+    def both(x):
+        found = {"b": 1.0}
+        if x > 0:
+            found["a"] = x
+        else:
+            found["a"] = -x
+            found["b"] = x
+        none = x if "c" in found else None
+        return len(found), "a" in found, found, none is None
+
+    as_python(both, (1.0,), (-1.0,))
