@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FunctionType, MethodType
 from typing import Any, cast
 
@@ -28,8 +28,8 @@ from ..tracing.source import definition_line
 from ..tracing.trace import Trace
 from ..transforms.checkpoint import checkpoint
 from ..transforms.rules import Ruled
-from .branches import journal_here
-from .chance import check_chance, is_maker, seeded
+from .branches import check_own, journal_here, own
+from .chance import check_chance, is_generator, is_maker, seeded
 from .state import CONTAINERS, Content, check_entries
 from .thawed import thawed
 from .twins import is_outside, is_users, twin, why_not
@@ -85,6 +85,7 @@ _CHANGES = {
     "extend",
     "extendleft",
     "insert",
+    "move_to_end",
     "pop",
     "popitem",
     "popleft",
@@ -119,14 +120,15 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     if kind is FunctionType and is_users(made := twin(function)):
         if made is function and (why := why_not(function.__code__)) is not None:
             note("plain", f"plain Python: {why}", definition_line(function))
-        return made(*args, **kwargs)
+        return own(made(*args, **kwargs))
     trace = active_trace()
     if trace is None:
         return resolved(function)(*args, **kwargs)
     check_chance(function, kwargs)
     _check_dicts(function, args)
+    _check_steps(function, args)
     if is_maker(function):
-        return seeded(function, *map(real, args), **real(kwargs))
+        return own(seeded(function, *map(real, args), **real(kwargs)))
     if kind is functools.partial:
         found = cast("functools.partial[Any]", function)
         named = {**found.keywords, **kwargs}
@@ -137,13 +139,13 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return _at_line(trace, evaluate, function, *args, **kwargs)
     if _has_hash(function):
         if (instead := INSTEAD.get(function)) is not None:
-            return _at_line(trace, instead, *args, **kwargs)
+            return own(_at_line(trace, instead, *args, **kwargs))
         if function in _OF_FUNCTIONS:
             named = {name: _all_resolved(value) for name, value in kwargs.items()}
             return function(*map(_all_resolved, args), **named)
         if function in _OF_ITEMS:
             named = {name: as_called(value) for name, value in kwargs.items()}
-            return function(*map(as_called, args), **named)
+            return own(function(*map(as_called, args), **named))
         if find_trace((args, kwargs)) is not None:
             found, given, named = thawed(function, args, kwargs)
             if _is_lowered(found):
@@ -151,7 +153,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     if _is_numpys(function):
         return _call_numpy(trace, function, args, kwargs)
     if isinstance(function, type):
-        return _make(function, args, kwargs)
+        return own(_make(function, args, kwargs))
     owner = getattr(function, "__self__", None)
     changes = isinstance(owner, CONTAINERS) and function.__name__ in _CHANGES
     if changes and (journal := journal_here()) is not None:
@@ -162,7 +164,18 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     made = resolved(function)
     if made is function and _takes_arrays(function):
         args, kwargs = tuple(map(real, args)), real(kwargs)
-    return made(*args, **kwargs)
+    return own(made(*args, **kwargs))
+
+
+def _check_steps(function: Any, args: Sequence[Any]) -> None:
+    """Refuse to advance in a branch or a loop's turn what was made around it."""
+    owner = getattr(function, "__self__", None)
+    if is_generator(owner) or (function is not iter and isinstance(owner, Iterator)):
+        check_own(owner)
+    whole = any(function is one for one in _ITERATES)
+    if function is next or whole:
+        for arg in args:
+            check_own(arg, whole=whole)
 
 
 def _check_dicts(function: Any, args: Sequence[Any]) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from .branches import own
 from .calls import call
 from .noted import for_
 from .state import check_entries
@@ -67,7 +68,7 @@ def consume(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     """``function(*args, **kwargs)`` with generators among the arguments."""
     whole = any(function is one for one in _WHOLE)
     given = [
-        (arg.listed() if whole else arg.generator())
+        (arg.listed() if whole else own(arg.generator()))
         if isinstance(arg, Generated)
         else arg
         for arg in args

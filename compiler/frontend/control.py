@@ -16,7 +16,7 @@ from ..tracing.notes import happened, unrolls
 from ..tracing.running import active_trace, find_trace, is_traced
 from ..tracing.source import calling_frame, user_line
 from ..transforms.checkpointed import Segments
-from .branches import choose_block
+from .branches import check_own, choose_block
 from .failures import fail_unless
 from .lookup import member
 from .loop_state import Changes, Fills
@@ -173,6 +173,7 @@ def for_(
     """
     slots = slots_of(body, names)
     check_entries(iterable)
+    check_own(iterable, whole=True)
     turns = turns_of(iterable) if active_trace() is not None else None
     if turns is not None and turns.segments:
         _run_in_segments(turns, body, slots, goes_on)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Callable, Sequence
-from types import CellType, FunctionType, MemberDescriptorType
+from types import CellType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any, cast
 
 from ...ir.errors import SourceLine, TraceError
@@ -119,10 +119,13 @@ class Field(Slot):
         return held.get(self.attribute, UNBOUND)
 
     def put(self, value: Any) -> None:
+        plain = next(
+            kind for kind in (type, ModuleType, object) if isinstance(self.whose, kind)
+        )
         if value is not UNBOUND:
-            object.__setattr__(self.whose, self.attribute, value)
+            plain.__setattr__(self.whose, self.attribute, value)
         elif self.get() is not UNBOUND:
-            object.__delattr__(self.whose, self.attribute)
+            plain.__delattr__(self.whose, self.attribute)
 
 
 class Content(Slot):
@@ -147,12 +150,14 @@ class Content(Slot):
 class Journal:
     """The places beside variables that a branch changed, with what was there.
 
-    ``said`` is what the branch would print.
+    ``said`` is what the branch would print, and ``own`` are the iterators and
+    generators of random numbers that it made.
     """
 
     def __init__(self) -> None:
         self.before: dict[Any, tuple[Slot, Any]] = {}
         self.said: list[Said] = []
+        self.own: list[Any] = []
 
     def note(self, slot: Slot) -> None:
         """Remember what is at a place before it changes."""
