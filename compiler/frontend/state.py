@@ -119,9 +119,8 @@ class Field(Slot):
         return held.get(self.attribute, UNBOUND)
 
     def put(self, value: Any) -> None:
-        plain = next(
-            kind for kind in (type, ModuleType, object) if isinstance(self.whose, kind)
-        )
+        kinds = (type, ModuleType, object)
+        plain: Any = next(kind for kind in kinds if isinstance(self.whose, kind))
         if value is not UNBOUND:
             plain.__setattr__(self.whose, self.attribute, value)
         elif self.get() is not UNBOUND:
