@@ -8,12 +8,10 @@ becomes a result of the node. Where values have no common type, the place holds 
 
 from __future__ import annotations
 
-import inspect
 import opcode
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from types import GeneratorType
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,13 +24,12 @@ from ..program import deeper
 from ..regions import TracedRegion
 from ..tracing.asked import ask
 from ..tracing.running import active_trace, is_traced
-from ..tracing.source import calling_frame, is_inside, user_line
+from ..tracing.source import is_inside
 from ..tracing.trace import Trace
 from ..tracing.tracer import Tracer
 from ..tracing.undo import is_tried
 from ..tracing.views import Memory
 from ..tree import flatten, outline, unflatten
-from .chance import is_generator
 from .endings import (
     Ending,
     ending_of,
@@ -47,12 +44,10 @@ from .state import UNBOUND, Box, ByBranch, Content, Journal, Slot, slots_of
 
 __all__ = [
     "MAX_DEPTH",
-    "check_own",
     "choose_block",
     "journal_here",
     "journals",
     "may_change",
-    "own",
     "result_of",
     "said_here",
 ]
@@ -80,42 +75,6 @@ def said_here() -> list[Said] | None:
     """What the region that is being traced would print; None outside of regions."""
     journal = journal_here()
     return None if journal is None else journal.said
-
-
-def own(made: Any) -> Any:
-    """What a call returns; the region that is traced may advance it."""
-    steps = isinstance(made, Iterator) or is_generator(made)
-    if steps and (journal := journal_here()) is not None:
-        journal.own.append(made)
-    return made
-
-
-def check_own(value: Any, *, whole: bool = False) -> None:
-    """Refuse to advance an iterator, or random numbers, that a region did not make.
-
-    It would be advanced once, while it is traced, whatever runs. A generator that is
-    gone through as a ``whole`` has most often no other name.
-    """
-    journal = journal_here()
-    if journal is None or any(value is one for one in journal.own):
-        return
-    if isinstance(value, Iterator) and not (whole and _is_new(value)):
-        what, hint = "an iterator", "go over a list, and count"
-    elif is_generator(value):
-        what, hint = "a generator of random numbers", "draw an array before"
-    else:
-        return
-    raise TraceError(
-        f"{what} from around it is advanced in a branch or a loop on traced values",
-        source=user_line(calling_frame()),
-        hint=hint,
-    )
-
-
-def _is_new(value: Any) -> bool:
-    """Whether nobody has asked a generator for anything."""
-    made = isinstance(value, GeneratorType)
-    return made and inspect.getgeneratorstate(value) == inspect.GEN_CREATED
 
 
 def may_change(reads: Callable[[], Any], names: Sequence[str]) -> None:

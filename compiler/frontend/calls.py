@@ -28,7 +28,8 @@ from ..tracing.source import definition_line
 from ..tracing.trace import Trace
 from ..transforms.checkpoint import checkpoint
 from ..transforms.rules import Ruled
-from .branches import check_own, journal_here, own
+from .advanced import check_own, own
+from .branches import journal_here
 from .chance import check_chance, is_generator, is_maker, seeded
 from .state import CONTAINERS, Content, check_entries
 from .thawed import thawed

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from .branches import own
+from .advanced import own
 from .calls import call
 from .noted import for_
 from .state import check_entries

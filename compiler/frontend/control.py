@@ -16,7 +16,8 @@ from ..tracing.notes import happened, unrolls
 from ..tracing.running import active_trace, find_trace, is_traced
 from ..tracing.source import calling_frame, user_line
 from ..transforms.checkpointed import Segments
-from .branches import check_own, choose_block
+from .advanced import check_own
+from .branches import choose_block
 from .failures import fail_unless
 from .lookup import member
 from .loop_state import Changes, Fills

@@ -178,11 +178,13 @@ for _function in (
     _changing_first(_function)
 for _kind, _function in _IN_PLACE.items():
     INSTEAD[_function] = partial(augment, _kind)
-INSTEAD |= {
-    delattr: delete_attribute,
-    object.__setattr__: set_plain_attribute,
-    operator.delitem: delete_item,
-    operator.getitem: get_item,
-    operator.setitem: lambda x, index, value: set_item(value, x, index),
-    setattr: lambda x, name, value: set_attribute(value, x, name),
-}
+INSTEAD.update(
+    {
+        delattr: delete_attribute,
+        object.__setattr__: set_plain_attribute,
+        operator.delitem: delete_item,
+        operator.getitem: get_item,
+        operator.setitem: lambda x, index, value: set_item(value, x, index),
+        setattr: lambda x, name, value: set_attribute(value, x, name),
+    }
+)
