@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from types import GeneratorType
 from typing import Any
 
 from ...ir.errors import TraceError
 from ..tracing.source import calling_frame, user_line
+from ..tracing.tracer import Tracer
 from .branches import journal_here
 from .chance import is_generator
 
@@ -17,8 +17,9 @@ __all__ = ["check_own", "own"]
 
 def own(made: Any) -> Any:
     """What a call returns; the region that is traced may advance it."""
-    steps = isinstance(made, Iterator) or is_generator(made)
-    if steps and (journal := journal_here()) is not None:
+    if isinstance(made, (Tracer, tuple)) or (journal := journal_here()) is None:
+        return made
+    if _is_iterator(made) or is_generator(made):
         journal.own.append(made)
     return made
 
@@ -32,7 +33,7 @@ def check_own(value: Any, *, whole: bool = False) -> None:
     journal = journal_here()
     if journal is None or any(value is one for one in journal.own):
         return
-    if isinstance(value, Iterator) and not (whole and _is_new(value)):
+    if _is_iterator(value) and not (whole and _is_new(value)):
         what, hint = "an iterator", "go over a list, and count"
     elif is_generator(value):
         what, hint = "a generator of random numbers", "draw an array before"
@@ -43,6 +44,10 @@ def check_own(value: Any, *, whole: bool = False) -> None:
         source=user_line(calling_frame()),
         hint=hint,
     )
+
+
+def _is_iterator(value: Any) -> bool:
+    return hasattr(type(value), "__next__")
 
 
 def _is_new(value: Any) -> bool:

@@ -8,9 +8,10 @@ can answer.
 from __future__ import annotations
 
 import functools
+import inspect
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from types import FunctionType, MethodType
+from collections.abc import Callable, Sequence
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, cast
 
 import numpy as np
@@ -26,11 +27,12 @@ from ..tracing.notes import note
 from ..tracing.running import active_trace, find_trace, innermost, is_traced
 from ..tracing.source import definition_line
 from ..tracing.trace import Trace
+from ..tracing.tracer import Tracer
 from ..transforms.checkpoint import checkpoint
 from ..transforms.rules import Ruled
 from .advanced import check_own, own
 from .branches import journal_here
-from .chance import check_chance, is_generator, is_maker, seeded
+from .chance import check_chance, is_maker, seeded
 from .state import CONTAINERS, Content, check_entries
 from .thawed import thawed
 from .twins import is_outside, is_users, twin, why_not
@@ -98,10 +100,13 @@ _CHANGES = {
     "update",
 }
 _ASKS = {"items", "keys", "popitem", "values"}
-_ITERATES = (
-    *(all, any, enumerate, filter, frozenset, iter, list, map, max, min, reversed, set),
-    *(sorted, sum, tuple, zip),
-)
+_ITERATES = {
+    id(function)
+    for function in (
+        *(all, any, enumerate, filter, frozenset, iter, list, map, max, min, reversed),
+        *(set, sorted, sum, tuple, zip),
+    )
+}
 _JOINS: set[Any] = {
     np.column_stack,
     np.concatenate,
@@ -121,13 +126,12 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     if kind is FunctionType and is_users(made := twin(function)):
         if made is function and (why := why_not(function.__code__)) is not None:
             note("plain", f"plain Python: {why}", definition_line(function))
-        return own(made(*args, **kwargs))
+        return _made_by(function, made(*args, **kwargs))
     trace = active_trace()
     if trace is None:
         return resolved(function)(*args, **kwargs)
     check_chance(function, kwargs)
-    _check_dicts(function, args)
-    _check_steps(function, args)
+    _check_places(function, args)
     if is_maker(function):
         return own(seeded(function, *map(real, args), **real(kwargs)))
     if kind is functools.partial:
@@ -165,28 +169,29 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     made = resolved(function)
     if made is function and _takes_arrays(function):
         args, kwargs = tuple(map(real, args)), real(kwargs)
-    return own(made(*args, **kwargs))
+    return _made_by(function, made(*args, **kwargs))
 
 
-def _check_steps(function: Any, args: Sequence[Any]) -> None:
-    """Refuse to advance in a branch or a loop's turn what was made around it."""
+def _made_by(function: Any, result: Any) -> Any:
+    """The result of a call; a function in Python may hand on what it did not make."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    makes = code is None or code.co_flags & inspect.CO_GENERATOR
+    return own(result) if makes else result
+
+
+def _check_places(function: Any, args: Sequence[Any]) -> None:
+    """Refuse to go through what may lack an entry, or is advanced for good."""
     owner = getattr(function, "__self__", None)
-    if is_generator(owner) or (function is not iter and isinstance(owner, Iterator)):
+    if isinstance(owner, dict):
+        if function.__name__ in _ASKS:
+            check_entries(owner)
+    elif owner is not None and not isinstance(owner, (ModuleType, Tracer)):
         check_own(owner)
-    whole = any(function is one for one in _ITERATES)
-    if function is next or whole:
-        for arg in args:
-            check_own(arg, whole=whole)
-
-
-def _check_dicts(function: Any, args: Sequence[Any]) -> None:
-    """Refuse to go through a dict that may lack an entry."""
-    owner = getattr(function, "__self__", None)
-    if isinstance(owner, dict) and function.__name__ in _ASKS:
-        check_entries(owner)
-    if any(function is one for one in _ITERATES):
+    whole = id(function) in _ITERATES
+    if whole or function is next:
         for arg in args:
             check_entries(arg)
+            check_own(arg, whole=whole)
 
 
 def _at_line(trace: Trace, function: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -164,6 +164,21 @@ def test_what_a_branch_advances_it_made(make: Any, advance: Any, what: str):
         assert anabranch.jit(inside)(x) == inside(x)
 
 
+def test_what_a_function_hands_on_it_did_not_make():
+    def handed(x):
+        it, y = iter([1.0, 2.0]), 0.0
+
+        def get():
+            return it
+
+        if x > 0:
+            y = next(iter(get()))
+        return y
+
+    with pytest.raises(anabranch.TraceError, match="an iterator from around it"):
+        anabranch.jit(handed)(1.0)
+
+
 def test_a_loop_that_advances_something_unrolls():
     def drawn(x):
         rng, it = np.random.default_rng(0), iter([0.1 * k for k in range(300)])
