@@ -219,3 +219,12 @@ def test_what_is_there_on_both_ways_is_there(as_python: Callable[..., None]):
         return len(found), "a" in found, found, none is None
 
     as_python(both, (1.0,), (-1.0,))
+
+
+@pytest.mark.usefixtures("forced")
+def test_a_list_of_what_no_turn_changes_is_plain_python():
+    def repeated(x):
+        held = [x[0], 0.5]
+        return [held[0] for _ in x]
+
+    assert anabranch.jit(repeated)(X) == repeated(X)
