@@ -22,13 +22,14 @@ from ...ir.graph import Node
 from ..cond import choice
 from ..program import deeper
 from ..regions import TracedRegion
+from ..tracing.asked import ask
 from ..tracing.running import active_trace, is_traced
 from ..tracing.source import is_inside
 from ..tracing.trace import Trace
 from ..tracing.tracer import Tracer
 from ..tracing.undo import is_tried
 from ..tracing.views import Memory
-from ..tree import outline, unflatten
+from ..tree import flatten, outline, unflatten
 from .endings import (
     Ending,
     ending_of,
@@ -39,13 +40,14 @@ from .endings import (
 )
 from .failures import Raised, fail_unless
 from .said import Said, hand_on
-from .state import UNBOUND, Box, ByBranch, Content, Journal, Slot
+from .state import UNBOUND, Box, ByBranch, Content, Journal, Slot, slots_of
 
 __all__ = [
     "MAX_DEPTH",
     "choose_block",
     "journal_here",
     "journals",
+    "may_change",
     "result_of",
     "said_here",
 ]
@@ -75,6 +77,13 @@ def said_here() -> list[Said] | None:
     return None if journal is None else journal.said
 
 
+def may_change(reads: Callable[[], Any], names: Sequence[str]) -> None:
+    """Note variables of functions around one, and globals, which it assigns."""
+    if (journal := journal_here()) is not None:
+        for slot in slots_of(reads, names):
+            journal.note(slot)
+
+
 class Done(NamedTuple):
     """A branch that was traced, before what it changed was undone."""
 
@@ -82,6 +91,14 @@ class Done(NamedTuple):
     endings: dict[Any, Ending]
     memories: dict[Memory, Node]
     places: list[tuple[Slot, Any]]
+
+    def outside(self) -> list[tuple[Slot, Any]]:
+        """The places that are not of objects which the branch made itself."""
+        return [(slot, value) for slot, value in self.places if not self._made(value)]
+
+    def _made(self, value: Any) -> bool:
+        leaves = flatten(value)[0]
+        return any(is_traced(leaf) and leaf.owner is self.trace for leaf in leaves)
 
 
 def choose_block(
@@ -95,6 +112,7 @@ def choose_block(
     outer.enter()
     line = outer.builder.source
     if outer.level >= MAX_DEPTH:
+        ask(test)
         raise TraceError(
             f"{MAX_DEPTH} branches on traced values inside of each other: a function "
             "that calls itself does not end while both ways are traced",
@@ -120,7 +138,7 @@ def choose_block(
     merge = _Merge(outer, line, done)
     everywhere = {slot.key: slot for slot in slots}
     for one in done:
-        everywhere |= {slot.key: slot for slot, _ in one.places}
+        everywhere |= {slot.key: slot for slot, _ in one.outside()}
     before = dict(zip((slot.key for slot in slots), start, strict=True))
     before |= {slot.key: v for one in done for slot, v in one.places}
     values = {key: merge.value(slot, before[key]) for key, slot in everywhere.items()}
@@ -274,7 +292,8 @@ class _Merge:
             problem = "has values without a common type, by the branch that is taken"
         if isinstance(slot, Content):
             return self._left_alone(slot, before)
-        held = ByBranch(slot.name, problem, self._line)
+        absent = any(map(_may_lack, (one.value, other.value)))
+        held = ByBranch(slot.name, problem, self._line, absent)
         return lambda made: held
 
     def _flag(self, flags: tuple[Node | bool, Node | bool]) -> int:
@@ -353,6 +372,12 @@ class _Merge:
             return value
 
         return made_of
+
+
+def _may_lack(value: Any) -> bool:
+    if isinstance(value, ByBranch):
+        return bool(value.__dict__["absent"])
+    return value is UNBOUND
 
 
 def _may_be(memory: Memory, values: Sequence[Any], line: SourceLine | None) -> None:

@@ -8,8 +8,10 @@ can answer.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from types import FunctionType, MethodType
+import inspect
+import itertools
+from collections.abc import Callable, Sequence
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, cast
 
 import numpy as np
@@ -25,15 +27,24 @@ from ..tracing.notes import note
 from ..tracing.running import active_trace, find_trace, innermost, is_traced
 from ..tracing.source import definition_line
 from ..tracing.trace import Trace
+from ..tracing.tracer import Tracer
 from ..transforms.checkpoint import checkpoint
 from ..transforms.rules import Ruled
+from .advanced import check_own, own
 from .branches import journal_here
 from .chance import check_chance, is_maker, seeded
-from .state import CONTAINERS, Content
+from .state import CONTAINERS, Content, check_entries
 from .thawed import thawed
 from .twins import is_outside, is_users, twin, why_not
 
-__all__ = ["CALLED", "INSTEAD", "call", "closes_over_traced", "takes_functions"]
+__all__ = [
+    "CALLED",
+    "INSTEAD",
+    "as_called",
+    "call",
+    "closes_over_traced",
+    "takes_functions",
+]
 
 INSTEAD: dict[Any, Callable[..., Any]] = {}
 """What is called in the place of a function, where a trace is made."""
@@ -47,13 +58,19 @@ _OF_FUNCTIONS: set[Any] = {
     scan,
     switch,
     while_loop,
+}
+_OF_ITEMS: set[Any] = {
     filter,
     functools.reduce,
+    itertools.accumulate,
+    itertools.dropwhile,
+    itertools.filterfalse,
+    itertools.groupby,
+    itertools.starmap,
+    itertools.takewhile,
     map,
-    max,
-    min,
-    sorted,
 }
+"""Functions of Python's that call another one with items."""
 
 
 def takes_functions(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -71,6 +88,7 @@ _CHANGES = {
     "extend",
     "extendleft",
     "insert",
+    "move_to_end",
     "pop",
     "popitem",
     "popleft",
@@ -80,6 +98,14 @@ _CHANGES = {
     "setdefault",
     "sort",
     "update",
+}
+_ASKS = {"items", "keys", "popitem", "values"}
+_ITERATES = {
+    id(function)
+    for function in (
+        *(all, any, enumerate, filter, frozenset, iter, list, map, max, min, reversed),
+        *(set, sorted, sum, tuple, zip),
+    )
 }
 _JOINS: set[Any] = {
     np.column_stack,
@@ -100,13 +126,14 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     if kind is FunctionType and is_users(made := twin(function)):
         if made is function and (why := why_not(function.__code__)) is not None:
             note("plain", f"plain Python: {why}", definition_line(function))
-        return made(*args, **kwargs)
+        return _made_by(function, made(*args, **kwargs))
     trace = active_trace()
     if trace is None:
         return resolved(function)(*args, **kwargs)
     check_chance(function, kwargs)
+    _check_places(function, args)
     if is_maker(function):
-        return seeded(function, *map(real, args), **real(kwargs))
+        return own(seeded(function, *map(real, args), **real(kwargs)))
     if kind is functools.partial:
         found = cast("functools.partial[Any]", function)
         named = {**found.keywords, **kwargs}
@@ -117,10 +144,13 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return _at_line(trace, evaluate, function, *args, **kwargs)
     if _has_hash(function):
         if (instead := INSTEAD.get(function)) is not None:
-            return _at_line(trace, instead, *args, **kwargs)
+            return own(_at_line(trace, instead, *args, **kwargs))
         if function in _OF_FUNCTIONS:
             named = {name: _all_resolved(value) for name, value in kwargs.items()}
             return function(*map(_all_resolved, args), **named)
+        if function in _OF_ITEMS:
+            named = {name: as_called(value) for name, value in kwargs.items()}
+            return own(function(*map(as_called, args), **named))
         if find_trace((args, kwargs)) is not None:
             found, given, named = thawed(function, args, kwargs)
             if _is_lowered(found):
@@ -128,15 +158,40 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     if _is_numpys(function):
         return _call_numpy(trace, function, args, kwargs)
     if isinstance(function, type):
-        return _make(function, args, kwargs)
+        return own(_make(function, args, kwargs))
     owner = getattr(function, "__self__", None)
     changes = isinstance(owner, CONTAINERS) and function.__name__ in _CHANGES
     if changes and (journal := journal_here()) is not None:
         journal.note(Content(owner))
+    if isinstance(owner, list) and function.__name__ == "sort":
+        owner[:] = call(sorted, owner, **kwargs)
+        return None
     made = resolved(function)
     if made is function and _takes_arrays(function):
         args, kwargs = tuple(map(real, args)), real(kwargs)
-    return made(*args, **kwargs)
+    return _made_by(function, made(*args, **kwargs))
+
+
+def _made_by(function: Any, result: Any) -> Any:
+    """The result of a call; a function in Python may hand on what it did not make."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    makes = code is None or code.co_flags & inspect.CO_GENERATOR
+    return own(result) if makes else result
+
+
+def _check_places(function: Any, args: Sequence[Any]) -> None:
+    """Refuse to go through what may lack an entry, or is advanced for good."""
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, dict):
+        if function.__name__ in _ASKS:
+            check_entries(owner)
+    elif owner is not None and not isinstance(owner, (ModuleType, Tracer)):
+        check_own(owner)
+    whole = id(function) in _ITERATES
+    if whole or function is next:
+        for arg in args:
+            check_entries(arg)
+            check_own(arg, whole=whole)
 
 
 def _at_line(trace: Trace, function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -173,6 +228,14 @@ def resolved(function: Any) -> Any:
     if isinstance(called, FunctionType) and (made := twin(called)) is not called:
         return MethodType(made, function)
     return function
+
+
+def as_called(value: Any) -> Any:
+    """What does what a call of a function does in rewritten code."""
+    made = _all_resolved(value)
+    if made is not value or not callable(value):
+        return made
+    return functools.partial(call, value)
 
 
 def _all_resolved(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from ...ir.errors import SourceLine
+from ..tracing.ragged import Ragged
 from ..tracing.running import is_traced
 from ..tree import flatten
 from .endings import Ending, is_alike, joined, type_of
@@ -114,6 +115,8 @@ def _joined(one: Carried, end: Ending) -> Carried:
     """A place with types that hold what the body makes of it as well."""
     name = one.slot.name
     unsure = any(bound is not True for bound in end.bound)
+    if isinstance(end.value, Ragged):
+        raise Changes(f"{name} has a size that follows from a traced value")
     if end.value is UNBOUND or end.tree != one.tree:
         raise Changes(f"{name} changes its structure in its body")
     types: list[LeafType | None] = []

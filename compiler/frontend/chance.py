@@ -16,7 +16,7 @@ from typing import Any
 from ...ir.errors import TraceError
 from ..tracing.source import calling_frame, user_line
 
-__all__ = ["allowing", "check_chance", "is_maker", "seeded"]
+__all__ = ["allowing", "check_chance", "is_generator", "is_maker", "seeded"]
 
 # By name, since a module that is not loaded has given nobody a generator or a clock.
 _GENERATORS = {
@@ -59,6 +59,11 @@ def _generators() -> tuple[type, ...]:
         if module in sys.modules
         for name in names
     )
+
+
+def is_generator(value: Any) -> bool:
+    """Whether a value is a generator of random numbers."""
+    return isinstance(value, _generators())
 
 
 def is_maker(function: Any) -> bool:

@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from .advanced import own
 from .calls import call
 from .noted import for_
+from .state import check_entries
 
 __all__ = ["Generated", "consume", "list_of"]
 
@@ -53,6 +55,7 @@ class Generated:
 
     def generator(self) -> Iterator[Any]:
         """One after the other, for a function that may stop anywhere."""
+        check_entries(self._iterable)
         for item in iter(self._iterable):
             for one in self._part(item):
                 if self._nested:
@@ -65,7 +68,7 @@ def consume(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     """``function(*args, **kwargs)`` with generators among the arguments."""
     whole = any(function is one for one in _WHOLE)
     given = [
-        (arg.listed() if whole else arg.generator())
+        (arg.listed() if whole else own(arg.generator()))
         if isinstance(arg, Generated)
         else arg
         for arg in args

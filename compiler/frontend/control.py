@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from types import CellType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,12 +16,13 @@ from ..tracing.notes import happened, unrolls
 from ..tracing.running import active_trace, find_trace, is_traced
 from ..tracing.source import calling_frame, user_line
 from ..transforms.checkpointed import Segments
+from .advanced import check_own
 from .branches import choose_block
 from .failures import fail_unless
 from .lookup import member
 from .loop_state import Changes, Fills
 from .loops import MIN_TRIPS, Loop, NoLoop, Peel, loop_block
-from .state import Box, Slot, slots_of
+from .state import Box, Slot, check_entries, check_there, known, slots_of
 from .turns import Turns, turns_of
 
 __all__ = [
@@ -46,6 +47,7 @@ MAX_LIMIT = 1 << 40  # the most that a traced bound is known to be
 def truth(value: Any) -> Any:
     """A bool, or a traced one."""
     if not is_traced(value) or value.known is not None or value.size != 1:
+        check_entries(value)
         return bool(value)
     scalar: Any = value if value.ndim == 0 else np.reshape(value, ())
     made = scalar if scalar.dtype == bool else np.not_equal(scalar, 0)
@@ -101,8 +103,8 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "LtE": operator.le,
     "Gt": operator.gt,
     "GtE": operator.ge,
-    "Is": operator.is_,
-    "IsNot": operator.is_not,
+    "Is": lambda left, right: known(left) is known(right),
+    "IsNot": lambda left, right: known(left) is not known(right),
 }
 
 
@@ -127,6 +129,12 @@ def contains(container: Any, value: Any) -> Any:
         found = member(container, value)
         if found is not None:
             return truth(found)
+    if isinstance(container, dict):
+        entries = cast("dict[Any, Any]", container)
+        if value in entries:
+            check_there(entries[value])
+            return True
+        return False
     if (
         not isinstance(container, (list, tuple))
         or find_trace((container, value)) is None
@@ -165,6 +173,8 @@ def for_(
     be. Once ``goes_on`` is traced, what is left of the loop runs under its condition.
     """
     slots = slots_of(body, names)
+    check_entries(iterable)
+    check_own(iterable, whole=True)
     turns = turns_of(iterable) if active_trace() is not None else None
     if turns is not None and turns.segments:
         _run_in_segments(turns, body, slots, goes_on)

@@ -28,6 +28,7 @@ _SUSPENSIONS = (ast.Yield, ast.YieldFrom, ast.Await)
 _TELLS = {"debug", "info", "warning", "error", "exception", "critical"}
 _TEXTS = {"ascii", "format", "repr", "str"}
 _BOUND_IN_PLACE = (ast.NamedExpr, *_SUSPENSIONS)
+_ASKED = (ast.In, ast.NotIn, ast.Is, ast.IsNot)
 _SPECIAL = (*_BOUND_IN_PLACE, ast.Global, ast.Nonlocal)
 _WORDS = (":=", "yield", "await", "global", "nonlocal")  # of what is special
 
@@ -242,8 +243,8 @@ class Expressions(ast.NodeTransformer):
         return call(node, "choose", self.visit(node.test), *values)
 
     def visit_Compare(self, node: ast.Compare) -> Any:
-        """Chains, and membership."""
-        if len(node.ops) == 1 and not isinstance(node.ops[0], (ast.In, ast.NotIn)):
+        """Chains, membership and identity."""
+        if len(node.ops) == 1 and not isinstance(node.ops[0], _ASKED):
             return self.generic_visit(node)
         if len(node.ops) > 1 and self.binds_in_place(node):
             return self.generic_visit(node)

@@ -12,7 +12,8 @@ from ..lower.selected.selected import Selected
 from ..tracing.running import is_traced
 from ..tracing.stacked import stacked_value
 from ..tracing.tracer import Tracer
-from .control import for_
+from .noted import for_
+from .ordering import by, first, is_unknown, keys_of
 
 __all__ = ["extreme", "total"]
 
@@ -35,17 +36,18 @@ def extreme(function: Any, is_better: Better) -> Callable[..., Any]:
     def better(best: Any, item: Any) -> Any:
         return np.where(is_better(item, best), item, best)
 
-    def choose(*args: Any, **rest: Any) -> Any:
+    def choose(*args: Any, key: Any = None, **rest: Any) -> Any:
         (items,) = args if len(args) == 1 else (args,)
-        rows = None if rest else _rows(items)
+        rows = None if rest or key is not None else _rows(items)
         if rows is not None and rows.ndim == 1:
             return _weak_as(_folded(better, rows), items)
         items = list(items)
-        if rest or not items or not all(map(_is_scalar, items)):
-            return function(*args, **rest)
-        if not any(map(_is_unknown, items)):
-            return function(items)
-        return reduce(better, items)
+        keys = keys_of(items, key)
+        if not any(map(is_unknown, keys)):
+            return function(items, key=by(keys), **rest)
+        if key is None and all(map(_is_scalar, items)):
+            return reduce(better, items)
+        return first(items, keys, is_better)
 
     return choose
 
@@ -75,10 +77,6 @@ def _weak_as(made: Any, values: Any) -> Any:
     if is_traced(values) or not values[0].weak:
         return made
     return made.owner.wrap(made.node, weak=True)
-
-
-def _is_unknown(value: Any) -> bool:
-    return is_traced(value) and value.known is None
 
 
 def _is_scalar(value: Any) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
+import heapq
 import inspect
 import operator
 from collections.abc import Callable
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -12,16 +15,24 @@ import numpy as np
 
 from ...ir.errors import AnabranchError, TraceError
 from ..tracing.known import as_known, real
-from ..tracing.running import active_trace, find_trace
+from ..tracing.running import active_trace, find_trace, is_traced
 from ..tracing.tracer import GETITEM, plain_index
 from .branches import journal_here
+from .calls import INSTEAD
 from .grids import built
 from .lookup import entry
 from .rows import element
 from .state import CONTAINERS, Content, Entry, Field
 from .twins import twin
 
-__all__ = ["augment", "delete_item", "get_item", "set_attribute", "set_item"]
+__all__ = [
+    "augment",
+    "delete_attribute",
+    "delete_item",
+    "get_item",
+    "set_attribute",
+    "set_item",
+]
 
 _IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
     "Add": operator.iadd,
@@ -44,7 +55,18 @@ def augment(kind: str, value: Any, other: Any) -> Any:
     """``value += other``, and what ``value`` is then."""
     if isinstance(value, CONTAINERS) and (journal := journal_here()) is not None:
         journal.note(Content(value))
-    return _IN_PLACE[kind](value, other)
+    in_place = _IN_PLACE[kind]
+    if (method := _method(value, f"__{in_place.__name__}__")) is not None:
+        made = method(value, other)
+        if made is not NotImplemented:
+            return made
+    return in_place(value, other)
+
+
+def _method(value: Any, name: str) -> Any:
+    """The twin of a method of the user's for an operator, if there is one."""
+    found = None if is_traced(value) else getattr(type(value), name, None)
+    return twin(found) if isinstance(found, FunctionType) else None
 
 
 def get_item(x: Any, index: Any) -> Any:
@@ -59,6 +81,8 @@ def get_item(x: Any, index: Any) -> Any:
         return _built(x, index)
     if (found := entry(x, index)) is not None:
         return found
+    if (method := _method(x, "__getitem__")) is not None:
+        return method(x, index)
     return x[index]
 
 
@@ -97,7 +121,10 @@ def set_item(value: Any, x: Any, index: Any) -> None:
             journal.note(Entry(x, index))
         else:
             journal.note(Content(x))
-    x[index] = value
+    if (method := _method(x, "__setitem__")) is not None:
+        method(x, index, value)
+    else:
+        x[index] = value
 
 
 def delete_item(x: Any, index: Any) -> None:
@@ -105,6 +132,13 @@ def delete_item(x: Any, index: Any) -> None:
     if isinstance(x, CONTAINERS) and (journal := journal_here()) is not None:
         journal.note(Content(x))
     del x[index]
+
+
+def delete_attribute(x: Any, name: str) -> None:
+    """``del x.name``."""
+    if (journal := journal_here()) is not None:
+        journal.note(Field(x, name))
+    delattr(x, name)
 
 
 def set_attribute(value: Any, x: Any, name: str) -> None:
@@ -116,3 +150,41 @@ def set_attribute(value: Any, x: Any, name: str) -> None:
     if (journal := journal_here()) is not None:
         journal.note(Field(x, name))
     setattr(x, name, value)
+
+
+def set_plain_attribute(x: Any, name: str, value: Any) -> None:
+    """``object.__setattr__(x, name, value)``."""
+    if (journal := journal_here()) is not None:
+        journal.note(Field(x, name))
+    object.__setattr__(x, name, value)
+
+
+def _changing_first(function: Callable[..., Any]) -> None:
+    def change(container: Any, *rest: Any, **named: Any) -> Any:
+        if (
+            isinstance(container, CONTAINERS)
+            and (journal := journal_here()) is not None
+        ):
+            journal.note(Content(container))
+        return function(container, *rest, **named)
+
+    INSTEAD[function] = change
+
+
+for _function in (
+    *(heapq.heapify, heapq.heappop, heapq.heappush, heapq.heappushpop),
+    *(heapq.heapreplace, bisect.insort, bisect.insort_left),
+):
+    _changing_first(_function)
+for _kind, _function in _IN_PLACE.items():
+    INSTEAD[_function] = partial(augment, _kind)
+INSTEAD.update(
+    {
+        delattr: delete_attribute,
+        object.__setattr__: set_plain_attribute,
+        operator.delitem: delete_item,
+        operator.getitem: get_item,
+        operator.setitem: lambda x, index, value: set_item(value, x, index),
+        setattr: lambda x, name, value: set_attribute(value, x, name),
+    }
+)

@@ -56,6 +56,8 @@ def build(outer: Trace, loop: Loop, state: State, done: Pass, sharing: Sharing) 
     operands = [*limit, *taken, *values.starts, *(x for x, _ in stacked)]
     if not operands:
         raise NoLoop("it reads nothing that is traced")
+    if not region.outputs:
+        raise NoLoop("it computes nothing that is used")
     node = outer.builder.add_node(
         "loop",
         *operands,

@@ -12,7 +12,7 @@ from ..tracing.tracer import Tracer
 from ..tracing.views import Memory
 from ..transforms.checkpointed import Segments
 from .endings import type_of
-from .state import Slot
+from .state import UNBOUND, Box, Slot
 
 if TYPE_CHECKING:
     from .growing import Growing
@@ -85,6 +85,11 @@ class Carried(NamedTuple):
     types: tuple[LeafType | None, ...]
     fixed: tuple[Any, ...]
     unsure: bool = False
+
+    @property
+    def appears(self) -> bool:
+        """Whether the first turn makes an entry or an attribute, that others find."""
+        return self.start is UNBOUND and not isinstance(self.slot, Box)
 
     @classmethod
     def of(cls, slot: Slot, start: Any, tree: Any, leaves: Sequence[Any]) -> Carried:

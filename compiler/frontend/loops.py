@@ -26,7 +26,7 @@ from .apart import Sharing, shared
 from .carried import widened
 from .endings import is_same
 from .loop_node import build, region_of
-from .loop_state import Fills, Loop, NoLoop, Peel, State
+from .loop_state import Changes, Fills, Loop, NoLoop, Peel, State
 from .state import UNBOUND, ByBranch, Slot, is_lost
 from .trial import Pass, run_body
 
@@ -61,6 +61,8 @@ def loop_block(loop: Loop, slots: Sequence[Slot]) -> None:
             sharing = shared(loop, state, done)
             if state.growing:
                 _check_growth(loop, outer, slots, state, done, sharing)
+            if any(one.appears for one in state.carried.values()):
+                _check_absence(loop, outer, slots, state, done, sharing)
         build(outer, loop, state, done, sharing)
     except BaseException:
         for slot in lost:
@@ -224,14 +226,51 @@ def _check_growth(
     """Refuse a body that does something else once its lists have grown."""
     if not loop.counts:
         raise NoLoop("a list grows, and nobody knows how often")
+    if not _does_the_same(loop, outer, slots, state, done, sharing, state, last=True):
+        raise Fills("its body depends on the length of a list that grows in it")
+
+
+def _check_absence(
+    loop: Loop,
+    outer: Trace,
+    slots: Sequence[Slot],
+    state: State,
+    done: Pass,
+    sharing: Sharing,
+) -> None:
+    """Refuse a body that does something else once an entry or attribute is there."""
+    present = {
+        key: one._replace(start=done.ending(key).value) if one.appears else one
+        for key, one in state.carried.items()
+    }
+    later = state._replace(carried=present)
+    if not _does_the_same(loop, outer, slots, state, done, sharing, later):
+        names = [one.slot.name for one in state.carried.values() if one.appears]
+        what = "is not there in its first turn: store one before the loop"
+        raise Changes(f"{names[0]} {what}")
+
+
+def _does_the_same(
+    loop: Loop,
+    outer: Trace,
+    slots: Sequence[Slot],
+    state: State,
+    done: Pass,
+    sharing: Sharing,
+    other: State,
+    *,
+    last: bool = False,
+) -> bool:
+    """Whether a pass with another state, or as the ``last`` turn, is the same."""
     places = [growing.slot for growing in state.growing.values()]
     places += [one.slot for key, one in state.carried.items() if key[0] != "recent"]
-    last = run_body(loop, outer, [*slots, *places], state, last=True)
-    same = region_of(last, state, shared(loop, state, last)) == region_of(
+    again = run_body(loop, outer, [*slots, *places], other, last=last)
+    if any(done.ending(key).tree != again.ending(key).tree for key in state.carried):
+        return False
+    same = region_of(again, state, shared(loop, state, again)) == region_of(
         done, state, sharing
     )
-    if not same or not _same_numbers(state, done, last):
-        raise Fills("its body depends on the length of a list that grows in it")
+    return same and _same_numbers(state, done, again)
 
 
 def _same_numbers(state: State, one: Pass, other: Pass) -> bool:

@@ -6,6 +6,7 @@ from . import (
     branches,
     control,
     items,
+    mathematics,
     noted,
     polynomial_functions,
     polynomials,
@@ -19,7 +20,14 @@ from .prints import tell
 from .products import matmul
 from .twins import register_operators
 
-__all__ = ["call", "polynomial_functions", "polynomials", "table", "vectorized"]
+__all__ = [
+    "call",
+    "mathematics",
+    "polynomial_functions",
+    "polynomials",
+    "table",
+    "vectorized",
+]
 
 register_operators(
     {
@@ -27,9 +35,11 @@ register_operators(
         "assert": control.assert_,
         "augment": noted.augment,
         "call": call,
+        "changes": branches.may_change,
         "choose": noted.choose,
         "compare": control.compare,
         "consume": consume,
+        "delattr": items.delete_attribute,
         "delitem": items.delete_item,
         "for": noted.for_,
         "generator": Generated,

@@ -7,6 +7,7 @@
     a[i], a[i] = v          $getitem(a, i), $setitem(v, a, i)
     o.x = v                 $setattr(v, o, "x")
     x += v                  x = $augment("Add", x, v)
+    nonlocal x, global y    $changes(lambda: (x, y), names)
     p and q, not p, p if c else q, x < y < z, x in y, assert p
 
 ``names`` are the variables that a block assigns. They stay variables of the user's
@@ -88,6 +89,10 @@ class _Function(Expressions):
                 assign(place, text, constant(place, None)) for text in unseen
             ]
             new.append(at(place, ast.If(constant(place, False), never, [])))
+        if elsewhere:
+            names = [name(place, text) for text in sorted(elsewhere)]
+            reads = thunk(place, at(place, ast.Tuple([*names], ast.Load())))
+            new.append(self._run(place, "changes", reads, sorted(elsewhere)))
         first = body[0] if body else None
         has_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
         node.body = [*body[:has_text], *new, *body[has_text:]]
@@ -314,12 +319,16 @@ class _Function(Expressions):
         return [*done, at(node, ast.Expr(stored))]
 
     def visit_Delete(self, node: ast.Delete) -> Any:
-        """Items by an operator."""
+        """Items and attributes by operators."""
         done: Statements = []
         for target in node.targets:
             if isinstance(target, ast.Subscript):
                 where = self.visit(target.value), self.index(target.slice)
                 done.append(at(node, ast.Expr(call(node, "delitem", *where))))
+            elif isinstance(target, ast.Attribute):
+                attribute = constant(node, self.mangled(target.attr))
+                whose = self.visit(target.value), attribute
+                done.append(at(node, ast.Expr(call(node, "delattr", *whose))))
             else:
                 done.append(at(node, ast.Delete([target])))
         return done

@@ -9,11 +9,12 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Callable, Sequence
-from types import CellType, FunctionType, MemberDescriptorType
+from types import CellType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any, cast
 
 from ...ir.errors import SourceLine, TraceError
 from ..tracing.ragged import Ragged
+from ..tracing.tracer import Tracer
 from .said import Said
 
 __all__ = [
@@ -26,7 +27,10 @@ __all__ = [
     "Field",
     "Journal",
     "Slot",
+    "check_entries",
+    "check_there",
     "is_lost",
+    "known",
     "slots_of",
 ]
 
@@ -115,10 +119,12 @@ class Field(Slot):
         return held.get(self.attribute, UNBOUND)
 
     def put(self, value: Any) -> None:
+        kinds = (type, ModuleType, object)
+        plain: Any = next(kind for kind in kinds if isinstance(self.whose, kind))
         if value is not UNBOUND:
-            object.__setattr__(self.whose, self.attribute, value)
+            plain.__setattr__(self.whose, self.attribute, value)
         elif self.get() is not UNBOUND:
-            object.__delattr__(self.whose, self.attribute)
+            plain.__delattr__(self.whose, self.attribute)
 
 
 class Content(Slot):
@@ -143,12 +149,14 @@ class Content(Slot):
 class Journal:
     """The places beside variables that a branch changed, with what was there.
 
-    ``said`` is what the branch would print.
+    ``said`` is what the branch would print, and ``own`` are the iterators and
+    generators of random numbers that it made.
     """
 
     def __init__(self) -> None:
         self.before: dict[Any, tuple[Slot, Any]] = {}
         self.said: list[Said] = []
+        self.own: list[Any] = []
 
     def note(self, slot: Slot) -> None:
         """Remember what is at a place before it changes."""
@@ -186,11 +194,14 @@ def is_lost(value: Any) -> bool:
 class ByBranch:
     """The value of a place about which the branches of an ``if`` do not agree.
 
-    It is an error only if it is used, and that says where the ``if`` stands.
+    It is an error only if it is used, and that says where the ``if`` stands. A place
+    that is ``absent`` on one way is one too where somebody asks whether it is there.
     """
 
-    def __init__(self, name: str, what: str, line: SourceLine | None) -> None:
-        self.__dict__.update(_name=name, _what=what, _line=line)
+    def __init__(
+        self, name: str, what: str, line: SourceLine | None, absent: bool = False
+    ) -> None:
+        self.__dict__.update(_name=name, _what=what, _line=line, absent=absent)
 
     def _fail(self, *args: Any, **kwargs: Any) -> Any:
         held = self.__dict__
@@ -217,3 +228,29 @@ class ByBranch:
     __rpow__ = __rmatmul__ = __rand__ = __ror__ = __rxor__ = __abs__ = __invert__ = (
         _fail
     )
+
+
+def known(value: Any) -> Any:
+    """A value of which is asked what it is: no `ByBranch`."""
+    if isinstance(value, ByBranch):
+        value.refuse()
+    return value
+
+
+def check_there(value: Any) -> None:
+    """Refuse to tell whether a place is there that only one branch made."""
+    if isinstance(value, ByBranch) and value.__dict__["absent"]:
+        value.refuse()
+    if type(value) is Tracer and value.bound is not None:
+        _, message = value.bound
+        raise TraceError(
+            f"whether it is there is asked, and that only running tells: {message}",
+            hint="store a value before",
+        )
+
+
+def check_entries(container: Any) -> None:
+    """Refuse to tell which entries a dict has where that is by branch."""
+    if isinstance(container, dict):
+        for value in cast("dict[Any, Any]", container).values():
+            check_there(value)

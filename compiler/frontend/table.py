@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import itertools
+import operator
 import warnings
+from collections import deque
 from collections.abc import Callable
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,19 @@ from ..tracing.trace import Trace
 from .calls import INSTEAD
 from .control import and_, or_, truth
 from .folds import extreme, total
-from .turns import enumerated, numbers, reversed_, zipped
+from .ordering import ordered
+from .state import check_entries, check_there, known
+from .turns import (
+    enumerated,
+    enumerated_places,
+    numbers,
+    places,
+    product,
+    reversed_,
+    zipped,
+)
 
-__all__ = ["stand_in"]
+__all__ = ["instead_of", "python_float", "python_int", "stand_in", "unknown"]
 
 
 def instead_of(*functions: Any) -> Callable[[Any], Any]:
@@ -43,7 +54,7 @@ def _here() -> Trace:
     return trace
 
 
-def _unknown(value: Any) -> bool:
+def unknown(value: Any) -> bool:
     """Whether a value is traced, and no known array."""
     if isinstance(value, Ragged):
         return True
@@ -55,7 +66,7 @@ def stand_in(value: Any) -> Any:
     if isinstance(value, (Ragged, Selected)):
         return np.zeros((1,) * value.ndim, value.dtype)
     if not is_traced(value):
-        return value
+        return known(value)
     if value.known is not None:
         return value.known
     if value.shape:
@@ -84,6 +95,7 @@ def _refusing(function: Any, name: str, hint: str) -> None:
 _refusing(
     np.frombuffer, "np.frombuffer", "np.ravel makes one axis, astype another dtype"
 )
+_refusing(np.nditer, "np.nditer", "np.ndenumerate and x.flat go over the elements")
 _refusing(np.bmat, "np.bmat", "np.block makes an array")
 _refusing(np.asmatrix, "np.asmatrix", "arrays of two axes have @ and .T")
 
@@ -168,7 +180,7 @@ def _like(function: Any, make: Callable[..., Any]) -> None:
     def convert(
         prototype: Any, dtype: Any = None, *args: Any, shape: Any = None, **rest: Any
     ) -> Any:
-        if _unknown(prototype) or find_trace(shape) is not None:
+        if unknown(prototype) or find_trace(shape) is not None:
             sizes = prototype.shape if shape is None else shape
             kind = prototype.dtype if dtype is None else dtype
 
@@ -207,7 +219,7 @@ def _full_like(
 def _scalar_type(kind: Any) -> None:
     @instead_of(kind)
     def convert(value: Any = 0, *args: Any) -> Any:
-        if _unknown(value):
+        if unknown(value):
             return value.astype(kind)
         return kind(real(value), *args)
 
@@ -222,7 +234,7 @@ for _kind in (
 @instead_of(complex)
 def _complex(real_part: Any = 0.0, *imaginary: Any) -> Any:
     """Of real numbers the two parts, else ``x + 1j * y`` as Python has it."""
-    if not any(map(_unknown, (real_part, *imaginary))):
+    if not any(map(unknown, (real_part, *imaginary))):
         return complex(real(real_part), *map(real, imaginary))
     if not imaginary:
         return real_part.astype(complex)
@@ -246,6 +258,7 @@ def _type(value: Any, *rest: Any) -> Any:
 
 @instead_of(hasattr)
 def _hasattr(value: Any, name: str) -> bool:
+    check_there(getattr(value, "__dict__", {}).get(name))
     return hasattr(stand_in(value), name)
 
 
@@ -263,7 +276,15 @@ def _warn(message: Any, category: Any = None, stacklevel: int = 1, **rest: Any) 
 # What a loop goes over.
 
 INSTEAD.update(
-    {range: numbers, zip: zipped, enumerate: enumerated, reversed: reversed_}
+    {
+        enumerate: enumerated,
+        itertools.product: product,
+        np.ndenumerate: enumerated_places,
+        np.ndindex: places,
+        range: numbers,
+        reversed: reversed_,
+        zip: zipped,
+    }
 )
 
 # Python's numbers.
@@ -273,12 +294,14 @@ INSTEAD.update(
 def _len(value: Any) -> Any:
     if isinstance(value, Ragged):
         return value.shape[0]
+    check_entries(value)
     return value.rows if isinstance(value, Selected) else len(value)
 
 
 @instead_of(float)
-def _float(value: Any = 0.0) -> Any:
-    if _unknown(value) and value.size == 1:
+def python_float(value: Any = 0.0) -> Any:
+    """``float(value)``."""
+    if unknown(value) and value.size == 1:
         trace = _here()
         made = np.reshape(value, ()).astype(np.float64)
         return trace.wrap(trace.node(made), weak=True)
@@ -287,12 +310,13 @@ def _float(value: Any = 0.0) -> Any:
 
 @instead_of(int)
 def _int(value: Any = 0, *args: Any, **rest: Any) -> Any:
-    if _unknown(value) and value.size == 1:
-        return _python_int(np.reshape(value, ()))
+    if unknown(value) and value.size == 1:
+        return python_int(np.reshape(value, ()))
     return int(real(value), *args, **rest)
 
 
-def _python_int(value: Any) -> Any:
+def python_int(value: Any) -> Any:
+    """A traced number without a fraction as an integer of Python's."""
     trace = _here()
     return trace.wrap(trace.node(value.astype(np.int64)), weak=True)
 
@@ -324,6 +348,7 @@ def _all(values: Any) -> Any:
 
 INSTEAD.update(
     {
+        sorted: ordered,
         sum: total,
         min: extreme(min, lambda one, other: one < other),
         max: extreme(max, lambda one, other: one > other),
@@ -331,67 +356,19 @@ INSTEAD.update(
 )
 
 
-# The math module. Where it raises, for a root of a negative number say, the result is
-# NumPy's: nan or inf.
-
-_MATH = {
-    "acos": np.arccos,
-    "acosh": np.arccosh,
-    "asin": np.arcsin,
-    "asinh": np.arcsinh,
-    "atan": np.arctan,
-    "atan2": np.arctan2,
-    "atanh": np.arctanh,
-    "copysign": np.copysign,
-    "cos": np.cos,
-    "cosh": np.cosh,
-    "degrees": np.degrees,
-    "exp": np.exp,
-    "expm1": np.expm1,
-    "fabs": np.fabs,
-    "fmod": np.fmod,
-    "hypot": np.hypot,
-    "isfinite": np.isfinite,
-    "isinf": np.isinf,
-    "isnan": np.isnan,
-    "log10": np.log10,
-    "log1p": np.log1p,
-    "log2": np.log2,
-    "pow": np.power,
-    "radians": np.radians,
-    "sin": np.sin,
-    "sinh": np.sinh,
-    "sqrt": np.sqrt,
-    "tan": np.tan,
-    "tanh": np.tanh,
-    "trunc": np.trunc,
-    "floor": np.floor,
-    "ceil": np.ceil,
-}
+# What asks for a number in a way that no traced one can answer.
 
 
-def _of_math(function: Any, ufunc: Any) -> None:
+def _counting(function: Any) -> None:
     @instead_of(function)
-    def compute(*args: Any) -> Any:
-        if not any(map(_unknown, args)):
-            return function(*map(real, args))
-        made = ufunc(*map(_float, args))
-        whole = function in (math.floor, math.ceil, math.trunc)
-        return _python_int(made) if whole else made
+    def counted(*args: Any, **named: Any) -> Any:
+        given = {name: _index(count) for name, count in named.items()}
+        return function(*args[:1], *map(_index, args[1:]), **given)
 
 
-for _name, _ufunc in _MATH.items():
-    _of_math(getattr(math, _name), _ufunc)
+def _index(value: Any) -> Any:
+    return operator.index(value) if is_traced(value) else value
 
 
-@instead_of(math.log)
-def _log(value: Any, base: Any = None) -> Any:
-    if not any(map(_unknown, (value, base))):
-        return math.log(real(value)) if base is None else math.log(value, base)
-    made = np.log(_float(value))
-    return made if base is None else made / np.log(_float(base))
-
-
-@instead_of(math.prod)
-def _prod(values: Any, *, start: Any = 1) -> Any:
-    return reduce(lambda one, other: one * other, values, start)
+for _function in (deque, itertools.islice, itertools.permutations):
+    _counting(_function)

@@ -1,11 +1,14 @@
 """What a `for` goes over whose items follow from the number of the turn.
 
-Ranges, arrays, and `enumerate`, `zip` and `reversed` of these. They are iterators like
+Ranges, arrays, and `enumerate`, `zip`, `reversed` and `itertools.product` of these;
+`np.ndindex` and `np.ndenumerate`. They are iterators like
 Python's, and tell a loop that is one node what the item of a turn is.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -23,7 +26,17 @@ from ..tracing.tracer import GETITEM, Tracer
 from ..transforms.checkpointed import Checkpointed, Segments
 from .rows import element
 
-__all__ = ["Turns", "enumerated", "numbers", "reversed_", "turns_of", "zipped"]
+__all__ = [
+    "Turns",
+    "enumerated",
+    "enumerated_places",
+    "numbers",
+    "places",
+    "product",
+    "reversed_",
+    "turns_of",
+    "zipped",
+]
 
 
 class Turns(Iterator[Any]):
@@ -174,7 +187,8 @@ def zipped(*args: Any, strict: bool = False) -> Any:
     parts = [turns_of(arg) for arg in args]
     known = [part for part in parts if part is not None and _is_number(part.count)]
     counts = {part.count for part in known}
-    if not args or len(known) < len(args) or (strict and len(counts) > 1):
+    once = len({id(part) for part in known}) == len(args)  # not zip(turns, turns)
+    if not args or not once or (strict and len(counts) > 1):
         return zip(*map(real, args), strict=strict)
     return Turns(min(counts), lambda t: tuple(part.item(t) for part in known))
 
@@ -195,6 +209,46 @@ def reversed_(iterable: Any) -> Any:
         return reversed(real(iterable))
     last = part.count - 1
     return Turns(part.count, lambda t: part.item(last - t))
+
+
+def product(*args: Any, repeat: Any = 1) -> Any:
+    """``itertools.product(*args)``: the last one runs fastest."""
+    repeat = operator.index(repeat)
+    parts = [None if isinstance(arg, Turns) else turns_of(arg) for arg in args]
+    known = [part for part in parts if part is not None and _is_number(part.count)]
+    if len(known) < len(args):
+        return itertools.product(*args, repeat=repeat)
+    return _product(known * repeat)
+
+
+def _product(parts: Sequence[Turns]) -> Turns:
+    def item(t: Any) -> tuple[Any, ...]:
+        found: list[Any] = []
+        for part in reversed(parts[1:]):
+            found.append(part.item(t % part.count))
+            t = t // part.count
+        return *(part.item(t) for part in parts[:1]), *reversed(found)
+
+    return Turns(math.prod(part.count for part in parts), item)
+
+
+def places(*shape: Any) -> Any:
+    """``np.ndindex(*shape)``."""
+    sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+    return _product([_range(0, operator.index(size), 1) for size in sizes])
+
+
+def enumerated_places(array: Any) -> Any:
+    """``np.ndenumerate(array)``."""
+    if not is_traced(array) or array.known is not None:
+        return np.ndenumerate(real(array))
+    indices = places(*array.shape)
+
+    def item(t: Any) -> tuple[Any, Any]:
+        index = indices.item(t)
+        return index, array[index]
+
+    return Turns(indices.count, item)
 
 
 def _is_number(count: Any) -> bool:

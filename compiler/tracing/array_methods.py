@@ -20,6 +20,22 @@ def _binary(function: Any, reflected: bool = False) -> Any:
     return method
 
 
+def _product(reflected: bool = False) -> Any:
+    multiply = _binary(np.multiply, reflected)
+
+    def method(self: Any, other: Any) -> Any:
+        whole = self.ndim == 0 and (self.dtype.kind in "iu" or _is_python_bool(self))
+        if whole and isinstance(other, (list, tuple, str, bytes)):
+            return NotImplemented  # Python repeats it, and asks for the number
+        return multiply(self, other)
+
+    return method
+
+
+def _is_python_bool(value: Any) -> bool:
+    return value.weak and value.dtype.kind == "b"
+
+
 def _unary(function: Any) -> Any:
     def method(self: Any) -> Any:
         return self.owner.operator(function, self)
@@ -161,7 +177,7 @@ class ArrayMethods:
 
     __add__, __radd__ = _binary(np.add), _binary(np.add, True)
     __sub__, __rsub__ = _binary(np.subtract), _binary(np.subtract, True)
-    __mul__, __rmul__ = _binary(np.multiply), _binary(np.multiply, True)
+    __mul__, __rmul__ = _product(), _product(reflected=True)
     __truediv__, __rtruediv__ = _binary(np.divide), _binary(np.divide, True)
     __floordiv__ = _binary(np.floor_divide)
     __rfloordiv__ = _binary(np.floor_divide, True)

@@ -1,4 +1,4 @@
-"""Values that a trace asks for: Python's integers and bools among the arguments.
+"""Values that a trace asks for: integers and bools among the arguments.
 
 They are traced like all numbers, so one graph serves every value. Where a trace needs
 the value itself, as a size, a place in a list or the bound of a loop that unrolls, it
@@ -11,6 +11,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
 
 if TYPE_CHECKING:
     from ...ir.errors import SourceLine
@@ -34,18 +36,18 @@ class ValueAsked(BaseException):
         self.asked = asked
 
 
-def value_of(leaf: Any) -> int | bool:
-    """An integer or a bool; a traced one is asked for it."""
+def value_of(leaf: Any) -> Any:
+    """An integer or a bool, NumPy's too; a traced one is asked for it."""
     if not hasattr(leaf, "weak"):
-        return leaf
+        return leaf[()] if isinstance(leaf, np.ndarray) else leaf
     return bool(leaf) if leaf.dtype.kind == "b" else operator.index(leaf)
 
 
 def may_be_asked(leaf: Any) -> bool:
-    """Whether a leaf is an integer or a bool of Python's, or a traced one."""
-    if getattr(leaf, "weak", False):
-        return leaf.dtype.kind in "ib"
-    return type(leaf) in (int, bool)
+    """Whether a leaf is an integer or a bool, of Python's or NumPy's, or traced."""
+    if type(leaf) in (int, bool):
+        return True
+    return getattr(leaf, "shape", None) == () and leaf.dtype.kind in "iub"
 
 
 def ask(value: Tracer) -> None:

@@ -127,7 +127,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
         [__file__, "write np.max(x) for max(x)"],
     ),
     "a shape out of an argument": (
-        lambda: anabranch.jit(lambda x, n: x + np.zeros(n))(1.0, np.int64(3)),
+        lambda: anabranch.jit(lambda x, n: x + np.zeros(n))(1.0, np.array([3])),
         anabranch.ConcretizationError,
         ["%n = input()", "static_argnames"],
     ),

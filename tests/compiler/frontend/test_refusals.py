@@ -66,6 +66,14 @@ def traced_while_of_texts(x):
 def traced_while_that_asks_for_a_value(x):
     s = x.sum()
     while s > 1:
+        s = s / 2 * len([0.0] * round(s))
+    return x * s
+
+
+@case(anabranch.ConcretizationError, "x has a size that follows", "while s > 1")
+def traced_while_of_sizes(x):
+    s = x.sum()
+    while s > 1:
         s = s / 2
         x = x[: round(s)]
     return x
