@@ -9,7 +9,6 @@ becomes a result of the node. Where values have no common type, the place holds 
 from __future__ import annotations
 
 import opcode
-import sys
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -28,7 +27,7 @@ from ..tracing.trace import Trace
 from ..tracing.tracer import Tracer
 from ..tracing.undo import is_tried
 from ..tracing.views import Memory
-from ..tree import outline, unflatten
+from ..tree import flatten, outline, unflatten
 from .endings import (
     Ending,
     ending_of,
@@ -38,8 +37,9 @@ from .endings import (
     with_place_holders,
 )
 from .failures import Raised, fail_unless
+from .locality import Locality
 from .said import Said, hand_on
-from .state import UNBOUND, Box, ByBranch, Content, Journal, Slot
+from .state import UNBOUND, Box, ByBranch, Content, Entry, Journal, Slot
 
 __all__ = [
     "MAX_DEPTH",
@@ -153,15 +153,30 @@ def _traced(
             with trace, trace.as_region("a branch of 'if'"):
                 _run(block)
                 endings = {slot.key: ending_of(trace, slot.get()) for slot in slots}
-                for key, (slot, _) in journal.before.items():
-                    endings[key] = ending_of(trace, slot.get())
+                places = [
+                    pair
+                    for pair in journal.before.values()
+                    if not _is_made_in(trace, pair[1])
+                ]
+                for slot, _ in places:
+                    endings[slot.key] = ending_of(trace, slot.get())
                 memories = {memory: memory.node for memory in trace.written}
         finally:
             for memory, (_, node, home) in trace.written.items():
                 memory.swap(node, home)
             journal.undo()
+            del journals[trace]
             hand_on(journal.said, said_here())
-    return Done(trace, endings, memories, list(journal.before.values()))
+    return Done(trace, endings, memories, places)
+
+
+def _is_made_in(trace: Trace, before: Any) -> bool:
+    """Whether a container held a value of the branch before the branch changed it.
+
+    Then the branch made it: each change of another one was noted, the first too.
+    """
+    leaves, _ = flatten(before)
+    return any(is_traced(leaf) and leaf.owner is trace for leaf in leaves)
 
 
 def _run(block: Callable[[], None]) -> None:
@@ -288,19 +303,24 @@ class _Merge:
 
     def _left_alone(self, slot: Content, before: Any) -> Callable[[Any], Any]:
         """A container that the branches change in other ways may be local to one."""
-        container = slot.container
-        ours = 2  # this variable, and the argument of the count
-        for done in self._done:
-            places = [place for place, _ in done.places if isinstance(place, Content)]
-            ours += sum(place.container is container for place in places)
-            ours += sum(end.value is container for end in done.endings.values())
-        if sys.getrefcount(container) > ours:
+        if not self._locality().holds(id(slot.container)):
             raise TraceError(
                 f"{slot.name} is changed in one branch of an 'if' on a traced value",
                 source=self._line,
                 hint="make a new one in both branches, or choose with np.where",
             )
         return lambda made: before
+
+    def _locality(self) -> Locality:
+        """What the books of the branches refer to."""
+        places = [pair for done in self._done for pair in done.places]
+        slots = list({id(slot): slot for slot, _ in places}.values())
+        ends = [end.value for done in self._done for end in done.endings.values()]
+        return Locality(
+            [*ends, *(slot.container for slot in slots if isinstance(slot, Content))],
+            [before for slot, before in places if isinstance(slot, Content)],
+            [slot.container for slot in slots if isinstance(slot, Entry)],
+        )
 
     def _problem(self, one: Ending, other: Ending) -> str | None:
         """Why two values cannot be chosen between as they are."""

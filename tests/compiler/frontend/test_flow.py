@@ -463,6 +463,30 @@ def result_of_many_kinds(x):
 
 
 @case()
+def lists_of_lists_made_in_a_branch(x):
+    if x[0] > 0:
+        rows = []
+        for k in range(2):
+            row = []
+            row.append(x[k] * 2)
+            rows.append(row)
+    else:
+        rows = [[x[k] - j for k in range(1)] for j in range(2)]
+    return rows
+
+
+@case()
+def containers_made_and_changed_in_a_branch(x):
+    if x[0] > 0:
+        a = {"b": [x * 2, x]}
+        a["b"][0] = a["b"][1] * 3
+        a["c"] = a["b"][0] + 1
+    else:
+        a = {"b": [x, x], "c": x}
+    return a
+
+
+@case()
 def a_pair_that_is_carried(x):
     pair = x * 0.5, 0.0
     for _ in range(4):

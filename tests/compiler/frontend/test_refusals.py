@@ -154,6 +154,18 @@ def list_that_grows(x):
     return found
 
 
+@case(anabranch.TraceError, "a list is changed in one branch", "if x[0] > 0")
+def list_of_a_list_that_grows(x):
+    rows = [[x[0]], [x[1]]]
+    first = rows[0]
+    if x[0] > 0:
+        first.append(x[2])
+        rows = [first]
+    else:
+        rows = [[x[0], x[1]]]
+    return rows
+
+
 @case(anabranch.TraceError, "not made while tracing", "OUTSIDE[0] = x[1]")
 def store_outside(x):
     OUTSIDE[0] = x[1]
