@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from ...backends.numba_host import is_dispatcher
-from ...ir.errors import AnabranchError
+from ...ir.errors import AnabranchError, TraceError
 from ..cond import cond, switch
 from ..loop import fori_loop, scan, while_loop
 from ..loop import map as loops_map
@@ -115,6 +115,11 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return call(function.py_func, *args, **kwargs)
     if (evaluate := CALLED.get(kind)) is not None:
         return _at_line(trace, evaluate, function, *args, **kwargs)
+    if is_traced(function):
+        raise TraceError(
+            "a traced array is called like a function",
+            hint="an index stands in brackets: x[0]",
+        )
     if _has_hash(function):
         if (instead := INSTEAD.get(function)) is not None:
             return _at_line(trace, instead, *args, **kwargs)
