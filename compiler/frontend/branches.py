@@ -39,6 +39,7 @@ from .endings import (
 from .failures import Raised, fail_unless
 from .locality import Locality
 from .said import Said, hand_on
+from .shared import Shared, refuse_if_shared
 from .state import UNBOUND, Box, ByBranch, Content, Entry, Journal, Slot
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "choose_block",
     "journal_here",
     "journals",
+    "note_change",
     "result_of",
     "said_here",
 ]
@@ -67,6 +69,13 @@ def journal_here() -> Journal | None:
     """The journal of the branch that is being traced, if one is."""
     trace = active_trace()
     return trace and journals.get(trace)
+
+
+def note_change(slot: Entry | Content) -> None:
+    """Note that a container is about to change; some may not."""
+    refuse_if_shared(slot.container)
+    if (journal := journal_here()) is not None:
+        journal.note(slot)
 
 
 def said_here() -> list[Said] | None:
@@ -133,11 +142,12 @@ def choose_block(
         assert owner is not None, "a branch wrote it"
         owner.writer(memory)
         memory.replace(made[index], whole(memory.shape))
-    journal = journal_here()
+    journal, shared = journal_here(), Shared()
     for key, slot in everywhere.items():
         if journal is not None and key not in {s.key for s in slots}:
             journal.note(slot)
-        slot.put(values[key](made))
+        slot.put(shared.joined(values[key](made), *merge.containers[key]))
+    shared.note()
 
 
 def _traced(
@@ -234,7 +244,7 @@ class _Merge:
     ) -> None:
         self._outer, self._line, self._done = outer, line, done
         self._results: list[tuple[Node, Node]] = []
-        self._weak: dict[int, bool] = {}
+        self.containers: dict[Any, tuple[list[Any], list[Any]]] = {}
 
     def build(self, p: Node) -> Sequence[Node]:
         """The values of the node; without results there is none."""
@@ -279,6 +289,7 @@ class _Merge:
         ]
         ends = with_place_holders(ends, isinstance(slot, Box))
         one, other = ends
+        self.containers[slot.key] = one.containers, other.containers
         if one.value is other.value and not isinstance(slot, Content):
             return lambda made: one.value
         problem = self._problem(one, other)
@@ -315,9 +326,10 @@ class _Merge:
         """What the books of the branches refer to."""
         places = [pair for done in self._done for pair in done.places]
         slots = list({id(slot): slot for slot, _ in places}.values())
-        ends = [end.value for done in self._done for end in done.endings.values()]
+        ends = [end for done in self._done for end in done.endings.values()]
+        held = [value for end in ends for value in (end.value, *end.containers)]
         return Locality(
-            [*ends, *(slot.container for slot in slots if isinstance(slot, Content))],
+            [*held, *(slot.container for slot in slots if isinstance(slot, Content))],
             [before for slot, before in places if isinstance(slot, Content)],
             [slot.container for slot in slots if isinstance(slot, Entry)],
         )

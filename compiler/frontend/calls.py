@@ -27,7 +27,7 @@ from ..tracing.source import definition_line
 from ..tracing.trace import Trace
 from ..transforms.checkpoint import checkpoint
 from ..transforms.rules import Ruled
-from .branches import journal_here
+from .branches import note_change
 from .chance import check_chance, is_maker, seeded
 from .state import CONTAINERS, Content
 from .thawed import thawed
@@ -135,9 +135,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     if isinstance(function, type):
         return _make(function, args, kwargs)
     owner = getattr(function, "__self__", None)
-    changes = isinstance(owner, CONTAINERS) and function.__name__ in _CHANGES
-    if changes and (journal := journal_here()) is not None:
-        journal.note(Content(owner))
+    if isinstance(owner, CONTAINERS) and function.__name__ in _CHANGES:
+        note_change(Content(owner))
     made = resolved(function)
     if made is function and _takes_arrays(function):
         args, kwargs = tuple(map(real, args)), real(kwargs)

@@ -14,7 +14,7 @@ from ...ir.errors import AnabranchError, TraceError
 from ..tracing.known import as_known, real
 from ..tracing.running import active_trace, find_trace
 from ..tracing.tracer import GETITEM, plain_index
-from .branches import journal_here
+from .branches import journal_here, note_change
 from .grids import built
 from .lookup import entry
 from .rows import element
@@ -42,8 +42,8 @@ _IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
 
 def augment(kind: str, value: Any, other: Any) -> Any:
     """``value += other``, and what ``value`` is then."""
-    if isinstance(value, CONTAINERS) and (journal := journal_here()) is not None:
-        journal.note(Content(value))
+    if isinstance(value, CONTAINERS):
+        note_change(Content(value))
     return _IN_PLACE[kind](value, other)
 
 
@@ -92,18 +92,16 @@ def set_item(value: Any, x: Any, index: Any) -> None:
             )
         x[real(index)] = real(value)
         return
-    if isinstance(x, CONTAINERS) and (journal := journal_here()) is not None:
-        if isinstance(x, dict) or (isinstance(x, list) and type(index) is int):
-            journal.note(Entry(x, index))
-        else:
-            journal.note(Content(x))
+    if isinstance(x, CONTAINERS):
+        one = isinstance(x, dict) or (isinstance(x, list) and type(index) is int)
+        note_change(Entry(x, index) if one else Content(x))
     x[index] = value
 
 
 def delete_item(x: Any, index: Any) -> None:
     """``del x[index]``."""
-    if isinstance(x, CONTAINERS) and (journal := journal_here()) is not None:
-        journal.note(Content(x))
+    if isinstance(x, CONTAINERS):
+        note_change(Content(x))
     del x[index]
 
 
