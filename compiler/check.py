@@ -48,7 +48,8 @@ def check_grads(
     and for functions with a rule by `custom_vjp` that are pushed forward.
 
     Raises:
-        ArgumentError: Where ``args`` is no tuple or list, or a mode is neither.
+        ArgumentError: Where ``args`` is no tuple or list or has no floats, or a mode is
+            neither.
         GradientError: Naming the argument, the entry, and both numbers, where they
             differ by more than ``tolerance`` (relative to the larger of 1 and the
             gradient's largest entry).
@@ -64,6 +65,11 @@ def check_grads(
     leaves, structure = flatten((tuple(args), {}))
     leaves = [_widened(leaf) for leaf in leaves]
     moving = [i for i, leaf in enumerate(leaves) if _is_float(leaf)]
+    if not moving:
+        raise ArgumentError(
+            "no argument is of floats: there is nothing to check",
+            hint="pass 3.0 for 3, or x.astype(float)",
+        )
     names = leaf_names(function, *unflatten(structure, leaves))
 
     def of_floats(*floats: Any) -> Any:

@@ -209,7 +209,7 @@ def _length(leaves: Sequence[Any], length: int | None) -> int:
     for leaf in leaves:
         shape = leaf_type(leaf, "xs")[0].shape
         if not shape:
-            raise ArgumentError("scan: a value of xs has no axis to go along")
+            raise ArgumentError("a value of xs has no axis to go along")
         sizes.add(shape[0])
     if len(sizes) != 1:
         found = ", ".join(f"{size}" for size in sorted(sizes)) or "none"

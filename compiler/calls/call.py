@@ -79,6 +79,11 @@ class Call(NamedTuple):
         if place in kwargs:
             return kwargs[place]
         names = list(parameters(self.function))
+        if which in names:
+            raise ArgumentError(
+                f"the call leaves {which!r} at its default",
+                hint=f"what is differentiated is passed: {which}=...",
+            )
         raise ArgumentError(
             f"the call has no argument {which!r}",
             hint=f"argnums counts arguments that are passed by position, from 0; the "

@@ -10,11 +10,11 @@ from __future__ import annotations
 import operator
 import sys
 import warnings
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import update_wrapper
 from os import PathLike
 from types import CellType, MethodType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from ...backends import DEFAULT, find_backend
 from ...backends.base import Stages
@@ -109,7 +109,8 @@ class Compiled(Inspectable, HasNative, OfFunction):
         self.transform = transform
         self.backend = find_backend(backend).name
         self.tracing = tracing
-        which = (*inner, *_as_tuple(static_argnums), *_as_tuple(static_argnames))
+        numbers = _as_tuple("static_argnums", static_argnums)
+        which = (*inner, *numbers, *_as_tuple("static_argnames", static_argnames))
         self._static = StaticArguments(function, tuple(dict.fromkeys(which)))
         self._callers: dict[str, Caller] = {}
         callers = self._callers  # and not self, which would be held in a circle
@@ -474,7 +475,14 @@ def _remade(
     )
 
 
-def _as_tuple(value: Any) -> tuple[Any, ...]:
+def _as_tuple(name: str, value: Any) -> tuple[Any, ...]:
     if value is None:
         return ()
-    return (value,) if isinstance(value, (int, str)) else tuple(value)
+    several = (value,) if isinstance(value, (int, str)) else value
+    if isinstance(several, Iterable):
+        which = tuple(cast("Iterable[Any]", several))
+        if all(isinstance(one, (int, str)) for one in which):
+            return which
+    raise ArgumentError(
+        f"{name}={value!r} is no position or name of an argument, nor several"
+    )

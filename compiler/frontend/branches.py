@@ -9,7 +9,6 @@ becomes a result of the node. Where values have no common type, the place holds 
 from __future__ import annotations
 
 import opcode
-import sys
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -39,8 +38,19 @@ from .endings import (
     with_place_holders,
 )
 from .failures import Raised, fail_unless
+from .locality import Locality
 from .said import Said, hand_on
-from .state import UNBOUND, Box, ByBranch, Content, Journal, Slot, slots_of
+from .shared import Shared, refuse_if_shared
+from .state import (
+    UNBOUND,
+    Box,
+    ByBranch,
+    Content,
+    Entry,
+    Journal,
+    Slot,
+    slots_of,
+)
 
 __all__ = [
     "MAX_DEPTH",
@@ -48,6 +58,7 @@ __all__ = [
     "journal_here",
     "journals",
     "may_change",
+    "note_change",
     "result_of",
     "said_here",
 ]
@@ -71,6 +82,13 @@ def journal_here() -> Journal | None:
     return trace and journals.get(trace)
 
 
+def note_change(slot: Entry | Content) -> None:
+    """Note that a container is about to change; some may not."""
+    refuse_if_shared(slot.container)
+    if (journal := journal_here()) is not None:
+        journal.note(slot)
+
+
 def said_here() -> list[Said] | None:
     """What the region that is being traced would print; None outside of regions."""
     journal = journal_here()
@@ -91,14 +109,6 @@ class Done(NamedTuple):
     endings: dict[Any, Ending]
     memories: dict[Memory, Node]
     places: list[tuple[Slot, Any]]
-
-    def outside(self) -> list[tuple[Slot, Any]]:
-        """The places that are not of objects which the branch made itself."""
-        return [(slot, value) for slot, value in self.places if not self._made(value)]
-
-    def _made(self, value: Any) -> bool:
-        leaves = flatten(value)[0]
-        return any(is_traced(leaf) and leaf.owner is self.trace for leaf in leaves)
 
 
 def choose_block(
@@ -138,7 +148,7 @@ def choose_block(
     merge = _Merge(outer, line, done)
     everywhere = {slot.key: slot for slot in slots}
     for one in done:
-        everywhere |= {slot.key: slot for slot, _ in one.outside()}
+        everywhere |= {slot.key: slot for slot, _ in one.places}
     before = dict(zip((slot.key for slot in slots), start, strict=True))
     before |= {slot.key: v for one in done for slot, v in one.places}
     values = {key: merge.value(slot, before[key]) for key, slot in everywhere.items()}
@@ -151,11 +161,12 @@ def choose_block(
         assert owner is not None, "a branch wrote it"
         owner.writer(memory)
         memory.replace(made[index], whole(memory.shape))
-    journal = journal_here()
+    journal, shared = journal_here(), Shared()
     for key, slot in everywhere.items():
         if journal is not None and key not in {s.key for s in slots}:
             journal.note(slot)
-        slot.put(values[key](made))
+        slot.put(shared.joined(values[key](made), *merge.containers[key]))
+    shared.note()
 
 
 def _traced(
@@ -171,15 +182,30 @@ def _traced(
             with trace, trace.as_region("a branch of 'if'"):
                 _run(block)
                 endings = {slot.key: ending_of(trace, slot.get()) for slot in slots}
-                for key, (slot, _) in journal.before.items():
-                    endings[key] = ending_of(trace, slot.get())
+                places = [
+                    pair
+                    for pair in journal.before.values()
+                    if not _is_made_in(trace, pair[1])
+                ]
+                for slot, _ in places:
+                    endings[slot.key] = ending_of(trace, slot.get())
                 memories = {memory: memory.node for memory in trace.written}
         finally:
             for memory, (_, node, home) in trace.written.items():
                 memory.swap(node, home)
             journal.undo()
+            del journals[trace]
             hand_on(journal.said, said_here())
-    return Done(trace, endings, memories, list(journal.before.values()))
+    return Done(trace, endings, memories, places)
+
+
+def _is_made_in(trace: Trace, before: Any) -> bool:
+    """Whether a container held a value of the branch before the branch changed it.
+
+    Then the branch made it: each change of another one was noted, the first too.
+    """
+    leaves, _ = flatten(before)
+    return any(is_traced(leaf) and leaf.owner is trace for leaf in leaves)
 
 
 def _run(block: Callable[[], None]) -> None:
@@ -237,7 +263,7 @@ class _Merge:
     ) -> None:
         self._outer, self._line, self._done = outer, line, done
         self._results: list[tuple[Node, Node]] = []
-        self._weak: dict[int, bool] = {}
+        self.containers: dict[Any, tuple[list[Any], list[Any]]] = {}
 
     def build(self, p: Node) -> Sequence[Node]:
         """The values of the node; without results there is none."""
@@ -282,6 +308,7 @@ class _Merge:
         ]
         ends = with_place_holders(ends, isinstance(slot, Box))
         one, other = ends
+        self.containers[slot.key] = one.containers, other.containers
         if one.value is other.value and not isinstance(slot, Content):
             return lambda made: one.value
         problem = self._problem(one, other)
@@ -307,19 +334,25 @@ class _Merge:
 
     def _left_alone(self, slot: Content, before: Any) -> Callable[[Any], Any]:
         """A container that the branches change in other ways may be local to one."""
-        container = slot.container
-        ours = 2  # this variable, and the argument of the count
-        for done in self._done:
-            places = [place for place, _ in done.places if isinstance(place, Content)]
-            ours += sum(place.container is container for place in places)
-            ours += sum(end.value is container for end in done.endings.values())
-        if sys.getrefcount(container) > ours:
+        if not self._locality().holds(id(slot.container)):
             raise TraceError(
                 f"{slot.name} is changed in one branch of an 'if' on a traced value",
                 source=self._line,
                 hint="make a new one in both branches, or choose with np.where",
             )
         return lambda made: before
+
+    def _locality(self) -> Locality:
+        """What the books of the branches refer to."""
+        places = [pair for done in self._done for pair in done.places]
+        slots = list({id(slot): slot for slot, _ in places}.values())
+        ends = [end for done in self._done for end in done.endings.values()]
+        held = [value for end in ends for value in (end.value, *end.containers)]
+        return Locality(
+            [*held, *(slot.container for slot in slots if isinstance(slot, Content))],
+            [before for slot, before in places if isinstance(slot, Content)],
+            [slot.container for slot in slots if isinstance(slot, Entry)],
+        )
 
     def _problem(self, one: Ending, other: Ending) -> str | None:
         """Why two values cannot be chosen between as they are."""

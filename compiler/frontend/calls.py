@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 
 from ...backends.numba_host import is_dispatcher
-from ...ir.errors import AnabranchError
+from ...ir.errors import AnabranchError, TraceError
 from ..cond import cond, switch
 from ..loop import fori_loop, scan, while_loop
 from ..loop import map as loops_map
@@ -31,7 +31,7 @@ from ..tracing.tracer import Tracer
 from ..transforms.checkpoint import checkpoint
 from ..transforms.rules import Ruled
 from .advanced import check_own, own
-from .branches import journal_here
+from .branches import note_change
 from .chance import check_chance, is_maker, seeded
 from .state import CONTAINERS, Content, check_entries
 from .thawed import thawed
@@ -142,6 +142,11 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return call(function.py_func, *args, **kwargs)
     if (evaluate := CALLED.get(kind)) is not None:
         return _at_line(trace, evaluate, function, *args, **kwargs)
+    if is_traced(function):
+        raise TraceError(
+            "a traced array is called like a function",
+            hint="an index stands in brackets: x[0]",
+        )
     if _has_hash(function):
         if (instead := INSTEAD.get(function)) is not None:
             return own(_at_line(trace, instead, *args, **kwargs))
@@ -160,9 +165,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     if isinstance(function, type):
         return own(_make(function, args, kwargs))
     owner = getattr(function, "__self__", None)
-    changes = isinstance(owner, CONTAINERS) and function.__name__ in _CHANGES
-    if changes and (journal := journal_here()) is not None:
-        journal.note(Content(owner))
+    if isinstance(owner, CONTAINERS) and function.__name__ in _CHANGES:
+        note_change(Content(owner))
     if isinstance(owner, list) and function.__name__ == "sort":
         owner[:] = call(sorted, owner, **kwargs)
         return None

@@ -12,6 +12,7 @@ from ...ir.types import DEFAULT_DTYPES, TensorType, dtype_name
 from ..tracing.running import is_traced
 from ..tracing.trace import Trace
 from ..tree import flatten, unflatten
+from .shared import containers_in
 from .state import UNBOUND
 
 __all__ = [
@@ -40,6 +41,7 @@ class Ending(NamedTuple):
     """The value of a place at the end of a branch; traced leaves with their nodes.
 
     Of a leaf that may have no value, ``bound`` has what says whether it has.
+    ``containers`` are those in the value.
     """
 
     value: Any
@@ -47,6 +49,7 @@ class Ending(NamedTuple):
     tree: Any
     nodes: list[Node | None]
     bound: list[Node | bool]
+    containers: list[Any]
 
 
 def ending_of(trace: Trace, value: Any) -> Ending:
@@ -61,7 +64,7 @@ def ending_of(trace: Trace, value: Any) -> Ending:
         trace.node(leaf.bound[0]) if traced and leaf.bound else True
         for leaf, traced in zip(leaves, unknown, strict=True)
     ]
-    return Ending(value, leaves, tree, nodes, bound)
+    return Ending(value, leaves, tree, nodes, bound, containers_in(value))
 
 
 def with_place_holders(ends: list[Ending], is_variable: bool) -> list[Ending]:
@@ -81,7 +84,7 @@ def with_place_holders(ends: list[Ending], is_variable: bool) -> list[Ending]:
         leaves = [_zeros_like(leaf) for leaf in full.leaves]
         made = unflatten(full.tree, leaves)
         bound: list[Node | bool] = [end.value is UNSET] * len(leaves)
-        ends[i] = Ending(made, leaves, full.tree, [None] * len(leaves), bound)
+        ends[i] = Ending(made, leaves, full.tree, [None] * len(leaves), bound, [])
     return ends
 
 

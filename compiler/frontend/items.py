@@ -17,7 +17,7 @@ from ...ir.errors import AnabranchError, TraceError
 from ..tracing.known import as_known, real
 from ..tracing.running import active_trace, find_trace, is_traced
 from ..tracing.tracer import GETITEM, plain_index
-from .branches import journal_here
+from .branches import journal_here, note_change
 from .calls import INSTEAD
 from .grids import built
 from .lookup import entry
@@ -53,8 +53,8 @@ _IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
 
 def augment(kind: str, value: Any, other: Any) -> Any:
     """``value += other``, and what ``value`` is then."""
-    if isinstance(value, CONTAINERS) and (journal := journal_here()) is not None:
-        journal.note(Content(value))
+    if isinstance(value, CONTAINERS):
+        note_change(Content(value))
     in_place = _IN_PLACE[kind]
     if (method := _method(value, f"__{in_place.__name__}__")) is not None:
         made = method(value, other)
@@ -116,11 +116,9 @@ def set_item(value: Any, x: Any, index: Any) -> None:
             )
         x[real(index)] = real(value)
         return
-    if isinstance(x, CONTAINERS) and (journal := journal_here()) is not None:
-        if isinstance(x, dict) or (isinstance(x, list) and type(index) is int):
-            journal.note(Entry(x, index))
-        else:
-            journal.note(Content(x))
+    if isinstance(x, CONTAINERS):
+        one = isinstance(x, dict) or (isinstance(x, list) and type(index) is int)
+        note_change(Entry(x, index) if one else Content(x))
     if (method := _method(x, "__setitem__")) is not None:
         method(x, index, value)
     else:
@@ -129,8 +127,8 @@ def set_item(value: Any, x: Any, index: Any) -> None:
 
 def delete_item(x: Any, index: Any) -> None:
     """``del x[index]``."""
-    if isinstance(x, CONTAINERS) and (journal := journal_here()) is not None:
-        journal.note(Content(x))
+    if isinstance(x, CONTAINERS):
+        note_change(Content(x))
     del x[index]
 
 
@@ -161,11 +159,8 @@ def set_plain_attribute(x: Any, name: str, value: Any) -> None:
 
 def _changing_first(function: Callable[..., Any]) -> None:
     def change(container: Any, *rest: Any, **named: Any) -> Any:
-        if (
-            isinstance(container, CONTAINERS)
-            and (journal := journal_here()) is not None
-        ):
-            journal.note(Content(container))
+        if isinstance(container, CONTAINERS):
+            note_change(Content(container))
         return function(container, *rest, **named)
 
     INSTEAD[function] = change

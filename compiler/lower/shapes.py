@@ -230,15 +230,17 @@ def _roll(trace: Trace, a: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
         return np.reshape(np.roll(np.ravel(a), shift, 0), a.shape)
     shifts, axes = np.broadcast_arrays(shift, axis)
-    for by, along in zip(
-        np.ravel(shifts).tolist(), np.ravel(axes).tolist(), strict=True
-    ):
+    for by, along in zip(np.ravel(shifts), np.ravel(axes).tolist(), strict=True):
         along = normalize_axis_index(along, a.ndim)
         length = a.shape[along]
         if length == 0:
             continue
+        if is_traced(by):
+            places = (np.arange(length) - by.astype(np.int64)) % length
+            a = np.take(a, places, axis=along)
+            continue
         lead = (slice(None),) * along
-        cut = -by % length
+        cut = -int(by) % length
         parts = [a[(*lead, slice(cut, None))], a[(*lead, slice(None, cut))]]
         a = np.concatenate(parts, axis=along)
     return a

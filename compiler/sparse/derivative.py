@@ -20,7 +20,7 @@ from ..calls.static import Static
 from ..calls.tracebacks import shows_users_frames
 from ..program import Program
 from ..tracing.running import is_traced
-from ..transforms.gradient import Argnums, chosen_leaves, chosen_names
+from ..transforms.gradient import Argnums, check_argnums, chosen_leaves, chosen_names
 from ..transforms.mapped import check_count
 from ..tree import flatten
 from .doubts import UNKNOWN, Doubts, doubts, random_vector, refuse_if_apart
@@ -53,6 +53,7 @@ class SparseDerivative:
         backend: str,
     ) -> None:
         check_count("chunk", "products", chunk, 1)
+        check_argnums(argnums)
         if format not in FORMATS:
             raise ArgumentError(
                 f"no sparse array has the format {format!r}",

@@ -74,6 +74,7 @@ class Trace(Captures):
         self.failures: Memory | None = None  # see `frontend.failures`
         self.positions: dict[tuple[str, int], Node] = {}
         self.limits: dict[str, Tracer] = {}
+        self.containers: dict[int, Any] = {}  # see `frontend.shared`
         self.numbers: dict[str, int] = {}  # inputs whose values may be asked for
 
     def __enter__(self) -> None:

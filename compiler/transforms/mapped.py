@@ -20,6 +20,7 @@ from ...ir.node import Node
 from ...ir.ops.mapped import in_turn
 from ..calls.function import Compiled, Function
 from ..calls.held import held
+from ..calls.static import exact
 from ..program import embedded
 from ..tracing.running import is_traced
 from ..tree import flatten, leaf_names, positional_names, unflatten
@@ -96,8 +97,8 @@ def vmap(
 
     options = (
         "vmap",
-        in_axes,
-        out_axes,
+        exact(in_axes),
+        exact(out_axes),
         axis_size,
         chunk,
         backend,

@@ -59,6 +59,16 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
         anabranch.ArgumentError,
         ["the call has no argument 'y'", "'x'"],
     ),
+    "an argument that is left at its default": (
+        lambda: anabranch.grad(lambda x, y=2.0: total(x) * y, argnums="y")(X),
+        anabranch.ArgumentError,
+        ["the call leaves 'y' at its default", "y=..."],
+    ),
+    "an array called like a function": (
+        lambda: anabranch.jit(lambda x: x(0))(X),
+        anabranch.TraceError,
+        ["a traced array is called like a function", __file__, "x[0]"],
+    ),
     "a list for an array, operators": (
         lambda: anabranch.grad(lambda x: np.sum(x**2))([1.0, 2.0]),
         TypeError,

@@ -97,6 +97,24 @@ WHEN_MADE: list[tuple[Call, type[Exception], str, str]] = [
         "",
     ),
     (
+        lambda: ab.jit(np.sum, static_argnums=1.5)(X),  # type: ignore[arg-type]
+        ArgumentError,
+        "static_argnums=1.5 is no position or name of an argument, nor several",
+        "",
+    ),
+    (
+        lambda: ab.sparse_jacobian(np.sin, 0.5)(X),  # type: ignore[arg-type]
+        ArgumentError,
+        "argnums=0.5 is no position or name of an argument, nor several",
+        "",
+    ),
+    (
+        lambda: ab.check_grads(np.sum, (np.arange(3),)),
+        ArgumentError,
+        "no argument is of floats: there is nothing to check",
+        "x.astype(float)",
+    ),
+    (
         lambda: ab.grad(np.sum, memory_limit="1MB", backend="reference")(X),
         ArgumentError,
         "reference plans no memory, and so takes no memory_limit",
@@ -190,7 +208,7 @@ CASES: list[tuple[Call, type[Exception], str, str]] = [
     (
         jitted(lambda x: ab.scan(lambda c, v: (c, v), 0.0, x[0])),
         ArgumentError,
-        "scan: a value of xs has no axis to go along",
+        "a value of xs has no axis to go along",
         "",
     ),
     (

@@ -72,6 +72,13 @@ def test_an_option_that_is_none_is_refused_as_ever() -> None:
         ab.grad(cube, wrong)
 
 
+def test_an_axis_that_is_refused_is_not_the_one_asked_for_next() -> None:
+    wrong: Any = 1.0
+    for axes in (wrong, 1):
+        mapped = ab.vmap(cube, (axes, None))
+    np.testing.assert_array_equal(mapped(np.eye(3)[:, :2], 1.0), [1.0, 1.0])
+
+
 def test_options_in_a_list_are_not_held() -> None:
     gradient = ab.grad(cube, argnums=[0, 1])
     assert gradient is not ab.grad(cube, argnums=[0, 1])

@@ -463,6 +463,55 @@ def result_of_many_kinds(x):
 
 
 @case()
+def lists_of_lists_made_in_a_branch(x):
+    if x[0] > 0:
+        rows = []
+        for k in range(2):
+            row = []
+            row.append(x[k] * 2)
+            rows.append(row)
+    else:
+        rows = [[x[k] - j for k in range(1)] for j in range(2)]
+    return rows
+
+
+@case()
+def containers_made_and_changed_in_a_branch(x):
+    if x[0] > 0:
+        a = {"b": [x * 2, x]}
+        a["b"][0] = a["b"][1] * 3
+        a["c"] = a["b"][0] + 1
+    else:
+        a = {"b": [x, x], "c": x}
+    return a
+
+
+@case()
+def lists_with_two_names_on_both_ways(x):
+    old = [x[3]]
+    if x[0] > 0:
+        row = [x[1]]
+        a, b, c = [row, row], {"row": row}, (1, old)
+    else:
+        row = [x[2]]
+        a, b, c = [row, row], {"row": row}, (2, old)
+    b["row"].append(x[0])
+    row[0] = row[0] * 2
+    c[1][0] = x[2]
+    return a, b, c, old
+
+
+@case()
+def lists_that_change_places(x):
+    a, b = [x[0]], [x[1]]
+    for k in range(3):
+        if a[0] > b[0]:
+            a, b = b, a
+        a[0] = a[0] + k
+    return a, b
+
+
+@case()
 def a_pair_that_is_carried(x):
     pair = x * 0.5, 0.0
     for _ in range(4):

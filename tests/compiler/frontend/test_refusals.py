@@ -162,6 +162,37 @@ def list_that_grows(x):
     return found
 
 
+@case(anabranch.TraceError, "a list is changed in one branch", "if x[0] > 0")
+def list_of_a_list_that_grows(x):
+    rows = [[x[0]], [x[1]]]
+    first = rows[0]
+    if x[0] > 0:
+        first.append(x[2])
+        rows = [first]
+    else:
+        rows = [[x[0], x[1]]]
+    return rows
+
+
+@case(anabranch.TraceError, "this list changes while another", "kept[0] = x[1]")
+def list_that_may_be_another(x):
+    kept, best = [x[0]], [x[1]]
+    if x[0] > 0:
+        best = kept
+    kept[0] = x[1]
+    return best
+
+
+@case(anabranch.TraceError, "this dict changes while another", 'b["k"] = x[1]')
+def dicts_that_may_be_one(x):
+    if x[0] > 0:
+        a = b = {"k": x[1]}
+    else:
+        a, b = {"k": x[1]}, {"k": x[2]}
+    b["k"] = x[1]
+    return a
+
+
 @case(anabranch.TraceError, "not made while tracing", "OUTSIDE[0] = x[1]")
 def store_outside(x):
     OUTSIDE[0] = x[1]

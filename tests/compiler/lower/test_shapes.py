@@ -177,6 +177,14 @@ def test_flips_and_rolls(same):
     same(lambda x: (np.rot90(x), np.rot90(x, 2), np.rot90(x, -1)), M)
 
 
+def test_rolls_by_what_is_traced(same, backend):
+    same(lambda x, k: (np.roll(x, k, 1), np.roll(x, k)), M, np.uint8(5))
+    same(lambda x, k: np.roll(x, k, (1, 0)), M, np.array([-7.5, 1.0]))
+    shifts = np.arange(len(M))
+    made = anabranch.vmap(lambda x, k: np.roll(x, k), backend=backend)(M, shifts)
+    np.testing.assert_array_equal(made, list(map(np.roll, M, shifts)))
+
+
 def test_tile(same):
     for reps in (2, (2,), (2, 1), (1, 2, 3), (0, 1), (2, 2, 1, 1)):
         same(lambda x, r=reps: np.tile(x, r), M)
