@@ -24,7 +24,7 @@ def in_groups(ops: Sequence[str], size: int) -> list[list[str]]:
 
 
 def distinct(
-    op: str, count: int, samples_of: Mapping[str, list[Sample]] = SAMPLES
+    op: str, count: int, samples_of: Mapping[str, Sequence[Sample]] = SAMPLES
 ) -> list[Case]:
     """The largest samples that differ in dtypes, in rank or in being empty."""
     found: dict[object, Sample] = {}
