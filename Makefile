@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Tests of one file share what they compile, so each worker has half of the files.
 TWO := -n 2 --dist worksteal
+# Threads of BLAS would spin on the cores that the other worker is on.
+quick test numba fuzz: export OPENBLAS_NUM_THREADS := 1
 
 .PHONY: demo quick test lint types numba fuzz matrix diff-codegen bench clean
 

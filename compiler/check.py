@@ -85,7 +85,7 @@ def check_grads(
         compare = _MODES[mode]
         compare(of_floats, points, [names[i] for i in moving], tolerance, backend, rng)
     if order > 1:
-        cotangents = [_normal(rng, y) for y in jit(of_floats)(*points)]
+        cotangents = [_normal(rng, y) for y in jit(of_floats, backend=backend)(*points)]
 
         def gradients(*floats: Any) -> Any:
             return list(vjp(of_floats, *floats, backend=backend)[1](cotangents))

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import llvmlite
@@ -38,7 +39,7 @@ SCRIPT = """
 import sys
 import numpy as np, anabranch
 {before}
-f = anabranch.value_and_grad(lambda w, x: np.sum(np.abs(x @ w)))
+f = anabranch.value_and_grad(lambda w, x: np.sum(np.abs(x * np.sum(w))))
 value, gradient = f(np.full((3, 3), 0.5), np.ones((2, 3)))
 print(value.tobytes().hex() + gradient.tobytes().hex())
 print(sorted({{origin for _, origin in f.report().kernels}}))
@@ -91,7 +92,7 @@ def test_another_process_loads_the_same_bits(folder: Path) -> None:
 
 
 def loss(w: np.ndarray, x: np.ndarray) -> np.ndarray:
-    return np.sum(np.abs(x @ w))
+    return np.sum(np.abs(x * np.sum(w)))
 
 
 ARGUMENTS = np.full((3, 3), 0.5), np.ones((2, 3))
@@ -225,9 +226,9 @@ def damages() -> dict[str, object]:
 
     made: dict[str, object] = {
         f"cut to {i} of 16": lambda data, i=i: data[: len(data) * i // 16]
-        for i in range(16)
+        for i in (0, 1, 8, 15)
     }
-    made |= {f"flip {i}": flipped for i in range(8)}
+    made |= {f"flip {i}": flipped for i in range(2)}
     made["random bytes"] = lambda data: rng.randbytes(len(data))
     made["older format"] = lambda data: b"anabranch kern 0" + data[16:]
     made["newer format"] = lambda data: b"anabranch kern 2" + data[16:]
@@ -428,8 +429,13 @@ def test_folders_are_made_for_the_user_alone(folder: Path) -> None:
         assert path.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("number", ["EACCES", "EROFS", "ENOSPC", "EBUSY", "ESTALE"])
-@pytest.mark.parametrize("call", ["open", "replace", "mkdir", "scandir"])
+@pytest.mark.parametrize(
+    ("call", "number"),
+    [
+        *product(["open"], ["EACCES", "EROFS", "ENOSPC", "EBUSY", "ESTALE"]),
+        *product(["replace", "mkdir", "scandir"], ["ENOSPC"]),
+    ],
+)
 def test_errors_of_the_system(
     store: Cache, call: str, number: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -466,14 +472,14 @@ def test_entries_that_cannot_be_read(store: Cache, monkeypatch) -> None:
     assert all("Stale" in origin for origin in origins)
 
 
-def test_no_room_on_the_disk(folder: Path) -> None:
+def test_no_room_on_the_disk(store: Cache) -> None:
     """A limit of the file size fails in the middle of a write."""
     full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))"
-    bits, origins, complaints = finish(start(folder, full))
+    bits, origins, complaints = finish(start(store.folder, full))
     assert origins == MISS
     assert complaints.count("RuntimeWarning") == 1
-    assert not files(folder)
-    assert finish(start(folder)) == (bits, MISS, "")
+    assert not files(store.folder)
+    assert again() == (bytes.fromhex(bits), {"compiled: no entry"})
 
 
 @pytest.mark.parametrize("name", ["a b", "ÄÖ→🜛", "n" * 200, "'\";$(x)\n"])
@@ -522,8 +528,9 @@ def test_clear_leaves_what_is_not_ours(store: Cache) -> None:
     assert files(store.folder) == [mine]
 
 
-def test_many_processes_at_once(folder: Path) -> None:
+def test_many_processes_at_once(store: Cache) -> None:
     """They start when a file appears, on one key or on several."""
+    folder = store.folder
     gate = folder.with_name("gate")
     wait = (
         f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.001)"
@@ -534,7 +541,7 @@ def test_many_processes_at_once(folder: Path) -> None:
     assert len({bits for bits, _, _ in results}) == 1
     assert {complaints for _, _, complaints in results} == {""}
     assert all(path.suffix == ".kernel" for path in files(folder))
-    assert finish(start(folder))[:2] == (results[0][0], HIT)
+    assert again() == (bytes.fromhex(results[0][0]), {"disk"})
 
 
 def hammer(folder: str, seed: int, rounds: int) -> bool:
@@ -554,7 +561,7 @@ def hammer(folder: str, seed: int, rounds: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("processes", [4, pytest.param(16, marks=pytest.mark.fuzz)])
+@pytest.mark.parametrize("processes", [3, pytest.param(16, marks=pytest.mark.fuzz)])
 def test_many_processes_that_store_load_and_clear(folder: Path, processes: int) -> None:
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes) as pool:
@@ -564,7 +571,7 @@ def test_many_processes_that_store_load_and_clear(folder: Path, processes: int) 
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(200, marks=pytest.mark.fuzz)])
-def test_killed_at_any_time(folder: Path, kills: int) -> None:
+def test_killed_at_any_time(store: Cache, kills: int) -> None:
     """Processes that compile and store again and again; what they leave is right."""
     rng = random.Random(0)
     endless = """
@@ -576,17 +583,18 @@ while True:
     engine._addresses.clear()
     anabranch.jit(lambda x: np.abs(x) * 2)(np.ones(3))
 """
-    right, _, _ = finish(start(folder))
+    right, _ = again()
     for _ in range(kills):
-        process = start(folder, after=endless)
+        process = start(store.folder, after=endless)
         assert process.stdout is not None
         process.stdout.readline()
         time.sleep(rng.random() * 0.3)
         process.kill()
         process.communicate()
-        bits, _, complaints = finish(start(folder))
-        assert (bits, complaints) == (right, "")
-    assert finish(start(folder)) == (right, HIT, "")
+        bits, origins = again()
+        assert bits == right
+        assert origins <= {"disk", "compiled: no entry"}
+    assert again() == (right, {"disk"})
 
 
 @pytest.fixture
@@ -721,25 +729,25 @@ ffi.register_lock_callback(finalize, lambda: None)
 
 @pytest.mark.parametrize("thread", ["MainThread", "anabranch compiler"])
 def test_a_finalizer_inside_llvmlite_may_compile_and_call(
-    folder: Path, thread: str
+    store: Cache, thread: str
 ) -> None:
     """While this thread has llvmlite's lock, and maybe another waits for it with ours.
 
     The function is large enough for the pool, and gets its fast path.
     """
-    expected = finish(start(folder.with_name("quiet")))
     before = FINALIZER.format(thread=thread)
-    found = finish(start(folder, before, "assert made == [-1, -1, -1]"))
-    assert found[0] == expected[0]
+    found = finish(start(store.folder, before, "assert made == [-1, -1, -1]"))
+    assert bytes.fromhex(found[0]) == again()[0]
 
 
-def test_warm_processes_import_little(folder: Path) -> None:
+def test_warm_processes_import_little(store: Cache) -> None:
     """Nothing that takes long and that a call with a warm cache can do without."""
-    finish(start(folder))
+    again()
     slow = "('numba', 'networkx', 'scipy', 'rich', 'typer', 'logging')"
     check = f"assert not [name for name in {slow} if name in sys.modules]"
     compiler = "assert 'anabranch.backends.llvm.language.functions' not in sys.modules"
-    assert finish(start(folder, after=f"{check}\n{compiler}"))[1:] == (HIT, "")
+    warm = finish(start(store.folder, after=f"{check}\n{compiler}"))
+    assert warm[1:] == (HIT, "")
 
 
 # The size of it.
@@ -819,7 +827,7 @@ def test_the_report(store: Cache) -> None:
     assert list(report.seconds) == ["trace", "passes", "plan", "compile"]
     assert report.nodes == len(anabranch.parse(function.inspect_ir()))
     first, second, *kernels = str(report).splitlines()
-    assert first.startswith("loss.grad: 8 nodes, 4 steps, 3 distinct kernels, arena")
+    assert first.startswith("loss.grad: 12 nodes, 3 steps, 3 distinct kernels, arena")
     assert second.startswith("  trace ")
     assert [line.split()[:2] for line in kernels] == [
         ["kernel", str(number)] for number in range(3)

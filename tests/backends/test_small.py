@@ -50,7 +50,7 @@ def assert_equal(graph: Graph, arrays: list[np.ndarray], dtype: str) -> None:
 
 
 @pytest.mark.parametrize("transposed", BOTH)
-@pytest.mark.parametrize("n", range(1, LARGEST + 2))
+@pytest.mark.parametrize("n", [1, 2, 3, 5, LARGEST, LARGEST + 1])
 def test_systems_are_those_of_the_reference(n, transposed):
     for count in COUNTS:
         a = matrices(count, n)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import anabranch
+from anabranch.compiler.tree import flatten
 
 __all__ = [
     "HOLES",
@@ -21,6 +22,7 @@ __all__ = [
     "Y",
     "Z",
     "check_case",
+    "check_loss",
     "check_refused",
     "check_said",
     "check_slope",
@@ -45,6 +47,22 @@ def check_slope(case: tuple[Any, ...], order: int = 2) -> None:
     """Its gradient is that of differences."""
     function, *args = case
     anabranch.check_grads(function, args, order=order)
+
+
+def check_loss(loss: Any, args: tuple[Any, ...]) -> None:
+    """Its gradients of two orders are those of differences, where it is interpreted.
+
+    Compiled, which takes long, is the first one only.
+    """
+    anabranch.check_grads(loss, args, order=2, backend="reference")
+    which = tuple(range(len(args)))
+    made, expected = (
+        flatten(anabranch.grad(loss, which, backend=backend)(*args))[0]
+        for backend in ("llvm", "reference")
+    )
+    for one, other in zip(made, expected, strict=True):
+        scale = max(1.0, float(np.max(np.abs(other))))
+        np.testing.assert_allclose(one, other, 0, 1e-11 * scale)
 
 
 def check_refused(

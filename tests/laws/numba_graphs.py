@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from anabranch.backends import find_backend
 from anabranch.backends.reference.interpreter import interpret
@@ -23,10 +23,12 @@ def in_groups(ops: Sequence[str], size: int) -> list[list[str]]:
     return [list(ops[first : first + size]) for first in range(0, len(ops), size)]
 
 
-def distinct(op: str, count: int) -> list[Case]:
+def distinct(
+    op: str, count: int, samples_of: Mapping[str, Sequence[Sample]] = SAMPLES
+) -> list[Case]:
     """The largest samples that differ in dtypes, in rank or in being empty."""
     found: dict[object, Sample] = {}
-    samples = sorted(SAMPLES[op], key=lambda s: -sum(x.size for x in s.operands))
+    samples = sorted(samples_of[op], key=lambda s: -sum(x.size for x in s.operands))
     for sample in samples:
         kinds = [(x.dtype, x.ndim, x.size == 0) for x in sample.operands]
         found.setdefault(tuple(kinds), sample)

@@ -27,6 +27,7 @@ STEP = 1e-4
 
 made_of = cache(looping)
 straight_of = cache(lambda seed: written_out(made_of(seed).graph).verify())
+back_of = cache(lambda seed: pulled_back(made_of(seed).graph))
 
 
 def pulled_back(graph: Graph, orders: int = 1) -> Graph:
@@ -102,7 +103,7 @@ def test_segments_of_a_loop_have_the_cotangents_of_its_iterations(
     """With so many rows a level, two or three levels of segments."""
     for name, value in {"LEAST_ROWS": 1, "MOST_ROWS": rows, "ENOUGH": 7}.items():
         monkeypatch.setattr(loop_segments, name, value)
-    for seed in SEEDS[:: 6 * orders - 5]:
+    for seed in SEEDS[rows % 2 :: 12 * orders - 10]:
         made = made_of(seed)
         straight = pulled_back(straight_of(seed), orders)
         graph = pulled_back(made.graph, orders).verify()
@@ -140,8 +141,7 @@ def test_loops_that_hold_few_states_have_the_same_cotangents(
 
 def test_cotangents_agree_with_differences() -> None:
     for seed in SEEDS:
-        made = made_of(seed)
-        graph = pulled_back(made.graph)
+        made, graph = made_of(seed), back_of(seed)
         count = len(made.graph.outputs)
         point = point_of(made, graph, seed)
         weights = iter(point[len(made.point) :])
@@ -165,7 +165,7 @@ def test_the_way_back_has_a_law_of_its_own() -> None:
     """In its body, for the values of an iteration: sum nodes in the order of reads."""
     sums = 0
     for seed in SEEDS:
-        graph = pulled_back(made_of(seed).graph)
+        graph = back_of(seed)
         for node in graph:
             if node.op == "loop" and any(r.sections for r in node.regions):
                 (body,) = node.regions
@@ -178,7 +178,7 @@ def test_the_way_back_has_a_law_of_its_own() -> None:
 def test_text_round_trip() -> None:
     for seed in SEEDS[::3]:
         graph = made_of(seed).graph
-        first = pulled_back(graph)
+        first = back_of(seed)
         for one in (graph, first, pulled_back(graph, 2), optimise(first)):
             text = one.as_text()
             again = parse(text)
@@ -191,8 +191,7 @@ def test_text_round_trip() -> None:
 @pytest.mark.parametrize("name", PASSES)
 def test_a_pass_keeps_what_loops_compute(name: str) -> None:
     for seed in SEEDS[::2]:
-        made = made_of(seed)
-        graph = pulled_back(made.graph)
+        made, graph = made_of(seed), back_of(seed)
         text = graph.as_text()
         passed = run_passes(graph, (name,), after_each=Graph.verify)
         assert graph.as_text() == text
@@ -203,7 +202,7 @@ def test_a_pass_keeps_what_loops_compute(name: str) -> None:
 @pytest.mark.parametrize("dtype", ["f64", "f32"])
 def test_the_compiled_graph_does_what_the_interpreted_does(dtype: str) -> None:
     tolerance = 256 * np.finfo(np.float32).eps if dtype == "f32" else 1e-11
-    for seed in SEEDS:
+    for seed in SEEDS[dtype == "f32" :: 2]:
         made = made_of(seed, dtype)
         graph = pulled_back(made.graph)
         point = point_of(made, graph, seed)

@@ -149,7 +149,8 @@ def test_every_op_is_numpys_or_has_an_oracle() -> None:
 
 @pytest.mark.parametrize("op", ORACLES)
 def test_reference_agrees_with_its_oracle(op: str) -> None:
-    for sample in SAMPLES[op]:
+    step = 3 if OPS[op].ufunc else 1  # SciPy's do with each element the same
+    for sample in SAMPLES[op][::step]:
         pairs = zip(
             evaluated(op, sample), evaluated(op, sample, ORACLES[op]), strict=True
         )

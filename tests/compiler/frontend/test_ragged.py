@@ -175,8 +175,13 @@ def test_as_a_loop(as_a_loop: Any, function: Any) -> None:
         parts = made if isinstance(made, tuple) else (made,)
         return sum(np.sum(np.sin(part)) for part in parts)
 
-    check_as_python(function, [(matrix(),), (matrix(1),)], "reference")
     as_a_loop(total, (matrix(),))
+
+
+@pytest.mark.parametrize("function", PROGRAMS, ids=lambda f: f.__name__)
+@pytest.mark.usefixtures("forced")
+def test_arguments_are_as_python_leaves_them(function: Any) -> None:
+    check_as_python(function, [(matrix(),), (matrix(1),)], "reference")
 
 
 @pytest.mark.usefixtures("forced")

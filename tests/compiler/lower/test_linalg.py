@@ -74,7 +74,9 @@ def test_matrices_may_lie_anyhow(name):
 @pytest.mark.parametrize("name", OF_MATRICES)
 def test_gradients_of_two_orders(name):
     for shape in [(1, 1), (2, 2), (3, 3), (5, 5), (2, 4, 4)]:
-        ab.check_grads(weighted(OF_MATRICES[name]), (well(*shape),), order=2)
+        ab.check_grads(
+            weighted(OF_MATRICES[name]), (well(*shape),), order=2, backend="reference"
+        )
 
 
 @pytest.mark.parametrize("name", OF_MATRICES)

@@ -97,7 +97,9 @@ def test_values_are_numpys(backend, name, dtype):
 def test_gradients_of_two_orders(name):
     f = (OF_MATRICES | OF_SPACES)[name]
     for shape in SHAPES[:4]:
-        ab.check_grads(lambda a: weighted(f(a)), (spread(*shape),), order=2)
+        ab.check_grads(
+            lambda a: weighted(f(a)), (spread(*shape),), order=2, backend="reference"
+        )
 
 
 @pytest.mark.parametrize("name", OF_MATRICES | OF_SPACES)

@@ -97,7 +97,8 @@ def test_gradients_of_the_exponential(dtype):
     for shape in [(1, 1), (3, 3), (2, 2, 2)]:
         a = drawn(*shape, dtype=dtype)
         ab.check_grads(loss(exponential), (a,), order=2)
-    ab.check_grads(loss(exponential), (drawn(2, 2, dtype=dtype),), order=3)
+    a = drawn(2, 2, dtype=dtype)
+    ab.check_grads(loss(exponential), (a,), order=3, backend="reference")
 
 
 def test_gradients_of_the_exponential_are_scipys(backend):
@@ -143,7 +144,8 @@ def test_gradients_of_functions(name, dtype):
     for shape in shapes:
         a = near_one(*shape, dtype=dtype)
         ab.check_grads(loss(OF_TRIANGLES[name]), (a,), order=2)
-    ab.check_grads(loss(OF_TRIANGLES[name]), (near_one(2, 2, dtype=dtype),), order=3)
+    a = near_one(2, 2, dtype=dtype)
+    ab.check_grads(loss(OF_TRIANGLES[name]), (a,), order=3, backend="reference")
 
 
 def test_each_matrix_of_an_equation_has_its_gradient():

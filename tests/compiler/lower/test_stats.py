@@ -11,6 +11,7 @@ from scipy import stats as scipy_stats
 import anabranch
 from anabranch.compiler.lower.scipy.stats import ALL, methods_of
 from anabranch.ir.errors import ConcretizationError, UnsupportedError
+from tests.compiler.everyday import check_loss
 
 stats: Any = scipy_stats
 PARAMETERS: dict[str, tuple[float, ...]] = {
@@ -67,7 +68,9 @@ def test_values_are_scipys(name: str, method: str, backend: str) -> None:
     function = getattr(getattr(stats, name), method)
     x, given = Q if method in ("ppf", "isf") else X, PARAMETERS.get(name, ())
     x = x[1:] if name == "exponnorm" else x  # where SciPy has NaN at -inf
-    moves = [(0.5,), ()] if ALL[name].discrete else [(0.5, 2.0), ()]
+    moves: list[Any] = [()]
+    if backend == "reference" or method in ("pdf", "pmf", "ppf"):  # few to compile
+        moves.append((0.5,) if ALL[name].discrete else (0.5, 2.0))
     for moved in moves:
         with np.errstate(all="ignore"):
             expected = function(x, *given, *moved)
@@ -101,7 +104,7 @@ def test_gradients_of_logarithms_of_densities(name: str) -> None:
         return np.sum(getattr(stats, name).logpdf(x, *shapes, loc=loc, scale=scale))
 
     given = [np.array(p) for p in PARAMETERS.get(name, ())]
-    anabranch.check_grads(loss, (x, np.array(0.05), np.array(1.3), given), order=2)
+    check_loss(loss, (x, np.array(0.05), np.array(1.3), given))
 
 
 @pytest.mark.parametrize("name", [n for n, d in ALL.items() if d.discrete])
@@ -112,7 +115,7 @@ def test_gradients_of_logarithms_of_probabilities(name: str) -> None:
         fixed = PARAMETERS[name][:-1]
         return np.sum(getattr(stats, name).logpmf(counts, *fixed, p))
 
-    anabranch.check_grads(loss, (np.array(PARAMETERS[name][-1]),), order=2)
+    check_loss(loss, (np.array(PARAMETERS[name][-1]),))
 
 
 def test_the_number_of_failures_of_nbinom_has_a_gradient() -> None:

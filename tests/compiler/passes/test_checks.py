@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -73,13 +74,13 @@ def test_what_no_iteration_changes_is_checked_in_front() -> None:
     assert sum(node.op == "check" for node in within(body)) == 1
 
 
-@pytest.mark.parametrize("bad", [-N - 1, N, 2**62])
 @pytest.mark.parametrize("kind", [ab.grad, ab.value_and_grad, ab.jit])
-def test_every_bad_index_is_found(kind: Any, bad: int, backend: str) -> None:
+def test_every_bad_index_is_found(kind: Any, backend: str) -> None:
     function = kind(ranking, backend=backend)
     worth, order = np.linspace(-1, 1, N), orders(ROWS)
     function(worth, order)
-    for place in ((0, 0), (0, N - 1), (2, 3), (ROWS - 1, N - 1)):
+    places = (0, 0), (0, N - 1), (2, 3), (ROWS - 1, N - 1)
+    for place, bad in product(places, [-N - 1, N, 2**62]):
         wrong = order.copy()
         wrong[place] = bad
         with pytest.raises(ab.BoundsError, match=r"size 12[\s\S]*test_checks.py"):
