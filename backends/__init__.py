@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 
+from ..ir.collection import imports_at_once
 from ..ir.errors import ArgumentError
 from .base import Backend
 
@@ -28,4 +29,5 @@ def find_backend(name: str) -> Backend:
 
 @cache
 def _imported(name: str) -> Backend:
-    return import_module(f".{name}.backend", __name__).BACKEND
+    with imports_at_once():
+        return import_module(f".{name}.backend", __name__).BACKEND

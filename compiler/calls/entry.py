@@ -156,10 +156,14 @@ class Entry:
         types = self._types[len(self._types) - len(captured) :]
         return list(map(input_array, captured, types))
 
+    def is_inlined(self, leaves: Sequence[Any]) -> bool:
+        """Whether a call with these leaves becomes nodes of the trace around."""
+        return self.nested or find_trace([leaves[i] for i in self._dynamic]) is not None
+
     def __call__(self, leaves: Sequence[Any], backend: str) -> Any:
         """Run on the leaves of a call, or build the nodes into the trace around."""
         values = [leaves[i] for i in self._dynamic]
-        if self.nested or find_trace(values) is not None:
+        if self.is_inlined(leaves):
             result = inline(self.program, values)
         else:
             arrays = self.run(values, backend)

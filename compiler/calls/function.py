@@ -215,7 +215,7 @@ class Compiled(Inspectable, HasNative, OfFunction):
         if has_out:
             write_result(result, out)
         backend = find_backend(self.backend)
-        can_have = not entry.nested and self._is_watched(entry.state)
+        can_have = not entry.is_inlined(call.leaves) and self._is_watched(entry.state)
         if backend.make_caller and can_have and entry.wants_fast_path(has_out):
             caller = self._callers.get(self.backend) or self._callers.setdefault(
                 self.backend, backend.make_caller(self._static)

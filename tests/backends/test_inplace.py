@@ -87,6 +87,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch):
     """Tasks so small that every loop is cut."""
     monkeypatch.setattr(tasks, "TASK", 1e-3)
     monkeypatch.setattr(tasks, "GRAIN", 2)
+    monkeypatch.setenv("ANABRANCH_THREADS", "2")
     before = current().threads
     yield
     pool.set_threads(before)

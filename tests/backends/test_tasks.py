@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from anabranch import conv, jit, max_pool, value_and_grad
 from anabranch.backends.llvm.kernels import products
-from anabranch.backends.llvm.machine import current
+from anabranch.backends.llvm.machine import current, using
 from anabranch.backends.llvm.plan import step as plan_step
 from anabranch.backends.llvm.plan import tasks
 from anabranch.backends.llvm.plan.arena import Lifetime
@@ -33,6 +33,12 @@ from tests.oracles.work import HANGS
 from tests.strategies import random_sample
 
 SEEDS = range(40)
+
+
+@pytest.fixture(autouse=True)
+def shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is one thread, nothing is handed out."""
+    monkeypatch.setenv("ANABRANCH_THREADS", "2")
 
 
 @pytest.fixture
@@ -84,6 +90,17 @@ def test_tasks_change_nothing_but_rounding(seed: int, tiny: None) -> None:
         pool.set_threads(count)
         for _ in range(3):
             assert_same_bits(run(cut, point), expected)
+
+
+def test_a_single_thread_has_the_tasks_as_steps(tiny: None) -> None:
+    graph, point = gradient(0)
+    shared = prepare(graph)
+    with using(current()._replace(threads=1)):
+        alone = prepare(graph)
+    steps = alone.plan.steps
+    assert shared.steps == len(steps) < alone.steps
+    assert alone.steps == sum(max(len(step.tasks), 1) for step in steps)
+    assert_same_bits(run(alone, point), run(shared, point))
 
 
 def test_the_graphs_above_are_cut(tiny: None) -> None:

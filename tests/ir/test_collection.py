@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 import anabranch
 from anabranch.backends.llvm.emit import make_plan
 from anabranch.compiler.pipeline import optimise
-from anabranch.ir.collection import paused_collection
+from anabranch.ir.collection import imports_at_once, paused_collection
 
 
 @pytest.fixture(autouse=True)
@@ -82,20 +83,48 @@ def test_a_child_of_a_fork_collects() -> None:
     assert results.get()
 
 
-def collections(graph: anabranch.Graph) -> int:
-    """How often the collector runs while a graph is optimised, checked and planned."""
+@contextmanager
+def collections() -> Generator[list[str], None, None]:
+    """An entry for each time that the collector runs inside of the block."""
     begun: list[str] = []
 
     def count(phase: str, info: dict[str, int]) -> None:
         del info
-        begun.append(phase)
+        if phase == "start":
+            begun.append(phase)
 
     gc.callbacks.append(count)
     try:
-        make_plan(optimise(graph).verify())
+        yield begun
     finally:
         gc.callbacks.remove(count)
-    return begun.count("start")
+
+
+def test_what_is_imported_is_not_looked_at() -> None:
+    with collections() as begun:
+        with imports_at_once():
+            kept = [[i] for i in range(10_000)]
+        kept += [[i] for i in range(100)]
+    assert begun == []
+    assert gc.isenabled()
+
+
+def test_what_the_user_froze_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        with imports_at_once():
+            pass
+        assert gc.get_freeze_count() == frozen
+    finally:
+        gc.unfreeze()
+
+
+def stages(graph: anabranch.Graph) -> int:
+    """How often the collector runs while a graph is optimised, checked and planned."""
+    with collections() as begun:
+        make_plan(optimise(graph).verify())
+    return len(begun)
 
 
 def test_the_stages_of_a_graph_are_not_interrupted(
@@ -108,6 +137,6 @@ def test_the_stages_of_a_graph_are_not_interrupted(
 
     unrolled = anabranch.jit(chain, rewrite=False)
     graph = anabranch.make_ir(anabranch.value_and_grad(unrolled))(np.ones(3))
-    paused = collections(graph)
+    paused = stages(graph)
     monkeypatch.setattr(gc, "isenabled", lambda: False)  # then nothing is paused
-    assert 4 * paused < collections(graph)
+    assert 4 * paused < stages(graph)

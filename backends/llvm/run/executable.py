@@ -82,8 +82,9 @@ class LLVMExecutable:
         distinct = {kernel: source_of(kernel) for kernel in kernels}
         self.sources = list(distinct.values())
         with seconds.timed("compile"):
-            shared = any(step.tasks for step in plan.steps)
-            also = pool_sources() if shared else ()
+            has_tasks = any(step.tasks for step in plan.steps)
+            self._shares = has_tasks and current().threads > 1
+            also = pool_sources() if self._shares else ()
             loaded = compile_kernels([*self.sources, *also])
             self._run = executor()
         labels = {distinct[step.kernel]: step.label for step in reversed(plan.steps)}
@@ -113,7 +114,8 @@ class LLVMExecutable:
 
         A row is a kernel, and the address of its words; all words lie in one table. The
         row of a step with tasks is the kernel that hands them out, and its words say
-        where the rows of the tasks are. A step with branches has the program of each.
+        where the rows of the tasks are; a single thread has them in place of the step.
+        A step with branches has the program of each.
         """
         outer: list[Step] = []
         rest = iter(steps)
@@ -137,13 +139,12 @@ class LLVMExecutable:
         rows: list[int] = []
         for step in outer:
             kernel = self._addresses[step.kernel]
-            if not step.tasks:
-                rows += kernel, next(places)
-                continue
-            tasks = self._table(w for _ in step.tasks for w in (kernel, next(places)))
-            shared = self._table((pool_address(), tasks, len(step.tasks), 1))
-            rows += parallel_address(), shared
-        return self._table(rows), len(outer)
+            own = [w for _ in step.tasks or (step,) for w in (kernel, next(places))]
+            if step.tasks and self._shares:
+                tasks = self._table(own), len(step.tasks)
+                own = [parallel_address(), self._table((pool_address(), *tasks, 1))]
+            rows += own
+        return self._table(rows), len(rows) // 2
 
     def frame(self, room: int = 0) -> Frame:
         """A frame with ``room`` words more; it takes over the arena of an idle one."""

@@ -277,6 +277,14 @@ def test_inside_of_a_trace_nothing_is_held() -> None:
     assert [ref() for ref in seen] == [None] * len(seen)
 
 
+def test_what_is_only_called_inside_of_a_trace_is_not_compiled() -> None:
+    square = ab.jit(lambda x: x * x)
+    outer = ab.jit(lambda x: square(x) + square(x + 1) + square(x + 2))
+    np.testing.assert_allclose(outer(X), X**2 + (X + 1) ** 2 + (X + 2) ** 2)
+    assert square.kept_bytes() == 0
+    assert not square._callers
+
+
 def test_a_variable_that_is_not_bound_yet() -> None:
     gradient = ab.grad(lambda w: np.sum(w * later))
     later = 3.0

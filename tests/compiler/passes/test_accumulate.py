@@ -168,7 +168,10 @@ def test_a_weight_with_many_rows_is_accumulated_where_its_gradient_lies(
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
 
 
-def test_bits_do_not_depend_on_threads_or_on_the_arena() -> None:
+def test_bits_do_not_depend_on_threads_or_on_the_arena(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANABRANCH_THREADS", "2")
     point = branches(300, 130)
     executable = prepare(optimise(gradient(point)))
     results: list[list[Any]] = []
