@@ -8,13 +8,13 @@ two may change.
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from ...ir.errors import TraceError
 from ..tracing.running import active_trace, innermost, program_trace
+from .locality import Locality
 
 __all__ = ["Shared", "containers_in", "refuse_if_shared"]
 
@@ -46,13 +46,6 @@ class Known:
         self.container = container
         self.others: list[Known] = []
 
-    def is_alive(self) -> bool:
-        """Whether anything but this refers to it."""
-        return sys.getrefcount(self.container) > _ALONE
-
-
-_ALONE = sys.getrefcount(Known(object()).container)
-
 
 def refuse_if_shared(container: Any) -> None:
     """Raise `TraceError` for a change that another container would have to see too."""
@@ -60,7 +53,10 @@ def refuse_if_shared(container: Any) -> None:
     if trace is None or not (table := program_trace().containers):
         return
     known = table.get(id(container))
-    if known is not None and any(other.is_alive() for other in known.others):
+    if known is None or not known.others:
+        return
+    books = Locality([one.container for one in table.values()], [], [])
+    if not all(books.holds(id(other.container)) for other in known.others):
         here = innermost(trace)
         here.enter()
         kind = type(container).__name__
@@ -114,4 +110,6 @@ class Shared:
                     sibling.others.append(known)
                     known.others.append(sibling)
                 alike[id(before)].append(known)
-                table.setdefault(id(before), Known(before)).others.append(known)
+                origin = table.setdefault(id(before), Known(before))
+                origin.others.append(known)
+                known.others.append(origin)

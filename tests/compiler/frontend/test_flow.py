@@ -512,6 +512,16 @@ def lists_that_change_places(x):
 
 
 @case()
+def a_list_that_nobody_else_knows_by_then(x):
+    best = [x[0], x[1]]
+    for k in range(3):
+        if x[k] < best[1]:
+            best = [x[k], x[k] * 2]
+        best[0] = best[0] * 0.9
+    return best
+
+
+@case()
 def a_pair_that_is_carried(x):
     pair = x * 0.5, 0.0
     for _ in range(4):

@@ -183,6 +183,14 @@ def list_that_may_be_another(x):
     return best
 
 
+@case(anabranch.TraceError, "this list changes while another", "best[0] = x[1]")
+def list_that_is_one_of_two(x):
+    one, two = [x[0]], [x[1]]
+    best = one if x[0] > 0 else two
+    best[0] = x[1]
+    return one, two
+
+
 @case(anabranch.TraceError, "this dict changes while another", 'b["k"] = x[1]')
 def dicts_that_may_be_one(x):
     if x[0] > 0:
