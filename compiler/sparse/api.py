@@ -25,8 +25,8 @@ def sparse_jacobian(
     chunk: int | None = None,
     format: str = "csr",
     backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] | None = (),
+    static_argnames: str | Sequence[str] | None = (),
 ) -> SparseDerivative:
     """The Jacobian of a function, computed and returned as a sparse matrix.
 
@@ -102,8 +102,8 @@ def sparse_hessian(
     chunk: int | None = None,
     format: str = "csr",
     backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] | None = (),
+    static_argnames: str | Sequence[str] | None = (),
 ) -> SparseDerivative:
     """The Hessian of a scalar function, computed and returned as a sparse matrix.
 

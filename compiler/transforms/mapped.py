@@ -40,8 +40,8 @@ def vmap(
     axis_size: int | None = None,
     chunk: int | None = None,
     backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] | None = (),
+    static_argnames: str | Sequence[str] | None = (),
 ) -> Compiled:
     """A function of one example, for many examples at once.
 
@@ -126,8 +126,8 @@ class Mapped(Transformed):
         out_axes: Axes = 0,
         axis_size: int | None = None,
         chunk: int | None = None,
-        static_argnums: int | Sequence[int] = (),
-        static_argnames: str | Sequence[str] = (),
+        static_argnums: int | Sequence[int] | None = (),
+        static_argnames: str | Sequence[str] | None = (),
     ) -> None:
         self.limited: Limited | None = None
         if isinstance(function, Compiled) and isinstance(function.transform, Limited):
