@@ -172,7 +172,7 @@ CASES: list[tuple[Callable[[Any], Any], str]] = [
 @pytest.mark.parametrize(("call", "message"), CASES, ids=[said for _, said in CASES])
 def test_refused_as_numpy_refuses(call: Callable[[Any], Any], message: str) -> None:
     """NumPy, or SciPy, raises an error of the same kind for the same call."""
-    kinds = IndexError, np.linalg.LinAlgError, ValueError, TypeError
+    kinds: Any = IndexError, np.linalg.LinAlgError, ValueError, TypeError
     with pytest.raises(kinds) as theirs:
         call(M)
     kind = next(kind for kind in kinds if isinstance(theirs.value, kind))

@@ -62,7 +62,7 @@ def test_programs_that_numpy_refuses(
     program: Callable[[Any], Any], message: str
 ) -> None:
     """With an error of the same class."""
-    kinds = IndexError, ValueError, TypeError, ArithmeticError, AttributeError
+    kinds: Any = IndexError, ValueError, TypeError, ArithmeticError, AttributeError
     with pytest.raises(kinds) as theirs:
         program(M)
     kind = next(kind for kind in kinds if isinstance(theirs.value, kind))
