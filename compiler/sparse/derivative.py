@@ -18,10 +18,10 @@ from ..calls.entry import Entry
 from ..calls.function import Compiled
 from ..calls.static import Static
 from ..calls.tracebacks import shows_users_frames
+from ..counts import check_counts
 from ..program import Program
 from ..tracing.running import is_traced
 from ..transforms.gradient import Argnums, check_argnums, chosen_leaves, chosen_names
-from ..transforms.mapped import check_count
 from ..tree import flatten
 from .doubts import (
     UNKNOWN,
@@ -59,7 +59,10 @@ class SparseDerivative:
         format: str,
         backend: str,
     ) -> None:
-        check_count("chunk", "products", chunk, 1)
+        if chunk is not None:
+            what = "sparse_hessian" if symmetric else "sparse_jacobian"
+            check_counts(what, 1, chunk=chunk)
+            chunk = int(chunk)
         check_argnums(argnums)
         if format not in FORMATS:
             raise ArgumentError(

@@ -395,7 +395,7 @@ def test_chunks_are_one_loop_of_few_products():
     assert loop.attrs["trips"] == 3
     shapes = [node.type.shape for node in loop.regions[0] if node.op == "cumsum"]
     assert shapes == [(4, 12)]
-    with pytest.raises(ArgumentError, match="chunk is a number of products from 1 on"):
+    with pytest.raises(ArgumentError, match="sparse_jacobian: chunk=0 is no whole"):
         sparse_jacobian(np.cumsum, chunk=0)
 
 
