@@ -32,8 +32,8 @@ def jit(
     function: Function,
     *,
     backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] | None = (),
+    static_argnames: str | Sequence[str] | None = (),
     rewrite: bool = True,
     freeze: bool = False,
     allow_random: bool = False,
@@ -44,8 +44,8 @@ def jit(
 def jit(
     *,
     backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] | None = (),
+    static_argnames: str | Sequence[str] | None = (),
     rewrite: bool = True,
     freeze: bool = False,
     allow_random: bool = False,
@@ -56,8 +56,8 @@ def jit(
     function: Function = _NONE,
     *,
     backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] | None = (),
+    static_argnames: str | Sequence[str] | None = (),
     rewrite: bool = True,
     freeze: bool = False,
     allow_random: bool = False,
@@ -76,7 +76,7 @@ def jit(
         backend: ``llvm``, or ``reference`` to interpret the graph with NumPy.
         static_argnums: Positions of arguments that are not traced. Each of their values
             (hashable) is a signature of its own.
-        static_argnames: The same by name.
+        static_argnames: The same by name. None is none of them, in both.
         rewrite: Whether the function, and each function of the user's that it calls, is
             rewritten while it is traced, so that stores into arrays that it made, and
             an ``if`` on a traced value, work as Python says. Without, it runs as it is.
@@ -117,8 +117,8 @@ def grad(
     has_aux: bool = False,
     holomorphic: bool = False,
     backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] | None = (),
+    static_argnames: str | Sequence[str] | None = (),
     memory_limit: int | str | None = None,
 ) -> Compiled:
     """The gradient of a scalar function.
@@ -175,8 +175,8 @@ def value_and_grad(
     has_aux: bool = False,
     holomorphic: bool = False,
     backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] | None = (),
+    static_argnames: str | Sequence[str] | None = (),
     memory_limit: int | str | None = None,
 ) -> Compiled:
     """Like `grad`, but the result is ``(value, gradient)``.
@@ -202,8 +202,8 @@ def elementwise_grad(
     argnum: Argnums | None = None,
     holomorphic: bool = False,
     backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] | None = (),
+    static_argnames: str | Sequence[str] | None = (),
 ) -> Compiled:
     """The gradient of the sum of what a function returns.
 
@@ -229,8 +229,8 @@ def grad_and_aux(
     *,
     argnum: Argnums | None = None,
     backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] | None = (),
+    static_argnames: str | Sequence[str] | None = (),
 ) -> Compiled:
     """The gradient of a function that returns ``(loss, aux)``, and ``aux``.
 
@@ -251,8 +251,8 @@ def fwd_and_bwd(
     argnums: Argnums = 0,
     *,
     backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] | None = (),
+    static_argnames: str | Sequence[str] | None = (),
     memory_limit: int | str | None = None,
 ) -> tuple[Compiled, PullBack]:
     """The forward and the backward pass as two compiled functions.

@@ -6,7 +6,7 @@ import builtins
 import linecache
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import count
 from typing import Any
@@ -26,7 +26,7 @@ from .index import RAISED
 from .module import Text, helper_text, imports_of, print_function, print_module
 from .ufunc import inner_loop
 
-__all__ = ["prepare"]
+__all__ = ["helper_space", "prepare"]
 
 _numbers = count()
 
@@ -122,7 +122,7 @@ def _owned(array: Array) -> Array:
 
 def _define(text: Text, file: str) -> Any:
     """The function of a text; it sees what printed code may name."""
-    known = _helper_space()
+    known = helper_space()
     loops = {loop.name: loop.text for loop in text.loops}
     called = helpers_of("".join([*loops.values(), str(text)]))
     helpers = {name: helper_text(name) for name in called}
@@ -130,10 +130,24 @@ def _define(text: Text, file: str) -> Any:
         if name not in known:
             exec(imports_of(definition), known)
             _execute(definition, f"<anabranch {name}>", known)
+            _take_literals_as_numbers(known[name])
     space = {**known, **callbacks_of(str(text))}
     exec(imports_of(str(text)), space)
     _execute(str(text), file, space)
     return space[text.name]
+
+
+def _take_literals_as_numbers(dispatcher: Any) -> None:
+    """Let calls of a helper share its code where Numba compiles it for each literal."""
+    from numba.core.types import unliteral
+
+    made = dispatcher.get_call_template
+
+    def template(args: Sequence[Any], kws: Mapping[str, Any]) -> Any:
+        named = {name: unliteral(kind) for name, kind in kws.items()}
+        return made(tuple(map(unliteral, args)), named)
+
+    dispatcher.get_call_template = template
 
 
 def _execute(text: str, file: str, space: dict[str, Any]) -> None:
@@ -144,7 +158,7 @@ def _execute(text: str, file: str, space: dict[str, Any]) -> None:
 
 
 @cache
-def _helper_space() -> dict[str, Any]:
+def helper_space() -> dict[str, Any]:
     """The names of all printed code: modules, and the functions that it has called.
 
     Those are compiled once in a process, for each dtype that they meet.

@@ -92,8 +92,8 @@ class Compiled(Inspectable, HasNative, OfFunction):
         transform: Transform | None = None,
         *,
         backend: str = DEFAULT,
-        static_argnums: int | Sequence[int] = (),
-        static_argnames: str | Sequence[str] = (),
+        static_argnums: int | Sequence[int] | None = (),
+        static_argnames: str | Sequence[str] | None = (),
         tracing: Tracing = Tracing(),  # noqa: B008  # it never changes
     ) -> None:
         function = GraphFunction.of(given) if isinstance(given, Graph) else given

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...ir.graph import Graph, Node
-from .bodies import parts_of
+from .bodies import parts_of, take_name
 from .rewrite import instead
 
-__all__ = ["adds_only", "begin", "free_name", "is_zero", "sorted_nodes"]
+__all__ = ["adds_only", "begin", "is_zero", "sorted_nodes"]
 
 MAX_DEPTH = 16  # of sums that are looked through for what is carried
 
@@ -136,12 +136,12 @@ def _moved(graph: Graph, found: _Sum) -> Graph:
     if reader.op != "add_at" and is_zero(graph, before):
         (start, *rest) = others
         if rest:
-            fresh = free_name(graph, f"{reader.name}.rest")
+            fresh = take_name(f"{reader.name}.rest", set(graph.nodes))
             made = instead(reader, "add_n", *(graph[x] for x in others))
             front.append(made._replace(name=fresh))
             start = fresh
     else:
-        start = free_name(graph, f"{reader.name}.rest")
+        start = take_name(f"{reader.name}.rest", set(graph.nodes))
         operands = tuple(before if x == name else x for x in reader.operands)
         front.append(reader._replace(name=start, operands=operands, reads=()))
     carried = [start if k == number else x for k, x in enumerate(parts.carried)]
@@ -169,13 +169,6 @@ def is_zero(graph: Graph, name: str) -> bool:
     while node.op in ("broadcast_to", "reshape"):
         node = graph[node.operands[0]]
     return node.op == "const" and node.attrs["value"] == 0
-
-
-def free_name(graph: Graph, name: str) -> str:
-    """A name that no value of the graph has."""
-    while name in graph.nodes:
-        name += "_"
-    return name
 
 
 def sorted_nodes(nodes: Sequence[Node]) -> list[Node]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from ...ir.graph import Graph, Node
 from ...ir.iterations import is_static
 from ...ir.ops import OPS, Kind
-from .begin import free_name
-from .bodies import parts_of, with_inputs
+from .bodies import parts_of, take_name, with_inputs
 
 __all__ = ["invariant"]
 
@@ -74,10 +73,11 @@ def _moved(body: Graph, loop: Node) -> Graph | None:
     if not moving:
         return None
     front: list[Node] = []
+    taken = set(body.nodes)
     for name in moving:
         node = region[name]
         operands = tuple([names[x] for x in node.operands])
-        names[name] = free_name(body, name)
+        names[name] = take_name(name, taken)
         front.append(
             node._replace(name=names[name], operands=operands, section=loop.section)
         )

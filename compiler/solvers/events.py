@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...ir.errors import ArgumentError, TraceError
+from ..counts import check_counts
 from ..loop import fori_loop
 from ..loop import map as loops_map
 from .closed import Closed, Layout, array
@@ -58,8 +59,7 @@ def watched(
     events: Sequence[Callable[..., Any]], lay: Layout, args: Sequence[Any], most: int
 ) -> Watched:
     """The events of a call, of which ``most`` of each are kept."""
-    if type(most) is not int or most < 0:
-        raise ArgumentError(f"solve_ivp: max_events={most!r} is no number of events")
+    check_counts("solve_ivp", 0, max_events=most)
     ends = [getattr(event, "terminal", 0) for event in events]
     for terminal in ends:
         if not isinstance(terminal, (bool, int, np.integer)) or terminal < 0:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...ir.errors import ArgumentError
 from ..calls.tracebacks import shows_users_frames
+from ..counts import check_counts
 from ..frontend.calls import takes_functions
 from ..loop import map as loops_map
 from ..regions import check_functions
@@ -19,7 +20,6 @@ from .events import watched
 from .integration import How, run, until_event
 from .options import (
     behind,
-    check_counts,
     check_gradient,
     check_lengths,
     check_limits,

@@ -13,6 +13,7 @@ from ...ir.graph import Node
 from ...ir.ops.linearity import may_add
 from ...ir.types import TensorType
 from ..calls.tracebacks import shows_users_frames
+from ..counts import check_counts
 from ..frontend.calls import takes_functions
 from ..regions import check_functions, region_graph, taken_in, trace_region
 from ..tree import flatten
@@ -20,7 +21,7 @@ from .closed import Closed, unknown
 from .constants import full, here
 from .entry import require, solver
 from .krylov import METHODS, Map, Solver, norm
-from .options import check_counts, check_limits
+from .options import check_limits
 
 __all__ = ["LinearResult", "checked", "linear_solve", "solution"]
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...ir.errors import ArgumentError
+from ..counts import check_counts
 from ..functions import stop_gradient
 from ..regions import check_functions
 from ..tracing.running import is_traced
@@ -16,7 +17,6 @@ from .entry import require
 
 __all__ = [
     "behind",
-    "check_counts",
     "check_gradient",
     "check_iterations",
     "check_lengths",
@@ -59,15 +59,6 @@ def check_lengths(what: str, **given: Any) -> None:
             continue
         if np.shape(length) or not _is_limit(length) or not length > 0:
             raise ArgumentError(f"{what}: {name}={length!r} is no positive number")
-
-
-def check_counts(what: str, least: int, **given: Any) -> None:
-    """Refuse limits of loops that are no whole numbers of at least so much."""
-    for name, count in given.items():
-        if not isinstance(count, (int, np.integer)) or count < least:
-            raise ArgumentError(
-                f"{what}: {name}={count!r} is no whole number of at least {least}"
-            )
 
 
 def check_iterations(what: str, function: Any, tol: Any, most: Any) -> None:

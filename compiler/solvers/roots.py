@@ -10,13 +10,14 @@ import numpy as np
 
 from ...ir.errors import ArgumentError
 from ..calls.tracebacks import shows_users_frames
+from ..counts import check_counts
 from ..frontend.calls import takes_functions
 from ..loop import while_loop
 from .closed import Closed, unknown
 from .constants import eye, full
 from .entry import require, solver
 from .implicit import DENSE, implicit, newton_step
-from .options import check_counts, check_iterations
+from .options import check_iterations
 from .refused import refuse_options
 
 __all__ = ["RootResult", "fixed_point", "is_dense", "root", "tolerance"]

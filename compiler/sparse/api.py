@@ -25,8 +25,8 @@ def sparse_jacobian(
     chunk: int | None = None,
     format: str = "csr",
     backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] | None = (),
+    static_argnames: str | Sequence[str] | None = (),
 ) -> SparseDerivative:
     """The Jacobian of a function, computed and returned as a sparse matrix.
 
@@ -41,8 +41,9 @@ def sparse_jacobian(
         argnum: Another name of ``argnums``.
         pattern: Where the Jacobian may be other than zero: a `Sparsity`, or a matrix,
             NumPy's or SciPy's. Without, it is found. Where the graph may have elements
-            that are not in it, the first call takes one product more, which tells
-            whether it has; with ``ANABRANCH_DEBUG=1`` each call does.
+            that are not in it, the first call takes one product more here, and one
+            at a point beside, which tell whether it has; with ``ANABRANCH_DEBUG=1``
+            each call does. Elements that depend on other arguments may be missed.
         chunk: Take so many products at a time, in a loop, for the sake of memory where
             there are many colours.
         format: One of SciPy's formats: ``csr``, ``csc``, ``coo``, and so on.
@@ -101,8 +102,8 @@ def sparse_hessian(
     chunk: int | None = None,
     format: str = "csr",
     backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] | None = (),
+    static_argnames: str | Sequence[str] | None = (),
 ) -> SparseDerivative:
     """The Hessian of a scalar function, computed and returned as a sparse matrix.
 

@@ -10,7 +10,7 @@ from weakref import ref
 import numpy as np
 
 from ...backends.base import Array
-from ...ir.errors import ArgumentError, GradientError, TraceError
+from ...ir.errors import AnabranchError, ArgumentError, GradientError, TraceError
 from ...ir.graph import Graph
 from ...ir.settings import debugging
 from ...ir.types import TensorType, dtype_name
@@ -18,12 +18,19 @@ from ..calls.entry import Entry
 from ..calls.function import Compiled
 from ..calls.static import Static
 from ..calls.tracebacks import shows_users_frames
+from ..counts import check_counts
 from ..program import Program
 from ..tracing.running import is_traced
 from ..transforms.gradient import Argnums, check_argnums, chosen_leaves, chosen_names
-from ..transforms.mapped import check_count
 from ..tree import flatten
-from .doubts import UNKNOWN, Doubts, doubts, random_vector, refuse_if_apart
+from .doubts import (
+    UNKNOWN,
+    Doubts,
+    beside,
+    doubts,
+    random_vector,
+    refuse_if_apart,
+)
 from .pattern import Sparsity
 from .products import chunks_of, one_product, products
 
@@ -52,7 +59,10 @@ class SparseDerivative:
         format: str,
         backend: str,
     ) -> None:
-        check_count("chunk", "products", chunk, 1)
+        if chunk is not None:
+            what = "sparse_hessian" if symmetric else "sparse_jacobian"
+            check_counts(what, 1, chunk=chunk)
+            chunk = int(chunk)
         check_argnums(argnums)
         if format not in FORMATS:
             raise ArgumentError(
@@ -68,13 +78,9 @@ class SparseDerivative:
 
     @shows_users_frames
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        import scipy.sparse as sp
-
         point = self._point(args, kwargs)
         plan = self._plan(point)
-        data = plan.elements(point, self.backend)
-        parts = data, plan.indices.copy(), plan.indptr.copy()  # which users may change
-        made = sp.csr_array(parts, shape=plan.sparsity.shape)
+        made = plan.matrix(point, self.backend)
         plan.verify(point, made, self.backend)
         return made if self.format == "csr" else made.asformat(self.format)
 
@@ -187,6 +193,15 @@ class _Point(NamedTuple):
             if not isinstance(value, TensorType)
         }
 
+    def beside(self) -> _Point:
+        """A point nearby, where what is zero at this one by chance is not."""
+        names = [node.name for node in self.program.graph.inputs]
+        values = [
+            beside(np.asarray(value)) if name in self.wrt else value
+            for name, value in zip(names, self.values, strict=False)
+        ]
+        return self._replace(values=values)
+
 
 def _as_used(value: Array) -> Array:
     """What a structure depends on: integers, and where floats are zero."""
@@ -225,7 +240,15 @@ class _Plan:
             for name, value in self.used.items()
         )
 
-    def elements(self, point: _Point, backend: str) -> Array:
+    def matrix(self, point: _Point, backend: str) -> Any:
+        """The derivative at a point, in CSR."""
+        import scipy.sparse as sp
+
+        data = self._elements(point, backend)
+        parts = data, self.indices.copy(), self.indptr.copy()  # which users may change
+        return sp.csr_array(parts, shape=self.sparsity.shape)
+
+    def _elements(self, point: _Point, backend: str) -> Array:
         """The elements of the derivative at a point, row by row."""
         if not self.sparsity.nnz:
             return np.zeros(0, _dtype(point.program.graph))
@@ -236,11 +259,24 @@ class _Plan:
     def verify(self, point: _Point, matrix: Any, backend: str) -> None:
         """Raise `ArgumentError` where the user's pattern lacks what there is.
 
-        One product is taken for that at the first call; with ``ANABRANCH_DEBUG=1`` at
-        each.
+        One product is taken for that at the first call, and one a little beside; with
+        ``ANABRANCH_DEBUG=1`` at each call.
         """
         if self.lacking is None or (self._verified and not debugging()):
             return
+        self._compare(point, matrix, self.lacking, backend)
+        beside = point.beside()
+        try:
+            matrix = self.matrix(beside, backend)
+        except AnabranchError:  # it is no place for the function
+            pass
+        else:
+            self._compare(beside, matrix, self.lacking, backend)
+        self._verified = True
+
+    def _compare(
+        self, point: _Point, matrix: Any, lacking: Doubts, backend: str
+    ) -> None:
         program, by_rows = point.program, self.sparsity.colouring.by_rows
         graph = program.graph
         dtype = _dtype(graph)
@@ -248,9 +284,7 @@ class _Plan:
         how: Any = {"dtype": dtype_name(dtype), "by_rows": by_rows}
         made = one_product(graph, self.wrt, graph.results, **how)
         product = _entry(program, made, vector).run(point.values, backend)[0]
-        of = graph.name, matrix, vector, product
-        refuse_if_apart(*of, self.lacking, by_rows)
-        self._verified = True
+        refuse_if_apart(graph.name, matrix, vector, product, lacking, by_rows)
 
     def _compiled(self, program: Program) -> Entry:
         graph, pattern = program.graph, self.sparsity

@@ -3,7 +3,9 @@
 What a graph may depend on is read off it. Where that is within the pattern, there is
 nothing to ask. Else the pattern may still be right, for what is read is at worst too
 large, and one product tells: that of the matrix with a random vector is that of the
-function's derivative.
+function's derivative. It misses no element of more than the square root of a rounding
+of its row. What is zero at this point alone, as `x[0] * x[1]` is at zeros, is seen by
+a second product at a point beside it.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from ...ir.errors import ArgumentError
 from .pattern import Sparsity
 from .unions import Numbers
 
-__all__ = ["UNKNOWN", "Doubts", "doubts", "random_vector", "refuse_if_apart"]
+__all__ = ["UNKNOWN", "Doubts", "beside", "doubts", "random_vector", "refuse_if_apart"]
 
 _TOLD = 3  # columns of an error
 
@@ -46,6 +48,12 @@ def doubts(given: Sparsity, found: Sparsity) -> Doubts | None:
 def random_vector(size: int, dtype: np.dtype[Any]) -> Array:
     """The vector of the product, the same each time."""
     return np.random.default_rng(0).normal(size=size).astype(dtype)
+
+
+def beside(x: Array) -> Array:
+    """An array moved at random: by more than a product is uncertain, and not far."""
+    by = float(np.finfo(x.dtype).eps) ** 0.25 * (np.abs(x).max(initial=0) or 1.0)
+    return x + (by * random_vector(x.size, x.dtype).reshape(x.shape)).astype(x.dtype)
 
 
 def refuse_if_apart(

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from ...ir.types import TensorType
+
 if TYPE_CHECKING:
     from ...ir.errors import SourceLine
     from ...ir.graph import Node
@@ -44,9 +46,14 @@ def value_of(leaf: Any) -> Any:
 
 
 def may_be_asked(leaf: Any) -> bool:
-    """Whether a leaf is an integer or a bool, of Python's or NumPy's, or traced."""
+    """Whether a leaf is an integer or a bool, of Python's or NumPy's, or traced.
+
+    A type that stands for a value is none.
+    """
     if type(leaf) in (int, bool):
         return True
+    if isinstance(leaf, TensorType):
+        return False
     return getattr(leaf, "shape", None) == () and leaf.dtype.kind in "iub"
 
 

@@ -35,7 +35,9 @@ __all__ = [
 ]
 
 Argnums: TypeAlias = "int | str | Sequence[int | str]"
-StaticOptions: TypeAlias = "tuple[int | Sequence[int], str | Sequence[str]]"
+StaticOptions: TypeAlias = (
+    "tuple[int | Sequence[int] | None, str | Sequence[str] | None]"
+)
 """The positions and the names of static arguments."""
 
 

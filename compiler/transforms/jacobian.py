@@ -44,8 +44,8 @@ def _with_options(make: Callable[[Function, Options, _How], Compiled]):
         has_aux: bool = False,
         holomorphic: bool = False,
         backend: str = DEFAULT,
-        static_argnums: int | Sequence[int] = (),
-        static_argnames: str | Sequence[str] = (),
+        static_argnums: int | Sequence[int] | None = (),
+        static_argnames: str | Sequence[str] | None = (),
     ) -> Compiled:
         options = Options(
             which(argnums, argnum), "chosen", has_aux, holomorphic=holomorphic

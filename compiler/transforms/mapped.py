@@ -21,6 +21,7 @@ from ...ir.ops.mapped import in_turn
 from ..calls.function import Compiled, Function
 from ..calls.held import held
 from ..calls.static import exact
+from ..counts import check_counts
 from ..program import embedded
 from ..tracing.running import is_traced
 from ..tree import flatten, leaf_names, positional_names, unflatten
@@ -29,7 +30,7 @@ from .limit import Limited
 from .transformed import Transformed, compiled
 from .vmap import vmapped
 
-__all__ = ["Mapped", "check_count", "vmap"]
+__all__ = ["Mapped", "vmap"]
 
 
 def vmap(
@@ -40,8 +41,8 @@ def vmap(
     axis_size: int | None = None,
     chunk: int | None = None,
     backend: str = DEFAULT,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] | None = (),
+    static_argnames: str | Sequence[str] | None = (),
 ) -> Compiled:
     """A function of one example, for many examples at once.
 
@@ -80,8 +81,12 @@ def vmap(
     >>> vmap(np.dot, in_axes=(0, None))(np.eye(3), np.arange(3.0))
     array([0., 1., 2.])
     """
-    check_count("chunk", "examples", chunk, 1)
-    check_count("axis_size", "examples", axis_size, 0)
+    if chunk is not None:
+        check_counts("vmap", 1, chunk=chunk)
+        chunk = int(chunk)
+    if axis_size is not None:
+        check_counts("vmap", 0, axis_size=axis_size)
+        axis_size = int(axis_size)
 
     def make() -> Compiled:
         made = Mapped(
@@ -108,14 +113,6 @@ def vmap(
     return held(function, options, make)
 
 
-def check_count(name: str, of: str, count: Any, least: int) -> None:
-    """Raise `ArgumentError` for an option that is no count of something."""
-    if count is not None and (type(count) is not int or count < least):
-        raise ArgumentError(
-            f"{name} is a number of {of} from {least} on, not {count!r}"
-        )
-
-
 class Mapped(Transformed):
     """A function of one example as one of many: see `vmap`."""
 
@@ -126,8 +123,8 @@ class Mapped(Transformed):
         out_axes: Axes = 0,
         axis_size: int | None = None,
         chunk: int | None = None,
-        static_argnums: int | Sequence[int] = (),
-        static_argnames: str | Sequence[str] = (),
+        static_argnums: int | Sequence[int] | None = (),
+        static_argnames: str | Sequence[str] | None = (),
     ) -> None:
         self.limited: Limited | None = None
         if isinstance(function, Compiled) and isinstance(function.transform, Limited):

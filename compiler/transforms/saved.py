@@ -98,8 +98,8 @@ def saved_residuals(
     argnums: Argnums = 0,
     *,
     memory_limit: int | str | None = None,
-    static_argnums: int | Sequence[int] = (),
-    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] | None = (),
+    static_argnames: str | Sequence[str] | None = (),
 ) -> Callable[..., SavedResiduals]:
     """What a gradient of a function keeps for its way back, and what it computes again.
 

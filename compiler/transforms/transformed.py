@@ -53,8 +53,8 @@ class Transformed(OfFunction):
     def __init__(
         self,
         function: Function,
-        static_argnums: int | Sequence[int] = (),
-        static_argnames: str | Sequence[str] = (),
+        static_argnums: int | Sequence[int] | None = (),
+        static_argnames: str | Sequence[str] | None = (),
     ) -> None:
         self.inner = Compiled(
             function,

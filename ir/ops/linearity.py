@@ -6,7 +6,10 @@ bits: terms that do not depend on the seeds (`CONSTANT`), those that are linear 
 of both, and a product of a constant and a linear one is linear. What a loop carries is
 a fixed point.
 
-It is what can be told from the graph: ``(g + x) - x`` counts as more than linear.
+It is what can be told from the graph: ``(g + x) - x`` counts as more than linear. An
+array that a rule captures is an input, and so constant whatever it holds: a rule that
+was judged stays so when the array changes. A number is a literal, of which 0 is no
+term; a graph is traced anew where a captured number is another one.
 """
 
 from __future__ import annotations

@@ -221,9 +221,32 @@ function("dawsn", lambda b, n, x: shifted(b, scaled(b, b.mul(x, n), -2.0), 1.0))
 
 
 def log_ndtr_slope(b: Builder, x: Node) -> Node:
-    """The density over its integral, of which neither is made."""
-    other = b.add_node("erfcx", scaled(b, x, -math.sqrt(0.5)))
-    return b.div(b.like(x, math.sqrt(2 / math.pi)), other)
+    """The density over its integral, of which neither is made.
+
+    Further derivatives are those of another form of it where x is positive, as erfcx
+    has squares there that no float holds, and far out, where differences lose digits.
+    """
+
+    def ratio(x: Node) -> Node:
+        other = b.add_node("erfcx", scaled(b, x, -math.sqrt(0.5)))
+        return b.div(b.like(x, math.sqrt(2 / math.pi)), other)
+
+    zero, far = b.like(x, 0.0), b.like(x, -1e4)
+    positive, left = b.gt(x, zero), b.lt(x, far)
+    upper = b.select(positive, x, zero)
+    density = bell(b, upper, 1 / math.sqrt(2 * math.pi), -0.5)
+    right = b.div(density, b.add_node("ndtr", upper))
+    near = ratio(b.select(b.logical_or(positive, left), zero, x))
+    outer = _mills_series(b, b.select(left, x, far))
+    other = b.select(left, outer, b.select(positive, right, near))
+    return b.straight_through(ratio(x), other)
+
+
+def _mills_series(b: Builder, x: Node) -> Node:
+    """``-x - 1/x + 2/x^3``, the inverse of Mills' ratio (DLMF 7.12.1)."""
+    inverse = reciprocal(b, x)
+    cube = b.mul(inverse, _square(b, inverse))
+    return b.sub(b.sub(scaled(b, cube, 2.0), inverse), x)
 
 
 function("ndtr", lambda b, n, x: bell(b, x, 1 / math.sqrt(2 * math.pi), -0.5))
@@ -294,15 +317,23 @@ function(
 def _exprel_slope(b: Builder, n: Node, x: Node) -> Node:
     """That of (e^x - 1) / x: Kummer's function (DLMF 13.6.2, 13.3.15), smooth at 0.
 
-    SciPy's takes a time that grows with x; far out ``n (1 - 1/x) + 1/x`` is as good.
+    SciPy's takes a time that grows with x; far out ``n (1 - 1/x) + 1/x`` is as good,
+    and ``(e^x - n) / x`` below. Where n is infinite, all derivatives are.
     """
-    limit = b.like(x, FAR)
-    far = b.gt(x, limit)
-    near = b.select(far, limit, x)
-    inverse = reciprocal(b, b.select(far, x, limit))
-    found = b.mul(n, b.sub(b.like(x, 1.0), inverse))
-    kummer = b.add_node("hyp1f1", b.like(x, 2.0), b.like(x, 3.0), near)
-    return b.select(far, b.add(found, inverse), scaled(b, kummer, 0.5))
+    limit, below = b.like(x, FAR), b.like(x, -FAR)
+    far, left = b.gt(x, limit), b.lt(x, below)
+    kummer = b.add_node(
+        "hyp1f1",
+        b.like(x, 2.0),
+        b.like(x, 3.0),
+        b.select(far, limit, b.select(left, below, x)),
+    )
+    finite = b.logical_and(far, b.isfinite(n))
+    inverse = reciprocal(b, b.select(finite, x, limit))
+    upper = b.add(b.mul(n, b.sub(b.like(x, 1.0), inverse)), inverse)
+    inner = b.select(left, x, below)
+    lower = b.div(b.sub(b.exp(inner), n), inner)
+    return b.select(far, upper, b.select(left, lower, scaled(b, kummer, 0.5)))
 
 
 def _boxcox_by_power(b: Builder, log: Node, p: Node, at_zero: Node) -> Node:

@@ -42,7 +42,18 @@ elementwise(
     ),
 )
 function("digamma", lambda b, n, x: b.add_node("trigamma", x))
-function("gamma", lambda b, n, x: b.mul(n, _digamma(b, x)))
+
+
+def _gamma_slope(b: Builder, n: Node, x: Node) -> Node:
+    """``n digamma(x)``; all derivatives are infinite where a real n overflows."""
+    if x.type.is_complex:
+        return b.mul(n, _digamma(b, x))
+    two = b.like(x, 2.0)
+    far = b.logical_and(b.isinf(n), b.gt(x, two))
+    return b.mul(n, _digamma(b, b.select(far, two, x)))
+
+
+function("gamma", _gamma_slope)
 
 
 def _rgamma_slope(b: Builder, n: Node, x: Node) -> Node:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,11 @@ import anabranch
 from anabranch.backends.llvm.machine import current, using
 from anabranch.backends.llvm.plan import lane_blocks
 from anabranch.backends.llvm.plan.lane_blocks import blocked
+from anabranch.backends.llvm.run import threads as pool
+from anabranch.backends.llvm.run.executable import LLVMExecutable, prepare
 from anabranch.backends.reference.interpreter import interpret
 from anabranch.compiler.pipeline import optimise
-from anabranch.ir import Builder, Graph, Output
+from anabranch.ir import Builder, Graph, Output, parse
 from anabranch.ir.types import TensorType
 from anabranch.ir.verify import verify
 
@@ -26,10 +28,12 @@ MASS = np.array([1.0, 0.5, 0.3])
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A few kilobytes are much."""
     monkeypatch.setattr(lane_blocks, "MIN_BYTES", 1 << 10)
     monkeypatch.setattr(lane_blocks, "BLOCK_BYTES", 1 << 10)
+    yield
+    pool.set_threads(current().threads)
 
 
 def turns(step: Callable[..., Any], count: int = 9) -> Callable[..., Any]:
@@ -45,7 +49,7 @@ def graph_of(function: Callable[..., Any], *args: Any) -> tuple[Graph, list[Any]
 
 
 def is_cut(graph: Graph) -> bool:
-    return blocked(graph, ALONE) is not graph
+    return blocked(graph) is not graph
 
 
 def bodies(q: Any, v: Any) -> Any:
@@ -63,10 +67,12 @@ def joined(q: Any, v: Any) -> Any:
 
 
 @pytest.mark.parametrize("step", [bodies, joined])
-def test_each_lane_has_the_bits_that_it_had(step: Callable[..., Any]) -> None:
+def test_each_lane_has_the_bits_that_it_had(
+    step: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     function = anabranch.vmap(turns(step))
     graph, given = graph_of(function, Q, V)
-    made = blocked(graph, ALONE)
+    made = blocked(graph)
     verify(made)
     (outer,) = [node for node in made if node.op == "loop"]
     (inner,) = [node for node in outer.regions[0] if node.op == "loop"]
@@ -77,9 +83,71 @@ def test_each_lane_has_the_bits_that_it_had(step: Callable[..., Any]) -> None:
         np.testing.assert_array_equal(one, other)
     with using(ALONE):
         found = anabranch.jit(function)(Q, V)
-    with using(ALONE._replace(threads=2)):
+    monkeypatch.setattr(lane_blocks, "MIN_BYTES", 1 << 30)
+    with using(ALONE):
         whole = anabranch.jit(lambda q, v: function(q, v))(Q, V)
     np.testing.assert_array_equal(found, whole)
+
+
+def shared(made: LLVMExecutable) -> list[int]:
+    """Into how many parts the loops are cut that threads share."""
+    steps = [step for step in made.plan.steps if step.label == "share"]
+    assert all(len(step.tasks) == len(step.branches) for step in steps)
+    return [len(step.tasks) for step in steps]
+
+
+def test_threads_share_the_blocks() -> None:
+    """Parts have memory of their own, apart from that of the steps around them."""
+
+    def run(q: Any, v: Any) -> Any:
+        q, v = anabranch.vmap(turns(bodies))(np.tanh(q), np.sin(v))
+        return np.cos(q) * v, np.sum(q * v), *anabranch.vmap(turns(joined))(v, q)
+
+    graph, given = graph_of(run, Q, V)
+    with using(ALONE):
+        alone = prepare(graph)
+    with using(ALONE._replace(threads=3)):
+        cut = prepare(graph)
+        assert shared(alone) == []
+        assert shared(cut) == [5, 5]
+        for count in (1, 3):
+            pool.set_threads(count)
+            for _ in range(5):
+                for one, other in zip(cut(given), alone(given), strict=True):
+                    np.testing.assert_array_equal(one, other)
+
+
+TURNS = """
+graph f(%n: f64[20], %x: f64[20,6000]) {{
+  %made = loop(%n, %x) {{trips=20, stacked=2}} : f64[20,6000]:
+    body(%t: i64[], %n: f64[], %x: f64[6000]) {{
+      %loop = loop({inner}, %x) {{trips=9, carried=1}} : f64[6000]:
+        body(%t: i64[], %n: {dtype}[], %x: f64[6000]) {{
+          %f = cast(%n) {{dtype="f64"}} : f64[]
+          %all = broadcast_to(%f) {{shape=(6000,)}} : f64[6000]
+          %y = mul(%x, %all) : f64[6000]
+          %tanh = tanh(%y) : f64[6000]
+          return %tanh
+        }}
+      return %loop
+    }}
+  return %made
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("inner", "dtype", "parts"), [("%n", "f64", [4]), ("%t", "i64", [])]
+)
+def test_turns_that_read_their_number_are_not_shared(
+    inner: str, dtype: str, parts: list[int]
+) -> None:
+    graph = optimise(parse(TURNS.format(inner=inner, dtype=dtype)))
+    given = RNG.normal(size=20), RNG.normal(size=(20, 6000))
+    with using(ALONE._replace(threads=2)):
+        made = prepare(graph)
+    assert shared(made) == parts
+    np.testing.assert_allclose(made(given)[0], interpret(graph, given)[0], rtol=1e-12)
 
 
 def test_lanes_may_be_first_and_what_has_none_is_carried_along() -> None:
@@ -92,7 +160,7 @@ def test_lanes_may_be_first_and_what_has_none_is_carried_along() -> None:
 
     x = RNG.normal(size=(LANES, 5))
     graph, given = graph_of(run, x, 2.0, 1)
-    made = blocked(graph, ALONE)
+    made = blocked(graph)
     assert made is not graph
     for one, other in zip(interpret(graph, given), interpret(made, given), strict=True):
         assert one.shape == other.shape
@@ -134,7 +202,6 @@ def test_only_what_is_worth_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     x = RNG.normal(size=LANES)
     graph, _ = graph_of(turns(step), x)
     assert is_cut(graph)
-    assert blocked(graph, ALONE._replace(threads=2)) is graph
     assert not is_cut(graph_of(turns(step, 3), x)[0])
     assert not is_cut(graph_of(turns(step), x[:100])[0])
     assert not is_cut(graph_of(turns(step), RNG.normal(size=641))[0])  # a prime

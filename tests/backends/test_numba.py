@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numba import njit
+from numba.core.types import unliteral
 from scipy import special
 
 import anabranch
 from anabranch.backends import find_backend, ufuncs
 from anabranch.backends.numba import parts, printer
+from anabranch.backends.numba.executable import helper_space
 from anabranch.backends.numba.functions import HELPERS, find_function, helpers_of
 from anabranch.backends.numba.module import print_function, print_module
 from anabranch.backends.numba.ufunc import INNER_LOOP, inner_loop
@@ -390,6 +392,15 @@ def test_the_backend_describes_itself() -> None:
     assert f.inspect_ir("plan") == f.inspect_ir("optimised")
     [(_, origin)] = f.report().kernels
     assert origin == "compiled: by Numba"
+
+
+def test_a_helper_is_compiled_once_for_all_literals() -> None:
+    for number in (3, 4):
+        f = anabranch.jit(lambda n, by=number: n // by, backend="numba")
+        assert f(-17) == -17 // number
+    for helper in helpers_of(f.to_numba()):
+        for known in helper_space()[helper].signatures:
+            assert known == tuple(map(unliteral, known)), helper
 
 
 def test_comments_import_nothing() -> None:

@@ -110,13 +110,13 @@ def test_the_graphs_above_are_cut(tiny: None) -> None:
 
 @given(size=st.integers(1, 5000), count=st.integers(1, 40))
 def test_ranges_cover_everything_once(size: int, count: int) -> None:
-    ranges = tasks._ranges(size, count)
+    ranges = tasks.ranges(size, count)
     assert len(ranges) <= count
     assert ranges[0].start == 0
     assert ranges[-1].stop == size
     assert all(len(part) > 0 for part in ranges)
     assert all(one.stop == two.start for one, two in pairwise(ranges))
-    assert tasks._ranges(size, len(ranges)) == ranges
+    assert tasks.ranges(size, len(ranges)) == ranges
 
 
 def poisoned(executable: LLVMExecutable, point: Sequence[Any]) -> list[Any]:

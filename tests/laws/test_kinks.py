@@ -43,6 +43,8 @@ KINKS: list[Row] = [
     ("`0**b` at b = 2", lambda b: np.power(0.0, b), (2.0,), 0.0),
     ("`0**b` at b = 0", lambda b: np.power(0.0, b), (0.0,), 0.0),
     ("`0**b` at b = -1", lambda b: np.power(0.0, b), (-1.0,), -inf),
+    ("`x**b` at x = 0.5, b = inf", np.power, (0.5, inf), 0.0),
+    ("`x**b` at x = 1, b = inf", np.power, (1.0, inf), inf),
     ("`(-2)**b` at b = 2", lambda b: np.power(-2.0, b), (2.0,), nan),
     ("`sqrt(sum(x * x))` at [0, 0]", norm, (np.zeros(2),), [nan, nan]),
     ("`linalg.norm(x)` at [0, 0]", np.linalg.norm, (np.zeros(2),), [0, 0]),
@@ -184,6 +186,8 @@ SECOND: list[Row] = [
     ("`sqrt(x)**2` at 0", lambda x: np.sqrt(x) ** 2, (0.0,), 0.0),
     ("`abs(x)` at 0", np.abs, (0.0,), 0.0),
     ("`abs(x)**3` at 0", lambda x: np.abs(x) ** 3, (0.0,), 0.0),
+    ("`log_ndtr(x)` at -inf", lambda x: special.log_ndtr(x), (-inf,), -1.0),
+    ("`exprel(x)` at inf", lambda x: special.exprel(x), (inf,), inf),
     (
         "`where(x > 0, exp(-1 / x), 0)` at 0",
         lambda x: np.where(x > 0, np.exp(-1 / x), 0.0),
@@ -209,6 +213,17 @@ def test_a_square_of_a_root_is_what_the_root_was_of(backend: str) -> None:
     slope = anabranch.grad(lambda x: np.sqrt(x) ** 2, backend=backend)
     assert slope(0.0) == slope(2.0) == 1.0
     assert np.isnan(slope(-1.0))
+
+
+def test_a_product_of_two_functions_has_the_limits_of_neither(backend: str) -> None:
+    """Of `x * log(x)` as the page says it, and of the one op that has the limit."""
+    for function, forward in (
+        (lambda x: x * np.log(x), nan),
+        (lambda x: special.xlogy(x, x), -inf),
+    ):
+        assert anabranch.grad(function, backend=backend)(0.0) == -inf
+        _, pushed = anabranch.jvp(function, (0.0,), (1.0,), backend=backend)
+        np.testing.assert_array_equal(pushed, forward)
 
 
 @pytest.mark.parametrize("function", [np.floor, np.ceil, np.rint, np.trunc, np.sign])

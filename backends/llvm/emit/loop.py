@@ -5,23 +5,31 @@ in the table of buffers, which the step sets. The body reads rows of stacked val
 makes rows of stacked results where they lie. It reads a carried value in one memory and
 makes the next one in another, and then the two change places. An array that the body
 only stores into stays in one memory.
+
+Threads share the iterations of a loop over blocks of lanes, see `plan.lane_blocks`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ....ir.graph import Node
-from ....ir.ops.parts import split_operands
+from ....ir.ops.parts import Parts, split_operands
 from ....ir.types import TensorType
 from ..kernels.loop import CarriedWords, LoopWords, MovingWords, loop_source
+from ..kernels.program import program_source
 from ..kernels.source import Source
+from ..machine import MAX_TASKS, current
 from ..plan.chains import written_over
+from ..plan.lane_blocks import are_shared
 from ..plan.planner import Planner, emits
+from ..plan.tasks import ranges
 from ..plan.view import View
 from .scalar_loop import scalar_loop
 
+PARTS = 2  # of a loop that threads share, for each of them
 UNKNOWN = 1000  # iterations of a loop that does not say
 
 
@@ -54,15 +62,15 @@ def loop(
     static = not (limit or test) and trips is not None and trips != 0
 
     rows = [p.allocate(value.type, value.name) for value in node.values[count:]]
+    if static and are_shared(node, current()):
+        _shared(p, node, parts, rows)
+        return rows
     if not static:  # not all of them need be made
         for value, row in zip(node.values[count:], rows, strict=True):
             if value.name in p.beyond:
                 p.fill(node, row, _zero(row.type))
     sources = [*parts.stacked, *rows]
-    moving = [
-        p.pointer(view.type.with_shape(view.type.shape[1:]), view.strides[1:])
-        for view in sources
-    ]
+    moving = _pointers(p, sources)
     pointers = dict(zip(body.results[count:], moving[taken:], strict=True))
     carried = [
         _Carried.stored(memories[value.name])
@@ -77,7 +85,7 @@ def loop(
     turning = [one for one in carried if one.begin is not None]
     counter = p.allocate(TensorType("i64", ()))
 
-    words: list[int] = [
+    words = [
         *LoopWords(
             -1 if trips is None else trips,
             *(parts.limit[0].start() if parts.limit else (-1, 0)),
@@ -86,11 +94,9 @@ def loop(
             reverse=reverse,
             moving=len(moving),
             carried=len(turning),
-        )
+        ),
+        *_moving_words(moving, sources),
     ]
-    for pointer, view in zip(moving, sources, strict=True):
-        stride = view.strides[0] * view.type.numpy.itemsize
-        words += MovingWords(pointer.buffer, *view.start(), stride)
     touched = [counter, *parts.operands, *memories.values(), *moving, *rows]
     for one in turning:
         words += one.words
@@ -112,6 +118,53 @@ def loop(
         for one, name in zip(carried, body.results, strict=False)
     ]
     return [*results, *rows]
+
+
+def _pointers(p: Planner, sources: Sequence[View]) -> list[View]:
+    """What is a row of each in an iteration."""
+    return [
+        p.pointer(view.type.with_shape(view.type.shape[1:]), view.strides[1:])
+        for view in sources
+    ]
+
+
+def _moving_words(pointers: Sequence[View], sources: Sequence[View]) -> Iterator[int]:
+    for pointer, view in zip(pointers, sources, strict=True):
+        stride = view.strides[0] * view.type.numpy.itemsize
+        yield from MovingWords(pointer.buffer, *view.start(), stride)
+
+
+def _shared(p: Planner, node: Node, parts: Parts[View], rows: Sequence[View]) -> None:
+    """Loops over some of the iterations each, with memory of their own, at once."""
+    sources = [*parts.stacked, *rows]
+    trips: Any = node.attrs["trips"]
+    wanted = min(trips, MAX_TASKS, PARTS * current().threads)
+    each = ranges(trips, wanted, 1)
+    kernel, place = Source.of(program_source), len(p.plan.steps)
+    p.step(node, "share", kernel, (), p.operands(node), [()] * len(each))
+    branches: list[int] = []
+    for part in each:
+        before = len(p.plan.steps)
+        counter, moving = p.allocate(TensorType("i64", ())), _pointers(p, sources)
+        some = [_rows(view, part) for view in sources]
+        header = LoopWords(
+            len(part), -1, 0, *counter.start(), False, False, len(moving), 0
+        )
+        words = *header, *_moving_words(moving, some)
+        touched = [counter, *parts.operands, *moving, *rows]
+        p.step(node, "loop", Source.of(loop_source), words, touched)
+        taken, made = moving[: len(parts.stacked)], moving[len(parts.stacked) :]
+        given = [counter, *parts.invariants, *taken]
+        p.repeat(node, given, made, [], len(part), {})
+        branches.append(len(p.plan.steps) - before)
+    step = p.plan.steps[place]
+    p.plan.steps[place] = replace(step, branches=tuple(branches))
+
+
+def _rows(view: View, part: range) -> View:
+    """Some rows of a stacked value."""
+    shape = (len(part), *view.type.shape[1:])
+    return view.moved(shape, view.strides, part.start * view.strides[0])
 
 
 class _Carried(NamedTuple):

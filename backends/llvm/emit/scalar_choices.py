@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from ....ir.ops import OPS
 from ..kernels.scalar_loop import Choice, Compute, Load, Loop, Statement, Store
-from .elements import Builder
 from .linear import Linear
+from .scalar_builder import Builder
 from .scalar_sums import Places, places_of
 
 __all__ = ["is_inside", "unchosen", "wanted", "work"]

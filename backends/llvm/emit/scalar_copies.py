@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..kernels.scalar_loop import Compute, Index, Load, Statement, Store
-from .elements import Builder
+from .scalar_builder import Builder
 
 __all__ = ["copied"]
 

@@ -20,8 +20,8 @@ from ..kernels.scalar_loop import (
     Statement,
     Store,
 )
-from .elements import Builder
 from .linear import Linear
+from .scalar_builder import Builder
 from .scalar_copies import copied
 from .scalar_sums import places_of
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..kernels.scalar_loop import Carried, Compute, Load, Loop, Statement, Store
-from .elements import Builder
 from .linear import Linear
+from .scalar_builder import Builder
 from .scalar_choices import is_inside
 from .scalar_sums import Places, places_of
 

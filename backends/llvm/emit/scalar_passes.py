@@ -26,8 +26,9 @@ from ..kernels.scalar_loop import (
 )
 from ..language.vectors import SPREAD
 from ..machine import current
-from .elements import SMALL, Builder, Elements, Place, Position, Unfit
+from .elements import SMALL, Elements, Place, Position, Unfit
 from .linear import Linear
+from .scalar_builder import Builder
 from .scalar_choices import is_inside, unchosen, wanted
 from .scalar_cuts import cut
 from .scalar_held import held

@@ -8,17 +8,8 @@ from ....ir.graph import Graph
 from ....ir.ops import OPS, Kind
 from ....ir.ops.parts import split_operands
 from ....ir.types import TensorType
-from .elements import (
-    SMALL,
-    Builder,
-    Elements,
-    Lazy,
-    Place,
-    Position,
-    Unfit,
-    repeated,
-    uniform,
-)
+from .elements import SMALL, Elements, Lazy, Place, Position, Unfit, repeated, uniform
+from .scalar_builder import Builder
 
 __all__ = ["begun_at_home", "row_of", "target_of", "type_of"]
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..kernels.scalar_loop import Carried, Compute, Load, Loop, Statement, Store
-from .elements import Builder
 from .linear import Linear
+from .scalar_builder import Builder
 from .scalar_choices import work
 from .scalar_copies import copied
 from .scalar_sums import Places, moved, places_of

@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 from ....ir.types import TensorType
 from ..kernels.scalar_loop import Compute, Index, Load, Loop, Statement, Store, Total
-from .elements import Builder
 from .linear import Linear
+from .scalar_builder import Builder
 
 __all__ = ["Places", "apart", "moved", "places_of", "summed", "totals_of"]
 

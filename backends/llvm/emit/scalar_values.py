@@ -15,7 +15,6 @@ from ....ir.types import TensorType
 from ...scalars import accumulator, combination
 from .elements import (
     SMALL,
-    Builder,
     Elements,
     Lazy,
     Place,
@@ -26,6 +25,7 @@ from .elements import (
     uniform,
     whole_place,
 )
+from .scalar_builder import Builder
 from .scalar_passes import fill
 from .scalar_places import target_of, type_of
 

@@ -9,8 +9,7 @@ The lanes are the one axis of their number in each value. An op keeps them apart
 is elementwise, or moves, repeats or reduces other axes only. Any other op leaves the
 loop as it is. Each lane has the bits that it had.
 
-With several threads steps are shared by them, lane by lane, and each has a part that is
-small already; a block has too few lanes for that. So loops are cut for one thread only.
+Threads share the blocks: each takes some of them, with memory of its own.
 """
 
 from __future__ import annotations
@@ -23,23 +22,24 @@ from ....ir.builder import Builder
 from ....ir.graph import Graph, Node
 from ....ir.literals import Attrs
 from ....ir.ops import OPS
-from ....ir.ops.mapped import in_turn
+from ....ir.ops.mapped import in_turn, may_fail
 from ....ir.ops.parts import split_operands
 from ....ir.ops.spec import Kind
 from ....ir.types import TensorType
 from ..machine import Machine
 
-__all__ = ["blocked"]
+__all__ = ["are_shared", "blocked"]
 
 LEAST = 64  # lanes of a block
 MIN_TURNS = 8
 MIN_BYTES = 4 << 20  # of all values of a turn: less stays in the cache as it is
+PART_BYTES = 4 << 20  # of those of a turn, of which each part has its own memory
 BLOCK_BYTES = 1 << 20  # of those of a block, most of which are never stored
 
 
-def blocked(graph: Graph, machine: Machine) -> Graph:
+def blocked(graph: Graph) -> Graph:
     """The graph with its loops in blocks of lanes, where that is worth it."""
-    if machine.threads > 1 or not any(node.op == "loop" for node in graph):
+    if not any(node.op == "loop" for node in graph):
         return graph
     sizes = {node.name: _block(graph, node) for node in graph if node.op == "loop"}
     if not any(sizes.values()):
@@ -58,6 +58,26 @@ def blocked(graph: Graph, machine: Machine) -> Graph:
         output._replace(value=values[output.value].name) for output in graph.outputs
     ]
     return b.build(outputs, graph.sections)
+
+
+def are_shared(loop: Node, machine: Machine) -> bool:
+    """Whether threads share the turns of a loop, as those over blocks.
+
+    Each turn is one loop over little memory. It does not read which turn it is, and
+    cannot fail, so nobody sees in which order they run.
+    """
+    (body,) = loop.regions
+    inner = [node for node in body if node.op != "input"]
+    if machine.threads == 1 or loop.attrs.get("carried"):
+        return False
+    if [node.op for node in inner] != ["loop"] or may_fail(body):
+        return False
+    (turn,) = inner
+    if body.inputs[0].name in (*turn.operands, *body.results):
+        return False
+    each = sum(node.type.nbytes for node in turn.regions[0])
+    trips: Any = loop.attrs["trips"]
+    return each <= PART_BYTES and each * trips >= MIN_BYTES
 
 
 class _Block(NamedTuple):

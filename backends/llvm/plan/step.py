@@ -30,7 +30,8 @@ class Step:
 
     A step with ``branches`` runs one of the next lists of steps in the plan, which have
     so many steps each. Then the plan goes on behind the last list. A step that
-    ``repeats`` runs the first list about so often, and then the second.
+    ``repeats`` runs the first list about so often, and then the second. One with
+    branches and tasks runs all lists, in any order, or at once.
     """
 
     kernel: Kernel | Source
@@ -104,20 +105,22 @@ class Plan:
 
         What is there before a step that repeats is needed in each iteration, so it is
         alive to the end of all of them, and of the step after, which may not write over
-        it in place.
+        it in place. What lists touch that run at once is alive in all of them.
         """
         spans: dict[int, list[int]] = {}
         for number, step in enumerate(self.steps):
             for buffer in step.buffers:
                 spans.setdefault(buffer, []).append(number)
         for number, step in enumerate(self.steps):
-            if step.repeats:
+            if step.repeats or (step.branches and step.tasks):
                 after = number + 1 + sum(step.branches)
                 inside = self.steps[number:after]
                 for buffer in {buffer for one in inside for buffer in one.buffers}:
-                    if spans[buffer][0] <= number:
-                        last = spans[buffer][-1]
-                        spans[buffer].append(max(last, after))
+                    span = spans[buffer]
+                    if step.tasks:
+                        span.insert(0, min(span[0], number))
+                    if span[0] <= number:
+                        span.append(max(span[-1], after))
         found: list[Lifetime] = []
         for buffer, nbytes in enumerate(self.scratch, self.first_scratch):
             touched = spans.get(buffer)

@@ -26,6 +26,7 @@ __all__ = [
     "batch_parts",
     "cut",
     "product_tasks",
+    "ranges",
     "task_count",
 ]
 
@@ -57,10 +58,10 @@ def task_count(kernel: Kernel, nest: Nest) -> int:
         return 1
     outermost = nest.sizes[0]
     wanted = min(MAX_TASKS, int(cost(kernel, nest) / TASK), outermost)
-    return len(_ranges(outermost, wanted)) if wanted > 1 else 1
+    return len(ranges(outermost, wanted)) if wanted > 1 else 1
 
 
-def _ranges(size: int, count: int, grain: int = GRAIN) -> list[range]:
+def ranges(size: int, count: int, grain: int = GRAIN) -> list[range]:
     """``size`` indices in at most ``count`` ranges; long ones have whole grains."""
     length = -(-size // count)
     if size >= grain * count:
@@ -77,7 +78,7 @@ def cut(kernel: Kernel, nest: Nest, count: int) -> list[Nest]:
     sizes = nest.sizes
     shared = len(kernel.reads) + len(kernel.writes)
     tasks: list[Nest] = []
-    for number, part in enumerate(_ranges(sizes[0], count)):
+    for number, part in enumerate(ranges(sizes[0], count)):
         places: list[Place] = []
         for access, (name, form) in enumerate(accesses(kernel)):
             place = nest.places[access]
@@ -112,7 +113,7 @@ def product_tasks(step: ProductWords, dtype: str) -> list[ProductWords]:
     itemsize = DTYPES[dtype].itemsize
     size = getattr(step, way.size)
     tasks: list[ProductWords] = []
-    for part in _ranges(size, min(wanted, size), way.grain):
+    for part in ranges(size, min(wanted, size), way.grain):
         a, b, c = (part.start * stride * itemsize for stride in way.strides)
         moved = step._replace(
             a_offset=step.a_offset + a,
@@ -134,4 +135,4 @@ class _Way(NamedTuple):
 def batch_parts(batch: int, nanoseconds: float) -> list[range]:
     """The images of each task of a step that takes so long."""
     wanted = min(MAX_TASKS, int(nanoseconds / TASK), batch)
-    return _ranges(batch, max(wanted, 1), 1)
+    return ranges(batch, max(wanted, 1), 1)

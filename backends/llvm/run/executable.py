@@ -115,7 +115,8 @@ class LLVMExecutable:
         A row is a kernel, and the address of its words; all words lie in one table. The
         row of a step with tasks is the kernel that hands them out, and its words say
         where the rows of the tasks are; a single thread has them in place of the step.
-        A step with branches has the program of each.
+        A step with branches has the program of each, one that has tasks too gives one
+        to each of them.
         """
         outer: list[Step] = []
         rest = iter(steps)
@@ -123,9 +124,12 @@ class LLVMExecutable:
             if step.branches:
                 run: Any = self._run
                 words = [*step.words, ctypes.cast(run, ctypes.c_void_p).value or 0]
-                for count in step.branches:
-                    words += self._program(list(islice(rest, count)))
-                step = replace(step, words=tuple(words))
+                programs = [
+                    self._program(list(islice(rest, count))) for count in step.branches
+                ]
+                each = [(*words, *one) for one in programs] if step.tasks else ()
+                words += chain.from_iterable(programs)
+                step = replace(step, words=tuple(words), tasks=tuple(each))
             outer.append(step)
         calls = [
             words.words if isinstance(words, Nest) else words
@@ -266,4 +270,4 @@ def scratch_bytes(graph: Graph) -> int:
 
 
 def _planned(graph: Graph) -> Plan:
-    return make_plan(blocked(graph, current()))
+    return make_plan(blocked(graph))

@@ -168,5 +168,5 @@ def test_numbers_compare_with_numbers(backend: str, compare: Any) -> None:
 
 
 def test_none_is_no_static_argument():
-    made = anabranch.jit(np.sin, static_argnums=None, static_argnames=None)  # type: ignore[arg-type]
+    made = anabranch.jit(np.sin, static_argnums=None, static_argnames=None)
     assert made(0.0) == 0.0

@@ -498,7 +498,7 @@ def test_what_is_refused() -> None:
     for terminal in (-1, 1.5):
         with pytest.raises(ArgumentError, match=f"terminal of an event is {terminal}"):
             run(fall, (0, 1), START, events=_ending(terminal), args=(1.0,))
-    with pytest.raises(ArgumentError, match="max_events=-1 is no number of events"):
+    with pytest.raises(ArgumentError, match="max_events=-1 is no whole number"):
         run(fall, (0, 1), START, events=ground, max_events=-1, args=(1.0,))
     with pytest.raises(ArgumentError, match="RK4 makes equal steps"):
         run(fall, (0, 1), START, method="RK4", max_step=0.1, args=(1.0,))

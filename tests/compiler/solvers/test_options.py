@@ -78,6 +78,7 @@ CASES: list[tuple[Callable[[Any], Any], str]] = [
     (ode(atol=[1.0, 1.0, 1.0]), "odeint: atol has 3 numbers, and y 2"),
     (ivp(max_steps=0), f"solve_ivp: max_steps=0 {_COUNT}"),
     (ivp(max_steps="many"), f"solve_ivp: max_steps='many' {_COUNT}"),
+    (ode(max_steps=True), f"odeint: max_steps=True {_COUNT}"),
     (ode(max_steps=1.5), f"odeint: max_steps=1.5 {_COUNT}"),
     (ivp(method="RK4", steps=0), f"solve_ivp: steps=0 {_COUNT}"),
     (ivp(method="RK4", steps=2.0), f"solve_ivp: steps=2.0 {_COUNT}"),

@@ -339,6 +339,31 @@ def test_a_pattern_may_be_narrower_than_what_is_read(monkeypatch: Any):
         sparse_jacobian(unlikely, pattern=np.eye(12), chunk=1)(POINT, 1.0)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_zero_at_the_first_point_alone_is_seen(dtype: Any):
+    """The products of neighbours are zero at zeros, and those of a hinge are not."""
+
+    def f(x):
+        return x + x * x[::-1]
+
+    def far(x):
+        return x + np.maximum(x[::-1] - 100, 0)
+
+    with pytest.raises(ArgumentError, match="lacks an element of row 0, among columns"):
+        sparse_jacobian(f, pattern=np.eye(12))(np.zeros(12, dtype))
+    made = sparse_jacobian(far, pattern=np.eye(12))(np.zeros(12, dtype))
+    np.testing.assert_array_equal(made.toarray(), np.eye(12))
+
+
+def test_a_point_beside_may_be_none_for_the_function():
+    def f(x):
+        return x[::-1][np.int64(np.ceil(x - 0.5)) + np.arange(11, -1, -1)]
+
+    at = np.full(12, 0.5)
+    made = sparse_jacobian(f, pattern=np.eye(12))(at)
+    np.testing.assert_array_equal(made.toarray(), np.eye(12))
+
+
 @pytest.mark.parametrize("chunk", [1, 2, 3, 99])
 def test_colours_in_chunks(chunk: int, backend: str):
     """Products are taken so many at a time; elements and their order stay."""
@@ -370,7 +395,7 @@ def test_chunks_are_one_loop_of_few_products():
     assert loop.attrs["trips"] == 3
     shapes = [node.type.shape for node in loop.regions[0] if node.op == "cumsum"]
     assert shapes == [(4, 12)]
-    with pytest.raises(ArgumentError, match="chunk is a number of products from 1 on"):
+    with pytest.raises(ArgumentError, match="sparse_jacobian: chunk=0 is no whole"):
         sparse_jacobian(np.cumsum, chunk=0)
 
 

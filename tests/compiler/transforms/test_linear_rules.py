@@ -160,6 +160,27 @@ def test_a_rule_that_does_not_read_its_cotangent_is_refused() -> None:
         ab.jvp(ruled_back(lambda g, x: np.ones_like(g)), (X,), (X,))
 
 
+def test_no_rule_is_judged_by_what_an_array_holds() -> None:
+    """Zeros that the rule captures may be others at the next call; a number may not."""
+    held, number = np.zeros(N), 0.0
+
+    def arrays(x: Any) -> Any:
+        return ruled_back(lambda g, x: np.where(x > 0, g, held))(x)
+
+    def numbers(x: Any) -> Any:
+        return ruled_back(lambda g, x: g * x + number)(x)
+
+    for change in (0.0, 1.0):
+        held[:] = change
+        with pytest.raises(GradientError, match="not linear in its cotangent"):
+            ab.jvp(arrays, (X,), (X,))
+    _, pushed = ab.jvp(numbers, (X,), (X,))
+    np.testing.assert_allclose(pushed, X * X)
+    number = 1.0
+    with pytest.raises(GradientError, match="not linear in its cotangent"):
+        ab.jvp(numbers, (X,), (X,))
+
+
 def test_an_operator_that_adds_something_is_an_error() -> None:
     made = ab.linear_solve(lambda v: A @ v + ZEROS, X)
     np.testing.assert_allclose(made.x, np.linalg.solve(A, X), rtol=1e-9)

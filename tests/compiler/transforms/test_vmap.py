@@ -199,8 +199,11 @@ def test_a_value_that_is_asked_for_is_shared() -> None:
             lambda: vmap(lambda x: {"a": x}, out_axes={"b": 0})(XS),
             "out_axes of the result: {'b': *} does not begin like {'a': *}",
         ),
-        (lambda: vmap(np.sum, chunk=0), "chunk is a number of examples from 1 on"),
-        (lambda: vmap(np.sum, axis_size=-1), "axis_size is a number of examples from"),
+        (
+            lambda: vmap(np.sum, chunk=0),
+            "vmap: chunk=0 is no whole number of at least 1",
+        ),
+        (lambda: vmap(np.sum, axis_size=-1), "vmap: axis_size=-1 is no whole number"),
         (lambda: vmap(np.sum, axis_size=3)(XS), "axis_size is 3, and a has 5 along"),
         (lambda: vmap(lambda: 1.0)(), "no argument is mapped"),
         (lambda: vmap(lambda x: x, "0")(XS), "in_axes: '0' is no axis"),
