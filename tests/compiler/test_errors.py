@@ -110,7 +110,7 @@ def test_next_call_works(backend):
 
     compiled = anabranch.jit(function, backend=backend, static_argnames="flag")
     with pytest.raises(ConcretizationError):
-        anabranch.jit(function, backend=backend, rewrite=False)(X, np.True_)
+        anabranch.jit(function, backend=backend, rewrite=False)(X, np.float64(1))
     np.testing.assert_array_equal(compiled(X, True), X * 2)
     np.testing.assert_array_equal(compiled(X, False), X)
 
