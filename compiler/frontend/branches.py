@@ -38,7 +38,7 @@ from .endings import (
     with_place_holders,
 )
 from .failures import Raised, fail_unless
-from .locality import Locality
+from .locality import Locality, are_local
 from .said import Said, hand_on
 from .shared import Shared, refuse_if_shared
 from .state import (
@@ -334,7 +334,7 @@ class _Merge:
 
     def _left_alone(self, slot: Content, before: Any) -> Callable[[Any], Any]:
         """A container that the branches change in other ways may be local to one."""
-        if not self._locality().holds(id(slot.container)):
+        if not are_local(self._locality, [id(slot.container)]):
             raise TraceError(
                 f"{slot.name} is changed in one branch of an 'if' on a traced value",
                 source=self._line,

@@ -7,12 +7,13 @@ further reference is one that somebody else sees.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-__all__ = ["Locality"]
+__all__ = ["Locality", "are_local"]
 
 _HOLDERS = (list, tuple, deque, dict, set)
 
@@ -57,6 +58,18 @@ class Locality:
         if sys.getrefcount(self._objects[key]) > counted:
             return False
         return all(self.holds(holder, within | {key}) for holder in holders)
+
+
+def are_local(books: Callable[[], Locality], keys: Sequence[int]) -> bool:
+    """Whether only the books lead to the containers of these ids.
+
+    Before that is denied, cycles are collected: an error that was caught may be one,
+    with frames that have variables.
+    """
+    if all(map(books().holds, keys)):
+        return True
+    gc.collect()
+    return all(map(books().holds, keys))
 
 
 _ONE = {0: object()}

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from ...ir.errors import TraceError
 from ..tracing.running import active_trace, innermost, program_trace
-from .locality import Locality
+from .locality import Locality, are_local
 
 __all__ = ["Shared", "containers_in", "refuse_if_shared"]
 
@@ -55,8 +55,11 @@ def refuse_if_shared(container: Any) -> None:
     known = table.get(id(container))
     if known is None or not known.others:
         return
-    books = Locality([one.container for one in table.values()], [], [])
-    if not all(books.holds(id(other.container)) for other in known.others):
+
+    def books() -> Locality:
+        return Locality([one.container for one in table.values()], [], [])
+
+    if not are_local(books, [id(other.container) for other in known.others]):
         here = innermost(trace)
         here.enter()
         kind = type(container).__name__
