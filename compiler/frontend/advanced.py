@@ -9,8 +9,8 @@ from typing import Any
 from ...ir.errors import TraceError
 from ..tracing.source import calling_frame, user_line
 from ..tracing.tracer import Tracer
-from .branches import journal_here
 from .chance import is_generator
+from .journals import journal_here
 
 __all__ = ["check_own", "own"]
 

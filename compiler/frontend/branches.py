@@ -9,7 +9,6 @@ becomes a result of the node. Where values have no common type, the place holds 
 from __future__ import annotations
 
 import opcode
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ from ..cond import choice
 from ..program import deeper
 from ..regions import TracedRegion
 from ..tracing.asked import ask
-from ..tracing.running import active_trace, is_traced
+from ..tracing.running import is_traced
 from ..tracing.source import is_inside
 from ..tracing.trace import Trace
 from ..tracing.tracer import Tracer
@@ -38,9 +37,10 @@ from .endings import (
     with_place_holders,
 )
 from .failures import Raised, fail_unless
+from .journals import journal_here, journals, said_here
 from .locality import Locality, are_local
-from .said import Said, hand_on
-from .shared import Shared, refuse_if_shared
+from .said import hand_on
+from .shared import Shared
 from .state import (
     UNBOUND,
     Box,
@@ -49,57 +49,14 @@ from .state import (
     Entry,
     Journal,
     Slot,
-    slots_of,
 )
 
 __all__ = [
     "MAX_DEPTH",
     "choose_block",
-    "journal_here",
-    "journals",
-    "may_change",
-    "note_change",
-    "result_of",
-    "said_here",
 ]
 
 MAX_DEPTH = 60
-
-
-def result_of(value: Any) -> Any:
-    """What a function returns, unless the branches do not agree on it."""
-    if isinstance(value, ByBranch):
-        value.refuse()
-    return value
-
-
-journals: weakref.WeakKeyDictionary[Trace, Journal] = weakref.WeakKeyDictionary()
-
-
-def journal_here() -> Journal | None:
-    """The journal of the branch that is being traced, if one is."""
-    trace = active_trace()
-    return trace and journals.get(trace)
-
-
-def note_change(slot: Entry | Content) -> None:
-    """Note that a container is about to change; some may not."""
-    refuse_if_shared(slot.container)
-    if (journal := journal_here()) is not None:
-        journal.note(slot)
-
-
-def said_here() -> list[Said] | None:
-    """What the region that is being traced would print; None outside of regions."""
-    journal = journal_here()
-    return None if journal is None else journal.said
-
-
-def may_change(reads: Callable[[], Any], names: Sequence[str]) -> None:
-    """Note variables of functions around one, and globals, which it assigns."""
-    if (journal := journal_here()) is not None:
-        for slot in slots_of(reads, names):
-            journal.note(slot)
 
 
 class Done(NamedTuple):

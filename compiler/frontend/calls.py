@@ -31,8 +31,8 @@ from ..tracing.tracer import Tracer
 from ..transforms.checkpoint import checkpoint
 from ..transforms.rules import Ruled
 from .advanced import check_own, own
-from .branches import note_change
 from .chance import check_chance, is_maker, seeded
+from .journals import note_change
 from .state import CONTAINERS, Content, check_entries
 from .thawed import thawed
 from .twins import is_outside, is_users, twin, why_not

@@ -17,9 +17,9 @@ from ...ir.errors import AnabranchError, TraceError
 from ..tracing.known import as_known, real
 from ..tracing.running import active_trace, find_trace, is_traced
 from ..tracing.tracer import GETITEM, plain_index
-from .branches import journal_here, note_change
 from .calls import INSTEAD
 from .grids import built
+from .journals import note, note_change
 from .lookup import entry
 from .rows import element
 from .state import CONTAINERS, Content, Entry, Field
@@ -134,8 +134,7 @@ def delete_item(x: Any, index: Any) -> None:
 
 def delete_attribute(x: Any, name: str) -> None:
     """``del x.name``."""
-    if (journal := journal_here()) is not None:
-        journal.note(Field(x, name))
+    note(Field(x, name))
     delattr(x, name)
 
 
@@ -145,15 +144,13 @@ def set_attribute(value: Any, x: Any, name: str) -> None:
     if isinstance(held, property) and isinstance(held.fset, FunctionType):
         twin(held.fset)(x, value)
         return
-    if (journal := journal_here()) is not None:
-        journal.note(Field(x, name))
+    note(Field(x, name))
     setattr(x, name, value)
 
 
 def set_plain_attribute(x: Any, name: str, value: Any) -> None:
     """``object.__setattr__(x, name, value)``."""
-    if (journal := journal_here()) is not None:
-        journal.note(Field(x, name))
+    note(Field(x, name))
     object.__setattr__(x, name, value)
 
 

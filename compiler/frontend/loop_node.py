@@ -16,9 +16,9 @@ from ..tracing.tracer import Tracer
 from ..tracing.views import Memory
 from ..tree import flatten, unflatten
 from .apart import Sharing, top
-from .branches import journal_here, said_here
 from .endings import Ending
 from .growing import Growing, Recent
+from .journals import journal_here, said_here
 from .loop_state import Carried, Loop, NoLoop, State
 from .said import hand_on
 from .state import UNBOUND

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from . import (
-    branches,
     control,
     items,
+    journals,
     mathematics,
     noted,
     polynomial_functions,
@@ -18,6 +18,7 @@ from .comprehensions import Generated, consume, list_of
 from .endings import UNSET
 from .prints import tell
 from .products import matmul
+from .state import known
 from .twins import register_operators
 
 __all__ = [
@@ -35,7 +36,7 @@ register_operators(
         "assert": control.assert_,
         "augment": noted.augment,
         "call": call,
-        "changes": branches.may_change,
+        "changes": journals.may_change,
         "choose": noted.choose,
         "compare": control.compare,
         "consume": consume,
@@ -49,7 +50,7 @@ register_operators(
         "matmul": matmul,
         "not": control.not_,
         "or": control.or_,
-        "result": branches.result_of,
+        "result": known,
         "setattr": items.set_attribute,
         "setitem": noted.set_item,
         "slice": slice,

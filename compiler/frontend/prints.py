@@ -16,8 +16,8 @@ from ...ir.errors import ConcretizationError
 from ..tracing.notes import note
 from ..tracing.running import active_trace, is_traced
 from ..tracing.source import calling_frame, user_line
-from .branches import said_here
 from .calls import call
+from .journals import said_here
 from .said import Said, hand_on
 
 __all__ = ["tell"]

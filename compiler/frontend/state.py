@@ -231,7 +231,7 @@ class ByBranch:
 
 
 def known(value: Any) -> Any:
-    """A value of which is asked what it is: no `ByBranch`."""
+    """A value that is asked what it is, or returned: no `ByBranch`."""
     if isinstance(value, ByBranch):
         value.refuse()
     return value

@@ -23,8 +23,8 @@ from ..tracing.tracer import Tracer
 from ..tracing.undo import undone
 from ..tracing.views import Alike, Memory
 from ..tree import flatten, unflatten
-from .branches import journals
 from .endings import Ending, ending_of
+from .journals import journals
 from .loop_state import Carried, Loop, NoLoop, State
 from .rows import Rows
 from .said import Said

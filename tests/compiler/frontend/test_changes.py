@@ -52,7 +52,7 @@ def case(function: Callable[..., Any]) -> Callable[..., Any]:
 def attributes_by_functions(x):
     p, q = Point(), Point()
     if x > 0:
-        setattr(p, "a", x)  # noqa: B010
+        setattr(p, "a", x)  # noqa: B010  # the call is the case
         object.__setattr__(q, "a", x * 2)
     return p.a, q.a
 
